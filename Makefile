@@ -1,0 +1,28 @@
+# Everything runs from .venv, which `make install` builds with pip alone.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: install check test demo docs clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $(STAMP)
+
+check: install
+	PATH="$(CURDIR)/$(BIN):$$PATH" ./check
+
+test: install
+	$(BIN)/python -m pytest
+
+demo: install
+	$(BIN)/python examples/moving_shapes.py
+
+docs: install
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf .venv site demo-out

@@ -1,0 +1,1 @@
+"""The command `video-tcav`: parse, call a public function, print. Engines load when a command needs them."""

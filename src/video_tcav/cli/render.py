@@ -1,0 +1,89 @@
+"""How results look in a terminal."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+import video_tcav as vt
+
+PLAIN_WIDTH = 120
+LEVEL = 0.05
+out = Console(
+    highlight=False,
+    soft_wrap=False,
+    width=None if sys.stdout.isatty() else max(PLAIN_WIDTH, shutil.get_terminal_size().columns),
+)
+
+
+def shortened(path: str, parts: int = 3) -> str:
+    """The end of a path, enough to recognise it."""
+    pieces = Path(path).parts
+    return path if len(pieces) <= parts else str(Path("…", *pieces[-parts:]))
+
+
+def tokens(axes: Any) -> str:
+    """How a layer's tokens are laid out, if it has any."""
+    if not axes.token_order:
+        return ""
+    grid = " × ".join(map(str, axes.grid))
+    prefix = f", after {axes.prefix_tokens} class token" if axes.prefix_tokens else ""
+    return f" (time, height, width {grid}, in the order {', '.join(axes.token_order)}{prefix})"
+
+
+def skipped(files: Sequence[Any]) -> None:
+    """List files that were not used."""
+    if files:
+        out.print(f"\n[bold]{len(files)} file{'s' if len(files) > 1 else ''} could not be used:[/]")
+        for one in files:
+            out.print(f"  {one.path}: {one.reason}", markup=False, soft_wrap=True)
+
+
+def tcav_result(result: "vt.TcavResult") -> None:
+    """A table of all results, a sentence for each concept, and what to beware of."""
+    first = result.results[0]
+    unit = "log-odds" if first.against == "log_odds" else "logits"
+    p_name = "p" if first.correction == "none" else f"p ({first.correction})"
+    title = f"What moves [bold]{first.target}[/] ({first.against}; {first.cav} CAV, {first.space}; {first.n_class_clips} clips)"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in ("concept", "twin", "layer"):
+        table.add_column(name)
+    for name in (f"effect [95 %], {unit}", p_name, "z", "TCAV score", "CAV accuracy"):
+        table.add_column(name, justify="right")
+    last = ("", "")
+    for one in result.results:
+        name = one.concept if one.versus == "random" else f"{one.concept} vs {one.versus}"
+        if last[0] and last[0] != name:
+            table.add_section()
+        strong = one.p_adjusted <= LEVEL
+        style = "bold" if strong else "" if one.represented else "dim"
+        weak = "" if one.represented else " (weak)" if strong else " (not represented)"
+        table.add_row(
+            name if last[0] != name else "",
+            "—" if one.twin == "none" else one.twin,
+            one.layer,
+            f"{one.effect:+.2f} \\[{one.effect_low:+.2f}, {one.effect_high:+.2f}]",
+            f"{one.p_adjusted:.4f}{'*' if strong else ' '}",
+            f"{one.z:+.1f}",
+            f"{one.tcav_score:.2f} ± {one.tcav_score_std:.2f}",
+            f"{one.cav_accuracy:.2f}{weak}",
+            style=style,
+        )
+        last = (name, one.twin)
+    out.print(table)
+    sizes = {(r.concept, r.versus): r for r in result.results}
+    counts = "; ".join(
+        f"{name}: {r.n_concept_clips} concept and {r.n_random_clips} {'random' if versus == 'random' else versus} clips "
+        f"in {r.n_groups} groups"
+        for (name, versus), r in sizes.items()
+    )
+    out.print(f"* adjusted p ≤ 0.05. {counts}.\n", style="dim", markup=False)
+    for sentence in vt.sentences(result):
+        out.print(f"• {sentence}", markup=False)
+    for warning in result.warnings:
+        out.print(f"! {warning}", style="yellow", markup=False)
+    skipped(result.skipped)

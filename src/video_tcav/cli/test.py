@@ -1,0 +1,129 @@
+"""`video-tcav test`: does this concept matter for this class, at which layer, and is it the motion or the picture?"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import video_tcav as vt
+from video_tcav.cli import options, render
+from video_tcav.core.errors import InputError
+from video_tcav.core.files import check_writable
+
+Space = Literal["flatten", "space", "time", "spacetime"]
+Cav = Literal["mean", "ridge", "logistic", "svm"]
+Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
+Significance = Literal["permutation", "ttest"]
+
+
+def run(
+    model: options.Model,
+    target: Annotated[str, typer.Option(metavar="CLASS", help="Class to explain, by name or number.")],
+    clips: Annotated[list[str], typer.Option(metavar="PATH", help="Clips of that class.")],
+    concept: Annotated[
+        list[str], typer.Option(metavar="NAME=PATH", help="Clips of a concept; may be given several times.")
+    ],
+    random: Annotated[list[str], typer.Option(metavar="PATH", help="Clips without the concepts.")],
+    weights: options.Weights = None,
+    layer: Annotated[
+        list[str] | None, typer.Option(metavar="L", help="Layer to look at; the stages if not given.")
+    ] = None,
+    against: Annotated[
+        str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
+    ] = "log_odds",
+    space: Annotated[Space, typer.Option(help="Positions to average before learning a CAV.")] = "flatten",
+    cav: Annotated[Cav, typer.Option(help="How a CAV is learned.")] = "mean",
+    twin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="frozen|reversed|shuffled",
+            help="frozen adds the motion effect, reversed the order effect; may be given several times.",
+        ),
+    ] = None,
+    relative: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A:B", help="Also compare concept A with concept B (relative TCAV)."),
+    ] = None,
+    correction: Annotated[
+        Correction | None,
+        typer.Option(help="For many tests. [dim]default: holm, or bonferroni with the t-test[/]", show_default=False),
+    ] = None,
+    significance: Annotated[
+        Significance,
+        typer.Option(help="permutation, or the source paper's t-test, which is anti-conservative."),
+    ] = "permutation",
+    permutations: Annotated[int, typer.Option(min=1, help="Relabellings of the permutation test.")] = 9999,
+    random_sets: Annotated[int, typer.Option(min=2, help="Random sets for the spread of the TCAV score.")] = 500,
+    windows: Annotated[int, typer.Option(min=1, help="Clips taken from each video.")] = 1,
+    group: Annotated[
+        str,
+        typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths."),
+    ] = "video",
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="For activations; what goes beyond is kept on disk.")
+    ] = "2GB",
+    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
+    strict: options.Strict = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for tables (CSV, Parquet, JSON) and CAVs.")
+    ] = None,
+    json: options.JsonFile = None,
+    frames: options.Frames = None,
+    stride: options.Stride = None,
+    size: options.Size = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    classes: options.Classes = None,
+    device: options.Device = "auto",
+) -> None:
+    """Test how much concepts matter for a class: effects with intervals and calibrated p-values, layer by layer.
+
+    A PATH is a file, folder, glob or manifest (CSV, Parquet, or a published annotation file); PATH::LABEL takes one label of it.
+    """
+    if json:
+        check_writable(json.parent)
+    if out:
+        check_writable(out)
+    concepts: dict[str, list[str]] = {}
+    for text in concept:
+        name, separator, path = text.partition("=")
+        if not (separator and name.strip() and path.strip()):
+            raise InputError(f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
+        concepts.setdefault(name.strip(), []).append(path.strip())
+    loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
+    result = vt.run_tcav(
+        loaded,
+        target=target,
+        clips=clips,
+        concepts=concepts,
+        random=random,
+        layers=layer,
+        against=against,
+        space=space,
+        cav=cav,
+        twins=twin or [],
+        relative=[_pair(text) for text in relative or []],
+        correction=correction,
+        significance=significance,
+        permutations=permutations,
+        random_sets=random_sets,
+        windows=windows,
+        group=group,
+        memory=memory,
+        seed=seed,
+        strict=strict,
+        out=out,
+        progress=True,
+    )
+    if json:
+        result.to_json(json)
+    render.tcav_result(result)
+    if out:
+        render.out.print(f"\nTables and CAVs are in {out}.")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    first, _, second = text.partition(":")
+    if not first or not second:
+        raise InputError(f"`--relative` must be A:B. Got {text}. Write, for example, racket:ball.")
+    return first, second

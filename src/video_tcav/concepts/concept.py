@@ -1,0 +1,61 @@
+"""A concept and where its clips are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from video_tcav.core.errors import InputError, SourceError
+from video_tcav.media import VideoSource, find_videos
+
+Sources = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concept:
+    """A named set of clips.
+
+    Attributes:
+        name: what a person calls it.
+        sources: where its clips are.
+    """
+
+    name: str
+    sources: tuple[VideoSource, ...]
+
+    @classmethod
+    def read(cls, name: str, where: Sources) -> "Concept":
+        """Find the clips of a concept.
+
+        Raises:
+            SourceError: if there is none; the message names the concept.
+        """
+        try:
+            return cls(name=name, sources=as_sources(where))
+        except SourceError as error:
+            raise SourceError(f"concept {name}: {error}") from error
+
+
+def as_sources(where: Sources) -> tuple[VideoSource, ...]:
+    """All sources behind a path (file, folder, glob, manifest), a source, or several of these; each one once."""
+    if isinstance(where, VideoSource):
+        return (where,)
+    if isinstance(where, str | Path):
+        return tuple(find_videos(where))
+    found = {source.key: source for part in where for source in as_sources(part)}
+    if not found:
+        raise SourceError(
+            "`clips` must hold a video at least. Got an empty list. Give a file, folder, glob or manifest."
+        )
+    return tuple(found.values())
+
+
+def parse_concept(text: str) -> tuple[str, str]:
+    """Split `NAME=PATH`.
+
+    Raises:
+        InputError: if it is not of that form.
+    """
+    name, separator, path = text.partition("=")
+    if not separator or not name.strip() or not path.strip():
+        raise InputError(f"`concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
+    return name.strip(), path.strip()

@@ -1,0 +1,34 @@
+"""Twins: a clip with one temporal property removed (METHOD: matched negatives and twins)."""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from video_tcav.core.errors import InputError
+
+Twin = Literal["frozen", "reversed", "shuffled"]
+TWINS: tuple[Twin, ...] = get_args(Twin)
+
+
+def twin_order(twin: Twin, frames: int, *, seed: int = 0) -> Int[Tensor, " time"]:
+    """Which frame stands at which time in the twin.
+
+    Args:
+        twin: `frozen` repeats the middle frame, `reversed` plays backwards, `shuffled` puts the frames in random order.
+        frames: frames in the clip.
+        seed: of the shuffle.
+    """
+    if twin == "frozen":
+        return torch.full((frames,), frames // 2)
+    if twin == "reversed":
+        return torch.arange(frames - 1, -1, -1)
+    if twin == "shuffled":
+        return torch.randperm(frames, generator=torch.Generator().manual_seed(seed))
+    raise InputError(f"`twin` must be one of {', '.join(TWINS)}. Got {twin}. Choose one of them.")
+
+
+def twin_clip(clip: Shaped[Tensor, "..."], twin: Twin, *, time_dim: int = 0, seed: int = 0) -> Shaped[Tensor, "..."]:
+    """The twin of a clip whose time axis is `time_dim`; the clip itself is not changed."""
+    return clip.index_select(time_dim, twin_order(twin, clip.shape[time_dim], seed=seed))

@@ -1,0 +1,51 @@
+"""What clip a model wants: how many frames, how far apart, how large, how normalised."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from video_tcav.core.errors import InputError
+
+InputLayout = Literal["channels_first", "time_first"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSpec:
+    """What clip a model wants.
+
+    Attributes:
+        frames: frames in a clip.
+        stride: distance of two neighbouring frames, in frames of the video at its own rate. Unused where `fps` is set.
+        fps: rate at which the model was trained to see frames; `None` means "every `stride`-th frame of the video".
+        size: `(height, width)` in pixels of the model's input; `None` keeps the video's own size ("native").
+        resize: `(height, width)` or shorter side in pixels before the centre crop to `size`; `None`: the shorter side of
+            `size`, keeping the aspect ratio.
+        mean: per channel, on values in [0, 1].
+        std: per channel, on values in [0, 1].
+        layout: `channels_first` for `(clip, 3, time, height, width)`, `time_first` for `(clip, time, 3, height, width)`.
+    """
+
+    frames: int = 16
+    stride: int = 1
+    fps: float | None = None
+    size: tuple[int, int] | None = (112, 112)
+    resize: tuple[int, int] | int | None = None
+    mean: tuple[float, float, float] = (0.45, 0.45, 0.45)
+    std: tuple[float, float, float] = (0.225, 0.225, 0.225)
+    layout: InputLayout = "channels_first"
+
+    def __post_init__(self) -> None:
+        if self.frames < 1:
+            raise InputError(f"`frames` must be at least 1. Got {self.frames}. Say how many frames the model takes.")
+        if self.stride < 1:
+            raise InputError(f"`stride` must be at least 1. Got {self.stride}. 1 takes every frame.")
+        if self.fps is not None and not self.fps > 0:
+            raise InputError(f"`fps` must be positive. Got {self.fps}. Leave it out to go by `stride`.")
+        if self.size is not None and min(self.size) < 1:
+            raise InputError(f"`size` must be positive. Got {self.size}. Give pixels, or native.")
+        if min(self.std) <= 0:
+            raise InputError(f"`std` must be positive. Got {self.std}. It divides the pixels.")
+
+    @property
+    def time_dim(self) -> int:
+        """Which dimension of one prepared clip, without the batch in front, is time."""
+        return 1 if self.layout == "channels_first" else 0

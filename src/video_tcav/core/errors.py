@@ -1,0 +1,80 @@
+"""The one tree of exceptions.
+
+Every message reads `` `argument` must <rule>. Got <value>. <What to do.> `` on one line; the command line prints it
+and exits with 2. Each subclass is also the builtin that a caller would expect.
+"""
+
+from pathlib import Path
+
+
+class VideoTcavError(Exception):
+    """Root of all errors that this library raises on purpose."""
+
+
+class InputError(VideoTcavError, ValueError):
+    """An argument, or what it names, cannot be used."""
+
+
+class ShapeError(VideoTcavError, ValueError):
+    """Two tensors, or a tensor and its description, disagree."""
+
+
+class SourceError(VideoTcavError, FileNotFoundError):
+    """A path, folder, glob or manifest leads to no video."""
+
+
+class MediaError(VideoTcavError, ValueError):
+    """One file cannot be turned into a clip.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong with it, one line.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class ModelError(VideoTcavError, ValueError):
+    """A model cannot be built or does not behave as a video classifier."""
+
+
+class WeightsError(VideoTcavError, ValueError):
+    """Weights cannot be read safely or do not fit the model."""
+
+
+class LayerNotFoundError(VideoTcavError, LookupError):
+    """The model has no such layer."""
+
+
+class ClassNotFoundError(VideoTcavError, LookupError):
+    """The model has no such class."""
+
+
+class AxesError(VideoTcavError, ValueError):
+    """The axes of a layer's output cannot be told without guessing."""
+
+
+class NonFiniteError(VideoTcavError, ArithmeticError):
+    """A layer or a gradient holds NaN or infinity."""
+
+
+class ConvergenceError(VideoTcavError, ArithmeticError):
+    """A classifier did not converge, so its CAV would mean nothing."""
+
+
+class OutputError(VideoTcavError, OSError):
+    """A result cannot be written where it was asked to go."""
+
+
+class MissingExtraError(VideoTcavError, ImportError):
+    """An optional dependency is not installed; the message names the extra."""
+
+    def __init__(self, extra: str, needed_for: str) -> None:
+        super().__init__(f'{needed_for} needs an extra. Install it with: pip install "video-tcav[{extra}]"')
+        self.extra = extra

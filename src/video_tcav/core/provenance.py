@@ -1,0 +1,31 @@
+"""What a result was made from: versions, machine, time, and whatever the caller adds."""
+
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from video_tcav._version import __version__
+
+_PACKAGES = ("torch", "torchvision", "transformers", "av", "numpy", "scipy", "scikit-learn", "statsmodels")
+
+
+def provenance(**facts: Any) -> dict[str, Any]:
+    """Versions, platform and time of this run, followed by `facts`."""
+    return {
+        "video_tcav": __version__,
+        "python": platform.python_version(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "platform": platform.platform(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        **facts,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,25 @@
+"""Videos, images and lists of them: finding, decoding, sampling, loading, naming by content, encoding."""
+
+from video_tcav.media.annotations import read_annotations
+from video_tcav.media.decode import VideoInfo, probe_video, read_frames
+from video_tcav.media.digest import file_digest, source_digest
+from video_tcav.media.encode import write_video
+from video_tcav.media.loader import LoadedClips, load_clips, read_clips
+from video_tcav.media.sampling import clip_times
+from video_tcav.media.sources import VideoSource, find_videos
+
+__all__ = [
+    "LoadedClips",
+    "VideoInfo",
+    "VideoSource",
+    "clip_times",
+    "file_digest",
+    "find_videos",
+    "load_clips",
+    "probe_video",
+    "read_annotations",
+    "read_clips",
+    "read_frames",
+    "source_digest",
+    "write_video",
+]

@@ -1,0 +1,192 @@
+"""The published annotation files of Kinetics, UCF101, HMDB51 and Something-Something V2."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, cast
+
+from video_tcav.core.errors import InputError, SourceError
+from video_tcav.media.files import VIDEO_SUFFIXES, VideoSource, media_files
+from video_tcav.media.manifest import read_table
+
+AnnotationFormat = Literal["kinetics", "ucf101", "hmdb51", "ssv2"]
+
+_UCF101_LINE = re.compile(r"(?P<file>\S+/(?P<stem>v_\S+)\.\w+)(?:\s+\d+)?")
+_UCF101_GROUP = re.compile(r"v_(?P<group>.+_g\d+)_c\d+")
+_HMDB51_NAME = re.compile(r"(?P<label>.+)_test_split\d")
+_HMDB51_LINE = re.compile(r"(?P<file>.+\.\w+)\s+(?P<split>[012])")
+_HMDB51_SPLITS = {"train": ("1",), "test": ("2",), None: ("1", "2")}
+
+
+def detect_annotations(path: Path) -> AnnotationFormat | None:
+    """Format of a published annotation file, by name and content; `None` if it is none of them."""
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return "kinetics" if "youtube_id" in _first_line(path) else None
+    if suffix == ".txt":
+        line = _first_line(path)
+        if _HMDB51_NAME.fullmatch(path.stem) and _HMDB51_LINE.fullmatch(line):
+            return "hmdb51"
+        return "ucf101" if _UCF101_LINE.fullmatch(line) else None
+    return "ssv2" if suffix == ".json" and _first_line(path).lstrip().startswith("[") else None
+
+
+def read_annotations(
+    path: str | Path,
+    *,
+    root: Path | None = None,
+    format: Literal["auto", "kinetics", "ucf101", "hmdb51", "ssv2"] = "auto",
+    split: str | None = None,
+) -> list[VideoSource]:
+    """Sources of a published annotation file, in its order.
+
+    A listed file that is not on disk becomes a source with the path where it was expected, so that the
+    decoder reports it and the caller counts it.
+
+    Args:
+        path: the annotation file.
+        root: folder with the videos, searched with its subfolders; by default that of the annotation file.
+        format: `auto` tells it from the file.
+        split: Kinetics: a value of its `split` column. HMDB51: `train` or `test`, both by default. The other
+            two keep one file per split, so choose the file.
+
+    Raises:
+        SourceError: if the file cannot be read, is malformed, or none of its videos is under `root`.
+        InputError: if there is no such split.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SourceError(f"`{path}` must be an annotation file. Got no such file. Check the path.")
+    known = detect_annotations(path) if format == "auto" else format
+    if known is None:
+        raise SourceError(
+            f"`{path}` must be an annotation file of Kinetics, UCF101, HMDB51 or Something-Something V2. "
+            "Got another content. Name its `format`, or write a manifest with a column `path`."
+        )
+    if split is not None and known in ("ucf101", "ssv2"):
+        raise InputError(f"`split` must be left out for {known}. Got {split!r}. Choose the file of that split instead.")
+    folder = path.parent if root is None else Path(root)
+    if not folder.is_dir():
+        raise SourceError(f"`root` must be a folder with videos. Got {folder}. Check the path.")
+    videos = _VideoFolder(folder)
+    read = {"kinetics": _kinetics, "ucf101": _ucf101, "hmdb51": _hmdb51, "ssv2": _ssv2}[known]
+    sources = read(path, videos, split)
+    if not any(source.path.exists() for source in sources):
+        raise SourceError(
+            f"`{path}` must list videos that exist. Got {len(sources)} listed, none is under {folder}. "
+            "Give the folder with the videos as `root`."
+        )
+    return sources
+
+
+class _VideoFolder:
+    """The videos below a folder, found by their name without ending."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._by_stem: dict[str, list[Path]] = {}
+        for path in media_files(root):
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                self._by_stem.setdefault(path.stem, []).append(path)
+
+    def find(self, stem: str, label: str | None = None) -> Path | None:
+        """The video of that name, the one in a folder named like the label first."""
+        found = self._by_stem.get(stem, [])
+        folders = {label, label.replace(" ", "_")} if label else set()
+        return min(found, key=lambda path: path.parent.name not in folders, default=None)
+
+
+def _kinetics(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
+    table = read_table(path)
+    missing = {"youtube_id", "time_start", "time_end"} - set(table.columns)
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise SourceError(f"`{path}` must have Kinetics' columns. Got none named {names}. Use the published file.")
+    if split is not None:
+        splits = sorted(set(table["split"])) if "split" in table.columns else []
+        if split not in splits:
+            raise InputError(f"`split` must be one that {path} has: {', '.join(splits)}. Got {split!r}. Choose one.")
+        table = table[table["split"] == split]
+    rows = enumerate(table.to_dict("records"), start=1)
+    return [_kinetics_source(path, number, row, videos) for number, row in rows]
+
+
+def _kinetics_source(path: Path, number: int, row: dict, videos: _VideoFolder) -> VideoSource:
+    label, youtube_id = row.get("label") or None, row["youtube_id"]
+    try:
+        start_s, end_s = float(row["time_start"]), float(row["time_end"])
+        trimmed = f"{youtube_id}_{int(start_s):06d}_{int(end_s):06d}"
+        found = videos.find(trimmed, label)
+        if found is None and (whole := videos.find(youtube_id, label)) is not None:
+            return VideoSource(path=whole, kind="video", label=label, start_s=start_s, end_s=end_s, group=youtube_id)
+    except ValueError as error:  # not a number, or (an InputError) an end before its start
+        raise SourceError(
+            f"`{path}`, row {number} after the header, must have seconds in time_start and time_end. "
+            f"Got {row['time_start']!r} and {row['time_end']!r}. Correct the row."
+        ) from error
+    expected = videos.root / (label or "") / f"{trimmed}.mp4"
+    return VideoSource(path=found or expected, kind="video", label=label, group=youtube_id)
+
+
+def _ucf101(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
+    sources = []
+    for match in _matched_lines(path, _UCF101_LINE, "Class/v_Class_g01_c01.avi 1"):
+        file = Path(match["file"])
+        label = file.parent.name
+        group = _UCF101_GROUP.fullmatch(match["stem"])
+        found = videos.find(match["stem"], label) or videos.root / file
+        sources.append(VideoSource(path=found, kind="video", label=label, group=group["group"] if group else None))
+    return sources
+
+
+def _hmdb51(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
+    name = _HMDB51_NAME.fullmatch(path.stem)
+    if name is None:
+        raise SourceError(f"`{path}` must be named like brush_hair_test_split1.txt. Got {path.name}. Keep its name.")
+    if split not in _HMDB51_SPLITS:
+        raise InputError(f"`split` must be train or test for hmdb51. Got {split!r}. Choose one, or leave it out.")
+    label = name["label"]
+    sources = []
+    for match in _matched_lines(path, _HMDB51_LINE, "name.avi 1"):
+        if match["split"] in _HMDB51_SPLITS[split]:
+            stem = Path(match["file"]).stem
+            source_video, _, codes = stem.rpartition(f"_{label}_")  # the rest tells view, motion and clip number
+            found = videos.find(stem, label) or videos.root / label / match["file"]
+            group = source_video if codes and source_video else None
+            sources.append(VideoSource(path=found, kind="video", label=label, group=group))
+    return sources
+
+
+def _ssv2(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SourceError(f"`{path}` must be JSON. Got: {error}. Use the published file.") from error
+    if not isinstance(entries, list):
+        raise SourceError(f"`{path}` must be a JSON list of objects. Got another value. Use the published file.")
+    sources = []
+    for number, entry in enumerate(cast(Iterable[object], entries), start=1):
+        if not isinstance(entry, dict) or "id" not in entry:
+            raise SourceError(f"`{path}`, entry {number}, must be an object with an `id`. Got {entry!r}. Correct it.")
+        template = entry.get("template") or entry.get("label")
+        label = re.sub(r"[\[\]]", "", template) if template else None
+        found = videos.find(str(entry["id"])) or videos.root / f"{entry['id']}.webm"
+        sources.append(VideoSource(path=found, kind="video", label=label))
+    return sources
+
+
+def _matched_lines(path: Path, pattern: re.Pattern[str], example: str) -> Iterable[re.Match[str]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.strip():
+            match = pattern.fullmatch(line.strip())
+            if match is None:
+                raise SourceError(
+                    f"`{path}`, line {number}, must read like `{example}`. Got {line.strip()!r}. Correct it."
+                )
+            yield match
+
+
+def _first_line(path: Path) -> str:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return next((line.strip() for line in file if line.strip()), "")

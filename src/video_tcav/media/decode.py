@@ -1,0 +1,222 @@
+"""From a source to upright RGB pictures."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from video_tcav.core.errors import InputError, MediaError
+from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream
+from video_tcav.media.files import VideoSource, kind_of
+from video_tcav.media.picture import Picture, PictureMaker
+from video_tcav.media.timeline import Timeline, frame_files, read_timeline
+
+_SEEK_BEYOND_S = 5.0  # decoding a few seconds is cheaper than a seek and its uncertainties
+_HELD_FRAMES = 2  # decoders may swallow that many packets (packed or invisible frames) without a loss to the eye
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VideoInfo:
+    """What a video holds.
+
+    Attributes:
+        path: the file or folder.
+        frame_count: frames on display; those that an edit list hides are not counted.
+        timestamps_s: when each frame comes on display, in seconds from the container's start.
+        fps: frames per second by the median interval.
+        width: in pixels, upright.
+        height: in pixels, upright.
+        rotation_deg: counterclockwise turn that the file asks for and `read_frames` has done; multiple of 90.
+        duration_s: from the first frame to the end of the last.
+    """
+
+    path: Path
+    frame_count: int
+    timestamps_s: Float[np.ndarray, " frame"]
+    fps: float
+    width: int
+    height: int
+    rotation_deg: int
+    duration_s: float
+
+
+def probe_video(path: str | Path) -> VideoInfo:
+    """What a video, an image or a folder of frames holds; decodes its first frame.
+
+    Raises:
+        MediaError: if it cannot be decoded.
+    """
+    path = Path(path)
+    kind = kind_of(path) or "video"
+    timeline = read_timeline(VideoSource(path=path, kind=kind))
+    first = frame_files(path)[0] if kind == "frames" else path
+    with open_media(first, image=kind != "video") as container:
+        frame = next(container.decode(picture_stream(container, first)), None)
+        if frame is None:
+            raise MediaError(first, f"broken: no frame can be decoded; {COPY_AGAIN}")
+        rotation_deg = round(frame.rotation / 90) * 90
+        height, width, _ = PictureMaker()(frame).shape
+    return VideoInfo(
+        path=path,
+        frame_count=len(timeline.timestamps_s),
+        timestamps_s=timeline.timestamps_s,
+        fps=1 / timeline.interval_s,
+        width=width,
+        height=height,
+        rotation_deg=rotation_deg,
+        duration_s=timeline.duration_s,
+    )
+
+
+def read_frames(
+    source: VideoSource,
+    frame_indices: Sequence[int] | Int[np.ndarray, " time"],
+    *,
+    timeline: Timeline | None = None,
+) -> UInt8[Tensor, "time 3 height width"]:
+    """Chosen frames of a source, upright, in the order asked for; an index may come more than once.
+
+    Args:
+        source: the video; its segment is not regarded, indices count from the start of the file.
+        frame_indices: which frames, by time of display.
+        timeline: `read_timeline(source)`, if the caller has it already.
+
+    Raises:
+        MediaError: if a frame cannot be decoded, or pictures differ in size.
+        InputError: if there is no such frame.
+    """
+    timeline = timeline or read_timeline(source)
+    count = len(timeline.timestamps_s)
+    wanted, inverse = np.unique(np.asarray(frame_indices, dtype=np.int64), return_inverse=True)
+    if len(wanted) == 0 or wanted[0] < 0 or wanted[-1] >= count:
+        raise InputError(
+            f"`frame_indices` must be from 0 to {count - 1}. Got {list(frame_indices)}. Choose among them."
+        )
+    if source.kind == "video":
+        pictures = _read_video(source.path, timeline, wanted)
+    else:
+        files = frame_files(source.path) if source.kind == "frames" else [source.path]
+        pictures = [_read_image(files[index]) for index in wanted]
+    sizes = {(picture.shape[1], picture.shape[0]) for picture in pictures}
+    if len(sizes) > 1:
+        found = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
+        raise MediaError(source.path, f"pictures differ in size: {found}; bring all to one size")
+    height, width, _ = pictures[0].shape
+    frames = np.empty((len(inverse), 3, height, width), np.uint8)
+    for frame, place in zip(frames, inverse, strict=True):
+        frame[:] = pictures[place].transpose(2, 0, 1)
+    return torch.from_numpy(frames)
+
+
+def _read_image(path: Path) -> Picture:
+    with open_media(path, image=True) as container:
+        stream = picture_stream(container, path)
+        stream.codec_context.options = {"err_detect": "explode"}  # else half a JPEG decodes, with the rest grey
+        frame = next(container.decode(stream), None)
+        if frame is None:
+            raise MediaError(path, f"broken: no picture can be decoded; {COPY_AGAIN}")
+        return PictureMaker()(frame)
+
+
+def _read_video(path: Path, timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[Picture]:
+    """Pictures of the wanted frames: seeking where it saves much, from the start on if that fails."""
+    runs = _runs(timeline, wanted)
+    if len(runs) > 1 or runs[0][0] > 0:
+        try:
+            return _decode_runs(path, timeline, runs)
+        except MediaError:
+            pass  # not every file can be sought in; decoding from the start decides
+    return _decode_runs(path, timeline, [(0, wanted.tolist())])
+
+
+def _runs(timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[tuple[int, list[int]]]:
+    """Wanted frames, cut where a seek to a later keyframe saves decoding, with the index to start from."""
+    if timeline.by_order:
+        return [(0, wanted.tolist())]
+    starts, cuts, position = [0], [0], 0
+    for number, index in enumerate(wanted):
+        keyframe = int(timeline.keyframes[timeline.keyframes <= index].max(initial=0))
+        far = timeline.timestamps_s[index] - timeline.timestamps_s[position] > _SEEK_BEYOND_S
+        if far and keyframe > position:
+            if number:
+                starts.append(keyframe)
+                cuts.append(number)
+            else:
+                starts = [keyframe]
+        position = int(index)
+    runs = [run.tolist() for run in np.split(wanted, cuts[1:])]
+    return list(zip(starts, runs, strict=True))
+
+
+def _decode_runs(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]]]) -> list[Picture]:
+    pictures: list[Picture] = []
+    with open_media(path) as container:
+        stream = picture_stream(container, path)
+        to_picture = PictureMaker()
+        for start, wanted in runs:
+            if start:
+                container.seek(int(timeline.pts[start]), stream=stream)
+            frames = _numbered(container, stream, timeline, path)
+            for frame in _on_display(frames, wanted, timeline, path, sought=start > 0):
+                if frame.is_corrupt:
+                    raise MediaError(path, f"broken: the picture at {frame.time or 0:.2f} s is damaged; {COPY_AGAIN}")
+                pictures.append(to_picture(frame))
+    return pictures
+
+
+def _numbered(
+    container: InputContainer, stream: VideoStream, timeline: Timeline, path: Path
+) -> Iterator[tuple[int, VideoFrame]]:
+    """Decoded frames with their index in the timeline."""
+    decoded = 0
+    try:
+        for frame in container.decode(stream):
+            if timeline.by_order or frame.pts is None:
+                yield decoded, frame
+            else:
+                yield int(np.searchsorted(timeline.pts, frame.pts, side="right")) - 1, frame
+            decoded += 1
+    except FFmpegError as error:
+        raise _cut_short(path, decoded, timeline) from error
+
+
+def _on_display(
+    frames: Iterator[tuple[int, VideoFrame]],
+    wanted: list[int],
+    timeline: Timeline,
+    path: Path,
+    *,
+    sought: bool,
+) -> Iterator[VideoFrame]:
+    """The frame on display at each wanted index: the frame of that index, or the last before it."""
+    remaining = list(wanted)
+    held: tuple[int, VideoFrame] | None = None
+    for index, frame in frames:
+        if held is None and index > remaining[0] and sought:
+            raise MediaError(path, "the seek went too far; decode from the start")
+        while remaining and index > remaining[0]:
+            yield held[1] if held else frame  # nothing before it: what a player shows first
+            remaining.pop(0)
+        if remaining and index == remaining[0]:
+            yield frame
+            remaining.pop(0)
+        if not remaining:
+            return
+        held = index, frame
+    if held is None or remaining[-1] - held[0] > _HELD_FRAMES:
+        raise _cut_short(path, held[0] + 1 if held else 0, timeline)
+    for _ in remaining:
+        yield held[1]
+
+
+def _cut_short(path: Path, decoded: int, timeline: Timeline) -> MediaError:
+    count = len(timeline.timestamps_s)
+    return MediaError(path, f"truncated or broken: decoding stops after {decoded} of {count} frames; {COPY_AGAIN}")

@@ -1,0 +1,46 @@
+"""What a file or a source is, by content: the same bytes have the same name wherever they lie."""
+
+import hashlib
+from pathlib import Path
+
+from video_tcav.core.errors import MediaError
+from video_tcav.media.container import check_file
+from video_tcav.media.files import VideoSource
+from video_tcav.media.timeline import frame_files
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hex; of names and bytes for a folder of frames.
+
+    Raises:
+        MediaError: if it cannot be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return _sha256(path).hexdigest()
+    total = hashlib.sha256()
+    for frame in frame_files(path):
+        total.update(f"{frame.name}\0{_sha256(frame).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def source_digest(source: VideoSource) -> str:
+    """SHA-256 of a source in hex: its bytes and its segment; label, group and place do not matter.
+
+    Raises:
+        MediaError: if it cannot be read.
+    """
+    content = file_digest(source.path)
+    if source.start_s is None and source.end_s is None:
+        return content
+    end = "" if source.end_s is None else repr(float(source.end_s))
+    return hashlib.sha256(f"{content}#t={float(source.start_s or 0)!r},{end}".encode()).hexdigest()
+
+
+def _sha256(path: Path) -> "hashlib._Hash":
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256")
+    except OSError as error:
+        raise MediaError(path, f"cannot be read ({error.strerror}); copy or download it again") from error

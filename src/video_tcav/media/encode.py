@@ -1,0 +1,97 @@
+"""Writing a video that a browser plays."""
+
+import secrets
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, get_args
+
+import av
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from video_tcav.core.errors import InputError, OutputError
+
+VideoCodec = Literal["h264", "vp9", "av1"]
+
+_ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
+    "h264": ("libx264", {"crf": "18", "preset": "medium"}),
+    "vp9": ("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4"}),
+    "av1": ("libsvtav1", {"crf": "28", "preset": "8"}),
+}
+_CONTAINERS: dict[str, dict[str, str]] = {
+    "h264": {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"},
+    "vp9": {".webm": "webm", ".mkv": "matroska", ".mp4": "mp4"},
+    "av1": {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska"},
+}
+
+
+def write_video(
+    path: str | Path,
+    frames: UInt8[Tensor, "time 3 height width"],
+    *,
+    fps: float | int = 25,
+    codec: VideoCodec = "h264",
+) -> None:
+    """Write a video; the file is there in full or not at all.
+
+    An odd height or width is made even by repeating the last row or column, since codecs halve colour.
+
+    Args:
+        path: where; the ending is the container (h264: .mp4, .mov, .mkv; vp9: .webm, .mkv, .mp4;
+            av1: .mp4, .webm, .mkv).
+        frames: RGB.
+        fps: frames per second.
+        codec: `h264` is written by x264 (GPL upstream); the other two are free of that.
+
+    Raises:
+        InputError: if there is no frame, or codec, ending or rate is not possible.
+        OutputError: if the file cannot be written.
+    """
+    path = Path(path)
+    if codec not in get_args(VideoCodec):
+        raise InputError(f"`codec` must be one of {', '.join(get_args(VideoCodec))}. Got {codec!r}. Choose one.")
+    container_format = _CONTAINERS[codec].get(path.suffix.lower())
+    if container_format is None:
+        endings = ", ".join(_CONTAINERS[codec])
+        raise InputError(f"`path` must end in one of {endings} for {codec}. Got {path.name}. Change it.")
+    if not 0 < fps < float("inf"):
+        raise InputError(f"`fps` must be positive. Got {fps}. 25 is usual.")
+    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or frames.numel() == 0:
+        found = f"{str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}"
+        raise InputError(
+            f"`frames` must be uint8 of shape (time, 3, height, width). Got {found}. Convert it, with a frame in it."
+        )
+    unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part")
+    try:
+        _encode(unfinished, frames, Fraction(fps).limit_denominator(65535), codec, container_format)
+        unfinished.replace(path)
+    except OSError as error:  # FFmpeg's errors of file and format are OSErrors too
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"`path` must be writable. Got: {reason} for {path}. Check folder, space and rights."
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _encode(
+    path: Path,
+    frames: UInt8[Tensor, "time 3 height width"],
+    rate: Fraction,
+    codec: str,
+    container_format: str,
+) -> None:
+    encoder, options = _ENCODERS[codec]
+    height, width = frames.shape[-2:]
+    muxing = {"movflags": "faststart"} if container_format in ("mp4", "mov") else {}
+    with av.open(str(path.absolute()), "w", format=container_format, options=muxing) as container:
+        stream = container.add_stream(encoder, rate=rate, options=options)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
+        for frame in frames:
+            picture = frame.permute(1, 2, 0).cpu().numpy()
+            even = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+        container.mux(stream.encode())

@@ -1,0 +1,141 @@
+"""Clips of many videos, decoded by threads while the model works."""
+
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from torch import Tensor
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import InputError, MediaError
+from video_tcav.media.decode import read_frames
+from video_tcav.media.files import VideoSource
+from video_tcav.media.sampling import Sampling, check_sampling, clip_times
+from video_tcav.media.timeline import Timeline, read_timeline
+
+_AHEAD_PER_THREAD = 2
+_SEGMENT_SLACK_S = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedClips:
+    """The clips of one source, or why there are none.
+
+    Attributes:
+        source: where they come from.
+        clips: `uint8`, `(window, time, 3, height, width)`; `None` if the source cannot be used.
+        error: what is wrong with the source; `None` if nothing.
+    """
+
+    source: VideoSource
+    clips: UInt8[Tensor, "window time 3 height width"] | None
+    error: MediaError | None
+
+
+def read_clips(
+    source: VideoSource, spec: ClipSpec, *, windows: int = 1, sampling: Sampling = "dense"
+) -> UInt8[Tensor, "window time 3 height width"]:
+    """Clips of one source, in its own size; a still gives its one picture, repeated.
+
+    Args:
+        source: the video; only its segment is used.
+        spec: how many frames, and how far apart.
+        windows: how many clips.
+        sampling: see `clip_times`.
+
+    Raises:
+        MediaError: if the source cannot be decoded or is too short.
+        InputError: if `windows` or `sampling` is not possible.
+    """
+    check_sampling(windows, sampling)
+    timeline = read_timeline(source)
+    if _is_still(source, timeline):
+        indices = np.zeros((windows, spec.frames), dtype=np.int64)
+    else:
+        first, last = _segment(source, timeline)
+        times_s = timeline.timestamps_s[first:last]
+        chosen = clip_times(times_s, spec, windows=windows, sampling=sampling, path=source.path)
+        indices = first + np.stack(chosen)
+    frames = read_frames(source, indices.ravel(), timeline=timeline)
+    return frames.unflatten(0, (windows, spec.frames))
+
+
+def load_clips(
+    sources: Iterable[VideoSource],
+    spec: ClipSpec,
+    *,
+    windows: int = 1,
+    sampling: Sampling = "dense",
+    threads: int = 2,
+) -> Generator[LoadedClips, None, None]:
+    """Clips of many sources, in their order; threads decode ahead while the caller uses what came.
+
+    A source that cannot be used comes with its `error` and stops nothing. Closing the generator ends
+    its threads.
+
+    Args:
+        sources: the videos.
+        spec: how many frames, and how far apart.
+        windows: clips of each.
+        sampling: see `clip_times`.
+        threads: how many files are decoded at once; each thread works at most two sources ahead.
+
+    Raises:
+        InputError: if `windows`, `sampling` or `threads` is not possible.
+    """
+    check_sampling(windows, sampling)
+    if threads < 1:
+        raise InputError(f"`threads` must be at least 1. Got {threads}. Take the number of free cores.")
+    return _load(sources, spec, windows, sampling, threads)
+
+
+def _load(
+    sources: Iterable[VideoSource], spec: ClipSpec, windows: int, sampling: Sampling, threads: int
+) -> Generator[LoadedClips, None, None]:
+    waiting: deque[Future[LoadedClips]] = deque()
+    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="video-tcav-decode")
+    try:
+        for source in sources:
+            waiting.append(pool.submit(_load_one, source, spec, windows, sampling))
+            if len(waiting) > threads * _AHEAD_PER_THREAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _load_one(source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling) -> LoadedClips:
+    try:
+        clips = read_clips(source, spec, windows=windows, sampling=sampling)
+    except MediaError as error:
+        return LoadedClips(source=source, clips=None, error=error)
+    return LoadedClips(source=source, clips=clips, error=None)
+
+
+def _is_still(source: VideoSource, timeline: Timeline) -> bool:
+    one_frame_gif = source.path.suffix.lower() == ".gif" and len(timeline.timestamps_s) == 1
+    return source.kind == "still" or one_frame_gif
+
+
+def _segment(source: VideoSource, timeline: Timeline) -> tuple[int, int]:
+    """First frame of the segment, and the one after its last."""
+    times_s = timeline.timestamps_s + _SEGMENT_SLACK_S
+    first = 0 if source.start_s is None else int(np.searchsorted(times_s, source.start_s))
+    last = (
+        len(times_s)
+        if source.end_s is None
+        else int(np.searchsorted(timeline.timestamps_s, source.end_s - _SEGMENT_SLACK_S))
+    )
+    if first >= last:
+        end = "its end" if source.end_s is None else f"{source.end_s:g} s"
+        ends_s = float(timeline.timestamps_s[0]) + timeline.duration_s
+        raise MediaError(
+            source.path,
+            f"no frame in the segment from {source.start_s or 0:g} s to {end}: the video ends at {ends_s:.2f} s"
+            "; correct start_s and end_s",
+        )
+    return first, last

@@ -1,0 +1,95 @@
+"""From what a user names (file, folder, glob, manifest, annotations) to the videos behind it."""
+
+import difflib
+from pathlib import Path
+
+from video_tcav.core.errors import SourceError
+from video_tcav.media.annotations import detect_annotations, read_annotations
+from video_tcav.media.files import VideoSource, kind_of, media_files, sources_of_files
+from video_tcav.media.manifest import MANIFEST_SUFFIXES, read_manifest
+
+__all__ = ["VideoSource", "find_videos"]
+
+_WANTED = "videos (mp4, avi, webm, mkv, mov, gif …), images (jpg, png …) and folders of numbered frames"
+_MAGIC = frozenset("*?[")
+
+
+def find_videos(path: str | Path) -> list[VideoSource]:
+    """All videos behind a path, in a fixed order.
+
+    Args:
+        path: a video or image file, a folder (searched with its subfolders; each is labelled by its folder), a
+            glob (`**` too), a manifest (.csv, .tsv, .parquet), or a published annotation file. `::LABEL`
+            behind it keeps the sources with that label.
+
+    Raises:
+        SourceError: if nothing is there, nothing in it is a video, or no source has the label.
+    """
+    text, label = _split_label(str(path))
+    sources = _find(Path(text).expanduser(), text)
+    return sources if label is None else _with_label(sources, label, text)
+
+
+def _split_label(text: str) -> tuple[str, str | None]:
+    head, mark, label = text.rpartition("::")
+    if not mark or not head or Path(text).expanduser().exists():
+        return text, None
+    return head, label
+
+
+def _find(path: Path, text: str) -> list[VideoSource]:
+    if path.is_dir():
+        return _not_empty(sources_of_files(media_files(path)), f"the folder {text}")
+    if path.is_file():
+        return _from_file(path)
+    if _MAGIC & set(text):
+        return _not_empty(sources_of_files(_glob(path)), f"the files that match {text}")
+    near = _nearest_existing(path)
+    raise SourceError(f"`{text}` must be a file, folder or glob. Got no such path; {near} exists. Check the spelling.")
+
+
+def _from_file(path: Path) -> list[VideoSource]:
+    kind = kind_of(path)
+    if kind is not None:
+        return [VideoSource(path=path, kind=kind, label=path.absolute().parent.name)]
+    if detect_annotations(path) is not None:
+        return read_annotations(path)
+    if path.suffix.lower() in MANIFEST_SUFFIXES:
+        return read_manifest(path)
+    raise SourceError(
+        f"`{path}` must be a video, an image, a manifest (.csv, .tsv, .parquet) or an annotation file. "
+        f"Got the ending {path.suffix or 'none'}. Give one of these, or a folder."
+    )
+
+
+def _glob(pattern: Path) -> set[Path]:
+    first = next(index for index, part in enumerate(pattern.parts) if _MAGIC & set(part))
+    base = Path(*pattern.parts[:first])
+    files: set[Path] = set()
+    for match in base.glob("/".join(pattern.parts[first:])) if base.is_dir() else ():
+        if any(part.startswith(".") for part in match.relative_to(base).parts):
+            continue
+        files.update(media_files(match) if match.is_dir() else [match] if kind_of(match) else [])
+    return files
+
+
+def _not_empty(sources: list[VideoSource], place: str) -> list[VideoSource]:
+    if not sources:
+        raise SourceError(f"`path` must lead to a video. Got none in {place}. Looked for {_WANTED}; check the path.")
+    return sources
+
+
+def _with_label(sources: list[VideoSource], label: str, text: str) -> list[VideoSource]:
+    kept = [source for source in sources if source.label == label]
+    if kept:
+        return kept
+    labels = sorted({source.label for source in sources if source.label is not None})
+    if not labels:
+        raise SourceError(f"`{text}` must have labels for ::{label}. Got none. Add a column `label`, or leave it out.")
+    labels.sort(key=lambda known: -difflib.SequenceMatcher(None, known.lower(), label.lower()).ratio())
+    shown = ", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
+    raise SourceError(f"`{text}` must have the label after `::`. Got {label!r}. Choose one of: {shown}.")
+
+
+def _nearest_existing(path: Path) -> Path:
+    return next(parent for parent in path.absolute().parents if parent.exists())

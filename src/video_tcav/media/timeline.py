@@ -1,0 +1,190 @@
+"""When each frame of a video is on display, read from its packets without decoding."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.stream import VideoStream
+from jaxtyping import Float, Int
+
+from video_tcav.core.errors import MediaError
+from video_tcav.media.container import COPY_AGAIN, missing_of_iso_file, open_media, picture_stream
+from video_tcav.media.files import VideoSource, images_in, is_frame_sequence
+
+FRAME_FOLDER_FPS = 25.0
+
+_END_SLACK_S = 0.5
+_GIF_TRAILER = b"\x3b"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Timeline:
+    """When each frame of a video is on display.
+
+    Attributes:
+        pts: presentation times in units of `time_base`, increasing; the counter of frames where `by_order`.
+        timestamps_s: the same in seconds from the container's start.
+        keyframes: indices of frames at which decoding can start.
+        by_order: whether the decoder's own times cannot be trusted, so that frames are told by their order.
+    """
+
+    pts: Int[np.ndarray, " frame"]
+    timestamps_s: Float[np.ndarray, " frame"]
+    keyframes: Int[np.ndarray, " keyframe"]
+    by_order: bool
+
+    @property
+    def interval_s(self) -> float:
+        """Median distance of two neighbouring frames in seconds; that of 25 fps where there is one frame."""
+        return frame_interval_s(self.timestamps_s)
+
+    @property
+    def duration_s(self) -> float:
+        """From the first frame to the end of the last, which is taken to last one median interval."""
+        return float(self.timestamps_s[-1] - self.timestamps_s[0]) + self.interval_s
+
+
+def frame_interval_s(timestamps_s: Float[np.ndarray, " frame"]) -> float:
+    """Median distance of two neighbouring frames in seconds; that of 25 fps where there is one frame."""
+    return float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 1 / FRAME_FOLDER_FPS
+
+
+def read_timeline(source: VideoSource) -> Timeline:
+    """Timeline of a source; a still has one frame, a folder of frames has a nominal 25 fps.
+
+    Raises:
+        MediaError: if the source cannot be read, has no picture, or is truncated.
+    """
+    if source.kind == "video":
+        return _video_timeline(source.path)
+    count = len(frame_files(source.path)) if source.kind == "frames" else 1
+    return _constant_timeline(count, Fraction(1, round(FRAME_FOLDER_FPS)))
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The frames of a folder, in order.
+
+    Raises:
+        MediaError: if the folder is missing or does not hold one numbered sequence.
+    """
+    if not folder.is_dir():
+        raise MediaError(folder, "no such folder; check the path, or the list that names it")
+    images = images_in(folder)
+    if not is_frame_sequence(images):
+        raise MediaError(
+            folder,
+            f"not a sequence of frames: {len(images)} images; name them img_00001.jpg, img_00002.jpg, …",
+        )
+    return images
+
+
+def _video_timeline(path: Path) -> Timeline:
+    with open_media(path) as container:
+        stream = picture_stream(container, path)
+        packets, shown = 0, []
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    packets += 1
+                    if not packet.is_discard:  # an edit list hides the others
+                        shown.append((packet.pts, packet.dts, packet.is_keyframe))
+        except FFmpegError as error:
+            raise MediaError(path, f"truncated: its data ends after {packets} frames; {COPY_AGAIN}") from error
+        if not shown:
+            raise MediaError(path, f"truncated or empty: a video stream without a frame; {COPY_AGAIN}")
+        timeline = _timeline_of_packets(container, stream, shown)
+        if timeline is not None:
+            _refuse_truncated(container, stream, timeline, packets, path)
+            return timeline
+    return _decoded_timeline(path)
+
+
+def _timeline_of_packets(container: InputContainer, stream: VideoStream, shown: list[tuple]) -> Timeline | None:
+    pts, dts, is_key = zip(*shown, strict=True)
+    # AVI stores no display times: with reordered frames the demuxer's are guesses, and so are the decoder's
+    guessed = "avi" in container.format.name.split(",") and (pts != dts or bool(stream.codec_context.has_b_frames))
+    by_order = guessed or None in pts
+    chosen = dts if by_order and None not in dts else pts
+    if None in chosen:
+        return None
+    ticks, first = np.unique(np.array(chosen, dtype=np.int64), return_index=True)
+    start_s = (container.start_time or 0) / av.time_base
+    timestamps_s = ticks * float(stream.time_base or 1) - start_s
+    return Timeline(
+        pts=ticks,
+        timestamps_s=timestamps_s,
+        keyframes=np.flatnonzero(np.array(is_key)[first]),
+        by_order=by_order,
+    )
+
+
+def _decoded_timeline(path: Path) -> Timeline:
+    """For streams whose packets have no times: count the frames, at the rate that the stream claims."""
+    with open_media(path) as container:
+        stream = picture_stream(container, path)
+        count = sum(1 for _ in container.decode(stream))
+        rate = stream.average_rate or stream.guessed_rate
+    if count == 0:
+        raise MediaError(path, f"truncated or empty: a video stream without a frame; {COPY_AGAIN}")
+    return _constant_timeline(count, 1 / Fraction(rate) if rate else Fraction(1, round(FRAME_FOLDER_FPS)))
+
+
+def _constant_timeline(count: int, interval_s: Fraction) -> Timeline:
+    counter = np.arange(count)
+    return Timeline(pts=counter, timestamps_s=counter * float(interval_s), keyframes=counter[:1], by_order=True)
+
+
+def _refuse_truncated(
+    container: InputContainer, stream: VideoStream, timeline: Timeline, packets: int, path: Path
+) -> None:
+    formats = container.format.name.split(",")
+    promised = f" of {stream.frames}" if stream.frames else ""
+    if "gif" in formats:
+        if _GIF_TRAILER not in path.read_bytes()[-16:]:
+            raise MediaError(
+                path, f"truncated: the animation stops after {packets} frames without an end; {COPY_AGAIN}"
+            )
+    elif "mov" in formats:  # fewer packets than promised are no sign here: an edit list may hide the others
+        missing = missing_of_iso_file(path)
+        if missing:
+            raise MediaError(path, f"truncated: {packets}{promised} frames are there ({missing}); {COPY_AGAIN}")
+        if not stream.frames:  # fragments, each with its own index
+            _refuse_early_end(container, stream, timeline, path)
+    elif "avi" in formats and stream.frames:
+        found = max(packets, int(timeline.pts[-1]) + 1)  # dropped frames are counted but not stored
+        if found + 1 < stream.frames:
+            raise MediaError(path, f"truncated: {packets}{promised} frames are there; {COPY_AGAIN}")
+    elif "matroska" in formats:
+        _refuse_early_end(container, stream, timeline, path)
+
+
+def _refuse_early_end(container: InputContainer, stream: VideoStream, timeline: Timeline, path: Path) -> None:
+    promised_s = _tagged_duration_s(stream) or (container.duration or 0) / av.time_base
+    end_s = float(timeline.pts[-1] * (stream.time_base or 1)) + timeline.interval_s
+    longest_s = float(np.diff(timeline.timestamps_s).max(initial=timeline.interval_s))
+    slack_s = max(_END_SLACK_S, 5 * timeline.interval_s, longest_s, 0.02 * promised_s)
+    if promised_s - end_s <= slack_s:
+        return
+    if len(container.streams) > 1 and promised_s - _last_packet_s(path) <= slack_s:
+        return  # the sound goes on after the picture
+    raise MediaError(path, f"truncated: it ends at {end_s:.2f} s of {promised_s:.2f} s; {COPY_AGAIN}")
+
+
+def _tagged_duration_s(stream: VideoStream) -> float | None:
+    """Duration of this stream in a Matroska or WebM file, where the writer noted it (`00:01:02.5`)."""
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = (float(part) for part in parts)
+    except ValueError:
+        return None
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _last_packet_s(path: Path) -> float:
+    with open_media(path) as container:
+        times = [float(packet.pts * packet.time_base) for packet in container.demux() if packet.pts is not None]
+        return max(times, default=0.0)

@@ -1,0 +1,5 @@
+"""Video models: loading them, their layers and axes, and the recording pass."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

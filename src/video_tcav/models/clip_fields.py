@@ -1,0 +1,162 @@
+"""Settings of a clip and names of classes as users write them: options, text files, metadata of weights."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import InputError, VideoTcavError
+
+CLIP_FIELDS = ("frames", "stride", "fps", "size", "resize", "mean", "std", "layout")
+
+
+def parse_clip_fields(
+    values: Mapping[str, Any], *, source: str, error: type[VideoTcavError] = InputError
+) -> dict[str, Any]:
+    """Fields of a `ClipSpec` out of loosely typed values; what is `None` or no field of a clip is left out.
+
+    Args:
+        values: numbers, sequences, or their text as it stands in the metadata of weights ("112", "0.45,0.45,0.45").
+        source: where the values come from, for the message.
+        error: raised where a value cannot be read.
+
+    Returns:
+        Keyword arguments for `ClipSpec`.
+
+    Raises:
+        VideoTcavError: of the type `error`, naming the field.
+    """
+    fields: dict[str, Any] = {}
+    for name in CLIP_FIELDS:
+        if values.get(name) is None:
+            continue
+        try:
+            fields[name] = _READERS[name](values[name])
+        except (TypeError, ValueError) as reason:
+            raise error(
+                f"`{name}` of {source} must be {_RULES[name]}. Got {values[name]!r}. Correct it or leave it out."
+            ) from reason
+    return fields
+
+
+def merge_clip_spec(spec: ClipSpec, fields: Mapping[str, Any]) -> ClipSpec:
+    """The clip with some fields replaced; a new size takes its own resize with it, a new stride turns `fps` off."""
+    changes = dict(fields)
+    if "size" in changes:
+        changes.setdefault("resize", None)
+    if "stride" in changes:
+        changes.setdefault("fps", None)
+    return dataclasses.replace(spec, **changes)
+
+
+def read_classes(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Class names out of a file (one a line, or a JSON list), or as given.
+
+    Args:
+        classes: path of the file, or the names themselves; `None` stays `None`.
+
+    Raises:
+        InputError: if the file cannot be read, holds no names, or a name twice.
+    """
+    if classes is None:
+        return None
+    if isinstance(classes, str | Path):
+        source = str(classes)
+        names = parse_class_names(_read_text(Path(classes)), source)
+    else:
+        source, names = "the given list", tuple(str(name) for name in classes)
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if not names or doubled:
+        what = f"{doubled[0]!r} twice" if doubled else "none"
+        raise InputError(f"`classes` must name each class once. Got {what} in {source}. Correct the list.")
+    return names
+
+
+def parse_class_names(text: str, source: str) -> tuple[str, ...]:
+    """Class names out of a JSON list, or one a line.
+
+    Raises:
+        InputError: if the text starts like a JSON list and is none of strings.
+    """
+    if not text.lstrip().startswith("["):
+        return tuple(line.strip() for line in text.splitlines() if line.strip())
+    try:
+        names = json.loads(text)
+    except json.JSONDecodeError as reason:
+        raise InputError(f"`classes` must be a JSON list of names. Got {source}: {reason}. Correct it.") from reason
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"`classes` must be a JSON list of names. Got other values in {source}. Correct it.")
+    return tuple(names)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as reason:
+        raise InputError(
+            f"`classes` must be a readable text file, one class a line. Got {path}: {type(reason).__name__}. Check it."
+        ) from reason
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != float(value):
+        raise ValueError(value)
+    return int(value)
+
+
+def _numbers(value: Any) -> list[float]:
+    if isinstance(value, str):
+        value = value.strip().strip("[]()").replace("x", ",").split(",")
+    return [float(item) for item in value] if isinstance(value, Sequence) else [float(value)]
+
+
+def _size(value: Any) -> tuple[int, int] | None:
+    if value == "native":
+        return None
+    numbers = [_whole(number) for number in _numbers(value)]
+    height, width = numbers * 2 if len(numbers) == 1 else numbers
+    return height, width
+
+
+def _resize(value: Any) -> tuple[int, int] | int:
+    numbers = [_whole(number) for number in _numbers(value)]
+    if len(numbers) == 1:
+        return numbers[0]
+    height, width = numbers
+    return height, width
+
+
+def _triple(value: Any) -> tuple[float, float, float]:
+    numbers = _numbers(value)
+    red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
+    return red, green, blue
+
+
+def _layout(value: Any) -> str:
+    if value not in ("channels_first", "time_first"):
+        raise ValueError(value)
+    return value
+
+
+_READERS = {
+    "frames": _whole,
+    "stride": _whole,
+    "fps": float,
+    "size": _size,
+    "resize": _resize,
+    "mean": _triple,
+    "std": _triple,
+    "layout": _layout,
+}
+_RULES = {
+    "frames": "a whole number",
+    "stride": "a whole number",
+    "fps": "a number",
+    "size": "pixels, (height, width), or native",
+    "resize": "pixels or (height, width)",
+    "mean": "one number or three",
+    "std": "one number or three",
+    "layout": "channels_first or time_first",
+}

@@ -1,0 +1,237 @@
+"""Models from the user's own Python file: any network, with the clip that it asks for."""
+
+import dataclasses
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial, reduce
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import InputError, ModelError, WeightsError
+from video_tcav.models.clip_fields import merge_clip_spec, parse_class_names, parse_clip_fields
+from video_tcav.models.layers import noise_clip, stage_layers
+from video_tcav.models.outputs import output_logits
+from video_tcav.models.preprocess import prepare_clip
+from video_tcav.models.record import untouched
+from video_tcav.models.video_model import VideoModel, state_digest
+from video_tcav.models.weights import Weights, fit_weights, read_weights
+
+
+def load_file(
+    path: Path,
+    factory: str,
+    *,
+    weights: str | None,
+    fields: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+) -> VideoModel:
+    """The model that a function in a Python file builds.
+
+    The file runs as Python: load only files that you trust. Its folder can be imported from while it runs.
+
+    Args:
+        path: the Python file.
+        factory: name of the function; called with `num_classes` if it takes that and the classes are known.
+        weights: a weights file; the metadata of safetensors may hold `classes` (a JSON list) and clip settings.
+        fields: clip settings that win over all others.
+        classes: names that win over the metadata.
+
+    Returns:
+        The model on the CPU. Without `weights` the factory is called a second time: where both calls give the same
+        weights it loads them itself, otherwise they are random and the model is marked as untrained.
+
+    Raises:
+        ModelError: if the file, the factory or the model does not do its part.
+        WeightsError: if the weights cannot be read or do not fit.
+        InputError: if the number of classes differs from the outputs.
+    """
+    content = None if weights is None else read_weights(weights)
+    classes = classes or _metadata_classes(content)
+    described = _metadata_fields(content)
+    module = _build(path, factory, classes, seed=0)
+    trained = True
+    if content is not None:
+        fit_weights(module, content)
+    else:
+        trained = state_digest(module) == state_digest(_build(path, factory, classes, seed=1))
+    return describe_module(
+        module,
+        name=f"file:{path}:{factory}",
+        settings=(described, fields),
+        classes=classes,
+        trained=trained,
+    )
+
+
+def describe_module(
+    module: nn.Module,
+    *,
+    name: str,
+    settings: Sequence[Mapping[str, Any]],
+    classes: tuple[str, ...] | None,
+    trained: bool = True,
+) -> VideoModel:
+    """A network whose family is not known, with what one noise clip tells about it.
+
+    Args:
+        module: takes `(clip, 3, time, height, width)`, or what its `clip_spec` attribute says.
+        name: what to call it.
+        settings: clip settings that win over the module's `clip_spec`, later ones over earlier ones.
+        classes: names of the logits; without them they are called by their numbers.
+        trained: whether the weights mean something.
+
+    Returns:
+        The model; the module is put in evaluation mode.
+
+    Raises:
+        ModelError: if the module does not take such a clip, or returns no logits.
+        InputError: if the number of classes differs from the outputs.
+    """
+    module.eval()
+    spec = reduce(merge_clip_spec, settings, _own_clip_spec(module))
+    model = VideoModel(
+        name=name,
+        module=module,
+        clip_spec=spec,
+        classes=classes or (),
+        default_layers=(),
+        prepare=partial(prepare_clip, spec=spec),
+        trained=trained,
+    )
+    outputs = count_outputs(model)
+    if classes is not None and len(classes) != outputs:
+        raise InputError(
+            f"`classes` must name the {outputs} outputs of the model. Got {len(classes)} names."
+            " Give the list that the model was trained with."
+        )
+    model = dataclasses.replace(model, classes=classes or tuple(str(index) for index in range(outputs)))
+    return dataclasses.replace(model, default_layers=stage_layers(model))
+
+
+def count_outputs(model: VideoModel) -> int:
+    """How many logits the model returns for one noise clip of its own spec.
+
+    Raises:
+        ModelError: if it does not take the clip, or returns something else.
+    """
+    clip = noise_clip(model)
+    try:
+        with untouched(model.module), torch.no_grad():
+            output = model.forward(clip)
+    except Exception as reason:  # any error of a foreign network
+        raise ModelError(
+            f"`model` must take a clip of shape {tuple(clip.shape)}. Got {_line(reason)} from {model.name}."
+            " Say frames, size or layout, or set clip_spec on the module."
+        ) from reason
+    return output_logits(output).shape[1]
+
+
+def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]), _importable(path.parent):
+        torch.manual_seed(seed)
+        build = getattr(_import(path), factory, None)
+        if not callable(build):
+            raise ModelError(
+                f"`model` must name a function in {path}. Got {factory!r}, which is none."
+                " Write file:path/to/model.py:function."
+            )
+        try:
+            module = build(**_arguments(build, classes))
+        except Exception as reason:  # any error of the user's code
+            raise ModelError(
+                f"`model` must name a function that builds a network. Got {_line(reason)} from {path}:{factory}."
+                " Call it by itself to see why."
+            ) from reason
+    if not isinstance(module, nn.Module):
+        raise ModelError(
+            f"`model` must name a function that returns a torch.nn.Module. Got {type(module).__name__} from"
+            f" {path}:{factory}. Return the network."
+        )
+    return module
+
+
+def _arguments(build: Any, classes: tuple[str, ...] | None) -> dict[str, int]:
+    try:
+        takes = "num_classes" in inspect.signature(build).parameters
+    except (TypeError, ValueError):  # a builtin without a signature
+        takes = False
+    return {"num_classes": len(classes)} if takes and classes is not None else {}
+
+
+def _import(path: Path) -> ModuleType:
+    name = f"_video_tcav_model_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    found = importlib.util.spec_from_file_location(name, path)
+    if not path.is_file() or found is None or found.loader is None:
+        raise ModelError(f"`model` must name a Python file. Got {path}, which is none. Check the path.")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    try:
+        found.loader.exec_module(module)
+    except Exception as reason:  # any error of the user's code
+        del sys.modules[name]
+        raise ModelError(
+            f"`model` must name a file that can be imported. Got {_line(reason)} from {path}."
+            " Run it with python to see why."
+        ) from reason
+    return module
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """The folder's modules can be imported inside, and are forgotten after: another model may have the same names."""
+    before, search = set(sys.modules), str(folder.resolve())
+    sys.path.insert(0, search)
+    try:
+        yield
+    finally:
+        if search in sys.path:
+            sys.path.remove(search)
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            inside = file is not None and Path(file).resolve().is_relative_to(search)
+            if inside and not name.startswith("_video_tcav_model_"):
+                del sys.modules[name]
+
+
+def _own_clip_spec(module: nn.Module) -> ClipSpec:
+    own = getattr(module, "clip_spec", None)
+    if own is None or isinstance(own, ClipSpec):
+        return own or ClipSpec()
+    if not isinstance(own, Mapping):
+        raise ModelError(
+            f"`clip_spec` of the module must be a ClipSpec or a dict. Got {type(own).__name__}. Correct or remove it."
+        )
+    unknown = [key for key in own if key not in {field.name for field in dataclasses.fields(ClipSpec)}]
+    if unknown:
+        raise ModelError(f"`clip_spec` of the module must hold fields of a ClipSpec. Got {unknown[0]!r}. Remove it.")
+    own_fields = parse_clip_fields(own, source="the module's clip_spec", error=ModelError)
+    return merge_clip_spec(ClipSpec(), own_fields)
+
+
+def _metadata_classes(content: Weights | None) -> tuple[str, ...] | None:
+    if content is None or "classes" not in content.metadata:
+        return None
+    try:
+        return parse_class_names(content.metadata["classes"], str(content.path))
+    except InputError as reason:
+        raise WeightsError(str(reason)) from reason
+
+
+def _metadata_fields(content: Weights | None) -> dict[str, Any]:
+    if content is None:
+        return {}
+    return parse_clip_fields(content.metadata, source=str(content.path), error=WeightsError)
+
+
+def _line(reason: Exception) -> str:
+    lines = str(reason).strip().splitlines()
+    return f"{type(reason).__name__}: {lines[0].rstrip('.')[:160]}" if lines else type(reason).__name__

@@ -1,0 +1,237 @@
+"""The video classifiers of Hugging Face: VideoMAE, TimeSformer, ViViT, V-JEPA 2."""
+
+import pickle
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
+from video_tcav.models.clip_fields import merge_clip_spec
+from video_tcav.models.declared_axes import huggingface_axes
+from video_tcav.models.hf_preprocess import load_processor, processor_clip_spec, processor_prepare, quiet
+from video_tcav.models.layers import evenly_spaced
+from video_tcav.models.video_model import VideoModel, no_declared_axes
+from video_tcav.models.weights import fit_weights, read_weights
+
+try:
+    import transformers
+except ImportError:  # the extra `hf`
+    transformers = None
+
+
+def _videomae_stride(frames: int) -> int:
+    return 4  # --sampling_rate 4 for Kinetics-400: MCG-NJU/VideoMAE, FINETUNE.md
+
+
+def _timesformer_stride(frames: int) -> int:
+    # The model zoo of facebookresearch/TimeSformer (README.md) names its Kinetics models 8x32, 16x16 and 96x4.
+    return {16: 16, 96: 4}.get(frames, 32)
+
+
+def _vivit_stride(frames: int) -> int:
+    return 2  # google-research/scenic, projects/vivit/configs/kinetics400/vivit_base_k400.py: 32 frames, stride 2
+
+
+def _vjepa2_stride(frames: int) -> int:
+    # frame_step in facebookresearch/vjepa2, configs/inference: 4 for 16 frames (vitl/ssv2.yaml), 2 for 32
+    # (vitl/diving48.yaml) and for 64 (vitg-384/ssv2.yaml).
+    return 4 if frames <= 16 else 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Family:
+    """What differs between the families.
+
+    Attributes:
+        frames: name of the configuration's number of frames.
+        size: name of the configuration's pixels.
+        layers: the encoder layers, inside the backbone.
+        stride: published distance of frames, by the number of frames.
+        fixed_clip: whether frames and size are part of the weights (learned positions).
+    """
+
+    frames: str
+    size: str
+    layers: str
+    stride: Callable[[int], int]
+    fixed_clip: bool
+
+
+FAMILIES: Mapping[str, _Family] = {
+    "videomae": _Family(
+        frames="num_frames", size="image_size", layers="encoder.layer", stride=_videomae_stride, fixed_clip=False
+    ),
+    "timesformer": _Family(
+        frames="num_frames", size="image_size", layers="encoder.layer", stride=_timesformer_stride, fixed_clip=True
+    ),
+    "vivit": _Family(frames="num_frames", size="image_size", layers="layers", stride=_vivit_stride, fixed_clip=True),
+    "vjepa2": _Family(
+        frames="frames_per_clip", size="crop_size", layers="encoder.layer", stride=_vjepa2_stride, fixed_clip=False
+    ),
+}
+
+
+def load_huggingface(
+    source: str, *, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
+) -> VideoModel:
+    """A video classifier from the Hugging Face hub or a local folder; never runs code that comes with it.
+
+    Args:
+        source: hub id, or folder with config.json.
+        weights: a weights file to load instead of the published ones.
+        fields: clip settings that win over the published ones.
+        classes: names that win over the configuration's.
+
+    Returns:
+        The model on the CPU.
+
+    Raises:
+        MissingExtraError: without transformers.
+        ModelError: if the source is no such model.
+        WeightsError: if the weights cannot be read safely, or hold no classifier.
+        InputError: if the number of classes differs from the outputs.
+    """
+    if transformers is None:
+        raise MissingExtraError("hf", f"hf:{source}")
+    with quiet():
+        config = _config(source)
+        family = FAMILIES[config.model_type]
+        _apply_clip(config, family, fields, source)
+        module = _module(source, config, weights)
+        processor = load_processor(source, config.model_type, _square(getattr(config, family.size)))
+    spec = merge_clip_spec(_published_spec(config, family, processor), fields)
+    wanted = _square(getattr(config, family.size))
+    if spec.size != wanted:
+        raise ModelError(
+            f"`size` of hf:{source} must be {wanted}, as its configuration says. Got {spec.size or 'native'}."
+            f" Give size={wanted[0]}, or another checkpoint."
+        )
+    return VideoModel(
+        name=f"hf:{source}",
+        module=module.float().eval(),
+        clip_spec=spec,
+        classes=_classes(config, classes),
+        default_layers=_stages(module, config, family),
+        prepare=processor_prepare(processor, spec, overridden=frozenset(fields)),
+        input_name=module.main_input_name,
+        declare_axes=huggingface_axes(config, module.base_model_prefix) or no_declared_axes,
+        trained=True,
+    )
+
+
+def _config(source: str) -> Any:
+    assert transformers is not None
+    try:
+        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as reason:
+        raise ModelError(
+            f"`model` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
+            f" {_line(reason)}. Check the name and the connection."
+        ) from reason
+    if config.model_type not in FAMILIES:
+        raise ModelError(
+            f"`model` must be one of the families {', '.join(FAMILIES)}. Got hf:{source}, which is"
+            f" {config.model_type}. Use file: with a function that loads it."
+        )
+    return config
+
+
+def _apply_clip(config: Any, family: _Family, fields: Mapping[str, Any], source: str) -> None:
+    """Put frames and size into the configuration, where positions are computed; refuse them where they are learned."""
+    for name, key in (("frames", family.frames), ("size", family.size)):
+        if name not in fields:
+            continue
+        own = getattr(config, key)
+        given: Any = fields[name]
+        if given == (own if name == "frames" else _square(own)):
+            continue
+        number = given if name == "frames" else given[0] if given and given[0] == given[1] else None
+        if family.fixed_clip or number is None:
+            raise ModelError(
+                f"`{name}` of hf:{source} must be {own if family.fixed_clip else 'one number'}."
+                f" Got {given or 'native'}. Leave it out."
+            )
+        setattr(config, key, number)
+
+
+def _module(source: str, config: Any, weights: str | None) -> Any:
+    assert transformers is not None
+    auto: Any = transformers.AutoModelForVideoClassification
+    options = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
+    if weights is not None:
+        content = read_weights(weights)
+        with torch.random.fork_rng(devices=[]):
+            module = auto.from_config(config, **options)
+        fit_weights(module, content)
+        return module
+    try:
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the pickle protocol
+            module, report = auto.from_pretrained(
+                source,
+                config=config,
+                trust_remote_code=False,
+                weights_only=True,
+                output_loading_info=True,
+                **options,
+            )
+    except pickle.UnpicklingError as reason:
+        raise WeightsError(
+            f"`weights` must hold tensors only. Got hf:{source}, a pickle that wants to run code."
+            " Save it with safetensors."
+        ) from reason
+    except (OSError, ValueError, RuntimeError) as reason:
+        raise WeightsError(
+            f"`weights` must be in the folder or on the hub, and fit. Got hf:{source}: {_line(reason)}."
+            " Check the checkpoint."
+        ) from reason
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise WeightsError(
+            f"`weights` must hold a whole classifier. Got hf:{source} with {len(missing)} missing:"
+            f" {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}. Choose a checkpoint that was fine-tuned."
+        )
+    return module
+
+
+def _published_spec(config: Any, family: _Family, processor: Any) -> ClipSpec:
+    frames = getattr(config, family.frames)
+    return processor_clip_spec(processor, frames=frames, stride=family.stride(frames))
+
+
+def _classes(config: Any, classes: tuple[str, ...] | None) -> tuple[str, ...]:
+    own = tuple(str(config.id2label[index]) for index in range(config.num_labels))
+    if classes is not None and len(classes) != len(own):
+        raise InputError(
+            f"`classes` must name the {len(own)} outputs of the model. Got {len(classes)} names."
+            " Give the list that the model was trained with."
+        )
+    return classes or own
+
+
+def _stages(module: nn.Module, config: Any, family: _Family) -> tuple[str, ...]:
+    """Four encoder layers at even distances.
+
+    Where the head reads the first token alone, the patch tokens of the last layer have no gradient: it is left out.
+    """
+    holder = f"{module.base_model_prefix}.{family.layers}"
+    names = [f"{holder}.{name}" for name, _ in module.get_submodule(holder).named_children()]
+    first_token = config.model_type in ("timesformer", "vivit") or not getattr(config, "use_mean_pooling", True)
+    return evenly_spaced(names[:-1] if first_token and len(names) > 1 else names)
+
+
+def _square(size: int | list[int] | tuple[int, int]) -> tuple[int, int]:
+    if isinstance(size, int):
+        return size, size
+    height, width = size
+    return height, width
+
+
+def _line(reason: Exception) -> str:
+    lines = [line for line in str(reason).strip().splitlines() if line.strip()]
+    return (lines[0].rstrip(".:")[:160]) if lines else type(reason).__name__

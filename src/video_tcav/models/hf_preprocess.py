@@ -1,0 +1,188 @@
+"""Preprocessing by Hugging Face's own processors, and what they say about the clip."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import ModelError
+
+try:
+    import huggingface_hub
+    import transformers
+except ImportError:  # the extra `hf`
+    huggingface_hub = None
+    transformers = None
+
+PROCESSOR_FILES = ("video_preprocessor_config.json", "preprocessor_config.json")
+IMAGE_PROCESSORS = {
+    "videomae": "VideoMAEImageProcessor",
+    "timesformer": "VideoMAEImageProcessor",
+    "vivit": "VivitImageProcessor",
+}
+VIDEO_PROCESSORS = (
+    "VideoMAEVideoProcessor",
+    "TimesformerVideoProcessor",
+    "VivitVideoProcessor",
+    "VJEPA2VideoProcessor",
+)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars of loaded tensors and no advice on the terminal inside; as before outside."""
+    assert transformers is not None and huggingface_hub is not None
+    logging, hub = transformers.utils.logging, huggingface_hub.utils.logging
+    level, hub_level, bars = logging.get_verbosity(), hub.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    hub.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        hub.set_verbosity(hub_level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def load_processor(source: str, family: str, size: tuple[int, int]) -> Any:
+    """The processor that is published with a model, or its family's default at the model's size.
+
+    Args:
+        source: hub id or folder.
+        family: the model type.
+        size: `(height, width)` of the model's input.
+
+    Raises:
+        ModelError: if the published processor cannot be used.
+    """
+    assert transformers is not None
+    try:
+        path = _processor_file(source)
+        if path is None:
+            return _default_processor(family, size)
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        # Not by AutoImageProcessor: google/vivit-b-16x2-kinetics400 misspells its type.
+        named = settings.get("video_processor_type")
+        kind = named if named in VIDEO_PROCESSORS else IMAGE_PROCESSORS.get(family, "VJEPA2VideoProcessor")
+        return getattr(transformers, kind).from_pretrained(source)
+    except (OSError, ValueError, ImportError) as reason:
+        raise ModelError(
+            f"`model` must have a processor that can be read. Got hf:{source}: {str(reason).splitlines()[0]}."
+            f" Correct or remove its {PROCESSOR_FILES[0]} or {PROCESSOR_FILES[1]}."
+        ) from reason
+
+
+def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec:
+    """What a processor does to a clip, in the terms of a clip spec (mean and deviation on values in [0, 1])."""
+    scale, offset = _scale(processor)
+    normalise = processor.do_normalize
+    means = processor.image_mean if normalise else (0.0, 0.0, 0.0)
+    stds = processor.image_std if normalise else (1.0, 1.0, 1.0)
+    resized = _pixels(processor.size) if processor.do_resize else None
+    cropped = _pixels(processor.crop_size) if processor.do_center_crop else resized
+    return ClipSpec(
+        frames=frames,
+        stride=stride,
+        size=cropped if isinstance(cropped, tuple) else None,
+        resize=resized,
+        mean=_triple([(offset + value) / scale for value in means]),
+        std=_triple([value / scale for value in stds]),
+        layout="time_first",
+    )
+
+
+def processor_prepare(
+    processor: Any, spec: ClipSpec, *, overridden: frozenset[str]
+) -> Callable[[UInt8[Tensor, "time 3 height width"]], Float[Tensor, "time 3 height_out width_out"]]:
+    """A function that prepares a clip with the processor, with what the user has overridden passed in each call.
+
+    Args:
+        processor: published or default.
+        spec: with the overrides in it.
+        overridden: names of the fields of `spec` that the user gave.
+    """
+    options: dict[str, Any] = {}
+    if "size" in overridden and spec.size is not None:
+        height, width = spec.size
+        options |= {"do_resize": True, "size": {"shortest_edge": min(height, width)}}
+        options |= {"do_center_crop": True, "crop_size": {"height": height, "width": width}}
+    if overridden & {"mean", "std"}:
+        scale, offset = _scale(processor)
+        options |= {
+            "do_normalize": True,
+            "image_mean": [value * scale - offset for value in spec.mean],
+            "image_std": [value * scale for value in spec.std],
+        }
+
+    def prepare(
+        clip: UInt8[Tensor, "time 3 height width"],
+    ) -> Float[Tensor, "time 3 height_out width_out"]:
+        with quiet():
+            if type(processor).__name__ in VIDEO_PROCESSORS:
+                batch = processor(clip, do_sample_frames=False, return_tensors="pt", **options)
+            else:
+                frames = list(clip.numpy())
+                batch = processor(frames, input_data_format="channels_first", return_tensors="pt", **options)
+        (pixels,) = batch.values()
+        return pixels[0].to(torch.float32)
+
+    return prepare
+
+
+def _processor_file(source: str) -> Path | None:
+    assert huggingface_hub is not None
+    for name in PROCESSOR_FILES:
+        if Path(source).is_dir():
+            if (Path(source) / name).is_file():
+                return Path(source) / name
+            continue
+        try:
+            return Path(huggingface_hub.hf_hub_download(source, name))
+        except huggingface_hub.errors.EntryNotFoundError:
+            continue
+    return None
+
+
+def _default_processor(family: str, size: tuple[int, int]) -> Any:
+    assert transformers is not None
+    height, width = size
+    if family == "vjepa2":  # takes one number, and resizes to 256/224 of it
+        return transformers.VJEPA2VideoProcessor(crop_size=height)
+    crop = {"height": height, "width": width}
+    if family == "vivit":  # the published one resizes to 256/224 of the crop
+        return transformers.VivitImageProcessor(size={"shortest_edge": round(min(size) * 256 / 224)}, crop_size=crop)
+    if family == "timesformer":
+        # facebook/timesformer-*: VideoMAE's processor with TimeSformer's own mean and deviation.
+        return transformers.VideoMAEImageProcessor(
+            size={"shortest_edge": min(size)},
+            crop_size=crop,
+            image_mean=[0.45, 0.45, 0.45],
+            image_std=[0.225, 0.225, 0.225],
+        )
+    return transformers.VideoMAEImageProcessor(size={"shortest_edge": min(size)}, crop_size=crop)
+
+
+def _scale(processor: Any) -> tuple[float, float]:
+    """Factor and offset before the normalisation: value in [0, 1] × factor − offset."""
+    scale = 255 * processor.rescale_factor if processor.do_rescale else 255.0
+    shifted = getattr(processor, "offset", type(processor).__name__ == "VivitVideoProcessor")
+    return scale, 1.0 if shifted and processor.do_rescale else 0.0
+
+
+def _pixels(size: Any) -> tuple[int, int] | int | None:
+    read: Callable[[str], Any] = size.get if hasattr(size, "get") else lambda key: getattr(size, key, None)
+    height, width = read("height"), read("width")
+    return (height, width) if height and width else read("shortest_edge")
+
+
+def _triple(values: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = values
+    return red, green, blue

@@ -1,0 +1,196 @@
+"""The layers of a model: their names, shapes and axes, and which of them are its stages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import AxesError, LayerNotFoundError
+from video_tcav.models.axes import LayerAxes
+from video_tcav.models.outputs import first_tensor
+from video_tcav.models.probe import probe_axes
+from video_tcav.models.record import hooked, untouched
+from video_tcav.models.video_model import VideoModel, no_declared_axes
+
+NATIVE_SIZE = (112, 112)
+"""Pixels of the noise clip for a model that takes any size."""
+
+STAGE_CONTAINERS = ("stages", "layers", "blocks", "features")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerInfo:
+    """One layer as a user chooses it.
+
+    Attributes:
+        name: dotted module name.
+        shape: of its output for one clip, the clip dimension in front.
+        axes: what each dimension means; `None` where that cannot be told, or has not been looked for.
+        axes_note: why `axes` is `None`, or anything else worth knowing; empty otherwise.
+        is_default: whether it is one of the model's stages.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    axes: LayerAxes | None
+    axes_note: str
+    is_default: bool
+
+
+def list_layers(model: VideoModel, *, probe: bool | None = None) -> list[LayerInfo]:
+    """Every submodule that outputs a floating tensor, in the order in which they run.
+
+    Args:
+        model: the model; left as it was.
+        probe: find axes that are not declared by probing (eight forwards of one clip serve all layers); by default
+            only for a model whose family declares none.
+
+    Returns:
+        One entry a layer.
+    """
+    traced = trace(model)
+    probe = model.declare_axes is no_declared_axes if probe is None else probe
+    clip_shape = noise_clip_shape(model.clip_spec)
+    declared = {name: model.declare_axes(name, shape, clip_shape) for name, (shape, _) in traced.items()}
+    notes = {name: f"runs {calls} times a clip" for name, (_, calls) in traced.items() if calls > 1}
+    unknown = [name for name, axes in declared.items() if axes is None and name not in notes]
+    found = probe_axes(model, unknown, noise_clip(model)) if probe and unknown else {}
+    for name in unknown:
+        outcome = found.get(name)
+        if isinstance(outcome, LayerAxes):
+            declared[name] = outcome
+        else:
+            notes[name] = "not probed" if outcome is None else str(outcome)
+    return [
+        LayerInfo(
+            name=name,
+            shape=shape,
+            axes=None if calls > 1 else declared[name],
+            axes_note=notes.get(name, ""),
+            is_default=name in model.default_layers,
+        )
+        for name, (shape, calls) in traced.items()
+    ]
+
+
+def layer_axes(model: VideoModel, layer: str, *, size: tuple[int, int] | None = None) -> LayerAxes:
+    """Axes of one layer, declared or probed; see `layers_axes`."""
+    return layers_axes(model, [layer], size=size)[layer]
+
+
+def layers_axes(
+    model: VideoModel, layers: Sequence[str], *, size: tuple[int, int] | None = None
+) -> dict[str, LayerAxes]:
+    """Axes of layers: declared for known families, else probed, one probing for all.
+
+    Args:
+        model: the model; left as it was.
+        layers: dotted module names.
+        size: `(height, width)` of the clips, for a model that takes any size.
+
+    Returns:
+        By layer name, in the order given.
+
+    Raises:
+        LayerNotFoundError: for a name that is no layer, or a layer that does not run.
+        AxesError: for a layer whose axes cannot be told apart, or that runs more than once a clip.
+    """
+    for name in layers:
+        model.layer(name)
+    traced = trace(model, layers, size=size)
+    clip_shape = noise_clip_shape(model.clip_spec, size)
+    axes: dict[str, LayerAxes | AxesError | None] = {}
+    for name in layers:
+        if name not in traced:
+            raise LayerNotFoundError(
+                f"`layer` must output a floating tensor when the model runs. Got {name}, which does not."
+                f" `video-tcav layers {model.name}` lists those that do."
+            )
+        shape, calls = traced[name]
+        if calls > 1:
+            raise AxesError(
+                f"`layer` must run once a clip. Got {name}, which runs {calls} times. Choose a layer around it."
+            )
+        axes[name] = model.declare_axes(name, shape, clip_shape)
+    unknown = [name for name in layers if axes[name] is None]
+    if unknown:
+        axes |= probe_axes(model, unknown, noise_clip(model, size=size))
+    known: dict[str, LayerAxes] = {}
+    for name, outcome in axes.items():
+        if not isinstance(outcome, LayerAxes):
+            raise outcome or AxesError(f"`layer` must be probed. Got {name}.")
+        known[name] = outcome
+    return known
+
+
+def stage_layers(model: VideoModel) -> tuple[str, ...]:
+    """Stages of a network of unknown family: children of its first container of stages, or else of its root.
+
+    Args:
+        model: its `default_layers` are not looked at.
+
+    Returns:
+        At most six names of children that output at least three dimensions; out of more, four evenly spaced.
+    """
+    traced = trace(model)
+    holders = [name for name, _ in model.module.named_modules() if name.split(".")[-1] in STAGE_CONTAINERS]
+    for holder in [*holders, ""]:
+        children = [
+            f"{holder}.{name}" if holder else name for name, _ in model.module.get_submodule(holder).named_children()
+        ]
+        stages = [name for name in children if name in traced and _is_stage(*traced[name])]
+        if stages:
+            return evenly_spaced(stages) if len(stages) > 6 else tuple(stages)
+    return ()
+
+
+def _is_stage(shape: tuple[int, ...], calls: int) -> bool:
+    """One row a clip, with positions left, once a forward."""
+    return len(shape) >= 3 and shape[0] == 1 and calls == 1
+
+
+def evenly_spaced(names: Sequence[str], count: int = 4) -> tuple[str, ...]:
+    """`count` of the names at even distances, the last one among them; all where there are fewer."""
+    picks = sorted({round(step * len(names) / count) - 1 for step in range(1, count + 1)} - {-1})
+    return tuple(names[index] for index in picks)
+
+
+def noise_clip_shape(spec: ClipSpec, size: tuple[int, int] | None = None) -> tuple[int, int, int]:
+    """`(time, height, width)` of the clip that a model is looked at with."""
+    height, width = spec.size or size or NATIVE_SIZE
+    return spec.frames, height, width
+
+
+def noise_clip(model: VideoModel, *, size: tuple[int, int] | None = None, seed: int = 0) -> Float[Tensor, "one ..."]:
+    """One seeded noise clip of the model's shape, with the clip dimension in front.
+
+    Args:
+        model: its clip spec gives shape and layout.
+        size: `(height, width)` for a model that takes any size.
+        seed: of its own generator; the global one is not touched.
+    """
+    time, height, width = noise_clip_shape(model.clip_spec, size)
+    noise = torch.randn(1, 3, time, height, width, generator=torch.Generator().manual_seed(seed))
+    return noise if model.clip_spec.layout == "channels_first" else noise.transpose(1, 2).contiguous()
+
+
+def trace(
+    model: VideoModel, layers: Sequence[str] | None = None, *, size: tuple[int, int] | None = None
+) -> dict[str, tuple[tuple[int, ...], int]]:
+    """Shape of each layer's (first) output for one noise clip and how often it ran, in the order of the first run."""
+    names = [name for name, _ in model.module.named_modules() if name] if layers is None else list(layers)
+    seen: dict[str, tuple[tuple[int, ...], int]] = {}
+
+    def note(name: str, output: Any) -> None:
+        tensor = first_tensor(output)
+        if tensor is not None:
+            shape, calls = seen.get(name, (tuple(tensor.shape), 0))
+            seen[name] = (shape, calls + 1)
+
+    with untouched(model.module), hooked(model, names, note), torch.no_grad():
+        model.forward(noise_clip(model, size=size))
+    return seen

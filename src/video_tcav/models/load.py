@@ -1,0 +1,103 @@
+"""One door to every model: torchvision, Hugging Face, the user's own file, or a module at hand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from video_tcav.core.errors import InputError, ModelError
+from video_tcav.models.clip_fields import parse_clip_fields, read_classes
+from video_tcav.models.file_models import count_outputs, describe_module, load_file
+from video_tcav.models.hf_models import load_huggingface
+from video_tcav.models.torchvision_models import load_torchvision
+from video_tcav.models.video_model import VideoModel
+from video_tcav.models.weights import fit_weights, read_weights
+
+
+def load_model(
+    spec: str | nn.Module,
+    *,
+    weights: str | Path | None = None,
+    frames: int | None = None,
+    stride: int | None = None,
+    size: int | tuple[int, int] | str | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+    device: str | torch.device = "auto",
+) -> VideoModel:
+    """Load a video classifier by its spec.
+
+    Args:
+        spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`, or a module.
+            A `file:` runs as Python: load only files that you trust.
+        weights: published weights by name (`KINETICS400_V1`, torchvision only) or a file of tensors; never unpickled.
+        frames: frames in a clip.
+        stride: take every so many frames of the video; turns off a published frame rate.
+        size: pixels, `(height, width)`, their text (`96x128`), or `native` for the video's own size.
+        mean: one number or three, on values in [0, 1].
+        std: one number or three, on values in [0, 1].
+        classes: names of the logits, or a file of them (one a line, or a JSON list).
+        device: `auto` takes the first GPU that there is.
+
+    Returns:
+        The model in evaluation mode. What is given here wins over what the weights, and these over what the model says.
+
+    Raises:
+        ModelError: if the spec leads to no usable model.
+        WeightsError: if the weights cannot be read safely or do not fit.
+        InputError: if a setting cannot be used.
+        MissingExtraError: if `hf:` is asked for without its extra.
+    """
+    given = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
+    fields = parse_clip_fields(given, source="the options")
+    target = _device(device)
+    model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes))
+    model.module.to(target)
+    return model
+
+
+def _load(
+    spec: str | nn.Module, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
+) -> VideoModel:
+    if isinstance(spec, nn.Module):
+        if weights is not None:
+            fit_weights(spec, read_weights(weights))
+        return describe_module(spec, name=type(spec).__name__, settings=(fields,), classes=classes)
+    scheme, _, rest = spec.partition(":")
+    if scheme == "file" and rest:
+        path, _, factory = rest.rpartition(":")
+        if not path or not factory.isidentifier():
+            raise ModelError(
+                f"`model` must name a file and a function. Got {spec!r}. Write file:path/to/model.py:function."
+            )
+        return load_file(Path(path), factory, weights=weights, fields=fields, classes=classes)
+    if scheme == "torchvision" and rest:
+        return _checked(load_torchvision(rest, weights=weights, fields=fields, classes=classes), fields)
+    if scheme == "hf" and rest:
+        return _checked(load_huggingface(rest, weights=weights, fields=fields, classes=classes), fields)
+    raise ModelError(
+        f"`model` must start with torchvision:, hf: or file:. Got {spec!r}."
+        " Write torchvision:r3d_18, hf:user/model or file:path/to/model.py:function."
+    )
+
+
+def _checked(model: VideoModel, fields: Mapping[str, Any]) -> VideoModel:
+    """The same model, after a trial of one clip where its frames or size are not the published ones."""
+    if "frames" in fields or "size" in fields:
+        count_outputs(model)
+    return model
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError, NotImplementedError) as reason:
+        raise InputError(
+            f"`device` must be auto or a device that is here. Got {str(device)!r}. Write cpu or cuda:0."
+        ) from reason

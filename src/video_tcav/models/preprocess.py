@@ -1,0 +1,57 @@
+"""From a decoded clip to what a model takes: resize, centre crop, scale to [0, 1], normalise, lay out."""
+
+from math import ceil
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as F
+
+from video_tcav.core.clip_spec import ClipSpec
+
+
+def prepare_clip(
+    clip: UInt8[Tensor, "time 3 height width"], spec: ClipSpec
+) -> Float[Tensor, "first second height_out width_out"]:
+    """One model input by the settings of a clip spec, pixel for pixel as torchvision's video presets do it.
+
+    Args:
+        clip: decoded frames.
+        spec: sizes, mean and standard deviation, layout.
+
+    Returns:
+        `(3, time, height, width)` or `(time, 3, height, width)`, as `spec.layout` says.
+    """
+    frames = clip.contiguous()
+    if spec.size is not None:
+        # Bilinear without antialiasing, as the published video models were trained (pytorch/vision#7160).
+        target = resized_size((frames.shape[-2], frames.shape[-1]), spec)
+        frames = F.resize(frames, list(target), interpolation=InterpolationMode.BILINEAR, antialias=False)
+        frames = F.center_crop(frames, list(spec.size))
+    scaled = F.convert_image_dtype(frames, torch.float32)
+    normalised = F.normalize(scaled, mean=list(spec.mean), std=list(spec.std))
+    return normalised.transpose(0, 1) if spec.layout == "channels_first" else normalised
+
+
+def resized_size(native: tuple[int, int], spec: ClipSpec) -> tuple[int, int]:
+    """`(height, width)` after the resize and before the crop; always large enough for the crop where `resize` is unset.
+
+    Args:
+        native: `(height, width)` of the video.
+        spec: its `size` must be set.
+    """
+    assert spec.size is not None
+    if isinstance(spec.resize, tuple):
+        return spec.resize
+    short = min(spec.size) if spec.resize is None else spec.resize
+    height, width = _short_side(native, short)
+    if spec.resize is None and (height < spec.size[0] or width < spec.size[1]):
+        scale = max(spec.size[0] / native[0], spec.size[1] / native[1])
+        return max(spec.size[0], ceil(native[0] * scale)), max(spec.size[1], ceil(native[1] * scale))
+    return height, width
+
+
+def _short_side(native: tuple[int, int], short: int) -> tuple[int, int]:
+    height, width = native
+    return (short, int(short * width / height)) if height <= width else (int(short * height / width), short)

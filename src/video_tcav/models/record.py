@@ -1,0 +1,224 @@
+"""The recording pass: every requested layer from one forward, every gradient from one backward (METHOD: one pass).
+
+The part of the network before the first requested layer runs without a graph; a forward that needs no gradient stops
+after the last requested layer. The model is left as it came, also after an exception or Ctrl-C.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from video_tcav.core.errors import LayerNotFoundError, ModelError, NonFiniteError
+from video_tcav.models.outputs import layer_tensor, replace_layer_tensor
+from video_tcav.models.video_model import VideoModel
+
+Hook = Callable[[str, Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTrace:
+    """What one forward of one clip showed.
+
+    Attributes:
+        layers: the requested layers, in the order in which they ran.
+        shapes: each one's output shape for one clip; the first axis is 1 unless the layer folds frames into it.
+        clip_bytes: memory that a graph over the whole network holds for one clip, roughly.
+    """
+
+    layers: tuple[str, ...]
+    shapes: dict[str, tuple[int, ...]]
+    clip_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradients:
+    """Gradients of the target by every layer's activation.
+
+    Attributes:
+        layers: by layer name, one row a clip.
+        target: value of the target, one a clip.
+        logits: of the same forward.
+    """
+
+    layers: dict[str, Float[Tensor, "clip ..."]]
+    target: Float[Tensor, " clip"]
+    logits: Float[Tensor, "clip class"]
+
+
+class _Stop(Exception):
+    """Raised by the last layer's hook: the rest of the network is not needed."""
+
+
+@contextmanager
+def untouched(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode and frozen parameters inside; modes, flags and gradients as before outside."""
+    modes = [(part, part.training) for part in module.modules()]
+    flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    grad_enabled = torch.is_grad_enabled()
+    try:
+        module.eval()
+        for parameter, _ in flags:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        torch.set_grad_enabled(grad_enabled)
+        for part, training in modes:
+            part.training = training
+        for parameter, requires_grad in flags:
+            parameter.requires_grad_(requires_grad)
+
+
+@contextmanager
+def hooked(model: VideoModel, layers: Sequence[str], hook: Hook) -> Iterator[None]:
+    """Call `hook(layer, output)` whenever one of the layers has run; its answer, if any, replaces the output."""
+    handles: list[RemovableHandle] = []
+    try:
+        for name in layers:
+
+            def call(_module: nn.Module, _inputs: Any, output: Any, name: str = name) -> Any:
+                return hook(name, output)
+
+            handles.append(model.layer(name).register_forward_hook(call))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def trace_layers(model: VideoModel, layers: Sequence[str], inputs: Float[Tensor, "one ..."]) -> LayerTrace:
+    """Run one clip and see in which order the layers run and what they give.
+
+    Args:
+        model: the model.
+        layers: dotted module names.
+        inputs: one prepared clip, with the clip axis in front.
+
+    Raises:
+        LayerNotFoundError: for a name that is no layer, or a layer that does not run.
+        ModelError: for a layer that runs twice in one forward.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    clip_bytes = 0
+
+    def note(name: str, output: Any) -> None:
+        if name in shapes:
+            raise ModelError(
+                f"`layer` must run once in a forward. Got {name}, which runs twice. Choose one of its parts."
+            )
+        activation = layer_tensor(output)
+        shapes[name] = tuple(activation.shape)
+
+    def weigh(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        nonlocal clip_bytes
+        if isinstance(output, Tensor):
+            clip_bytes += output.nbytes
+
+    leaves = [part for part in model.module.modules() if not any(True for _ in part.children())]
+    handles: list[RemovableHandle] = []
+    try:
+        with untouched(model.module), hooked(model, layers, note), torch.no_grad():
+            handles.extend(leaf.register_forward_hook(weigh) for leaf in leaves)
+            model.logits(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for name in layers:
+        if name not in shapes:
+            raise LayerNotFoundError(
+                f"`layer` must take part in the forward. Got {name}, which does not run. Choose another."
+            )
+    return LayerTrace(layers=tuple(shapes), shapes=shapes, clip_bytes=max(clip_bytes, inputs.nbytes))
+
+
+def record_activations(
+    model: VideoModel, layers: Sequence[str], inputs: Float[Tensor, "clip ..."], *, last: str | None = None
+) -> dict[str, Float[Tensor, "clip ..."]]:
+    """Activations of all layers from one forward, without a graph.
+
+    Args:
+        model: the model.
+        layers: dotted module names.
+        inputs: prepared clips.
+        last: the layer that runs last, if known from `trace_layers`: the forward stops there.
+
+    Raises:
+        NonFiniteError: if a layer gives NaN or infinity; the message counts the clips.
+    """
+    recorded: dict[str, Tensor] = {}
+
+    def keep(name: str, output: Any) -> None:
+        recorded[name] = layer_tensor(output).detach().clone()
+        if name == last:
+            raise _Stop
+
+    with untouched(model.module), hooked(model, layers, keep), torch.no_grad(), suppress(_Stop):
+        model.logits(inputs)
+    for name in layers:
+        check_finite(recorded[name], f"layer {name}")
+    return {name: recorded[name] for name in layers}
+
+
+def record_gradients(
+    model: VideoModel, layers: Sequence[str], inputs: Float[Tensor, "clip ..."], target: Callable[[Tensor], Tensor]
+) -> Gradients:
+    """Gradients of the target by all layers' activations, from one forward and one backward.
+
+    Args:
+        model: the model.
+        layers: dotted module names.
+        inputs: prepared clips.
+        target: from logits `(clip, class)` to one number a clip, such as `Target`.
+
+    Raises:
+        NonFiniteError: if the logits or a gradient hold NaN or infinity.
+        ModelError: if the target does not depend on a layer.
+    """
+    leaves: dict[str, Tensor] = {}
+
+    def cut(name: str, output: Any) -> Any:
+        activation = layer_tensor(output)
+        if not activation.requires_grad:  # nothing before this layer was requested: the graph starts here
+            activation = activation.detach().requires_grad_()
+            torch.set_grad_enabled(True)
+        leaves[name] = activation
+        return replace_layer_tensor(output, activation.clone())  # later in-place operations change the copy
+
+    with untouched(model.module), hooked(model, layers, cut):
+        torch.set_grad_enabled(False)
+        logits = model.logits(inputs)
+        check_finite(logits, "the logits")
+        values = target(logits)
+        if not values.requires_grad:
+            raise ModelError(
+                f"`layer` must influence the target. Got {', '.join(layers)}. Choose a layer before the head."
+            )
+        grads = torch.autograd.grad(values.sum(), [leaves[name] for name in layers], allow_unused=True)
+    gradients: dict[str, Tensor] = {}
+    for name, gradient in zip(layers, grads, strict=True):
+        if gradient is None:
+            raise ModelError(
+                f"`layer` must influence the target. Got {name}, which does not. Choose a layer before the head."
+            )
+        gradients[name] = check_finite(gradient, f"the gradient at layer {name}")
+    return Gradients(layers=gradients, target=values.detach(), logits=logits.detach())
+
+
+def check_finite(values: Tensor, what: str) -> Tensor:
+    """Return `values`, or raise if a clip's row holds NaN or infinity.
+
+    Raises:
+        NonFiniteError: naming `what` and how many clips are affected.
+    """
+    if not torch.isfinite(values).all():
+        bad = int((~torch.isfinite(values.flatten(1)).all(1)).sum())
+        raise NonFiniteError(
+            f"`model` must give finite numbers. Got NaN or infinity in {what} for {bad} of {len(values)} clips. "
+            "Check the weights and the preprocessing (mean, std)."
+        )
+    return values

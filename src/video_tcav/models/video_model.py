@@ -1,0 +1,137 @@
+"""A video classifier with everything that an explanation must know about it."""
+
+import difflib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import ClassNotFoundError, LayerNotFoundError, ModelError
+from video_tcav.models.axes import LayerAxes
+from video_tcav.models.outputs import output_logits
+
+AxesRule = Callable[[str, tuple[int, ...], tuple[int, int, int]], LayerAxes | None]
+"""Layer name, shape of its output for one clip, `(time, height, width)` of that clip -> axes, or `None`: not certain."""
+
+
+def no_declared_axes(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> None:
+    """The rule of a model whose family is not known: every layer is probed."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VideoModel:
+    """A video classifier, ready to be explained. No call changes it.
+
+    Attributes:
+        name: the spec that it was loaded by.
+        module: the network, in evaluation mode.
+        clip_spec: what clip it wants.
+        classes: name of each logit.
+        default_layers: its stages, in the order of the forward pass.
+        prepare: turns a decoded clip `(time, 3, height, width)`, uint8, into one model input without a batch dimension.
+        input_name: keyword of the module's input, for Hugging Face models; `None`: the first positional argument.
+        declare_axes: axes of the layers of a known family; `None` from it means that they must be probed.
+        trained: `False` where the weights are known to be random.
+    """
+
+    name: str
+    module: nn.Module
+    clip_spec: ClipSpec
+    classes: tuple[str, ...]
+    default_layers: tuple[str, ...]
+    prepare: Callable[[UInt8[Tensor, "time 3 height width"]], Float[Tensor, "..."]]
+    input_name: str | None = None
+    declare_axes: AxesRule = no_declared_axes
+    trained: bool = True
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((tensor.device for tensor in _tensors(self.module)), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating type of the weights."""
+        return next((t.dtype for t in _tensors(self.module) if t.is_floating_point()), torch.float32)
+
+    @cached_property
+    def weights_digest(self) -> str:
+        """SHA-256 over the names, types, shapes and bytes of all weights and buffers; computed once."""
+        return state_digest(self.module)
+
+    def forward(self, inputs: Float[Tensor, "clip ..."]) -> object:
+        """Whatever the module returns for a batch, which is moved to its device and type."""
+        inputs = inputs.to(device=self.device, dtype=self.dtype)
+        return self.module(inputs) if self.input_name is None else self.module(**{self.input_name: inputs})
+
+    def logits(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
+        """Logits of a batch of prepared clips; gradients flow unless the caller turned them off.
+
+        Args:
+            inputs: prepared clips, stacked, on any device.
+
+        Raises:
+            ModelError: if the module returns no logits, or not one for each class.
+        """
+        logits = output_logits(self.forward(inputs))
+        if logits.shape != (len(inputs), len(self.classes)):
+            raise ModelError(
+                f"`model` must return {len(self.classes)} logits for each of {len(inputs)} clips, one a class."
+                f" Got shape {tuple(logits.shape)}. Give `classes` that fit the model."
+            )
+        return logits
+
+    def class_index(self, target: str | int) -> int:
+        """Index of a class given by its name, or else by its number.
+
+        Raises:
+            ClassNotFoundError: if it is neither.
+        """
+        name = str(target)
+        if name in self.classes:
+            return self.classes.index(name)
+        if name.isdecimal() and int(name) < len(self.classes):
+            return int(name)
+        raise ClassNotFoundError(
+            f"`target` must be one of the model's {len(self.classes)} classes or its number."
+            f" Got {name!r}. {_closest(name, self.classes)}"
+        )
+
+    def layer(self, name: str) -> nn.Module:
+        """The submodule of that dotted name.
+
+        Raises:
+            LayerNotFoundError: if there is none.
+        """
+        modules = dict(self.module.named_modules())
+        if not name or name not in modules:
+            raise LayerNotFoundError(
+                f"`layer` must name a layer of {self.name}. Got {name!r}. {_closest(name, [m for m in modules if m])}"
+                f" `video-tcav layers {self.name}` lists all."
+            )
+        return modules[name]
+
+
+def state_digest(module: nn.Module) -> str:
+    """SHA-256 over the names, types, shapes and bytes of a module's weights and buffers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        if isinstance(tensor, Tensor):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            digest.update(raw.numpy().data)
+    return digest.hexdigest()
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _closest(name: str, names: list[str] | tuple[str, ...]) -> str:
+    found = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    return f"Closest: {', '.join(found)}." if found else "Nothing is close to it."

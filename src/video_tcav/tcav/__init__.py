@@ -1,0 +1,37 @@
+"""Video-TCAV: recorded clips to effects, TCAV scores and calibrated p-values, in Gram space."""
+
+from video_tcav.tcav.cavs import CAV_KINDS, CavKind, fit_cavs
+from video_tcav.tcav.design import Design
+from video_tcav.tcav.effects import clip_effects, effects, tcav_magnitude, tcav_score
+from video_tcav.tcav.gate import CavGate, cav_gate
+from video_tcav.tcav.gram import Gram, gram
+from video_tcav.tcav.result import ConceptResult, TcavResult
+from video_tcav.tcav.run import run_tcav
+from video_tcav.tcav.saved_cavs import SavedCav, load_cavs, score_clips
+from video_tcav.tcav.significance import adjust, permutation_null, permutation_p
+from video_tcav.tcav.words import sentences
+
+__all__ = [
+    "CAV_KINDS",
+    "CavGate",
+    "CavKind",
+    "ConceptResult",
+    "Design",
+    "Gram",
+    "SavedCav",
+    "TcavResult",
+    "adjust",
+    "cav_gate",
+    "clip_effects",
+    "effects",
+    "fit_cavs",
+    "gram",
+    "load_cavs",
+    "permutation_null",
+    "permutation_p",
+    "run_tcav",
+    "score_clips",
+    "sentences",
+    "tcav_magnitude",
+    "tcav_score",
+]

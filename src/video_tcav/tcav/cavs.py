@@ -1,0 +1,175 @@
+"""Concept activation vectors as coefficients in Gram space: `w = Aᵀα` (METHOD: Gram space).
+
+Each function takes the kernel of the clips at hand and gives α with `Σα = 0`; nothing here knows how wide a layer is.
+The kernel is first scaled to a mean squared distance of one from the centroid, so that penalties mean the same at every
+layer: `ridge` has λ = 1, `logistic` and `svm` have C = 1 in these units, with both classes weighted equally.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
+
+from video_tcav.core.errors import ConvergenceError, InputError
+
+CavKind = Literal["mean", "ridge", "logistic", "svm"]
+CAV_KINDS: tuple[CavKind, ...] = get_args(CavKind)
+RIDGE_LAMBDA = 1.0
+INVERSE_PENALTY = 1.0
+TOLERANCE = 1e-8
+
+Kernel = Float[np.ndarray, "row row"]
+Labels = Bool[np.ndarray, "draw row"]
+Weights = Float[np.ndarray, "draw row"]
+
+
+def fit_cavs(kind: CavKind, kernel: Kernel, labels: Labels, weights: Weights | None = None) -> Weights:
+    """Coefficients α of one CAV for each row of `labels`.
+
+    Args:
+        kind: `mean` (difference of the means; Schmalwasser et al. 2025, FastCAV, arXiv:2505.17883), `ridge`, `logistic`
+            or `svm` (linear, soft margin).
+        kernel: inner products of the clips' activations.
+        labels: which clips show the concept, one labelling a row.
+        weights: how often each clip counts, one weighting a row, as in a bootstrap; once each if not given.
+
+    Returns:
+        One α a row. `kernel`-norm and scale are left as they come; see `unit_coefficients`.
+
+    Raises:
+        InputError: if a labelling has only one class.
+        ConvergenceError: if a classifier did not converge.
+    """
+    counts = np.ones(labels.shape) if weights is None else weights
+    contrast = label_contrast(labels, counts)
+    if kind == "mean":
+        return contrast
+    scaled = kernel / kernel_scale(kernel)
+    if kind == "ridge":
+        return _ridge(scaled, contrast, counts if weights is not None else None)
+    fit = _SINGLE_FITS[kind]
+    basis = gram_basis(scaled) if kind == "logistic" else scaled
+    return np.stack([fit(basis, one, count) for one, count in zip(labels, counts, strict=True)])
+
+
+def label_contrast(labels: Labels, counts: Weights) -> Weights:
+    """`1/n₊` on concept clips and `−1/n₋` on the others, weighted: the coefficients of the difference of the means."""
+    positive, negative = counts * labels, counts * ~labels
+    n_positive, n_negative = positive.sum(1, keepdims=True), negative.sum(1, keepdims=True)
+    if (n_positive == 0).any() or (n_negative == 0).any():
+        raise InputError(
+            "`labels` must hold both concept and random clips. Got one kind only. Add clips of the other kind."
+        )
+    return positive / n_positive - negative / n_negative
+
+
+def kernel_scale(kernel: Kernel) -> float:
+    """Mean squared distance of the clips from their centroid."""
+    scale = float(np.trace(kernel) / len(kernel) - kernel.mean())
+    if not scale > 0:
+        raise InputError(
+            "`clips` must differ in their activations. Got the same activation for every clip. "
+            "Check that the model reads the clips at this layer."
+        )
+    return scale
+
+
+def unit_coefficients(kernel: Kernel, alphas: Weights) -> Weights:
+    """Scale each α so that its CAV has length one.
+
+    Raises:
+        InputError: if a CAV has no direction, as where concept and random clips are the same.
+    """
+    squared = np.einsum("dr,dr->d", alphas @ kernel, alphas)
+    floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * np.trace(kernel) / len(kernel)
+    if (squared <= floor).any():
+        raise InputError(
+            "`concept` must differ from the random clips. Got clips whose activations are the same. "
+            "Give random clips that do not show the concept."
+        )
+    return alphas / np.sqrt(squared)[:, None]
+
+
+def gram_basis(kernel: Kernel) -> Float[np.ndarray, "row rank"]:
+    """A matrix Z with `Z Zᵀ` = centred kernel: the clips in as many dimensions as they span.
+
+    A classifier with a rotation-invariant penalty and a free intercept has the same solution there as in activation space.
+    """
+    centred = kernel - kernel.mean(0) - kernel.mean(1)[:, None] + kernel.mean()
+    values, vectors = np.linalg.eigh(centred)
+    kept = values > values[-1] * 1e-12
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def _ridge(scaled: Kernel, contrast: Weights, counts: Weights | None) -> Weights:
+    rows = len(scaled)
+    identity = np.eye(rows)
+    if counts is None:
+        centred = scaled - scaled.mean(0) - scaled.mean(1)[:, None] + scaled.mean()
+        return np.linalg.solve(centred + RIDGE_LAMBDA * identity, contrast.T).T
+    return np.stack([_weighted_ridge(scaled, one, count) for one, count in zip(contrast, counts, strict=True)])
+
+
+def _weighted_ridge(scaled: Kernel, contrast: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Ridge on a bootstrap draw: each clip enters as often as it was drawn."""
+    drawn = np.repeat(np.arange(len(count)), count.astype(int))
+    part = scaled[np.ix_(drawn, drawn)]
+    centred = part - part.mean(0) - part.mean(1)[:, None] + part.mean()
+    solution = np.linalg.solve(centred + RIDGE_LAMBDA * np.eye(len(drawn)), contrast[drawn] / count[drawn])
+    return np.bincount(drawn, weights=solution, minlength=len(count))
+
+
+def _svm(scaled: Kernel, labels: np.ndarray, count: np.ndarray) -> np.ndarray:
+    used = count > 0
+    machine = SVC(kernel="precomputed", C=INVERSE_PENALTY, class_weight=_balance(labels, count), tol=TOLERANCE)
+    _fit_or_raise(lambda: machine.fit(scaled[np.ix_(used, used)], labels[used], sample_weight=count[used]), "svm")
+    alpha = np.zeros(int(used.sum()))
+    alpha[machine.support_] = np.asarray(machine.dual_coef_)[0]
+    full = np.zeros(len(count))
+    full[used] = alpha
+    return full
+
+
+def _logistic(basis: np.ndarray, labels: np.ndarray, count: np.ndarray) -> np.ndarray:
+    used = count > 0
+    machine = LogisticRegression(
+        C=INVERSE_PENALTY,
+        class_weight=_balance(labels, count),
+        solver="newton-cholesky",
+        tol=TOLERANCE,
+        max_iter=200,
+    )
+    _fit_or_raise(lambda: machine.fit(basis[used], labels[used], sample_weight=count[used]), "logistic")
+    pulls = np.where(labels, 1.0, -1.0) * _balanced_weights(labels, count)
+    margins = np.where(labels, 1.0, -1.0) * machine.decision_function(basis)
+    alpha = INVERSE_PENALTY * pulls / (1 + np.exp(margins))  # the stationarity condition: w = C Σ y σ(−y f) z
+    return alpha - alpha.mean() * (count > 0) * len(count) / used.sum()
+
+
+def _balance(labels: np.ndarray, count: np.ndarray) -> dict[bool, float]:
+    total, positive = count.sum(), (count * labels).sum()
+    return {True: total / (2 * positive), False: total / (2 * (total - positive))}
+
+
+def _balanced_weights(labels: np.ndarray, count: np.ndarray) -> np.ndarray:
+    balance = _balance(labels, count)
+    return count * np.where(labels, balance[True], balance[False])
+
+
+def _fit_or_raise(fit: Callable[[], object], kind: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            fit()
+        except ConvergenceWarning as warning:
+            raise ConvergenceError(
+                f"`cav` must converge. Got a {kind} classifier that did not ({warning}). Use --cav mean or ridge."
+            ) from warning
+
+
+_SINGLE_FITS = {"svm": _svm, "logistic": _logistic}

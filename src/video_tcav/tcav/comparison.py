@@ -1,0 +1,158 @@
+"""From recorded clips to comparisons: which rows stand for a concept, which for its matched negatives."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from video_tcav.concepts import Concept, Twin
+from video_tcav.core.errors import InputError
+from video_tcav.media import VideoSource
+from video_tcav.tcav.design import Design, check_design
+from video_tcav.tcav.passes import ClipId, Recorder, Version
+
+MIN_CLIPS = 3
+MIN_GROUPS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One concept against its negatives.
+
+    Attributes:
+        concept: name of the concept.
+        versus: `random` or the other concept's name.
+        negatives: how the negatives were matched, see `ConceptResult`.
+        design: labels and groups of the clips.
+        rows: for each version, the recorded rows of the clips, in the design's order.
+    """
+
+    concept: str
+    versus: str
+    negatives: str
+    design: Design
+    rows: Mapping[Version, Int[np.ndarray, " row"]]
+
+
+def grouping(group: str) -> Callable[[VideoSource], str]:
+    """The function that names a source's group.
+
+    Args:
+        group: `video` (the source video, or what a manifest's group column says), or a regular expression that is searched
+            in the path; its first group, or the whole match, names the group.
+
+    Raises:
+        InputError: if the expression is invalid; the function raises it for a path that does not match.
+    """
+    if group == "video":
+        return lambda source: source.group or str(source.path)
+    try:
+        pattern = re.compile(group)
+    except re.error as error:
+        raise InputError(
+            f"`group` must be video or a regular expression. Got {group} ({error}). Write, for example, '([a-z]+)_'."
+        ) from error
+
+    def name(source: VideoSource) -> str:
+        found = pattern.search(str(source.path))
+        if not found:
+            raise InputError(
+                f"`group` must match every path. Got {group}, which is not in {source.path}. Change the pattern."
+            )
+        return found.group(1) if pattern.groups and found.group(1) is not None else found.group(0)
+
+    return name
+
+
+def distinct_negatives(
+    concept: Concept, random: Sequence[VideoSource], digests: Mapping[str, str]
+) -> tuple[VideoSource, ...]:
+    """The random sources that are not among the concept's, by content.
+
+    Raises:
+        InputError: if none is left.
+    """
+    own = {digests[source.key] for source in concept.sources if source.key in digests}
+    kept = tuple(source for source in random if digests.get(source.key) not in own)
+    if not kept:
+        raise InputError(
+            f"`random` must hold other clips than concept {concept.name}. Got the same {len(random)} clips. "
+            "Give random clips that do not show the concept."
+        )
+    return kept
+
+
+def moving_kind(concept: Concept, recorder: Recorder) -> bool:
+    """Whether the concept's clips move (true) or are all stills (false).
+
+    Raises:
+        InputError: if there are some of each: a CAV would learn "does not move".
+    """
+    used = [source.key for source in concept.sources if source.key in recorder.clips]
+    still = sum(key in recorder.static for key in used)
+    if 0 < still < len(used):
+        raise InputError(
+            f"`concept {concept.name}` must be all stills or all moving clips. Got {still} stills among {len(used)} clips. "
+            "Make two concepts of it."
+        )
+    return still == 0
+
+
+def compare(
+    concept: Concept,
+    negatives: Sequence[VideoSource],
+    recorder: Recorder,
+    *,
+    versus: str,
+    moving: bool,
+    twins: Sequence[Twin],
+    group_of: Callable[[VideoSource], str],
+    units: Mapping[str, int],
+    groups: Mapping[str, int],
+) -> Comparison:
+    """Lay out one comparison; clips that do not move are compared with frozen negatives and have no twins.
+
+    Raises:
+        InputError: if there are too few clips or groups.
+    """
+    if moving:
+        negatives = [source for source in negatives if source.key not in recorder.static]
+    versions: tuple[Version, ...] = ("none", *twins) if moving else ("none",)
+    clips = [
+        (source, window, label)
+        for sources, label in ((concept.sources, True), (negatives, False))
+        for source in sources
+        for window in range(recorder.clips.get(source.key, 0))
+    ]
+    design = Design(
+        labels=np.asarray([label for *_, label in clips], dtype=bool),
+        units=np.asarray([units[source.key] for source, *_ in clips], dtype=int),
+        groups=np.asarray([groups[group_of(source)] for source, *_ in clips], dtype=int),
+        n_units=len(units),
+        n_groups_total=len(groups),
+    )
+    name = "random clips" if versus == "random" else f"concept {versus}"
+    check_design(design, concept.name, name, min_clips=MIN_CLIPS, min_groups=MIN_GROUPS)
+    if design.smallest_p() == 1:
+        raise InputError(
+            f"`concept {concept.name}` must share its groups with the {name}, or both must have groups of their own. Got groups "
+            "that allow no exchange of labels. Name other groups with --group."
+        )
+
+    def row(source: VideoSource, window: int, label: bool, version: Version) -> int:
+        matched: Version = version if moving or label or source.key in recorder.static else "frozen"
+        return recorder.rows[ClipId(source=source.key, window=window, version=matched)]
+
+    rows: dict[Version, np.ndarray] = {
+        version: np.asarray([row(*clip, version) for clip in clips], dtype=int) for version in versions
+    }
+    frozen = not moving and any(source.key not in recorder.static for source in negatives)
+    return Comparison(
+        concept=concept.name,
+        versus=versus,
+        negatives="frozen" if frozen else "as given",
+        design=design,
+        rows=rows,
+    )

@@ -1,0 +1,175 @@
+"""Who may change places with whom: groups, relabellings, folds and bootstrap draws (METHOD: significance).
+
+A *unit* is what carries a label: one source with all its windows. A *group* is what is independent of the others: the
+source video, or what the user names (a person, a camera). Where all units of a group carry the same label, whole groups
+exchange their labels; where a group holds both kinds, its units exchange labels within it, as in a blocked experiment.
+Folds travel with the labels, so that cross-validation sees a relabelled experiment just as it saw the real one.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from video_tcav.core.errors import InputError
+
+FOLDS = 5
+CHUNK = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relabelling:
+    """A chunk of relabelled experiments.
+
+    Attributes:
+        labels: which rows count as concept clips.
+        folds: the cross-validation fold of each row, which moved with the label.
+    """
+
+    labels: Bool[np.ndarray, "draw row"]
+    folds: Int[np.ndarray, "draw row"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """One comparison: concept clips (labelled true) against random clips.
+
+    Attributes:
+        labels: one a row.
+        units: index of the row's unit among all units of the run, so that comparisons can share random numbers.
+        groups: index of the row's group among all groups of the run, likewise.
+        n_units: how many units the run has.
+        n_groups_total: how many groups the run has.
+    """
+
+    labels: Bool[np.ndarray, " row"]
+    units: Int[np.ndarray, " row"]
+    groups: Int[np.ndarray, " row"]
+    n_units: int
+    n_groups_total: int
+
+    @property
+    def n_groups(self) -> int:
+        """Groups in this comparison: its sample size."""
+        return len(np.unique(self.groups))
+
+    @property
+    def n_concept_groups(self) -> int:
+        return len(np.unique(self.groups[self.labels]))
+
+    def mixed_groups(self) -> list[int]:
+        """Groups that hold both concept and random units."""
+        return [int(g) for g in np.intersect1d(self.groups[self.labels], self.groups[~self.labels])]
+
+    def smallest_p(self) -> float:
+        """The smallest p-value that this many distinct relabellings can give; its own labelling is one of them."""
+        mixed = self.mixed_groups()
+        concept = np.setdiff1d(self.groups[self.labels], mixed)
+        random = np.setdiff1d(self.groups[~self.labels], mixed)
+        count = math.comb(len(concept) + len(random), len(concept))
+        for group in mixed:
+            inside = self.groups == group
+            own = len(np.unique(self.units[inside & self.labels]))
+            count *= math.comb(len(np.unique(self.units[inside])), own)
+        return 1 / count
+
+    def folds(self, seed: int) -> Int[np.ndarray, " row"]:
+        """A cross-validation fold for each row: groups stay whole, concept groups are spread evenly."""
+        generator = np.random.default_rng([seed, 2])
+        mixed = self.mixed_groups()
+        count = max(2, min(FOLDS, self.n_concept_groups))
+        fold_of = np.zeros(self.n_groups_total, dtype=int)
+        concept = np.setdiff1d(self.groups[self.labels], mixed)
+        random = np.setdiff1d(self.groups[~self.labels], mixed)
+        for members in (np.asarray(mixed, dtype=int), concept, random):
+            fold_of[generator.permutation(members)] = np.arange(len(members)) % count
+        return fold_of[self.groups]
+
+    def relabellings(self, draws: int, seed: int) -> Iterator[Relabelling]:
+        """`draws` random relabellings, in chunks of at most `CHUNK`.
+
+        The same seed gives every comparison of a run the same random numbers for the same units, which is what lets
+        max-T use them jointly.
+        """
+        folds = self.folds(seed)
+        mixed = self.mixed_groups()
+        pure = np.setdiff1d(self.groups, mixed)
+        for chunk, start in enumerate(range(0, draws, CHUNK)):
+            size = min(CHUNK, draws - start)
+            generator = np.random.default_rng([seed, 3, chunk])
+            group_keys = generator.random((size, self.n_groups_total))
+            unit_keys = generator.random((size, self.n_units))
+            labels = np.broadcast_to(self.labels, (size, len(self.labels))).copy()
+            moved = np.broadcast_to(folds, labels.shape).copy()
+            self._exchange(np.isin(self.groups, pure), self.groups, group_keys, labels, moved, folds)
+            for group in mixed:
+                self._exchange(self.groups == group, self.units, unit_keys, labels, moved, folds)
+            yield Relabelling(labels=labels, folds=moved)
+
+    def _exchange(
+        self,
+        inside: Bool[np.ndarray, " row"],
+        blocks: Int[np.ndarray, " row"],
+        keys: Float[np.ndarray, "draw block"],
+        labels: Bool[np.ndarray, "draw row"],
+        folds: Int[np.ndarray, "draw row"],
+        own_folds: Int[np.ndarray, " row"],
+    ) -> None:
+        """Let the blocks (groups or units) of the rows `inside` exchange labels and folds, in place."""
+        members, first, member_of = np.unique(blocks[inside], return_index=True, return_inverse=True)
+        if len(members) < 2:
+            return
+        slot_labels, slot_folds = self.labels[inside][first], own_folds[inside][first]
+        slots = np.argsort(~slot_labels, kind="stable")  # concept slots first: the smallest keys get the concept label
+        ranks = keys[:, members].argsort(1).argsort(1)
+        taken = slots[ranks][:, member_of]
+        labels[:, inside] = slot_labels[taken]
+        folds[:, inside] = slot_folds[taken]
+
+    def bootstrap(self, draws: int, seed: int) -> Iterator[Float[np.ndarray, "draw row"]]:
+        """How often each row counts in each bootstrap draw of groups, in chunks; each kind of group is drawn for itself."""
+        mixed = self.mixed_groups()
+        kinds = [
+            np.asarray(mixed, dtype=int),
+            np.setdiff1d(self.groups[self.labels], mixed),
+            np.setdiff1d(self.groups[~self.labels], mixed),
+        ]
+        for chunk, start in enumerate(range(0, draws, CHUNK)):
+            size = min(CHUNK, draws - start)
+            generator = np.random.default_rng([seed, 4, chunk])
+            counts = np.zeros((size, self.n_groups_total))
+            for members in kinds:
+                if len(members):
+                    counts[:, members] = draw_counts(len(members), size, generator)
+            yield counts[:, self.groups]
+
+
+def draw_counts(members: int, draws: int, generator: np.random.Generator) -> Float[np.ndarray, "draw member"]:
+    """How often each of `members` comes up when as many are drawn with replacement, for several draws."""
+    return generator.multinomial(members, np.full(members, 1 / members), size=draws).astype(float)
+
+
+def numbering(names: Sequence[str]) -> dict[str, int]:
+    """Number the distinct names in order of first appearance."""
+    return {name: number for number, name in enumerate(dict.fromkeys(names))}
+
+
+def check_design(design: Design, concept: str, negatives: str, *, min_clips: int, min_groups: int) -> None:
+    """Refuse a comparison that is too small to say anything.
+
+    Raises:
+        InputError: naming the concept and what is missing.
+    """
+    for name, rows in ((f"concept {concept}", design.labels), (negatives, ~design.labels)):
+        clips, groups = int(rows.sum()), len(np.unique(design.groups[rows]))
+        if clips < min_clips:
+            raise InputError(
+                f"`{name}` must have at least {min_clips} clips that can be used. Got {clips}. Add clips (20 or more is better)."
+            )
+        if groups < min_groups:
+            raise InputError(
+                f"`{name}` must come from at least {min_groups} independent groups. Got {clips} clips in {groups}. "
+                "Add clips of other videos, or name other groups with --group."
+            )

@@ -1,0 +1,87 @@
+"""Gram space: `K = A Aᵀ` and `C = G Aᵀ`, the only place where the width of a layer is touched (METHOD: Gram space)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from video_tcav.core.errors import ShapeError
+from video_tcav.tcav.store import RowStore
+
+BLOCK_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gram:
+    """Inner products of one layer's activations and gradients, in float64.
+
+    Activations are taken from their mean row. Every CAV here has coefficients α that sum to zero, so the origin changes
+    neither CAV nor derivative, and differences of large numbers keep their digits.
+
+    Attributes:
+        kernel: K, `(row, row)`, inner products of the clips' activations.
+        cross: C, `(class clip, row)`, inner products of gradients and activations.
+    """
+
+    kernel: Float[np.ndarray, "row row"]
+    cross: Float[np.ndarray, "class_clip row"]
+
+
+def gram(
+    activations: RowStore,
+    gradients: RowStore,
+    rows: Sequence[int],
+    class_rows: Sequence[int],
+    *,
+    block_bytes: int = BLOCK_BYTES,
+) -> Gram:
+    """Build K and C by blocks of columns.
+
+    Products within a block are taken in the stored precision, blocks are added up in float64.
+
+    Args:
+        activations: one row a clip.
+        gradients: one row a class clip.
+        rows: the rows of `activations` to use, in the order of the result.
+        class_rows: the rows of `gradients` to use, likewise.
+        block_bytes: memory for one block of columns.
+
+    Raises:
+        ShapeError: if the two differ in width.
+    """
+    if activations.width != gradients.width:
+        raise ShapeError(
+            f"`gradients` must be as wide as `activations`. Got {gradients.width} and {activations.width} values a row. "
+            "Record both from the same layer and feature space."
+        )
+    kernel = torch.zeros(len(rows), len(rows), dtype=torch.float64)
+    cross = torch.zeros(len(class_rows), len(rows), dtype=torch.float64)
+    columns = block_columns(len(rows) + len(class_rows), activations, block_bytes)
+    blocks = zip(activations.column_blocks(rows, columns), gradients.column_blocks(class_rows, columns), strict=True)
+    for activation, gradient in blocks:
+        centred = activation - activation.mean(0, keepdim=True)
+        kernel += centred @ centred.T
+        cross += gradient @ centred.T
+    return Gram(kernel=kernel.numpy(), cross=cross.numpy())
+
+
+def combine_rows(
+    activations: RowStore,
+    rows: Sequence[int],
+    coefficients: Float[np.ndarray, "cav row"],
+    *,
+    block_bytes: int = BLOCK_BYTES,
+) -> Float[Tensor, "cav width"]:
+    """`α A` for several α at once: from coefficients in Gram space back to vectors in activation space."""
+    weights = torch.from_numpy(np.ascontiguousarray(coefficients)).to(activations.dtype)
+    columns = block_columns(len(rows), activations, block_bytes)
+    parts = [weights @ block for block in activations.column_blocks(rows, columns)]
+    return torch.cat(parts, dim=1)
+
+
+def block_columns(rows: int, store: RowStore, block_bytes: int) -> int:
+    """How many columns of `rows` rows make a block of about `block_bytes`."""
+    return max(1, block_bytes // max(1, rows * store.dtype.itemsize))

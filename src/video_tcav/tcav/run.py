@@ -1,0 +1,265 @@
+"""Video-TCAV from clips to results: the function behind `video-tcav test`."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from video_tcav.concepts.concept import Sources
+from video_tcav.core.errors import InputError
+from video_tcav.core.files import check_writable
+from video_tcav.core.progress import progress_bar
+from video_tcav.core.provenance import provenance
+from video_tcav.media import VideoSource
+from video_tcav.models import VideoModel
+from video_tcav.models.targets import Target, parse_target
+from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
+from video_tcav.tcav.cavs import CAV_KINDS, CavKind
+from video_tcav.tcav.comparison import Comparison, compare, distinct_negatives, grouping, moving_kind
+from video_tcav.tcav.design import numbering
+from video_tcav.tcav.gram import Gram, gram
+from video_tcav.tcav.passes import Recorder, Version
+from video_tcav.tcav.plan import Plan, at_least, make_plan, one_of
+from video_tcav.tcav.result import TcavResult
+from video_tcav.tcav.saved_cavs import save_cavs
+from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
+from video_tcav.tcav.spaces import SPACES, Space
+from video_tcav.tcav.store import SpillSpace, parse_bytes
+from video_tcav.tcav.words import cautions
+
+GroupOf = Callable[[VideoSource], str]
+
+
+def run_tcav(
+    model: VideoModel,
+    *,
+    target: str | int,
+    clips: Sources,
+    concepts: Mapping[str, Sources],
+    random: Sources,
+    layers: Sequence[str] | None = None,
+    against: str = "log_odds",
+    space: Space = "flatten",
+    cav: CavKind = "mean",
+    twins: Sequence[str] = (),
+    relative: Sequence[tuple[str, str]] = (),
+    correction: Correction | None = None,
+    significance: Significance = "permutation",
+    permutations: int = 9999,
+    random_sets: int = 500,
+    bootstraps: int = 1000,
+    windows: int = 1,
+    group: str = "video",
+    memory: str | int = "2GB",
+    seed: int = 0,
+    strict: bool = False,
+    threads: int = 2,
+    out: str | Path | None = None,
+    progress: bool = False,
+) -> TcavResult:
+    """Measure how much each concept matters for a class, at each layer, and whether it is the motion or the picture.
+
+    Args:
+        model: from `load_model`.
+        target: class to explain, by name or number.
+        clips: clips of that class: a file, folder, glob or manifest, or several of these.
+        concepts: clips of each concept, by its name.
+        random: clips without the concepts; they go through the same transforms as the concept clips.
+        layers: dotted module names; the model's stages if not given.
+        against: `log_odds`, `logit` or `contrast:CLASS`.
+        space: feature space: `flatten`, `space`, `time` or `spacetime`.
+        cav: `mean`, `ridge`, `logistic` or `svm`.
+        twins: `frozen` adds the motion effect, `reversed` the order effect; `shuffled` stands between the two.
+        relative: pairs of concepts to compare with each other (relative TCAV).
+        correction: `holm`, `bonferroni`, `bh`, `maxt` or `none`; Holm if not given, Bonferroni for the t-test.
+        significance: `permutation`, or the source paper's `ttest`, which is anti-conservative.
+        permutations: relabellings of the permutation test.
+        random_sets: random sets for the spread of the TCAV score, and for the t-test.
+        bootstraps: draws for the 95 % interval of the effect.
+        windows: clips taken from each video.
+        group: what is independent: `video`, or a regular expression on the path.
+        memory: budget for activations and gradients; what goes beyond it is kept on disk during the run.
+        seed: of every random draw.
+        strict: whether a file that cannot be used ends the run instead of being listed.
+        threads: files decoded at once, beside the model.
+        out: folder for tables and CAVs.
+        progress: whether to show progress bars on standard error.
+
+    Returns:
+        One result for each concept, version and layer, with what was skipped and what to beware of.
+
+    Raises:
+        VideoTcavError: one of its kinds, with a cure in the message.
+
+    Source:
+        Saha et al. 2024, arXiv:2404.09067; Kim et al. 2018, arXiv:1711.11279.
+    """
+    settings = Settings(
+        target=model.classes[model.class_index(target)],
+        against=against,
+        space=one_of("space", space, SPACES),
+        cav=one_of("cav", cav, CAV_KINDS),
+        correction=one_of(
+            "correction", correction or ("bonferroni" if significance == "ttest" else "holm"), CORRECTIONS
+        ),
+        significance=one_of("significance", significance, SIGNIFICANCES),
+        permutations=at_least("permutations", permutations, 1),
+        random_sets=at_least("random_sets", random_sets, 2),
+        bootstraps=at_least("bootstraps", bootstraps, 2),
+        seed=at_least("seed", seed, 0),
+    )
+    if settings.significance == "ttest" and settings.correction == "maxt":
+        raise InputError(
+            "`correction` must not be maxt with the t-test. Got maxt, which needs relabellings. Use bonferroni."
+        )
+    chosen = tuple(dict.fromkeys(layers or model.default_layers))
+    for name in chosen:
+        model.layer(name)
+    scalar = parse_target(model, target, against)
+    group_of, budget = grouping(group), parse_bytes(memory)
+    at_least("windows", windows, 1)
+    folder = check_writable(Path(out)) if out is not None else None
+    plan = make_plan(clips, concepts, random, relative, twins)
+    seconds: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill:
+        recorder = Recorder(
+            model=model,
+            layers=chosen,
+            space=space,
+            storage=SpillSpace(budget, Path(spill)),
+            windows=windows,
+            threads=threads,
+            strict=strict,
+        )
+        with _timed(seconds, "passes"):
+            _record(recorder, plan, scalar, progress)
+        comparisons = _comparisons(recorder, plan, group_of)
+        class_groups = _class_groups(recorder, plan, group_of)
+        with _timed(seconds, "gram"):
+            grams = _grams(recorder, progress)
+        with _timed(seconds, "statistics"):
+            measured = _statistics(comparisons, grams, class_groups, settings, progress)
+        results = corrected(measured, settings.correction)
+        if folder is not None:
+            save_cavs(folder / "cavs.safetensors", recorder, comparisons, grams, results)
+    result = TcavResult(
+        results=results,
+        skipped=tuple(recorder.skipped),
+        warnings=cautions(results, trained=model.trained, permutations=permutations),
+        provenance=provenance(
+            settings={
+                **asdict(settings),
+                "layers": chosen,
+                "twins": plan.twins,
+                "windows": windows,
+                "group": group,
+            },
+            model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
+            clip_spec=asdict(model.clip_spec),
+            clips={"class": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
+            | {concept.name: plan.digests_of(concept.sources) for concept in plan.concepts},
+            spilled=[name for name, store in recorder.activations.items() if store.spilled],
+        ),
+        seconds=seconds,
+    )
+    if folder is not None:
+        result.to_json(folder / "results.json")
+        result.to_parquet(folder / "results.parquet")
+        result.to_csv(folder / "results.csv")
+    return result
+
+
+def _record(recorder: Recorder, plan: Plan, scalar: Target, progress: bool) -> None:
+    """All passes; concepts first, since whether they move decides how the random clips are matched."""
+    concept_sources = {source.key: source for concept in plan.concepts for source in concept.sources}
+    random = [source for source in plan.random if source.key not in concept_sources]
+    total = len(concept_sources) + len(random) + len(plan.class_sources)
+    versions: tuple[Version, ...] = ("none", *plan.twins)
+    with progress_bar("model passes (videos)", total, visible=progress) as advance:
+        recorder.record_concepts(list(concept_sources.values()), versions, advance)
+        if not all(moving_kind(concept, recorder) for concept in plan.concepts) and "frozen" not in versions:
+            versions = (*versions, "frozen")  # the matched negatives of clips that do not move
+            moving = [source for source in concept_sources.values() if source.key not in recorder.static]
+            recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
+        recorder.record_concepts(random, versions, advance)
+        recorder.record_class(plan.class_sources, scalar, advance)
+
+
+def _comparisons(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Comparison]:
+    everyone = list({s.key: s for part in (plan.random, *(c.sources for c in plan.concepts)) for s in part}.values())
+    used = [source for source in everyone if source.key in recorder.clips]
+    shared = {
+        "twins": plan.twins,
+        "group_of": group_of,
+        "units": numbering([source.key for source in used]),
+        "groups": numbering([group_of(source) for source in used]),
+    }
+    by_name = {concept.name: concept for concept in plan.concepts}
+    moving = {name: moving_kind(concept, recorder) for name, concept in by_name.items()}
+    comparisons = [
+        compare(
+            concept,
+            distinct_negatives(concept, plan.random, plan.digests),
+            recorder,
+            versus="random",
+            moving=moving[concept.name],
+            **shared,
+        )
+        for concept in plan.concepts
+    ]
+    for name, other in plan.relative:
+        negatives = distinct_negatives(by_name[name], by_name[other].sources, plan.digests)
+        comparisons.append(
+            compare(
+                by_name[name],
+                negatives,
+                recorder,
+                versus=other,
+                moving=moving[name] and moving[other],
+                **shared,
+            )
+        )
+    return comparisons
+
+
+def _class_groups(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int]:
+    by_key = {source.key: source for source in plan.class_sources}
+    if not recorder.class_rows:
+        raise InputError(
+            "`clips` must hold a clip of the class that can be used. Got none. See the files listed as skipped."
+        )
+    groups = [group_of(by_key[clip.source]) for clip in recorder.class_rows]
+    numbers = numbering(groups)
+    return [numbers[group] for group in groups]
+
+
+def _grams(recorder: Recorder, progress: bool) -> dict[str, Gram]:
+    rows = range(next(iter(recorder.activations.values())).rows)
+    class_rows = list(recorder.class_rows.values())
+    grams = {}
+    with progress_bar("inner products (layers)", len(recorder.layers), visible=progress) as advance:
+        for layer in recorder.layers:
+            grams[layer] = gram(recorder.activations[layer], recorder.gradients[layer], rows, class_rows)
+            advance(1)
+    return grams
+
+
+def _statistics(
+    comparisons: Sequence[Comparison],
+    grams: Mapping[str, Gram],
+    class_groups: Sequence[int],
+    settings: Settings,
+    progress: bool,
+) -> list[Measured]:
+    places = sum(len(comparison.rows) for comparison in comparisons) * len(grams)
+    with progress_bar("statistics (draws)", places * settings.steps(), visible=progress) as advance:
+        return [one for part in comparisons for one in measure(part, grams, class_groups, settings, advance)]
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[part] = round(time.perf_counter() - start, 3)

@@ -1,0 +1,42 @@
+"""Feature spaces: which positions of an activation are averaged before a CAV is learned (METHOD: Gram space).
+
+Averaging activations over positions and summing gradients over the same positions belong together: moving the average
+by δ moves every position by δ, so the target changes by the sum of the gradients times δ.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from video_tcav.core.errors import InputError
+from video_tcav.models import LayerAxes
+
+Space = Literal["flatten", "space", "time", "spacetime"]
+SPACES: tuple[Space, ...] = get_args(Space)
+_POOLED_DIMS: dict[Space, tuple[int, ...]] = {"space": (2, 3), "time": (1,), "spacetime": (1, 2, 3)}
+
+
+def to_space(
+    values: Float[Tensor, "clip ..."], axes: LayerAxes | None, space: Space, *, gradient: bool = False
+) -> Float[Tensor, "clip feature"]:
+    """One row a clip in the given feature space.
+
+    Args:
+        values: a layer's activation, or the gradient by it.
+        axes: the layer's axes; `None` will do for `flatten` where the first dimension is the clip.
+        space: `flatten` keeps every value, `space` averages over height and width, `time` over time, `spacetime` over both.
+        gradient: whether `values` is a gradient, which is summed where activations are averaged.
+
+    Returns:
+        Class tokens, which have no position, come first and are never averaged.
+    """
+    if space == "flatten":
+        return (values if axes is None else axes.per_clip(values)).flatten(1)
+    if axes is None:
+        raise InputError(f"`space` must be flatten where a layer's axes are unknown. Got {space}. Use --space flatten.")
+    positions = axes.positions(values)
+    dims = _POOLED_DIMS[space]
+    pooled = positions.sum(dims) if gradient else positions.mean(dims)
+    return torch.cat([axes.prefix(values).flatten(1), pooled.flatten(1)], dim=1)

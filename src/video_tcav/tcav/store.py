@@ -1,0 +1,167 @@
+"""Rows of activations or gradients: in memory while they fit the budget, on disk beyond it.
+
+The disk is read and written by position, not mapped: mapped pages would count as resident memory.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from video_tcav.core.errors import InputError, OutputError, ShapeError
+
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+}
+
+
+def parse_bytes(size: str | int) -> int:
+    """Bytes in "2GB", "500 MB", "1GiB" or a plain number.
+
+    Raises:
+        InputError: if it is no size.
+    """
+    text = str(size).strip().upper()
+    unit = text.lstrip("0123456789. ")
+    try:
+        count = float(text.removesuffix(unit)) * _UNITS[unit]
+    except (KeyError, ValueError) as error:
+        raise InputError(f"`memory` must be a size in bytes. Got {size}. Write, for example, 2GB or 500MB.") from error
+    if count < 0:
+        raise InputError(f"`memory` must not be negative. Got {size}. Write, for example, 2GB.")
+    return int(count)
+
+
+class SpillSpace:
+    """A memory budget that several stores share, and the folder that takes what goes beyond it."""
+
+    def __init__(self, budget: int, folder: Path) -> None:
+        self._left = budget
+        self._folder = folder
+
+    def fits(self, size: int) -> bool:
+        """Take `size` bytes from the budget, if there are as many left."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def new_file(self) -> Path:
+        """An empty file for rows that do not fit."""
+        handle, name = tempfile.mkstemp(prefix="rows-", suffix=".bin", dir=self._folder)
+        os.close(handle)
+        return Path(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """Consecutive rows: in memory, or at `offset` of the store's file."""
+
+    rows: int
+    memory: Tensor | None
+    offset: int
+
+
+class RowStore:
+    """A matrix that grows by rows and is read by blocks of columns."""
+
+    def __init__(self, space: SpillSpace) -> None:
+        self._space = space
+        self._file: Path | None = None
+        self._file_bytes = 0
+        self._pieces: list[_Piece] = []
+        self.rows = 0
+        self.width = 0
+        self.dtype = torch.float32
+
+    @property
+    def spilled(self) -> bool:
+        """Whether any row is on disk."""
+        return self._file is not None
+
+    def append(self, values: Float[Tensor, "row width"]) -> int:
+        """Add rows; half precision is kept as float32. Returns the index of the first one.
+
+        Raises:
+            ShapeError: if they are not as wide as the rows before.
+            OutputError: if they must go to disk and it is full.
+        """
+        dtype = torch.float64 if values.dtype == torch.float64 else torch.float32
+        if not self._pieces:
+            self.width, self.dtype = values.shape[1], dtype
+        if values.shape[1] != self.width:
+            raise ShapeError(
+                f"`clips` must all give activations of one size. Got {values.shape[1]} values after {self.width}. "
+                "Give --size, so that every clip is resized, or use --space spacetime."
+            )
+        values = values.detach().to(device="cpu", dtype=self.dtype).contiguous()
+        if self._space.fits(values.nbytes):
+            self._pieces.append(_Piece(rows=len(values), memory=values, offset=0))
+        else:
+            self._pieces.append(_Piece(rows=len(values), memory=None, offset=self._spill(values)))
+        self.rows += len(values)
+        return self.rows - len(values)
+
+    def column_blocks(self, used: Sequence[int], columns: int) -> Iterator[Float[Tensor, "row column"]]:
+        """The rows `used`, in that order, `columns` columns at a time."""
+        places = list(self._places(used))
+        handle = os.open(self._file, os.O_RDONLY) if self._file else -1
+        try:
+            for start in range(0, self.width, columns):
+                stop = min(start + columns, self.width)
+                block = torch.empty(len(used), stop - start, dtype=self.dtype)
+                array = block.numpy()
+                for target, (piece, inside) in enumerate(places):
+                    if piece.memory is not None:
+                        block[target] = piece.memory[inside, start:stop]
+                    else:
+                        column = inside * self.width + start
+                        _read_into(handle, array[target], piece.offset + column * self.dtype.itemsize)
+                yield block
+        finally:
+            if handle >= 0:
+                os.close(handle)
+
+    def _places(self, used: Sequence[int]) -> Iterator[tuple[_Piece, int]]:
+        firsts = np.cumsum([0, *(piece.rows for piece in self._pieces)])
+        for row in used:
+            piece = int(np.searchsorted(firsts, row, side="right")) - 1
+            yield self._pieces[piece], int(row - firsts[piece])
+
+    def _spill(self, values: Tensor) -> int:
+        if self._file is None:
+            self._file = self._space.new_file()
+        offset = self._file_bytes
+        try:
+            with self._file.open("ab") as file:
+                file.write(values.numpy().data.cast("B"))
+        except OSError as error:
+            raise OutputError(
+                f"`{self._file.parent}` must have room for what goes beyond --memory. Got: {error.strerror}. "
+                "Raise --memory, use --space spacetime, or set TMPDIR to a larger disk."
+            ) from error
+        self._file_bytes += values.nbytes
+        return offset
+
+
+def _read_into(handle: int, target: np.ndarray, offset: int) -> None:
+    view = target.data.cast("B")
+    while view:
+        count = os.preadv(handle, [view], offset)
+        if count == 0:
+            raise OutputError("`activations` on disk must stay until the run ends. Got a shortened file. Run again.")
+        view, offset = view[count:], offset + count

@@ -1,0 +1,120 @@
+"""Results in plain words: one sentence a concept, and what to beware of."""
+
+from collections.abc import Sequence
+
+from video_tcav.tcav.result import ConceptResult, TcavResult
+from video_tcav.tcav.significance import TTEST_WARNING
+
+LEVEL = 0.05
+
+
+def sentences(result: TcavResult) -> tuple[str, ...]:
+    """One sentence for each comparison of the run, in the order of the results."""
+    pairs = dict.fromkeys((one.concept, one.versus) for one in result.results)
+    return tuple(_sentence([one for one in result.results if (one.concept, one.versus) == pair]) for pair in pairs)
+
+
+def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: int) -> tuple[str, ...]:
+    """What a reader must know before believing the results.
+
+    Args:
+        results: of one run.
+        trained: whether the model's weights are known to be random (false).
+        permutations: relabellings of the permutation test.
+    """
+    found = []
+    if not trained:
+        found.append("The model's weights are random: nothing here means anything. Give trained ones with --weights.")
+    if results[0].significance == "ttest":
+        found.append(TTEST_WARNING)
+    first = {(one.concept, one.versus): one for one in results}
+    found.extend(one for result in first.values() if (one := _out_of_reach(result, results, permutations)))
+    found.extend(
+        f"{name}: its clips do not move, so the random clips were frozen to match, and there are no twins."
+        for (name, _), result in first.items()
+        if result.negatives == "frozen"
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _out_of_reach(result: ConceptResult, results: Sequence[ConceptResult], permutations: int) -> str | None:
+    """Whether no p-value of this comparison could be significant, and what would mend that."""
+    if result.significance != "permutation":
+        return None
+    kind = result.versus == "random"
+    family = sum(one.twin == "none" and (one.versus == "random") == kind for one in results)
+    factor = family if result.correction in {"holm", "bonferroni"} else 1
+    after = "" if factor == 1 else f", which correction for {family} tests puts out of reach"
+    if result.p_smallest * factor > LEVEL:
+        return (
+            f"{result.concept}: {result.n_groups} groups allow no p-value below {result.p_smallest:.2g}{after}. "
+            "Add clips of other videos, or test fewer layers."
+        )
+    if factor > LEVEL * (permutations + 1):
+        return (
+            f"{permutations} permutations allow no p-value below {1 / (permutations + 1):.2g}{after}. "
+            "Raise --permutations, or test fewer layers."
+        )
+    return None
+
+
+def _sentence(results: Sequence[ConceptResult]) -> str:
+    own = [one for one in results if one.twin == "none"]
+    first = own[0]
+    name = first.concept if first.versus == "random" else f"{first.concept} rather than {first.versus}"
+    found = [one for one in own if one.p_adjusted <= LEVEL]
+    seen = [one for one in own if one.represented]
+    if not found and not seen:
+        return f"{name}: not represented at {_layers(own)}, so nothing can be said about its role for {first.target}."
+    if not found:
+        largest = max(seen, key=lambda one: abs(one.effect))
+        return (
+            f"{name}: no effect on {first.target} found at {_layers(seen)} (largest {_effect(largest)}); "
+            "that is not proof that it does not matter."
+        )
+    strongest = max(found, key=lambda one: abs(one.effect))
+    verb = "speaks for" if strongest.effect > 0 else "speaks against"
+    where = f"at {len(found)} of {len(own)} layers" if len(own) > 1 else f"at {strongest.layer}"
+    mixed = "" if len({one.effect > 0 for one in found}) == 1 else " (the direction differs between layers)"
+    most = f", most at {strongest.layer}" if len(found) > 1 else f", at {strongest.layer}" if len(own) > 1 else ""
+    weak = "" if strongest.represented else " (a weak CAV: look at the clips)"
+    why = _why(results, strongest.layer)
+    return f"{name}: {verb} {first.target} {where}{mixed}{most}: {_effect(strongest)}{weak}{why}."
+
+
+def _why(results: Sequence[ConceptResult], layer: str) -> str:
+    at = {one.twin: one for one in results if one.layer == layer}
+    parts = []
+    if motion := at.get("motion"):
+        parts.append(
+            f"of this the motion gives {_effect(motion)}"
+            if motion.p_adjusted <= LEVEL
+            else f"no part of it is traced to the motion ({_effect(motion)})"
+        )
+    if order := at.get("order"):
+        parts.append(
+            f"the order of the frames gives {_effect(order)}"
+            if order.p_adjusted <= LEVEL
+            else f"none to the order of the frames ({_effect(order)})"
+            if parts and at["motion"].p_adjusted > LEVEL
+            else f"no part is traced to the order of the frames ({_effect(order)})"
+        )
+    return "; " + ", ".join(parts) if parts else ""
+
+
+def _effect(one: ConceptResult) -> str:
+    unit = {"log_odds": "log-odds", "logit": "logits"}.get(one.against, "logits")
+    test = "t-test, anti-conservative, " if one.significance == "ttest" else ""
+    label = "p" if one.correction == "none" else "adjusted p"
+    return (
+        f"{one.effect:+.2f} {unit} [{one.effect_low:+.2f}, {one.effect_high:+.2f}], {test}{label} {_p(one.p_adjusted)}"
+    )
+
+
+def _p(value: float) -> str:
+    return f"= {value:.2g}" if value >= 0.001 else "< 0.001"
+
+
+def _layers(results: Sequence[ConceptResult]) -> str:
+    names = [one.layer for one in results]
+    return names[0] if len(names) == 1 else f"any of {len(names)} layers" if len(names) > 3 else ", ".join(names)

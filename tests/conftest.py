@@ -1,0 +1,55 @@
+"""Fixtures that several test packages share."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """Real clips and a real model for development; they are not part of the project."""
+    folder = Path(os.environ.get("VIDEO_TCAV_ASSETS", ROOT.parent / "shared" / "assets"))
+    if not folder.is_dir():
+        pytest.skip("needs the development assets: set VIDEO_TCAV_ASSETS")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shapes() -> ModuleType:
+    """The example world: clips of a moving square, and a small network that learns its direction."""
+    spec = importlib.util.spec_from_file_location("moving_shapes", ROOT / "examples" / "moving_shapes.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def shapes_weights(shapes: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example network, trained for a few seconds."""
+    torch.set_num_threads(2)
+    network, accuracy = shapes.train(120)
+    assert accuracy > 0.8
+    path = tmp_path_factory.mktemp("shapes") / "network.safetensors"
+    save_file(network.state_dict(), path, metadata={"classes": json.dumps(list(shapes.DIRECTIONS))})
+    return path
+
+
+@pytest.fixture(scope="session")
+def shapes_clips(shapes: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders of example clips: `right` (class), `moves-right`, `green` (concepts) and `random`."""
+    root, every = tmp_path_factory.mktemp("clips"), list(shapes.DIRECTIONS)
+    shapes.write_clips(root / "right", ["right"] * 6, seed=1)
+    shapes.write_clips(root / "moves-right", ["right"] * 10, seed=2)
+    shapes.write_clips(root / "green", [every[i % 4] for i in range(10)], seed=3, green=True)
+    shapes.write_clips(root / "random", [every[i % 4] for i in range(20)], seed=4, green=False)
+    return root

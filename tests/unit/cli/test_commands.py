@@ -1,0 +1,162 @@
+"""The commands as a user meets them: in a process of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def command(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "video_tcav", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=cwd,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def model(shapes, shapes_weights) -> list[object]:
+    return ["--model", f"file:{shapes.__file__}:build", "--weights", shapes_weights, "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def data(shapes_clips) -> list[object]:
+    return [
+        *("--target", "right", "--clips", shapes_clips / "right", "--random", shapes_clips / "random"),
+        *("--concept", f"moves-right={shapes_clips / 'moves-right'}", "--layer", "stages.2", "--permutations", "199"),
+    ]
+
+
+def test_test_prints_a_table_a_sentence_and_writes_the_agreed_json(model, data, tmp_path):
+    done = command("test", *model, *data, "--twin", "frozen", "--twin", "reversed", "--json", tmp_path / "result.json")
+    assert done.returncode == 0, done.stderr
+    assert "moves-right: speaks for right at stages.2" in done.stdout
+    assert "model passes (videos)" in done.stderr
+    written = json.loads((tmp_path / "result.json").read_text())
+    assert {"provenance", "skipped", "results"} <= set(written)
+    agreed = (
+        "target concept twin layer space cav against tcav_score tcav_score_std effect effect_low effect_high z p_value "
+        "p_adjusted correction significance cav_accuracy represented n_class_clips n_concept_clips n_random_clips n_groups"
+    )
+    for result in written["results"]:
+        assert set(agreed.split()) <= set(result)
+    assert {result["twin"] for result in written["results"]} == {"none", "frozen", "reversed", "motion", "order"}
+
+
+def test_predict_writes_the_agreed_json(model, shapes_clips, tmp_path):
+    video = shapes_clips / "right/000.mp4"
+    done = command("predict", *model, video, "--top", 2, "--json", tmp_path / "p.json")
+    assert done.returncode == 0, done.stderr
+    (one,) = json.loads((tmp_path / "p.json").read_text())
+    assert one["path"] == str(video)
+    assert one["predictions"][0]["label"] == "right"
+    assert one["predictions"][0]["probability"] > 0.5
+    assert len(one["predictions"]) == 2
+
+
+def test_layers_writes_the_agreed_json(model, tmp_path):
+    done = command("layers", *model, "--json", tmp_path / "l.json")
+    assert done.returncode == 0, done.stderr
+    found = {layer["name"]: layer for layer in json.loads((tmp_path / "l.json").read_text())}
+    assert found["stages.0"]["shape"] == [1, 8, 8, 24, 24]
+    assert found["stages.0"]["axes"] == ["clip", "channel", "time", "height", "width"]
+    assert all(layer["axes"] is None or len(layer["axes"]) == len(layer["shape"]) for layer in found.values())
+
+
+def test_score_reads_the_cavs_that_test_has_saved(model, data, shapes_clips, tmp_path):
+    assert command("test", *model, *data, "--out", tmp_path / "run").returncode == 0
+    done = command(
+        *("score", *model, "--cavs", tmp_path / "run/cavs.safetensors", shapes_clips / "right", "--target", "right"),
+        *("--json", tmp_path / "s.json"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads((tmp_path / "s.json").read_text())) == 6
+
+
+def test_bad_input_ends_with_one_line_and_exit_code_2(model, data, shapes_clips, tmp_path):
+    (tmp_path / "empty").mkdir()
+    evil = tmp_path / "evil.pt"
+    torch.save({"weights": Runs(tmp_path / "proof")}, evil)
+    (tmp_path / "text.safetensors").write_text("not weights")
+    cases = [
+        (["test", *model, *data, "--concept", f"none={tmp_path / 'empty'}"], "concept none: "),
+        (["test", *model, *data, "--concept", "nameless"], "`--concept` must be NAME=PATH"),
+        (["test", *model, *data, "--target", "lefft"], "Closest: left"),
+        (["test", *model, *data, "--layer", "stages.7"], "stages.7"),
+        (["test", *model, *data, "--relative", "a"], "`--relative` must be A:B"),
+        (["test", *model, *data, "--json", "/dev/null/result.json"], "must be writable"),
+        (["test", *model, *data, "--size", "big"], "`--size` must be pixels"),
+        (["test", *model, *data, "--mean", "grey"], "`--mean` must be one number or three"),
+        (["layers", "--model", "keras:resnet"], "must start with torchvision:, hf: or file:"),
+        (["layers", "--model", "torchvision:r3d_81"], "r3d_81"),
+        (["layers", *model[:2], "--weights", evil], "must hold tensors only"),
+        (["layers", *model[:2], "--weights", tmp_path / "text.safetensors"], "text.safetensors"),
+        (["layers", "--model", "torchvision:r3d_18", "--weights", model[3]], "must hold the head fc.weight"),
+        (["predict", *model, shapes_clips / "missing.mp4"], "missing.mp4"),
+        (["score", *model, "--cavs", model[3], shapes_clips / "right"], "must be a file that a run has saved"),
+    ]
+    for arguments, message in cases:
+        done = command(*arguments)
+        said = done.stderr.strip().splitlines()
+        assert done.returncode == 2, (arguments, done.stdout, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert message in said[-1], (message, said)
+        assert said[-1].startswith("error: ")
+    assert not (tmp_path / "proof").exists()
+
+
+class Runs:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+def test_a_broken_video_is_listed_and_the_run_goes_on(model, shapes_clips, tmp_path):
+    (tmp_path / "cut.mp4").write_bytes((shapes_clips / "right/000.mp4").read_bytes()[:500])
+    done = command("predict", *model, tmp_path / "cut.mp4", shapes_clips / "right/001.mp4")
+    assert done.returncode == 0
+    assert "1 file could not be used" in done.stdout
+    assert "cut.mp4" in done.stdout
+    assert command("predict", *model, tmp_path / "cut.mp4", "--strict").returncode == 2
+
+
+def best_of(runs: int, *arguments: str) -> float:
+    def once() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(runs))
+
+
+def test_help_answers_within_a_second():
+    assert best_of(5, "-m", "video_tcav", "--help") < 1
+
+
+def test_import_costs_at_most_a_second_more_than_torch():
+    names = "vt.load_model, vt.run_tcav"
+    ours = best_of(3, "-c", f"import video_tcav as vt; {names}")
+    assert best_of(3, "-c", "import video_tcav") < best_of(3, "-c", "import torch") + 1
+    assert ours > 0  # the engines do load when they are asked for
+
+
+def test_version():
+    done = command("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("video-tcav 0.")

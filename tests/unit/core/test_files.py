@@ -1,0 +1,44 @@
+"""Files are whole or not there."""
+
+import json
+import math
+
+import pytest
+
+from video_tcav.core.errors import OutputError
+from video_tcav.core.files import atomic_path, check_writable, write_json
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "result.txt"
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+    assert path.read_text() == "half"
+    assert [file.name for file in path.parent.iterdir()] == ["result.txt"]
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="killed"), atomic_path(path) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError("killed")
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["result.txt"]
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="must be writable. Got: Not a directory. Give another place"):
+        check_writable(tmp_path / "file" / "folder")
+
+
+def test_checking_leaves_nothing(tmp_path):
+    check_writable(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_json_has_null_for_what_is_no_number(tmp_path):
+    write_json(tmp_path / "a.json", {"a": [math.nan, 1.5, (math.inf, "é")]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": [None, 1.5, [None, "é"]]}

@@ -1,0 +1,115 @@
+"""Tiny networks with known axes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from video_tcav.models.video_model import VideoModel
+
+
+class ChannelsLast(nn.Module):
+    """Patches, then everything with the channel last."""
+
+    def __init__(self, width: int = 6, classes: int = 4) -> None:
+        super().__init__()
+        self.patch = nn.Conv3d(3, width, (2, 4, 4), (2, 4, 4))
+        self.blocks = nn.Sequential(nn.LayerNorm(width), nn.Sequential(nn.Linear(width, width), nn.GELU()))
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.head(self.blocks(self.patch(clip).permute(0, 2, 3, 4, 1)).mean((1, 2, 3)))
+
+
+class Tokens(nn.Module):
+    """A transformer with prefix tokens and any order of the grid; `mix` makes every token see all others at once."""
+
+    def __init__(
+        self,
+        order: tuple[str, str, str] = ("time", "height", "width"),
+        prefix: int = 1,
+        depth: int = 2,
+        mix: int = 0,
+        width: int = 16,
+    ) -> None:
+        super().__init__()
+        self.patch = nn.Conv3d(3, width, (2, 4, 4), (2, 4, 4))
+        self.order = [2 + ("time", "height", "width").index(axis) for axis in order]
+        self.prefix = nn.Parameter(torch.randn(1, prefix, width))
+        self.mix = nn.Linear(mix, mix) if mix else nn.Identity()
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, 2, 32, dropout=0.0, batch_first=True) for _ in range(depth)
+        )
+        self.head = nn.Linear(width, 4)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        tokens = self.patch(clip).permute(0, *self.order, 1).flatten(1, 3)
+        tokens = self.mix(tokens.transpose(1, 2)).transpose(1, 2)
+        tokens = torch.cat([self.prefix.expand(len(tokens), -1, -1), tokens], 1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.head(tokens[:, -1])
+
+
+class FrameWise(nn.Module):
+    """An image network on each frame, time folded into the batch; then a convolution over time."""
+
+    def __init__(self, time_major: bool = False) -> None:
+        super().__init__()
+        self.time_major = time_major
+        self.image = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1))
+        self.temporal = nn.Conv1d(8, 8, 3, padding=1)
+        self.head = nn.Linear(8, 4)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        clips, _, frames = clip.shape[:3]
+        images = clip.permute(2, 0, 1, 3, 4) if self.time_major else clip.transpose(1, 2)
+        seen = self.image(images.flatten(0, 1)).mean((2, 3))
+        sizes = (frames, clips) if self.time_major else (clips, frames)
+        seen = seen.unflatten(0, sizes).movedim(0 if self.time_major else 1, -1)
+        return self.head(self.temporal(seen).mean(2))
+
+
+class Convolutions(nn.Module):
+    """Four small stages with channels first; its output and a stage's can be wrapped."""
+
+    def __init__(self, num_classes: int = 3, wrap: Callable[[Tensor], object] = lambda logits: logits) -> None:
+        super().__init__()
+        self.stages = nn.Sequential(
+            *(nn.Sequential(nn.Conv3d(a, b, 3, padding=1), nn.ReLU()) for a, b in ((3, 4), (4, 5), (5, 6)))
+        )
+        self.head = nn.Linear(6, num_classes)
+        self.wrap = wrap
+
+    def forward(self, clip: Tensor) -> object:
+        return self.wrap(self.head(self.stages(clip).mean((2, 3, 4))))
+
+
+class GlobalMix(nn.Module):
+    """Looks like a convolutional network, but each position sees the whole clip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv3d(3, 6, 4, 4)
+        self.mix = nn.Sequential(nn.Flatten(), nn.Linear(384, 384), nn.Unflatten(1, (6, 4, 4, 4)))
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.head(self.mix(self.stem(clip)).mean((2, 3, 4)))
+
+
+@contextmanager
+def unchanged(model: VideoModel) -> Iterator[None]:
+    """Weights, modes, flags and hooks are the same at the end, and so is the global random state."""
+    digest, modes = model.weights_digest, [part.training for part in model.module.modules()]
+    state, flags = torch.get_rng_state(), [p.requires_grad for p in model.module.parameters()]
+    try:
+        yield
+    finally:
+        assert VideoModel.weights_digest.func(model) == digest  # type: ignore[attr-defined]
+        assert [part.training for part in model.module.modules()] == modes
+        assert [p.requires_grad for p in model.module.parameters()] == flags
+        assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.module.modules())
+        assert torch.equal(torch.get_rng_state(), state)
+        assert torch.is_grad_enabled()
