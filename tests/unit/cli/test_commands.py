@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from video_tcav.cli.app import main
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -85,7 +87,22 @@ def test_score_reads_the_cavs_that_test_has_saved(model, data, shapes_clips, tmp
     assert len(json.loads((tmp_path / "s.json").read_text())) == 6
 
 
-def test_bad_input_ends_with_one_line_and_exit_code_2(model, data, shapes_clips, tmp_path):
+def in_this_process(*arguments: object, capsys, monkeypatch) -> tuple[int, list[str]]:
+    """Exit code and what was said on standard error."""
+    monkeypatch.setattr(sys, "argv", ["video-tcav", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0), capsys.readouterr().err.strip().splitlines()
+
+
+def test_bad_input_is_one_line_in_a_process_of_its_own_too(model, data):
+    done = command("test", *model, *data, "--target", "lefft")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: `target` must be one of")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_bad_input_ends_with_one_line_and_exit_code_2(model, data, shapes_clips, tmp_path, capsys, monkeypatch):
     (tmp_path / "empty").mkdir()
     evil = tmp_path / "evil.pt"
     torch.save({"weights": Runs(tmp_path / "proof")}, evil)
@@ -108,10 +125,8 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(model, data, shapes_clips,
         (["score", *model, "--cavs", model[3], shapes_clips / "right"], "must be a file that a run has saved"),
     ]
     for arguments, message in cases:
-        done = command(*arguments)
-        said = done.stderr.strip().splitlines()
-        assert done.returncode == 2, (arguments, done.stdout, done.stderr)
-        assert "Traceback" not in done.stderr
+        code, said = in_this_process(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+        assert code == 2, (arguments, said)
         assert message in said[-1], (message, said)
         assert said[-1].startswith("error: ")
     assert not (tmp_path / "proof").exists()
