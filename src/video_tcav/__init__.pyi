@@ -14,6 +14,7 @@ from .prediction import predict as predict
 from .tcav import ConceptResult as ConceptResult
 from .tcav import SavedCav as SavedCav
 from .tcav import TcavResult as TcavResult
+from .tcav import effect_text as effect_text
 from .tcav import load_cavs as load_cavs
 from .tcav import run_tcav as run_tcav
 from .tcav import score_clips as score_clips

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import video_tcav as vt
@@ -43,6 +44,16 @@ def skipped(files: Sequence[Any]) -> None:
             out.print(f"  {one.path}: {one.reason}", markup=False, soft_wrap=True)
 
 
+def without_common_prefix(layers: Sequence[str]) -> dict[str, str]:
+    """Layer names that are short enough for a column: what all have in common is left out, but for its last part."""
+    names = list(dict.fromkeys(layers))
+    parts = [name.split(".") for name in names]
+    common = 0
+    while all(len(part) > common + 2 and part[common] == parts[0][common] for part in parts):
+        common += 1
+    return {name: ("…" if common else "") + ".".join(part[common:]) for name, part in zip(names, parts, strict=True)}
+
+
 def tcav_result(result: "vt.TcavResult") -> None:
     """A table of all results, a sentence for each concept, and what to beware of."""
     first = result.results[0]
@@ -54,6 +65,7 @@ def tcav_result(result: "vt.TcavResult") -> None:
         table.add_column(name)
     for name in (f"effect [95 %], {unit}", p_name, "z", "TCAV score", "CAV accuracy"):
         table.add_column(name, justify="right")
+    short = without_common_prefix([one.layer for one in result.results])
     last = ("", "")
     for one in result.results:
         name = one.concept if one.versus == "random" else f"{one.concept} vs {one.versus}"
@@ -65,8 +77,8 @@ def tcav_result(result: "vt.TcavResult") -> None:
         table.add_row(
             name if last[0] != name else "",
             "—" if one.twin == "none" else one.twin,
-            one.layer,
-            f"{one.effect:+.2f} \\[{one.effect_low:+.2f}, {one.effect_high:+.2f}]",
+            short[one.layer],
+            escape(" ".join(vt.effect_text(one))),
             f"{one.p_adjusted:.4f}{'*' if strong else ' '}",
             f"{one.z:+.1f}",
             f"{one.tcav_score:.2f} ± {one.tcav_score_std:.2f}",

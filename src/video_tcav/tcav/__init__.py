@@ -9,7 +9,7 @@ from video_tcav.tcav.result import ConceptResult, TcavResult
 from video_tcav.tcav.run import run_tcav
 from video_tcav.tcav.saved_cavs import SavedCav, load_cavs, score_clips
 from video_tcav.tcav.significance import adjust, permutation_null, permutation_p
-from video_tcav.tcav.words import sentences
+from video_tcav.tcav.words import effect_text, sentences
 
 __all__ = [
     "CAV_KINDS",
@@ -23,6 +23,7 @@ __all__ = [
     "adjust",
     "cav_gate",
     "clip_effects",
+    "effect_text",
     "effects",
     "fit_cavs",
     "gram",

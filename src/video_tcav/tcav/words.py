@@ -1,5 +1,6 @@
 """Results in plain words: one sentence a concept, and what to beware of."""
 
+import math
 from collections.abc import Sequence
 
 from video_tcav.tcav.result import ConceptResult, TcavResult
@@ -106,9 +107,17 @@ def _effect(one: ConceptResult) -> str:
     unit = {"log_odds": "log-odds", "logit": "logits"}.get(one.against, "logits")
     test = "t-test, anti-conservative, " if one.significance == "ttest" else ""
     label = "p" if one.correction == "none" else "adjusted p"
-    return (
-        f"{one.effect:+.2f} {unit} [{one.effect_low:+.2f}, {one.effect_high:+.2f}], {test}{label} {_p(one.p_adjusted)}"
-    )
+    effect, interval = effect_text(one)
+    return f"{effect} {unit} {interval}, {test}{label} {_p(one.p_adjusted)}"
+
+
+def effect_text(one: ConceptResult) -> tuple[str, str]:
+    """Effect and interval with as many decimals as it takes to tell them from zero, two at least."""
+    numbers = (one.effect, one.effect_low, one.effect_high)
+    largest = max(abs(number) for number in numbers)
+    decimals = 2 if largest == 0 else min(8, max(2, 1 - math.floor(math.log10(largest))))
+    effect, low, high = (f"{number:+.{decimals}f}" for number in numbers)
+    return effect, f"[{low}, {high}]"
 
 
 def _p(value: float) -> str:
