@@ -22,7 +22,7 @@ demo: install
 	$(BIN)/python examples/moving_shapes.py
 
 docs: install
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv site demo-out
