@@ -68,8 +68,9 @@ def main() -> None:
             permutations=options.permutations,
         )
     after, budget = peak_gb(), parse_bytes(options.memory) / 1e9
+    beside = after - before - budget
     print(
-        f"model alone {before:.2f} GB, with the run {after:.2f} GB: {after - before - budget:+.2f} GB beside the budget of {budget:g} GB"
+        f"model alone {before:.2f} GB, with the run {after:.2f} GB: {beside:+.2f} GB beside the budget of {budget:g} GB"
     )
     print(f"on disk: {result.provenance['spilled'] or 'nothing'}; {dict(result.seconds)}")
 
