@@ -7,7 +7,7 @@ from rich.table import Table
 
 import video_tcav as vt
 from video_tcav.cli import options, render
-from video_tcav.core.files import check_writable, write_json
+from video_tcav.core.files import check_file_writable, write_json
 
 
 def layers(
@@ -27,7 +27,7 @@ def layers(
 ) -> None:
     """List the model's layers with the shape of their output for one clip and the meaning of each axis."""
     if json:
-        check_writable(json.parent)
+        check_file_writable(json)
     loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
     found = vt.list_layers(loaded)
     shown = [one for one in found if all_layers or one.is_default or one.name.count(".") < 2]

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 import video_tcav as vt
 from video_tcav.cli import options, render
-from video_tcav.core.files import check_writable, write_json
+from video_tcav.core.files import check_file_writable, write_json
 
 
 def predict(
@@ -30,13 +31,15 @@ def predict(
 ) -> None:
     """Show the most probable classes of each video."""
     if json:
-        check_writable(json.parent)
+        check_file_writable(json)
     loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
     found = vt.predict(loaded, videos, top=top, windows=windows, strict=strict, progress=True)
     table = Table("video", "class", "probability", box=None, pad_edge=False)
     for one in found.predictions:
         for rank, label in enumerate(one.labels):
-            table.add_row(render.shortened(one.path) if rank == 0 else "", label.label, f"{label.probability:.3f}")
+            table.add_row(
+                escape(render.shortened(one.path)) if rank == 0 else "", escape(label.label), f"{label.probability:.3f}"
+            )
     render.out.print(table)
     render.skipped(found.skipped)
     if json:

@@ -59,7 +59,8 @@ def tcav_result(result: "vt.TcavResult") -> None:
     first = result.results[0]
     unit = "log-odds" if first.against == "log_odds" else "logits"
     p_name = "p" if first.correction == "none" else f"p ({first.correction})"
-    title = f"What moves [bold]{first.target}[/] ({first.against}; {first.cav} CAV, {first.space}; {first.n_class_clips} clips)"
+    of = f"{escape(first.against)}; {first.cav} CAV, {first.space}; {first.n_class_clips} clips"
+    title = f"What moves [bold]{escape(first.target)}[/] ({of})"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("concept", "twin", "layer"):
         table.add_column(name)
@@ -75,9 +76,9 @@ def tcav_result(result: "vt.TcavResult") -> None:
         style = "bold" if strong else "" if one.represented else "dim"
         weak = "" if one.represented else " (weak)" if strong else " (not represented)"
         table.add_row(
-            name if last[0] != name else "",
+            escape(name) if last[0] != name else "",
             "—" if one.twin == "none" else one.twin,
-            short[one.layer],
+            escape(short[one.layer]),
             escape(" ".join(vt.effect_text(one))),
             f"{one.p_adjusted:.4f}{'*' if strong else ' '}",
             f"{one.z:+.1f}",

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 import video_tcav as vt
 from video_tcav.cli import options, render
-from video_tcav.core.files import check_writable, write_json
+from video_tcav.core.files import check_file_writable, write_json
 
 
 def score(
@@ -33,7 +34,7 @@ def score(
 ) -> None:
     """Score clips with saved CAVs: presence is 0 for the average random clip and 1 for the average concept clip."""
     if json:
-        check_writable(json.parent)
+        check_file_writable(json)
     saved = vt.load_cavs(cavs)
     loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
     frame = vt.score_clips(loaded, saved, videos, target=target, against=against, progress=True)
@@ -42,7 +43,9 @@ def score(
     for row in frame.to_dict("records"):
         name = row["concept"] if row["versus"] == "random" else f"{row['concept']} vs {row['versus']}"
         derivative = [f"{row['directional_derivative']:+.4f}"] if target else []
-        table.add_row(render.shortened(row["path"]), row["layer"], name, f"{row['presence']:+.2f}", *derivative)
+        table.add_row(
+            escape(render.shortened(row["path"])), row["layer"], escape(name), f"{row['presence']:+.2f}", *derivative
+        )
     render.out.print(table)
     if json:
         write_json(json, frame.to_dict("records"))

@@ -8,7 +8,7 @@ import typer
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
-from video_tcav.core.files import check_writable
+from video_tcav.core.files import check_file_writable, check_writable
 
 Space = Literal["flatten", "space", "time", "spacetime"]
 Cav = Literal["mean", "ridge", "logistic", "svm"]
@@ -81,7 +81,7 @@ def run(
     A PATH is a file, folder, glob or manifest (CSV, Parquet, or a published annotation file); PATH::LABEL takes one label of it.
     """
     if json:
-        check_writable(json.parent)
+        check_file_writable(json)
     if out:
         check_writable(out)
     concepts: dict[str, list[str]] = {}
@@ -115,11 +115,11 @@ def run(
         out=out,
         progress=True,
     )
+    render.tcav_result(result)
     if json:
         result.to_json(json)
-    render.tcav_result(result)
     if out:
-        render.out.print(f"\nTables and CAVs are in {out}.")
+        render.out.print(f"\nTables and CAVs are in {out}.", markup=False)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -39,6 +39,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_file_writable(path: Path) -> None:
+    """Prove, before any long work, that a file of this name can be written.
+
+    Raises:
+        OutputError: if it is a folder, or its folder cannot be written to.
+    """
+    if path.is_dir():
+        raise OutputError(f"`{path}` must be writable. Got: it is a folder. Give the name of a file.")
+    check_writable(path.parent)
+
+
 def check_writable(folder: Path) -> Path:
     """Make `folder` and prove, before any long work, that a file can be written there.
 

@@ -125,7 +125,7 @@ def measure(
 
 
 def directional_derivatives(kind: CavKind, inner: Inner, comparison: Comparison) -> Float[np.ndarray, " class_clip"]:
-    """Gradient · unit CAV for each class clip."""
+    """Gradient · unit CAV for each class clip; all zero where the layer does not tell the clips apart."""
     alphas = fit_cavs(kind, inner.kernel, comparison.design.labels[None])
     return (unit_coefficients(inner.kernel, alphas) @ inner.cross.T)[0]
 
@@ -195,6 +195,7 @@ def _result(
         p_value=p_value,
         p_adjusted=p_value,
         p_smallest=design.smallest_p(),
+        null_mean=float(draws.null.mean()) if draws.null.size else 0.0,
         correction=settings.correction,
         significance=settings.significance,
         cav_accuracy=gate.accuracy,

@@ -69,30 +69,20 @@ def label_contrast(labels: Labels, counts: Weights) -> Weights:
 
 
 def kernel_scale(kernel: Kernel) -> float:
-    """Mean squared distance of the clips from their centroid."""
+    """Mean squared distance of the clips from their centroid; one where all are the same."""
     scale = float(np.trace(kernel) / len(kernel) - kernel.mean())
-    if not scale > 0:
-        raise InputError(
-            "`clips` must differ in their activations. Got the same activation for every clip. "
-            "Check that the model reads the clips at this layer."
-        )
-    return scale
+    return scale if scale > 0 else 1.0
 
 
 def unit_coefficients(kernel: Kernel, alphas: Weights) -> Weights:
-    """Scale each α so that its CAV has length one.
+    """Scale each α so that its CAV has length one; a CAV without direction becomes zero.
 
-    Raises:
-        InputError: if a CAV has no direction, as where concept and random clips are the same.
+    That happens where concept and random clips are the same to a layer, as frozen twins are to one that reads motion alone.
     """
     squared = np.einsum("dr,dr->d", alphas @ kernel, alphas)
     floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * np.trace(kernel) / len(kernel)
-    if (squared <= floor).any():
-        raise InputError(
-            "`concept` must differ from the random clips. Got clips whose activations are the same. "
-            "Give random clips that do not show the concept."
-        )
-    return alphas / np.sqrt(squared)[:, None]
+    lost = squared <= floor
+    return np.where(lost[:, None], 0.0, alphas / np.sqrt(np.where(lost, 1.0, squared))[:, None])
 
 
 def gram_basis(kernel: Kernel) -> Float[np.ndarray, "row rank"]:
@@ -102,7 +92,7 @@ def gram_basis(kernel: Kernel) -> Float[np.ndarray, "row rank"]:
     """
     centred = kernel - kernel.mean(0) - kernel.mean(1)[:, None] + kernel.mean()
     values, vectors = np.linalg.eigh(centred)
-    kept = values > values[-1] * 1e-12
+    kept = values > max(values[-1], 0) * 1e-12
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
@@ -136,6 +126,8 @@ def _svm(scaled: Kernel, labels: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def _logistic(basis: np.ndarray, labels: np.ndarray, count: np.ndarray) -> np.ndarray:
+    if basis.shape[1] == 0:
+        return np.zeros(len(count))
     used = count > 0
     machine = LogisticRegression(
         C=INVERSE_PENALTY,

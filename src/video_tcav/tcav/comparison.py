@@ -119,12 +119,13 @@ def compare(
     """
     if moving:
         negatives = [source for source in negatives if source.key not in recorder.static]
+    most_windows = recorder.windows if moving else 1  # a still has one window, so its negatives must have one, too
     versions: tuple[Version, ...] = ("none", *twins) if moving else ("none",)
     clips = [
         (source, window, label)
         for sources, label in ((concept.sources, True), (negatives, False))
         for source in sources
-        for window in range(recorder.clips.get(source.key, 0))
+        for window in range(min(recorder.clips.get(source.key, 0), most_windows))
     ]
     design = Design(
         labels=np.asarray([label for *_, label in clips], dtype=bool),
@@ -141,14 +142,15 @@ def compare(
             "that allow no exchange of labels. Name other groups with --group."
         )
 
-    def row(source: VideoSource, window: int, label: bool, version: Version) -> int:
-        matched: Version = version if moving or label or source.key in recorder.static else "frozen"
+    def row(source: VideoSource, window: int, version: Version) -> int:
+        matched: Version = version if moving or source.key in recorder.static else "frozen"
         return recorder.rows[ClipId(source=source.key, window=window, version=matched)]
 
     rows: dict[Version, np.ndarray] = {
-        version: np.asarray([row(*clip, version) for clip in clips], dtype=int) for version in versions
+        version: np.asarray([row(source, window, version) for source, window, _ in clips], dtype=int)
+        for version in versions
     }
-    frozen = not moving and any(source.key not in recorder.static for source in negatives)
+    frozen = not moving and any(source.key not in recorder.static for source, *_ in clips)
     return Comparison(
         concept=concept.name,
         versus=versus,

@@ -69,11 +69,16 @@ class Design:
         concept = np.setdiff1d(self.groups[self.labels], mixed)
         random = np.setdiff1d(self.groups[~self.labels], mixed)
         count = math.comb(len(concept) + len(random), len(concept))
+        balanced = len(concept) == len(random)
         for group in mixed:
             inside = self.groups == group
             own = len(np.unique(self.units[inside & self.labels]))
-            count *= math.comb(len(np.unique(self.units[inside])), own)
-        return 1 / count
+            units = len(np.unique(self.units[inside]))
+            count *= math.comb(units, own)
+            balanced = balanced and units == 2 * own
+        if balanced:  # the opposite labelling has the opposite effect, and the test is two-sided
+            count /= 2
+        return min(1.0, 1 / count)
 
     def folds(self, seed: int) -> Int[np.ndarray, " row"]:
         """A cross-validation fold for each row: groups stay whole, concept groups are spread evenly."""

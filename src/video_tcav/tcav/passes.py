@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -52,6 +53,7 @@ class Recorder:
         windows: clips a video.
         threads: how many files are decoded at once.
         strict: whether a file that cannot be used ends the run.
+        seed: of shuffled twins.
         activations: by layer.
         gradients: by layer.
         rows: row of each clip in `activations`.
@@ -69,6 +71,7 @@ class Recorder:
     windows: int = 1
     threads: int = 2
     strict: bool = False
+    seed: int = 0
     activations: dict[str, RowStore] = field(default_factory=dict)
     gradients: dict[str, RowStore] = field(default_factory=dict)
     rows: dict[ClipId, int] = field(default_factory=dict)
@@ -166,7 +169,7 @@ class Recorder:
                     prepared = self.model.prepare(clip)
                     for version in versions:
                         name = ClipId(source=key, window=window, version=version)
-                        yield name, _version(prepared, version, spec.time_dim, key)
+                        yield name, _version(prepared, version, spec.time_dim, key, self.seed)
             advance(1)
 
     def _skip(self, error: MediaError | None) -> None:
@@ -177,11 +180,11 @@ class Recorder:
             self.skipped.append(Skipped(path=str(error.path), reason=error.reason))
 
 
-def _version(prepared: Tensor, version: Version, time_dim: int, key: str) -> Tensor:
+def _version(prepared: Tensor, version: Version, time_dim: int, key: str, seed: int) -> Tensor:
     if version == "none":
         return prepared
     twin: Twin = version
-    return twin_clip(prepared, twin, time_dim=time_dim, seed=zlib.crc32(key.encode()))
+    return twin_clip(prepared, twin, time_dim=time_dim, seed=zlib.crc32(f"{seed} {Path(key).name}".encode()))
 
 
 class _naming:

@@ -31,6 +31,17 @@ class Plan:
     twins: tuple[Twin, ...]
     digests: Mapping[str, str]
 
+    def overlap(self) -> tuple[str, ...]:
+        """A caution where class clips also stand among concept or random clips."""
+        others = {self.digests.get(s.key) for part in (self.random, *(c.sources for c in self.concepts)) for s in part}
+        shared = sum(self.digests.get(source.key) in others - {None} for source in self.class_sources)
+        if not shared:
+            return ()
+        return (
+            f"{shared} of {len(self.class_sources)} class videos are also concept or random clips: a clip then bears on its own "
+            "gradient. Use other clips where there are any.",
+        )
+
     def digests_of(self, sources: Sequence[VideoSource]) -> dict[str, str | None]:
         """Key and digest of each source."""
         return {source.key: self.digests.get(source.key) for source in sources}

@@ -41,6 +41,8 @@ class ConceptResult:
         p_value: two-sided.
         p_adjusted: after correction over all results of the run with the same `twin` and `versus` kind.
         p_smallest: the smallest p-value that the groups can give, before correction.
+        null_mean: average effect under relabelling, from which p_value and z are measured; near 0 unless groups hold
+            concept and random clips in unequal shares.
         correction: how p_adjusted was made.
         significance: `permutation`, or the paper's anti-conservative `ttest`.
         cav_accuracy: cross-validated balanced accuracy of the CAV, groups kept whole; of the concept itself for
@@ -73,6 +75,7 @@ class ConceptResult:
     p_value: float
     p_adjusted: float
     p_smallest: float
+    null_mean: float
     correction: Correction
     significance: Significance
     cav_accuracy: float

@@ -122,6 +122,8 @@ def run_tcav(
     at_least("windows", windows, 1)
     folder = check_writable(Path(out)) if out is not None else None
     plan = make_plan(clips, concepts, random, relative, twins)
+    for source in (*plan.random, *plan.class_sources, *(one for concept in plan.concepts for one in concept.sources)):
+        group_of(source)  # a pattern that does not match is found before the passes
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill:
         recorder = Recorder(
@@ -132,11 +134,20 @@ def run_tcav(
             windows=windows,
             threads=threads,
             strict=strict,
+            seed=seed,
         )
         with _timed(seconds, "passes"):
             _record(recorder, plan, scalar, progress)
-        comparisons = _comparisons(recorder, plan, group_of)
-        class_groups = _class_groups(recorder, plan, group_of)
+        try:
+            comparisons = _comparisons(recorder, plan, group_of)
+            class_groups = _class_groups(recorder, plan, group_of)
+        except InputError as error:
+            if recorder.skipped:
+                first = recorder.skipped[0]
+                raise InputError(
+                    f"{error} {len(recorder.skipped)} files could not be used, the first: {first.path}: {first.reason}"
+                ) from error
+            raise
         with _timed(seconds, "gram"):
             grams = _grams(recorder, progress)
         with _timed(seconds, "statistics"):
@@ -147,7 +158,7 @@ def run_tcav(
     result = TcavResult(
         results=results,
         skipped=tuple(recorder.skipped),
-        warnings=cautions(results, trained=model.trained, permutations=permutations),
+        warnings=(*cautions(results, trained=model.trained, permutations=permutations), *plan.overlap()),
         provenance=provenance(
             settings={
                 **asdict(settings),

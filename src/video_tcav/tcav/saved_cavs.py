@@ -16,7 +16,7 @@ from torch import Tensor
 
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
-from video_tcav.core.errors import InputError, ModelError
+from video_tcav.core.errors import InputError, ModelError, ShapeError
 from video_tcav.core.files import atomic_path
 from video_tcav.core.progress import progress_bar
 from video_tcav.models import VideoModel
@@ -198,6 +198,11 @@ def _scored(recorder: Recorder, cav: SavedCav, with_target: bool) -> list[dict[s
 
 
 def _project(store: RowStore, rows: Mapping[ClipId, int], vector: Float[Tensor, " feature"]) -> dict[ClipId, float]:
+    if len(vector) != store.width:
+        raise ShapeError(
+            f"`cavs` must fit the clips. Got CAVs of {len(vector)} values and clips that give {store.width}. "
+            "Load the model with the --frames and --size of the run that saved them."
+        )
     used = list(rows.values())
     columns = block_columns(len(used), store, BLOCK_BYTES)
     total, start = torch.zeros(len(used), dtype=torch.float64), 0

@@ -60,9 +60,20 @@ def permutation_null(
 
 
 def permutation_p(effect: float, null: Float[np.ndarray, " draw"]) -> float:
-    """Two-sided `(1 + #{|T_b| ≥ |T|}) / (B + 1)`: never 0."""
-    tolerance = 1e-9 * max(abs(effect), float(np.abs(null).max(initial=0)))
-    return float((1 + (np.abs(null) >= abs(effect) - tolerance).sum()) / (len(null) + 1))
+    """Two-sided `(1 + #{|T_b − c| ≥ |T − c|}) / (B + 1)`: never 0.
+
+    The centre c is the mean of all B + 1 effects, the observed one among them, so that the test stays exact. It is near 0
+    unless groups hold concept and random clips in unequal shares.
+    """
+    centre = null_centre(effect, null)
+    own, drawn = abs(effect - centre), np.abs(null - centre)
+    tolerance = 1e-9 * max(own, float(drawn.max(initial=0)))
+    return float((1 + (drawn >= own - tolerance).sum()) / (len(null) + 1))
+
+
+def null_centre(effect: float, null: Float[np.ndarray, " draw"]) -> float:
+    """Mean of the effect and of those under relabelling together."""
+    return float((null.sum() + effect) / (len(null) + 1))
 
 
 def z_score(effect: float, null: Float[np.ndarray, " draw"]) -> float:
@@ -184,8 +195,10 @@ def adjust(
 
 def max_t(observed: Sequence[float], nulls: Sequence[Float[np.ndarray, " draw"]]) -> list[float]:
     """Step-down max-T on effects in units of their null's spread (Westfall and Young 1993, algorithm 4.1)."""
-    own = np.abs([z_score(effect, null) for effect, null in zip(observed, nulls, strict=True)])
-    drawn = np.abs([(null - null.mean()) / (null.std() or 1.0) for null in nulls])
+    centres = [null_centre(effect, null) for effect, null in zip(observed, nulls, strict=True)]
+    spreads = [null.std() or 1.0 for null in nulls]
+    own = np.abs([(e - c) / s for e, c, s in zip(observed, centres, spreads, strict=True)])
+    drawn = np.abs([(null - c) / s for null, c, s in zip(nulls, centres, spreads, strict=True)])
     adjusted, largest, floor = np.empty(len(own)), np.zeros(drawn.shape[1]), 0.0
     order = np.argsort(-own, kind="stable")
     running = np.empty((len(own), drawn.shape[1]))

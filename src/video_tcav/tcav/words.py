@@ -31,9 +31,15 @@ def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: i
     first = {(one.concept, one.versus): one for one in results}
     found.extend(one for result in first.values() if (one := _out_of_reach(result, results, permutations)))
     found.extend(
-        f"{name}: its clips do not move, so the random clips were frozen to match, and there are no twins."
+        f"{name}: its clips do not move, so all clips were frozen to match, and there are no twins."
         for (name, _), result in first.items()
         if result.negatives == "frozen"
+    )
+    found.extend(
+        f"{one.concept}: groups hold concept and random clips in unequal shares, which alone gives {one.null_mean:+.2f} at "
+        f"{one.layer}; p and z are measured from there. Balance the groups before reading the effect."
+        for one in results
+        if one.twin == "none" and abs(one.null_mean * one.z) > abs(one.effect - one.null_mean) > 0
     )
     return tuple(dict.fromkeys(found))
 

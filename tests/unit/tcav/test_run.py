@@ -192,7 +192,7 @@ def test_groups_by_pattern(model, shapes, tmp_path):
     )
     (one,) = found.results
     assert one.n_groups == 5
-    assert one.p_smallest == pytest.approx(1 / math.comb(4, 2) ** 5)
+    assert one.p_smallest == pytest.approx(2 / math.comb(4, 2) ** 5)
 
 
 def write_stills(shapes, folder: Path, count: int) -> Path:
@@ -249,9 +249,9 @@ def test_few_groups_put_significance_out_of_reach(model, shapes_clips, tmp_path)
     found = run(
         model, shapes_clips, concepts={"few": tmp_path / "moves-right"}, random=tmp_path / "random", layers=["stages.2"]
     )
-    assert found.results[0].p_smallest == pytest.approx(1 / 20)
+    assert found.results[0].p_smallest == pytest.approx(2 / 20)
     found = run(model, shapes_clips, concepts={"few": tmp_path / "moves-right"}, random=tmp_path / "random")
-    assert any("6 groups allow no p-value below 0.05, which correction for 3 tests" in one for one in found.warnings)
+    assert any("6 groups allow no p-value below 0.1, which correction for 3 tests" in one for one in found.warnings)
 
 
 class NotANumber(nn.Module):

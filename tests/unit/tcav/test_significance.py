@@ -15,6 +15,7 @@ from video_tcav.tcav.significance import (
     adjust,
     bootstrap_effects,
     max_t,
+    null_centre,
     percentile_interval,
     permutation_null,
     permutation_p,
@@ -158,20 +159,31 @@ def test_maxt_by_hand():
     nulls = [np.array([1.0, -1.0, 2.0, -2.0]), np.array([3.0, -3.0, 1.0, -1.0])]
     spread = [null.std() for null in nulls]
     observed = [1.5 * spread[0], 0.9 * spread[1]]
-    drawn = np.abs([null / s for null, s in zip(nulls, spread, strict=True)])
-    first = (1 + (drawn.max(0) >= 1.5 - 1e-9).sum()) / 5
-    second = (1 + (drawn[1] >= 0.9 - 1e-9).sum()) / 5
+    # five effects each, the observed one among them: their means are 1.5/5 and 0.9/5 of the spread
+    drawn = np.abs([null / s - mean for null, s, mean in zip(nulls, spread, (0.3, 0.18), strict=True)])
+    first = (1 + (drawn.max(0) >= 1.2 - 1e-9).sum()) / 5
+    second = (1 + (drawn[1] >= 0.72 - 1e-9).sum()) / 5
     assert max_t(observed, nulls) == pytest.approx([first, max(first, second)])
 
 
 @given(st.integers(0, 1000))
-def test_maxt_lies_between_raw_and_bonferroni(seed):
+def test_maxt_lies_between_raw_and_the_sum_over_the_family(seed):
     generator = np.random.default_rng(seed)
     nulls = [generator.normal(size=199) for _ in range(4)]
     observed = generator.normal(size=4) * 2
-    raw = [permutation_p(z_score(e, n), (n - n.mean()) / n.std()) for e, n in zip(observed, nulls, strict=True)]
     adjusted = max_t(observed, nulls)
-    assert all(low - 1e-12 <= p <= min(1, 4 * low) + 0.03 for low, p in zip(raw, adjusted, strict=True))
+    centres = [null_centre(e, n) for e, n in zip(observed, nulls, strict=True)]
+    own = [abs(e - c) / n.std() for e, c, n in zip(observed, centres, nulls, strict=True)]
+    for effect, null, size, p_value in zip(observed, nulls, own, adjusted, strict=True):
+        assert p_value >= permutation_p(effect, null) - 1e-12
+        larger = [other for other in own if other >= size]
+        sums = [
+            sum(
+                (1 + (np.abs(n - c) / n.std() >= other - 1e-9).sum()) / 200 for n, c in zip(nulls, centres, strict=True)
+            )
+            for other in larger
+        ]
+        assert p_value <= max(sums) + 1e-12
 
 
 def test_maxt_is_gentler_than_bonferroni_for_tests_that_go_together():
@@ -181,3 +193,19 @@ def test_maxt_is_gentler_than_bonferroni_for_tests_that_go_together():
     adjusted = max_t([2.5] * 10, nulls)
     raw = permutation_p(2.5, null)
     assert max(adjusted) < 3 * raw
+
+
+def test_unequal_shares_of_groups_neither_hide_nor_feign_an_effect():
+    """Three persons with 9+3, 3+9 and 3+3 clips who differ much: within-person relabelling keeps that difference."""
+    labels, groups = "c" * 9 + "r" * 3 + "c" * 3 + "r" * 9 + "ccc" + "rrr", "a" * 12 + "b" * 12 + "d" * 6
+    one = design(labels, groups, "".join(chr(300 + i) for i in range(30)))
+    persons = np.array([{"a": 5.0, "b": 0.0, "d": 2.0}[g] for g in groups])
+    noise = np.random.default_rng(0).normal(size=30)
+    p_values = {}
+    for true_effect in (0.0, -2.0):
+        inner = inner_of((persons + noise + true_effect * one.labels)[:, None], np.ones((3, 1)))
+        own = clip_effects("mean", inner.kernel, inner.cross, one.labels[None])[0].mean()
+        null = permutation_null("mean", {"": inner}, one, permutations=999, seed=0, advance=quiet)[""]
+        p_values[true_effect] = permutation_p(float(own), null)
+    assert p_values[0.0] > 0.05
+    assert p_values[-2.0] <= 0.01
