@@ -108,7 +108,7 @@ def layers_axes(
         if name not in traced:
             raise LayerNotFoundError(
                 f"`layer` must output a floating tensor when the model runs. Got {name}, which does not."
-                f" `video-tcav layers {model.name}` lists those that do."
+                f" `video-tcav layers --model {model.name}` lists those that do."
             )
         shape, calls = traced[name]
         if calls > 1:

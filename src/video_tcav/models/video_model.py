@@ -112,7 +112,7 @@ class VideoModel:
         if not name or name not in modules:
             raise LayerNotFoundError(
                 f"`layer` must name a layer of {self.name}. Got {name!r}. {_closest(name, [m for m in modules if m])}"
-                f" `video-tcav layers {self.name}` lists all."
+                f" `video-tcav layers --model {self.name}` lists all."
             )
         return modules[name]
 
