@@ -76,9 +76,8 @@ class Design:
             units = len(np.unique(self.units[inside]))
             count *= math.comb(units, own)
             balanced = balanced and units == 2 * own
-        if balanced:  # the opposite labelling has the opposite effect, and the test is two-sided
-            count /= 2
-        return min(1.0, 1 / count)
+        opposite = 2 if balanced else 1  # the opposite labelling has the opposite effect, and the test is two-sided
+        return min(1.0, opposite / count)
 
     def folds(self, seed: int) -> Int[np.ndarray, " row"]:
         """A cross-validation fold for each row: groups stay whole, concept groups are spread evenly."""

@@ -80,6 +80,11 @@ def test_smallest_p_counts_distinct_relabellings(concept, random):
     assert one.smallest_p() == pytest.approx(min(1, opposite / math.comb(concept + random, concept)))
 
 
+def test_smallest_p_of_thousands_of_groups_is_no_overflow():
+    names = "".join(chr(1000 + index) for index in range(4000))
+    assert design("c" * 2000 + "r" * 2000, names, names).smallest_p() < 1e-300
+
+
 def test_smallest_p_within_mixed_groups():
     assert design("crrcrr", "aaabbb").smallest_p() == pytest.approx(1 / 9)
 
