@@ -91,22 +91,17 @@ def _sentence(results: Sequence[ConceptResult]) -> str:
 
 def _why(results: Sequence[ConceptResult], layer: str) -> str:
     at = {one.twin: one for one in results if one.layer == layer}
-    parts = []
-    if motion := at.get("motion"):
-        parts.append(
-            f"of this the motion gives {_effect(motion)}"
-            if motion.p_adjusted <= LEVEL
-            else f"no part of it is traced to the motion ({_effect(motion)})"
-        )
-    if order := at.get("order"):
-        parts.append(
-            f"the order of the frames gives {_effect(order)}"
-            if order.p_adjusted <= LEVEL
-            else f"none to the order of the frames ({_effect(order)})"
-            if parts and at["motion"].p_adjusted > LEVEL
-            else f"no part is traced to the order of the frames ({_effect(order)})"
-        )
-    return "; " + ", ".join(parts) if parts else ""
+    changes = {"motion": "freezing the clips", "order": "playing the clips backwards"}
+    parts = [_change(what, at["none"], at[name]) for name, what in changes.items() if name in at]
+    return "".join(f"; {part}" for part in parts)
+
+
+def _change(what: str, own: ConceptResult, difference: ConceptResult) -> str:
+    """What a twin does to the effect: the twin's own effect is stated, which is right for any sign and size."""
+    found = f"{difference.twin} effect {_effect(difference)}"
+    if difference.p_adjusted > LEVEL:
+        return f"{what} was not found to change it ({found})"
+    return f"{what} brings it to {own.effect - difference.effect:+.{_decimals(own)}f} ({found})"
 
 
 def _effect(one: ConceptResult) -> str:
@@ -119,11 +114,13 @@ def _effect(one: ConceptResult) -> str:
 
 def effect_text(one: ConceptResult) -> tuple[str, str]:
     """Effect and interval with as many decimals as it takes to tell them from zero, two at least."""
-    numbers = (one.effect, one.effect_low, one.effect_high)
-    largest = max(abs(number) for number in numbers)
-    decimals = 2 if largest == 0 else min(8, max(2, 1 - math.floor(math.log10(largest))))
-    effect, low, high = (f"{number:+.{decimals}f}" for number in numbers)
+    effect, low, high = (f"{number:+.{_decimals(one)}f}" for number in (one.effect, one.effect_low, one.effect_high))
     return effect, f"[{low}, {high}]"
+
+
+def _decimals(one: ConceptResult) -> int:
+    largest = max(abs(number) for number in (one.effect, one.effect_low, one.effect_high))
+    return 2 if largest == 0 else min(8, max(2, 1 - math.floor(math.log10(largest))))
 
 
 def _p(value: float) -> str:

@@ -29,9 +29,23 @@ def test_for_and_against():
 
 def test_motion_and_order():
     motion, order = replace(ONE, twin="motion", effect=1.5), replace(ONE, twin="order", **NOT_FOUND)
-    assert "of this the motion gives +1.50 log-odds" in said(ONE, motion, order)
-    assert "no part is traced to the order of the frames (+0.10 log-odds" in said(ONE, motion, order)
-    assert "no part of it is traced to the motion (+0.10" in said(ONE, replace(motion, **NOT_FOUND))
+    whole = said(ONE, motion, order)
+    assert "; freezing the clips brings it to +0.50 (motion effect +1.50 log-odds" in whole
+    assert "; playing the clips backwards was not found to change it (order effect +0.10 log-odds" in whole
+    assert "freezing the clips was not found to change it (motion effect +0.10" in said(
+        ONE, replace(motion, **NOT_FOUND)
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "difference", "left"),
+    [(2.0, 3.5, "-1.50"), (2.0, -1.0, "+3.00"), (-2.0, -3.5, "+1.50"), (-2.0, 1.0, "-3.00"), (2.0, 2.0, "+0.00")],
+)
+def test_what_a_twin_leaves_of_the_effect_is_right_for_all_signs_and_sizes(own, difference, left):
+    motion, order = (replace(ONE, twin=twin, effect=difference) for twin in ("motion", "order"))
+    whole = said(replace(ONE, effect=own), motion, order)
+    assert f"freezing the clips brings it to {left} (motion effect {difference:+.2f}" in whole
+    assert f"playing the clips backwards brings it to {left} (order effect {difference:+.2f}" in whole
 
 
 def test_nothing_found_is_no_proof():
