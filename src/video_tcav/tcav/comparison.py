@@ -10,9 +10,10 @@ from jaxtyping import Int
 from video_tcav.concepts import Concept, Twin
 from video_tcav.core.errors import InputError
 from video_tcav.media import VideoSource
-from video_tcav.tcav.design import Design, check_design
+from video_tcav.tcav.design import Design, check_design, check_enough
 from video_tcav.tcav.passes import ClipId, Recorder, Version
 
+GroupOf = Callable[[VideoSource], str]
 MIN_CLIPS = 3
 MIN_GROUPS = 3
 
@@ -27,6 +28,7 @@ class Comparison:
         negatives: how the negatives were matched, see `ConceptResult`.
         design: labels and groups of the clips.
         rows: for each version, the recorded rows of the clips, in the design's order.
+        warnings: what a reader must know about its clips.
     """
 
     concept: str
@@ -34,9 +36,10 @@ class Comparison:
     negatives: str
     design: Design
     rows: Mapping[Version, Int[np.ndarray, " row"]]
+    warnings: tuple[str, ...]
 
 
-def grouping(group: str) -> Callable[[VideoSource], str]:
+def grouping(group: str) -> GroupOf:
     """The function that names a source's group.
 
     Args:
@@ -84,6 +87,28 @@ def distinct_negatives(
     return kept
 
 
+def check_sizes(
+    concept: Concept,
+    negatives: Sequence[VideoSource],
+    *,
+    versus: str,
+    windows: int,
+    group_of: GroupOf,
+) -> None:
+    """Refuse, before any pass, a comparison that is too small even if all its files can be used.
+
+    Raises:
+        InputError: if there are too few clips or groups.
+    """
+    for name, sources in ((f"concept {concept.name}", concept.sources), (_negatives_name(versus), negatives)):
+        groups = len({group_of(source) for source in sources})
+        check_enough(name, len(sources) * windows, groups, min_clips=MIN_CLIPS, min_groups=MIN_GROUPS)
+
+
+def _negatives_name(versus: str) -> str:
+    return "random clips" if versus == "random" else f"concept {versus}"
+
+
 def moving_kind(concept: Concept, recorder: Recorder) -> bool:
     """Whether the concept's clips move (true) or are all stills (false).
 
@@ -108,7 +133,7 @@ def compare(
     versus: str,
     moving: bool,
     twins: Sequence[Twin],
-    group_of: Callable[[VideoSource], str],
+    group_of: GroupOf,
     units: Mapping[str, int],
     groups: Mapping[str, int],
 ) -> Comparison:
@@ -117,8 +142,10 @@ def compare(
     Raises:
         InputError: if there are too few clips or groups.
     """
+    given = len(negatives)
     if moving:
         negatives = [source for source in negatives if source.key not in recorder.static]
+    stills = given - len(negatives)
     most_windows = recorder.windows if moving else 1  # a still has one window, so its negatives must have one, too
     versions: tuple[Version, ...] = ("none", *twins) if moving else ("none",)
     clips = [
@@ -134,7 +161,7 @@ def compare(
         n_units=len(units),
         n_groups_total=len(groups),
     )
-    name = "random clips" if versus == "random" else f"concept {versus}"
+    name = _negatives_name(versus) + (" that move" if stills else "")
     check_design(design, concept.name, name, min_clips=MIN_CLIPS, min_groups=MIN_GROUPS)
     if design.smallest_p() == 1:
         raise InputError(
@@ -157,4 +184,9 @@ def compare(
         negatives="frozen" if frozen else "as given",
         design=design,
         rows=rows,
+        warnings=(_left_out(concept, stills, given),) if stills else (),
     )
+
+
+def _left_out(concept: Concept, stills: int, given: int) -> str:
+    return f"{concept.name}: {stills} of {given} random videos do not move, and were left out, since the concept's clips do."

@@ -167,13 +167,22 @@ def check_design(design: Design, concept: str, negatives: str, *, min_clips: int
         InputError: naming the concept and what is missing.
     """
     for name, rows in ((f"concept {concept}", design.labels), (negatives, ~design.labels)):
-        clips, groups = int(rows.sum()), len(np.unique(design.groups[rows]))
-        if clips < min_clips:
-            raise InputError(
-                f"`{name}` must have at least {min_clips} clips that can be used. Got {clips}. Add clips (20 or more is better)."
-            )
-        if groups < min_groups:
-            raise InputError(
-                f"`{name}` must come from at least {min_groups} independent groups. Got {clips} clips in {groups}. "
-                "Add clips of other videos, or name other groups with --group."
-            )
+        groups = len(np.unique(design.groups[rows]))
+        check_enough(name, int(rows.sum()), groups, min_clips=min_clips, min_groups=min_groups)
+
+
+def check_enough(name: str, clips: int, groups: int, *, min_clips: int, min_groups: int) -> None:
+    """Refuse too few clips, or too few groups of them.
+
+    Raises:
+        InputError: naming the clips and what is missing.
+    """
+    if clips < min_clips:
+        raise InputError(
+            f"`{name}` must have at least {min_clips} clips that can be used. Got {clips}. Add clips (20 or more is better)."
+        )
+    if groups < min_groups:
+        raise InputError(
+            f"`{name}` must come from at least {min_groups} independent groups. Got {clips} clips in {groups}. "
+            "Add clips of other videos, or name other groups with --group."
+        )

@@ -8,7 +8,7 @@ from video_tcav.concepts import TWINS, Concept, Twin, as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, MediaError, SourceError
 from video_tcav.media import VideoSource, source_digest
-from video_tcav.tcav.comparison import distinct_negatives
+from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,13 @@ class Plan:
     twins: tuple[Twin, ...]
     digests: Mapping[str, str]
 
+    def pairs(self) -> list[tuple[Concept, str, tuple[VideoSource, ...]]]:
+        """All comparisons: a concept, what it is compared with, and the sources of that."""
+        by_name = {concept.name: concept for concept in self.concepts}
+        pools = [(concept, "random", self.random) for concept in self.concepts]
+        pools += [(by_name[name], other, by_name[other].sources) for name, other in self.relative]
+        return [(one, versus, distinct_negatives(one, pool, self.digests)) for one, versus, pool in pools]
+
     def overlap(self) -> tuple[str, ...]:
         """A caution where class clips also stand among concept or random clips."""
         others = {self.digests.get(s.key) for part in (self.random, *(c.sources for c in self.concepts)) for s in part}
@@ -41,6 +48,22 @@ class Plan:
             f"{shared} of {len(self.class_sources)} class videos are also concept or random clips: a clip then bears on its own "
             "gradient. Use other clips where there are any.",
         )
+
+    def copies(self, group_of: GroupOf) -> tuple[str, ...]:
+        """A caution for each set that holds the same content under several names, in groups of their own."""
+        sets = {"class": self.class_sources, "random": self.random}
+        sets |= {f"concept {concept.name}": concept.sources for concept in self.concepts}
+        found = []
+        for name, sources in sets.items():
+            known = [source for source in sources if source.key in self.digests]
+            groups = {(self.digests[source.key], group_of(source)) for source in known}
+            extra = len(groups) - len({digest for digest, _ in groups})
+            if extra:
+                found.append(
+                    f"{name}: {extra} of {len(sources)} videos are copies of others, and count as independent of them. "
+                    "Delete the copies, or give them one group with --group."
+                )
+        return tuple(found)
 
     def digests_of(self, sources: Sequence[VideoSource]) -> dict[str, str | None]:
         """Key and digest of each source."""
@@ -53,12 +76,16 @@ def make_plan(
     random: Sources,
     relative: Sequence[tuple[str, str]],
     twins: Sequence[str],
+    *,
+    windows: int,
+    group_of: GroupOf,
 ) -> Plan:
     """Find all clips and check that they can be compared.
 
     Raises:
         SourceError: where there is no video; the message names the role.
-        InputError: for a pair of unknown concepts, an unknown twin, or a concept whose clips are all among the random ones.
+        InputError: for a pair of unknown concepts, an unknown twin, a concept whose clips are all among the random ones, a
+            path without a group, or too few clips or groups.
     """
     if not concepts:
         raise InputError("`concepts` must name at least one concept. Got none. Give --concept NAME=PATH.")
@@ -71,17 +98,20 @@ def make_plan(
     chosen = tuple(one_of("twin", twin, TWINS) for twin in dict.fromkeys(twins))
     found = tuple(Concept.read(name, where) for name, where in concepts.items())
     pool, class_sources = _named("random", random), _named("clips", clips)
-    digests = _digests((*pool, *class_sources, *(source for concept in found for source in concept.sources)))
-    for concept in found:
-        distinct_negatives(concept, pool, digests)
-    return Plan(
+    everyone = (*pool, *class_sources, *(source for concept in found for source in concept.sources))
+    for source in everyone:
+        group_of(source)  # a pattern that does not match is found before the long work
+    plan = Plan(
         concepts=found,
         random=pool,
         class_sources=class_sources,
         relative=tuple(relative),
         twins=chosen,
-        digests=digests,
+        digests=_digests(everyone),
     )
+    for concept, versus, negatives in plan.pairs():
+        check_sizes(concept, negatives, versus=versus, windows=windows, group_of=group_of)
+    return plan
 
 
 def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:

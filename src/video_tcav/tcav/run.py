@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,12 +12,11 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
-from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target, parse_target
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
-from video_tcav.tcav.comparison import Comparison, compare, distinct_negatives, grouping, moving_kind
+from video_tcav.tcav.comparison import Comparison, GroupOf, compare, grouping, moving_kind
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.passes import Recorder, Version
@@ -28,8 +27,6 @@ from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction,
 from video_tcav.tcav.spaces import SPACES, Space
 from video_tcav.tcav.store import SpillSpace, parse_bytes
 from video_tcav.tcav.words import cautions
-
-GroupOf = Callable[[VideoSource], str]
 
 
 def run_tcav(
@@ -121,9 +118,7 @@ def run_tcav(
     group_of, budget = grouping(group), parse_bytes(memory)
     at_least("windows", windows, 1)
     folder = check_writable(Path(out)) if out is not None else None
-    plan = make_plan(clips, concepts, random, relative, twins)
-    for source in (*plan.random, *plan.class_sources, *(one for concept in plan.concepts for one in concept.sources)):
-        group_of(source)  # a pattern that does not match is found before the passes
+    plan = make_plan(clips, concepts, random, relative, twins, windows=windows, group_of=group_of)
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill:
         recorder = Recorder(
@@ -158,7 +153,12 @@ def run_tcav(
     result = TcavResult(
         results=results,
         skipped=tuple(recorder.skipped),
-        warnings=(*cautions(results, trained=model.trained, permutations=permutations), *plan.overlap()),
+        warnings=(
+            *cautions(results, trained=model.trained, permutations=permutations),
+            *(warning for comparison in comparisons for warning in comparison.warnings),
+            *plan.copies(group_of),
+            *plan.overlap(),
+        ),
         provenance=provenance(
             settings={
                 **asdict(settings),
@@ -207,32 +207,18 @@ def _comparisons(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Comp
         "units": numbering([source.key for source in used]),
         "groups": numbering([group_of(source) for source in used]),
     }
-    by_name = {concept.name: concept for concept in plan.concepts}
-    moving = {name: moving_kind(concept, recorder) for name, concept in by_name.items()}
-    comparisons = [
+    moving = {concept.name: moving_kind(concept, recorder) for concept in plan.concepts}
+    return [
         compare(
             concept,
-            distinct_negatives(concept, plan.random, plan.digests),
+            negatives,
             recorder,
-            versus="random",
-            moving=moving[concept.name],
+            versus=versus,
+            moving=moving[concept.name] and (versus == "random" or moving[versus]),
             **shared,
         )
-        for concept in plan.concepts
+        for concept, versus, negatives in plan.pairs()
     ]
-    for name, other in plan.relative:
-        negatives = distinct_negatives(by_name[name], by_name[other].sources, plan.digests)
-        comparisons.append(
-            compare(
-                by_name[name],
-                negatives,
-                recorder,
-                versus=other,
-                moving=moving[name] and moving[other],
-                **shared,
-            )
-        )
-    return comparisons
 
 
 def _class_groups(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int]:

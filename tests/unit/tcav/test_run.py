@@ -5,7 +5,6 @@ import math
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -323,6 +322,49 @@ def test_a_concept_without_video_is_named(model, shapes_clips, tmp_path):
         run(model, shapes_clips, concepts={"racket": tmp_path / "empty"})
 
 
+def test_sets_that_are_too_small_are_found_before_the_passes(shapes_clips, tmp_path):
+    network = NotANumber()
+    network.stage.weight.data.fill_(torch.nan)  # any pass would end with another error
+    broken = vt.load_model(network, classes=["left", "right"])
+    (tmp_path / "two").mkdir()
+    for file in sorted((shapes_clips / "green").iterdir())[:2]:
+        shutil.copy(file, tmp_path / "two")
+    with pytest.raises(errors.InputError, match="concept two` must have at least 3 clips that can be used. Got 2"):
+        run(broken, shapes_clips, concepts={"two": tmp_path / "two"}, layers=["stage"])
+    with pytest.raises(errors.InputError, match="random clips` must have at least 3 clips that can be used. Got 2"):
+        run(broken, shapes_clips, random=tmp_path / "two", concepts={"own": shapes_clips / "right"}, layers=["stage"])
+    with pytest.raises(errors.InputError, match="at least 3 independent groups. Got 10 clips in 1"):
+        run(broken, shapes_clips, group="green|random|right", layers=["stage"])
+
+
+def test_files_that_turn_out_unusable_are_counted_after_the_passes(model, shapes_clips, tmp_path):
+    (tmp_path / "two").mkdir()
+    for file in sorted((shapes_clips / "green").iterdir())[:2]:
+        shutil.copy(file, tmp_path / "two")
+    (tmp_path / "two/broken.mp4").write_bytes(b"no video at all")
+    with pytest.raises(errors.InputError, match=r"at least 3 clips.* Got 2.* 1 files could not be used, the first"):
+        run(model, shapes_clips, concepts={"two": tmp_path / "two"}, layers=["stages.2"])
+
+
+def test_stills_among_the_random_clips_of_a_moving_concept_are_told(model, shapes, shapes_clips, tmp_path):
+    stills = write_stills(shapes, tmp_path / "stills", 4)
+    concepts = {"moves-right": shapes_clips / "moves-right"}
+    found = run(model, shapes_clips, concepts=concepts, random=[shapes_clips / "random", stills], layers=["stages.2"])
+    assert found.results[0].n_random_clips == 20
+    assert "moves-right: 4 of 24 random videos do not move, and were left out, since the concept's clips do." in (
+        found.warnings
+    )
+    with pytest.raises(errors.InputError, match="`random clips that move` must have at least 3 clips"):
+        run(model, shapes_clips, concepts=concepts, random=stills, layers=["stages.2"])
+
+
+def test_copies_within_a_set_are_told(model, shapes_clips, tmp_path):
+    shutil.copytree(shapes_clips / "green", tmp_path / "green")
+    shutil.copy(tmp_path / "green/000.mp4", tmp_path / "green/again.mp4")
+    found = run(model, shapes_clips, concepts={"green": tmp_path / "green"}, layers=["stages.2"])
+    assert any("concept green: 1 of 11 videos are copies of others" in warning for warning in found.warnings)
+
+
 def test_too_few_clips_and_too_few_groups_are_told_apart(model, shapes_clips, tmp_path):
     (tmp_path / "two").mkdir()
     for file in sorted((shapes_clips / "green").iterdir())[:2]:
@@ -345,39 +387,3 @@ def test_the_same_clips_as_concept_and_random_are_refused(model, shapes_clips, t
     shutil.copytree(shapes_clips / "random", tmp_path / "copy")
     with pytest.raises(errors.InputError, match="must hold other clips than concept copy. Got the same 20 clips"):
         run(model, shapes_clips, concepts={"copy": tmp_path / "copy"})
-
-
-def test_saved_cavs_score_new_clips(model, shapes, shapes_clips, tmp_path):
-    run(model, shapes_clips, layers=["stages.2"], out=tmp_path / "out")
-    cavs = vt.load_cavs(tmp_path / "out/cavs.safetensors")
-    assert [(cav.concept, cav.layer) for cav in cavs] == [("moves-right", "stages.2"), ("green", "stages.2")]
-    assert all(cav.vector.norm().item() == pytest.approx(1, abs=1e-5) for cav in cavs)
-    shapes.write_clips(tmp_path / "new/right", ["right"] * 5, seed=20)
-    shapes.write_clips(tmp_path / "new/up", ["up"] * 5, seed=21)
-    scores = vt.score_clips(model, cavs, tmp_path / "new", target="right")
-    presence = scores[scores.concept == "moves-right"].groupby(scores.path.str.contains("/right/")).presence.mean()
-    assert presence[True] > presence[False] + 0.5
-    assert np.isfinite(scores.directional_derivative).all()
-
-
-def test_presence_is_one_for_concept_and_zero_for_random_clips(model, shapes_clips, tmp_path):
-    found = run(model, shapes_clips, layers=["stages.2"], out=tmp_path)
-    cavs = [cav for cav in vt.load_cavs(tmp_path / "cavs.safetensors") if cav.concept == "moves-right"]
-    concept = vt.score_clips(model, cavs, shapes_clips / "moves-right").presence
-    random = vt.score_clips(model, cavs, shapes_clips / "random").presence
-    assert concept.mean() == pytest.approx(1, abs=1e-3)
-    assert random.mean() == pytest.approx(0, abs=1e-3)
-    derivative = vt.score_clips(model, cavs, shapes_clips / "right", target="right").directional_derivative
-    (own,) = rows(found, concept="moves-right")
-    assert (derivative > 0).mean() == own.tcav_score
-    assert derivative.mean() == pytest.approx(own.tcav_magnitude, rel=1e-3)
-
-
-def test_cavs_of_other_weights_are_refused(model, shapes, shapes_clips, tmp_path):
-    run(model, shapes_clips, layers=["stages.2"], out=tmp_path)
-    cavs = vt.load_cavs(tmp_path / "cavs.safetensors")
-    other = vt.load_model(shapes.build(), classes=list(shapes.DIRECTIONS))
-    with pytest.raises(errors.ModelError, match="CAVs of other weights"):
-        vt.score_clips(other, cavs, shapes_clips / "right")
-    with pytest.raises(errors.InputError, match="must be a readable safetensors file"):
-        vt.load_cavs(tmp_path / "results.json")
