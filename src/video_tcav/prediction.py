@@ -6,7 +6,7 @@ import torch
 
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
-from video_tcav.core.errors import MediaError
+from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import load_clips
 from video_tcav.models import VideoModel
@@ -59,6 +59,7 @@ def predict(
         progress: whether to show a progress bar on standard error.
 
     Raises:
+        InputError: if no file can be used.
         MediaError: for a file that cannot be used, if `strict`.
         NonFiniteError: if the model gives NaN or infinity.
     """
@@ -85,4 +86,9 @@ def predict(
                 )
                 found.append(Prediction(path=loaded.source.key, labels=labels))
             advance(1)
+    if not found:
+        raise InputError(
+            f"`videos` must hold a file that can be used. Got {len(skipped)} that cannot, the first: {skipped[0]}. "
+            "Give other files."
+        )
     return Predictions(predictions=tuple(found), skipped=tuple(skipped))

@@ -41,6 +41,7 @@ def predict(
                 escape(render.shortened(one.path)) if rank == 0 else "", escape(label.label), f"{label.probability:.3f}"
             )
     render.out.print(table)
+    render.random_weights(loaded)
     render.skipped(found.skipped)
     if json:
         write_json(

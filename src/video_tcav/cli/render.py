@@ -14,6 +14,7 @@ import video_tcav as vt
 
 PLAIN_WIDTH = 120
 LEVEL = 0.05
+SMALLEST_P = 0.0001
 out = Console(
     highlight=False,
     soft_wrap=False,
@@ -42,6 +43,18 @@ def skipped(files: Sequence[Any]) -> None:
         out.print(f"\n[bold]{len(files)} file{'s' if len(files) > 1 else ''} could not be used:[/]")
         for one in files:
             out.print(f"  {one.path}: {one.reason}", markup=False, soft_wrap=True)
+
+
+def random_weights(model: "vt.VideoModel") -> None:
+    """Warn where the model's weights are known to be random."""
+    if not model.trained:
+        text = "The model's weights are random: these numbers mean nothing. Give trained ones with --weights."
+        out.print(f"! {text}", style="yellow", markup=False)
+
+
+def p_text(value: float) -> str:
+    """A p-value with four decimals; one that is smaller is never shown as zero."""
+    return f"{value:.4f}" if value >= SMALLEST_P else f"<{SMALLEST_P:.4f}"
 
 
 def without_common_prefix(layers: Sequence[str]) -> dict[str, str]:
@@ -80,7 +93,7 @@ def tcav_result(result: "vt.TcavResult") -> None:
             "—" if one.twin == "none" else one.twin,
             escape(short[one.layer]),
             escape(" ".join(vt.effect_text(one))),
-            f"{one.p_adjusted:.4f}{'*' if strong else ' '}",
+            f"{p_text(one.p_adjusted)}{'*' if strong else ' '}",
             f"{one.z:+.1f}",
             f"{one.tcav_score:.2f} ± {one.tcav_score_std:.2f}",
             f"{one.cav_accuracy:.2f}{weak}",
