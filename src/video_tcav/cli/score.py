@@ -1,5 +1,6 @@
 """`video-tcav score`: how much of each concept is in new clips, by the CAVs of an earlier run?"""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,8 @@ def score(
     against: Annotated[
         str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
     ] = "log_odds",
+    windows: Annotated[int, typer.Option(min=1, help="Clips taken from each video.")] = 1,
+    strict: options.Strict = False,
     json: options.JsonFile = None,
     frames: options.Frames = None,
     stride: options.Stride = None,
@@ -37,15 +40,24 @@ def score(
         check_file_writable(json)
     saved = vt.load_cavs(cavs)
     loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
-    frame = vt.score_clips(loaded, saved, videos, target=target, against=against, progress=True)
-    columns = ["video", "layer", "concept", "presence", *(["derivative"] if target else [])]
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in frame.to_dict("records"):
-        name = row["concept"] if row["versus"] == "random" else f"{row['concept']} vs {row['versus']}"
-        derivative = [f"{row['directional_derivative']:+.4f}"] if target else []
-        table.add_row(
-            escape(render.shortened(row["path"])), row["layer"], escape(name), f"{row['presence']:+.2f}", *derivative
-        )
-    render.out.print(table)
+    found = vt.score_clips(
+        loaded, saved, videos, target=target, against=against, windows=windows, strict=strict, progress=True
+    )
+    render.out.print(_table(found.scores, windowed=windows > 1))
+    render.random_weights(loaded)
+    render.skipped(found.skipped)
     if json:
-        write_json(json, frame.to_dict("records"))
+        write_json(json, found.to_frame().to_dict("records"))
+
+
+def _table(scores: "Sequence[vt.ClipScore]", *, windowed: bool) -> Table:
+    with_target = scores[0].directional_derivative is not None
+    columns = ["video", *(["window"] if windowed else []), "layer", "concept", "presence"]
+    table = Table(*columns, *(["derivative"] if with_target else []), box=None, pad_edge=False)
+    for one in scores:
+        name = one.concept if one.versus == "random" else f"{one.concept} vs {one.versus}"
+        window = [str(one.window)] if windowed else []
+        derivative = [] if one.directional_derivative is None else [f"{one.directional_derivative:+.4f}"]
+        video, presence = escape(render.shortened(one.path)), f"{one.presence:+.2f}"
+        table.add_row(video, *window, escape(one.layer), escape(name), presence, *derivative)
+    return table

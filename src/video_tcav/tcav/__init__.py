@@ -7,7 +7,7 @@ from video_tcav.tcav.gate import CavGate, cav_gate
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.result import ConceptResult, TcavResult
 from video_tcav.tcav.run import run_tcav
-from video_tcav.tcav.saved_cavs import SavedCav, load_cavs, score_clips
+from video_tcav.tcav.saved_cavs import ClipScore, SavedCav, load_cavs, score_clips
 from video_tcav.tcav.significance import adjust, permutation_null, permutation_p
 from video_tcav.tcav.words import effect_text, sentences
 
@@ -15,6 +15,7 @@ __all__ = [
     "CAV_KINDS",
     "CavGate",
     "CavKind",
+    "ClipScore",
     "ConceptResult",
     "Design",
     "Gram",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,7 +24,7 @@ from video_tcav.models.targets import parse_target
 from video_tcav.tcav.cavs import fit_cavs, unit_coefficients
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.gram import BLOCK_BYTES, Gram, block_columns, combine_rows
-from video_tcav.tcav.passes import ClipId, Recorder
+from video_tcav.tcav.passes import ClipId, Recorder, Skipped
 from video_tcav.tcav.result import ConceptResult
 from video_tcav.tcav.spaces import Space
 from video_tcav.tcav.store import RowStore, SpillSpace, parse_bytes
@@ -57,6 +57,43 @@ class SavedCav:
     random_mean: float
     weights_digest: str
     accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipScore:
+    """How much of one concept is in one clip.
+
+    Attributes:
+        path: the video, and its segment if it is one.
+        window: which clip of the video.
+        layer: dotted module name.
+        concept: its name.
+        versus: what its CAV was learned against.
+        presence: 0 for the average random clip, 1 for the average concept clip.
+        directional_derivative: in target units per unit of activation; `None` without a target.
+    """
+
+    path: str
+    window: int
+    layer: str
+    concept: str
+    versus: str
+    presence: float
+    directional_derivative: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipScores:
+    """Scores of all clips that could be used, and why other files could not."""
+
+    scores: tuple[ClipScore, ...]
+    skipped: tuple[Skipped, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a score; `directional_derivative` is a column where there was a target."""
+        frame = pd.DataFrame([asdict(one) for one in self.scores])
+        with_target = self.scores[0].directional_derivative is not None
+        return frame if with_target else frame.drop(columns="directional_derivative")
 
 
 def save_cavs(
@@ -132,8 +169,9 @@ def score_clips(
     against: str = "log_odds",
     windows: int = 1,
     memory: str | int = "2GB",
+    strict: bool = False,
     progress: bool = False,
-) -> pd.DataFrame:
+) -> ClipScores:
     """How much of each concept is in each clip and, for a target, how much more of it would raise the target.
 
     Args:
@@ -144,63 +182,85 @@ def score_clips(
         against: as in `run_tcav`.
         windows: clips taken from each video.
         memory: budget for activations and gradients.
+        strict: whether a file that cannot be used ends the run instead of being listed.
         progress: whether to show a progress bar.
 
     Returns:
-        One row a clip and CAV: `path`, `window`, `layer`, `concept`, `versus`, `presence` (0 for the average random clip,
-        1 for the average concept clip) and `directional_derivative` (in target units per unit of activation).
+        One score for each CAV and clip, and the files that could not be used.
 
     Raises:
         ModelError: if the CAVs were learned on other weights.
-        InputError: if there is no CAV, or no clip can be used.
+        InputError: if there is no CAV, they are of several feature spaces, or no clip can be used.
+        MediaError: for a file that cannot be used, if `strict`.
     """
-    if not cavs:
-        raise InputError("`cavs` must hold at least one CAV. Got none. Load them with load_cavs.")
-    if any(cav.weights_digest != model.weights_digest for cav in cavs):
-        raise ModelError(
-            "`cavs` must be learned on this model. Got CAVs of other weights. Load the model they were learned on."
-        )
+    _check_cavs(cavs, model)
+    scalar = None if target is None else parse_target(model, target, against)
     sources = as_sources(clips)
-    layers, space = tuple(dict.fromkeys(cav.layer for cav in cavs)), cavs[0].space
+    layers = tuple(dict.fromkeys(cav.layer for cav in cavs))
+    passes = len(sources) * (1 if scalar is None else 2)
     with TemporaryDirectory(prefix="video-tcav-") as spill:
         storage = SpillSpace(parse_bytes(memory), Path(spill))
-        recorder = Recorder(model=model, layers=layers, space=space, storage=storage, windows=windows)
-        with progress_bar(
-            "model passes (videos)", len(sources) * (1 + (target is not None)), visible=progress
-        ) as advance:
+        recorder = Recorder(
+            model=model, layers=layers, space=cavs[0].space, storage=storage, windows=windows, strict=strict
+        )
+        with progress_bar("model passes (videos)", passes, visible=progress) as advance:
             recorder.record_concepts(sources, ("none",), advance)
-            if target is not None:
-                recorder.record_class(sources, parse_target(model, target, against), advance)
+            if scalar is not None:
+                recorder.record_class(sources, scalar, advance)
         if not recorder.rows:
+            skipped = recorder.skipped
             raise InputError(
-                f"`clips` must hold a clip that can be used. Got: {recorder.skipped[0].reason}. Give other clips."
+                f"`clips` must hold a file that can be used. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
+                f"{skipped[0].reason}. Give other files."
             )
-        rows = [row for cav in cavs for row in _scored(recorder, cav, target is not None)]
-    return pd.DataFrame(rows)
+        scores = tuple(one for cav in cavs for one in _scored(recorder, cav, scalar is not None))
+    return ClipScores(scores=scores, skipped=tuple(recorder.skipped))
 
 
-def _scored(recorder: Recorder, cav: SavedCav, with_target: bool) -> list[dict[str, object]]:
-    projected = _project(recorder.activations[cav.layer], recorder.rows, cav.vector)
-    derivative = _project(recorder.gradients[cav.layer], recorder.class_rows, cav.vector) if with_target else {}
+def _check_cavs(cavs: Sequence[SavedCav], model: VideoModel) -> None:
+    """Refuse CAVs that cannot be used together, or not with this model."""
+    if not cavs:
+        raise InputError("`cavs` must hold at least one CAV. Got none. Load them with load_cavs.")
+    for cav in cavs:
+        if cav.weights_digest != model.weights_digest:
+            raise ModelError(
+                f"`cavs` must be learned on this model. Got CAVs of other weights: {_place(cav)}. "
+                "Load the model they were learned on."
+            )
+        if cav.space != cavs[0].space:
+            raise InputError(
+                f"`cavs` must be of one feature space. Got {cavs[0].space} ({_place(cavs[0])}) and {cav.space} ({_place(cav)}). "
+                "Score the CAVs of each space by themselves."
+            )
+
+
+def _place(cav: SavedCav) -> str:
+    return f"{cav.concept} vs {cav.versus} at {cav.layer}"
+
+
+def _scored(recorder: Recorder, cav: SavedCav, with_target: bool) -> list[ClipScore]:
+    projected = _project(recorder.activations[cav.layer], recorder.rows, cav)
+    derivative = _project(recorder.gradients[cav.layer], recorder.class_rows, cav) if with_target else {}
     span = cav.concept_mean - cav.random_mean
     return [
-        {
-            "path": clip.source,
-            "window": clip.window,
-            "layer": cav.layer,
-            "concept": cav.concept,
-            "versus": cav.versus,
-            "presence": (value - cav.random_mean) / span,
-            **({"directional_derivative": derivative[clip]} if with_target else {}),
-        }
+        ClipScore(
+            path=clip.source,
+            window=clip.window,
+            layer=cav.layer,
+            concept=cav.concept,
+            versus=cav.versus,
+            presence=(value - cav.random_mean) / span,
+            directional_derivative=derivative.get(clip),
+        )
         for clip, value in projected.items()
     ]
 
 
-def _project(store: RowStore, rows: Mapping[ClipId, int], vector: Float[Tensor, " feature"]) -> dict[ClipId, float]:
+def _project(store: RowStore, rows: Mapping[ClipId, int], cav: SavedCav) -> dict[ClipId, float]:
+    vector = cav.vector
     if len(vector) != store.width:
         raise ShapeError(
-            f"`cavs` must fit the clips. Got CAVs of {len(vector)} values and clips that give {store.width}. "
+            f"`cavs` must fit the clips. Got {len(vector)} values ({_place(cav)}) and clips that give {store.width}. "
             "Load the model with the --frames and --size of the run that saved them."
         )
     used = list(rows.values())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -85,6 +86,16 @@ def test_score_reads_the_cavs_that_test_has_saved(model, data, shapes_clips, tmp
     )
     assert done.returncode == 0, done.stderr
     assert len(json.loads((tmp_path / "s.json").read_text())) == 6
+    shutil.copy(shapes_clips / "right/000.mp4", tmp_path)
+    (tmp_path / "cut.mp4").write_bytes((shapes_clips / "right/000.mp4").read_bytes()[:500])
+    arguments = ("score", *model, "--cavs", tmp_path / "run/cavs.safetensors", tmp_path / "*.mp4", "--windows", 2)
+    done = command(*arguments, "--json", tmp_path / "s.json")
+    assert done.returncode == 0, done.stderr
+    assert "1 file could not be used" in done.stdout
+    assert "cut.mp4" in done.stdout
+    assert [one["window"] for one in json.loads((tmp_path / "s.json").read_text())] == [0, 1]
+    assert done.stdout.split()[:5] == ["video", "window", "layer", "concept", "presence"]
+    assert command(*arguments, "--strict").returncode == 2
 
 
 def in_this_process(*arguments: object, capsys, monkeypatch) -> tuple[int, list[str]]:
@@ -149,6 +160,21 @@ def test_a_broken_video_is_listed_and_the_run_goes_on(model, shapes_clips, tmp_p
     assert "1 file could not be used" in done.stdout
     assert "cut.mp4" in done.stdout
     assert command("predict", *model, tmp_path / "cut.mp4", "--strict").returncode == 2
+
+
+def test_predict_without_a_usable_file_ends_with_one_line_and_exit_code_2(model, tmp_path, capsys, monkeypatch):
+    for name in ("one.mp4", "two.mp4"):
+        (tmp_path / name).write_bytes(b"no video at all")
+    code, said = in_this_process("predict", *model, tmp_path, capsys=capsys, monkeypatch=monkeypatch)
+    assert code == 2
+    assert said[-1].startswith("error: `videos` must hold a file that can be used. Got 2 that cannot, the first: ")
+    assert "one.mp4" in said[-1]
+
+
+def test_predict_warns_of_random_weights(model, shapes_clips):
+    video = shapes_clips / "right/000.mp4"
+    assert "weights are random" in command("predict", *model[:2], video).stdout
+    assert "weights are random" not in command("predict", *model, video).stdout
 
 
 def best_of(runs: int, *arguments: str) -> float:
