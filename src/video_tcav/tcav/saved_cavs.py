@@ -1,6 +1,7 @@
 """CAVs as a file: unit vectors in activation space that can score clips the run has never seen."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class ClipScore:
         layer: dotted module name.
         concept: its name.
         versus: what its CAV was learned against.
-        presence: 0 for the average random clip, 1 for the average concept clip.
+        presence: 0 for the average random clip, 1 for the average concept clip; NaN where the layer did not tell them apart.
         directional_derivative: in target units per unit of activation; `None` without a target.
     """
 
@@ -249,7 +250,7 @@ def _scored(recorder: Recorder, cav: SavedCav, with_target: bool) -> list[ClipSc
             layer=cav.layer,
             concept=cav.concept,
             versus=cav.versus,
-            presence=(value - cav.random_mean) / span,
+            presence=(value - cav.random_mean) / span if span else math.nan,
             directional_derivative=derivative.get(clip),
         )
         for clip, value in projected.items()

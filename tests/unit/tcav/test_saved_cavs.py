@@ -100,3 +100,10 @@ def test_cavs_of_another_clip_size_are_refused_by_name(model, saved, shapes_clip
 def test_a_bad_target_is_found_before_the_passes(model, saved):
     with pytest.raises(errors.ClassNotFoundError, match="Closest: right"):
         vt.score_clips(model, saved, "nowhere", target="rihgt")
+
+
+def test_a_cav_without_direction_has_no_presence(model, saved, shapes_clips):
+    lost = replace(saved[0], vector=saved[0].vector * 0, concept_mean=0.0, random_mean=0.0)
+    (one,) = vt.score_clips(model, [lost], shapes_clips / "right/000.mp4", target="right").scores
+    assert np.isnan(one.presence)
+    assert one.directional_derivative == 0
