@@ -13,6 +13,7 @@ from video_tcav.concepts import Twin, twin_clip
 from video_tcav.core.errors import AxesError, MediaError, NonFiniteError, ShapeError
 from video_tcav.media import VideoSource, load_clips
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
+from video_tcav.models.memory_format import channels_last, takes_channels_last
 from video_tcav.models.record import LayerTrace, record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import Target
 from video_tcav.tcav.spaces import Space, to_space
@@ -81,6 +82,7 @@ class Recorder:
     targets: list[float] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     _trace: LayerTrace | None = None
+    _channels_last: bool = False
     _axes: dict[str, LayerAxes | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,6 +116,7 @@ class Recorder:
         if self._trace is None:
             self._trace = trace_layers(self.model, self.layers, inputs[:1])
             self._axes = {layer: self._needed_axes(layer) for layer in self.layers}
+            self._channels_last = takes_channels_last(self.model, inputs[:1])
         return self._trace
 
     def _needed_axes(self, layer: str) -> LayerAxes | None:
@@ -142,10 +145,14 @@ class Recorder:
             names.append(name)
             inputs.append(prepared)
             if len(inputs) >= self._batch_size(inputs[0]):
-                yield names, torch.stack(inputs).to(self.model.device)
+                yield names, self._stacked(inputs)
                 names, inputs = [], []
         if inputs:
-            yield names, torch.stack(inputs).to(self.model.device)
+            yield names, self._stacked(inputs)
+
+    def _stacked(self, inputs: Sequence[Tensor]) -> Tensor:
+        batch = torch.stack(list(inputs)).to(self.model.device)
+        return channels_last(batch) if self._channels_last else batch
 
     def _batch_size(self, prepared: Tensor) -> int:
         trace = self.trace(prepared[None].to(self.model.device))
