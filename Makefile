@@ -19,10 +19,10 @@ test: install
 	$(BIN)/python -m pytest
 
 demo: install
-	$(BIN)/python examples/moving_shapes.py
+	$(BIN)/video-tcav demo --out demo-out
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf .venv site demo-out
+	rm -rf .venv site demo-out example-out calibration-out

@@ -1,4 +1,4 @@
-"""The smallest honest run: clips of a moving square, a small network that learns its direction, and the question why.
+"""A model of one's own: clips of a moving square, a small network that learns its direction, and the question why.
 
 `python examples/moving_shapes.py` renders clips, trains the network (about half a minute), and then runs the commands that
 anybody would run on their own model. The truth is known: the class is the direction of motion, the background colour is
@@ -105,7 +105,7 @@ def write_clips(folder: Path, directions: list[str], *, seed: int, green: bool |
 
 
 def main() -> None:
-    out = Path("demo-out")
+    out = Path("example-out")
     print("Rendering clips and training a small network on the direction of motion ...", flush=True)
     network, accuracy = train(300)
     print(f"It names the direction of {accuracy:.0%} of 200 new clips.\n")

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,15 +10,40 @@ import pytest
 import typer
 
 import video_tcav as vt
+from video_tcav import benchmark, reports
+from video_tcav.benchmark import render
+from video_tcav.benchmark.demo import demo_clips
+from video_tcav.benchmark.world import FACTORS, RULES
+from video_tcav.benchmark.world.dataset import FPS
 from video_tcav.cli.app import app
+from video_tcav.models.rendered_models import rendered_names
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))]
-COMMANDS = getattr(typer.main.get_command(app), "commands")  # noqa: B009  a group's; the type says command
+WORLD = DOCS / "rendered-world.md"
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 RUNNABLE = re.compile(r"<!-- runnable -->\n```python\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:)(?P<file>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
+
+
+def commands(group: object, prefix: str = "") -> Mapping[str, object]:
+    """Every command by its full name: `test`, `benchmark world`. A group holds commands and is none itself."""
+    found: dict[str, object] = {}
+    for name, command in getattr(group, "commands").items():  # noqa: B009  a group's; the type says command
+        inner = hasattr(command, "commands")
+        found |= commands(command, f"{prefix}{name} ") if inner else {f"{prefix}{name}": command}
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(app))
+
+
+def split_command(line: str) -> tuple[str, list[str]]:
+    """The command of a line that starts with `video-tcav`, and its arguments."""
+    words = shlex.split(line)[1:]
+    length = next((count for count in (2, 1) if " ".join(words[:count]) in COMMANDS), 1)
+    return " ".join(words[:length]), words[length:]
 
 
 def page_id(page: Path) -> str:
@@ -59,10 +85,17 @@ def test_every_public_name_is_in_the_api_page():
     assert "vt.__version__" in page
 
 
+@pytest.mark.parametrize("package", [benchmark, reports], ids=lambda package: package.__name__)
+def test_every_public_name_of_a_package_is_in_the_api_page(package):
+    page = (DOCS / "api.md").read_text()
+    shown = re.findall(rf"^::: {re.escape(package.__name__)}\.(?:[\w.]+\.)?(\w+)$", page, re.MULTILINE)
+    assert set(package.__all__) <= set(shown)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_command_lines_parse(page):
     for line in console_lines(page):
-        name, *arguments = shlex.split(line)[1:]
+        name, arguments = split_command(line)
         assert name in COMMANDS, line
         COMMANDS[name].make_context(name, arguments)  # raises where the line does not parse; runs nothing
 
@@ -70,11 +103,12 @@ def test_command_lines_parse(page):
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_commands_in_the_text_exist(page):
     for line in inline_commands(page):
-        first, *rest = line.split()[1:]
-        if first in ("--help", "--version"):
+        name, rest = split_command(line)
+        if name in ("--help", "--version") or any(other.startswith(f"{name} ") for other in COMMANDS):
+            assert set(rest) <= {"--help"}, line
             continue
-        assert first in COMMANDS, line
-        assert {word for word in rest if word.startswith("-")} <= options(first) | {"--help"}, line
+        assert name in COMMANDS, line
+        assert {word for word in rest if word.startswith("-")} <= options(name) | {"--help"}, line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
@@ -90,13 +124,23 @@ def test_the_commands_page_names_every_option(name):
     page = (DOCS / "commands.md").read_text()
     start = page.index(f"## `video-tcav {name}`")
     section = page[start:].split("\n## ", 1)[0]
-    common = page[page.index("## Options of all commands") :].split("\n## ", 1)[0]
-    assert {option for option in options(name) if f"`{option}`" not in section + common} == set()
+    if "--device" in options(name):  # those that load any model share options
+        section += page[page.index("## Shared options") :].split("\n## ", 1)[0]
+    assert {option for option in options(name) if f"`{option}`" not in section} == set()
 
 
 def test_the_page_on_results_explains_every_column():
     page = (DOCS / "reading-results.md").read_text()
     assert [field.name for field in fields(vt.ConceptResult) if f"`{field.name}`" not in page] == []
+
+
+def test_the_page_on_the_rendered_world_is_complete():
+    page = WORLD.read_text()
+    words = {value for values in FACTORS.values() for value in values} | {"boxes", *FACTORS, *RULES, "mixed"}
+    words |= {field.name for field in fields(benchmark.Nuisance)} | set(rendered_names())
+    words |= {field.name for kind in (benchmark.Rejections, benchmark.Agreement) for field in fields(kind)}
+    assert {word for word in words if f"`{word}`" not in page} == set()
+    assert {name for rule in RULES.values() for name in rule.labels if f'"{name}"' not in page} == set()
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=page_id)
@@ -116,18 +160,13 @@ def test_python_compiles(page):
 
 
 @pytest.fixture
-def demo(tmp_path, monkeypatch, shapes_weights, shapes_clips) -> Path:
+def demo(tmp_path, monkeypatch) -> Path:
     """A folder that looks like the project's after `make demo`, with fewer clips."""
-    (tmp_path / "demo-out/clips").mkdir(parents=True)
-    (tmp_path / "demo-out/concepts").mkdir()
-    for name, target in {
-        "examples": ROOT / "examples",
-        "demo-out/network.safetensors": shapes_weights,
-        "demo-out/clips/right": shapes_clips / "right",
-        "demo-out/concepts/moves-right": shapes_clips / "moves-right",
-        "demo-out/random": shapes_clips / "random",
-    }.items():
-        (tmp_path / name).symlink_to(target)
+    for name, clips in demo_clips(0).items():
+        folder = tmp_path / "demo-out" / "clips" / name
+        folder.mkdir(parents=True)
+        for number, factors in enumerate(clips[:24]):
+            vt.write_video(folder / f"{number:03d}.mp4", render(factors).clip, fps=FPS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -137,7 +176,16 @@ def test_the_readme_runs(demo, capsys):
         names: dict[str, object] = {}
         exec(compile(block["body"], "README.md", "exec"), names)
         printed = capsys.readouterr().out
-        assert "moves-right: speaks for right" in printed
+        assert "swing: speaks for playing tennis" in printed
         result = names["result"]
         assert isinstance(result, vt.TcavResult)
         assert {one.twin for one in result.results} == {"none", "frozen", "motion"}
+
+
+def test_the_examples_of_the_rendered_world_run(capsys):
+    blocks = [match["body"] for match in RUNNABLE.finditer(WORLD.read_text())]
+    assert len(blocks) == 2
+    for body in blocks:
+        exec(compile(body, WORLD.name, "exec"), {})
+    court, lawn = (float(line.split()[1]) for line in capsys.readouterr().out.splitlines()[-2:])
+    assert court > lawn + 1

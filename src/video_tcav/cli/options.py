@@ -10,7 +10,9 @@ from video_tcav.core.errors import InputError
 
 Model = Annotated[
     str,
-    typer.Option("--model", "-m", metavar="M", help="torchvision:NAME, hf:ID or FOLDER, or file:PATH.py:FACTORY."),
+    typer.Option(
+        "--model", "-m", metavar="M", help="torchvision:NAME, hf:ID or FOLDER, file:PATH.py:FACTORY, or rendered:NAME."
+    ),
 ]
 Weights = Annotated[
     str | None,
@@ -51,7 +53,7 @@ def load(
         weights=weights,
         frames=frames,
         stride=stride,
-        size=_size(size),
+        size=parse_size(size),
         mean=_numbers("mean", mean),
         std=_numbers("std", std),
         classes=classes,
@@ -59,7 +61,8 @@ def load(
     )
 
 
-def _size(text: str | None) -> Any:
+def parse_size(text: str | None) -> Any:
+    """Pixels as a number, `(height, width)`, or `native`."""
     if text is None or text == "native":
         return text
     sides = text.lower().split("x")

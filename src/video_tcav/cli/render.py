@@ -72,7 +72,7 @@ def tcav_result(result: "vt.TcavResult") -> None:
     first = result.results[0]
     unit = "log-odds" if first.against == "log_odds" else "logits"
     p_name = "p" if first.correction == "none" else f"p ({first.correction})"
-    of = f"{escape(first.against)}; {first.cav} CAV, {first.space}; {first.n_class_clips} clips"
+    of = f"{escape(first.against)}; {first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"
     title = f"What moves [bold]{escape(first.target)}[/] ({of})"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("concept", "twin", "layer"):

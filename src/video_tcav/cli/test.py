@@ -11,6 +11,7 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, check_writable
 
 Space = Literal["flatten", "space", "time", "spacetime"]
+At = Literal["class", "random"]
 Cav = Literal["mean", "ridge", "logistic", "svm"]
 Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
 Significance = Literal["permutation", "ttest"]
@@ -19,11 +20,13 @@ Significance = Literal["permutation", "ttest"]
 def run(
     model: options.Model,
     target: Annotated[str, typer.Option(metavar="CLASS", help="Class to explain, by name or number.")],
-    clips: Annotated[list[str], typer.Option(metavar="PATH", help="Clips of that class.")],
     concept: Annotated[
         list[str], typer.Option(metavar="NAME=PATH", help="Clips of a concept; may be given several times.")
     ],
     random: Annotated[list[str], typer.Option(metavar="PATH", help="Clips without the concepts.")],
+    clips: Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="Clips of that class; not needed with --at random.")
+    ] = None,
     weights: options.Weights = None,
     layer: Annotated[
         list[str] | None, typer.Option(metavar="L", help="Layer to look at; the stages if not given.")
@@ -31,6 +34,10 @@ def run(
     against: Annotated[
         str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
     ] = "log_odds",
+    at: Annotated[
+        At,
+        typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it."),
+    ] = "class",
     space: Annotated[Space, typer.Option(help="Positions to average before learning a CAV.")] = "flatten",
     cav: Annotated[Cav, typer.Option(help="How a CAV is learned.")] = "mean",
     twin: Annotated[
@@ -99,6 +106,7 @@ def run(
         random=random,
         layers=layer,
         against=against,
+        at=at,
         space=space,
         cav=cav,
         twins=twin or [],

@@ -3,7 +3,7 @@
 from video_tcav.media.annotations import read_annotations
 from video_tcav.media.decode import VideoInfo, probe_video, read_frames
 from video_tcav.media.digest import file_digest, source_digest
-from video_tcav.media.encode import write_video
+from video_tcav.media.encode import write_picture, write_video
 from video_tcav.media.loader import LoadedClips, load_clips, read_clips
 from video_tcav.media.sampling import clip_times
 from video_tcav.media.sources import VideoSource, find_videos
@@ -21,5 +21,6 @@ __all__ = [
     "read_clips",
     "read_frames",
     "source_digest",
+    "write_picture",
     "write_video",
 ]

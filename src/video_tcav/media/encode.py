@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import av
+import cv2
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from video_tcav.core.errors import InputError, OutputError
+from video_tcav.core.files import atomic_path
 
 VideoCodec = Literal["h264", "vp9", "av1"]
 
 _ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
-    "h264": ("libx264", {"crf": "18", "preset": "medium"}),
+    # x264's macroblock tree gives other bytes from one run to the next
+    "h264": ("libx264", {"crf": "18", "preset": "medium", "x264-params": "mbtree=0"}),
     "vp9": ("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4"}),
     "av1": ("libsvtav1", {"crf": "28", "preset": "8"}),
 }
@@ -74,6 +77,26 @@ def write_video(
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def write_picture(path: str | Path, picture: UInt8[Tensor, "3 height width"]) -> None:
+    """Write a PNG; the file is there in full or not at all.
+
+    Args:
+        path: where; ends in .png.
+        picture: RGB.
+
+    Raises:
+        InputError: for another ending.
+        OutputError: if the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise InputError(f"`path` must end in .png. Got {path.name}. Change it.")
+    blue_first = np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy()[..., ::-1])
+    encoded = cv2.imencode(".png", blue_first)[1]
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())
 
 
 def _encode(

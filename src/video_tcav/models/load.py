@@ -11,6 +11,7 @@ from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.clip_fields import parse_clip_fields, read_classes
 from video_tcav.models.file_models import count_outputs, describe_module, load_file
 from video_tcav.models.hf_models import load_huggingface
+from video_tcav.models.rendered_models import load_rendered
 from video_tcav.models.torchvision_models import load_torchvision
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights import fit_weights, read_weights
@@ -31,7 +32,8 @@ def load_model(
     """Load a video classifier by its spec.
 
     Args:
-        spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`, or a module.
+        spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`,
+            `rendered:r2plus1d-motion` (a small network with a known cause), or a module.
             A `file:` runs as Python: load only files that you trust.
         weights: published weights by name (`KINETICS400_V1`, torchvision only) or a file of tensors; never unpickled.
         frames: frames in a clip.
@@ -78,8 +80,10 @@ def _load(
         return _checked(load_torchvision(rest, weights=weights, fields=fields, classes=classes), fields)
     if scheme == "hf" and rest:
         return _checked(load_huggingface(rest, weights=weights, fields=fields, classes=classes), fields)
+    if scheme == "rendered" and rest:
+        return _checked(load_rendered(rest, weights=weights, fields=fields, classes=classes), fields)
     raise ModelError(
-        f"`model` must start with torchvision:, hf: or file:. Got {spec!r}."
+        f"`model` must start with torchvision:, hf:, file: or rendered:. Got {spec!r}."
         " Write torchvision:r3d_18, hf:user/model or file:path/to/model.py:function."
     )
 

@@ -38,6 +38,7 @@ class Settings:
 
     target: str
     against: str
+    at: str
     space: Space
     cav: CavKind
     correction: Correction
@@ -184,6 +185,7 @@ def _result(
         space=settings.space,
         cav=settings.cav,
         against=settings.against,
+        at=settings.at,
         negatives=comparison.negatives,
         tcav_score=float(tcav_score(signs)),
         tcav_score_std=float(tcav_score(draws.sets).std()),

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
@@ -54,7 +55,8 @@ def fit_cavs(kind: CavKind, kernel: Kernel, labels: Labels, weights: Weights | N
         return _ridge(scaled, contrast, counts if weights is not None else None)
     fit = _SINGLE_FITS[kind]
     basis = gram_basis(scaled) if kind == "logistic" else scaled
-    return np.stack([fit(basis, one, count) for one, count in zip(labels, counts, strict=True)])
+    with config_context(assume_finite=True, skip_parameter_validation=True):  # checks that take longer than the fits
+        return np.stack([fit(basis, one, count) for one, count in zip(labels, counts, strict=True)])
 
 
 def label_contrast(labels: Labels, counts: Weights) -> Weights:

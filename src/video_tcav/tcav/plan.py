@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from video_tcav.concepts import TWINS, Concept, Twin, as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, MediaError, SourceError
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
+
+At = Literal["class", "random"]
+PLACES: tuple[At, ...] = get_args(At)
+MOST_HELD_OUT = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +24,7 @@ class Plan:
     Attributes:
         concepts: with their sources.
         random: the pool of negatives.
-        class_sources: where the clips of the class are.
+        class_sources: the clips at which the gradient is taken: of the class, or random ones that were set aside.
         relative: pairs of concept names to compare with each other.
         twins: which twins to record.
         digests: content digest of each source that can be read, by its key.
@@ -71,7 +77,7 @@ class Plan:
 
 
 def make_plan(
-    clips: Sources,
+    clips: Sources | None,
     concepts: Mapping[str, Sources],
     random: Sources,
     relative: Sequence[tuple[str, str]],
@@ -79,6 +85,8 @@ def make_plan(
     *,
     windows: int,
     group_of: GroupOf,
+    at: At = "class",
+    seed: int = 0,
 ) -> Plan:
     """Find all clips and check that they can be compared.
 
@@ -97,7 +105,15 @@ def make_plan(
                 )
     chosen = tuple(one_of("twin", twin, TWINS) for twin in dict.fromkeys(twins))
     found = tuple(Concept.read(name, where) for name, where in concepts.items())
-    pool, class_sources = _named("random", random), _named("clips", clips)
+    pool = _named("random", random)
+    if at == "random":
+        class_sources, pool = hold_out(pool, group_of, seed)
+    elif clips is None:
+        raise InputError(
+            "`clips` must be given, unless gradients are taken at random clips. Got none. Give --clips PATH."
+        )
+    else:
+        class_sources = _named("clips", clips)
     everyone = (*pool, *class_sources, *(source for concept in found for source in concept.sources))
     for source in everyone:
         group_of(source)  # a pattern that does not match is found before the long work
@@ -112,6 +128,29 @@ def make_plan(
     for concept, versus, negatives in plan.pairs():
         check_sizes(concept, negatives, versus=versus, windows=windows, group_of=group_of)
     return plan
+
+
+def hold_out(
+    sources: Sequence[VideoSource], group_of: GroupOf, seed: int
+) -> tuple[tuple[VideoSource, ...], tuple[VideoSource, ...]]:
+    """Set random clips aside for the gradient: whole groups, a quarter of all or about `MOST_HELD_OUT`; and the rest.
+
+    Clips that are compared must not bear on the gradient, or concept and random clips could not be exchanged.
+    """
+    groups = list(dict.fromkeys(group_of(source) for source in sources))
+    order = np.random.default_rng([seed, 7]).permutation(len(groups))
+    wanted, taken, chosen = min(len(sources) // 4, MOST_HELD_OUT), 0, set()
+    for index in order:
+        if taken >= wanted:
+            break
+        chosen.add(groups[index])
+        taken += sum(group_of(source) == groups[index] for source in sources)
+    held = tuple(source for source in sources if group_of(source) in chosen)
+    if not held:
+        raise InputError(
+            f"`random` must hold at least 4 clips for --at random. Got {len(sources)}. Add random clips, or use --at class."
+        )
+    return held, tuple(source for source in sources if group_of(source) not in chosen)
 
 
 def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:

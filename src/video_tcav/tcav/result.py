@@ -28,6 +28,7 @@ class ConceptResult:
         space: feature space.
         cav: how the CAV was learned.
         against: the target's definition: `log_odds`, `logit` or `contrast:CLASS`.
+        at: where the gradient was taken: at clips of the `class`, or at `random` clips set aside for it.
         negatives: `as given`, or `frozen` where the concept's clips do not move and the random clips were frozen to match.
         tcav_score: fraction of class clips whose target rises along the concept; for `motion` and `order` the fraction
             whose target rises more along the concept than along its twin. In [0, 1].
@@ -49,7 +50,7 @@ class ConceptResult:
             `motion` and `order`.
         cav_p_value: one-sided permutation p of the accuracy.
         represented: whether the layer encodes the concept; if not, a small effect is no sign that it does not matter.
-        n_class_clips: class clips used.
+        n_class_clips: clips at which the gradient was taken.
         n_concept_clips: concept clips used.
         n_random_clips: random clips used.
         n_groups: independent groups among concept and random clips: the sample size.
@@ -64,6 +65,7 @@ class ConceptResult:
     space: Space
     cav: CavKind
     against: str
+    at: str
     negatives: str
     tcav_score: float
     tcav_score_std: float

@@ -20,7 +20,7 @@ from video_tcav.tcav.comparison import Comparison, GroupOf, compare, grouping, m
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.passes import Recorder, Version
-from video_tcav.tcav.plan import Plan, at_least, make_plan, one_of
+from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import save_cavs
 from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
@@ -33,11 +33,12 @@ def run_tcav(
     model: VideoModel,
     *,
     target: str | int,
-    clips: Sources,
+    clips: Sources | None = None,
     concepts: Mapping[str, Sources],
     random: Sources,
     layers: Sequence[str] | None = None,
     against: str = "log_odds",
+    at: At = "class",
     space: Space = "flatten",
     cav: CavKind = "mean",
     twins: Sequence[str] = (),
@@ -61,11 +62,15 @@ def run_tcav(
     Args:
         model: from `load_model`.
         target: class to explain, by name or number.
-        clips: clips of that class: a file, folder, glob or manifest, or several of these.
+        clips: clips of that class: a file, folder, glob or manifest, or several of these; not needed where `at` is `random`.
         concepts: clips of each concept, by its name.
         random: clips without the concepts; they go through the same transforms as the concept clips.
         layers: dotted module names; the model's stages if not given.
         against: `log_odds`, `logit` or `contrast:CLASS`.
+        at: where the gradient is taken: at clips of the class (`class`, Kim et al. 2018: what raises it there?), or at
+            random clips that are set aside for it (`random`: what would make a clip one of the class?). Where a model is
+            sure of its class, its gradient there says little, above all behind a normalisation layer; `random` then
+            agrees better with what interventions show.
         space: feature space: `flatten`, `space`, `time` or `spacetime`.
         cav: `mean`, `ridge`, `logistic` or `svm`.
         twins: `frozen` adds the motion effect, `reversed` the order effect; `shuffled` stands between the two.
@@ -96,6 +101,7 @@ def run_tcav(
     settings = Settings(
         target=model.classes[model.class_index(target)],
         against=against,
+        at=one_of("at", at, PLACES),
         space=one_of("space", space, SPACES),
         cav=one_of("cav", cav, CAV_KINDS),
         correction=one_of(
@@ -118,7 +124,7 @@ def run_tcav(
     group_of, budget = grouping(group), parse_bytes(memory)
     at_least("windows", windows, 1)
     folder = check_writable(Path(out)) if out is not None else None
-    plan = make_plan(clips, concepts, random, relative, twins, windows=windows, group_of=group_of)
+    plan = make_plan(clips, concepts, random, relative, twins, windows=windows, group_of=group_of, at=at, seed=seed)
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill:
         recorder = Recorder(

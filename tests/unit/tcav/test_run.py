@@ -13,6 +13,8 @@ from torch import nn
 
 import video_tcav as vt
 from video_tcav.core import errors
+from video_tcav.tcav.comparison import grouping
+from video_tcav.tcav.plan import hold_out
 
 RUN = {"permutations": 199, "random_sets": 20, "bootstraps": 100}
 
@@ -22,12 +24,12 @@ def model(shapes, shapes_weights):
     return vt.load_model(f"file:{shapes.__file__}:build", weights=shapes_weights, device="cpu")
 
 
-def run(model, clips: Path, **changes):
+def run(model, folder: Path, **changes):
     settings = {
         "target": "right",
-        "clips": clips / "right",
-        "concepts": {"moves-right": clips / "moves-right", "green": clips / "green"},
-        "random": clips / "random",
+        "clips": folder / "right",
+        "concepts": {"moves-right": folder / "moves-right", "green": folder / "green"},
+        "random": folder / "random",
         **RUN,
         **changes,
     }
@@ -387,3 +389,32 @@ def test_the_same_clips_as_concept_and_random_are_refused(model, shapes_clips, t
     shutil.copytree(shapes_clips / "random", tmp_path / "copy")
     with pytest.raises(errors.InputError, match="must hold other clips than concept copy. Got the same 20 clips"):
         run(model, shapes_clips, concepts={"copy": tmp_path / "copy"})
+
+
+def test_gradients_at_random_clips_need_no_class_clips(model, shapes_clips):
+    found = run(model, shapes_clips, clips=None, at="random", layers=["stages.2"], twins=["frozen"])
+    (own,) = rows(found, concept="moves-right", twin="none")
+    assert own.at == "random"
+    assert own.effect > 1
+    assert own.p_value <= 0.05
+    assert own.n_class_clips == 5  # a quarter of the 20 random clips is set aside
+    assert own.n_random_clips == 15
+
+
+def test_clips_set_aside_for_the_gradient_are_whole_groups(model, shapes_clips):
+    group_of = grouping(r"(\d)\.mp4$")
+    sources = vt.find_videos(shapes_clips / "random")
+    held, rest = hold_out(sources, group_of, seed=3)
+    assert not {group_of(one) for one in held} & {group_of(one) for one in rest}
+    assert len(held) + len(rest) == len(sources)
+    assert held != hold_out(sources, group_of, seed=4)[0]
+
+
+def test_the_place_of_the_gradient_must_be_possible(model, shapes_clips):
+    with pytest.raises(errors.InputError, match="`clips` must be given, unless gradients are taken at random clips"):
+        run(model, shapes_clips, clips=None)
+    with pytest.raises(errors.InputError, match="`at` must be one of class, random. Got middle"):
+        run(model, shapes_clips, at="middle")
+    few = sorted((shapes_clips / "random").glob("*.mp4"))[:3]
+    with pytest.raises(errors.InputError, match="`random` must hold at least 4 clips for --at random. Got 3"):
+        run(model, shapes_clips, random=few, clips=None, at="random")

@@ -9,7 +9,7 @@ from video_tcav.tcav.words import sentences
 
 ONE = ConceptResult(
     target="tennis", concept="swing", versus="random", twin="none", layer="deep", space="flatten", cav="mean",
-    against="log_odds", negatives="as given", tcav_score=1.0, tcav_score_std=0.0, tcav_magnitude=0.1, effect=2.0,
+    against="log_odds", at="class", negatives="as given", tcav_score=1.0, tcav_score_std=0.0, tcav_magnitude=0.1, effect=2.0,
     effect_low=1.0, effect_high=3.0, z=4.0, p_value=0.0004, p_adjusted=0.004, p_smallest=1e-9, null_mean=0.0, correction="holm",
     significance="permutation", cav_accuracy=0.9, cav_p_value=0.001, represented=True, n_class_clips=9,
     n_concept_clips=20, n_random_clips=60, n_groups=80, n_concept_groups=20,

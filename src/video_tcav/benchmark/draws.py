@@ -1,0 +1,102 @@
+"""Single draws of an experiment from a recording: some clips are called a concept, others random, and a test is made.
+
+Everything goes through the functions that `video-tcav test` itself uses.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from video_tcav.tcav.cavs import CavKind
+from video_tcav.tcav.design import Design
+from video_tcav.tcav.effects import effects
+from video_tcav.tcav.gram import Gram
+from video_tcav.tcav.significance import Inner, permutation_null, permutation_p, random_set_effects, random_set_ttest
+
+Rows = Int[np.ndarray, " row"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Which clips of the pool stand for the concept, and which for random clips."""
+
+    concept: Rows
+    random: Rows
+
+    @property
+    def rows(self) -> Rows:
+        return np.concatenate([self.concept, self.random])
+
+    def design(self) -> Design:
+        """Each clip is independent of every other: all come from different renderings."""
+        count = len(self.concept) + len(self.random)
+        return Design(
+            labels=np.arange(count) < len(self.concept),
+            units=np.arange(count),
+            groups=np.arange(count),
+            n_units=count,
+            n_groups_total=count,
+        )
+
+
+def draw_clips(concept: Rows, random: Rows, n_concept: int, n_random: int, generator: np.random.Generator) -> Drawn:
+    """Draw clips for both sides, without replacement; where both come from one pool they are distinct."""
+    if len(concept) == len(random) and np.array_equal(concept, random):
+        order = generator.permutation(concept)
+        return Drawn(concept=order[:n_concept], random=order[n_concept : n_concept + n_random])
+    return Drawn(
+        concept=generator.choice(concept, n_concept, replace=False),
+        random=generator.choice(random, n_random, replace=False),
+    )
+
+
+def permutation_test(
+    kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, permutations: int, seed: int
+) -> dict[str, float]:
+    """The permutation p of each layer."""
+    inner = {layer: _inner(gram, drawn.rows) for layer, gram in grams.items()}
+    design = drawn.design()
+    nulls = permutation_null(kind, inner, design, permutations=permutations, seed=seed, advance=lambda _: None)
+    return {layer: permutation_p(_effect(kind, one, design), nulls[layer]) for layer, one in inner.items()}
+
+
+def difference_test(
+    kind: CavKind, gram: Gram, drawn: Drawn, twin_rows: Rows, *, permutations: int, seed: int
+) -> tuple[float, float]:
+    """A motion or order effect and its permutation p: the same relabellings for clips and twins."""
+    inner = {"own": _inner(gram, drawn.rows), "twin": _inner(gram, twin_rows)}
+    design = drawn.design()
+    nulls = permutation_null(kind, inner, design, permutations=permutations, seed=seed, advance=lambda _: None)
+    effect = _effect(kind, inner["own"], design) - _effect(kind, inner["twin"], design)
+    return effect, permutation_p(effect, nulls["own"] - nulls["twin"])
+
+
+def paper_ttest(kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, sets: int, seed: int) -> dict[str, float]:
+    """The p of the source paper's t-test over random sets, for each layer."""
+    found, labels = {}, drawn.design().labels
+    for layer, gram in grams.items():
+        inner = _inner(gram, drawn.rows)
+        concept = random_set_effects(kind, inner, labels, sets=sets, seed=seed)
+        random = random_set_effects(kind, inner, labels, sets=sets, seed=seed, against_random=True)
+        found[layer] = random_set_ttest(concept, random)[1]
+    return found
+
+
+def _inner(gram: Gram, rows: Rows) -> Inner:
+    return Inner(kernel=gram.kernel[np.ix_(rows, rows)], cross=gram.cross[:, rows])
+
+
+def _effect(kind: CavKind, inner: Inner, design: Design) -> float:
+    return float(effects(kind, inner.kernel, inner.cross.mean(0), design.labels[None])[0])
+
+
+def mean_effects(gram: Gram, concept: Rows, random: Rows) -> Float[np.ndarray, " class_clip"]:
+    """The mean-difference effect on each class clip."""
+    return np.asarray(gram.cross[:, concept].mean(1) - gram.cross[:, random].mean(1))
+
+
+def rejection_rate(p_values: Sequence[float], level: float = 0.05) -> float:
+    """Fraction of p-values at or below the level."""
+    return float(np.mean(np.asarray(p_values) <= level))

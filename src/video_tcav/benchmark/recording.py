@@ -1,0 +1,189 @@
+"""Rendered clips as one model sees them: inner products of activations and gradients at its layers, for every target."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from video_tcav.benchmark.training import BATCH, normalised
+from video_tcav.benchmark.world import FACTORS, Factors, Rule, render_batch, sample_factors
+from video_tcav.concepts import twin_clip
+from video_tcav.models import VideoModel
+from video_tcav.models.record import record_activations, record_gradients
+from video_tcav.models.targets import Target, parse_target
+from video_tcav.tcav.gram import Gram, gram
+from video_tcav.tcav.plan import PLACES, At
+from video_tcav.tcav.store import RowStore, SpillSpace
+
+Advance = Callable[[int], None]
+TWINS = ("frozen", "reversed")
+_MEMORY = 4 * 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What one model does with a pool of clips.
+
+    Attributes:
+        name: of the model.
+        rule: how it was trained.
+        targets: the classes whose gradients were recorded.
+        layers: of the model, the deepest last.
+        pool: the clips whose activations were recorded; every combination of factors equally often.
+        class_clips: clips of each class.
+        grams: by where the gradient was taken (`class`, or `random`: clips that are not in the pool), layer and class. Rows
+            of K and columns of C are the pool's clips; at the deepest layer they are followed by the frozen and then the
+            reversed twins of all.
+    """
+
+    name: str
+    rule: Rule
+    targets: tuple[str, ...]
+    layers: tuple[str, ...]
+    pool: tuple[Factors, ...]
+    class_clips: tuple[tuple[Factors, ...], ...]
+    grams: Mapping[At, Mapping[str, tuple[Gram, ...]]]
+
+    @property
+    def deepest(self) -> str:
+        return self.layers[-1]
+
+    def rows(self, factor: str, value: str) -> Int[np.ndarray, " row"]:
+        """The clips of the pool that have a factor at a value."""
+        return np.array([i for i, clip in enumerate(self.pool) if getattr(clip, factor) == value])
+
+    def twin_rows(self, rows: Int[np.ndarray, " row"], twin: str) -> Int[np.ndarray, " row"]:
+        """The same clips' twins at the deepest layer."""
+        return rows + len(self.pool) * (1 + TWINS.index(twin))
+
+    def values(self) -> list[tuple[str, str]]:
+        """Every factor with each of its values in the pool."""
+        return [
+            (factor, value)
+            for factor, values in FACTORS.items()
+            for value in values
+            if any(getattr(clip, factor) == value for clip in self.pool)
+        ]
+
+
+def record_world(
+    model: VideoModel,
+    rule: Rule,
+    *,
+    pool_clips: int,
+    class_clips: int,
+    seed: int,
+    targets: Sequence[str] | None = None,
+    advance: Advance = lambda _: None,
+) -> Recording:
+    """Render a balanced pool and clips of each class, and record the model on them: each clip is passed once.
+
+    Args:
+        model: the model.
+        rule: how it was trained; decides which motions the pool shows.
+        pool_clips: at least so many clips in the pool.
+        class_clips: of each class.
+        seed: of all clips.
+        targets: the classes to explain; all if not given.
+        advance: told of every clip that was passed.
+    """
+    pool = balanced_pool(rule, pool_clips, seed=seed)
+    chosen = tuple(targets or rule.labels)
+    classes = [_class_clips(rule, name, class_clips, seed=seed) for name in chosen]
+    layers = model.default_layers
+    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill:
+        space = SpillSpace(_MEMORY, Path(spill))
+        stores = {layer: RowStore(space) for layer in layers}
+        _record_pool(model, layers, pool, None, stores, advance)
+        for twin in TWINS:
+            _record_pool(model, layers[-1:], pool, twin, stores, advance)
+        elsewhere = sample_factors(class_clips, seed=seed + 99, motion=rule.motions())
+        grams: dict[At, dict[str, tuple[Gram, ...]]] = {}
+        for at in PLACES:
+            gradients = {layer: RowStore(space) for layer in layers}
+            for name, clips in zip(chosen, classes, strict=True):
+                scalar = parse_target(model, name, "log_odds")
+                _record_gradients(model, clips if at == "class" else elsewhere, scalar, gradients, advance)
+            grams[at] = {layer: _split(stores[layer], gradients[layer], class_clips) for layer in layers}
+    return Recording(
+        name=model.name,
+        rule=rule,
+        targets=chosen,
+        layers=layers,
+        pool=tuple(pool),
+        class_clips=tuple(tuple(clips) for clips in classes),
+        grams=grams,
+    )
+
+
+def passes(rule: Rule, pool_clips: int, class_clips: int, targets: int) -> int:
+    """How many clips `record_world` passes through the model."""
+    return len(balanced_pool(rule, pool_clips, seed=0)) * (1 + len(TWINS)) + class_clips * targets * len(PLACES)
+
+
+def _class_clips(rule: Rule, name: str, count: int, *, seed: int) -> list[Factors]:
+    drawn = sample_factors(count, seed=seed + 100 + rule.labels.index(name), motion=rule.motions())
+    return [clip.with_factor(rule.cause, rule.classes[name]) for clip in drawn]
+
+
+def balanced_pool(rule: Rule, at_least: int, *, seed: int) -> list[Factors]:
+    """Every combination of motion, object and scene equally often, half of each backwards, other nuisances at random.
+
+    A concept drawn from it differs from the rest in its own factor alone, so that a false alarm is one.
+    """
+    combinations = list(product(rule.motions(), FACTORS["object"], FACTORS["scene"]))
+    count = -(-at_least // (2 * len(combinations))) * 2 * len(combinations)
+    drawn = sample_factors(count, seed=seed)
+    chosen = [combinations[index % len(combinations)] for index in range(count)]
+    half = [index // len(combinations) % 2 == 0 for index in range(count)]  # of every combination is played backwards
+    return [
+        replace(clip, motion=motion, object=held, scene=scene, nuisance=replace(clip.nuisance, backwards=backwards))  # pyright: ignore[reportArgumentType]
+        for clip, (motion, held, scene), backwards in zip(drawn, chosen, half, strict=True)
+    ]
+
+
+def _record_pool(
+    model: VideoModel,
+    layers: Sequence[str],
+    pool: Sequence[Factors],
+    twin: str | None,
+    stores: Mapping[str, RowStore],
+    advance: Advance,
+) -> None:
+    for start in range(0, len(pool), BATCH):
+        inputs = normalised(render_batch(pool[start : start + BATCH]))
+        if twin is not None:
+            inputs = _twin(inputs, twin)
+        for layer, values in record_activations(model, layers, inputs, last=layers[-1]).items():
+            stores[layer].append(values.flatten(1))
+        advance(len(inputs))
+
+
+def _twin(inputs: Float[Tensor, "clip 3 time height width"], twin: str) -> Tensor:
+    return twin_clip(inputs, twin, time_dim=2)  # pyright: ignore[reportArgumentType]
+
+
+def _record_gradients(
+    model: VideoModel,
+    clips: Sequence[Factors],
+    target: Target,
+    stores: Mapping[str, RowStore],
+    advance: Advance,
+) -> None:
+    for start in range(0, len(clips), BATCH):
+        inputs = normalised(render_batch(clips[start : start + BATCH]))
+        for layer, values in record_gradients(model, tuple(stores), inputs, target).layers.items():
+            stores[layer].append(values.flatten(1))
+        advance(len(inputs))
+
+
+def _split(activations: RowStore, gradients: RowStore, class_clips: int) -> tuple[Gram, ...]:
+    """One Gram for each class; all share K."""
+    found = gram(activations, gradients, range(activations.rows), range(gradients.rows))
+    parts = range(0, gradients.rows, class_clips)
+    return tuple(Gram(kernel=found.kernel, cross=found.cross[start : start + class_clips]) for start in parts)

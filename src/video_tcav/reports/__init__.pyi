@@ -1,0 +1,9 @@
+from .calibration_figure import calibration_figure as calibration_figure
+from .calibration_figure import write_calibration_figure as write_calibration_figure
+from .charts import chart_svg as chart_svg
+from .clips import ShownClip as ShownClip
+from .clips import picture_uri as picture_uri
+from .clips import video_uri as video_uri
+from .demo_page import write_demo_page as write_demo_page
+from .page import render_page as render_page
+from .page import write_page as write_page

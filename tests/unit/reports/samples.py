@@ -1,0 +1,187 @@
+"""Small results, made without any model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from video_tcav.benchmark.calibration import Calibration
+from video_tcav.benchmark.checks import Agreement, Rejections
+from video_tcav.benchmark.demo import DemoModel, DemoResult, Meaningless, Verdict
+from video_tcav.benchmark.world import sample_factors
+from video_tcav.prediction import Label, Prediction
+from video_tcav.tcav import ConceptResult, TcavResult
+
+LAYERS = ("stages.0", "stages.1")
+ALL_MODELS = tuple(
+    f"rendered:{architecture}-{rule}"
+    for architecture in ("r2plus1d", "transformer")
+    for rule in ("motion", "scene", "object", "order")
+)
+_MOVING = ("none", "frozen", "reversed", "motion", "order")
+
+
+def concept_result(concept: str, twin: str, layer: str, effect: float, *, moves: bool = True) -> ConceptResult:
+    return ConceptResult(
+        target="playing tennis",
+        concept=concept,
+        versus="random",
+        twin=twin,
+        layer=layer,
+        space="flatten",
+        cav="mean",
+        against="log_odds",
+        at="class",
+        negatives="as given" if moves else "frozen",
+        tcav_score=1.0 if effect > 1 else 0.5,
+        tcav_score_std=0.1,
+        tcav_magnitude=0.2,
+        effect=effect,
+        effect_low=effect - 0.6,
+        effect_high=effect + 0.6,
+        z=effect,
+        p_value=0.0001 if abs(effect) > 1 else 0.4,
+        p_adjusted=0.0016 if abs(effect) > 1 else 1.0,
+        p_smallest=1e-9,
+        null_mean=0.0,
+        correction="holm",
+        significance="permutation",
+        cav_accuracy=0.9,
+        cav_p_value=0.01,
+        represented=abs(effect) > 1,
+        n_class_clips=4,
+        n_concept_clips=6,
+        n_random_clips=12,
+        n_groups=18,
+        n_concept_groups=6,
+    )
+
+
+def tcav_result(effects: dict[str, float], *, stills: Sequence[str] = ()) -> TcavResult:
+    """One concept a name; all of its effect is motion, unless it is still."""
+    results = []
+    for concept, effect in effects.items():
+        for twin in ("none",) if concept in stills else _MOVING:
+            for depth, layer in enumerate(LAYERS, start=1):
+                own = effect * depth / len(LAYERS) if twin in ("none", "reversed", "motion") else 0.0
+                results.append(concept_result(concept, twin, layer, own, moves=concept not in stills))
+    return TcavResult(
+        results=tuple(results),
+        skipped=(),
+        warnings=("court: its clips do not move.",),
+        provenance={
+            "video_tcav": "0.1.0",
+            "python": "3.11.7",
+            "packages": {"torch": "2.6.0"},
+            "model": {"name": "sample", "weights": "0123456789abcdef"},
+            "settings": {"layers": list(LAYERS), "seed": 0},
+        },
+        seconds={"passes": 1.0},
+    )
+
+
+def demo_model(letter: str, spec: str, effects: dict[str, float], *, off_court: float, no_swing: float) -> DemoModel:
+    concept, effect = max(effects.items(), key=lambda item: item[1])
+    labels = (Label(label="playing tennis", probability=0.99),)
+    return DemoModel(
+        letter=letter,
+        spec=spec,
+        predictions=tuple(Prediction(path=f"{number}.mp4", labels=labels) for number in range(4)),
+        called=4,
+        off_court=off_court,
+        no_swing=no_swing,
+        result=tcav_result(effects, stills=("court", "racket")),
+        verdict=Verdict(
+            concept=concept,
+            effect=effect,
+            p_value=0.0016,
+            moves=concept == "swing",
+            motion_effect=effect,
+            sentence=f"Model {letter} relies on the {concept} ({effect:+.1f} log-odds, p = 0.0016).",
+        ),
+    )
+
+
+def sample_demo(folder: Path, *, other: str = "wave") -> DemoResult:
+    """A demo with two models and four concepts, one of them with a name of choice."""
+    return DemoResult(
+        seed=7,
+        folder=folder,
+        models=(
+            demo_model(
+                "A",
+                "rendered:r2plus1d-motion",
+                {"swing": 7.5, other: -2.9, "court": 0.1, "racket": 0.0},
+                off_court=1.0,
+                no_swing=0.0,
+            ),
+            demo_model(
+                "B",
+                "rendered:r2plus1d-scene",
+                {"swing": 0.1, other: 0.0, "court": 10.5, "racket": -0.1},
+                off_court=0.0,
+                no_swing=0.95,
+            ),
+        ),
+        meaningless=Meaningless(draws=200, ttest=0.69, permutation=0.055),
+        shown={
+            "class": tuple(sample_factors(2, seed=1, motion="swing", object="racket", scene="court")),
+            "swing": tuple(sample_factors(1, seed=2, motion="swing")),
+            other: tuple(sample_factors(1, seed=3, motion="wave")),
+            "court": tuple(sample_factors(1, seed=4, scene="court")),
+            "random": tuple(sample_factors(1, seed=5)),
+        },
+    )
+
+
+def sample_calibration(models: Sequence[str] = ALL_MODELS[:2]) -> Calibration:
+    """Numbers as they should be: the permutation test near 5 %, power that rises, effects that agree."""
+    generator = np.random.default_rng(3)
+    rejections = [row for model in models for row in _rejections(model, generator)]
+    agreements = [row for model in models for row in _agreements(model, generator)]
+    return Calibration(rejections=tuple(rejections), agreements=tuple(agreements), provenance={})
+
+
+def _rejections(model: str, generator: np.random.Generator) -> list[Rejections]:
+    def row(what: str, rate: float, **fields: object) -> Rejections:
+        usual = {"test": "permutation", "layer": LAYERS[-1], "cav": "mean", "target": "playing tennis", "concept": ""}
+        found = {"concept_clips": 20, "draws": 100, **usual, **fields}
+        return Rejections(model=model, what=what, rate=rate, low=max(0, rate - 0.02), high=min(1, rate + 0.02), **found)
+
+    rows = [
+        row("type I", float(middle + generator.normal(0, spread)), test=test, layer=layer, cav=cav)
+        for cav in ("mean", "ridge", "logistic", "svm")
+        for layer in ("stages.0", "stages.1", "stages.2", "stages.3")
+        for test, middle, spread in (("permutation", 0.05, 0.006), ("t-test", 0.67, 0.03))
+    ]
+    rows += [
+        row("power", float(1 - np.exp(-size / scale)), concept_clips=size, target=target)
+        for size in (5, 10, 20, 40, 100)
+        for target, scale in (("playing tennis", 4 + 3 * generator.random()), ("dancing", 9))
+    ]
+    for what, causes in (("motion effect", ("motion", "order")), ("order effect", ("order",))):
+        there = model.rpartition("-")[2] in causes
+        rows.append(row(what, 1.0 if there else 0.05, effect=7.0 if there else 0.01, concept="motion swing"))
+    return rows
+
+
+def _agreements(model: str, generator: np.random.Generator) -> list[Agreement]:
+    cause = {"order": "motion"}.get(model.rpartition("-")[2], model.rpartition("-")[2])
+    found = []
+    for factor, count in (("motion", 8), ("object", 4), ("scene", 5)):
+        for number in range(count):
+            true = float((12 if number == 0 else -3) + generator.normal(0, 1)) if factor == cause else 0.0
+            found.append(
+                Agreement(
+                    model=model,
+                    target="playing tennis",
+                    factor=factor,
+                    value=str(number),
+                    tcav_effect=0.8 * true + float(generator.normal(0, 0.4)),
+                    tcav_score=float(true > 0),
+                    true_effect=true,
+                    true_error=0.1,
+                    nil=factor != cause,
+                )
+            )
+    return found
