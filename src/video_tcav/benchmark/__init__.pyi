@@ -8,6 +8,7 @@ from .demo import DemoResult as DemoResult
 from .demo import run_demo as run_demo
 from .interventions import Intervention as Intervention
 from .training import Trained as Trained
+from .training import check_name as check_name
 from .training import train_rendered as train_rendered
 from .world import Factors as Factors
 from .world import Nuisance as Nuisance

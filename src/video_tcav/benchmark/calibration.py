@@ -31,9 +31,11 @@ from video_tcav.core.provenance import provenance
 from video_tcav.models import load_model
 from video_tcav.models.rendered_models import rendered_names
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
-from video_tcav.tcav.plan import PLACES, one_of
+from video_tcav.tcav.plan import PLACES, at_least, one_of
 
 _PARTS, _CHUNKS = 8, 4
+_CLOSED_FORM = ("mean", "ridge")
+"""CAVs that need no refitting: their type I error is measured for gradients at both places."""
 _CONCEPT_OF_TWINS = {"motion": "swing", "scene": "swing", "object": "swing", "order": "sit down"}
 """The moving concept whose motion and order effects are tested on the first class of each rule."""
 
@@ -115,10 +117,10 @@ def calibrate(
     Raises:
         InputError: for a model that is not of the rendered world, or no draws.
     """
-    if min(draws, detection_draws) < 1:
-        raise InputError(f"`draws` must be at least 1. Got {min(draws, detection_draws)}.")
+    for name, number in (("draws", draws), ("detection_draws", detection_draws), ("jobs", jobs)):
+        at_least(name, number, 1)
     kinds: list[CavKind] = [one_of("cav", kind, CAV_KINDS) for kind in dict.fromkeys(cavs or CAV_KINDS)]
-    names = list(models or [f"rendered:{name}" for name in rendered_names()])
+    names = list(dict.fromkeys(models or [f"rendered:{name}" for name in rendered_names()]))
     rules = [rule_of(_rule_name(name)) for name in names]
     rejections: list[Rejections] = []
     agreements: list[Agreement] = []
@@ -134,11 +136,14 @@ def calibrate(
         for at in PLACES:
             agreements += agreement(recording, at, truth)
         tasks = _tasks(recording, truth, draws=draws, detection_draws=detection_draws, cavs=kinds, seed=seed)
-        chunks = [tasks[start :: _CHUNKS * jobs] for start in range(min(len(tasks), _CHUNKS * jobs))]
+        numbered = list(enumerate(tasks))
+        chunks = [numbered[start :: _CHUNKS * jobs] for start in range(min(len(tasks), _CHUNKS * jobs))]
+        done: dict[int, list[Rejections]] = {}
         with progress_bar(f"{name} (checks)", len(tasks), visible=progress) as advance:
             for part in Parallel(n_jobs=jobs, return_as="generator")(delayed(_all)(chunk) for chunk in chunks):
-                rejections += part or []
-                advance(len(part or []))
+                done |= part or {}
+                advance(len(part or {}))
+        rejections += [one for number in sorted(done) for one in done[number]]
     return Calibration(
         rejections=tuple(_merged(rejections)),
         agreements=tuple(agreements),
@@ -172,19 +177,25 @@ def _tasks(
     rule, parts = recording.rule, min(_PARTS, draws)
     sizes = [len(part) for part in np.array_split(np.arange(draws), parts)]
     tasks: list[Task] = [
-        partial(type_one, recording, kind, draws=size, seed=seed + number)
+        partial(type_one, recording, kind, at, draws=size, seed=seed, part=number)
         for kind in cavs
+        for at in (PLACES if kind in _CLOSED_FORM else PLACES[:1])
         for number, size in enumerate(sizes)
     ]
     options = {"draws": detection_draws, "seed": seed}
     own = list(enumerate((rule.cause, value) for value in rule.classes.values()))
-    nil = [(recording.targets.index(one.target), (one.factor, one.value)) for one in truth if one.nil]
+    nil = [
+        (recording.targets.index(one.target), (one.factor, one.value))
+        for one in truth
+        if one.nil and one.factor != rule.cause
+    ]
     moving = ("motion", _CONCEPT_OF_TWINS[rule.name])
     for at in PLACES:
         tasks += [
             partial(_one, detection, recording, "power", at, label, cause, size=size, **options)
             for label, cause in own
             for size in SIZES
+            if size <= len(recording.rows(*cause))
         ]
         tasks += [
             partial(_one, detection, recording, "non-cause", at, label, other, size=DETECTION_SIZE, **options)
@@ -197,9 +208,9 @@ def _tasks(
     return tasks
 
 
-def _all(tasks: Sequence[Task]) -> list[Rejections]:
-    """Several checks in one process, which gets the recording once."""
-    return [found for task in tasks for found in task()]
+def _all(tasks: Sequence[tuple[int, Task]]) -> dict[int, list[Rejections]]:
+    """Several checks, by their number, in one process, which gets the recording once."""
+    return {number: task() for number, task in tasks}
 
 
 def _one(check: Callable[..., Rejections], *arguments: Any, **options: Any) -> list[Rejections]:

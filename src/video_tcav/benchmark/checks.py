@@ -15,6 +15,7 @@ from video_tcav.benchmark.draws import (
     paper_ttest,
     permutation_test,
     rejection_rate,
+    seed_of,
 )
 from video_tcav.benchmark.interventions import Intervention
 from video_tcav.benchmark.recording import Recording
@@ -98,17 +99,17 @@ class Agreement:
     nil: bool
 
 
-def type_one(recording: Recording, kind: CavKind, *, draws: int, seed: int) -> list[Rejections]:
-    """Concept = random clips: both tests at every layer, on the same draws."""
-    grams = {layer: parts[0] for layer, parts in recording.grams["class"].items()}
+def type_one(recording: Recording, kind: CavKind, at: At, *, draws: int, seed: int, part: int = 0) -> list[Rejections]:
+    """Concept = random clips: both tests at every layer, on the same draws; parts have draws of their own."""
+    grams = {layer: parts[0] for layer, parts in recording.grams[at].items()}
     everyone = np.arange(len(recording.pool))
-    generator = np.random.default_rng([seed, 23, CAV_KINDS.index(kind), crc32(recording.name.encode())])
+    generator = np.random.default_rng([seed, part, 23, CAV_KINDS.index(kind), crc32(f"{recording.name} {at}".encode())])
     found: dict[tuple[str, str], list[float]] = {}
-    for draw in range(draws):
+    for _ in range(draws):
         drawn = draw_clips(everyone, everyone, _NULL_CLIPS, 2 * _NULL_CLIPS, generator)
-        ps = permutation_test(kind, grams, drawn, permutations=_PERMUTATIONS[kind], seed=draw)
+        ps = permutation_test(kind, grams, drawn, permutations=_PERMUTATIONS[kind], seed=seed_of(generator))
         wider = draw_clips(everyone, everyone, _NULL_CLIPS, _RANDOM_CLIPS, generator)
-        paper = paper_ttest(kind, grams, wider, sets=_RANDOM_SETS[kind], seed=draw)
+        paper = paper_ttest(kind, grams, wider, sets=_RANDOM_SETS[kind], seed=seed_of(generator))
         for layer in grams:
             found.setdefault((layer, "permutation"), []).append(ps[layer])
             found.setdefault((layer, "t-test"), []).append(paper[layer])
@@ -120,7 +121,7 @@ def type_one(recording: Recording, kind: CavKind, *, draws: int, seed: int) -> l
             test=test,
             layer=layer,
             cav=kind,
-            at="class",
+            at=at,
             target=0,
             concept_clips=_NULL_CLIPS,
         )
@@ -135,8 +136,8 @@ def detection(
     layer = recording.deepest
     grams = {layer: recording.grams[at][layer][target]}
     ps = [
-        permutation_test("mean", grams, drawn, permutations=199, seed=draw)[layer]
-        for draw, drawn in enumerate(_concept_draws(recording, concept, size, draws, seed))
+        permutation_test("mean", grams, drawn, permutations=199, seed=relabelling)[layer]
+        for drawn, relabelling in _concept_draws(recording, concept, target, size, draws, seed)
     ]
     return rejections(
         recording, ps, what=what, layer=layer, cav="mean", at=at, target=target, concept=concept, concept_clips=size
@@ -150,9 +151,9 @@ def difference(
     layer, twin = recording.deepest, {"motion effect": "frozen", "order effect": "reversed"}[what]
     gram = recording.grams[at][layer][target]
     effects, ps = [], []
-    for draw, drawn in enumerate(_concept_draws(recording, concept, _TWIN_CLIPS, draws, seed)):
+    for drawn, relabelling in _concept_draws(recording, concept, target, _TWIN_CLIPS, draws, seed):
         rows = recording.twin_rows(drawn.rows, twin)
-        effect, p = difference_test("mean", gram, drawn, rows, permutations=199, seed=draw)
+        effect, p = difference_test("mean", gram, drawn, rows, permutations=199, seed=relabelling)
         effects.append(effect)
         ps.append(p)
     return rejections(
@@ -169,12 +170,15 @@ def difference(
     )
 
 
-def _concept_draws(recording: Recording, concept: tuple[str, str], size: int, draws: int, seed: int) -> Iterator[Drawn]:
+def _concept_draws(
+    recording: Recording, concept: tuple[str, str], target: int, size: int, draws: int, seed: int
+) -> Iterator[tuple[Drawn, int]]:
+    """Draws of concept and random clips, each with a seed for its relabellings."""
     own = recording.rows(*concept)
     others = np.setdiff1d(np.arange(len(recording.pool)), own)
-    generator = np.random.default_rng([seed, 29, size, crc32(f"{recording.name} {concept}".encode())])
+    generator = np.random.default_rng([seed, target, 29, size, crc32(f"{recording.name} {concept}".encode())])
     for _ in range(draws):
-        yield draw_clips(own, others, min(size, len(own)), _RANDOM_CLIPS, generator)
+        yield draw_clips(own, others, size, _RANDOM_CLIPS, generator), seed_of(generator)
 
 
 def agreement(recording: Recording, at: At, truth: Sequence[Intervention]) -> list[Agreement]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy import stats
 
-from video_tcav.benchmark.checks import Agreement, Rejections
+from video_tcav.benchmark.checks import LEVEL, Agreement, Rejections
 from video_tcav.tcav.plan import PLACES
 
 DETECTION_SIZE = 40
 _JUDGED, _BESIDE = "random", "class"
-"""Claims about effects are judged with gradients at random clips; those at clips of the class stand beside."""
+"""Claims about effects are judged with gradients at random clips (`--at random`); those at class clips stand beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,12 +21,12 @@ class Claim:
     Attributes:
         claim: in words, with its limit.
         found: what was measured.
-        holds: whether it is within the limit.
+        holds: whether it is within the limit; `None` where nothing is promised or nothing was measured.
     """
 
     claim: str
     found: str
-    holds: bool
+    holds: bool | None
 
 
 def correlations(agreements: Sequence[Agreement]) -> dict[str, float]:
@@ -85,7 +85,7 @@ def _error_claims(errors: pd.DataFrame) -> tuple[Claim, ...]:
         Claim(
             claim="the source paper's t-test on the same questions (nothing is promised)",
             found=f"{paper.mean():.1%}, from {paper.min():.0%} to {paper.max():.0%}",
-            holds=True,
+            holds=None,
         ),
     )
 
@@ -100,10 +100,12 @@ def _power_claim(power: pd.DataFrame) -> Claim:
 
 
 def _alarm_claim(alarms: pd.DataFrame) -> Claim:
+    if not len(alarms):
+        return Claim(claim="rejections for factor values without an interventional effect", found="none", holds=None)
     rates = alarms.groupby("at")["rate"].mean()
-    judged, beside = float(rates.get(_JUDGED, 0.0)), float(rates.get(_BESIDE, 0.0))
+    judged, beside = float(rates[_JUDGED]), float(rates[_BESIDE])
     return Claim(
-        claim=f"rejections for {len(alarms) // 2} factor values without an interventional effect: at most 7 %",
+        claim=f"rejections for {len(alarms) // 2} values of other factors without an interventional effect: at most 7 %",
         found=f"{judged:.1%}; with gradients at class clips {beside:.1%}",
         holds=judged <= 0.07,
     )
@@ -111,10 +113,13 @@ def _alarm_claim(alarms: pd.DataFrame) -> Claim:
 
 def _twin_claim(rejections: Sequence[Rejections], what: str, causes: set[str]) -> Claim:
     rows = [one for one in rejections if one.what == what and one.at == _JUDGED]
-    right = [one.rate >= 0.95 if one.model.rpartition("-")[2] in causes else one.rate <= 0.1 for one in rows]
+    right = [
+        one.rate >= 0.95 and one.effect > 0 if one.model.rpartition("-")[2] in causes else one.low <= LEVEL
+        for one in rows
+    ]
     sizes = [f"{one.model.partition(':')[2]} {one.effect:+.2f} ({one.rate:.0%})" for one in rows]
     return Claim(
         claim=f"{what} in log-odds (and rejections): only where the rule is {' or '.join(sorted(causes))}",
         found=", ".join(sizes),
-        holds=all(right),
+        holds=all(right) if rows else None,
     )

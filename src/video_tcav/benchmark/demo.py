@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from video_tcav.benchmark.draws import draw_clips, paper_ttest, permutation_test, rejection_rate
+from video_tcav.benchmark.draws import draw_clips, paper_ttest, permutation_test, rejection_rate, seed_of
 from video_tcav.benchmark.recording import passes, record_world
 from video_tcav.benchmark.training import rendered_logits
 from video_tcav.benchmark.world import MOTIONS, OBJECTS, SCENES, Factors, render, rule_of, sample_factors
@@ -17,13 +17,14 @@ from video_tcav.media import write_picture, write_video
 from video_tcav.models import VideoModel, load_model
 from video_tcav.prediction import Prediction, predict
 from video_tcav.tcav import ConceptResult, TcavResult, run_tcav
+from video_tcav.tcav.plan import At
 
 TARGET = "playing tennis"
 MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
 LEVEL, MARGIN = 0.05, 0.5
 """A model relies on a concept whose effect is significant and at least this many log-odds."""
 _CLASS_CLIPS, _CONCEPT_CLIPS, _RANDOM_CLIPS, _SWAPPED = 20, 24, 80, 60
-_POOL, _MEANINGLESS_DRAWS, _RANDOM_SETS = 160, 200, 50
+_POOL, _MEANINGLESS_DRAWS, _RANDOM_SETS, _MEANINGLESS_SEED = 160, 200, 50, 10**4
 _OTHER = {
     "motion": [name for name in MOTIONS if name != "swing" and name not in ORDERED],
     "object": [name for name in OBJECTS if name != "racket"],
@@ -200,15 +201,17 @@ def verdict(result: TcavResult, layer: str, name: str) -> Verdict:
     """Read from the results at one layer what a model relies on, and whether that is motion."""
     here = [one for one in result.results if one.layer == layer]
     counts = [one for one in here if one.twin == "none" and _counts(one)]
-    moving = [one for one in here if one.twin == "motion" and _counts(one)]
+    motions = [one for one in here if one.twin == "motion"]
+    moving = [one for one in motions if _counts(one)]
     motion = max((one.effect for one in moving), default=0.0)
     if not counts:
-        words = f"{name} relies on none of these concepts."
+        words = f"{name} was not found to rely on any of these concepts."
         return Verdict(concept=None, effect=0.0, p_value=1.0, moves=False, motion_effect=motion, sentence=words)
     first = max(counts, key=lambda one: one.effect)
     own = [one for one in moving if one.concept == first.concept and one.effect >= first.effect / 2]
     what = f"the motion of the {first.concept}" if own else f"the {first.concept}"
-    rest = "" if moving else ", and on nothing that moves"
+    small = all(one.effect_high < MARGIN for one in motions)  # a large p alone would not say so
+    rest = "" if moving else ", and on nothing that moves" if small else "; no motion was found to matter"
     words = f"{name} relies on {what} ({first.effect:+.1f} log-odds, p = {first.p_adjusted:.2g}){rest}."
     return Verdict(
         concept=first.concept,
@@ -227,8 +230,10 @@ def _counts(one: ConceptResult) -> bool:
 def _swapped(model: VideoModel, seed: int) -> tuple[float, float]:
     """What the model says when the cause is taken away: the swing elsewhere, and the court without a swing."""
     label = model.class_index(TARGET)
-    away = sample_factors(_SWAPPED, seed=seed + 51, motion="swing", object="racket", scene=_OTHER["scene"])
-    other = sample_factors(_SWAPPED, seed=seed + 52, motion=_OTHER["motion"], object=_OTHER["object"], scene="court")
+    away = sample_factors(_SWAPPED, seed=1000 * seed + 51, motion="swing", object="racket", scene=_OTHER["scene"])
+    other = sample_factors(
+        _SWAPPED, seed=1000 * seed + 52, motion=_OTHER["motion"], object=_OTHER["object"], scene="court"
+    )
     called: Callable[[list[Factors]], float] = lambda clips: float(  # noqa: E731
         (rendered_logits(model, clips).argmax(1) == label).float().mean()
     )
@@ -238,16 +243,25 @@ def _swapped(model: VideoModel, seed: int) -> tuple[float, float]:
 def _meaningless(model: VideoModel, seed: int, progress: bool) -> Meaningless:
     """Concepts that are nothing but random clips, tested both ways at the deepest stage."""
     rule, layer = rule_of("motion"), model.default_layers[-1]
-    total = passes(rule, _POOL, _CLASS_CLIPS, 1)
+    places: tuple[At, ...] = ("class",)
+    total = passes(rule, _POOL, _CLASS_CLIPS, 1, twins=False, places=places)
     with progress_bar("meaningless concepts (clips)", total, visible=progress) as advance:
         recording = record_world(
-            model, rule, pool_clips=_POOL, class_clips=_CLASS_CLIPS, seed=seed, targets=(TARGET,), advance=advance
+            model,
+            rule,
+            pool_clips=_POOL,
+            class_clips=_CLASS_CLIPS,
+            seed=_MEANINGLESS_SEED + seed,
+            targets=(TARGET,),
+            twins=False,
+            places=places,
+            advance=advance,
         )
     grams = {layer: recording.grams["class"][layer][0]}
     everyone, generator = np.arange(len(recording.pool)), np.random.default_rng([seed, 41])
     papers, ours = [], []
-    for draw in range(_MEANINGLESS_DRAWS):
+    for _ in range(_MEANINGLESS_DRAWS):
         drawn = draw_clips(everyone, everyone, _CONCEPT_CLIPS, 100, generator)
-        papers.append(paper_ttest("mean", grams, drawn, sets=_RANDOM_SETS, seed=draw)[layer])
-        ours.append(permutation_test("mean", grams, drawn, permutations=199, seed=draw)[layer])
+        papers.append(paper_ttest("mean", grams, drawn, sets=_RANDOM_SETS, seed=seed_of(generator))[layer])
+        ours.append(permutation_test("mean", grams, drawn, permutations=199, seed=seed_of(generator))[layer])
     return Meaningless(draws=_MEANINGLESS_DRAWS, ttest=rejection_rate(papers), permutation=rejection_rate(ours))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from video_tcav.core.errors import InputError
 from video_tcav.tcav.cavs import CavKind
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.effects import effects
@@ -42,7 +43,16 @@ class Drawn:
 
 
 def draw_clips(concept: Rows, random: Rows, n_concept: int, n_random: int, generator: np.random.Generator) -> Drawn:
-    """Draw clips for both sides, without replacement; where both come from one pool they are distinct."""
+    """Draw clips for both sides, without replacement; where both come from one pool they are distinct.
+
+    Raises:
+        InputError: if there are not as many.
+    """
+    if len(concept) < n_concept or len(random) < n_random:
+        raise InputError(
+            f"`pool_clips` must give {n_concept} concept and {n_random} random clips. Got {len(concept)} and {len(random)}."
+            " Raise it."
+        )
     if len(concept) == len(random) and np.array_equal(concept, random):
         order = generator.permutation(concept)
         return Drawn(concept=order[:n_concept], random=order[n_concept : n_concept + n_random])
@@ -50,6 +60,11 @@ def draw_clips(concept: Rows, random: Rows, n_concept: int, n_random: int, gener
         concept=generator.choice(concept, n_concept, replace=False),
         random=generator.choice(random, n_random, replace=False),
     )
+
+
+def seed_of(generator: np.random.Generator) -> int:
+    """A seed for one draw's relabellings."""
+    return int(generator.integers(2**31))
 
 
 def permutation_test(

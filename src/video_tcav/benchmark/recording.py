@@ -23,6 +23,8 @@ from video_tcav.tcav.store import RowStore, SpillSpace
 Advance = Callable[[int], None]
 TWINS = ("frozen", "reversed")
 _MEMORY = 4 * 10**9
+_SEEDS = 1000
+"""Every recording has so many seeds for itself: of its pool, of the clips elsewhere, of each class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,8 @@ def record_world(
     class_clips: int,
     seed: int,
     targets: Sequence[str] | None = None,
+    twins: bool = True,
+    places: Sequence[At] = PLACES,
     advance: Advance = lambda _: None,
 ) -> Recording:
     """Render a balanced pool and clips of each class, and record the model on them: each clip is passed once.
@@ -90,9 +94,11 @@ def record_world(
         class_clips: of each class.
         seed: of all clips.
         targets: the classes to explain; all if not given.
+        twins: whether to record frozen and reversed twins at the deepest layer.
+        places: where gradients are taken.
         advance: told of every clip that was passed.
     """
-    pool = balanced_pool(rule, pool_clips, seed=seed)
+    pool = balanced_pool(rule, pool_clips, seed=_SEEDS * seed)
     chosen = tuple(targets or rule.labels)
     classes = [_class_clips(rule, name, class_clips, seed=seed) for name in chosen]
     layers = model.default_layers
@@ -100,11 +106,11 @@ def record_world(
         space = SpillSpace(_MEMORY, Path(spill))
         stores = {layer: RowStore(space) for layer in layers}
         _record_pool(model, layers, pool, None, stores, advance)
-        for twin in TWINS:
+        for twin in TWINS if twins else ():
             _record_pool(model, layers[-1:], pool, twin, stores, advance)
-        elsewhere = sample_factors(class_clips, seed=seed + 99, motion=rule.motions())
+        elsewhere = sample_factors(class_clips, seed=_SEEDS * seed + 1, motion=rule.motions())
         grams: dict[At, dict[str, tuple[Gram, ...]]] = {}
-        for at in PLACES:
+        for at in places:
             gradients = {layer: RowStore(space) for layer in layers}
             for name, clips in zip(chosen, classes, strict=True):
                 scalar = parse_target(model, name, "log_odds")
@@ -121,13 +127,16 @@ def record_world(
     )
 
 
-def passes(rule: Rule, pool_clips: int, class_clips: int, targets: int) -> int:
+def passes(
+    rule: Rule, pool_clips: int, class_clips: int, targets: int, *, twins: bool = True, places: Sequence[At] = PLACES
+) -> int:
     """How many clips `record_world` passes through the model."""
-    return len(balanced_pool(rule, pool_clips, seed=0)) * (1 + len(TWINS)) + class_clips * targets * len(PLACES)
+    versions = 1 + len(TWINS) * twins
+    return len(balanced_pool(rule, pool_clips, seed=0)) * versions + class_clips * targets * len(places)
 
 
 def _class_clips(rule: Rule, name: str, count: int, *, seed: int) -> list[Factors]:
-    drawn = sample_factors(count, seed=seed + 100 + rule.labels.index(name), motion=rule.motions())
+    drawn = sample_factors(count, seed=_SEEDS * seed + 2 + rule.labels.index(name), motion=rule.motions())
     return [clip.with_factor(rule.cause, rule.classes[name]) for clip in drawn]
 
 

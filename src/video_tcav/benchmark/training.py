@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from video_tcav.benchmark.world import Factors, Rule, render_batch
+from video_tcav.benchmark.world.factors import TRAINING
 from video_tcav.concepts import twin_clip
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import atomic_path
@@ -49,10 +50,21 @@ class Trained:
     metadata: dict[str, str]
 
     def save(self, path: str | Path) -> Path:
-        """Write weights and metadata as safetensors; the file is there in full or not at all."""
+        """Write weights and metadata as safetensors; the file is there in full or not at all.
+
+        Raises:
+            InputError: for a name that does not end in .safetensors.
+        """
+        check_name(Path(path))
         with atomic_path(Path(path)) as temporary:
             save_file(self.model.module.state_dict(), temporary, metadata=self.metadata)
         return Path(path)
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name under which the weights would not be recognised."""
+    if path.suffix != ".safetensors":
+        raise InputError(f"`path` must end in .safetensors. Got {path.name}. Change it.")
 
 
 def train_rendered(
@@ -78,10 +90,10 @@ def train_rendered(
         InputError: for another architecture or fewer than one step.
     """
     if architecture not in ARCHITECTURES:
-        raise InputError(f"`architecture` must be one of {', '.join(ARCHITECTURES)}. Got {architecture!r}.")
+        raise InputError(f"`architecture` must be one of {', '.join(ARCHITECTURES)}. Got {architecture!r}. Choose one.")
     steps = STEPS[architecture].get(rule.name, _OTHER_STEPS) if steps is None else steps
     if steps < 1:
-        raise InputError(f"`steps` must be at least 1. Got {steps}.")
+        raise InputError(f"`steps` must be at least 1. Got {steps}. Some hundreds are usual.")
     model = untrained(architecture, rule.labels, seed=seed)
     network = model.module.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
@@ -111,7 +123,7 @@ def train_rendered(
         "held_out": str(held_out),
         "command": _command(architecture, rule, seed, steps),
     }
-    return Trained(model=model, rule=rule, accuracy=accuracy, metadata=metadata)
+    return Trained(model=replace(model, trained=True), rule=rule, accuracy=accuracy, metadata=metadata)
 
 
 def _command(architecture: str, rule: Rule, seed: int, steps: int) -> str:
@@ -150,7 +162,7 @@ def _batches(rule: Rule, steps: int, seed: int) -> Iterator[tuple[UInt8[Tensor, 
     """Batches that a thread renders while the network learns from the one before."""
 
     def make(step: int) -> tuple[Tensor, Tensor]:
-        clips, labels = rule.sample(BATCH, seed=seed * 10**7 + step)
+        clips, labels = rule.sample(BATCH, seed=seed * 10**7 + step, stream=TRAINING)
         rendered = render_batch(clips)
         if rule.cause != "motion":  # a scene or an object is there without motion, too
             frozen = int(BATCH * _FROZEN_SHARE)

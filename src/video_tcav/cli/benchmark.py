@@ -17,10 +17,14 @@ app = typer.Typer(
     help="The rendered world with known causes: clips, models, and whether the explanations find the causes.",
     no_args_is_help=True,
 )
+_KEPT = {True: "kept", False: "[bold red]not kept[/]", None: "–"}
 Architecture = Literal["r2plus1d", "transformer"]
 RuleName = Literal["motion", "scene", "object", "order", "mixed"]
 Correlation = Annotated[
-    float, typer.Option(min=0, max=1, help="Of the rule mixed: how often the scene goes along with the class.")
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Of the rule mixed: how often the scene goes along with the class; 0.9 if not given."
+    ),
 ]
 
 
@@ -32,7 +36,7 @@ def world(
     frames: Annotated[int, typer.Option(min=1, help="Frames in a clip.")] = 16,
     size: Annotated[str, typer.Option(metavar="N|HEIGHTxWIDTH", help="Pixels.")] = "64",
     codec: Annotated[Literal["h264", "vp9", "av1"], typer.Option(help="How videos are encoded.")] = "h264",
-    correlation: Correlation = 0.9,
+    correlation: Correlation = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same clips.")] = 0,
 ) -> None:
     """Write rendered clips as video files with a manifest of their factors and boxes, to be used like real ones."""
@@ -40,7 +44,7 @@ def world(
     if pixels is None or isinstance(pixels, str):
         raise InputError(f"`--size` must be pixels or HEIGHTxWIDTH. Got {size}. Write, for example, 64.")
     check_writable(out)
-    chosen = bench.rule_of(rule, correlation=correlation)
+    chosen = _rule(rule, correlation)
     clips, labels = chosen.sample(count, seed=seed)
     names = [chosen.labels[label] for label in labels]
     manifest = bench.write_world(out, clips, names, frames=frames, size=pixels, codec=codec, progress=True)
@@ -59,13 +63,14 @@ def train(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Batches of 32 clips; those of the packaged weights if not given.")
     ] = None,
-    correlation: Correlation = 0.9,
+    correlation: Correlation = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the first weights and of the clips.")] = 0,
 ) -> None:
     """Train a small network whose only cause is known, on freshly rendered clips; minutes on two cores."""
     path = out or Path(f"{architecture}-{rule}.safetensors")
+    bench.check_name(path)
     check_file_writable(path)
-    chosen = bench.rule_of(rule, correlation=correlation)
+    chosen = _rule(rule, correlation)
     trained = bench.train_rendered(architecture, chosen, seed=seed, steps=steps, progress=True)
     trained.save(path)
     render.out.print(
@@ -106,9 +111,15 @@ def calibration(
     render.out.print(_rates(found))
     table = Table("promise", "found", "", box=None, pad_edge=False)
     for claim in found.claims():
-        table.add_row(claim.claim, claim.found, "kept" if claim.holds else "[bold red]not kept[/]")
+        table.add_row(claim.claim, claim.found, _KEPT[claim.holds])
     render.out.print(table)
     render.out.print(f"\nTables and figure: {figure.parent}", markup=False, soft_wrap=True)
+
+
+def _rule(name: str, correlation: float | None) -> "bench.Rule":
+    if correlation is not None and name != "mixed":
+        raise InputError(f"`--correlation` must go with the rule mixed. Got {name}. Leave it out.")
+    return bench.rule_of(name, correlation=0.9 if correlation is None else correlation)
 
 
 def _rates(found: "bench.Calibration") -> Table:

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError, ModelError
+from video_tcav.core.errors import InputError, ModelError, WeightsError
 from video_tcav.models.clip_fields import merge_clip_spec, parse_class_names
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import VideoModel
@@ -31,10 +31,10 @@ class SmallR2Plus1D(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv3d(6, 24, (1, 7, 7), (1, 4, 4), (0, 3, 3)), nn.BatchNorm3d(24), nn.ReLU())
         self.stages = nn.Sequential(
-            _block(24, 24, kernel=3, space=1, time=1),
-            _block(24, 40, kernel=3, space=2, time=2),
-            _block(40, 64, kernel=3, space=2, time=2),
-            _block(64, 96, kernel=3, space=1, time=1),
+            _block(24, 24, space=1, time=1),
+            _block(24, 40, space=2, time=2),
+            _block(40, 64, space=2, time=2),
+            _block(64, 96, space=1, time=1),
         )
         self.head = nn.Linear(96, num_classes)
 
@@ -88,14 +88,14 @@ class _AttentionBlock(nn.Module):
         return tokens + self.mlp(self.second_norm(tokens))
 
 
-def _block(inputs: int, outputs: int, *, kernel: int, space: int, time: int) -> nn.Sequential:
+def _block(inputs: int, outputs: int, *, space: int, time: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv3d(
             inputs,
             outputs,
-            (1, kernel, kernel),
+            (1, 3, 3),
             stride=(1, space, space),
-            padding=(0, kernel // 2, kernel // 2),
+            padding=(0, 1, 1),
             bias=False,
         ),
         nn.BatchNorm3d(outputs),
@@ -131,26 +131,34 @@ def load_rendered(
         WeightsError: if the weights do not fit.
     """
     architecture = name.partition("-")[0]
-    if architecture not in ARCHITECTURES or (weights is None and name not in rendered_names()):
+    known = rendered_names() if weights is None else tuple(ARCHITECTURES)
+    if name not in known:
         raise ModelError(
-            f"`model` must be rendered: and one of {', '.join(rendered_names())}. Got {name!r}."
-            f" With --weights, write rendered:{' or rendered:'.join(ARCHITECTURES)}."
+            f"`model` must be rendered: and one of {', '.join(rendered_names())}; with --weights, one of"
+            f" {', '.join(ARCHITECTURES)}. Got {name!r}. Choose one."
         )
     content = read_weights(weights or str(WEIGHTS / f"{name}.safetensors"))
-    own = parse_class_names(content.metadata.get("classes", "[]"), str(content.path))
-    if classes is not None and len(classes) != len(own):
-        raise InputError(
-            f"`classes` must name the {len(own)} outputs of the model. Got {len(classes)} names."
-            " Give the list that the model was trained with."
+    if "classes" in content.metadata:
+        own = parse_class_names(content.metadata["classes"], str(content.path))
+        if classes is not None and len(classes) != len(own):
+            raise InputError(
+                f"`classes` must name the {len(own)} outputs of the model. Got {len(classes)} names."
+                " Give the list that the model was trained with."
+            )
+        classes = classes or own
+    if classes is None:
+        raise WeightsError(
+            f"`weights` must say the names of their classes. Got {content.path} without. Give --classes, or weights that"
+            " `video-tcav benchmark train` wrote."
         )
-    module = ARCHITECTURES[architecture](len(own))
+    module = ARCHITECTURES[architecture](len(classes))
     fit_weights(module, content)
     spec = merge_clip_spec(CLIP_SPEC, fields)
     return VideoModel(
         name=f"rendered:{name}",
         module=module.eval(),
         clip_spec=spec,
-        classes=classes or own,
+        classes=classes,
         default_layers=tuple(f"{_STAGES[architecture]}.{index}" for index in range(4)),
         prepare=partial(prepare_clip, spec=spec),
     )

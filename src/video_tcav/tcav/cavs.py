@@ -11,9 +11,9 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.special import expit
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 from video_tcav.core.errors import ConvergenceError, InputError
@@ -23,6 +23,9 @@ CAV_KINDS: tuple[CavKind, ...] = get_args(CavKind)
 RIDGE_LAMBDA = 1.0
 INVERSE_PENALTY = 1.0
 TOLERANCE = 1e-8
+_NEWTON_STEPS, _HALVINGS = 100, 40
+_TOGETHER = 32
+"""Labellings that are fitted at once: enough to be fast, few enough to stay small."""
 
 Kernel = Float[np.ndarray, "row row"]
 Labels = Bool[np.ndarray, "draw row"]
@@ -53,10 +56,13 @@ def fit_cavs(kind: CavKind, kernel: Kernel, labels: Labels, weights: Weights | N
     scaled = kernel / kernel_scale(kernel)
     if kind == "ridge":
         return _ridge(scaled, contrast, counts if weights is not None else None)
-    fit = _SINGLE_FITS[kind]
-    basis = gram_basis(scaled) if kind == "logistic" else scaled
+    if kind == "logistic":
+        basis, parts = gram_basis(scaled), range(0, len(labels), _TOGETHER)
+        return np.concatenate(
+            [_logistic(basis, labels[start : start + _TOGETHER], counts[start : start + _TOGETHER]) for start in parts]
+        )
     with config_context(assume_finite=True, skip_parameter_validation=True):  # checks that take longer than the fits
-        return np.stack([fit(basis, one, count) for one, count in zip(labels, counts, strict=True)])
+        return np.stack([_svm(scaled, one, count) for one, count in zip(labels, counts, strict=True)])
 
 
 def label_contrast(labels: Labels, counts: Weights) -> Weights:
@@ -127,22 +133,36 @@ def _svm(scaled: Kernel, labels: np.ndarray, count: np.ndarray) -> np.ndarray:
     return full
 
 
-def _logistic(basis: np.ndarray, labels: np.ndarray, count: np.ndarray) -> np.ndarray:
-    if basis.shape[1] == 0:
-        return np.zeros(len(count))
-    used = count > 0
-    machine = LogisticRegression(
-        C=INVERSE_PENALTY,
-        class_weight=_balance(labels, count),
-        solver="newton-cholesky",
-        tol=TOLERANCE,
-        max_iter=200,
+def _logistic(basis: Float[np.ndarray, "row rank"], labels: Labels, counts: Weights) -> Weights:
+    """Newton's method for many labellings at once: scikit-learn's solution, some ten times sooner for dozens of clips."""
+    signs = np.where(labels, 1.0, -1.0)
+    weights = INVERSE_PENALTY * _balanced_weights(labels, counts)
+    inputs = np.concatenate([basis, np.ones((len(basis), 1))], axis=1)
+    penalty = np.append(np.ones(basis.shape[1]), 0.0)  # the intercept is free
+    solution = np.zeros((len(labels), inputs.shape[1]))
+
+    def loss(at: np.ndarray) -> np.ndarray:
+        return (weights * np.logaddexp(0, -signs * (at @ inputs.T))).sum(1) + (penalty * at**2).sum(1) / 2
+
+    for _ in range(_NEWTON_STEPS):
+        doubt = expit(-signs * (solution @ inputs.T))
+        pulls = weights * signs * doubt
+        slope = pulls @ inputs - penalty * solution
+        if np.abs(slope).max() <= TOLERANCE * max(1.0, np.abs(pulls).max()):
+            alphas = pulls  # the stationarity condition: w = Σ α z
+            used = counts > 0
+            return alphas - alphas.sum(1, keepdims=True) * used / used.sum(1, keepdims=True)
+        curvature = (weights * doubt * (1 - doubt))[:, None] * inputs.T @ inputs + np.diag(penalty)
+        step, before = np.linalg.solve(curvature, slope[..., None])[..., 0], loss(solution)
+        for _ in range(_HALVINGS):
+            worse = loss(solution + step) > before + 1e-12 * np.abs(before)
+            if not worse.any():
+                break
+            step[worse] /= 2
+        solution = solution + step
+    raise ConvergenceError(
+        f"`cav` must converge. Got a logistic classifier that did not in {_NEWTON_STEPS} steps. Use --cav mean or ridge."
     )
-    _fit_or_raise(lambda: machine.fit(basis[used], labels[used], sample_weight=count[used]), "logistic")
-    pulls = np.where(labels, 1.0, -1.0) * _balanced_weights(labels, count)
-    margins = np.where(labels, 1.0, -1.0) * machine.decision_function(basis)
-    alpha = INVERSE_PENALTY * pulls / (1 + np.exp(margins))  # the stationarity condition: w = C Σ y σ(−y f) z
-    return alpha - alpha.mean() * (count > 0) * len(count) / used.sum()
 
 
 def _balance(labels: np.ndarray, count: np.ndarray) -> dict[bool, float]:
@@ -150,9 +170,10 @@ def _balance(labels: np.ndarray, count: np.ndarray) -> dict[bool, float]:
     return {True: total / (2 * positive), False: total / (2 * (total - positive))}
 
 
-def _balanced_weights(labels: np.ndarray, count: np.ndarray) -> np.ndarray:
-    balance = _balance(labels, count)
-    return count * np.where(labels, balance[True], balance[False])
+def _balanced_weights(labels: Labels, counts: Weights) -> Weights:
+    """How much each clip weighs, so that both kinds weigh the same together."""
+    total, positive = counts.sum(1, keepdims=True), (counts * labels).sum(1, keepdims=True)
+    return counts * np.where(labels, total / (2 * positive), total / (2 * (total - positive)))
 
 
 def _fit_or_raise(fit: Callable[[], object], kind: str) -> None:
@@ -164,6 +185,3 @@ def _fit_or_raise(fit: Callable[[], object], kind: str) -> None:
             raise ConvergenceError(
                 f"`cav` must converge. Got a {kind} classifier that did not ({warning}). Use --cav mean or ridge."
             ) from warning
-
-
-_SINGLE_FITS = {"svm": _svm, "logistic": _logistic}

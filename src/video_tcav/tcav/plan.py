@@ -107,7 +107,11 @@ def make_plan(
     found = tuple(Concept.read(name, where) for name, where in concepts.items())
     pool = _named("random", random)
     if at == "random":
-        class_sources, pool = hold_out(pool, group_of, seed)
+        if clips is not None:
+            raise InputError(
+                "`clips` must not be given with --at random. Got some. Leave --clips out, or use --at class."
+            )
+        class_sources, pool = hold_out(pool, [one for concept in found for one in concept.sources], group_of, seed)
     elif clips is None:
         raise InputError(
             "`clips` must be given, unless gradients are taken at random clips. Got none. Give --clips PATH."
@@ -131,16 +135,23 @@ def make_plan(
 
 
 def hold_out(
-    sources: Sequence[VideoSource], group_of: GroupOf, seed: int
+    sources: Sequence[VideoSource], concept: Sequence[VideoSource], group_of: GroupOf, seed: int
 ) -> tuple[tuple[VideoSource, ...], tuple[VideoSource, ...]]:
     """Set random clips aside for the gradient: whole groups, a quarter of all or about `MOST_HELD_OUT`; and the rest.
 
-    Clips that are compared must not bear on the gradient, or concept and random clips could not be exchanged.
+    Clips that are compared must not bear on the gradient, or concept and random clips could not be exchanged: groups and
+    contents of concept clips are not taken.
+
+    Raises:
+        InputError: if there are no such groups.
     """
-    groups = list(dict.fromkeys(group_of(source) for source in sources))
-    order = np.random.default_rng([seed, 7]).permutation(len(groups))
+    contents = set(_digests(concept).values())
+    copies = {key for key, digest in _digests(sources).items() if digest in contents}
+    taboo = {group_of(source) for source in concept}
+    taboo |= {group_of(source) for source in sources if source.key in copies}
+    groups = [group for group in dict.fromkeys(group_of(source) for source in sources) if group not in taboo]
     wanted, taken, chosen = min(len(sources) // 4, MOST_HELD_OUT), 0, set()
-    for index in order:
+    for index in np.random.default_rng([seed, 7]).permutation(len(groups)):
         if taken >= wanted:
             break
         chosen.add(groups[index])
@@ -148,7 +159,8 @@ def hold_out(
     held = tuple(source for source in sources if group_of(source) in chosen)
     if not held:
         raise InputError(
-            f"`random` must hold at least 4 clips for --at random. Got {len(sources)}. Add random clips, or use --at class."
+            f"`random` must hold 4 clips or more for --at random, in groups without concept clips. Got {len(sources)} clips, "
+            f"{len(groups)} such groups. Add random clips, or use --at class."
         )
     return held, tuple(source for source in sources if group_of(source) not in chosen)
 

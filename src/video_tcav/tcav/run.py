@@ -175,7 +175,7 @@ def run_tcav(
             },
             model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
             clip_spec=asdict(model.clip_spec),
-            clips={"class": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
+            clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
             | {concept.name: plan.digests_of(concept.sources) for concept in plan.concepts},
             spilled=[name for name, store in recorder.activations.items() if store.spilled],
         ),
@@ -231,7 +231,7 @@ def _class_groups(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int
     by_key = {source.key: source for source in plan.class_sources}
     if not recorder.class_rows:
         raise InputError(
-            "`clips` must hold a clip of the class that can be used. Got none. See the files listed as skipped."
+            "`clips` must hold a clip for the gradient that can be used. Got none. See the files listed as skipped."
         )
     groups = [group_of(by_key[clip.source]) for clip in recorder.class_rows]
     numbers = numbering(groups)

@@ -29,7 +29,12 @@ def small():
 @pytest.fixture(scope="module")
 def recording():
     return record_world(
-        vt.load_model(MODEL), rule_of("scene"), pool_clips=1, class_clips=4, seed=3, targets=("playing tennis", "dancing")
+        vt.load_model(MODEL),
+        rule_of("scene"),
+        pool_clips=1,
+        class_clips=4,
+        seed=3,
+        targets=("playing tennis", "dancing"),
     )
 
 

@@ -1,7 +1,6 @@
+import pytest
 import torch
 from safetensors import safe_open
-
-import pytest
 
 import video_tcav as vt
 from video_tcav.benchmark import rule_of, train_rendered
@@ -60,7 +59,9 @@ def test_the_shortcut_fails_where_scenes_are_swapped():
     clips, labels = rule.sample(60, seed=7)
     usual = list(USUAL_SCENE.values())
     swapped = [
-        clip.with_factor("motion", USUAL_MOTION[rule.labels[label]]).with_factor("scene", usual[(label + 1 + i % 4) % 5])
+        clip.with_factor("motion", USUAL_MOTION[rule.labels[label]]).with_factor(
+            "scene", usual[(label + 1 + i % 4) % 5]
+        )
         for i, (clip, label) in enumerate(zip(clips, labels, strict=True))
     ]
     for architecture in ARCHITECTURES:

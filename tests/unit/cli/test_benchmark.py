@@ -32,7 +32,18 @@ def test_a_world_on_disk_serves_as_clips_for_the_packaged_models(monkeypatch, ca
 def test_training_writes_weights_that_load(monkeypatch, capsys, tmp_path):
     path = tmp_path / "w.safetensors"
     code, out, _ = command(
-        monkeypatch, capsys, "benchmark", "train", "r2plus1d", "mixed", "--correlation", 0.5, "--steps", 2, "--out", path
+        monkeypatch,
+        capsys,
+        "benchmark",
+        "train",
+        "r2plus1d",
+        "mixed",
+        "--correlation",
+        0.5,
+        "--steps",
+        2,
+        "--out",
+        path,
     )
     assert code == 0
     assert "right on 1000 new clips" in out
@@ -56,7 +67,10 @@ def test_a_calibration_of_one_model_says_what_was_kept(monkeypatch, capsys, tmp_
         (["benchmark", "world", "OUT", "--size", "big"], "`--size` must be pixels, HEIGHTxWIDTH or native. Got big"),
         (["benchmark", "world", "OUT", "--size", "native"], "`--size` must be pixels or HEIGHTxWIDTH. Got native"),
         (["benchmark", "world", "OUT", "--size", "4"], "`size` must be at least 16 pixels"),
-        (["benchmark", "calibration", "--model", "torchvision:r3d_18", "--out", "OUT"], "must be one of the rendered world"),
+        (
+            ["benchmark", "calibration", "--model", "torchvision:r3d_18", "--out", "OUT"],
+            "must be one of the rendered world",
+        ),
         (["predict", "--model", "rendered:vgg-motion", "x.mp4"], "`model` must be rendered: and one of"),
         (["demo", "--out", "FILE"], "must be writable"),
     ],

@@ -144,7 +144,14 @@ def sample_calibration(models: Sequence[str] = ALL_MODELS[:2]) -> Calibration:
 
 def _rejections(model: str, generator: np.random.Generator) -> list[Rejections]:
     def row(what: str, rate: float, **fields: object) -> Rejections:
-        usual = {"test": "permutation", "layer": LAYERS[-1], "cav": "mean", "target": "playing tennis", "concept": ""}
+        usual = {
+            "at": "random",
+            "test": "permutation",
+            "layer": LAYERS[-1],
+            "cav": "mean",
+            "target": "playing tennis",
+            "concept": "",
+        }
         found = {"concept_clips": 20, "draws": 100, **usual, **fields}
         return Rejections(model=model, what=what, rate=rate, low=max(0, rate - 0.02), high=min(1, rate + 0.02), **found)
 
@@ -155,10 +162,12 @@ def _rejections(model: str, generator: np.random.Generator) -> list[Rejections]:
         for test, middle, spread in (("permutation", 0.05, 0.006), ("t-test", 0.67, 0.03))
     ]
     rows += [
-        row("power", float(1 - np.exp(-size / scale)), concept_clips=size, target=target)
+        row("power", float(1 - np.exp(-size / scale)) * share, concept_clips=size, target=target, at=at)
+        for at, share in (("random", 1.0), ("class", 0.5))
         for size in (5, 10, 20, 40, 100)
         for target, scale in (("playing tennis", 4 + 3 * generator.random()), ("dancing", 9))
     ]
+    rows += [row("non-cause", rate, concept_clips=40, at=at) for at, rate in (("random", 0.05), ("class", 0.3))]
     for what, causes in (("motion effect", ("motion", "order")), ("order effect", ("order",))):
         there = model.rpartition("-")[2] in causes
         rows.append(row(what, 1.0 if there else 0.05, effect=7.0 if there else 0.01, concept="motion swing"))
@@ -171,17 +180,19 @@ def _agreements(model: str, generator: np.random.Generator) -> list[Agreement]:
     for factor, count in (("motion", 8), ("object", 4), ("scene", 5)):
         for number in range(count):
             true = float((12 if number == 0 else -3) + generator.normal(0, 1)) if factor == cause else 0.0
-            found.append(
+            found += [
                 Agreement(
                     model=model,
                     target="playing tennis",
                     factor=factor,
                     value=str(number),
-                    tcav_effect=0.8 * true + float(generator.normal(0, 0.4)),
+                    at=at,
+                    tcav_effect=(0.8 if at == "random" else -0.1) * true + float(generator.normal(0, 0.4)),
                     tcav_score=float(true > 0),
                     true_effect=true,
                     true_error=0.1,
                     nil=factor != cause,
                 )
-            )
+                for at in ("random", "class")
+            ]
     return found

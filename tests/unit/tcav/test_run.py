@@ -404,10 +404,12 @@ def test_gradients_at_random_clips_need_no_class_clips(model, shapes_clips):
 def test_clips_set_aside_for_the_gradient_are_whole_groups(model, shapes_clips):
     group_of = grouping(r"(\d)\.mp4$")
     sources = vt.find_videos(shapes_clips / "random")
-    held, rest = hold_out(sources, group_of, seed=3)
+    held, rest = hold_out(sources, (), group_of, seed=3)
     assert not {group_of(one) for one in held} & {group_of(one) for one in rest}
     assert len(held) + len(rest) == len(sources)
-    assert held != hold_out(sources, group_of, seed=4)[0]
+    assert held != hold_out(sources, (), group_of, seed=4)[0]
+    again, _ = hold_out(sources, held[:1], group_of, seed=3)  # a concept's groups, and copies of its clips, stay
+    assert group_of(held[0]) not in {group_of(one) for one in again}
 
 
 def test_the_place_of_the_gradient_must_be_possible(model, shapes_clips):
@@ -415,6 +417,8 @@ def test_the_place_of_the_gradient_must_be_possible(model, shapes_clips):
         run(model, shapes_clips, clips=None)
     with pytest.raises(errors.InputError, match="`at` must be one of class, random. Got middle"):
         run(model, shapes_clips, at="middle")
+    with pytest.raises(errors.InputError, match="`clips` must not be given with --at random"):
+        run(model, shapes_clips, at="random")
     few = sorted((shapes_clips / "random").glob("*.mp4"))[:3]
-    with pytest.raises(errors.InputError, match="`random` must hold at least 4 clips for --at random. Got 3"):
+    with pytest.raises(errors.InputError, match="`random` must hold 4 clips or more for --at random.* Got 3 clips"):
         run(model, shapes_clips, random=few, clips=None, at="random")

@@ -1,6 +1,7 @@
 """The world as ordinary video files: a folder a class, and a manifest with the truth of every clip."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -47,17 +48,25 @@ def write_world(
         OutputError: if the folder cannot be written to.
     """
     if len(clips) != len(labels):
-        raise InputError(f"`labels` must name the class of each clip. Got {len(labels)} for {len(clips)} clips.")
+        raise InputError(
+            f"`labels` must name the class of each clip. Got {len(labels)} for {len(clips)} clips. Give one each."
+        )
     root = Path(folder)
+    if (root / "manifest.csv").exists():
+        raise InputError(
+            f"`{root}` must not hold a world already. Got one with manifest.csv. Delete it, or give another."
+        )
     ending = ".webm" if codec == "vp9" else ".mp4"
     rows = []
     with progress_bar("rendering (clips)", len(clips), visible=progress) as advance:
         for number, (factors, label) in enumerate(zip(clips, labels, strict=True)):
             found = render(factors, frames=frames, size=size)
-            place = Path(label.replace("/", "-")) / f"{number:05d}{ending}"
+            place = Path(re.sub(r"[^\w -]", "-", label)) / f"{number:05d}{ending}"
             (root / place).parent.mkdir(parents=True, exist_ok=True)
             write_video(root / place, found.clip, fps=FPS * frames / FRAMES, codec=codec)  # pyright: ignore[reportArgumentType]
-            rows.append({"path": str(place), "label": label, **factors.to_dict(), "boxes": json.dumps(_boxes(found))})
+            rows.append(
+                {"path": place.as_posix(), "label": label, **factors.to_dict(), "boxes": json.dumps(_boxes(found))}
+            )
             advance(1)
     manifest = root / "manifest.csv"
     with atomic_path(manifest) as temporary:

@@ -22,6 +22,9 @@ POSES: tuple[Motion, ...] = ("swing", "wave", "jack", "walk", "run", "kick", "th
 ORDERED: tuple[Motion, ...] = ("sit down", "stand up")
 """The two motions that differ in the order of their frames alone."""
 
+TRAINING = 1
+"""The stream of clips that networks are trained on, and nothing is measured on."""
+
 _SKIN: tuple[Colour, ...] = ((241, 205, 178), (224, 178, 142), (187, 134, 96), (133, 88, 62), (92, 60, 44))
 _HAIR: tuple[Colour, ...] = ((40, 30, 26), (92, 60, 36), (176, 130, 72), (120, 120, 124), (150, 66, 36))
 _CLOTH: tuple[Colour, ...] = (
@@ -111,9 +114,9 @@ class Factors:
 def check_value(factor: str, value: str) -> Any:
     """Return `value`, or raise if the factor cannot take it."""
     if factor not in FACTORS:
-        raise InputError(f"`factor` must be one of {', '.join(FACTORS)}. Got {factor!r}.")
+        raise InputError(f"`factor` must be one of {', '.join(FACTORS)}. Got {factor!r}. Choose one of them.")
     if value not in FACTORS[factor]:
-        raise InputError(f"`{factor}` must be one of {', '.join(FACTORS[factor])}. Got {value!r}.")
+        raise InputError(f"`{factor}` must be one of {', '.join(FACTORS[factor])}. Got {value!r}. Choose one.")
     return value
 
 
@@ -125,6 +128,7 @@ def sample_factors(
     object: str | Iterable[str] | None = None,
     scene: str | Iterable[str] | None = None,
     backwards: bool | None = None,
+    stream: int = 0,
 ) -> list[Factors]:
     """Draw clips at random; every factor is independent of every other.
 
@@ -135,11 +139,12 @@ def sample_factors(
         object: likewise; all if not given.
         scene: likewise; all if not given.
         backwards: whether motions are played backwards; half of them if not given.
+        stream: clips of different streams are independent, whatever their seeds; training has `TRAINING` for itself.
 
     Raises:
         InputError: for a value that the world does not have.
     """
-    generator = np.random.default_rng([seed, 11])
+    generator = np.random.default_rng([seed, 10 + stream])
     allowed = {
         "motion": _allowed("motion", motion, [name for name in MOTIONS if name not in ORDERED]),
         "object": _allowed("object", object, OBJECTS),
@@ -152,6 +157,8 @@ def _allowed(factor: Factor, given: str | Iterable[str] | None, otherwise: Seque
     if given is None:
         return list(otherwise)
     values = [given] if isinstance(given, str) else list(given)
+    if not values:
+        raise InputError(f"`{factor}` must name a value. Got none. Choose from {', '.join(FACTORS[factor])}.")
     return [check_value(factor, value) for value in values]
 
 

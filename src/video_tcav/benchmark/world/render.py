@@ -66,7 +66,7 @@ def render(factors: Factors, *, frames: int = FRAMES, size: int | tuple[int, int
     height, width = (size, size) if isinstance(size, int) else size
     if frames < 1 or min(height, width) < 16:
         raise InputError(
-            f"`size` must be at least 16 pixels, `frames` at least 1. Got {height}x{width}, {frames} frames."
+            f"`size` must be at least 16 pixels, `frames` at least 1. Got {height}x{width}, {frames} frames. Take more."
         )
     look = factors.nuisance
     scene, path, noise = (np.random.default_rng([look.detail, part]) for part in range(3))
@@ -95,7 +95,7 @@ def render_batch(
 
 def _known(part: str) -> tuple[int, ...]:
     if part not in _PARTS:
-        raise InputError(f"`part` must be one of {', '.join(_PARTS)}. Got {part!r}.")
+        raise InputError(f"`part` must be one of {', '.join(_PARTS)}. Got {part!r}. Choose one.")
     return _PARTS[part]
 
 
@@ -145,7 +145,7 @@ def _darken(picture: np.ndarray, outline: np.ndarray, colour: Colour) -> None:
 
 def _shake(frames: int, generator: np.random.Generator) -> np.ndarray:
     """A smooth path of the camera, about one in size."""
-    times = np.arange(frames)[:, None] / 16
+    times = np.arange(frames)[:, None] / frames
     speed, start = generator.uniform(0.5, 2.5, 2), generator.uniform(0, 2 * np.pi, 2)
     return np.sin(2 * np.pi * speed * times + start)
 

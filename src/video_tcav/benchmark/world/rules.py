@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
 from video_tcav.benchmark.world.factors import MOTIONS, ORDERED, Factor, Factors, sample_factors
 from video_tcav.core.errors import InputError
 
-RuleName = Literal["motion", "scene", "object", "order", "mixed"]
 USUAL_SCENE = {
     "playing tennis": "court",
     "playing football": "lawn",
@@ -49,11 +47,11 @@ class Rule:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", tuple(self.classes))
 
-    def sample(self, count: int, *, seed: int) -> tuple[list[Factors], list[int]]:
-        """Clips of all classes in equal shares, and the class of each."""
-        generator = np.random.default_rng([seed, 19])
+    def sample(self, count: int, *, seed: int, stream: int = 0) -> tuple[list[Factors], list[int]]:
+        """Clips of all classes in equal shares, and the class of each; see `sample_factors` for `stream`."""
+        generator = np.random.default_rng([seed, 18 + stream])
         chosen = [int(label) for label in generator.permutation(np.arange(count) % len(self.labels))]
-        drawn = sample_factors(count, seed=seed, motion=self.motions())
+        drawn = sample_factors(count, seed=seed, stream=stream, motion=self.motions())
         clips = []
         for clip, label in zip(drawn, chosen, strict=True):
             name = self.labels[label]
@@ -82,7 +80,7 @@ def rule_of(name: str, *, correlation: float = 0.9) -> Rule:
         InputError: for another name, or a correlation outside [0, 1].
     """
     if not 0 <= correlation <= 1:
-        raise InputError(f"`correlation` must be in [0, 1]. Got {correlation}.")
+        raise InputError(f"`correlation` must be in [0, 1]. Got {correlation}. 0.9 is usual.")
     if name == "mixed":
         return Rule(
             name=name,
@@ -92,7 +90,7 @@ def rule_of(name: str, *, correlation: float = 0.9) -> Rule:
             correlation=correlation,
         )
     if name not in RULES:
-        raise InputError(f"`rule` must be one of {', '.join(RULES)} or mixed. Got {name!r}.")
+        raise InputError(f"`rule` must be one of {', '.join(RULES)} or mixed. Got {name!r}. Choose one.")
     return RULES[name]
 
 
