@@ -149,7 +149,7 @@ def difference(
 ) -> Rejections:
     """How often the motion or order effect of a concept is significant at the deepest stage, and its average size."""
     layer, twin = recording.deepest, {"motion effect": "frozen", "order effect": "reversed"}[what]
-    gram = recording.grams[at][layer][target]
+    gram = recording.twin_grams[at][target]
     effects, ps = [], []
     for drawn, relabelling in _concept_draws(recording, concept, target, _TWIN_CLIPS, draws, seed):
         rows = recording.twin_rows(drawn.rows, twin)

@@ -39,8 +39,8 @@ class Recording:
         pool: the clips whose activations were recorded; every combination of factors equally often.
         class_clips: clips of each class.
         grams: by where the gradient was taken (`class`, or `random`: clips that are not in the pool), layer and class. Rows
-            of K and columns of C are the pool's clips; at the deepest layer they are followed by the frozen and then the
-            reversed twins of all.
+            of K and columns of C are the pool's clips.
+        twin_grams: the same at the deepest layer, with the frozen and then the reversed twins of all clips after them.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Recording:
     pool: tuple[Factors, ...]
     class_clips: tuple[tuple[Factors, ...], ...]
     grams: Mapping[At, Mapping[str, tuple[Gram, ...]]]
+    twin_grams: Mapping[At, tuple[Gram, ...]]
 
     @property
     def deepest(self) -> str:
@@ -110,12 +111,15 @@ def record_world(
             _record_pool(model, layers[-1:], pool, twin, stores, advance)
         elsewhere = sample_factors(class_clips, seed=_SEEDS * seed + 1, motion=rule.motions())
         grams: dict[At, dict[str, tuple[Gram, ...]]] = {}
+        twin_grams: dict[At, tuple[Gram, ...]] = {}
         for at in places:
             gradients = {layer: RowStore(space) for layer in layers}
             for name, clips in zip(chosen, classes, strict=True):
                 scalar = parse_target(model, name, "log_odds")
                 _record_gradients(model, clips if at == "class" else elsewhere, scalar, gradients, advance)
-            grams[at] = {layer: _split(stores[layer], gradients[layer], class_clips) for layer in layers}
+            everything = {layer: _split(stores[layer], gradients[layer], class_clips) for layer in layers}
+            grams[at] = {layer: _first(found, len(pool)) for layer, found in everything.items()}
+            twin_grams[at] = everything[layers[-1]]
     return Recording(
         name=model.name,
         rule=rule,
@@ -124,6 +128,7 @@ def record_world(
         pool=tuple(pool),
         class_clips=tuple(tuple(clips) for clips in classes),
         grams=grams,
+        twin_grams=twin_grams,
     )
 
 
@@ -196,3 +201,9 @@ def _split(activations: RowStore, gradients: RowStore, class_clips: int) -> tupl
     found = gram(activations, gradients, range(activations.rows), range(gradients.rows))
     parts = range(0, gradients.rows, class_clips)
     return tuple(Gram(kernel=found.kernel, cross=found.cross[start : start + class_clips]) for start in parts)
+
+
+def _first(grams: tuple[Gram, ...], rows: int) -> tuple[Gram, ...]:
+    """The Grams of the first rows alone, which share one small K."""
+    kernel = grams[0].kernel[:rows, :rows].copy()
+    return tuple(Gram(kernel=kernel, cross=gram.cross[:, :rows].copy()) for gram in grams)

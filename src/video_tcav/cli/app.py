@@ -53,5 +53,5 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except KeyboardInterrupt:
-        errors.print("stopped; nothing was changed.")
+        errors.print("stopped. Files that were finished are kept; no file is half written.")
         sys.exit(130)

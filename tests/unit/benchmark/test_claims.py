@@ -1,7 +1,6 @@
 from dataclasses import replace
 
 import pytest
-
 from tests.unit.reports.samples import ALL_MODELS, sample_calibration
 
 

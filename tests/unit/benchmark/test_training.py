@@ -6,6 +6,7 @@ import video_tcav as vt
 from video_tcav.benchmark import rule_of, train_rendered
 from video_tcav.benchmark.training import measure_accuracy, normalised
 from video_tcav.benchmark.world import render_batch
+from video_tcav.benchmark.world.rules import USUAL_MOTION, USUAL_SCENE
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.rendered_models import ARCHITECTURES, WEIGHTS, rendered_names
 
@@ -30,9 +31,11 @@ def test_the_same_seed_gives_the_same_first_weights():
     )
 
 
-def test_training_refuses_what_it_cannot_do():
+def test_training_refuses_what_it_cannot_do(tmp_path):
     with pytest.raises(InputError, match="`architecture` must be one of r2plus1d, transformer. Got 'vgg'"):
         train_rendered("vgg", rule_of("scene"))
+    with pytest.raises(InputError, match="`path` must end in .safetensors. Got w.pt"):
+        train_rendered("r2plus1d", rule_of("scene"), steps=1, held_out=2).save(tmp_path / "w.pt")
     with pytest.raises(InputError, match="`steps` must be at least 1. Got 0"):
         train_rendered("r2plus1d", rule_of("scene"), steps=0)
 
@@ -53,8 +56,6 @@ def test_packaged_weights_do_what_they_say(name):
 
 
 def test_the_shortcut_fails_where_scenes_are_swapped():
-    from video_tcav.benchmark.world.rules import USUAL_MOTION, USUAL_SCENE
-
     rule = rule_of("scene")
     clips, labels = rule.sample(60, seed=7)
     usual = list(USUAL_SCENE.values())
@@ -84,5 +85,8 @@ def test_axes_of_every_packaged_layer_are_known():
 
 @pytest.mark.parametrize("name", ["vgg", "r2plus1d-colour", "r2plus1d"])
 def test_names_that_are_not_there(name):
-    with pytest.raises(ModelError, match="`model` must be rendered: and one of r2plus1d-motion, .* Got"):
+    with pytest.raises(
+        ModelError,
+        match="`model` must be rendered: and one of r2plus1d-motion, .*; with --weights, one of r2plus1d, transformer. Got",
+    ):
         vt.load_model(f"rendered:{name}")

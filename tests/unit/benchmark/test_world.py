@@ -8,7 +8,7 @@ import torch
 
 import video_tcav as vt
 from video_tcav.benchmark import Factors, Nuisance, render, render_batch, rule_of, sample_factors, write_world
-from video_tcav.benchmark.world.factors import FACTORS, MOTIONS, OBJECTS, SCENES
+from video_tcav.benchmark.world.factors import FACTORS, MOTIONS, OBJECTS, SCENES, TRAINING
 from video_tcav.core.errors import InputError
 from video_tcav.media import read_clips
 
@@ -182,6 +182,20 @@ def test_the_world_on_disk_reads_like_any_dataset(tmp_path):
     decoded = read_clips(sources[0], vt.ClipSpec(frames=16, stride=1, size=(64, 64)))[0]
     error = (decoded.float() - render(clips[0]).clip.float()).abs().mean()
     assert error < 8  # what the codec loses
+
+
+def test_training_clips_are_a_stream_of_their_own():
+    rule = rule_of("motion")
+    assert rule.sample(8, seed=0, stream=TRAINING)[0] != rule.sample(8, seed=0)[0]
+    details = {clip.nuisance.detail for seed in range(20) for clip in rule.sample(32, seed=seed, stream=TRAINING)[0]}
+    assert not details & {clip.nuisance.detail for seed in range(20) for clip in rule.sample(32, seed=seed)[0]}
+
+
+def test_a_folder_holds_one_world(tmp_path):
+    write_world(tmp_path, sample_factors(1, seed=0), ["../one"])
+    assert [path.parent.name for path in tmp_path.rglob("*.mp4")] == ["---one"]
+    with pytest.raises(InputError, match="must not hold a world already"):
+        write_world(tmp_path, sample_factors(1, seed=0), ["one"])
 
 
 def test_labels_and_clips_must_agree(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from video_tcav.benchmark.world.factors import MOTIONS, ORDERED, Factor, Factors, sample_factors
+from video_tcav.benchmark.world.factors import ORDERED, POSES, Factor, Factors, sample_factors
 from video_tcav.core.errors import InputError
 
 USUAL_SCENE = {
@@ -63,10 +63,10 @@ class Rule:
         return clips, chosen
 
     def motions(self) -> tuple[str, ...]:
-        """The motions that its clips may show."""
+        """The motions that its clips may show: those of its classes, or all that move and are not told by order alone."""
         if self.cause == "motion":
             return tuple(self.classes.values())
-        return tuple(name for name in MOTIONS if name not in ORDERED)
+        return POSES
 
 
 def rule_of(name: str, *, correlation: float = 0.9) -> Rule:
