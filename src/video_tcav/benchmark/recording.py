@@ -146,19 +146,23 @@ def _class_clips(rule: Rule, name: str, count: int, *, seed: int) -> list[Factor
 
 
 def balanced_pool(rule: Rule, at_least: int, *, seed: int) -> list[Factors]:
-    """Every combination of motion, object and scene equally often, half of each backwards, other nuisances at random.
+    """Every combination of motion, object and scene equally often, and every clip also played the other way round.
 
-    A concept drawn from it differs from the rest in its own factor alone, so that a false alarm is one.
+    A concept drawn from it differs from the rest in its own factor alone, and no motion but "sit down" and "stand up" has
+    an order of frames, so that a false alarm is one.
     """
     combinations = list(product(rule.motions(), FACTORS["object"], FACTORS["scene"]))
-    count = -(-at_least // (2 * len(combinations))) * 2 * len(combinations)
+    count = -(-at_least // (2 * len(combinations))) * len(combinations)
     drawn = sample_factors(count, seed=seed)
-    chosen = [combinations[index % len(combinations)] for index in range(count)]
-    half = [index // len(combinations) % 2 == 0 for index in range(count)]  # of every combination is played backwards
-    return [
-        replace(clip, motion=motion, object=held, scene=scene, nuisance=replace(clip.nuisance, backwards=backwards))  # pyright: ignore[reportArgumentType]
-        for clip, (motion, held, scene), backwards in zip(drawn, chosen, half, strict=True)
+    clips = [
+        replace(clip, motion=motion, object=held, scene=scene)  # pyright: ignore[reportArgumentType]
+        for clip, (motion, held, scene) in zip(drawn, combinations * (count // len(combinations)), strict=True)
     ]
+    return [*clips, *(_other_way(clip) for clip in clips)]
+
+
+def _other_way(clip: Factors) -> Factors:
+    return replace(clip, nuisance=replace(clip.nuisance, backwards=not clip.nuisance.backwards))
 
 
 def _record_pool(

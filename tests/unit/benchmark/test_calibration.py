@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -86,14 +87,14 @@ def test_the_recording_is_what_the_model_does(recording):
     np.testing.assert_allclose(found.cross, (gradient @ rows.T).numpy(), atol=1e-3 * np.abs(found.cross).max())
 
 
-def test_the_pool_is_balanced():
+def test_the_pool_is_balanced_and_holds_every_clip_both_ways():
     pool = balanced_pool(rule_of("object"), 200, seed=1)
-    counts = {}
-    for clip in pool:
-        key = (clip.motion, clip.object, clip.scene, clip.nuisance.backwards)
-        counts[key] = counts.get(key, 0) + 1
-    assert set(counts.values()) == {1}
-    assert len(counts) == len(pool) == 280
+    counts = Counter((clip.motion, clip.object, clip.scene) for clip in pool)
+    assert set(counts.values()) == {2}
+    assert len(pool) == 280
+    for clip, other in zip(pool[:140], pool[140:], strict=True):
+        assert clip.nuisance.backwards != other.nuisance.backwards
+        assert replace(clip.nuisance, backwards=True) == replace(other.nuisance, backwards=True)
 
 
 def test_an_intervention_is_measured_against_the_other_values(recording):
