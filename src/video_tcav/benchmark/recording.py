@@ -12,6 +12,7 @@ from torch import Tensor
 
 from video_tcav.benchmark.training import BATCH, normalised
 from video_tcav.benchmark.world import FACTORS, Factors, Rule, render_batch, sample_factors
+from video_tcav.benchmark.world.factors import ORDERED
 from video_tcav.concepts import twin_clip
 from video_tcav.models import VideoModel
 from video_tcav.models.record import record_activations, record_gradients
@@ -153,12 +154,17 @@ def balanced_pool(rule: Rule, at_least: int, *, seed: int) -> list[Factors]:
     """
     combinations = list(product(rule.motions(), FACTORS["object"], FACTORS["scene"]))
     count = -(-at_least // (2 * len(combinations))) * len(combinations)
-    drawn = sample_factors(count, seed=seed)
+    drawn = sample_factors(2 * count, seed=seed)
+    places = combinations * (2 * count // len(combinations))
     clips = [
         replace(clip, motion=motion, object=held, scene=scene)  # pyright: ignore[reportArgumentType]
-        for clip, (motion, held, scene) in zip(drawn, combinations * (count // len(combinations)), strict=True)
+        for clip, (motion, held, scene) in zip(drawn, places, strict=True)
     ]
-    return [*clips, *(_other_way(clip) for clip in clips)]
+    once, again = clips[:count], clips[count:]
+    return [
+        *once,
+        *(_other_way(one) if one.motion not in ORDERED else two for one, two in zip(once, again, strict=True)),
+    ]
 
 
 def _other_way(clip: Factors) -> Factors:
