@@ -62,7 +62,11 @@ class Trained:
 
 
 def check_name(path: Path) -> None:
-    """Refuse a name under which the weights would not be recognised."""
+    """Refuse a name under which the weights would not be recognised.
+
+    Raises:
+        InputError: for a name that does not end in .safetensors.
+    """
     if path.suffix != ".safetensors":
         raise InputError(f"`path` must end in .safetensors. Got {path.name}. Change it.")
 
