@@ -43,7 +43,7 @@ def test_a_small_calibration_has_every_kind_of_row(small):
     table = small.rejections_frame()
     assert set(table["what"]) >= {"type I", "power", "motion effect", "order effect"}
     errors = table[table["what"] == "type I"]
-    assert len(errors) == 4 * 2 * 2  # layers, CAV kinds, tests
+    assert len(errors) == 4 * 3 * 2  # layers; mean at both places and svm at one; tests
     assert (errors["draws"] == 40).all()
     assert ((errors["low"] <= errors["rate"]) & (errors["rate"] <= errors["high"])).all()
     assert errors.loc[errors["test"] == "t-test", "rate"].mean() > 0.2
