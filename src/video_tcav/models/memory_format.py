@@ -32,7 +32,7 @@ def takes_channels_last(model: VideoModel, inputs: Float[Tensor, "one ..."]) -> 
     convolves = any(isinstance(part, nn.Conv3d) for part in model.module.modules())
     if not convolves or model.clip_spec.layout != "channels_first" or inputs.device.type != "cpu":
         return False
-    two = torch.cat([inputs, inputs])  # of one clip alone both orders are the same
+    two = torch.cat([inputs, inputs])  # with one clip alone a convolution may not see the difference
     with untouched(model.module), torch.no_grad():
         plain = model.logits(two)
         try:

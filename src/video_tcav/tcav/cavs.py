@@ -6,7 +6,6 @@ layer: `ridge` has λ = 1, `logistic` and `svm` have C = 1 in these units, with 
 """
 
 import warnings
-from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
@@ -124,8 +123,16 @@ def _weighted_ridge(scaled: Kernel, contrast: np.ndarray, count: np.ndarray) -> 
 
 def _svm(scaled: Kernel, labels: np.ndarray, count: np.ndarray) -> np.ndarray:
     used = count > 0
-    machine = SVC(kernel="precomputed", C=INVERSE_PENALTY, class_weight=_balance(labels, count), tol=TOLERANCE)
-    _fit_or_raise(lambda: machine.fit(scaled[np.ix_(used, used)], labels[used], sample_weight=count[used]), "svm")
+    weights = _balanced_weights(labels[None], count[None])[0]
+    machine = SVC(kernel="precomputed", C=INVERSE_PENALTY, tol=TOLERANCE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            machine.fit(scaled[np.ix_(used, used)], labels[used], sample_weight=weights[used])
+        except ConvergenceWarning as warning:
+            raise ConvergenceError(
+                f"`cav` must converge. Got a svm classifier that did not ({warning}). Use --cav mean or ridge."
+            ) from warning
     alpha = np.zeros(int(used.sum()))
     alpha[machine.support_] = np.asarray(machine.dual_coef_)[0]
     full = np.zeros(len(count))
@@ -149,9 +156,8 @@ def _logistic(basis: Float[np.ndarray, "row rank"], labels: Labels, counts: Weig
         pulls = weights * signs * doubt
         slope = pulls @ inputs - penalty * solution
         if np.abs(slope).max() <= TOLERANCE * max(1.0, np.abs(pulls).max()):
-            alphas = pulls  # the stationarity condition: w = Σ α z
-            used = counts > 0
-            return alphas - alphas.sum(1, keepdims=True) * used / used.sum(1, keepdims=True)
+            used = counts > 0  # the pulls are the α: at the solution w = Σ α z
+            return pulls - pulls.sum(1, keepdims=True) * used / used.sum(1, keepdims=True)
         curvature = (weights * doubt * (1 - doubt))[:, None] * inputs.T @ inputs + np.diag(penalty)
         step, before = np.linalg.solve(curvature, slope[..., None])[..., 0], loss(solution)
         for _ in range(_HALVINGS):
@@ -165,23 +171,7 @@ def _logistic(basis: Float[np.ndarray, "row rank"], labels: Labels, counts: Weig
     )
 
 
-def _balance(labels: np.ndarray, count: np.ndarray) -> dict[bool, float]:
-    total, positive = count.sum(), (count * labels).sum()
-    return {True: total / (2 * positive), False: total / (2 * (total - positive))}
-
-
 def _balanced_weights(labels: Labels, counts: Weights) -> Weights:
     """How much each clip weighs, so that both kinds weigh the same together."""
     total, positive = counts.sum(1, keepdims=True), (counts * labels).sum(1, keepdims=True)
     return counts * np.where(labels, total / (2 * positive), total / (2 * (total - positive)))
-
-
-def _fit_or_raise(fit: Callable[[], object], kind: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
-        try:
-            fit()
-        except ConvergenceWarning as warning:
-            raise ConvergenceError(
-                f"`cav` must converge. Got a {kind} classifier that did not ({warning}). Use --cav mean or ridge."
-            ) from warning

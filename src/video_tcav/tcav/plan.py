@@ -111,23 +111,27 @@ def make_plan(
             raise InputError(
                 "`clips` must not be given with --at random. Got some. Leave --clips out, or use --at class."
             )
-        class_sources, pool = hold_out(pool, [one for concept in found for one in concept.sources], group_of, seed)
+        class_sources = ()
     elif clips is None:
         raise InputError(
             "`clips` must be given, unless gradients are taken at random clips. Got none. Give --clips PATH."
         )
     else:
         class_sources = _named("clips", clips)
-    everyone = (*pool, *class_sources, *(source for concept in found for source in concept.sources))
+    shown = [source for concept in found for source in concept.sources]
+    everyone = (*pool, *class_sources, *shown)
     for source in everyone:
         group_of(source)  # a pattern that does not match is found before the long work
+    digests = _digests(everyone)
+    if at == "random":
+        class_sources, pool = hold_out(pool, shown, digests, group_of, seed)
     plan = Plan(
         concepts=found,
         random=pool,
         class_sources=class_sources,
         relative=tuple(relative),
         twins=chosen,
-        digests=_digests(everyone),
+        digests=digests,
     )
     for concept, versus, negatives in plan.pairs():
         check_sizes(concept, negatives, versus=versus, windows=windows, group_of=group_of)
@@ -135,7 +139,11 @@ def make_plan(
 
 
 def hold_out(
-    sources: Sequence[VideoSource], concept: Sequence[VideoSource], group_of: GroupOf, seed: int
+    sources: Sequence[VideoSource],
+    concept: Sequence[VideoSource],
+    digests: Mapping[str, str],
+    group_of: GroupOf,
+    seed: int,
 ) -> tuple[tuple[VideoSource, ...], tuple[VideoSource, ...]]:
     """Set random clips aside for the gradient: whole groups, a quarter of all or about `MOST_HELD_OUT`; and the rest.
 
@@ -145,23 +153,25 @@ def hold_out(
     Raises:
         InputError: if there are no such groups.
     """
-    contents = set(_digests(concept).values())
-    copies = {key for key, digest in _digests(sources).items() if digest in contents}
-    taboo = {group_of(source) for source in concept}
-    taboo |= {group_of(source) for source in sources if source.key in copies}
-    groups = [group for group in dict.fromkeys(group_of(source) for source in sources) if group not in taboo]
+    members: dict[str, list[VideoSource]] = {}
+    for source in sources:
+        members.setdefault(group_of(source), []).append(source)
+    contents = {digests[source.key] for source in concept if source.key in digests}
+    shared = {group_of(source) for source in concept}
+    shared |= {name for name, group in members.items() if any(digests.get(one.key) in contents for one in group)}
+    free = [name for name in members if name not in shared]
     wanted, taken, chosen = min(len(sources) // 4, MOST_HELD_OUT), 0, set()
-    for index in np.random.default_rng([seed, 7]).permutation(len(groups)):
+    for index in np.random.default_rng([seed, 7]).permutation(len(free)):
         if taken >= wanted:
             break
-        chosen.add(groups[index])
-        taken += sum(group_of(source) == groups[index] for source in sources)
-    held = tuple(source for source in sources if group_of(source) in chosen)
-    if not held:
+        chosen.add(free[index])
+        taken += len(members[free[index]])
+    if not chosen:
         raise InputError(
             f"`random` must hold 4 clips or more for --at random, in groups without concept clips. Got {len(sources)} clips, "
-            f"{len(groups)} such groups. Add random clips, or use --at class."
+            f"{len(free)} such groups. Add random clips, or use --at class."
         )
+    held = tuple(source for source in sources if group_of(source) in chosen)
     return held, tuple(source for source in sources if group_of(source) not in chosen)
 
 

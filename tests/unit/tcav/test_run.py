@@ -41,6 +41,15 @@ def result(model, shapes_clips):
     return run(model, shapes_clips, twins=["frozen", "reversed", "shuffled"], relative=[("moves-right", "green")])
 
 
+@pytest.fixture
+def two(shapes_clips, tmp_path) -> Path:
+    """A folder of two clips: too few."""
+    (tmp_path / "two").mkdir()
+    for file in sorted((shapes_clips / "green").iterdir())[:2]:
+        shutil.copy(file, tmp_path / "two")
+    return tmp_path / "two"
+
+
 def rows(result, **where) -> list[vt.ConceptResult]:
     return [one for one in result.results if all(getattr(one, key) == value for key, value in where.items())]
 
@@ -324,28 +333,22 @@ def test_a_concept_without_video_is_named(model, shapes_clips, tmp_path):
         run(model, shapes_clips, concepts={"racket": tmp_path / "empty"})
 
 
-def test_sets_that_are_too_small_are_found_before_the_passes(shapes_clips, tmp_path):
+def test_sets_that_are_too_small_are_found_before_the_passes(shapes_clips, two):
     network = NotANumber()
     network.stage.weight.data.fill_(torch.nan)  # any pass would end with another error
     broken = vt.load_model(network, classes=["left", "right"])
-    (tmp_path / "two").mkdir()
-    for file in sorted((shapes_clips / "green").iterdir())[:2]:
-        shutil.copy(file, tmp_path / "two")
     with pytest.raises(errors.InputError, match="concept two` must have at least 3 clips that can be used. Got 2"):
-        run(broken, shapes_clips, concepts={"two": tmp_path / "two"}, layers=["stage"])
+        run(broken, shapes_clips, concepts={"two": two}, layers=["stage"])
     with pytest.raises(errors.InputError, match="random clips` must have at least 3 clips that can be used. Got 2"):
-        run(broken, shapes_clips, random=tmp_path / "two", concepts={"own": shapes_clips / "right"}, layers=["stage"])
+        run(broken, shapes_clips, random=two, concepts={"own": shapes_clips / "right"}, layers=["stage"])
     with pytest.raises(errors.InputError, match="at least 3 independent groups. Got 10 clips in 1"):
         run(broken, shapes_clips, group="green|random|right", layers=["stage"])
 
 
-def test_files_that_turn_out_unusable_are_counted_after_the_passes(model, shapes_clips, tmp_path):
-    (tmp_path / "two").mkdir()
-    for file in sorted((shapes_clips / "green").iterdir())[:2]:
-        shutil.copy(file, tmp_path / "two")
-    (tmp_path / "two/broken.mp4").write_bytes(b"no video at all")
+def test_files_that_turn_out_unusable_are_counted_after_the_passes(model, shapes_clips, two):
+    (two / "broken.mp4").write_bytes(b"no video at all")
     with pytest.raises(errors.InputError, match=r"at least 3 clips.* Got 2.* 1 files could not be used, the first"):
-        run(model, shapes_clips, concepts={"two": tmp_path / "two"}, layers=["stages.2"])
+        run(model, shapes_clips, concepts={"two": two}, layers=["stages.2"])
 
 
 def test_stills_among_the_random_clips_of_a_moving_concept_are_told(model, shapes, shapes_clips, tmp_path):
@@ -367,12 +370,9 @@ def test_copies_within_a_set_are_told(model, shapes_clips, tmp_path):
     assert any("concept green: 1 of 11 videos are copies of others" in warning for warning in found.warnings)
 
 
-def test_too_few_clips_and_too_few_groups_are_told_apart(model, shapes_clips, tmp_path):
-    (tmp_path / "two").mkdir()
-    for file in sorted((shapes_clips / "green").iterdir())[:2]:
-        shutil.copy(file, tmp_path / "two")
+def test_too_few_clips_and_too_few_groups_are_told_apart(model, shapes_clips, two):
     with pytest.raises(errors.InputError, match="concept two` must have at least 3 clips that can be used. Got 2"):
-        run(model, shapes_clips, concepts={"two": tmp_path / "two"}, layers=["stages.2"])
+        run(model, shapes_clips, concepts={"two": two}, layers=["stages.2"])
     with pytest.raises(errors.InputError, match="at least 3 independent groups. Got 10 clips in 1"):
         run(
             model,
@@ -404,11 +404,11 @@ def test_gradients_at_random_clips_need_no_class_clips(model, shapes_clips):
 def test_clips_set_aside_for_the_gradient_are_whole_groups(model, shapes_clips):
     group_of = grouping(r"(\d)\.mp4$")
     sources = vt.find_videos(shapes_clips / "random")
-    held, rest = hold_out(sources, (), group_of, seed=3)
+    held, rest = hold_out(sources, (), {}, group_of, seed=3)
     assert not {group_of(one) for one in held} & {group_of(one) for one in rest}
     assert len(held) + len(rest) == len(sources)
-    assert held != hold_out(sources, (), group_of, seed=4)[0]
-    again, _ = hold_out(sources, held[:1], group_of, seed=3)  # a concept's groups, and copies of its clips, stay
+    assert held != hold_out(sources, (), {}, group_of, seed=4)[0]
+    again, _ = hold_out(sources, held[:1], {}, group_of, seed=3)  # a concept's groups, and copies of its clips, stay
     assert group_of(held[0]) not in {group_of(one) for one in again}
 
 
