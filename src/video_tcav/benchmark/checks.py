@@ -5,32 +5,33 @@ from dataclasses import dataclass, replace
 from zlib import crc32
 
 import numpy as np
-from scipy.stats import binomtest
 
 from video_tcav.benchmark.draws import (
     Drawn,
     difference_test,
     draw_clips,
-    mean_effects,
+    draw_nothing,
     paper_ttest,
     permutation_test,
     rejection_rate,
     seed_of,
+    wilson_interval,
 )
 from video_tcav.benchmark.interventions import Intervention
 from video_tcav.benchmark.recording import Recording
+from video_tcav.concepts import Twin
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
-from video_tcav.tcav.effects import tcav_score
+from video_tcav.tcav.effects import clip_effects, tcav_score
 from video_tcav.tcav.plan import At
 
-LEVEL = 0.05
 SIZES = (5, 10, 20, 40, 100)
 _PERMUTATIONS = {"mean": 199, "ridge": 199, "logistic": 19, "svm": 19}
-"""Logistic and SVM are refitted one by one. The test is exact with any number for which (B + 1) · 5 % is whole."""
+"""Logistic and SVM are fitted anew for each. The test is exact with any number for which (B + 1) · 5 % is whole."""
 _RANDOM_SETS = {"mean": 30, "ridge": 30, "logistic": 10, "svm": 10}
 _NULL_CLIPS = 20
 _RANDOM_CLIPS = 100
 _TWIN_CLIPS = 40
+_TWIN_OF: dict[str, Twin] = {"motion effect": "frozen", "order effect": "reversed"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +103,13 @@ class Agreement:
 def type_one(recording: Recording, kind: CavKind, at: At, *, draws: int, seed: int, part: int = 0) -> list[Rejections]:
     """Concept = random clips: both tests at every layer, on the same draws; parts have draws of their own."""
     grams = {layer: parts[0] for layer, parts in recording.grams[at].items()}
-    everyone = np.arange(len(recording.pool))
+    pool = len(recording.pool)
     generator = np.random.default_rng([seed, part, 23, CAV_KINDS.index(kind), crc32(f"{recording.name} {at}".encode())])
     found: dict[tuple[str, str], list[float]] = {}
     for _ in range(draws):
-        drawn = draw_clips(everyone, everyone, _NULL_CLIPS, 2 * _NULL_CLIPS, generator)
+        drawn = draw_nothing(pool, _NULL_CLIPS, 2 * _NULL_CLIPS, generator)
         ps = permutation_test(kind, grams, drawn, permutations=_PERMUTATIONS[kind], seed=seed_of(generator))
-        wider = draw_clips(everyone, everyone, _NULL_CLIPS, _RANDOM_CLIPS, generator)
+        wider = draw_nothing(pool, _NULL_CLIPS, _RANDOM_CLIPS, generator)
         paper = paper_ttest(kind, grams, wider, sets=_RANDOM_SETS[kind], seed=seed_of(generator))
         for layer in grams:
             found.setdefault((layer, "permutation"), []).append(ps[layer])
@@ -148,7 +149,7 @@ def difference(
     recording: Recording, what: str, at: At, target: int, concept: tuple[str, str], *, draws: int, seed: int
 ) -> Rejections:
     """How often the motion or order effect of a concept is significant at the deepest stage, and its average size."""
-    layer, twin = recording.deepest, {"motion effect": "frozen", "order effect": "reversed"}[what]
+    layer, twin = recording.deepest, _TWIN_OF[what]
     gram = recording.twin_grams[at][target]
     effects, ps = [], []
     for drawn, relabelling in _concept_draws(recording, concept, target, _TWIN_CLIPS, draws, seed):
@@ -185,9 +186,9 @@ def agreement(recording: Recording, at: At, truth: Sequence[Intervention]) -> li
     """TCAV effect and score over the whole pool at the deepest stage, beside each intervention."""
     found = []
     for one in truth:
-        own = recording.rows(one.factor, one.value)
-        others = np.setdiff1d(np.arange(len(recording.pool)), own)
-        by_clip = mean_effects(recording.grams[at][recording.deepest][recording.targets.index(one.target)], own, others)
+        gram = recording.grams[at][recording.deepest][recording.targets.index(one.target)]
+        labels = np.isin(np.arange(len(recording.pool)), recording.rows(one.factor, one.value))
+        by_clip = clip_effects("mean", gram.kernel, gram.cross, labels[None])[0]
         found.append(
             Agreement(
                 model=recording.name,
@@ -220,8 +221,8 @@ def rejections(
     effect: float = float("nan"),
 ) -> Rejections:
     """Count the rejections among p-values, with an interval."""
-    rate = rejection_rate(p_values, LEVEL)
-    low, high = _interval(rate, len(p_values))
+    rate = rejection_rate(p_values)
+    low, high = wilson_interval(rate, len(p_values))
     return Rejections(
         model=recording.name,
         what=what,
@@ -244,11 +245,6 @@ def combine(parts: Sequence[Rejections]) -> Rejections:
     """Several parts of one check, whose draws are independent, as one."""
     draws = sum(part.draws for part in parts)
     rate = sum(part.rate * part.draws for part in parts) / draws
-    low, high = _interval(rate, draws)
+    low, high = wilson_interval(rate, draws)
     effect = sum(part.effect * part.draws for part in parts) / draws
     return replace(parts[0], draws=draws, rate=rate, low=low, high=high, effect=effect)
-
-
-def _interval(rate: float, draws: int) -> tuple[float, float]:
-    interval = binomtest(round(rate * draws), draws).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy import stats
 
-from video_tcav.benchmark.checks import LEVEL, Agreement, Rejections
+from video_tcav.benchmark.checks import Agreement, Rejections
 from video_tcav.tcav.plan import PLACES
+from video_tcav.tcav.words import LEVEL
 
 DETECTION_SIZE = 40
 _JUDGED, _BESIDE = "random", "class"

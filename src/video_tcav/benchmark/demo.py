@@ -1,14 +1,14 @@
 """The source paper's question with a known answer: two models say "playing tennis"; one reads the swing, one the court."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from video_tcav.benchmark.draws import draw_clips, paper_ttest, permutation_test, rejection_rate, seed_of
+from video_tcav.benchmark.draws import draw_nothing, paper_ttest, permutation_test, rejection_rate, seed_of
 from video_tcav.benchmark.recording import passes, record_world
-from video_tcav.benchmark.training import rendered_logits
+from video_tcav.benchmark.training import measure_accuracy
 from video_tcav.benchmark.world import MOTIONS, OBJECTS, SCENES, Factors, render, rule_of, sample_factors
 from video_tcav.benchmark.world.dataset import FPS
 from video_tcav.benchmark.world.factors import ORDERED
@@ -18,10 +18,11 @@ from video_tcav.models import VideoModel, load_model
 from video_tcav.prediction import Prediction, predict
 from video_tcav.tcav import ConceptResult, TcavResult, run_tcav
 from video_tcav.tcav.plan import At
+from video_tcav.tcav.words import LEVEL
 
 TARGET = "playing tennis"
 MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
-LEVEL, MARGIN = 0.05, 0.5
+MARGIN = 0.5
 """A model relies on a concept whose effect is significant and at least this many log-odds."""
 _CLASS_CLIPS, _CONCEPT_CLIPS, _RANDOM_CLIPS, _SWAPPED = 20, 24, 80, 60
 _POOL, _MEANINGLESS_DRAWS, _RANDOM_SETS, _MEANINGLESS_SEED = 160, 200, 50, 10**4
@@ -234,10 +235,7 @@ def _swapped(model: VideoModel, seed: int) -> tuple[float, float]:
     other = sample_factors(
         _SWAPPED, seed=1000 * seed + 52, motion=_OTHER["motion"], object=_OTHER["object"], scene="court"
     )
-    called: Callable[[list[Factors]], float] = lambda clips: float(  # noqa: E731
-        (rendered_logits(model, clips).argmax(1) == label).float().mean()
-    )
-    return called(away), called(other)
+    return measure_accuracy(model, away, [label] * _SWAPPED), measure_accuracy(model, other, [label] * _SWAPPED)
 
 
 def _meaningless(model: VideoModel, seed: int, progress: bool) -> Meaningless:
@@ -258,10 +256,10 @@ def _meaningless(model: VideoModel, seed: int, progress: bool) -> Meaningless:
             advance=advance,
         )
     grams = {layer: recording.grams["class"][layer][0]}
-    everyone, generator = np.arange(len(recording.pool)), np.random.default_rng([seed, 41])
+    generator = np.random.default_rng([seed, 41])
     papers, ours = [], []
     for _ in range(_MEANINGLESS_DRAWS):
-        drawn = draw_clips(everyone, everyone, _CONCEPT_CLIPS, 100, generator)
+        drawn = draw_nothing(len(recording.pool), _CONCEPT_CLIPS, 100, generator)
         papers.append(paper_ttest("mean", grams, drawn, sets=_RANDOM_SETS, seed=seed_of(generator))[layer])
         ours.append(permutation_test("mean", grams, drawn, permutations=199, seed=seed_of(generator))[layer])
     return Meaningless(draws=_MEANINGLESS_DRAWS, ttest=rejection_rate(papers), permutation=rejection_rate(ours))

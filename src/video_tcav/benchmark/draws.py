@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
+from scipy.stats import binomtest
 
 from video_tcav.core.errors import InputError
 from video_tcav.tcav.cavs import CavKind
@@ -15,6 +16,7 @@ from video_tcav.tcav.design import Design
 from video_tcav.tcav.effects import effects
 from video_tcav.tcav.gram import Gram
 from video_tcav.tcav.significance import Inner, permutation_null, permutation_p, random_set_effects, random_set_ttest
+from video_tcav.tcav.words import LEVEL
 
 Rows = Int[np.ndarray, " row"]
 
@@ -43,23 +45,35 @@ class Drawn:
 
 
 def draw_clips(concept: Rows, random: Rows, n_concept: int, n_random: int, generator: np.random.Generator) -> Drawn:
-    """Draw clips for both sides, without replacement; where both come from one pool they are distinct.
+    """Draw clips of a concept and clips without it, without replacement.
 
     Raises:
         InputError: if there are not as many.
     """
-    if len(concept) < n_concept or len(random) < n_random:
-        raise InputError(
-            f"`pool_clips` must give {n_concept} concept and {n_random} random clips. Got {len(concept)} and {len(random)}."
-            " Raise it."
-        )
-    if len(concept) == len(random) and np.array_equal(concept, random):
-        order = generator.permutation(concept)
-        return Drawn(concept=order[:n_concept], random=order[n_concept : n_concept + n_random])
+    _check_enough(n_concept, n_random, len(concept), len(random))
     return Drawn(
         concept=generator.choice(concept, n_concept, replace=False),
         random=generator.choice(random, n_random, replace=False),
     )
+
+
+def draw_nothing(pool: int, n_concept: int, n_random: int, generator: np.random.Generator) -> Drawn:
+    """Draw both sides from the same clips, each clip once at most: a concept that means nothing.
+
+    Raises:
+        InputError: if there are not as many.
+    """
+    _check_enough(n_concept, n_random, pool - n_random, pool - n_concept)
+    order = generator.permutation(pool)
+    return Drawn(concept=order[:n_concept], random=order[n_concept : n_concept + n_random])
+
+
+def _check_enough(n_concept: int, n_random: int, concept: int, random: int) -> None:
+    if concept < n_concept or random < n_random:
+        raise InputError(
+            f"`pool_clips` must give {n_concept} concept and {n_random} random clips. Got {max(0, concept)} and"
+            f" {max(0, random)}. Raise it."
+        )
 
 
 def seed_of(generator: np.random.Generator) -> int:
@@ -107,11 +121,12 @@ def _effect(kind: CavKind, inner: Inner, design: Design) -> float:
     return float(effects(kind, inner.kernel, inner.cross.mean(0), design.labels[None])[0])
 
 
-def mean_effects(gram: Gram, concept: Rows, random: Rows) -> Float[np.ndarray, " class_clip"]:
-    """The mean-difference effect on each class clip."""
-    return np.asarray(gram.cross[:, concept].mean(1) - gram.cross[:, random].mean(1))
-
-
-def rejection_rate(p_values: Sequence[float], level: float = 0.05) -> float:
+def rejection_rate(p_values: Sequence[float]) -> float:
     """Fraction of p-values at or below the level."""
-    return float(np.mean(np.asarray(p_values) <= level))
+    return float(np.mean(np.asarray(p_values) <= LEVEL))
+
+
+def wilson_interval(rate: float, draws: int) -> tuple[float, float]:
+    """The 95 % interval of a fraction of draws."""
+    interval = binomtest(round(rate * draws), draws).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

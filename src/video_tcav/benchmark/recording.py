@@ -7,13 +7,12 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Int
 
-from video_tcav.benchmark.training import BATCH, normalised
-from video_tcav.benchmark.world import FACTORS, Factors, Rule, render_batch, sample_factors
+from video_tcav.benchmark.training import rendered_inputs
+from video_tcav.benchmark.world import FACTORS, Factors, Rule, sample_factors
 from video_tcav.benchmark.world.factors import ORDERED
-from video_tcav.concepts import twin_clip
+from video_tcav.concepts import Twin, twin_clip
 from video_tcav.models import VideoModel
 from video_tcav.models.record import record_activations, record_gradients
 from video_tcav.models.targets import Target, parse_target
@@ -22,7 +21,7 @@ from video_tcav.tcav.plan import PLACES, At
 from video_tcav.tcav.store import RowStore, SpillSpace
 
 Advance = Callable[[int], None]
-TWINS = ("frozen", "reversed")
+TWINS: tuple[Twin, ...] = ("frozen", "reversed")
 _MEMORY = 4 * 10**9
 _SEEDS = 1000
 """Every recording has so many seeds for itself: of its pool, of the clips elsewhere, of each class."""
@@ -61,7 +60,7 @@ class Recording:
         """The clips of the pool that have a factor at a value."""
         return np.array([i for i, clip in enumerate(self.pool) if getattr(clip, factor) == value])
 
-    def twin_rows(self, rows: Int[np.ndarray, " row"], twin: str) -> Int[np.ndarray, " row"]:
+    def twin_rows(self, rows: Int[np.ndarray, " row"], twin: Twin) -> Int[np.ndarray, " row"]:
         """The same clips' twins at the deepest layer."""
         return rows + len(self.pool) * (1 + TWINS.index(twin))
 
@@ -111,16 +110,16 @@ def record_world(
         for twin in TWINS if twins else ():
             _record_pool(model, layers[-1:], pool, twin, stores, advance)
         elsewhere = sample_factors(class_clips, seed=_SEEDS * seed + 1, motion=rule.motions())
-        grams: dict[At, dict[str, tuple[Gram, ...]]] = {}
-        twin_grams: dict[At, tuple[Gram, ...]] = {}
+        gradients = {layer: RowStore(space) for layer in layers}
         for at in places:
-            gradients = {layer: RowStore(space) for layer in layers}
             for name, clips in zip(chosen, classes, strict=True):
                 scalar = parse_target(model, name, "log_odds")
                 _record_gradients(model, clips if at == "class" else elsewhere, scalar, gradients, advance)
-            everything = {layer: _split(stores[layer], gradients[layer], class_clips) for layer in layers}
-            grams[at] = {layer: _first(found, len(pool)) for layer, found in everything.items()}
-            twin_grams[at] = everything[layers[-1]]
+        found = {layer: _split(stores[layer], gradients[layer], class_clips) for layer in layers}
+    own: dict[At, slice] = {
+        at: slice(len(chosen) * number, len(chosen) * (number + 1)) for number, at in enumerate(places)
+    }
+    pool_grams = {layer: _first(parts, len(pool)) for layer, parts in found.items()}
     return Recording(
         name=model.name,
         rule=rule,
@@ -128,8 +127,8 @@ def record_world(
         layers=layers,
         pool=tuple(pool),
         class_clips=tuple(tuple(clips) for clips in classes),
-        grams=grams,
-        twin_grams=twin_grams,
+        grams={at: {layer: parts[which] for layer, parts in pool_grams.items()} for at, which in own.items()},
+        twin_grams={at: found[layers[-1]][which] for at, which in own.items()},
     )
 
 
@@ -175,21 +174,16 @@ def _record_pool(
     model: VideoModel,
     layers: Sequence[str],
     pool: Sequence[Factors],
-    twin: str | None,
+    twin: Twin | None,
     stores: Mapping[str, RowStore],
     advance: Advance,
 ) -> None:
-    for start in range(0, len(pool), BATCH):
-        inputs = normalised(render_batch(pool[start : start + BATCH]))
+    for inputs in rendered_inputs(pool):
         if twin is not None:
-            inputs = _twin(inputs, twin)
+            inputs = twin_clip(inputs, twin, time_dim=2)
         for layer, values in record_activations(model, layers, inputs, last=layers[-1]).items():
             stores[layer].append(values.flatten(1))
         advance(len(inputs))
-
-
-def _twin(inputs: Float[Tensor, "clip 3 time height width"], twin: str) -> Tensor:
-    return twin_clip(inputs, twin, time_dim=2)  # pyright: ignore[reportArgumentType]
 
 
 def _record_gradients(
@@ -199,15 +193,14 @@ def _record_gradients(
     stores: Mapping[str, RowStore],
     advance: Advance,
 ) -> None:
-    for start in range(0, len(clips), BATCH):
-        inputs = normalised(render_batch(clips[start : start + BATCH]))
+    for inputs in rendered_inputs(clips):
         for layer, values in record_gradients(model, tuple(stores), inputs, target).layers.items():
             stores[layer].append(values.flatten(1))
         advance(len(inputs))
 
 
 def _split(activations: RowStore, gradients: RowStore, class_clips: int) -> tuple[Gram, ...]:
-    """One Gram for each class; all share K."""
+    """One Gram for each place and class; all share K."""
     found = gram(activations, gradients, range(activations.rows), range(gradients.rows))
     parts = range(0, gradients.rows, class_clips)
     return tuple(Gram(kernel=found.kernel, cross=found.cross[start : start + class_clips]) for start in parts)

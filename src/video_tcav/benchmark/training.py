@@ -148,11 +148,16 @@ def rendered_logits(
     """Logits of rendered clips, which are never all in memory at once."""
     parts = []
     with torch.no_grad():
-        for start in range(0, len(clips), BATCH):
-            batch = render_batch(clips[start : start + BATCH])
-            parts.append(model.logits(normalised(batch)))
-            advance(len(batch))
+        for inputs in rendered_inputs(clips):
+            parts.append(model.logits(inputs))
+            advance(len(inputs))
     return torch.cat(parts)
+
+
+def rendered_inputs(clips: Sequence[Factors]) -> Iterator[Float[Tensor, "clip 3 time height width"]]:
+    """Rendered clips in batches, as the small networks take them."""
+    for start in range(0, len(clips), BATCH):
+        yield normalised(render_batch(clips[start : start + BATCH]))
 
 
 def normalised(clips: UInt8[Tensor, "clip time 3 height width"]) -> Float[Tensor, "clip 3 time height width"]:

@@ -72,5 +72,5 @@ def _cell(model: "bench.DemoModel", concept: str, twin: str) -> str:
     if not rows:
         return "–"
     last = rows[-1]
-    star = "*" if last.p_adjusted <= 0.05 else " "
+    star = "*" if last.p_adjusted <= render.LEVEL else " "
     return f"{last.effect:+.2f} [dim]{last.effect_low:+.2f} to {last.effect_high:+.2f}[/]{star}"

@@ -153,15 +153,7 @@ def load_rendered(
         )
     module = ARCHITECTURES[architecture](len(classes))
     fit_weights(module, content)
-    spec = merge_clip_spec(CLIP_SPEC, fields)
-    return VideoModel(
-        name=f"rendered:{name}",
-        module=module.eval(),
-        clip_spec=spec,
-        classes=classes,
-        default_layers=tuple(f"{_STAGES[architecture]}.{index}" for index in range(4)),
-        prepare=partial(prepare_clip, spec=spec),
-    )
+    return _described(name, module.eval(), classes, merge_clip_spec(CLIP_SPEC, fields), trained=True)
 
 
 def untrained(architecture: str, classes: tuple[str, ...], *, seed: int) -> VideoModel:
@@ -169,12 +161,17 @@ def untrained(architecture: str, classes: tuple[str, ...], *, seed: int) -> Vide
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = ARCHITECTURES[architecture](len(classes))
+    return _described(architecture, module, classes, CLIP_SPEC, trained=False)
+
+
+def _described(name: str, module: nn.Module, classes: tuple[str, ...], spec: ClipSpec, *, trained: bool) -> VideoModel:
+    stages = _STAGES[name.partition("-")[0]]
     return VideoModel(
-        name=f"rendered:{architecture}",
+        name=f"rendered:{name}",
         module=module,
-        clip_spec=CLIP_SPEC,
+        clip_spec=spec,
         classes=classes,
-        default_layers=tuple(f"{_STAGES[architecture]}.{index}" for index in range(4)),
-        prepare=partial(prepare_clip, spec=CLIP_SPEC),
-        trained=False,
+        default_layers=tuple(f"{stages}.{index}" for index in range(4)),
+        prepare=partial(prepare_clip, spec=spec),
+        trained=trained,
     )

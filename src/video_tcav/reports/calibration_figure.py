@@ -18,9 +18,10 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import atomic_path
 from video_tcav.reports.charts import INK, MUTED, RULE, SERIES, Series, chart_style
 from video_tcav.reports.page import percent
+from video_tcav.tcav.words import LEVEL
 
 _ENDINGS, _DPI = {".png": "png", ".svg": "svg"}, 160
-_LEVEL, _BAND, _POWER = 0.05, (0.03, 0.07), 0.95
+_BAND, _POWER = (0.03, 0.07), 0.95
 _TESTS = {"permutation": ("permutation test", INK, "o"), "t-test": ("usual t-test", "#8f5f3a", "^")}
 _CAUSES = {"motion": SERIES[0], "scene": SERIES[1], "object": SERIES[2], "order": SERIES[3]}
 _TWINS = {"motion effect": ("motion", "●", "o", INK), "order effect": ("order", "▲", "^", "#8f5f3a")}
@@ -90,7 +91,7 @@ def _type_one(axes: Axes, table: pd.DataFrame) -> None:
     """Every model and layer a point, on a root scale that shows 5 % and 70 % alike."""
     kinds = list(dict.fromkeys(table["cav"]))
     axes.axhspan(*_BAND, color="#cfe3d6", linewidth=0, zorder=0)
-    axes.axhline(_LEVEL, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
+    axes.axhline(LEVEL, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
     handles = []
     for side, (test, (name, colour, marker)) in zip((-0.2, 0.2), _TESTS.items(), strict=True):
         own = table[table["test"] == test]

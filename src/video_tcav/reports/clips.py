@@ -5,16 +5,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
 from video_tcav.benchmark.world import Factors, render
 from video_tcav.media import write_video
+from video_tcav.media.encode import picture_bytes
 
 _FRAMES, _FPS = 32, 25
-_JPEG_QUALITY = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +53,7 @@ def video_uri(frames: UInt8[Tensor, "time 3 height width"], *, fps: float) -> st
 
 def picture_uri(frame: UInt8[Tensor, "3 height width"]) -> str:
     """A JPEG picture."""
-    picture = np.ascontiguousarray(frame.permute(1, 2, 0).cpu().numpy()[:, :, ::-1])  # OpenCV wants blue first
-    encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    return _data_uri("image/jpeg", encoded.tobytes())
+    return _data_uri("image/jpeg", picture_bytes(frame, ".jpg"))
 
 
 def _seen(factors: Factors) -> str:

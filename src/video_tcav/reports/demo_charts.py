@@ -3,13 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from statsmodels.stats.proportion import proportion_confint
 
-from video_tcav.benchmark.demo import LEVEL, DemoModel, Meaningless
+from video_tcav.benchmark.demo import DemoModel, Meaningless
+from video_tcav.benchmark.draws import wilson_interval
 from video_tcav.reports.charts import (
     INK,
     MUTED,
@@ -24,6 +23,7 @@ from video_tcav.reports.charts import (
 )
 from video_tcav.reports.page import signed
 from video_tcav.tcav import ConceptResult, TcavResult
+from video_tcav.tcav.words import LEVEL
 
 VERSIONS = {"none": "as it is", "frozen": "frozen", "reversed": "reversed"}
 _ROW, _STEP, _LONGEST = 0.52, 0.26, 24
@@ -114,19 +114,13 @@ def layers_chart(models: Sequence[DemoModel]) -> Markup:
     return chart_svg(figure, name="layers", label=label)
 
 
-def alarms_interval(share: float, draws: int) -> tuple[float, float]:
-    """The 95 % interval of a share of draws (Wilson)."""
-    low, high = np.asarray(proportion_confint(round(share * draws), draws, method="wilson"), dtype=float)
-    return float(low), float(high)
-
-
 def alarms_chart(meaningless: Meaningless) -> Markup:
     """How often each test calls a concept that means nothing significant."""
     found = {"permutation test": meaningless.permutation, "usual t-test": meaningless.ttest}
     with chart_style():
         figure, (axes,) = panels(height=1.75)
         for row, (share, colour) in enumerate(zip(found.values(), (SERIES[2].colour, MUTED), strict=True)):
-            low, high = (100 * end for end in alarms_interval(share, meaningless.draws))
+            low, high = (100 * end for end in wilson_interval(share, meaningless.draws))
             axes.barh(row, 100 * share, height=0.46, color=colour, zorder=2)
             axes.plot([low, high], [row, row], color=INK, linewidth=1.4, zorder=3)
             axes.annotate(

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from video_tcav.benchmark.demo import LEVEL, MARGIN, DemoModel, Meaningless
-from video_tcav.reports.demo_charts import alarms_interval, concepts_of, find, layers_of
+from video_tcav.benchmark.demo import MARGIN, DemoModel, Meaningless
+from video_tcav.benchmark.draws import wilson_interval
+from video_tcav.reports.demo_charts import concepts_of, find, layers_of
 from video_tcav.reports.page import signed
 from video_tcav.tcav import ConceptResult
+from video_tcav.tcav.words import LEVEL
 
 SETS = {
     "class": ("Playing tennis", "The class to be explained: a swing, with a racket, on a court."),
@@ -127,7 +129,7 @@ def twin_readings(models: Sequence[DemoModel], concepts: Sequence[str]) -> list[
 
 def alarms_words(meaningless: Meaningless) -> AlarmsWords:
     """False alarms as counts."""
-    low, high = alarms_interval(meaningless.permutation, meaningless.draws)
+    low, high = wilson_interval(meaningless.permutation, meaningless.draws)
     return AlarmsWords(
         ttest=round(meaningless.ttest * meaningless.draws),
         permutation=round(meaningless.permutation * meaningless.draws),

@@ -12,6 +12,7 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import atomic_path
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import write_video
+from video_tcav.media.encode import VideoCodec
 
 FPS = 12.5
 
@@ -23,7 +24,7 @@ def write_world(
     *,
     frames: int = FRAMES,
     size: int | tuple[int, int] = SIZE,
-    codec: str = "h264",
+    codec: VideoCodec = "h264",
     progress: bool = False,
 ) -> Path:
     """Render clips into `folder/<label>/<number>.mp4`, with `folder/manifest.csv`.
@@ -63,7 +64,7 @@ def write_world(
             found = render(factors, frames=frames, size=size)
             place = Path(re.sub(r"[^\w -]", "-", label)) / f"{number:05d}{ending}"
             (root / place).parent.mkdir(parents=True, exist_ok=True)
-            write_video(root / place, found.clip, fps=FPS * frames / FRAMES, codec=codec)  # pyright: ignore[reportArgumentType]
+            write_video(root / place, found.clip, fps=FPS * frames / FRAMES, codec=codec)
             rows.append(
                 {"path": place.as_posix(), "label": label, **factors.to_dict(), "boxes": json.dumps(_boxes(found))}
             )

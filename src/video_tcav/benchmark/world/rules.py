@@ -1,7 +1,7 @@
 """Labelling rules: which factor decides the class. A model trained by a rule has a known cause."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,10 +42,11 @@ class Rule:
     classes: Mapping[str, str]
     companion: tuple[Factor, Mapping[str, str]] | None = None
     correlation: float = 0.0
-    labels: tuple[str, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "labels", tuple(self.classes))
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of its classes."""
+        return tuple(self.classes)
 
     def sample(self, count: int, *, seed: int, stream: int = 0) -> tuple[list[Factors], list[int]]:
         """Clips of all classes in equal shares, and the class of each; see `sample_factors` for `stream`."""
