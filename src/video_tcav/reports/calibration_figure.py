@@ -109,7 +109,7 @@ def _type_one(axes: Axes, table: pd.DataFrame) -> None:
     axes.set(ylim=(0, 1), xlim=(-0.5, len(kinds) - 0.5), ylabel="type I error at the 5 % level")
     axes.set_yticks([0, 0.01, 0.05, 0.2, 0.5, 1], [percent(rate) for rate in (0, 0.01, 0.05, 0.2, 0.5, 1)])
     axes.set_xticks(range(len(kinds)), [f"{_CAV_NAMES.get(kind, kind)} CAV" for kind in kinds])
-    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 0.63), handletextpad=0.2)
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 0.46), handletextpad=0.2)
 
 
 def _power(axes: Axes, table: pd.DataFrame) -> None:
