@@ -25,4 +25,4 @@ docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf .venv site demo-out example-out calibration-out
+	rm -rf .venv site demo-out example-out calibration-out attribution-out explain-out

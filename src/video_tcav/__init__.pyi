@@ -1,6 +1,10 @@
+from . import attribution as attribution
 from ._version import __version__ as __version__
 from .core.clip_spec import ClipSpec as ClipSpec
 from .core.errors import VideoTcavError as VideoTcavError
+from .explanation import Explanation as Explanation
+from .explanation import Explanations as Explanations
+from .explanation import explain as explain
 from .media import VideoSource as VideoSource
 from .media import find_videos as find_videos
 from .media import read_annotations as read_annotations
@@ -16,6 +20,7 @@ from .tcav import ConceptResult as ConceptResult
 from .tcav import SavedCav as SavedCav
 from .tcav import TcavResult as TcavResult
 from .tcav import effect_text as effect_text
+from .tcav import learn_cavs as learn_cavs
 from .tcav import load_cavs as load_cavs
 from .tcav import run_tcav as run_tcav
 from .tcav import score_clips as score_clips

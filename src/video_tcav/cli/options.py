@@ -71,6 +71,14 @@ def parse_size(text: str | None) -> Any:
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
+def parse_concept(text: str) -> tuple[str, str]:
+    """Split `NAME=PATH`."""
+    name, separator, path = text.partition("=")
+    if not (separator and name.strip() and path.strip()):
+        raise InputError(f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
+    return name.strip(), path.strip()
+
+
 def _numbers(name: str, text: str | None) -> Any:
     if text is None:
         return None

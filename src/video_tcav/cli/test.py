@@ -93,10 +93,8 @@ def run(
         check_writable(out)
     concepts: dict[str, list[str]] = {}
     for text in concept:
-        name, separator, path = text.partition("=")
-        if not (separator and name.strip() and path.strip()):
-            raise InputError(f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
-        concepts.setdefault(name.strip(), []).append(path.strip())
+        name, path = options.parse_concept(text)
+        concepts.setdefault(name, []).append(path)
     loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
     result = vt.run_tcav(
         loaded,

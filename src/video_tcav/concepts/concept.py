@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from video_tcav.core.errors import InputError, SourceError
+from video_tcav.core.errors import SourceError
 from video_tcav.media import VideoSource, find_videos
 
 Sources = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
@@ -47,15 +47,3 @@ def as_sources(where: Sources) -> tuple[VideoSource, ...]:
             "`clips` must hold a video at least. Got an empty list. Give a file, folder, glob or manifest."
         )
     return tuple(found.values())
-
-
-def parse_concept(text: str) -> tuple[str, str]:
-    """Split `NAME=PATH`.
-
-    Raises:
-        InputError: if it is not of that form.
-    """
-    name, separator, path = text.partition("=")
-    if not separator or not name.strip() or not path.strip():
-        raise InputError(f"`concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
-    return name.strip(), path.strip()

@@ -64,6 +64,14 @@ class NonFiniteError(VideoTcavError, ArithmeticError):
     """A layer or a gradient holds NaN or infinity."""
 
 
+class MethodError(VideoTcavError, ValueError):
+    """A method of attribution does not apply to this model or layer."""
+
+
+class EmptyMapError(VideoTcavError, ArithmeticError):
+    """An attribution map is zero everywhere, so that there is nothing to show."""
+
+
 class ConvergenceError(VideoTcavError, ArithmeticError):
     """A classifier did not converge, so its CAV would mean nothing."""
 

@@ -15,7 +15,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-Advance = Callable[[int], None]
+Advance = Callable[[float], None]
+"""Told of every step that was done, or of parts of one."""
 
 
 class _RateColumn(ProgressColumn):

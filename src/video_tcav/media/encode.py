@@ -100,7 +100,8 @@ def write_picture(path: str | Path, picture: UInt8[Tensor, "3 height width"]) ->
 def picture_bytes(picture: UInt8[Tensor, "3 height width"], ending: str) -> bytes:
     """An RGB picture as the bytes of a file that ends so; JPEG at quality 90."""
     blue_first = np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy()[..., ::-1])  # OpenCV's order
-    return cv2.imencode(ending, blue_first, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+    options = [cv2.IMWRITE_JPEG_QUALITY, 90] if ending in (".jpg", ".jpeg") else []
+    return cv2.imencode(ending, blue_first, options)[1].tobytes()
 
 
 def _encode(

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from video_tcav.core.clip_spec import ClipSpec
@@ -28,11 +28,15 @@ class LoadedClips:
         source: where they come from.
         clips: `uint8`, `(window, time, 3, height, width)`; `None` if the source cannot be used.
         error: what is wrong with the source; `None` if nothing.
+        frame_indices: which frames of the file each clip shows; none where there are no clips.
+        timestamps_s: when these frames are on display, in seconds from the container's start; likewise.
     """
 
     source: VideoSource
     clips: UInt8[Tensor, "window time 3 height width"] | None
     error: MediaError | None
+    frame_indices: Int[np.ndarray, "window time"] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    timestamps_s: Float[np.ndarray, "window time"] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def read_clips(
@@ -51,16 +55,7 @@ def read_clips(
         InputError: if `windows` or `sampling` is not possible.
     """
     check_sampling(windows, sampling)
-    timeline = read_timeline(source)
-    if _is_still(source, timeline):
-        indices = np.zeros((windows, spec.frames), dtype=np.int64)
-    else:
-        first, last = _segment(source, timeline)
-        times_s = timeline.timestamps_s[first:last]
-        chosen = clip_times(times_s, spec, windows=windows, sampling=sampling, path=source.path)
-        indices = first + np.stack(chosen)
-    frames = read_frames(source, indices.ravel(), timeline=timeline)
-    return frames.unflatten(0, (windows, spec.frames))
+    return _read(source, spec, windows, sampling)[0]
 
 
 def load_clips(
@@ -110,10 +105,28 @@ def _load(
 
 def _load_one(source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling) -> LoadedClips:
     try:
-        clips = read_clips(source, spec, windows=windows, sampling=sampling)
+        clips, indices, times_s = _read(source, spec, windows, sampling)
     except MediaError as error:
         return LoadedClips(source=source, clips=None, error=error)
-    return LoadedClips(source=source, clips=clips, error=None)
+    return LoadedClips(source=source, clips=clips, error=None, frame_indices=indices, timestamps_s=times_s)
+
+
+def _read(
+    source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling
+) -> tuple[
+    UInt8[Tensor, "window time 3 height width"], Int[np.ndarray, "window time"], Float[np.ndarray, "window time"]
+]:
+    """Clips, the frames of the file that they show, and when these are on display."""
+    timeline = read_timeline(source)
+    if _is_still(source, timeline):
+        indices = np.zeros((windows, spec.frames), dtype=np.int64)
+    else:
+        first, last = _segment(source, timeline)
+        times_s = timeline.timestamps_s[first:last]
+        chosen = clip_times(times_s, spec, windows=windows, sampling=sampling, path=source.path)
+        indices = first + np.stack(chosen)
+    frames = read_frames(source, indices.ravel(), timeline=timeline)
+    return frames.unflatten(0, (windows, spec.frames)), indices, timeline.timestamps_s[indices]
 
 
 def _is_still(source: VideoSource, timeline: Timeline) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -99,6 +100,18 @@ def layers_axes(
         LayerNotFoundError: for a name that is no layer, or a layer that does not run.
         AxesError: for a layer whose axes cannot be told apart, or that runs more than once a clip.
     """
+    known = _KNOWN_AXES.setdefault(model, {})
+    missing = [name for name in layers if (name, size) not in known]
+    if missing:
+        known |= {(name, size): axes for name, axes in _find_axes(model, missing, size).items()}
+    return {name: known[name, size] for name in layers}
+
+
+_KNOWN_AXES: WeakKeyDictionary[VideoModel, dict[tuple[str, tuple[int, int] | None], LayerAxes]] = WeakKeyDictionary()
+"""What was found once, for as long as the model lives: its layers do not change."""
+
+
+def _find_axes(model: VideoModel, layers: Sequence[str], size: tuple[int, int] | None) -> dict[str, LayerAxes]:
     for name in layers:
         model.layer(name)
     traced = trace(model, layers, size=size)

@@ -55,3 +55,25 @@ def resized_size(native: tuple[int, int], spec: ClipSpec) -> tuple[int, int]:
 def _short_side(native: tuple[int, int], short: int) -> tuple[int, int]:
     height, width = native
     return (short, int(short * width / height)) if height <= width else (int(short * height / width), short)
+
+
+def seen_box(native: tuple[int, int], spec: ClipSpec) -> tuple[float, float, float, float]:
+    """Which part of a video's picture the model sees after resize and centre crop.
+
+    Args:
+        native: `(height, width)` of the video.
+        spec: of the model.
+
+    Returns:
+        Top, left, bottom, right, in pixels of the video.
+    """
+    height, width = native
+    if spec.size is None:
+        return 0.0, 0.0, float(height), float(width)
+    resized = resized_size(native, spec)
+    edges = []
+    for side, full, crop in zip(native, resized, spec.size, strict=True):
+        start = round((full - crop) / 2)  # as torchvision's center_crop rounds
+        edges.append((max(0.0, start * side / full), min(float(side), (start + crop) * side / full)))
+    (top, bottom), (left, right) = edges
+    return top, left, bottom, right

@@ -19,6 +19,9 @@ from video_tcav.models.outputs import layer_tensor, replace_layer_tensor
 from video_tcav.models.video_model import VideoModel
 
 Hook = Callable[[str, Any], Any]
+BATCH_BYTES = 512 * 2**20
+"""What the outputs of one batch may take, as a rule."""
+LARGEST_BATCH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,11 @@ class LayerTrace:
     shapes: dict[str, tuple[int, ...]]
     clip_bytes: int
 
+    @property
+    def batch(self) -> int:
+        """How many clips to pass at once, so that memory suffices."""
+        return max(1, min(LARGEST_BATCH, BATCH_BYTES // self.clip_bytes))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gradients:
@@ -42,11 +50,13 @@ class Gradients:
 
     Attributes:
         layers: by layer name, one row a clip.
+        activations: of the same layers, as the gradients belong to them.
         target: value of the target, one a clip.
         logits: of the same forward.
     """
 
     layers: dict[str, Float[Tensor, "clip ..."]]
+    activations: dict[str, Float[Tensor, "clip ..."]]
     target: Float[Tensor, " clip"]
     logits: Float[Tensor, "clip class"]
 
@@ -206,7 +216,8 @@ def record_gradients(
                 f"`layer` must influence the target. Got {name}, which does not. Choose a layer before the head."
             )
         gradients[name] = check_finite(gradient, f"the gradient at layer {name}")
-    return Gradients(layers=gradients, target=values.detach(), logits=logits.detach())
+    activations = {name: leaves[name].detach() for name in layers}
+    return Gradients(layers=gradients, activations=activations, target=values.detach(), logits=logits.detach())
 
 
 def check_finite(values: Tensor, what: str) -> Tensor:

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from torch import Tensor, nn
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, ModelError, WeightsError
+from video_tcav.models.axes import LayerAxes
 from video_tcav.models.clip_fields import merge_clip_spec, parse_class_names
+from video_tcav.models.declared_axes import CHANNELS_FIRST, token_axes
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights import fit_weights, read_weights
 
 WEIGHTS = Path(__file__).parent / "rendered"
 CLIP_SPEC = ClipSpec(frames=16, stride=1, size=(64, 64), mean=(0.45, 0.45, 0.45), std=(0.25, 0.25, 0.25))
+_GRID = (8, 4, 4)
 RULES = ("motion", "scene", "object", "order")
 
 
@@ -56,7 +60,7 @@ class SmallVideoTransformer(nn.Module):
             nn.GELU(),
             nn.Conv3d(48, width, (1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1)),
         )
-        self.place = nn.Parameter(torch.randn(1, 8 * 4 * 4, width) * 0.02)
+        self.place = nn.Parameter(torch.randn(1, prod(_GRID), width) * 0.02)
         self.blocks = nn.Sequential(*(_AttentionBlock(width, heads=4) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, num_classes)
@@ -173,5 +177,15 @@ def _described(name: str, module: nn.Module, classes: tuple[str, ...], spec: Cli
         classes=classes,
         default_layers=tuple(f"{stages}.{index}" for index in range(4)),
         prepare=partial(prepare_clip, spec=spec),
+        declare_axes=_declare_axes,
         trained=trained,
     )
+
+
+def _declare_axes(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+    """The stages of both networks; the inner layers of their blocks are probed."""
+    container = layer.partition(".")[0]
+    if container in ("stem", "stages") and len(shape) == 5:
+        return CHANNELS_FIRST
+    tokens = container in ("blocks", "norm") and len(shape) == 3 and layer.count(".") < 2
+    return token_axes(_GRID) if tokens and shape[1] == prod(_GRID) else None

@@ -14,13 +14,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from video_tcav.benchmark.calibration import Calibration
-from video_tcav.core.errors import InputError
-from video_tcav.core.files import atomic_path
-from video_tcav.reports.charts import INK, MUTED, RULE, SERIES, Series, chart_style
+from video_tcav.reports.charts import INK, MUTED, RULE, SERIES, Series, chart_style, write_figure
 from video_tcav.reports.page import percent
 from video_tcav.tcav.words import LEVEL
 
-_ENDINGS, _DPI = {".png": "png", ".svg": "svg"}, 160
 _BAND, _POWER = (0.03, 0.07), 0.95
 _TESTS = {"permutation": ("permutation test", INK, "o"), "t-test": ("usual t-test", "#8f5f3a", "^")}
 _CAUSES = {"motion": SERIES[0], "scene": SERIES[1], "object": SERIES[2], "order": SERIES[3]}
@@ -62,19 +59,7 @@ def write_calibration_figure(calibration: Calibration, path: str | Path) -> Path
         InputError: for another ending.
         OutputError: if the file cannot be written.
     """
-    path = Path(path)
-    kind = _ENDINGS.get(path.suffix.lower())
-    if kind is None:
-        raise InputError(f"`path` must end in {' or '.join(_ENDINGS)}. Got {path.name}. Change it.")
-    figure = calibration_figure(calibration)
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    with (
-        chart_style(),
-        mpl.rc_context({"svg.hashsalt": "calibration", "svg.fonttype": "none"}),
-        atomic_path(path) as temporary,
-    ):
-        figure.savefig(temporary, format=kind, dpi=_DPI, metadata=metadata)
-    return path
+    return write_figure(calibration_figure(calibration), path, name="calibration")
 
 
 def _panel(axes: Axes, title: str, table: pd.DataFrame | None, draw: Callable[[Axes, pd.DataFrame], None]) -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,6 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+
+from video_tcav.core.errors import InputError
+from video_tcav.core.files import atomic_path
 
 INK, MUTED, RULE, PAPER = "#1e2430", "#596070", "#dddad3", "#fffffe"
 
@@ -78,6 +82,7 @@ _UNWANTED = (
     (r">\s+<", "><"),
 )
 """What a drawing holds that its page does not need: its own style would rule the whole page, its names would clash."""
+_ENDINGS, _DPI = {".png": "png", ".svg": "svg"}, 160
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
@@ -165,6 +170,28 @@ def chart_svg(figure: Figure, *, name: str, label: str) -> Markup:
         inner = re.sub(pattern, instead, inner, flags=re.DOTALL)
     inner = _ATTRIBUTE.sub(lambda match: _tidied(match[0]), inner.strip())
     return Markup(f'<svg class="chart" viewBox="{box}" role="img" aria-label="{escape(label)}">{inner}</svg>')
+
+
+def write_figure(figure: Figure, path: str | Path, *, name: str) -> Path:
+    """Write a figure as PNG or SVG, by the ending of its name; the file is there in full or not at all.
+
+    Args:
+        figure: what was drawn in `chart_style`.
+        path: where to.
+        name: of this kind of figure; the same figure under the same name gives the same bytes.
+
+    Raises:
+        InputError: for another ending.
+        OutputError: if the file cannot be written.
+    """
+    path = Path(path)
+    kind = _ENDINGS.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"`path` must end in {' or '.join(_ENDINGS)}. Got {path.name}. Change it.")
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    with chart_style(), mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}), atomic_path(path) as temporary:
+        figure.savefig(temporary, format=kind, dpi=_DPI, metadata=metadata)
+    return path
 
 
 def _tidied(attribute: str) -> str:

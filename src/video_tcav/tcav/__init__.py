@@ -5,6 +5,7 @@ from video_tcav.tcav.design import Design
 from video_tcav.tcav.effects import clip_effects, effects, tcav_magnitude, tcav_score
 from video_tcav.tcav.gate import CavGate, cav_gate
 from video_tcav.tcav.gram import Gram, gram
+from video_tcav.tcav.learn import learn_cavs
 from video_tcav.tcav.result import ConceptResult, TcavResult
 from video_tcav.tcav.run import run_tcav
 from video_tcav.tcav.saved_cavs import ClipScore, SavedCav, load_cavs, score_clips
@@ -28,6 +29,7 @@ __all__ = [
     "effects",
     "fit_cavs",
     "gram",
+    "learn_cavs",
     "load_cavs",
     "permutation_null",
     "permutation_p",

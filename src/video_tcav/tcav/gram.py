@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -32,9 +33,9 @@ class Gram:
 
 def gram(
     activations: RowStore,
-    gradients: RowStore,
+    gradients: RowStore | None,
     rows: Sequence[int],
-    class_rows: Sequence[int],
+    class_rows: Sequence[int] = (),
     *,
     block_bytes: int = BLOCK_BYTES,
 ) -> Gram:
@@ -44,7 +45,7 @@ def gram(
 
     Args:
         activations: one row a clip.
-        gradients: one row a class clip.
+        gradients: one row a class clip; `None` where K alone is wanted.
         rows: the rows of `activations` to use, in the order of the result.
         class_rows: the rows of `gradients` to use, likewise.
         block_bytes: memory for one block of columns.
@@ -52,7 +53,7 @@ def gram(
     Raises:
         ShapeError: if the two differ in width.
     """
-    if activations.width != gradients.width:
+    if gradients is not None and activations.width != gradients.width:
         raise ShapeError(
             f"`gradients` must be as wide as `activations`. Got {gradients.width} and {activations.width} values a row. "
             "Record both from the same layer and feature space."
@@ -60,11 +61,14 @@ def gram(
     kernel = torch.zeros(len(rows), len(rows), dtype=torch.float64)
     cross = torch.zeros(len(class_rows), len(rows), dtype=torch.float64)
     columns = block_columns(len(rows) + len(class_rows), activations, block_bytes)
-    blocks = zip(activations.column_blocks(rows, columns), gradients.column_blocks(class_rows, columns), strict=True)
-    for activation, gradient in blocks:
+    of_gradients = repeat(None) if gradients is None else gradients.column_blocks(class_rows, columns)
+    for activation, gradient in zip(
+        activations.column_blocks(rows, columns), of_gradients, strict=gradients is not None
+    ):
         centred = activation - activation.mean(0, keepdim=True)
         kernel += centred @ centred.T
-        cross += gradient @ centred.T
+        if gradient is not None:
+            cross += gradient @ centred.T
     return Gram(kernel=kernel.numpy(), cross=cross.numpy())
 
 

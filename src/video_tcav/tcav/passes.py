@@ -20,8 +20,6 @@ from video_tcav.tcav.spaces import Space, to_space
 from video_tcav.tcav.store import RowStore, SpillSpace
 
 Version = Literal["none", "frozen", "reversed", "shuffled"]
-BATCH_BYTES = 512 * 2**20
-LARGEST_BATCH = 8
 Advance = Callable[[int], None]
 
 
@@ -155,8 +153,7 @@ class Recorder:
         return channels_last(batch) if self._channels_last else batch
 
     def _batch_size(self, prepared: Tensor) -> int:
-        trace = self.trace(prepared[None].to(self.model.device))
-        return max(1, min(LARGEST_BATCH, BATCH_BYTES // trace.clip_bytes))
+        return self.trace(prepared[None].to(self.model.device)).batch
 
     def _prepared(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance

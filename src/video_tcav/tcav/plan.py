@@ -44,6 +44,15 @@ class Plan:
         pools += [(by_name[name], other, by_name[other].sources) for name, other in self.relative]
         return [(one, versus, distinct_negatives(one, pool, self.digests)) for one, versus, pool in pools]
 
+    def check_sizes(self, windows: int, group_of: GroupOf) -> None:
+        """Refuse comparisons that are too small, before any pass.
+
+        Raises:
+            InputError: if there are too few clips or groups.
+        """
+        for concept, versus, negatives in self.pairs():
+            check_sizes(concept, negatives, versus=versus, windows=windows, group_of=group_of)
+
     def overlap(self) -> tuple[str, ...]:
         """A caution where class clips also stand among concept or random clips."""
         others = {self.digests.get(s.key) for part in (self.random, *(c.sources for c in self.concepts)) for s in part}
@@ -133,8 +142,24 @@ def make_plan(
         twins=chosen,
         digests=digests,
     )
-    for concept, versus, negatives in plan.pairs():
-        check_sizes(concept, negatives, versus=versus, windows=windows, group_of=group_of)
+    plan.check_sizes(windows, group_of)
+    return plan
+
+
+def cav_plan(concepts: Mapping[str, Sources], random: Sources, *, windows: int, group_of: GroupOf) -> Plan:
+    """A plan of concepts and random clips alone: enough to learn CAVs.
+
+    Raises:
+        SourceError: where there is no video; the message names the role.
+        InputError: if there is no concept, or too few clips or groups.
+    """
+    if not concepts:
+        raise InputError("`concepts` must name at least one concept. Got none. Give --concept NAME=PATH.")
+    found = tuple(Concept.read(name, where) for name, where in concepts.items())
+    pool = _named("random", random)
+    digests = _digests((*pool, *(source for concept in found for source in concept.sources)))
+    plan = Plan(concepts=found, random=pool, class_sources=(), relative=(), twins=(), digests=digests)
+    plan.check_sizes(windows, group_of)
     return plan
 
 

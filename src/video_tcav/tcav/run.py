@@ -13,16 +13,17 @@ from video_tcav.core.files import check_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.models import VideoModel
-from video_tcav.models.targets import Target, parse_target
+from video_tcav.models.targets import parse_target
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
-from video_tcav.tcav.comparison import Comparison, GroupOf, compare, grouping, moving_kind
+from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.gram import Gram, gram
-from video_tcav.tcav.passes import Recorder, Version
+from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
+from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.result import TcavResult
-from video_tcav.tcav.saved_cavs import save_cavs
+from video_tcav.tcav.saved_cavs import cavs_of, save_cavs
 from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
 from video_tcav.tcav.spaces import SPACES, Space
 from video_tcav.tcav.store import SpillSpace, parse_bytes
@@ -138,9 +139,9 @@ def run_tcav(
             seed=seed,
         )
         with _timed(seconds, "passes"):
-            _record(recorder, plan, scalar, progress)
+            record_plan(recorder, plan, scalar, progress)
         try:
-            comparisons = _comparisons(recorder, plan, group_of)
+            comparisons = comparisons_of(recorder, plan, group_of)
             class_groups = _class_groups(recorder, plan, group_of)
         except InputError as error:
             if recorder.skipped:
@@ -155,7 +156,8 @@ def run_tcav(
             measured = _statistics(comparisons, grams, class_groups, settings, progress)
         results = corrected(measured, settings.correction)
         if folder is not None:
-            save_cavs(folder / "cavs.safetensors", recorder, comparisons, grams, results)
+            accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
+            save_cavs(folder / "cavs.safetensors", cavs_of(recorder, comparisons, grams, settings.cav, accuracy))
     result = TcavResult(
         results=results,
         skipped=tuple(recorder.skipped),
@@ -186,45 +188,6 @@ def run_tcav(
         result.to_parquet(folder / "results.parquet")
         result.to_csv(folder / "results.csv")
     return result
-
-
-def _record(recorder: Recorder, plan: Plan, scalar: Target, progress: bool) -> None:
-    """All passes; concepts first, since whether they move decides how the random clips are matched."""
-    concept_sources = {source.key: source for concept in plan.concepts for source in concept.sources}
-    random = [source for source in plan.random if source.key not in concept_sources]
-    total = len(concept_sources) + len(random) + len(plan.class_sources)
-    versions: tuple[Version, ...] = ("none", *plan.twins)
-    with progress_bar("model passes (videos)", total, visible=progress) as advance:
-        recorder.record_concepts(list(concept_sources.values()), versions, advance)
-        if not all(moving_kind(concept, recorder) for concept in plan.concepts) and "frozen" not in versions:
-            versions = (*versions, "frozen")  # the matched negatives of clips that do not move
-            moving = [source for source in concept_sources.values() if source.key not in recorder.static]
-            recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
-        recorder.record_concepts(random, versions, advance)
-        recorder.record_class(plan.class_sources, scalar, advance)
-
-
-def _comparisons(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Comparison]:
-    everyone = list({s.key: s for part in (plan.random, *(c.sources for c in plan.concepts)) for s in part}.values())
-    used = [source for source in everyone if source.key in recorder.clips]
-    shared = {
-        "twins": plan.twins,
-        "group_of": group_of,
-        "units": numbering([source.key for source in used]),
-        "groups": numbering([group_of(source) for source in used]),
-    }
-    moving = {concept.name: moving_kind(concept, recorder) for concept in plan.concepts}
-    return [
-        compare(
-            concept,
-            negatives,
-            recorder,
-            versus=versus,
-            moving=moving[concept.name] and (versus == "random" or moving[versus]),
-            **shared,
-        )
-        for concept, versus, negatives in plan.pairs()
-    ]
 
 
 def _class_groups(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int]:

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,11 +22,10 @@ from video_tcav.core.files import atomic_path
 from video_tcav.core.progress import progress_bar
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
-from video_tcav.tcav.cavs import fit_cavs, unit_coefficients
+from video_tcav.tcav.cavs import CavKind, fit_cavs, unit_coefficients
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.gram import BLOCK_BYTES, Gram, block_columns, combine_rows
 from video_tcav.tcav.passes import ClipId, Recorder, Skipped
-from video_tcav.tcav.result import ConceptResult
 from video_tcav.tcav.spaces import Space
 from video_tcav.tcav.store import RowStore, SpillSpace, parse_bytes
 
@@ -97,45 +96,70 @@ class ClipScores:
         return frame if with_target else frame.drop(columns="directional_derivative")
 
 
-def save_cavs(
-    path: Path,
+def cavs_of(
     recorder: Recorder,
     comparisons: Sequence[Comparison],
     grams: Mapping[str, Gram],
-    results: Sequence[ConceptResult],
-) -> None:
-    """Write the CAV of each comparison at each layer (not those of the twins) as one safetensors file."""
-    tensors: dict[str, Tensor] = {}
-    facts: list[dict[str, object]] = []
-    accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
-    for layer, gram in grams.items():
-        store = recorder.activations[layer]
-        coefficients = np.zeros((len(comparisons) + 1, store.rows))
-        coefficients[-1] = 1 / store.rows  # the origin of Gram space
-        for index, one in enumerate(comparisons):
-            rows, kind = one.rows["none"], results[0].cav
-            kernel = gram.kernel[np.ix_(rows, rows)]
-            coefficients[index, rows] = unit_coefficients(kernel, fit_cavs(kind, kernel, one.design.labels[None]))[0]
-        vectors = combine_rows(store, range(store.rows), coefficients)
-        offsets = (vectors[:-1].double() @ vectors[-1].double()).tolist()
-        for index, one in enumerate(comparisons):
-            rows, labels = one.rows["none"], one.design.labels
-            projected = coefficients[index] @ gram.kernel[:, rows] + offsets[index]
-            name = f"{index}/{layer}"
-            tensors[name] = vectors[index].contiguous()
-            facts.append(
-                {
-                    "tensor": name,
-                    "concept": one.concept,
-                    "versus": one.versus,
-                    "layer": layer,
-                    "space": recorder.space,
-                    "concept_mean": float(projected[labels].mean()),
-                    "random_mean": float(projected[~labels].mean()),
-                    "weights_digest": recorder.model.weights_digest,
-                    "accuracy": accuracy[one.concept, one.versus, layer],
-                }
-            )
+    kind: CavKind,
+    accuracy: Mapping[tuple[str, str, str], float],
+) -> list[SavedCav]:
+    """The CAV of each comparison at each layer (not those of the twins), back in activation space.
+
+    Args:
+        recorder: holds the activations.
+        comparisons: which clips stand for a concept, which for its negatives.
+        grams: of each layer.
+        kind: how a CAV is learned.
+        accuracy: of each CAV, by concept, what it was compared with, and layer.
+    """
+    return [
+        cav for layer, gram in grams.items() for cav in _cavs_at(recorder, comparisons, layer, gram, kind, accuracy)
+    ]
+
+
+def _cavs_at(
+    recorder: Recorder,
+    comparisons: Sequence[Comparison],
+    layer: str,
+    gram: Gram,
+    kind: CavKind,
+    accuracy: Mapping[tuple[str, str, str], float],
+) -> Iterator[SavedCav]:
+    store = recorder.activations[layer]
+    coefficients = np.zeros((len(comparisons) + 1, store.rows))
+    coefficients[-1] = 1 / store.rows  # the origin of Gram space
+    for index, one in enumerate(comparisons):
+        rows = one.rows["none"]
+        kernel = gram.kernel[np.ix_(rows, rows)]
+        coefficients[index, rows] = unit_coefficients(kernel, fit_cavs(kind, kernel, one.design.labels[None]))[0]
+    vectors = combine_rows(store, range(store.rows), coefficients)
+    offsets = (vectors[:-1].double() @ vectors[-1].double()).tolist()
+    for index, one in enumerate(comparisons):
+        labels = one.design.labels
+        projected = coefficients[index] @ gram.kernel[:, one.rows["none"]] + offsets[index]
+        yield SavedCav(
+            concept=one.concept,
+            versus=one.versus,
+            layer=layer,
+            space=recorder.space,
+            vector=vectors[index].contiguous(),
+            concept_mean=float(projected[labels].mean()),
+            random_mean=float(projected[~labels].mean()),
+            weights_digest=recorder.model.weights_digest,
+            accuracy=accuracy[one.concept, one.versus, layer],
+        )
+
+
+def save_cavs(path: Path, cavs: Sequence[SavedCav]) -> None:
+    """Write CAVs as one safetensors file."""
+    tensors = {str(number): cav.vector for number, cav in enumerate(cavs)}
+    facts = [
+        {
+            "tensor": str(number),
+            **{field.name: getattr(cav, field.name) for field in fields(cav) if field.name != "vector"},
+        }
+        for number, cav in enumerate(cavs)
+    ]
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"format": FORMAT, "cavs": json.dumps(facts)})
 

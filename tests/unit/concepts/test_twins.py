@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from video_tcav.concepts import TWINS, parse_concept, twin_clip, twin_order
+from video_tcav.concepts import TWINS, twin_clip, twin_order
 from video_tcav.core.errors import InputError
 
 CLIP = torch.arange(6).reshape(6, 1, 1, 1).expand(6, 3, 2, 2)
@@ -45,13 +45,3 @@ def test_twice_reversed_is_the_clip():
 def test_unknown_twins_are_refused():
     with pytest.raises(InputError, match="`twin` must be one of frozen, reversed, shuffled. Got mirrored"):
         twin_order("mirrored", 4)
-
-
-def test_name_and_path():
-    assert parse_concept("racket=a/b=c") == ("racket", "a/b=c")
-
-
-@pytest.mark.parametrize("text", ["racket", "=path", "racket="])
-def test_what_is_no_name_and_path(text):
-    with pytest.raises(InputError, match="`concept` must be NAME=PATH"):
-        parse_concept(text)

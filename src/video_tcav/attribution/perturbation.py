@@ -1,0 +1,162 @@
+"""What methods share that hide parts of a clip and look at the target: what is shown instead, and passes without a graph."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from video_tcav.attribution.attribution_map import INPUT, Map
+from video_tcav.attribution.method import Advance, Clips, Found, Method, batch_of
+from video_tcav.concepts import twin_clip
+from video_tcav.core.errors import InputError
+from video_tcav.models import VideoModel
+from video_tcav.models.record import check_finite
+from video_tcav.models.targets import Target
+
+Baseline = Literal["grey", "black", "blur", "frozen", "reversed"]
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+_BLUR = 4
+"""A blurred frame keeps so many values along its shorter side, about what Fong et al. 2019 (arXiv:1910.08485) leave."""
+Keep = Float[Tensor, "clip time height width"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipMethod(Method):
+    """A method that looks at many versions of one clip, and at no layer."""
+
+    @abstractmethod
+    def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
+        """The map of one clip, which has the clip axis in front; the steps told to `advance` add up to one."""
+
+    def attribute(self, model: VideoModel, clips: Clips, target: Target, advance: Advance) -> Found:
+        """One clip after the other."""
+        values = target_values(model, [clips], target)
+        found = [self.explain(model, clip, target, advance) for clip in clips.split(1)]
+        return Found(layers={INPUT: torch.cat(found)}, target=values)
+
+
+def baseline_clips(model: VideoModel, clips: Clips, baseline: Baseline) -> Clips:
+    """What a clip shows where it is hidden.
+
+    Args:
+        model: knows layout, mean and standard deviation.
+        clips: prepared clips.
+        baseline: `grey` is the average colour the model was normalised by, `black` no light, `blur` the clip without detail,
+            `frozen` its middle frame at all times (hides motion alone), `reversed` the clip played backwards (hides order alone).
+
+    Raises:
+        InputError: for another baseline.
+    """
+    check_baseline(baseline)
+    spec = model.clip_spec
+    if baseline == "frozen" or baseline == "reversed":
+        return twin_clip(clips, baseline, time_dim=spec.time_dim + 1)
+    if baseline == "blur":
+        return _blurred(clips)
+    if baseline == "black":
+        shape = [1, 1, 1, 1, 1]
+        shape[channel_dim(model)] = 3
+        dark = [-mean / std for mean, std in zip(spec.mean, spec.std, strict=True)]
+        return torch.tensor(dark, device=clips.device, dtype=clips.dtype).reshape(shape).expand_as(clips).clone()
+    return torch.zeros_like(clips)
+
+
+def _blurred(clips: Clips) -> Clips:
+    height, width = clips.shape[-2:]
+    cell = max(1, min(height, width) / _BLUR)
+    frames = clips.flatten(0, 2)[:, None]
+    small = F.interpolate(frames, size=(round(height / cell), round(width / cell)), mode="area")
+    return F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False).reshape(clips.shape)
+
+
+def check_baseline(baseline: str) -> None:
+    """Refuse a baseline that there is not."""
+    check_setting(baseline in BASELINES, "baseline", f"be one of {', '.join(BASELINES)}", baseline)
+
+
+def check_setting(holds: bool, name: str, rule: str, value: object, cure: str = "Choose one of them.") -> None:
+    """Refuse a setting of a method.
+
+    Raises:
+        InputError: unless `holds`.
+    """
+    if not holds:
+        raise InputError(f"`{name}` must {rule}. Got {value!r}. {cure}")
+
+
+def check_cells(cells: tuple[int, ...]) -> None:
+    """Refuse a coarse grid that is none."""
+    check_setting(
+        len(cells) == 3 and min(cells) >= 1,
+        "cells",
+        "be three whole numbers from 1, for time, height and width",
+        cells,
+        "Give the cells of a coarse grid.",
+    )
+
+
+def channel_dim(model: VideoModel) -> int:
+    """Which dimension of a batch of prepared clips is the colour."""
+    return 1 if model.clip_spec.layout == "channels_first" else 2
+
+
+def blend(model: VideoModel, clips: Clips, instead: Clips, keep: Keep) -> Clips:
+    """Clips where `keep` is one, the baseline where it is zero, a mixture between."""
+    weight = keep.unsqueeze(channel_dim(model))
+    return instead + (clips - instead) * weight
+
+
+def scalar_of(model: VideoModel, target: Target) -> Callable[[Clips], Float[Tensor, " clip"]]:
+    """The target as a function of clips alone; gradients flow through it."""
+
+    def value(clips: Clips) -> Float[Tensor, " clip"]:
+        return target(check_finite(model.logits(clips), "the logits"))
+
+    return value
+
+
+def target_values(model: VideoModel, batches: Iterable[Clips], target: Target) -> Float[Tensor, " clip"]:
+    """The target of many clips, which are made as they are needed."""
+    value = scalar_of(model, target)
+    with torch.no_grad():
+        return torch.cat([value(batch) for batch in batches])
+
+
+def masked_values(
+    model: VideoModel,
+    clip: Clips,
+    instead: Clips,
+    masks: Callable[[range], Keep],
+    count: int,
+    target: Target,
+    advance: Advance,
+) -> Float[Tensor, " mask"]:
+    """The target of one clip under many masks.
+
+    Args:
+        model: takes as many masked clips at once as fit into memory.
+        clip: one, with the clip axis in front.
+        instead: what it shows where it is hidden.
+        masks: by their numbers; one where the clip is kept.
+        count: how many masks there are.
+        target: what is asked of the model.
+        advance: told of every batch; its steps add up to one.
+    """
+
+    def batches() -> Iterator[Clips]:
+        for run in chunks(count, batch_of(model, clip)):
+            yield blend(model, clip, instead, masks(run))
+            advance(len(run) / count)
+
+    return target_values(model, batches(), target)
+
+
+def chunks(count: int, size: int) -> Iterator[range]:
+    """Numbers from 0 to `count`, in runs of at most `size`."""
+    for start in range(0, count, size):
+        yield range(start, min(start + size, count))

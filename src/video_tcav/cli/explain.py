@@ -1,0 +1,165 @@
+"""`video-tcav explain`: where and when did the model look, and can the map be believed?"""
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+import video_tcav as vt
+import video_tcav.reports as reports
+from video_tcav.cli import options, render
+from video_tcav.core.files import check_file_writable, check_writable, write_json
+
+
+def explain(
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
+    model: options.Model,
+    weights: options.Weights = None,
+    target: Annotated[
+        str, typer.Option(metavar="CLASS|top", help="Class to explain; top is each clip's most probable one.")
+    ] = "top",
+    against: Annotated[
+        str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
+    ] = "log_odds",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="gradcam, hirescam, ig, rise, ...; may be given several times. `explain --methods` lists all."
+            " [dim]default: gradcam, or none with --concept[/]",
+            show_default=False,
+        ),
+    ] = None,
+    methods: Annotated[
+        bool,
+        typer.Option(
+            "--methods", is_eager=True, callback=lambda wanted: _list_methods(wanted), help="List all methods and exit."
+        ),
+    ] = False,
+    layer: Annotated[
+        list[str] | None, typer.Option(metavar="L", help="Where to look; the deepest stage if not given.")
+    ] = None,
+    baseline: Annotated[
+        Literal["grey", "black", "blur", "frozen", "reversed"] | None,
+        typer.Option(
+            help="What methods that hide parts of a clip show instead; frozen hides motion alone, reversed order alone."
+            " [dim]default: the method's own[/]",
+            show_default=False,
+        ),
+    ] = None,
+    concept: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="Map a concept: clips of it; may be given several times."),
+    ] = None,
+    random: Annotated[
+        list[str] | None, typer.Option(metavar="PATH", help="Clips without the concepts, for --concept.")
+    ] = None,
+    cavs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Map the concepts of an earlier `test`: its cavs.safetensors.")
+    ] = None,
+    split: Annotated[
+        Literal["motion"] | None,
+        typer.Option(help="motion: also show what survives freezing the clip, and what does not."),
+    ] = None,
+    signed: Annotated[bool, typer.Option("--signed", help="Show what speaks against the class, too.")] = False,
+    format: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="mp4|gif|webp|png|npz",
+            help="mp4, gif or webp: the video with the map on top; png: a contact sheet and a space-time view; npz: numbers."
+            " May be given several times. [dim]default: mp4[/]",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write to.")] = Path("explain-out"),
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Measure deletion, some dozens of passes a map.")
+    ] = True,
+    windows: Annotated[int, typer.Option(min=1, help="Clips taken from each video.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
+    strict: options.Strict = False,
+    json: options.JsonFile = None,
+    frames: options.Frames = None,
+    stride: options.Stride = None,
+    size: options.Size = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    classes: options.Classes = None,
+    device: options.Device = "auto",
+) -> None:
+    """Show where and when the model looked, as a video, a sheet or numbers, with what each map is worth.
+
+    Deletion is the class's probability, on average, while the clip is taken away in the order of the map: the lower, the
+    better, and a map that is worth something is well below the same map in another place.
+    """
+    if json:
+        check_file_writable(json)
+    check_writable(out)
+    formats = reports.check_formats(format or ["mp4"])
+    concepts: dict[str, list[str]] = {}
+    for text in concept or []:
+        name, path = options.parse_concept(text)
+        concepts.setdefault(name, []).append(path)
+    loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
+    found = vt.explain(
+        loaded,
+        videos,
+        target=target,
+        against=against,
+        methods=method,
+        layers=layer,
+        baseline=baseline,
+        concepts=concepts or None,
+        random=random,
+        cavs=vt.load_cavs(cavs) if cavs else (),
+        split=split == "motion",
+        check=check,
+        windows=windows,
+        seed=seed,
+        strict=strict,
+        progress=True,
+    )
+    written = reports.write_explanations(found, out, formats=formats, signed=signed, progress=True)
+    render.out.print(_table(found))
+    render.random_weights(loaded)
+    render.skipped([*found.skipped, *written.skipped])
+    render.out.print(f"\n{len(written.files)} files: {out}", markup=False, soft_wrap=True)
+    if json:
+        write_json(json, {"provenance": found.provenance, "explanations": [one.facts() for one in found.explanations]})
+
+
+def _table(found: "vt.Explanations") -> Table:
+    """One row a map; the parts of a split map share theirs."""
+    rows = [one for one in found.explanations if one.part == "whole"]
+    windowed = any(one.window for one in rows)
+    checked = any(math.isfinite(one.deletion) for one in rows)
+    split = any(math.isfinite(one.motion_share) for one in rows)
+    table = Table("video", *(["window"] if windowed else []), "class", "map", "layer", "peak", box=None, pad_edge=False)
+    for name in [*(["deletion", "elsewhere"] if checked else []), *(["motion"] if split else [])]:
+        table.add_column(name, justify="right")
+    short = render.without_common_prefix([one.layer for one in rows])
+    for one in rows:
+        table.add_row(
+            escape(render.shortened(one.source.key)),
+            *([str(one.window)] if windowed else []),
+            f"{escape(one.target)} ({one.probability:.0%})",
+            escape(one.concept or one.method),
+            escape(short[one.layer]),
+            f"{one.peak_s:.2f} s",
+            *([f"{one.deletion:.2f}", f"{one.deletion_elsewhere:.2f}"] if checked else []),
+            *([f"{one.motion_share:.0%}"] if split else []),
+        )
+    return table
+
+
+def _list_methods(wanted: bool) -> None:
+    if not wanted:
+        return
+    table = Table("method", "", box=None, pad_edge=False)
+    for name, kind in vt.attribution.METHODS.items():
+        table.add_row(name, escape((kind.__doc__ or "").splitlines()[0]))
+    render.out.print(table)
+    raise typer.Exit

@@ -1,0 +1,81 @@
+"""CAVs alone, without a test: what a concept map needs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from video_tcav.concepts.concept import Sources
+from video_tcav.models import VideoModel
+from video_tcav.tcav.cavs import CAV_KINDS, CavKind
+from video_tcav.tcav.comparison import grouping
+from video_tcav.tcav.gate import cross_validated_accuracy
+from video_tcav.tcav.gram import gram
+from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.plan import at_least, cav_plan, one_of
+from video_tcav.tcav.recording import comparisons_of, record_plan
+from video_tcav.tcav.saved_cavs import SavedCav, cavs_of
+from video_tcav.tcav.spaces import SPACES, Space
+from video_tcav.tcav.store import SpillSpace, parse_bytes
+
+
+def learn_cavs(
+    model: VideoModel,
+    *,
+    concepts: Mapping[str, Sources],
+    random: Sources,
+    layers: Sequence[str] | None = None,
+    space: Space = "flatten",
+    cav: CavKind = "mean",
+    windows: int = 1,
+    group: str = "video",
+    memory: str | int = "2GB",
+    seed: int = 0,
+    strict: bool = False,
+    progress: bool = False,
+) -> tuple[SavedCav, ...]:
+    """Learn the CAV of each concept against random clips, at each layer; nothing is tested.
+
+    Args:
+        model: from `load_model`.
+        concepts: clips of each concept, by its name.
+        random: clips without the concepts; frozen where the concept is one of stills.
+        layers: dotted module names; the model's stages if not given.
+        space: feature space; a concept map wants `flatten`.
+        cav: `mean`, `ridge`, `logistic` or `svm`.
+        windows: clips taken from each video.
+        group: what is held out together for the accuracy: `video`, or a regular expression on the path.
+        memory: budget for activations.
+        seed: of the folds.
+        strict: whether a file that cannot be used ends the run instead of being left out.
+        progress: whether to show a progress bar.
+
+    Raises:
+        VideoTcavError: one of its kinds, with a cure in the message.
+    """
+    kind, chosen = one_of("cav", cav, CAV_KINDS), tuple(dict.fromkeys(layers or model.default_layers))
+    for name in chosen:
+        model.layer(name)
+    group_of = grouping(group)
+    plan = cav_plan(concepts, random, windows=at_least("windows", windows, 1), group_of=group_of)
+    with TemporaryDirectory(prefix="video-tcav-") as spill:
+        recorder = Recorder(
+            model=model,
+            layers=chosen,
+            space=one_of("space", space, SPACES),
+            storage=SpillSpace(parse_bytes(memory), Path(spill)),
+            windows=windows,
+            strict=strict,
+        )
+        record_plan(recorder, plan, None, progress)
+        comparisons = comparisons_of(recorder, plan, group_of)
+        grams = {layer: gram(store, None, range(store.rows)) for layer, store in recorder.activations.items()}
+        accuracy = {}
+        for layer, found in grams.items():
+            for one in comparisons:
+                kernel = found.kernel[np.ix_(one.rows["none"], one.rows["none"])]
+                folds = one.design.folds(seed)[None]
+                [value] = cross_validated_accuracy(kind, kernel, one.design.labels[None], folds)
+                accuracy[one.concept, one.versus, layer] = float(value)
+        return tuple(cavs_of(recorder, comparisons, grams, kind, accuracy))

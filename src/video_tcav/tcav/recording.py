@@ -1,0 +1,49 @@
+"""All passes of a plan, and the comparisons that they make possible."""
+
+from video_tcav.core.progress import progress_bar
+from video_tcav.models.targets import Target
+from video_tcav.tcav.comparison import Comparison, GroupOf, compare, moving_kind
+from video_tcav.tcav.design import numbering
+from video_tcav.tcav.passes import Recorder, Version
+from video_tcav.tcav.plan import Plan
+
+
+def record_plan(recorder: Recorder, plan: Plan, scalar: Target | None, progress: bool) -> None:
+    """All passes; concepts first, since whether they move decides how the random clips are matched."""
+    concept_sources = {source.key: source for concept in plan.concepts for source in concept.sources}
+    random = [source for source in plan.random if source.key not in concept_sources]
+    total = len(concept_sources) + len(random) + len(plan.class_sources)
+    versions: tuple[Version, ...] = ("none", *plan.twins)
+    with progress_bar("model passes (videos)", total, visible=progress) as advance:
+        recorder.record_concepts(list(concept_sources.values()), versions, advance)
+        if not all(moving_kind(concept, recorder) for concept in plan.concepts) and "frozen" not in versions:
+            versions = (*versions, "frozen")  # the matched negatives of clips that do not move
+            moving = [source for source in concept_sources.values() if source.key not in recorder.static]
+            recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
+        recorder.record_concepts(random, versions, advance)
+        if scalar is not None:
+            recorder.record_class(plan.class_sources, scalar, advance)
+
+
+def comparisons_of(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Comparison]:
+    """Every pair of the plan, laid out from what could be recorded."""
+    everyone = list({s.key: s for part in (plan.random, *(c.sources for c in plan.concepts)) for s in part}.values())
+    used = [source for source in everyone if source.key in recorder.clips]
+    shared = {
+        "twins": plan.twins,
+        "group_of": group_of,
+        "units": numbering([source.key for source in used]),
+        "groups": numbering([group_of(source) for source in used]),
+    }
+    moving = {concept.name: moving_kind(concept, recorder) for concept in plan.concepts}
+    return [
+        compare(
+            concept,
+            negatives,
+            recorder,
+            versus=versus,
+            moving=moving[concept.name] and (versus == "random" or moving[versus]),
+            **shared,
+        )
+        for concept, versus, negatives in plan.pairs()
+    ]

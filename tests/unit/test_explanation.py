@@ -1,0 +1,159 @@
+"""From videos to maps: targets, concepts, parts, and what is said beside them."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import video_tcav as vt
+from video_tcav.attribution import InputXGradient
+from video_tcav.benchmark import render, sample_factors
+from video_tcav.core.errors import ClassNotFoundError, InputError, MediaError, MethodError, ModelError
+
+
+def write(folder, clips, *, size=64):
+    for number, factors in enumerate(clips):
+        folder.mkdir(parents=True, exist_ok=True)
+        vt.write_video(folder / f"{number:02d}.mp4", render(factors, size=size).clip, fps=20)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model():
+    return vt.load_model("rendered:r2plus1d-object", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("explained")
+    rackets = sample_factors(14, seed=1, motion=("swing", "walk", "kick"), object="racket")
+    others = sample_factors(14, seed=2, motion=("swing", "walk", "kick"), object=("ball", "box", "none"))
+    write(root / "racket", rackets[2:])
+    write(root / "random", others)
+    write(root / "class", rackets[:2], size=(96, 128))
+    return root
+
+
+def test_a_map_for_each_video_method_and_layer(model, videos):
+    steps = ["gradcam", InputXGradient()]
+    found = vt.explain(model, videos / "class", methods=steps, check=False)
+    assert [(one.source.path.name, one.method) for one in found.explanations] == [
+        (name, method) for name in ("00.mp4", "01.mp4") for method in ("gradcam", "inputxgradient")
+    ]
+    first = found.explanations[0]
+    assert (first.target, first.against, first.layer, first.part) == ("playing tennis", "log_odds", "stages.3", "whole")
+    assert first.values.shape == (16, 64, 64)
+    assert first.probability > 0.9 and first.value > 2
+    assert first.frame_indices == tuple(range(16))
+    assert 0 <= first.peak_s <= 15 / 20
+    assert math.isnan(first.deletion) and math.isnan(first.motion_share)
+    assert first.seen == pytest.approx((0, 16, 96, 112), abs=1)  # the model sees the middle square of 96 x 128
+    frame = found.to_frame()
+    assert len(frame) == 4 and "values" not in frame.columns
+    several = vt.explain(model, videos / "class", layers=["stages.1", "stages.3"], check=False)
+    assert [one.layer for one in several.explanations] == ["stages.1", "stages.3"] * 2
+
+
+def test_maps_are_those_of_the_method(model, videos):
+    one = vt.explain(model, videos / "class" / "00.mp4", methods=["hirescam"], check=False).explanations[0]
+    from video_tcav.attribution import HiResCAM
+    from video_tcav.media import find_videos, read_clips
+
+    [source] = find_videos(videos / "class" / "00.mp4")
+    clip = model.prepare(read_clips(source, model.clip_spec)[0])[None]
+    torch.testing.assert_close(one.values, HiResCAM()(model, clip, target="playing tennis").values()[0])
+
+
+def test_deletion_stands_beside_the_map(model, videos):
+    found = vt.explain(model, videos / "class", methods=["layercam"])
+    for one in found.explanations:
+        assert 0 <= one.deletion <= 1 and 0 <= one.deletion_elsewhere <= 1
+    assert np.mean([one.deletion for one in found.explanations]) < np.mean(
+        [one.deletion_elsewhere for one in found.explanations]
+    )
+
+
+def test_another_target_and_contrast(model, videos):
+    one = vt.explain(
+        model, videos / "class" / "00.mp4", target="playing catch", against="contrast:playing tennis", check=False
+    ).explanations[0]
+    assert (one.target, one.against) == ("playing catch", "contrast:playing tennis")
+    assert one.value < 0 and one.probability < 0.1
+
+
+def test_parts_add_up(model, videos):
+    whole, static, motion = vt.explain(model, videos / "class" / "00.mp4", split=True, check=False).explanations
+    assert [one.part for one in (whole, static, motion)] == ["whole", "static", "motion"]
+    torch.testing.assert_close(static.values + motion.values, whole.values)
+    assert 0 <= whole.motion_share <= 1
+
+
+def test_concepts_are_mapped_and_lie_on_what_they_name(model, videos):
+    found = vt.explain(
+        model, videos / "class", concepts={"racket": videos / "racket"}, random=videos / "random", check=False
+    )
+    assert [(one.method, one.concept) for one in found.explanations] == [("concept", "racket")] * 2
+    for one in found.explanations:
+        assert float(one.values.sum()) > 0  # a racket speaks for tennis
+
+
+def test_saved_cavs_are_mapped_as_those_learned_here(model, videos, tmp_path):
+    random, racket = videos / "random", videos / "racket"
+    vt.run_tcav(model, target="playing tennis", clips=videos / "class", concepts={"racket": racket}, random=random,
+                layers=["stages.3"], permutations=19, bootstraps=9, random_sets=5, out=tmp_path)  # fmt: skip
+    cavs = vt.load_cavs(tmp_path / "cavs.safetensors")
+    saved = vt.explain(model, videos / "class", cavs=cavs, check=False).explanations
+    here = vt.explain(model, videos / "class", concepts={"racket": racket}, random=random, check=False).explanations
+    for one, other in zip(saved, here, strict=True):
+        torch.testing.assert_close(one.values, other.values)
+    [learned] = vt.learn_cavs(model, concepts={"racket": racket}, random=random, layers=["stages.3"])
+    torch.testing.assert_close(learned.vector, cavs[0].vector)
+    assert (learned.concept_mean, learned.accuracy) == pytest.approx((cavs[0].concept_mean, cavs[0].accuracy))
+    with pytest.raises(InputError, match=r"`cavs` must be of the layers to look at, stages\.1"):
+        vt.explain(model, videos / "class", cavs=cavs, layers=["stages.1"], check=False)
+    with pytest.raises(ModelError, match="`cavs` must be learned on this model"):
+        vt.explain(vt.load_model("rendered:r2plus1d-scene", device="cpu"), videos / "class", cavs=cavs)
+
+
+def test_windows_are_explained_one_by_one(model, tmp_path):
+    factors = sample_factors(1, seed=4, object="racket", motion="walk")[0]
+    vt.write_video(tmp_path / "long.mp4", render(factors, frames=40).clip, fps=20)
+    found = vt.explain(model, tmp_path / "long.mp4", windows=3, check=False).explanations
+    assert [one.window for one in found] == [0, 1, 2]
+    assert [one.frame_indices[0] for one in found] == [0, 12, 24]
+
+
+def test_a_file_that_cannot_be_used_is_listed(model, videos, tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    found = vt.explain(model, [videos / "class" / "00.mp4", tmp_path / "broken.mp4"], check=False)
+    assert len(found.explanations) == 1 and "broken.mp4" in found.skipped[0].path
+    with pytest.raises(MediaError, match=r"broken\.mp4"):
+        vt.explain(model, tmp_path / "broken.mp4", strict=True)
+    with pytest.raises(InputError, match="`videos` must hold one that can be explained. Got 1 that cannot"):
+        vt.explain(model, tmp_path / "broken.mp4")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"target": "tenis"}, ClassNotFoundError, "`target` must be one of the model's 4 classes"),
+        ({"methods": ["cam"]}, MethodError, "`method` must be one of gradcam"),
+        (
+            {"methods": ["ig"], "layers": ["stages.1"]},
+            MethodError,
+            "`layers` must go with a method that looks at layers",
+        ),
+        ({"methods": ["rollout"]}, MethodError, "`rollout` must start at one layer of tokens"),
+        (
+            {"methods": ["gradcam"], "baseline": "blur"},
+            MethodError,
+            "must go with a method that hides parts of the clip",
+        ),
+        ({"methods": ["rise"], "baseline": "white"}, InputError, "`baseline` must be one of grey, black"),
+        ({"random": "x"}, InputError, "`concepts` must come with random clips"),
+    ],
+)
+def test_what_cannot_be_asked(model, videos, options, error, message):
+    with pytest.raises(error, match=message):
+        vt.explain(model, videos / "class", check=False, **options)
