@@ -82,6 +82,60 @@ def test_another_target_and_contrast(model, videos):
     assert one.value < 0 and one.probability < 0.1
 
 
+def test_a_clip_whose_top_class_is_the_contrasted_one_is_listed(model, videos):
+    other = videos / "random" / "00.mp4"
+    source = [other, videos / "class" / "00.mp4"]
+    found = vt.explain(model, source, against="contrast:playing tennis", check=False)
+    assert [one.source.path for one in found.explanations] == [other]
+    assert found.explanations[0].against == "contrast:playing tennis"
+    assert found.skipped[0].path == str(source[1])
+    assert "another class than the most probable one. Got playing tennis" in found.skipped[0].reason
+    with pytest.raises(InputError, match="`contrast` must name another class than the most probable one"):
+        vt.explain(model, source, against="contrast:playing tennis", check=False, strict=True)
+
+
+class OneClass(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stages = torch.nn.Sequential(torch.nn.Conv3d(3, 4, 3, padding=1))
+        self.head = torch.nn.Linear(4, 1)
+
+    def forward(self, clip):
+        return self.head(self.stages(clip).mean((2, 3, 4)))
+
+
+def test_a_model_of_one_class_has_no_probability_to_take_away(videos):
+    lonely = vt.load_model(OneClass(), frames=8, size=32, classes=["yes"])
+    [one] = vt.explain(lonely, videos / "class" / "00.mp4", against="logit").explanations
+    assert one.probability == 1 and math.isnan(one.deletion)
+    with pytest.raises(InputError, match="Use logit"):
+        vt.explain(lonely, videos / "class" / "00.mp4")
+
+
+class NoStages(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(3, 2)
+
+    def forward(self, clip):
+        return self.head(clip.mean((2, 3, 4)))
+
+
+def test_concepts_at_a_model_without_stages_need_a_layer(videos):
+    flat = vt.load_model(NoStages(), frames=8, size=32, classes=["no", "yes"])
+    with pytest.raises(InputError, match="`layers` must be given for a model without stages"):
+        vt.explain(flat, videos / "class", concepts={"racket": videos / "racket"}, random=videos / "random")
+
+
+def test_maps_in_inference_mode_are_the_same(model, videos):
+    plain = vt.explain(model, videos / "class" / "00.mp4", methods=["gradcam", "inputxgradient"], split=True)
+    with torch.inference_mode():
+        same = vt.explain(model, videos / "class" / "00.mp4", methods=["gradcam", "inputxgradient"], split=True)
+    assert not torch.is_inference_mode_enabled() and torch.is_grad_enabled()
+    for one, other in zip(plain.explanations, same.explanations, strict=True):
+        torch.testing.assert_close(one.values, other.values)
+
+
 def test_parts_add_up(model, videos):
     whole, static, motion = vt.explain(model, videos / "class" / "00.mp4", split=True, check=False).explanations
     assert [one.part for one in (whole, static, motion)] == ["whole", "static", "motion"]
@@ -138,6 +192,9 @@ def test_a_file_that_cannot_be_used_is_listed(model, videos, tmp_path):
     ("options", "error", "message"),
     [
         ({"target": "tenis"}, ClassNotFoundError, "`target` must be one of the model's 4 classes"),
+        ({"methods": []}, InputError, "`methods` must hold one at least"),
+        ({"against": "odds"}, InputError, "`against` must be log_odds, logit or contrast:CLASS"),
+        ({"against": "contrast:tenis"}, ClassNotFoundError, "`target` must be one of the model's 4 classes"),
         ({"methods": ["cam"]}, MethodError, "`method` must be one of gradcam"),
         (
             {"methods": ["ig"], "layers": ["stages.1"]},
@@ -157,3 +214,22 @@ def test_a_file_that_cannot_be_used_is_listed(model, videos, tmp_path):
 def test_what_cannot_be_asked(model, videos, options, error, message):
     with pytest.raises(error, match=message):
         vt.explain(model, videos / "class", check=False, **options)
+
+
+def test_maps_can_be_handed_on_as_they_come(model, videos):
+    seen = []
+    found = vt.explain(model, videos / "class", check=False, each=seen.append)
+    kept = vt.explain(model, videos / "class", check=False)
+    assert [one.values for one in found.explanations] == [None, None]
+    assert [one.facts() for one in found.explanations] == [one.facts() for one in seen]
+    for one, other in zip(seen, kept.explanations, strict=True):
+        torch.testing.assert_close(one.values, other.values)
+
+
+def test_settings_go_to_the_methods_that_have_them(model, videos):
+    one = videos / "class" / "00.mp4"
+    found = vt.explain(model, one, methods=["gradcam", "inputxgradient"], layers=["stages.1"], check=False)
+    assert [one.layer for one in found.explanations] == ["stages.1", "input"]
+    grey = vt.explain(model, one, methods=["gradcam"], baseline="grey").explanations[0]
+    blur = vt.explain(model, one, methods=["gradcam"]).explanations[0]
+    assert grey.deletion != blur.deletion

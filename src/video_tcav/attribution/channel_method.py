@@ -11,7 +11,6 @@ from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Advance, Clips, Found, Method, Positions, mapped_axes, read_layers
 from video_tcav.attribution.perturbation import check_setting
 from video_tcav.models import LayerAxes, VideoModel
-from video_tcav.models.record import check_finite
 from video_tcav.models.targets import Target
 
 Channels = Int[Tensor, " channel"]
@@ -71,7 +70,7 @@ class ChannelMethod(Method):
         values: list[Tensor] = []
         for clip in clips.split(1):
             logits, activations = read_layers(model, axes, clip)
-            values.append(target(check_finite(logits, "the logits")))
+            values.append(target(logits))
             for name, positions in activations.items():
                 seen = Seen(clip=clip, layer=name, axes=axes[name], positions=positions, value=values[-1])
                 tried = most_varied(positions, self.channels)

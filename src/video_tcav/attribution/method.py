@@ -17,7 +17,7 @@ from video_tcav.core.progress import Advance
 from video_tcav.models import LayerAxes, VideoModel
 from video_tcav.models.layers import layers_axes
 from video_tcav.models.outputs import layer_tensor
-from video_tcav.models.record import hooked, record_gradients, trace_layers, untouched
+from video_tcav.models.record import check_finite, hooked, record_gradients, trace_layers, untouched
 from video_tcav.models.spacing import Spacings, layer_spacings
 from video_tcav.models.targets import Target, parse_target
 
@@ -90,6 +90,7 @@ class Method(ABC):
         shape = clip_shape(model, clips)
         clips = clips.to(device=model.device, dtype=model.dtype)
         with untouched(model.module):
+            clips = clips.clone() if clips.is_inference() else clips  # such tensors take part in no gradient
             size = batch_of(model, clips)
             parts = clips.chunk(ceil(len(clips) / size))
             found = [self.attribute(model, part, scalar, advance) for part in parts]
@@ -173,7 +174,7 @@ def read_layers(
         recorded[name] = axes[name].positions(layer_tensor(output).detach().clone())
 
     with hooked(model, tuple(axes), keep), torch.no_grad():
-        logits = model.logits(clips)
+        logits = check_finite(model.logits(clips), "the logits")
     return logits, {name: recorded[name] for name in axes}
 
 
@@ -183,13 +184,20 @@ def clip_shape(model: VideoModel, clips: Clips) -> tuple[int, int, int]:
     Raises:
         ShapeError: if they are not a batch of prepared clips.
     """
-    channel_dim = 1 if model.clip_spec.layout == "channels_first" else 2
+    spec = model.clip_spec
+    channel_dim = 1 if spec.layout == "channels_first" else 2
     if clips.ndim != 5 or clips.shape[channel_dim] != 3 or not len(clips):
         raise ShapeError(
-            f"`clips` must be a batch of prepared clips, {model.clip_spec.layout}. Got shape {tuple(clips.shape)}."
+            f"`clips` must be a batch of prepared clips, {spec.layout}. Got shape {tuple(clips.shape)}."
             " Stack what model.prepare gives."
         )
-    return clips.shape[model.clip_spec.time_dim + 1], clips.shape[-2], clips.shape[-1]
+    found = clips.shape[spec.time_dim + 1], clips.shape[-2], clips.shape[-1]
+    if found[0] != spec.frames or (spec.size is not None and found[1:] != spec.size):
+        raise ShapeError(
+            f"`clips` must have {spec.frames} frames of {spec.size or 'any size'}, as the model was loaded for."
+            f" Got {found[0]} of {found[1:]}. Load the model with these frames and size."
+        )
+    return found
 
 
 _CLIPS_AT_ONCE: WeakKeyDictionary[VideoModel, dict[tuple[int, ...], int]] = WeakKeyDictionary()

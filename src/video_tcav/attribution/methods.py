@@ -67,19 +67,29 @@ def make_method(
         MethodError: for another name, layers for a method that looks at pixels, or a baseline for one that hides nothing.
         InputError: for another baseline.
     """
-    if name not in METHODS:
-        raise MethodError(f"`method` must be one of {', '.join(METHODS)}. Got {name!r}. Choose one of them.")
-    known = {field.name for field in fields(METHODS[name])}
+    known = settings_of(name)
     given: dict[str, Any] = {"layers": tuple(layers) if layers else None, "baseline": baseline}
     settings = {setting: value for setting, value in given.items() if value is not None}
     for setting in settings:
         if setting not in known:
             raise MethodError(
-                f"`{setting}` must go with a method that {_LOOKS[setting]}. Got {name}, which does not. Leave it out."
+                f"`{setting}` must go with a method that {LOOKS[setting]}. Got {name}, which does not. Leave it out."
             )
     if seed is not None and "seed" in known:
         settings["seed"] = seed
     return METHODS[name](**settings)
 
 
-_LOOKS = {"layers": "looks at layers", "baseline": "hides parts of the clip"}
+def settings_of(name: str) -> set[str]:
+    """The settings that a method has.
+
+    Raises:
+        MethodError: for a name that is not known.
+    """
+    if name not in METHODS:
+        raise MethodError(f"`method` must be one of {', '.join(METHODS)}. Got {name!r}. Choose one of them.")
+    return {field.name for field in fields(METHODS[name])}
+
+
+LOOKS = {"layers": "looks at layers", "baseline": "hides parts of the clip"}
+"""What a method does that has a setting."""

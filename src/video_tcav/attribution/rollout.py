@@ -14,7 +14,7 @@ from video_tcav.core.errors import MethodError
 from video_tcav.models import LayerAxes, VideoModel
 from video_tcav.models.attention import attention_weights
 from video_tcav.models.outputs import layer_tensor
-from video_tcav.models.record import hooked
+from video_tcav.models.record import check_finite, hooked
 from video_tcav.models.targets import Target
 
 Relevance = Float[Tensor, "clip token"]
@@ -109,7 +109,7 @@ def _watch(model: VideoModel, layer: str, axes: LayerAxes, clips: Clips, target:
 
     inputs = clips.detach().requires_grad_()  # so that everything is part of the graph
     with torch.enable_grad(), attention_weights(keep), hooked(model, (layer,), stop):
-        values = target(model.logits(inputs))
+        values = target(check_finite(model.logits(inputs), "the logits"))
     if others or not weights:
         found = " and ".join(f"{query} × {key}" for query, key in sorted(others)) or "none"
         raise MethodError(

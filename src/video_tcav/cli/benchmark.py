@@ -138,7 +138,7 @@ def attribution(
 ) -> None:
     """Measure whether attribution maps can be believed, on models whose causes are known.
 
-    All methods on all models take about ten minutes on two cores.
+    All methods on all models take about a quarter of an hour on two cores.
     """
     known = bench.default_methods()
     chosen = {name: known[one_of("method", name, list(known))] for name in method or known}

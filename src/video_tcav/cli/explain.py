@@ -45,8 +45,9 @@ def explain(
     baseline: Annotated[
         Literal["grey", "black", "blur", "frozen", "reversed"] | None,
         typer.Option(
-            help="What methods that hide parts of a clip show instead; frozen hides motion alone, reversed order alone."
-            " [dim]default: the method's own[/]",
+            help="What is shown where a clip is hidden, by methods and by the check; frozen hides motion alone,"
+            " reversed order alone."
+            " [dim]default: each method's own, blur for the check[/]",
             show_default=False,
         ),
     ] = None,
@@ -98,7 +99,7 @@ def explain(
     if json:
         check_file_writable(json)
     check_writable(out)
-    formats = reports.check_formats(format or ["mp4"])
+    writer = reports.MapWriter(out, formats=format or ["mp4"], signed=signed)
     concepts: dict[str, list[str]] = {}
     for text in concept or []:
         name, path = options.parse_concept(text)
@@ -120,9 +121,10 @@ def explain(
         windows=windows,
         seed=seed,
         strict=strict,
+        each=writer,
         progress=True,
     )
-    written = reports.write_explanations(found, out, formats=formats, signed=signed, progress=True)
+    written = writer.written
     render.out.print(_table(found))
     render.random_weights(loaded)
     render.skipped([*found.skipped, *written.skipped])

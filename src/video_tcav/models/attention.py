@@ -6,9 +6,9 @@ that a model writes out itself is seen at its softmax. The model is not touched.
 """
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +19,10 @@ from torch.overrides import TorchFunctionMode
 
 Weights = Float[Tensor, "row head query key"]
 Keep = Callable[[Weights], None]
+_FUSED = "scaled_dot_product_attention"
 _SOFTMAX = (torch.softmax, torch.Tensor.softmax, F.softmax, torch.special.softmax)
+
+_REPLACED = threading.Lock()
 
 
 @contextmanager
@@ -40,7 +43,7 @@ class _Watch(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options = kwargs or {}
-        if func is F.scaled_dot_product_attention:
+        if getattr(func, "__name__", "") == _FUSED:  # by name: another thread may have replaced it for the moment
             return _written_out(self._keep, *args, **options)
         if func is F.multi_head_attention_forward:
             return self._multi_head(args, options)
@@ -50,14 +53,24 @@ class _Watch(TorchFunctionMode):
         return found
 
     def _multi_head(self, args: Any, options: Any) -> tuple[Tensor, Tensor | None]:
-        """What PyTorch's own module calls runs out of this mode's sight, so the attention in it is replaced for the call."""
+        """What PyTorch's own module calls runs out of this mode's sight, so the attention in it is replaced for the call.
+
+        By one thread at a time, and for that thread alone.
+        """
         seen: list[Weights] = []
-        fused = F.scaled_dot_product_attention
-        F.scaled_dot_product_attention = partial(_written_out, seen.append)
-        try:
-            output, _ = F.multi_head_attention_forward(*args, **{**options, "need_weights": False})
-        finally:
-            F.scaled_dot_product_attention = fused
+        with _REPLACED:
+            fused, own = F.scaled_dot_product_attention, threading.get_ident()
+
+            def answer(*inputs: Any, **settings: Any) -> Tensor:
+                if threading.get_ident() != own:
+                    return fused(*inputs, **settings)
+                return _written_out(seen.append, *inputs, **settings)
+
+            try:
+                F.scaled_dot_product_attention = answer
+                output, _ = F.multi_head_attention_forward(*args, **{**options, "need_weights": False})
+            finally:
+                F.scaled_dot_product_attention = fused
         self._keep(seen[0])
         if not options.get("need_weights", True):
             return output, None

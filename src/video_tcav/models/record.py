@@ -5,7 +5,7 @@ after the last requested layer. The model is left as it came, also after an exce
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,21 +67,26 @@ class _Stop(Exception):
 
 @contextmanager
 def untouched(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode and frozen parameters inside; modes, flags and gradients as before outside."""
+    """Evaluation mode and frozen parameters inside; modes, flags and gradients as before outside.
+
+    Gradients can be asked for inside also where the caller is in inference mode.
+    """
     modes = [(part, part.training) for part in module.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     grad_enabled = torch.is_grad_enabled()
-    try:
-        module.eval()
-        for parameter, _ in flags:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        torch.set_grad_enabled(grad_enabled)
-        for part, training in modes:
-            part.training = training
-        for parameter, requires_grad in flags:
-            parameter.requires_grad_(requires_grad)
+    with torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext():
+        try:
+            torch.set_grad_enabled(grad_enabled)
+            module.eval()
+            for parameter, _ in flags:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            torch.set_grad_enabled(grad_enabled)
+            for part, training in modes:
+                part.training = training
+            for parameter, requires_grad in flags:
+                parameter.requires_grad_(requires_grad)
 
 
 @contextmanager

@@ -114,6 +114,8 @@ class _Followed(TorchFunctionMode):
             found = marks[-1 if name == "cat" else 0]
             if name in _KERNELS:
                 found = _behind_kernel(found, name, args, options)
+            elif name in ("pad", "constant_pad_nd"):
+                found = _behind_padding(found, args, options)
             for tensor in _tensors([output]):
                 setattr(tensor, _MARK, found)
         return output
@@ -147,6 +149,20 @@ def _behind_kernel(before: Spacings, name: str, args: Sequence[Any], options: Ma
         for one, span, pad, far in zip(before[3 - count :], spans, pads, stride, strict=True)
     ]
     time, height, width = (*before[: 3 - count], *moved)
+    return time, height, width
+
+
+def _behind_padding(before: Spacings, args: Sequence[Any], options: Mapping[str, Any]) -> Spacings:
+    """Padding by hand, in front of a convolution that has none: what is put before the first position moves it back.
+
+    As for kernels, the last axes are taken to be those of positions; in channels-last networks only ends are padded.
+    """
+    given = dict(zip(("input", "pad"), args, strict=False)) | dict(options)
+    moved, axes = list(before), min(3, given["input"].ndim - 2)
+    for place, front in enumerate(given["pad"][0 : 2 * max(0, axes) : 2], start=1):
+        one = moved[-place]
+        moved[-place] = Spacing(first=one.first - front * one.step, step=one.step)
+    time, height, width = moved
     return time, height, width
 
 

@@ -8,6 +8,7 @@ from .clips import picture_uri as picture_uri
 from .clips import video_uri as video_uri
 from .contact_sheet import sheet_picture as sheet_picture
 from .demo_page import write_demo_page as write_demo_page
+from .explanations import MapWriter as MapWriter
 from .explanations import ShownMap as ShownMap
 from .explanations import Written as Written
 from .explanations import check_formats as check_formats

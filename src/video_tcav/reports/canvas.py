@@ -15,7 +15,7 @@ from torch import Tensor
 
 from video_tcav.core.errors import InputError
 from video_tcav.reports.charts import INK, MUTED, PAPER
-from video_tcav.reports.heat import blend_heat, heat_array
+from video_tcav.reports.heat import blend_heat, heat_array, heat_scale
 
 WIDTH_PX, NARROWEST_PX, MARGIN_PX, LINE_PX = 1600, 680, 28, 26
 BAR_HEIGHT_PX = 16
@@ -134,6 +134,12 @@ def resized(
     maps = all_resized((heat_array(one) for one in heat), by_heat)
     part = None if seen is None else all_resized([seen.cpu().numpy().astype(np.uint8)], cv2.INTER_NEAREST)[0].bool()
     return pictures, maps, part
+
+
+def shrinkage(heat: Float[Tensor, "time height width"], small: Float[Tensor, "time height width"]) -> float:
+    """By how much heat loses strength as it is averaged over areas: a fine grain nearly all of it, a smooth map none."""
+    before, after = heat_scale(heat), heat_scale(small)
+    return after / before if before and after else 1.0
 
 
 def checked_times(times_s: Sequence[float] | Float[np.ndarray, " time"], count: int) -> Float[np.ndarray, " time"]:

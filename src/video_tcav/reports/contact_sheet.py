@@ -29,6 +29,7 @@ from video_tcav.reports.canvas import (
     place_text,
     place_title,
     resized,
+    shrinkage,
     title_height,
     title_lines,
     to_picture,
@@ -127,9 +128,8 @@ def sheet_picture(
         figure = new_canvas(layout.width, layout.height)
         place_title(figure, layout.lines)
         small, hot, part = resized(frames[chosen], heat[chosen], seen, *layout.cell)
-        heated = blend_heat(
-            small, hot, signed=signed, strength=strength, seen=part, scale=heat_scale(heat) if scale is None else scale
-        )
+        full = (heat_scale(heat) if scale is None else scale) * shrinkage(heat[chosen], hot)
+        heated = blend_heat(small, hot, signed=signed, strength=strength, seen=part, scale=full)
         _draw_rows(figure, layout, small, heated, times[chosen])
         _draw_timeline(figure, layout, times, heat, chosen, signed=signed)
         place_heat_bar(figure, _LEFT_PX, layout.bar_top, signed=signed)

@@ -4,31 +4,34 @@ import io
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from video_tcav.attribution.attribution_map import INPUT
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.files import atomic_path
-from video_tcav.core.progress import progress_bar
 from video_tcav.explanation import Explanation, Explanations
 from video_tcav.media import read_frames, write_picture
 from video_tcav.media.timeline import read_timeline
 from video_tcav.reports.contact_sheet import sheet_picture
 from video_tcav.reports.heat import heat_scale
-from video_tcav.reports.overlay import write_overlay
+from video_tcav.reports.overlay import fastest_fps, write_overlay
 from video_tcav.reports.tube import tube_picture
 from video_tcav.tcav.passes import Skipped
 
 Format = Literal["mp4", "gif", "webp", "png", "npz"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+_UNEVEN = 0.25
+"""Of the distance of two frames: who strays further is uneven."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,10 +40,11 @@ class ShownMap:
 
     Attributes:
         frames: every frame of the video from the first to the last that the clip shows.
-        heat: the map on these frames and pixels, linear between the frames and pixels that the model took; zero outside.
+        heat: the map on these frames and pixels, linear between the frames and pixels that the model took, and averaged
+            where it took a frame several times; zero outside.
         seen: which pixels the model saw.
         times_s: when each frame is on display, in seconds of the video.
-        fps: of the video.
+        fps: of the video; where its frames come at uneven times, by their usual distance.
     """
 
     frames: UInt8[Tensor, "time 3 height width"]
@@ -48,6 +52,20 @@ class ShownMap:
     seen: Bool[Tensor, "height width"]
     times_s: Float[np.ndarray, " time"]
     fps: float
+
+    @property
+    def steady(self) -> Int[np.ndarray, " tick"]:
+        """Which frame is on display at each tick of a steady clock of that rate: all, where they come at even times."""
+        if len(self.times_s) < 2 or _is_even(self.times_s):
+            return np.arange(len(self.times_s))
+        ticks_s = np.arange(self.times_s[0], self.times_s[-1] + 0.5 / self.fps, 1 / self.fps)
+        return np.searchsorted(self.times_s, ticks_s + 0.1 / self.fps, side="right") - 1
+
+
+def _is_even(times_s: Float[np.ndarray, " time"]) -> bool:
+    """Whether frames come at even times, but for the rounding of the container."""
+    steady_s = np.linspace(times_s[0], times_s[-1], len(times_s))
+    return bool(np.abs(times_s - steady_s).max() <= _UNEVEN * (steady_s[1] - steady_s[0]))
 
 
 def on_video(explanation: Explanation) -> ShownMap:
@@ -64,26 +82,39 @@ def on_video(explanation: Explanation) -> ShownMap:
     height, width = frames.shape[-2:]
     top, left, bottom, right = explanation.seen
     rows, columns = slice(round(top), round(bottom)), slice(round(left), round(right))
-    places = np.arange(len(sampled)) if still else np.interp(indices, sampled, np.arange(len(sampled)))
+    values = values_of(explanation).float()
+    taken, values = (np.arange(len(sampled)), values) if still else _each_once(sampled, values)
+    places = taken if still else np.interp(indices, taken, np.arange(len(taken)))
     heat = torch.zeros(len(indices), height, width)
-    between = _between(explanation.values.float(), places)
     shape = (rows.stop - rows.start, columns.stop - columns.start)
-    heat[:, rows, columns] = F.interpolate(between[:, None], size=shape, mode="bilinear", align_corners=False)[:, 0]
+    for large, small in zip(heat, _between(values, places), strict=True):  # frame by frame: videos are large
+        enlarged = F.interpolate(small[None, None], size=shape, mode="bilinear", align_corners=False)
+        large[rows, columns] = enlarged[0, 0]
     seen = torch.zeros(height, width, dtype=torch.bool)
     seen[rows, columns] = True
     start_s = float(timeline.timestamps_s[sampled[0]])
     times_s = start_s + timeline.interval_s * np.arange(len(indices)) if still else timeline.timestamps_s[indices]
-    return ShownMap(frames=frames, heat=heat, seen=seen, times_s=times_s, fps=1 / timeline.interval_s)
+    regular = len(times_s) > 1 and _is_even(times_s)
+    interval_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1) if regular else timeline.interval_s
+    return ShownMap(frames=frames, heat=heat, seen=seen, times_s=times_s, fps=float(1 / interval_s))
+
+
+def _each_once(
+    sampled: Int[np.ndarray, " sampled"], values: Float[Tensor, "sampled height width"]
+) -> tuple[Int[np.ndarray, " taken"], Float[Tensor, "taken height width"]]:
+    """The frames that were sampled, each once, with the average of its maps: a slow video gives a frame several times."""
+    taken, first = np.unique(sampled, return_index=True)
+    return taken, torch.stack([part.mean(0) for part in values.tensor_split(first[1:].tolist())])
 
 
 def _between(
-    values: Float[Tensor, "sampled height width"], places: Float[np.ndarray, " time"]
-) -> Float[Tensor, "time height width"]:
+    values: Float[Tensor, "sampled height width"], places: Shaped[np.ndarray, " time"]
+) -> Iterator[Float[Tensor, "height width"]]:
     """Maps at fractional places between the sampled ones."""
-    low = np.floor(places).astype(int)
-    high = np.minimum(low + 1, len(values) - 1)
-    part = torch.from_numpy(places - low).to(values.dtype)[:, None, None]
-    return values[low] * (1 - part) + values[high] * part
+    for place in places.tolist():
+        low = math.floor(place)
+        part = place - low
+        yield values[low] if not part else values[low] * (1 - part) + values[low + 1] * part
 
 
 def check_formats(formats: Sequence[str]) -> list[Format]:
@@ -106,41 +137,81 @@ class Written:
     skipped: tuple[Skipped, ...]
 
 
-def write_explanations(
-    found: Explanations,
-    folder: str | Path,
-    *,
-    formats: Sequence[Format] = ("mp4",),
-    signed: bool = False,
-    progress: bool = False,
-) -> Written:
-    """Write each map in each format; every file is there in full or not at all.
+class MapWriter:
+    """Writes maps as they come: `explain(..., each=MapWriter(folder))`. Every file is there in full or not at all.
+
+    A map in which nothing speaks for the class is listed, not drawn, unless what speaks against it is shown, too.
 
     Args:
-        found: from `explain`.
         folder: where.
-        formats: `mp4`, `gif` and `webp` are the video with the map on top; `png` is a contact sheet with a timeline, and a
-            space-time view; `npz` holds the numbers.
+        formats: `mp4`, `gif` and `webp` are the video with the map on top (of a video that is faster than browsers show the
+            last two, every second frame, or fewer); `png` is a contact sheet with a timeline, and a space-time view; `npz`
+            holds the numbers.
         signed: whether to show what speaks against the class, too; maps of concepts always do.
-        progress: whether to show a progress bar.
 
     Raises:
         InputError: for another format.
+    """
+
+    def __init__(self, folder: str | Path, *, formats: Sequence[str] = ("mp4",), signed: bool = False) -> None:
+        self._folder, self._formats, self._signed = Path(folder), check_formats(formats), signed
+        self._files: list[Path] = []
+        self._skipped: list[Skipped] = []
+        self._taken: set[str] = set()
+        self._scales: dict[tuple[object, ...], float] = {}
+        self._blank: set[tuple[object, ...]] = set()
+
+    def __call__(self, explanation: Explanation) -> None:
+        """Write one map; the parts of a map come after the whole.
+
+        Raises:
+            OutputError: if a file cannot be written.
+        """
+        signed, which = self._signed or bool(explanation.concept), _map_of(explanation)
+        formats: list[Format] = self._formats
+        if not signed and explanation.part == "whole" and not bool((values_of(explanation) > 0).any()):
+            self._blank.add(which)
+            self._skipped.append(Skipped(path=explanation.source.key, reason=_nothing_for(explanation)))
+        if not signed and which in self._blank:
+            formats = [one for one in formats if one == "npz"]
+        name = _free_name(explanation, self._taken)
+        try:
+            self._files += _write(explanation, self._folder, name, formats, self._scales, signed=signed)
+        except MediaError as error:
+            self._skipped.append(Skipped(path=str(error.path), reason=error.reason))
+
+    @property
+    def written(self) -> Written:
+        """What has been written until now."""
+        return Written(files=tuple(self._files), skipped=tuple(self._skipped))
+
+
+def write_explanations(
+    found: Explanations, folder: str | Path, *, formats: Sequence[str] = ("mp4",), signed: bool = False
+) -> Written:
+    """Write each map in each format; see `MapWriter`.
+
+    Raises:
+        InputError: for another format, or maps that were not kept.
         OutputError: if a file cannot be written.
     """
-    wanted = check_formats(formats)
-    files: list[Path] = []
-    skipped: list[Skipped] = []
-    names, scales = _names(found.explanations), {}
-    with progress_bar("files", len(names) * len(wanted), visible=progress) as advance:
-        for explanation, name in zip(found.explanations, names, strict=True):
-            try:
-                show_signed = signed or bool(explanation.concept)
-                files += _write(explanation, Path(folder), name, wanted, scales, signed=show_signed)
-            except MediaError as error:
-                skipped.append(Skipped(path=str(error.path), reason=error.reason))
-            advance(len(wanted))
-    return Written(files=tuple(files), skipped=tuple(skipped))
+    writer = MapWriter(folder, formats=formats, signed=signed)
+    for explanation in found.explanations:
+        writer(explanation)
+    return writer.written
+
+
+def values_of(explanation: Explanation) -> Float[Tensor, "time height width"]:
+    """The map itself.
+
+    Raises:
+        InputError: if it was handed on and not kept.
+    """
+    if explanation.values is None:
+        raise InputError(
+            f"`explanation` must hold its map. Got one of {explanation.source.path.name} without. Explain without `each`."
+        )
+    return explanation.values
 
 
 def _write(
@@ -161,9 +232,8 @@ def _write(
     if not wanted:
         return files
     shown = on_video(explanation)
-    heat = shown.heat if signed else shown.heat.clamp(min=0)
-    of = (explanation.source.key, explanation.window, explanation.method, explanation.concept, explanation.layer)
-    scale = scales.setdefault(of, heat_scale(heat))
+    heat = shown.heat if signed else shown.heat.clamp_(min=0)  # in place: it is as large as the video
+    scale = scales.setdefault(_map_of(explanation), heat_scale(heat))
     options: Any = {"signed": signed, "scale": scale, "seen": None if bool(shown.seen.all()) else shown.seen}
     for one in wanted:
         if one == "png":
@@ -173,8 +243,22 @@ def _write(
                 write_picture(files[-1], picture(shown.frames, heat, **pictures))
         else:
             path = folder / f"{name}.{one}"
-            files.append(write_overlay(path, shown.frames, heat, fps=shown.fps, **options))
+            every = max(1, math.ceil(round(shown.fps, 2) / fastest_fps(path.suffix)))  # of a fast video, some frames
+            order = shown.steady[::every]
+            files.append(write_overlay(path, shown.frames[order], heat[order], fps=shown.fps / every, **options))
     return files
+
+
+def _map_of(explanation: Explanation) -> tuple[object, ...]:
+    """What the parts of one map have in common."""
+    return explanation.source.key, explanation.window, explanation.method, explanation.concept, explanation.layer
+
+
+def _nothing_for(explanation: Explanation) -> str:
+    return (
+        f"`{explanation.method}` found nothing at {explanation.layer} that speaks for {explanation.target}."
+        " Show what speaks against it (--signed), or choose another layer or method."
+    )
 
 
 def _write_numbers(explanation: Explanation, path: Path) -> Path:
@@ -183,7 +267,7 @@ def _write_numbers(explanation: Explanation, path: Path) -> Path:
     facts = json.dumps({name: _plain(value) for name, value in explanation.facts().items()})
     np.savez_compressed(
         content,
-        values=explanation.values.numpy(),
+        values=values_of(explanation).numpy(),
         frame_indices=np.array(explanation.frame_indices),
         facts=np.array(facts),
     )
@@ -209,20 +293,16 @@ def _title(explanation: Explanation) -> str:
 _PARTS = {"static": "what survives freezing", "motion": "what does not survive freezing"}
 
 
-def _names(explanations: Sequence[Explanation]) -> list[str]:
-    """A name for each map's files: the video, and what tells it from the others."""
-    layers: dict[tuple[str, str], set[str]] = {}
-    for one in explanations:
-        layers.setdefault((one.method, one.concept), set()).add(one.layer)
-    windowed = any(one.window for one in explanations)
-    taken: dict[str, int] = {}
-    names = []
-    for one in explanations:
-        parts = [one.source.path.stem, f"concept {one.concept}" if one.concept else one.method]
-        parts += [one.layer] if len(layers[one.method, one.concept]) > 1 else []
-        parts += [f"window {one.window}"] if windowed else []
-        parts += [] if one.part == "whole" else [one.part]
-        name = re.sub(r"[^\w.+]+", "-", " ".join(parts))
-        taken[name] = taken.get(name, 0) + 1
-        names.append(name if taken[name] == 1 else f"{name}-{taken[name]}")
-    return names
+def _free_name(explanation: Explanation, taken: set[str]) -> str:
+    """A name for a map's files: the video, and what tells it from others; numbered where another has it."""
+    parts = [
+        explanation.source.path.stem,
+        f"concept {explanation.concept}" if explanation.concept else explanation.method,
+    ]
+    parts += [] if explanation.layer == INPUT else [explanation.layer]
+    parts += [f"window {explanation.window}"] if explanation.window else []
+    parts += [] if explanation.part == "whole" else [explanation.part]
+    name = re.sub(r"[^\w.+]+", "-", " ".join(parts))
+    free = next(one for one in chain([name], (f"{name}-{number}" for number in count(2))) if one not in taken)
+    taken.add(free)
+    return free

@@ -13,7 +13,7 @@ from video_tcav.core.errors import InputError
 
 STRENGTH = 0.6
 _SIGNED_MAP, _PLAIN_MAP = "managua_r", "inferno"  # managua came with matplotlib 3.10, inferno with 1.5
-_SHARE = 0.999
+_SHARE = 0.99
 _DIMMED = 0.35
 _LEVELS, _ZERO = 256, 128
 _BINS, _DROPPED_BITS = 1 << 16, 15
@@ -62,7 +62,7 @@ def blend_heat(
 
 
 def heat_scale(heat: Float[Tensor, "time height width"]) -> float:
-    """The absolute value that 99.9 % of all heat in the clip stays below, zeros left out; 0 if there is no heat.
+    """The absolute value that 99 % of all heat in the clip stays below, zeros left out; 0 if there is no heat.
 
     A few extreme pixels do not make the rest pale, and one hot spot in an empty clip still gets the full colour.
     Exact to half a percent, downwards.

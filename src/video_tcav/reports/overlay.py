@@ -78,6 +78,11 @@ def write_overlay(
     return path
 
 
+def fastest_fps(ending: str) -> float:
+    """How many frames a second a format of files takes."""
+    return _ANIMATIONS[ending].fastest_fps if ending in _ANIMATIONS else float("inf")
+
+
 def _checked_format(path: Path, fps: float) -> _Animation | None:
     """How to write the file; none for a video."""
     ending = path.suffix.lower()

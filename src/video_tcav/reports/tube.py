@@ -29,6 +29,7 @@ from video_tcav.reports.canvas import (
     place_text,
     place_title,
     resized,
+    shrinkage,
     title_height,
     title_lines,
     to_picture,
@@ -126,7 +127,7 @@ def tube_picture(
     times = checked_times(times_s, len(frames))
     layout = _lay_out(title, len(frames), frames.shape[-1], frames.shape[-2])
     small, hot, part = resized(frames, heat, seen, *layout.side)
-    scale = heat_scale(heat) if scale is None else scale
+    scale = (heat_scale(heat) if scale is None else scale) * shrinkage(heat, hot)
     pictures = blend_heat(small, hot, signed=signed, seen=part, scale=scale).permute(0, 2, 3, 1).numpy()
     levels = np.stack([heat_levels(_aslant(one, layout), scale, signed=signed) for one in hot.numpy()])
     with chart_style():

@@ -8,7 +8,7 @@ import torch
 
 import video_tcav as vt
 from tests.unit.models.networks import Convolutions, unchanged
-from video_tcav.attribution import AttributionMap, GradCAM, HiResCAM, make_method
+from video_tcav.attribution import AttributionMap, EigenCAM, GradCAM, HiResCAM, make_method
 from video_tcav.attribution import method as method_module
 from video_tcav.core.errors import (
     AxesError,
@@ -112,8 +112,13 @@ def test_clips_that_are_none(model):
     for wrong in (torch.zeros(3, 4, 12, 16), torch.zeros(1, 4, 3, 12, 16), torch.zeros(0, 3, 4, 12, 16)):
         with pytest.raises(ShapeError, match="`clips` must be a batch of prepared clips, channels_first"):
             GradCAM()(model, wrong, target=0)
+    for wrong in (torch.zeros(1, 3, 5, 12, 16), torch.zeros(1, 3, 4, 12, 12)):
+        with pytest.raises(ShapeError, match=r"`clips` must have 4 frames of \(12, 16\), as the model was loaded for"):
+            GradCAM()(model, wrong, target=0)
     with pytest.raises(NonFiniteError, match="must give finite numbers"):
         GradCAM()(model, clips() * float("nan"), target=0)
+    with pytest.raises(NonFiniteError, match="must give finite numbers"):
+        EigenCAM()(model, clips() * float("nan"), target=0)
 
 
 def test_a_dead_layer_is_an_error_and_never_a_blank_picture(model):

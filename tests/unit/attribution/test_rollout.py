@@ -1,6 +1,8 @@
 """Rollout against the definition, written slowly; and attention weights of fused attention."""
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch.nn import functional as F
 from tests.unit.models.networks import Convolutions, Tokens, unchanged
 from video_tcav.attribution import AttentionRollout
 from video_tcav.attribution.rollout import attention_rollout
-from video_tcav.core.errors import MethodError
+from video_tcav.core.errors import MethodError, NonFiniteError
 from video_tcav.models import load_model
 from video_tcav.models.attention import attention_weights
 
@@ -84,6 +86,8 @@ def test_pytorchs_own_transformer_blocks_are_seen():
     with unchanged(model):
         found = AttentionRollout(layers=("blocks.1",))(model, clip, target=0)
     assert found.layers["blocks.1"].shape == (2, 4, 4, 6)
+    with pytest.raises(NonFiniteError, match="must give finite numbers"):
+        AttentionRollout(layers=("blocks.1",))(model, clip * torch.nan, target=0)
 
 
 def test_answers_are_those_of_fused_attention():
@@ -114,3 +118,25 @@ def test_what_has_no_such_attention_is_refused():
     model = load_model(Tokens(depth=2), frames=8, size=(16, 24))
     with pytest.raises(MethodError, match="one layer of tokens. Got blocks.0, blocks.1"):
         AttentionRollout(layers=("blocks.0", "blocks.1"))(model, torch.randn(1, 3, 8, 16, 24), target=0)
+
+
+def test_threads_see_their_own_attention_and_torch_is_left_as_it_was():
+    fused, interval = F.scaled_dot_product_attention, sys.getswitchinterval()
+    attention = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+
+    def watch(tokens):
+        inputs, seen = torch.ones(1, tokens, 8), []
+        for _ in range(100):
+            with attention_weights(seen.append):
+                attention(inputs, inputs, inputs)
+                F.scaled_dot_product_attention(*[inputs[:, None]] * 3)
+        return [tuple(weights.shape) for weights in seen]
+
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(watch, (5, 9)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == [[(1, 2, tokens, tokens), (1, 1, tokens, tokens)] * 100 for tokens in (5, 9)]
+    assert F.scaled_dot_product_attention is fused

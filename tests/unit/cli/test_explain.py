@@ -31,7 +31,9 @@ def test_a_video_becomes_a_map_with_what_it_is_worth(monkeypatch, capsys, tmp_pa
     for word in ("playing tennis", "layercam", "stages.3", "deletion", "elsewhere", "motion", "6 files"):
         assert word in out
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {f"0-layercam{part}.{ending}" for part in ("", "-static", "-motion") for ending in ("mp4", "npz")}
+    assert names == {
+        f"0-layercam-stages.3{part}.{ending}" for part in ("", "-static", "-motion") for ending in ("mp4", "npz")
+    }
     found = json.loads((tmp_path / "e.json").read_text())
     assert [one["part"] for one in found["explanations"]] == ["whole", "static", "motion"]
     assert 0 <= found["explanations"][0]["deletion"] <= 1
@@ -45,7 +47,7 @@ def test_a_concept_is_mapped(monkeypatch, capsys, tmp_path, videos):
     )
     assert code == 0
     assert "racket" in out and "deletion" not in out
-    assert [path.name for path in tmp_path.iterdir()] == ["0-concept-racket.mp4"]
+    assert [path.name for path in tmp_path.iterdir()] == ["0-concept-racket-stages.3.mp4"]
 
 
 def test_methods_are_listed(monkeypatch, capsys):

@@ -62,9 +62,30 @@ class Averages(nn.Module):
         return self.head(self.stages(clip).mean((2, 3, 4)))
 
 
+class PaddedByHand(nn.Module):
+    """Convolutions without padding behind padding by hand, as networks from TensorFlow have: more at the end than in front."""
+
+    def __init__(self):
+        super().__init__()
+        stages = Averages().stages
+        for conv in stages:
+            conv.padding = (0, 0, 0)
+        first, second, third = stages
+        self.stages = nn.Sequential(
+            nn.Sequential(nn.ConstantPad3d((2, 3, 3, 3, 0, 0), 0.0), first),
+            nn.Sequential(nn.ReplicationPad3d(1), second),
+            nn.Sequential(nn.ZeroPad3d((0, 1, 0, 1, 1, 0)), third),
+        )
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, clip):
+        return self.head(self.stages(clip).mean((2, 3, 4)))
+
+
+@pytest.mark.parametrize("network", [Averages, PaddedByHand])
 @pytest.mark.parametrize("layer", ["stages.0", "stages.1", "stages.2"])
-def test_the_middle_of_what_a_position_sees_is_where_it_is_said_to_lie(layer):
-    model = vt.load_model(Averages(), frames=12, size=(48, 64))
+def test_the_middle_of_what_a_position_sees_is_where_it_is_said_to_lie(layer, network):
+    model = vt.load_model(network(), frames=12, size=(48, 64))
     spacings = spacings_of(model, layer)
     clip = torch.zeros(1, 3, 12, 48, 64, requires_grad=True)
     seen = {}

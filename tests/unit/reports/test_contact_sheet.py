@@ -159,3 +159,10 @@ def test_the_same_clip_gives_the_same_picture():
 def test_what_does_not_fit_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         sheet_of(grey_clip(3, 8, 8), torch.zeros(3, 8, 8), **options)
+
+
+def test_fine_heat_is_as_strong_on_a_small_picture_as_in_the_video():
+    """Grain of one pixel is averaged away as frames shrink; its place must be seen all the same."""
+    frames, heat = grey_clip(8, 240, 320), torch.zeros(8, 240, 320)
+    heat[:, 60:120:4, 60:120:4] = 1.0
+    assert (colourful(sheet_of(frames, heat))[:300] > 60).sum() > 300

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import video_tcav as vt
 from video_tcav.core.errors import InputError, OutputError
@@ -90,7 +91,7 @@ def test_a_still_is_shown_as_often_as_the_model_saw_it(tmp_path):
 @pytest.mark.parametrize("ending", ["mp4", "gif", "webp"])
 def test_videos_keep_size_and_rate(video, tmp_path, ending):
     written = write_explanations(several(explanation(video)), tmp_path / "out", formats=[ending])
-    assert [path.name for path in written.files] == [f"clip-gradcam.{ending}"]
+    assert [path.name for path in written.files] == [f"clip-gradcam-stages.3.{ending}"]
     if ending != "webp":  # FFmpeg does not read animated WebP
         info = probe_video(written.files[0])
         assert (info.height, info.width) == (40, 60)
@@ -100,8 +101,12 @@ def test_videos_keep_size_and_rate(video, tmp_path, ending):
 
 def test_pictures_and_numbers(video, tmp_path):
     written = write_explanations(several(explanation(video)), tmp_path / "out", formats=["png", "npz"])
-    assert {path.name for path in written.files} == {"clip-gradcam.png", "clip-gradcam-tube.png", "clip-gradcam.npz"}
-    with np.load(tmp_path / "out" / "clip-gradcam.npz") as content:  # unpickles nothing by default
+    assert {path.name for path in written.files} == {
+        "clip-gradcam-stages.3.png",
+        "clip-gradcam-stages.3-tube.png",
+        "clip-gradcam-stages.3.npz",
+    }
+    with np.load(tmp_path / "out" / "clip-gradcam-stages.3.npz") as content:  # unpickles nothing by default
         assert np.array_equal(content["values"], explanation(video).values.numpy())
         assert content["frame_indices"].tolist() == [6, 9, 12, 15]
         facts = json.loads(str(content["facts"]))
@@ -109,20 +114,37 @@ def test_pictures_and_numbers(video, tmp_path):
 
 
 def test_what_speaks_against_is_shown_on_demand_and_for_concepts(video, tmp_path):
-    negative = -explanation(video).values.abs()
-    one = explanation(video, values=negative)
+    one = explanation(video)
     plain = write_explanations(several(one), tmp_path / "a").files[0]
     signed = write_explanations(several(one), tmp_path / "b", signed=True).files[0]
     concept = write_explanations(several(replace(one, concept="swing")), tmp_path / "c").files[0]
-    assert concept.name == "clip-concept-swing.mp4"
+    assert concept.name == "clip-concept-swing-stages.3.mp4"
     assert plain.read_bytes() != signed.read_bytes() == concept.read_bytes()
+
+
+def test_what_speaks_for_nothing_is_no_picture(video, tmp_path):
+    one = explanation(video, values=-explanation(video).values.abs())
+    parts = [one, replace(one, part="static", values=one.values / 2), replace(one, part="motion")]
+    written = write_explanations(several(*parts, explanation(video, window=1)), tmp_path, formats=["mp4", "npz"])
+    assert {path.name for path in written.files} == {
+        *(f"clip-gradcam-stages.3{part}.npz" for part in ("", "-static", "-motion")),
+        "clip-gradcam-stages.3-window-1.mp4",
+        "clip-gradcam-stages.3-window-1.npz",
+    }
+    assert [one.path for one in written.skipped] == [video.key]
+    assert "found nothing at stages.3 that speaks for swing" in written.skipped[0].reason
+    assert "--signed" in written.skipped[0].reason
 
 
 def test_parts_are_shown_on_the_scale_of_the_whole(video, tmp_path):
     whole = explanation(video)
     parts = [whole, replace(whole, part="static", values=whole.values / 4), replace(whole, part="motion")]
     files = write_explanations(several(*parts), tmp_path / "out").files
-    assert [path.name for path in files] == ["clip-gradcam.mp4", "clip-gradcam-static.mp4", "clip-gradcam-motion.mp4"]
+    assert [path.name for path in files] == [
+        "clip-gradcam-stages.3.mp4",
+        "clip-gradcam-stages.3-static.mp4",
+        "clip-gradcam-stages.3-motion.mp4",
+    ]
     alone = write_explanations(several(replace(whole, values=whole.values / 4)), tmp_path / "alone").files[0]
     assert alone.read_bytes() == files[0].read_bytes() == files[2].read_bytes() != files[1].read_bytes()
 
@@ -132,18 +154,48 @@ def test_names_tell_maps_apart(video, tmp_path):
     many = [one, replace(one, layer="stages.1"), replace(one, window=1), replace(one, method="ig", layer="input"), one]
     files = write_explanations(several(*many), tmp_path, formats=["npz"]).files
     assert [path.stem for path in files] == [
-        "clip-gradcam-stages.3-window-0",
-        "clip-gradcam-stages.1-window-0",
+        "clip-gradcam-stages.3",
+        "clip-gradcam-stages.1",
         "clip-gradcam-stages.3-window-1",
-        "clip-ig-window-0",
-        "clip-gradcam-stages.3-window-0-2",
+        "clip-ig",
+        "clip-gradcam-stages.3-2",
+    ]
+
+
+def test_no_file_is_written_over(video, tmp_path):
+    one = explanation(video, concept="x", layer="input")
+    files = write_explanations(several(one, one, replace(one, concept="x 2")), tmp_path, formats=["npz"]).files
+    assert [path.stem for path in files] == ["clip-concept-x", "clip-concept-x-2", "clip-concept-x-2-2"]
+
+
+def test_of_a_fast_video_animations_show_some_frames(tmp_path):
+    frames = torch.arange(0, 240, 8, dtype=torch.uint8).reshape(30, 1, 1, 1).expand(30, 3, 40, 60)
+    vt.write_video(tmp_path / "fast.mp4", frames, fps=60)
+    one = explanation(find_videos(tmp_path / "fast.mp4")[0])
+    files = write_explanations(several(one), tmp_path / "out", formats=["mp4", "gif", "webp"]).files
+    shown = {path.suffix: probe_video(path).frame_count for path in files if path.suffix != ".webp"}
+    assert shown == {".mp4": 10, ".gif": 5}
+    with Image.open(tmp_path / "out" / "fast-gradcam-stages.3.webp") as animation:
+        assert animation.n_frames == 10  # type: ignore[attr-defined]
+    assert probe_video(tmp_path / "out" / "fast-gradcam-stages.3.gif").duration_s == pytest.approx(1 / 6, abs=0.02)
+
+
+def test_a_frame_that_was_taken_several_times_has_the_average(video):
+    values = torch.tensor([1.0, 2.0, 6.0, 4.0])[:, None, None].expand(4, 8, 8)
+    shown = on_video(explanation(video, values=values, frame_indices=(6, 7, 7, 9)))
+    assert shown.heat[:, 20, 30].tolist() == [1.0, 4.0, 4.0, 4.0]
+    values = torch.tensor([1.0, 2.0, 6.0, 8.0])[:, None, None].expand(4, 8, 8)
+    assert on_video(explanation(video, values=values, frame_indices=(6, 6, 6, 8))).heat[:, 20, 30].tolist() == [
+        3,
+        5.5,
+        8,
     ]
 
 
 def test_a_video_that_has_gone_is_listed_and_the_others_are_written(video, tmp_path):
     gone = VideoSource(path=tmp_path / "gone.mp4", kind="video")
     written = write_explanations(several(explanation(gone), explanation(video)), tmp_path / "out")
-    assert [path.name for path in written.files] == ["clip-gradcam.mp4"]
+    assert [path.name for path in written.files] == ["clip-gradcam-stages.3.mp4"]
     assert "gone.mp4" in written.skipped[0].path
 
 
@@ -155,3 +207,15 @@ def test_what_cannot_be_written(video, tmp_path):
     for ending in ("mp4", "png", "npz"):
         with pytest.raises(OutputError, match="must be writable"):
             write_explanations(several(explanation(video)), tmp_path / "file", formats=[ending])
+
+
+def test_uneven_times_keep_their_pace(video):
+    shown = on_video(explanation(video))
+    uneven = replace(shown, times_s=np.array([0, 0.1, 0.2, 0.3, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2]))
+    assert uneven.steady.tolist() == [0, 1, 2, 3, 3, 3, 3, 4, 5, 6, 7, 8, 9]
+    assert shown.steady.tolist() == list(range(10))
+
+
+def test_a_map_that_was_handed_on_cannot_be_written_again(video, tmp_path):
+    with pytest.raises(InputError, match="`explanation` must hold its map. Got one of clip.mp4 without"):
+        write_explanations(several(explanation(video, values=None)), tmp_path)

@@ -100,7 +100,7 @@ def test_the_unit_of_heat_does_not_matter(factor, signed):
 
 def test_the_scale_is_the_high_quantile_of_what_is_not_zero():
     heat = drawn(4, 50, 60, seed=3) ** 3 - 0.2
-    assert heat_scale(heat) == pytest.approx(float(heat.abs().quantile(0.999)), rel=0.006)
+    assert heat_scale(heat) == pytest.approx(float(heat.abs().quantile(0.99)), rel=0.006)
     with_zeros = torch.cat([heat, torch.zeros(40, 50, 60)])
     assert heat_scale(with_zeros) == heat_scale(heat) == heat_scale(-heat) == heat_scale(heat.double())
     assert heat_scale(torch.zeros(2, 3, 4)) == 0

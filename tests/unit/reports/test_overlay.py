@@ -48,7 +48,9 @@ def test_the_hottest_pixel_keeps_its_place_in_its_frame(tmp_path, ending):
         if place is None:
             assert colour.max() < 12
         else:
-            found = np.unravel_index(int(colour.argmax()), colour.shape)
+            found = (
+                (colour >= 0.8 * colour.max()).nonzero().float().mean(0).tolist()
+            )  # the top colour is paler than its rim
             assert np.abs(np.subtract(found, place)).max() <= 2 and colour.max() > 60
 
 
