@@ -51,7 +51,8 @@ def page_id(page: Path) -> str:
 
 
 def options(name: str) -> set[str]:
-    return {option for parameter in COMMANDS[name].params for option in parameter.opts if option.startswith("-")}
+    given = [parameter.opts + parameter.secondary_opts for parameter in COMMANDS[name].params]
+    return {option for some in given for option in some if option.startswith("-")}
 
 
 def console_lines(page: Path) -> list[str]:
