@@ -7,8 +7,9 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from video_tcav.concepts.bank.clips import clip_by_key
@@ -110,6 +111,7 @@ def add_file(
     kind: Kind | None,
     verdict: Verdict,
     origin: Origin | None,
+    group: str | None = None,
 ) -> BankClip:
     """Copy a file into the bank as it is; the same file for the same concept twice is one clip."""
     ending = path.suffix.lower()
@@ -122,7 +124,9 @@ def add_file(
         info = probe_video(path)
         copy_synced(path, copy)
         digest = file_digest(copy)
-        given = origin or _imported(path, digest, info.timestamps_s.tolist(), info.duration_s)
+        start_s = float(info.timestamps_s[0])
+        span_s = (start_s, start_s + info.duration_s)
+        given = origin or imported_origin(path, digest, info.timestamps_s, span_s, group)
         new = new_clip(
             concept=concept,
             kind=kind,
@@ -136,6 +140,23 @@ def add_file(
             fps=info.fps,
         )
         return clip_by_key(database, new.key) or store(database, copy, new)
+
+
+def imported_origin(
+    path: Path, digest: str, times_s: Float[np.ndarray, " time"], span_s: tuple[float, float], group: str | None
+) -> Origin:
+    """Where a clip comes from that a person brought: the file itself."""
+    return Origin(
+        video=str(path.absolute()),
+        video_digest=digest,
+        start_s=span_s[0],
+        end_s=span_s[1],
+        times_s=tuple(times_s.tolist()),
+        boxes=(),
+        label="",
+        score=1.0,
+        proposer={"name": "import", **({"group": group} if group else {})},
+    )
 
 
 def new_clip(
@@ -247,20 +268,6 @@ def _key(origin: Origin, kind: str, concept: str) -> str:
     cut = json.loads(origin.to_json())
     what = [cut[name] for name in ("video_digest", "start_s", "end_s", "times_s", "boxes", "label")]
     return hashlib.sha256(json.dumps([*what, kind, concept]).encode()).hexdigest()
-
-
-def _imported(path: Path, digest: str, times_s: list[float], duration_s: float) -> Origin:
-    return Origin(
-        video=str(path.absolute()),
-        video_digest=digest,
-        start_s=times_s[0],
-        end_s=times_s[0] + duration_s,
-        times_s=tuple(times_s),
-        boxes=(),
-        label="",
-        score=1.0,
-        proposer={"name": "import"},
-    )
 
 
 def _check_frames(frames: Tensor, kind: str) -> None:

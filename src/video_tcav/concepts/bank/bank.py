@@ -8,16 +8,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from video_tcav.concepts.bank import adding, changes, clips, embeddings
+from video_tcav.concepts.bank import adding, changes, check, clips, embeddings, export, merge
 from video_tcav.concepts.bank.database import Database
 from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, Origin, Verdict
 from video_tcav.core.errors import BankError
-
-_COUNTS = """
-SELECT name, total(verdict = 'open') AS open, total(verdict = 'accepted') AS accepted,
-    total(verdict = 'rejected') AS rejected, count(DISTINCT CASE WHEN verdict = 'accepted' THEN shared END) AS videos
-FROM concepts LEFT JOIN clips ON concept_id = concepts.id GROUP BY concepts.id ORDER BY name COLLATE NOCASE, name
-"""
 
 
 class ConceptBank:
@@ -28,11 +22,12 @@ class ConceptBank:
 
     Attributes:
         folder: of the bank, absolute.
+        database: behind it, for the other modules of this package.
     """
 
     def __init__(self, database: Database) -> None:
         self.folder = database.folder
-        self._database = database
+        self.database = database
 
     @classmethod
     def open(cls, folder: str | Path, *, create: bool = False) -> "ConceptBank":
@@ -50,7 +45,7 @@ class ConceptBank:
 
     def close(self) -> None:
         """Let go of the bank; closing twice is no error."""
-        self._database.close()
+        self.database.close()
 
     def __enter__(self) -> "ConceptBank":
         return self
@@ -92,7 +87,7 @@ class ConceptBank:
             OutputError: if the disk is full or the bank cannot be written to; nothing was changed.
         """
         return adding.add_clip(
-            self._database,
+            self.database,
             frames,
             fps=fps,
             concept=concept,
@@ -126,12 +121,12 @@ class ConceptBank:
             InputError: if a value is not possible.
             OutputError: if the disk is full or the bank cannot be written to; nothing was changed.
         """
-        return adding.add_file(self._database, Path(path), concept=concept, kind=kind, verdict=verdict, origin=origin)
+        return adding.add_file(self.database, Path(path), concept=concept, kind=kind, verdict=verdict, origin=origin)
 
     def has(self, *, video_digest: str, tube: str, kind: Kind) -> bool:
         """Whether this version of a tube is in the bank, under whatever concept and verdict."""
         asked = "SELECT 1 FROM clips WHERE video_digest = ? AND tube = ? AND kind = ? LIMIT 1"
-        return bool(self._database.read(asked, [video_digest, tube, kind]))
+        return bool(self.database.read(asked, [video_digest, tube, kind]))
 
     def clip(self, id: int) -> BankClip:
         """One clip.
@@ -175,7 +170,7 @@ class ConceptBank:
             BankError: if a row was tampered with.
         """
         wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
-        return clips.find_clips(self._database, wanted, limit=limit, offset=offset, order=order)
+        return clips.find_clips(self.database, wanted, limit=limit, offset=offset, order=order)
 
     def count(
         self,
@@ -189,29 +184,20 @@ class ConceptBank:
     ) -> int:
         """How many clips `clips` would give without a limit."""
         wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
-        return clips.count_clips(self._database, wanted)
+        return clips.count_clips(self.database, wanted)
 
     def concepts(self) -> list[ConceptCount]:
         """All concepts by name, those without clips too."""
-        return [
-            ConceptCount(
-                name=str(row["name"]),
-                open=int(row["open"]),
-                accepted=int(row["accepted"]),
-                rejected=int(row["rejected"]),
-                videos=int(row["videos"]),
-            )
-            for row in self._database.read(_COUNTS)
-        ]
+        return clips.count_concepts(self.database)
 
     def labels(self) -> list[str]:
         """What detectors called the clips, sorted."""
-        found = self._database.read("SELECT DISTINCT label FROM clips WHERE label != '' ORDER BY label")
+        found = self.database.read("SELECT DISTINCT label FROM clips WHERE label != '' ORDER BY label")
         return [str(row["label"]) for row in found]
 
     def videos(self) -> list[str]:
         """Paths of the source videos, sorted."""
-        return [str(row["video"]) for row in self._database.read("SELECT DISTINCT video FROM clips ORDER BY video")]
+        return [str(row["video"]) for row in self.database.read("SELECT DISTINCT video FROM clips ORDER BY video")]
 
     def set_verdict(self, ids: Sequence[int], verdict: Verdict) -> None:
         """Judge clips; one step of undo, or none where all were judged so already.
@@ -219,7 +205,7 @@ class ConceptBank:
         Raises:
             BankError: if one is no clip of the bank; then none is judged.
         """
-        changes.set_verdict(self._database, ids, verdict)
+        changes.set_verdict(self.database, ids, verdict)
 
     def move(self, ids: Sequence[int], concept: str) -> None:
         """Put clips into a concept, made where it is new; an empty name takes them out. One step of undo.
@@ -228,7 +214,7 @@ class ConceptBank:
             InputError: if the name is not possible.
             BankError: if one is no clip of the bank; then none is moved.
         """
-        changes.move(self._database, ids, concept)
+        changes.move(self.database, ids, concept)
 
     def rename_concept(self, name: str, new: str) -> None:
         """Give a concept another name; into one that there is, the two are joined. One step of undo.
@@ -237,7 +223,7 @@ class ConceptBank:
             InputError: if the new name is not possible.
             BankError: if there is no such concept.
         """
-        changes.rename(self._database, name, new)
+        changes.rename(self.database, name, new)
 
     def add_concept(self, name: str) -> None:
         """Make an empty concept; one step of undo, or none where it is there already.
@@ -245,7 +231,7 @@ class ConceptBank:
         Raises:
             InputError: if the name is not possible.
         """
-        changes.add_concept(self._database, name)
+        changes.add_concept(self.database, name)
 
     def undo(self) -> str | None:
         """Take back the last verdict, move, name or new concept, of whatever process and day.
@@ -253,7 +239,7 @@ class ConceptBank:
         Returns:
             What was taken back, in words; `None` if nothing is left.
         """
-        return changes.undo(self._database)
+        return changes.undo(self.database)
 
     def set_embeddings(self, space: str, vectors: Mapping[int, np.ndarray]) -> None:
         """Keep one vector a clip; a clip's earlier vector in that space is replaced.
@@ -266,11 +252,11 @@ class ConceptBank:
             InputError: if vectors are not finite or differ in length.
             BankError: if one is no clip of the bank.
         """
-        embeddings.set_embeddings(self._database, space, vectors)
+        embeddings.set_embeddings(self.database, space, vectors)
 
     def embeddings(self, space: str | None = None) -> tuple[list[int], Float[np.ndarray, "clip feature"]]:
         """Clips and their vectors in a space; in the latest where none is named."""
-        return embeddings.read_embeddings(self._database, space)
+        return embeddings.read_embeddings(self.database, space)
 
     def similar(self, id: int, *, count: int = 20) -> list[int]:
         """Clips like one, nearest first by cosine.
@@ -278,4 +264,22 @@ class ConceptBank:
         Raises:
             BankError: if it has no embedding.
         """
-        return embeddings.similar_clips(self._database, id, count)
+        return embeddings.similar_clips(self.database, id, count)
+
+    def check(self) -> list[str]:
+        """What is wrong, in words: files missing or changed, rows that cannot be read, files that no clip has."""
+        return check.find_problems(self.database)
+
+    def repair(self) -> list[Path]:
+        """Remove the files that no clip has, such as a killed process leaves, and say which."""
+        return check.remove_unnamed_files(self.database)
+
+    def export(
+        self, folder: str | Path, *, concepts: Sequence[str] | None = None, verdict: Verdict | None = "accepted"
+    ) -> Path:
+        """Copy clips to a new folder, see `export_clips`; the manifest."""
+        return export.export_clips(self, folder, concepts=concepts, verdict=verdict)
+
+    def merge(self, other: "ConceptBank") -> int:
+        """Take over clips and decisions of another bank, see `merge_banks`; how many clips are new."""
+        return merge.merge_banks(self, other).added

@@ -21,21 +21,25 @@ def set_verdict(database: Database, ids: Sequence[int], verdict: Verdict) -> Non
     """Judge clips."""
     one_of("verdict", verdict, VERDICTS)
     with database.transaction() as change:
-        other = [one for one in _states(change, ids) if one[2] != verdict]
+        other = [one for one in states(change, ids) if one[2] != verdict]
         if other:
-            _update(change, [(clip, concept, verdict) for clip, concept, _ in other])
-            remember(change, f"{_clips(other)} {'left open' if verdict == 'open' else verdict}", other)
+            update(change, [(clip, concept, verdict) for clip, concept, _ in other])
+            remember(change, f"{clips_in_words(other)} {'left open' if verdict == 'open' else verdict}", other)
 
 
 def move(database: Database, ids: Sequence[int], concept: str) -> None:
     """Put clips into a concept, which is made if it is new; an empty name takes them out of theirs."""
     name = concept_name(concept) if concept else ""
     with database.transaction() as change:
-        other = [one for one in _states(change, ids) if one[1] != name]
+        other = [one for one in states(change, ids) if one[1] != name]
         if other:
-            added = [name] if name and not _has(change, name) else []
-            _update(change, [(clip, name, verdict) for clip, _, verdict in other])
-            words = f"{_clips(other)} moved to {name}" if name else f"{_clips(other)} taken out of the concept"
+            added = [name] if name and not has_concept(change, name) else []
+            update(change, [(clip, name, verdict) for clip, _, verdict in other])
+            words = (
+                f"{clips_in_words(other)} moved to {name}"
+                if name
+                else f"{clips_in_words(other)} taken out of the concept"
+            )
             remember(change, words, other, added=added)
 
 
@@ -43,14 +47,14 @@ def rename(database: Database, name: str, new: str) -> None:
     """Give a concept another name; into one that there is, its clips join that one's."""
     new = concept_name(new)
     with database.transaction() as change:
-        if not _has(change, name):
+        if not has_concept(change, name):
             raise _no_concept(change, database, name)
         if name == new:
             return
-        joined = _has(change, new)
+        joined = has_concept(change, new)
         before = _read(change.execute(f"{_STATE} WHERE concepts.name = ?", [name]))
         concept_id(change, new)
-        _update(change, [(clip, new, verdict) for clip, _, verdict in before])
+        update(change, [(clip, new, verdict) for clip, _, verdict in before])
         change.execute("DELETE FROM concepts WHERE name = ?", [name])
         words = f"concept {name} joined with {new}" if joined else f"concept {name} renamed to {new}"
         remember(change, words, before, added=[] if joined else [new], removed=[name])
@@ -60,7 +64,7 @@ def add_concept(database: Database, name: str) -> None:
     """Make an empty concept; one that is there stays as it is."""
     name = concept_name(name)
     with database.transaction() as change:
-        if not _has(change, name):
+        if not has_concept(change, name):
             concept_id(change, name)
             remember(change, f"concept {name} added", [], added=[name])
 
@@ -73,7 +77,7 @@ def undo(database: Database) -> str | None:
             return None
         try:
             before = json.loads(row["before"])
-            _update(change, [(int(clip), str(concept), str(verdict)) for clip, concept, verdict in before["clips"]])
+            update(change, [(int(clip), str(concept), str(verdict)) for clip, concept, verdict in before["clips"]])
             for name in before["removed"]:
                 concept_id(change, name)
             for name in before["added"]:
@@ -95,7 +99,12 @@ def remember(
     change.execute("INSERT INTO changes (words, before) VALUES (?, ?)", [words, content])
 
 
-def _states(change: sqlite3.Connection, ids: Sequence[int]) -> State:
+def states(change: sqlite3.Connection, ids: Sequence[int]) -> State:
+    """How clips are.
+
+    Raises:
+        BankError: if one is no clip of the bank.
+    """
     found = _read(change.execute(f"{_STATE} WHERE clips.id IN (SELECT value FROM json_each(?))", [ids_json(ids)]))
     missing = sorted(set(ids) - {clip for clip, _, _ in found})
     if missing:
@@ -107,13 +116,15 @@ def _read(rows: sqlite3.Cursor) -> State:
     return [(int(row["id"]), str(row["concept"]), str(row["verdict"])) for row in rows]
 
 
-def _update(change: sqlite3.Connection, state: State) -> None:
+def update(change: sqlite3.Connection, state: State) -> None:
+    """Make clips be so."""
     numbers = {concept: concept_id(change, concept) for _, concept, _ in state}
     rows = [(numbers[concept], verdict, clip) for clip, concept, verdict in state]
     change.executemany("UPDATE clips SET concept_id = ?, verdict = ? WHERE id = ?", rows)
 
 
-def _has(change: sqlite3.Connection, name: str) -> bool:
+def has_concept(change: sqlite3.Connection, name: str) -> bool:
+    """Whether there is a concept of that name."""
     return change.execute("SELECT 1 FROM concepts WHERE name = ?", [name]).fetchone() is not None
 
 
@@ -130,5 +141,6 @@ def _no_concept(change: sqlite3.Connection, database: Database, name: str) -> Ba
     return BankError(f"`concept` must be one of the bank {database.folder}. Got {name[:80]!r}. {there}")
 
 
-def _clips(state: State) -> str:
+def clips_in_words(state: State) -> str:
+    """How many clips, or which one."""
     return f"clip {state[0][0]}" if len(state) == 1 else f"{len(state)} clips"

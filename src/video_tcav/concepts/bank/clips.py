@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from video_tcav.concepts.bank.database import Database
 from video_tcav.concepts.bank.files import clip_path
-from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, Kind, Origin, Verdict, one_of
+from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, ConceptCount, Kind, Origin, Verdict, one_of
 from video_tcav.core.errors import BankError, InputError
 
 Order = Literal["quality", "added", "given"]
@@ -17,6 +17,11 @@ Order = Literal["quality", "added", "given"]
 _SELECT = (
     "SELECT clips.*, coalesce(concepts.name, '') AS concept FROM clips LEFT JOIN concepts ON concepts.id = concept_id"
 )
+_COUNTS = """
+SELECT name, total(verdict = 'open') AS open, total(verdict = 'accepted') AS accepted,
+    total(verdict = 'rejected') AS rejected, count(DISTINCT CASE WHEN verdict = 'accepted' THEN shared END) AS videos
+FROM concepts LEFT JOIN clips ON concept_id = concepts.id GROUP BY concepts.id ORDER BY name COLLATE NOCASE, name
+"""
 _ORDERS = {"quality": "quality DESC, clips.id", "added": "clips.id", "given": "clips.id"}
 
 
@@ -128,6 +133,44 @@ def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
         ) from error
 
 
+def count_concepts(database: Database) -> list[ConceptCount]:
+    """How many clips each concept has, by name."""
+    return [
+        ConceptCount(
+            name=str(row["name"]),
+            open=int(row["open"]),
+            accepted=int(row["accepted"]),
+            rejected=int(row["rejected"]),
+            videos=int(row["videos"]),
+        )
+        for row in database.read(_COUNTS)
+    ]
+
+
+def main_kind(clips: list[BankClip]) -> Kind | None:
+    """The kind that a concept's name alone stands for: moving clips, or whatever there is."""
+    there = {clip.kind for clip in clips}
+    return next((kind for kind in KINDS if kind in there), None)
+
+
+def groups_of(database: Database) -> dict[int, str]:
+    """For each clip, what it shares with clips that are not independent of it.
+
+    That is the path of the source video (one path for all copies of a video), or the group that a manifest named.
+    """
+    asked = """
+        SELECT id, CASE WHEN shared = video_digest THEN min(video) OVER (PARTITION BY shared) ELSE shared END AS name
+        FROM clips
+    """
+    return {int(row["id"]): str(row["name"]) for row in database.read(asked)}
+
+
+def all_rows(database: Database) -> list[sqlite3.Row]:
+    """The rows of all clips, unread, in the order in which they came."""
+    return database.read(f"{_SELECT} ORDER BY clips.id")
+
+
 def clip_by_key(database: Database, key: str) -> BankClip | None:
+    """The clip of a key."""
     rows = database.read(f"{_SELECT} WHERE key = ?", [key])
     return read_row(database.folder, rows[0]) if rows else None
