@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from video_tcav.cli import options, render
-from video_tcav.concepts import ConceptBank, export_clips, import_clips, merge_banks
+from video_tcav.concepts import ConceptBank, export_clips, merge_banks
+from video_tcav.concepts.bank import plan_import, run_import
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, write_json
 
@@ -78,8 +79,9 @@ def import_(
     strict: options.Strict = False,
 ) -> None:
     """Copy clips into a bank, which is made if there is none; what it has already stays as it is."""
+    plan = plan_import(paths, concept=concept, kind=kind)  # before the bank is made: a wrong path leaves none behind
     with ConceptBank.open(bank, create=True) as opened:
-        found = import_clips(opened, paths, concept=concept, kind=kind, verdict=verdict, strict=strict, progress=True)
+        found = run_import(opened, plan, verdict=verdict, strict=strict, progress=True)
     known = f", {found.known} known already" if found.known else ""
     render.out.print(f"{_number(found.added, 'new clip')}{known}: {bank}", markup=False, soft_wrap=True)
     render.skipped(found.skipped)

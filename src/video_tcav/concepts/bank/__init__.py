@@ -2,7 +2,7 @@
 
 from video_tcav.concepts.bank.bank import ConceptBank
 from video_tcav.concepts.bank.export import export_clips
-from video_tcav.concepts.bank.importing import Imported, import_clips
+from video_tcav.concepts.bank.importing import Imported, import_clips, plan_import, run_import
 from video_tcav.concepts.bank.merge import Merged, merge_banks
 from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, ConceptCount, Kind, Origin, Verdict
 from video_tcav.concepts.bank.sources import bank_sources
@@ -22,4 +22,6 @@ __all__ = [
     "export_clips",
     "import_clips",
     "merge_banks",
+    "plan_import",
+    "run_import",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from video_tcav.concepts.bank import adding, changes, check, clips, embeddings, export, merge
+from video_tcav.concepts.bank import adding, changes, check, clips, embeddings, export, files, merge
 from video_tcav.concepts.bank.database import Database
 from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, Origin, Verdict
 from video_tcav.core.errors import BankError
@@ -132,11 +132,12 @@ class ConceptBank:
         """One clip.
 
         Raises:
-            BankError: if there is none of that number.
+            BankError: if there is none of that number, or its file is a link out of the bank.
         """
         found = self.clips(ids=[id])
         if not found:
             raise BankError(f"`id` must be a clip of the bank. Got {id}, which is none. Load the list again.")
+        files.check_inside(self.folder, found[0].path)
         return found[0]
 
     def clips(

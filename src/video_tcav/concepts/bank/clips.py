@@ -9,7 +9,17 @@ from typing import Any, Literal, get_args
 
 from video_tcav.concepts.bank.database import Database
 from video_tcav.concepts.bank.files import clip_path
-from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, ConceptCount, Kind, Origin, Verdict, one_of
+from video_tcav.concepts.bank.records import (
+    KINDS,
+    VERDICTS,
+    BankClip,
+    ConceptCount,
+    Kind,
+    Origin,
+    Verdict,
+    concept_name,
+    one_of,
+)
 from video_tcav.core.errors import BankError, InputError
 
 Order = Literal["quality", "added", "given"]
@@ -113,7 +123,7 @@ def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
             id=int(row["id"]),
             path=clip_path(folder, str(row["digest"]), str(row["ending"])),
             digest=str(row["digest"]),
-            concept=str(row["concept"]),
+            concept=concept_name(row["concept"]) if row["concept"] else "",
             kind=one_of("kind", row["kind"], KINDS),
             verdict=one_of("verdict", row["verdict"], VERDICTS),
             origin=Origin.from_json(row["origin"]),

@@ -46,9 +46,12 @@ def read_embeddings(database: Database, space: str | None) -> tuple[list[int], F
     rows = database.read("SELECT clip_id, vector FROM embeddings WHERE space = ? ORDER BY clip_id", [space])
     if not rows:
         return [], np.zeros((0, 0), np.float32)
-    if len({len(row["vector"]) for row in rows}) > 1:
-        raise BankError(f"`{database.folder}` must hold vectors of one length. Got several in {space!r}. Embed again.")
-    vectors = np.stack([np.frombuffer(row["vector"], _STORED) for row in rows])
+    try:
+        vectors = np.stack([np.frombuffer(row["vector"], _STORED) for row in rows])
+    except (ValueError, TypeError) as error:
+        raise BankError(
+            f"`{database.folder}` must hold vectors of one length. Got others in {space!r} ({error}). Embed again."
+        ) from error
     return [int(row["clip_id"]) for row in rows], vectors
 
 

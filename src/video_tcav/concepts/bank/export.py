@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from video_tcav.concepts.bank.clips import groups_of, main_kind
-from video_tcav.concepts.bank.files import copy_synced
+from video_tcav.concepts.bank.files import check_inside, copy_synced
 from video_tcav.concepts.bank.records import VERDICTS, BankClip, Verdict, concept_name, one_of
 from video_tcav.core.errors import BankError, OutputError
 from video_tcav.core.files import atomic_path
@@ -59,7 +59,7 @@ def export_clips(
         )
     folder = _empty_folder(Path(folder))
     groups = groups_of(bank.database)
-    rows = [row for name, clips in chosen for row in _copy(folder, name, clips, groups)]
+    rows = [row for name, clips in chosen for row in _copy(bank.folder, folder, name, clips, groups)]
     with atomic_path(folder / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, _COLUMNS)
         writer.writeheader()
@@ -93,7 +93,9 @@ def _empty_folder(folder: Path) -> Path:
     return folder
 
 
-def _copy(folder: Path, name: str, clips: list[BankClip], groups: dict[int, str]) -> list[dict[str, object]]:
+def _copy(
+    bank_folder: Path, folder: Path, name: str, clips: list[BankClip], groups: dict[int, str]
+) -> list[dict[str, object]]:
     main = main_kind(clips)
     rows: list[dict[str, object]] = []
     for clip in clips:
@@ -103,6 +105,7 @@ def _copy(folder: Path, name: str, clips: list[BankClip], groups: dict[int, str]
             raise BankError(
                 f"`bank` must have all its files. Got clip {clip.id} without {clip.path}. Run `video-tcav bank check`."
             )
+        check_inside(bank_folder, clip.path)
         with atomic_path(path) as temporary:
             copy_synced(clip.path, temporary)
         rows.append(_row(path.relative_to(folder), label, clip, groups[clip.id]))

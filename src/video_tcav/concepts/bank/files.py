@@ -32,6 +32,16 @@ def clip_path(folder: Path, digest: str, ending: str) -> Path:
     return folder / CLIPS / digest[:2] / (digest + ending)
 
 
+def check_inside(folder: Path, path: Path) -> None:
+    """Refuse a file that is a link out of the bank.
+
+    Raises:
+        BankError: if it is.
+    """
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BankError(f"`bank` must hold its files itself. Got a link out of it: {path}. Put the file there.")
+
+
 @contextmanager
 def staged(folder: Path, ending: str) -> Iterator[Path]:
     """A name inside the bank to write a new file to; what is left there when the block ends is removed.

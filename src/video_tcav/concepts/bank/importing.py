@@ -14,6 +14,9 @@ from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import VideoInfo, VideoSource, file_digest, find_videos, probe_video, read_frames
 
+ImportPlan = tuple[VideoSource, str, Kind]
+"""A source, and the concept and kind that it is imported as."""
+
 _MOST_BYTES = 2**30  # of decoded pictures: a segment or a folder of frames is encoded in one piece
 _SLACK_S = 1e-6
 
@@ -63,23 +66,42 @@ def import_clips(
         MediaError: with `strict`, for a file that cannot be used.
         OutputError: if the disk is full or the bank cannot be written to; what was added before is kept.
     """
-    one_of("verdict", verdict, VERDICTS)
+    plan = plan_import(where, concept=concept, kind=kind)
+    return run_import(bank, plan, verdict=verdict, strict=strict, progress=progress)
+
+
+def plan_import(
+    where: str | Path | Sequence[str | Path], *, concept: str | None = None, kind: Kind | None = None
+) -> list[ImportPlan]:
+    """Find and name all clips, before any is copied; see `import_clips`."""
     places = [where] if isinstance(where, str | Path) else list(where)
     sources = [source for place in places for source in find_videos(place)]
-    plan = [(source, *_names(source, concept, kind)) for source in sources]
-    before, skipped, done = bank.count(), list[MediaError](), 0
+    return [(source, *_names(source, concept, kind)) for source in sources]
+
+
+def run_import(
+    bank: ConceptBank,
+    plan: Sequence[ImportPlan],
+    *,
+    verdict: Verdict = "accepted",
+    strict: bool = False,
+    progress: bool = False,
+) -> Imported:
+    """Copy what was planned; see `import_clips`."""
+    one_of("verdict", verdict, VERDICTS)
+    last = int(bank.database.read("SELECT coalesce(max(id), 0) AS id FROM clips")[0]["id"])
+    ids, skipped = list[int](), list[MediaError]()
     with progress_bar("importing", len(plan), visible=progress) as advance:
         for source, name, its_kind in plan:
             try:
-                _import(bank, source, name, its_kind, verdict)
-                done += 1
+                ids.append(_import(bank, source, name, its_kind, verdict).id)
             except MediaError as error:
                 if strict:
                     raise
                 skipped.append(error)
             advance(1)
-    added = min(done, bank.count() - before)
-    return Imported(added=added, known=done - added, skipped=tuple(skipped))
+    added = len({clip for clip in ids if clip > last})
+    return Imported(added=added, known=len(ids) - added, skipped=tuple(skipped))
 
 
 def _names(source: VideoSource, concept: str | None, kind: Kind | None) -> tuple[str, Kind]:
