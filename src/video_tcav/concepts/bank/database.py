@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,8 @@ def _create(path: Path) -> None:
         ) from error
     finally:
         for leftover in (unfinished, *(unfinished.with_name(unfinished.name + end) for end in ("-wal", "-shm"))):
-            leftover.unlink(missing_ok=True)
+            with suppress(OSError):  # what went wrong with the bank itself is what counts
+                leftover.unlink()
 
 
 def _link(unfinished: Path, path: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from video_tcav.core.errors import BankError, OutputError
@@ -61,7 +61,8 @@ def staged(folder: Path, ending: str) -> Iterator[Path]:
             f"`{folder}` must be writable. Got: {reason}. Free space on the disk or check the rights; nothing was changed."
         ) from error
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # mostly it has its name for good by now
+            path.unlink()
 
 
 def copy_synced(source: Path, target: Path) -> None:
