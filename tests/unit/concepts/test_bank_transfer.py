@@ -248,3 +248,15 @@ def test_a_file_that_is_not_what_it_was_is_not_merged(bank, other):
     assert [words.split(":")[0] for words in found.broken] == [f"clip {gone.id}", f"clip {changed.id}"]
     assert bank.clips()[0].digest == good.digest
     assert bank.check() == []
+
+
+def test_file_names_that_are_no_text_are_no_obstacle(bank, tmp_path):
+    path = tmp_path / "caf\udce9.mp4"  # Latin-1 on a disk of UTF-8
+    write_video(tmp_path / "a.mp4", sample_frames())
+    (tmp_path / "a.mp4").rename(path)
+    clip = bank.add_file(path, concept="bat")
+    assert clip.origin.video == str(path)
+    assert bank.clips(video=str(path)) == bank.clips(video=bank.videos()[0]) == [clip]
+    assert bank.videos() == [f"{tmp_path}/caf\\udce9.mp4"]
+    assert bank.add_file(path, concept="bat") == clip
+    assert len(as_sources(f"{bank.export(tmp_path / 'out')}::bat")) == 1

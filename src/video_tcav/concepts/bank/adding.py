@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from video_tcav.concepts.bank.clips import clip_by_key
-from video_tcav.concepts.bank.database import Database
+from video_tcav.concepts.bank.database import Database, plain
 from video_tcav.concepts.bank.files import clip_path, copy_synced, settle, staged, sync
 from video_tcav.concepts.bank.records import (
     KINDS,
@@ -260,7 +260,7 @@ def _insert(change: sqlite3.Connection, digest: str, ending: str, new: NewClip) 
         "origin": new.origin.to_json(),
     }
     marks = ", ".join("?" * len(values))
-    change.execute(f"INSERT INTO clips ({', '.join(values)}) VALUES ({marks})", list(values.values()))
+    change.execute(f"INSERT INTO clips ({', '.join(values)}) VALUES ({marks})", [plain(one) for one in values.values()])
 
 
 def _key(origin: Origin, kind: str, concept: str) -> str:

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from video_tcav.concepts.bank.files import sync
 from video_tcav.core.errors import BankError, OutputError
 
 FILE_NAME = "bank.sqlite"
@@ -97,7 +98,7 @@ class Database:
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
         with self._turn, told(self.folder):
-            return self._connection.execute(sql, parameters).fetchall()
+            return self._connection.execute(sql, [plain(value) for value in parameters]).fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -111,6 +112,11 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def plain(value: Any) -> Any:
+    """The value, with the bytes of a file's name that are no UTF-8 spelled out: SQLite cannot keep them."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 @contextmanager
@@ -185,9 +191,8 @@ def _create(path: Path) -> None:
 def _link(unfinished: Path, path: Path) -> None:
     try:
         os.link(unfinished, path)
-    except FileExistsError:
-        return  # another process was first; its bank is as good
     except OSError:
         if path.exists():
-            raise
+            return  # another process was first; its bank is as good
         unfinished.replace(path)  # a file system without links
+    sync(path.parent)

@@ -60,7 +60,10 @@ def export_clips(
     folder = _empty_folder(Path(folder))
     groups = groups_of(bank.database)
     rows = [row for name, clips in chosen for row in _copy(bank.folder, folder, name, clips, groups)]
-    with atomic_path(folder / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(folder / MANIFEST) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.DictWriter(file, _COLUMNS)
         writer.writeheader()
         writer.writerows(rows)

@@ -66,7 +66,7 @@ class Origin:
             "proposer": dict(self.proposer),
         }
         try:
-            return json.dumps(plain, ensure_ascii=False, allow_nan=False)
+            return json.dumps(plain, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"`origin` must hold numbers, words and lists of them. Got: {error}. Leave out what JSON cannot say."
