@@ -24,7 +24,7 @@ def add(folder: str, seed: int) -> None:
 def judge(folder: str, seed: int) -> None:
     with ConceptBank.open(folder) as bank:
         clips = [clip.id for clip in bank.clips(order="added")]
-        for number in range(seed, seed + 500):
+        for number in range(seed, seed + 150):
             one, verdict = clips[number % len(clips)], ("accepted", "rejected", "open")[number % 3]
             bank.set_verdict([one], verdict)
             say(f"{one} {verdict}")
