@@ -14,7 +14,7 @@ from video_tcav.models import VideoModel, layer_axes, record_activations
 Frames = UInt8[Tensor, "time 3 height width"]
 
 SAME = 0.98
-"""Clips with a cosine above this show the same."""
+"""Clips of one video with a cosine above this show the same."""
 
 _BATCH = 4
 _THUMBNAIL = 16

@@ -64,7 +64,7 @@ def propose(
         motion: whether to propose what moves, too, where the detector has no name for it.
         every_s: distance of the frames that the detector sees.
         max_clips: how many clips the videos may have together, all versions counted; shared out evenly.
-        embed: model that sees which clips are alike: doubles are left out, and groups get concepts of their own.
+        embed: model that sees which clips are alike: doubles in a video are left out, groups get concepts of their own.
         group: how groups are found; only with `embed`.
         negatives: whether to propose places without each label, as "not LABEL".
         threads: of an ONNX detector.
@@ -118,7 +118,6 @@ def _propose(
     tally = Tally()
     videos = _readable(sources, tally)
     ledger = Ledger(bank, settings.facts())
-    seen = list(bank.embeddings(settings.embedder.space)[1]) if settings.embedder else []
     left = max_clips
     total = sum(len(video.timeline.timestamps_s) for video in videos)
     with progress_bar("proposing (frames)", total, visible=progress) as advance:
@@ -131,7 +130,6 @@ def _propose(
                 digest=video.digest,
                 quota=quota,
                 tally=tally,
-                seen=seen if settings.embedder else [],
             )
             left -= _one_video(video, store, ledger, tally, advance)
     groups = _group(bank, settings, group) if settings.embedder and group != "none" else {}

@@ -36,8 +36,8 @@ class VideoStore:
         digest: of the video.
         quota: how many clips it may have.
         tally: counts of the run.
-        seen: vectors of the clips that are in the bank already.
         tubes: those that were put there.
+        seen: their vectors; other videos are not looked at, since a model may see no difference between two people.
         clips: how many clips they are.
         limited: whether there were more than the quota.
     """
@@ -48,8 +48,8 @@ class VideoStore:
     digest: str
     quota: int
     tally: Tally
-    seen: list[np.ndarray]
     tubes: list[str] = field(default_factory=list)
+    seen: list[np.ndarray] = field(default_factory=list)
     clips: int = 0
     limited: bool = False
 

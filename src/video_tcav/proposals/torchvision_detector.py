@@ -57,8 +57,9 @@ class TorchvisionDetector(Detector):
         self._names = tuple(next(iter(published)).meta["categories"])
         known = [name for name in self._names if name not in ("__background__", "N/A")]
         self._wanted = set(check_labels(labels, known, self.name))  # before a long download
+        content = _read(published, weights or "DEFAULT")
         self._module = _build(architecture, len(self._names))
-        fit_weights(self._module, _read(published, weights or "DEFAULT"))
+        fit_weights(self._module, content)
         self._module.eval().to(device)
         self._device = torch.device(device)
         self.settings = {"weights": Path(weights).name if weights else "DEFAULT"}
