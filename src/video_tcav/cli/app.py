@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from video_tcav._version import __version__
-from video_tcav.cli import benchmark, demo, explain, layers, predict, score, test
+from video_tcav.cli import bank, benchmark, demo, explain, layers, predict, propose, score, test
 from video_tcav.core.errors import VideoTcavError
 
 app = typer.Typer(
@@ -23,7 +23,9 @@ app.command(no_args_is_help=True)(layers.layers)
 app.command("test", no_args_is_help=True)(test.run)
 app.command(no_args_is_help=True)(score.score)
 app.command(no_args_is_help=True)(explain.explain)
+app.command(no_args_is_help=True)(propose.propose)
 app.command()(demo.demo)
+app.add_typer(bank.app)
 app.add_typer(benchmark.app)
 
 

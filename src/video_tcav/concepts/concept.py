@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from video_tcav.concepts.bank import bank_sources
 from video_tcav.core.errors import SourceError
 from video_tcav.media import VideoSource, find_videos
 
@@ -36,11 +37,15 @@ class Concept:
 
 
 def as_sources(where: Sources) -> tuple[VideoSource, ...]:
-    """All sources behind a path (file, folder, glob, manifest), a source, or several of these; each one once."""
+    """All sources behind a path (file, folder, glob, manifest), a source, or several of these; each one once.
+
+    `BANK::NAME` and `BANK::NAME:KIND` are the accepted clips of a concept in a bank.
+    """
     if isinstance(where, VideoSource):
         return (where,)
     if isinstance(where, str | Path):
-        return tuple(find_videos(where))
+        banked = bank_sources(str(where))
+        return tuple(find_videos(where)) if banked is None else banked
     found = {source.key: source for part in where for source in as_sources(part)}
     if not found:
         raise SourceError(

@@ -80,6 +80,10 @@ class OutputError(VideoTcavError, OSError):
     """A result cannot be written where it was asked to go."""
 
 
+class BankError(VideoTcavError, ValueError):
+    """A folder is no concept bank that can be used, or the bank does not hold what was asked for."""
+
+
 class MissingExtraError(VideoTcavError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 

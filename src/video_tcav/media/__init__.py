@@ -1,7 +1,7 @@
 """Videos, images and lists of them: finding, decoding, sampling, loading, naming by content, encoding."""
 
 from video_tcav.media.annotations import read_annotations
-from video_tcav.media.decode import VideoInfo, probe_video, read_frames
+from video_tcav.media.decode import VideoInfo, iter_frames, probe_video, read_frames
 from video_tcav.media.digest import file_digest, source_digest
 from video_tcav.media.encode import write_picture, write_video
 from video_tcav.media.loader import LoadedClips, load_clips, read_clips
@@ -15,6 +15,7 @@ __all__ = [
     "clip_times",
     "file_digest",
     "find_videos",
+    "iter_frames",
     "load_clips",
     "probe_video",
     "read_annotations",

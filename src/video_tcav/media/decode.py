@@ -1,6 +1,6 @@
 """From a source to upright RGB pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +116,29 @@ def read_frames(
     return torch.from_numpy(frames)
 
 
+def iter_frames(
+    source: VideoSource, *, timeline: Timeline | None = None
+) -> Generator[UInt8[Tensor, "3 height width"], None, None]:
+    """Every frame of a source, upright, one after the other: a long video is never in memory as a whole.
+
+    Args:
+        source: the video; its segment is not regarded.
+        timeline: `read_timeline(source)`, if the caller has it already.
+
+    Raises:
+        MediaError: if a frame cannot be decoded.
+    """
+    timeline = timeline or read_timeline(source)
+    count = len(timeline.timestamps_s)
+    if source.kind == "video":
+        pictures = _iter_pictures(source.path, timeline, [(0, list(range(count)))])
+    else:
+        files = frame_files(source.path) if source.kind == "frames" else [source.path]
+        pictures = (_read_image(file) for file in files)
+    for picture in pictures:
+        yield torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
+
+
 def _read_image(path: Path) -> Picture:
     with open_media(path, image=True) as container:
         stream = picture_stream(container, path)
@@ -157,7 +180,10 @@ def _runs(timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[tuple[in
 
 
 def _decode_runs(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]]]) -> list[Picture]:
-    pictures: list[Picture] = []
+    return list(_iter_pictures(path, timeline, runs))
+
+
+def _iter_pictures(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]]]) -> Iterator[Picture]:
     with open_media(path) as container:
         stream = picture_stream(container, path)
         to_picture = PictureMaker()
@@ -168,8 +194,7 @@ def _decode_runs(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]
             for frame in _on_display(frames, wanted, timeline, path, sought=start > 0):
                 if frame.is_corrupt:
                     raise MediaError(path, f"broken: the picture at {frame.time or 0:.2f} s is damaged; {COPY_AGAIN}")
-                pictures.append(to_picture(frame))
-    return pictures
+                yield to_picture(frame)
 
 
 def _numbered(

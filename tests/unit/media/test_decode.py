@@ -9,7 +9,16 @@ import torch
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, MediaError
-from video_tcav.media import VideoSource, find_videos, load_clips, probe_video, read_frames
+from video_tcav.media import (
+    VideoSource,
+    find_videos,
+    iter_frames,
+    load_clips,
+    probe_video,
+    read_frames,
+    write_picture,
+    write_video,
+)
 from video_tcav.media.timeline import Timeline, read_timeline
 
 
@@ -221,3 +230,13 @@ def test_every_real_clip_decodes():
     loaded = list(load_clips(find_videos(root / "clips"), ClipSpec(frames=16, stride=2), windows=2))
     assert len(loaded) > 100
     assert [str(clips.error) for clips in loaded if clips.error] == []
+
+
+def test_frames_one_after_the_other_are_those_read_at_once(tmp_path):
+    frames = (torch.arange(12)[:, None, None, None] * 20).expand(12, 3, 32, 48).to(torch.uint8)
+    write_video(tmp_path / "v.mp4", frames)
+    source = VideoSource(path=tmp_path / "v.mp4", kind="video")
+    assert torch.equal(torch.stack(list(iter_frames(source))), read_frames(source, range(12)))
+    write_picture(tmp_path / "p.png", frames[3])
+    (still,) = iter_frames(VideoSource(path=tmp_path / "p.png", kind="still"))
+    assert torch.equal(still, frames[3])

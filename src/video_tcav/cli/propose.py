@@ -1,0 +1,126 @@
+"""`video-tcav propose`: from videos to clips that a person can decide about."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+import video_tcav.proposals as proposals
+from video_tcav.cli import options, render
+from video_tcav.core.errors import InputError
+
+
+def propose(
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
+    bank: Annotated[Path, typer.Option(metavar="DIR", help="The concept bank; made if there is none.")],
+    detector: Annotated[
+        str,
+        typer.Option(
+            "--detector",
+            "-d",
+            metavar="D",
+            help="onnx:FILE, torchvision:NAME, hf:ID or FOLDER (finds what --label says), or motion (what moves).",
+        ),
+    ],
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help="What to find; may be given several times. [dim]default: all that it knows[/]",
+            show_default=False,
+        ),
+    ] = None,
+    motion: Annotated[
+        bool, typer.Option("--motion", help="Also propose what moves and has no name otherwise.")
+    ] = False,
+    negatives: Annotated[
+        bool, typer.Option("--negatives", help='Also propose places of like size without the label, as "not LABEL".')
+    ] = False,
+    every_s: Annotated[float, typer.Option("--every-s", metavar="S", help="Look every so many seconds.")] = 0.2,
+    most: Annotated[int, typer.Option("--max", min=1, help="Clips at most, all versions counted.")] = 500,
+    versions: Annotated[
+        str, typer.Option(metavar="KIND[,KIND]", help="Versions of each tube.")
+    ] = "moving,still,focus,scene",
+    piece_s: Annotated[float, typer.Option("--piece-s", metavar="S", help="Length of a clip, about.")] = 2.0,
+    start_score: Annotated[
+        float, typer.Option("--score", metavar="X", help="Confidence that a tube must start with.")
+    ] = 0.4,
+    embed: Annotated[
+        str | None,
+        typer.Option(metavar="M", help="Model that sees which clips are alike; --weights and the like are its own."),
+    ] = None,
+    group: Annotated[
+        Literal["none", "hdbscan", "kmeans"], typer.Option(help="With --embed: how groups of like clips are found.")
+    ] = "hdbscan",
+    threads: Annotated[int, typer.Option(min=1, help="Of an ONNX detector.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
+    weights: options.Weights = None,
+    frames: options.Frames = None,
+    stride: options.Stride = None,
+    size: options.Size = None,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    classes: options.Classes = None,
+    device: options.Device = "auto",
+) -> None:
+    """Find things in videos, follow them, and propose clips of them for concepts.
+
+    Run it again to go on after a stop: what is in the bank is not done twice. Then look at the clips and decide with
+    `video-tcav studio BANK`.
+    """
+    if weights and not embed:
+        raise InputError(
+            "`--weights` must go with --embed. Got it alone. Write torchvision:NAME?weights=FILE for a detector."
+        )
+    labels = [name.strip() for text in label or [] for name in text.split(",") if name.strip()]
+    model = options.load(embed, weights, frames, stride, size, mean, std, classes, device) if embed else None
+    found = proposals.propose(
+        videos,
+        bank,
+        detector=detector,
+        labels=labels or None,
+        motion=motion,
+        every_s=every_s,
+        max_clips=most,
+        embed=model,
+        group=group,
+        negatives=negatives,
+        threads=threads,
+        seed=seed,
+        progress=True,
+        kinds=tuple(kind.strip() for kind in versions.split(",") if kind.strip()),
+        piece_s=piece_s,
+        start_score=start_score,
+    )
+    _print(found, bank)
+    if model:
+        render.random_weights(model)
+    render.skipped(found.skipped)
+
+
+def _print(found: proposals.Proposals, bank: Path) -> None:
+    if found.counts:
+        table = Table("concept", box=None, pad_edge=False)
+        for name in ("tubes", "clips", "videos"):
+            table.add_column(name, justify="right")
+        for one in found.counts:
+            table.add_row(escape(one.concept), str(one.tubes), str(one.clips), str(one.videos))
+        render.out.print(table)
+    else:
+        render.out.print("Nothing new was proposed.")
+    if found.groups:
+        groups = ", ".join(f"{name} ({tubes})" for name, tubes in found.groups.items())
+        render.out.print(f"\nGroups of like clips: {groups}", markup=False, soft_wrap=True)
+    facts = [f"{found.videos} videos gone through"]
+    if found.done_before:
+        facts.append(f"{found.done_before} done before")
+    if found.duplicates:
+        facts.append(f"{found.duplicates} doubles left out")
+    if found.detector_frames:
+        facts.append(f"{found.detector_frames} detector frames at {found.frames_per_s:.1f}/s")
+    render.out.print(f"\n{'; '.join(facts)}.", markup=False, soft_wrap=True)
+    if found.limited:
+        render.out.print("! There is more than --max allows.", style="yellow", markup=False)
+    render.out.print(f"{found.clips} new clips: {bank}", markup=False, soft_wrap=True)

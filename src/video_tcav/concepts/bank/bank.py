@@ -1,0 +1,286 @@
+"""The concept bank: clips that a machine proposed, and what a person decided about them."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from video_tcav.concepts.bank import adding, changes, check, clips, embeddings, export, files, merge
+from video_tcav.concepts.bank.database import Database
+from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, Origin, Verdict
+from video_tcav.core.errors import BankError
+
+
+class ConceptBank:
+    """A folder of clips and of what is known about each.
+
+    One object serves all threads of a process; several processes may have one bank open. A change is on disk when its
+    method returns. Close it, or use it in a `with`.
+
+    Attributes:
+        folder: of the bank, absolute.
+        database: behind it, for the other modules of this package.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.folder = database.folder
+        self.database = database
+
+    @classmethod
+    def open(cls, folder: str | Path, *, create: bool = False) -> "ConceptBank":
+        """Open a bank.
+
+        Args:
+            folder: of the bank.
+            create: whether to make an empty one where there is none.
+
+        Raises:
+            BankError: if there is none, or it is of a newer version, or is no bank.
+            OutputError: if it cannot be made.
+        """
+        return cls(Database.open(Path(folder).expanduser().absolute(), create=create))
+
+    def close(self) -> None:
+        """Let go of the bank; closing twice is no error."""
+        self.database.close()
+
+    def __enter__(self) -> "ConceptBank":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def add(
+        self,
+        frames: UInt8[Tensor, "time 3 height width"],
+        *,
+        fps: float,
+        concept: str,
+        kind: Kind,
+        origin: Origin,
+        tube: str,
+        quality: float = 0.0,
+        verdict: Verdict = "open",
+    ) -> BankClip:
+        """Encode a clip into the bank: H.264 in MP4, PNG for a still.
+
+        The same cut (of the video's content, in time and place), kind and concept twice is the existing clip, also where a
+        person has moved it since: a `propose` that was killed can be run again.
+
+        Args:
+            frames: RGB; one picture for a still.
+            fps: frames per second.
+            concept: that it is proposed for; empty for none yet.
+            kind: what of the tube it shows.
+            origin: where it was cut from.
+            tube: the same for all versions of one tube.
+            quality: higher is better; the order of review.
+            verdict: what a person decided.
+
+        Raises:
+            InputError: if a value is not possible.
+            OutputError: if the disk is full or the bank cannot be written to; nothing was changed.
+        """
+        return adding.add_clip(
+            self.database,
+            frames,
+            fps=fps,
+            concept=concept,
+            kind=kind,
+            origin=origin,
+            tube=tube,
+            quality=quality,
+            verdict=verdict,
+        )
+
+    def add_file(
+        self,
+        path: str | Path,
+        *,
+        concept: str,
+        kind: Kind | None = None,
+        verdict: Verdict = "accepted",
+        origin: Origin | None = None,
+    ) -> BankClip:
+        """Copy a video or an image into the bank as it is; the same content for the same concept twice is one clip.
+
+        Args:
+            path: the file.
+            concept: that it shows.
+            kind: `still` for an image and `moving` for a video if not given.
+            verdict: what a person decided.
+            origin: where it was cut from; the file itself if not given.
+
+        Raises:
+            MediaError: if the file cannot be decoded.
+            InputError: if a value is not possible.
+            OutputError: if the disk is full or the bank cannot be written to; nothing was changed.
+        """
+        return adding.add_file(self.database, Path(path), concept=concept, kind=kind, verdict=verdict, origin=origin)
+
+    def has(self, *, video_digest: str, tube: str, kind: Kind) -> bool:
+        """Whether this version of a tube is in the bank, under whatever concept and verdict."""
+        asked = "SELECT 1 FROM clips WHERE video_digest = ? AND tube = ? AND kind = ? LIMIT 1"
+        return bool(self.database.read(asked, [video_digest, tube, kind]))
+
+    def clip(self, id: int) -> BankClip:
+        """One clip.
+
+        Raises:
+            BankError: if there is none of that number, or its file is a link out of the bank.
+        """
+        found = self.clips(ids=[id])
+        if not found:
+            raise BankError(f"`id` must be a clip of the bank. Got {id}, which is none. Load the list again.")
+        files.check_inside(self.folder, found[0].path)
+        return found[0]
+
+    def clips(
+        self,
+        *,
+        concept: str | None = None,
+        verdict: Verdict | None = None,
+        label: str | None = None,
+        video: str | None = None,
+        kind: Kind | None = None,
+        ids: Sequence[int] | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        order: clips.Order = "quality",
+    ) -> list[BankClip]:
+        """Clips; what is not given is not asked for.
+
+        Args:
+            concept: name of the concept; empty for clips without one.
+            verdict: what a person decided.
+            label: what the detector called it.
+            video: path or digest of the source video.
+            kind: what of the tube it shows.
+            ids: only these.
+            limit: how many at most.
+            offset: how many to pass over.
+            order: `quality` (best first), `added` (oldest first), or `given` (as in `ids`).
+
+        Raises:
+            InputError: if a value is not possible.
+            BankError: if a row was tampered with.
+        """
+        wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
+        return clips.find_clips(self.database, wanted, limit=limit, offset=offset, order=order)
+
+    def count(
+        self,
+        *,
+        concept: str | None = None,
+        verdict: Verdict | None = None,
+        label: str | None = None,
+        video: str | None = None,
+        kind: Kind | None = None,
+        ids: Sequence[int] | None = None,
+    ) -> int:
+        """How many clips `clips` would give without a limit."""
+        wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
+        return clips.count_clips(self.database, wanted)
+
+    def concepts(self) -> list[ConceptCount]:
+        """All concepts by name, those without clips too."""
+        return clips.count_concepts(self.database)
+
+    def labels(self) -> list[str]:
+        """What detectors called the clips, sorted."""
+        found = self.database.read("SELECT DISTINCT label FROM clips WHERE label != '' ORDER BY label")
+        return [str(row["label"]) for row in found]
+
+    def videos(self) -> list[str]:
+        """Paths of the source videos, sorted."""
+        return [str(row["video"]) for row in self.database.read("SELECT DISTINCT video FROM clips ORDER BY video")]
+
+    def set_verdict(self, ids: Sequence[int], verdict: Verdict) -> None:
+        """Judge clips; one step of undo, or none where all were judged so already.
+
+        Raises:
+            BankError: if one is no clip of the bank; then none is judged.
+        """
+        changes.set_verdict(self.database, ids, verdict)
+
+    def move(self, ids: Sequence[int], concept: str) -> None:
+        """Put clips into a concept, made where it is new; an empty name takes them out. One step of undo.
+
+        Raises:
+            InputError: if the name is not possible.
+            BankError: if one is no clip of the bank; then none is moved.
+        """
+        changes.move(self.database, ids, concept)
+
+    def rename_concept(self, name: str, new: str) -> None:
+        """Give a concept another name; into one that there is, the two are joined. One step of undo.
+
+        Raises:
+            InputError: if the new name is not possible.
+            BankError: if there is no such concept.
+        """
+        changes.rename(self.database, name, new)
+
+    def add_concept(self, name: str) -> None:
+        """Make an empty concept; one step of undo, or none where it is there already.
+
+        Raises:
+            InputError: if the name is not possible.
+        """
+        changes.add_concept(self.database, name)
+
+    def undo(self) -> str | None:
+        """Take back the last verdict, move, name or new concept, of whatever process and day.
+
+        Returns:
+            What was taken back, in words; `None` if nothing is left.
+        """
+        return changes.undo(self.database)
+
+    def set_embeddings(self, space: str, vectors: Mapping[int, np.ndarray]) -> None:
+        """Keep one vector a clip; a clip's earlier vector in that space is replaced.
+
+        Args:
+            space: digest of the model, and the layer.
+            vectors: by clip, all of one length.
+
+        Raises:
+            InputError: if vectors are not finite or differ in length.
+            BankError: if one is no clip of the bank.
+        """
+        embeddings.set_embeddings(self.database, space, vectors)
+
+    def embeddings(self, space: str | None = None) -> tuple[list[int], Float[np.ndarray, "clip feature"]]:
+        """Clips and their vectors in a space; in the latest where none is named."""
+        return embeddings.read_embeddings(self.database, space)
+
+    def similar(self, id: int, *, count: int = 20) -> list[int]:
+        """Clips like one, nearest first by cosine.
+
+        Raises:
+            BankError: if it has no embedding.
+        """
+        return embeddings.similar_clips(self.database, id, count)
+
+    def check(self) -> list[str]:
+        """What is wrong, in words: files missing or changed, rows that cannot be read, files that no clip has."""
+        return check.find_problems(self.database)
+
+    def repair(self) -> list[Path]:
+        """Remove the files that no clip has, such as a killed process leaves, and say which."""
+        return check.remove_unnamed_files(self.database)
+
+    def export(
+        self, folder: str | Path, *, concepts: Sequence[str] | None = None, verdict: Verdict | None = "accepted"
+    ) -> Path:
+        """Copy clips to a new folder, see `export_clips`; the manifest."""
+        return export.export_clips(self, folder, concepts=concepts, verdict=verdict)
+
+    def merge(self, other: "ConceptBank") -> int:
+        """Take over clips and decisions of another bank, see `merge_banks`; how many clips are new."""
+        return merge.merge_banks(self, other).added

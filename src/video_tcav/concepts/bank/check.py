@@ -1,0 +1,74 @@
+"""Whether a bank is whole: each row has its file, unchanged, and each file its row."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from video_tcav.concepts.bank.adding import remove_unnamed
+from video_tcav.concepts.bank.clips import all_rows, read_row
+from video_tcav.concepts.bank.database import FILE_NAME, Database
+from video_tcav.concepts.bank.files import CLIPS, is_abandoned
+from video_tcav.core.errors import BankError, MediaError, OutputError
+from video_tcav.media import file_digest
+
+
+def find_problems(database: Database) -> list[str]:
+    """What is wrong with a bank, in words."""
+    problems = [f"{database.folder}: the database is damaged: {words}" for words in _damage(database)]
+    rows = all_rows(database)
+    problems += [problem for row in rows if (problem := _row_problem(database.folder, row))]
+    problems += [f"{path}: no clip has this file; remove it with --repair" for path in unnamed_files(database)]
+    return problems
+
+
+def remove_unnamed_files(database: Database) -> list[Path]:
+    """Remove the files that no row names, and say which.
+
+    Raises:
+        OutputError: if one cannot be removed.
+    """
+    try:
+        return [path for path in unnamed_files(database) if remove_unnamed(database, path)]
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"`bank` must be writable. Got: {error}. Check the rights.") from error
+
+
+def unnamed_files(database: Database) -> list[Path]:
+    """Files that no row names, but for those that a running process writes."""
+    found = sorted(database.folder.glob(f".{FILE_NAME}.*.tmp*"))
+    found += sorted(_files(database.folder / CLIPS))  # before the rows: a file that comes meanwhile is not seen at all
+    named = {f"{row['digest']}{row['ending']}" for row in all_rows(database)}
+    return [path for path in found if path.name not in named and is_abandoned(path)]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            yield from _files(path)
+        else:
+            yield path
+
+
+def _damage(database: Database) -> list[str]:
+    words = [str(row[0]) for row in database.read("PRAGMA quick_check(10)")]
+    lost = database.read("PRAGMA foreign_key_check")
+    return [text for text in words if text != "ok"] + [f"a row of {row[0]} points nowhere" for row in lost]
+
+
+def _row_problem(folder: Path, row: sqlite3.Row) -> str | None:
+    try:
+        clip = read_row(folder, row)
+    except BankError as error:
+        return str(error)
+    where = f"{clip.path}: file of clip {clip.id} ({clip.concept or 'no concept'}, {clip.verdict})"
+    if clip.path.is_symlink():
+        return f"{where} is a link; put the file itself there"
+    if not clip.path.exists():
+        return f"{where} is missing; bring it back from a copy, or reject the clip"
+    try:
+        changed = file_digest(clip.path) != clip.digest
+    except MediaError as error:
+        return f"{where} cannot be used: {error.reason}"
+    return f"{where} was changed; bring it back from a copy, or reject the clip" if changed else None

@@ -1,0 +1,83 @@
+"""Embeddings of clips, for "more like this"."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from video_tcav.concepts.bank.clips import ids_json
+from video_tcav.concepts.bank.database import Database
+from video_tcav.core.errors import BankError, InputError
+
+_STORED = np.dtype("<f4")
+
+
+def set_embeddings(database: Database, space: str, vectors: Mapping[int, np.ndarray]) -> None:
+    """Keep one vector a clip in a space; a clip's earlier vector there is replaced.
+
+    Raises:
+        InputError: if vectors are not finite or differ in length.
+        BankError: if there is no such clip.
+    """
+    ids_json(list(vectors))
+    rows = [(clip, space, _packed(vector)) for clip, vector in vectors.items()]
+    with database.transaction() as change:
+        known = change.execute("SELECT vector FROM embeddings WHERE space = ? LIMIT 1", [space]).fetchone()
+        sizes = {len(vector) for _, _, vector in rows} | ({len(known["vector"])} if known else set())
+        if len(sizes) > 1:
+            found = ", ".join(str(size // _STORED.itemsize) for size in sorted(sizes))
+            raise InputError(
+                f"`vectors` must be of one length in a space. Got {found}. Use another name for the space."
+            )
+        there = {row["id"] for row in change.execute("SELECT id FROM clips")}
+        missing = sorted(set(vectors) - there)
+        if missing:
+            raise BankError(
+                f"`vectors` must be for clips of the bank. Got clip {missing[0]}, which is none. Leave it out."
+            )
+        change.executemany("INSERT OR REPLACE INTO embeddings (clip_id, space, vector) VALUES (?, ?, ?)", rows)
+
+
+def read_embeddings(database: Database, space: str | None) -> tuple[list[int], Float[np.ndarray, "clip feature"]]:
+    """Clips and their vectors in a space; in the latest where none is named."""
+    if space is None:
+        latest = database.read("SELECT space FROM embeddings ORDER BY rowid DESC LIMIT 1")
+        space = str(latest[0]["space"]) if latest else ""
+    rows = database.read("SELECT clip_id, vector FROM embeddings WHERE space = ? ORDER BY clip_id", [space])
+    if not rows:
+        return [], np.zeros((0, 0), np.float32)
+    try:
+        vectors = np.stack([np.frombuffer(row["vector"], _STORED) for row in rows])
+    except (ValueError, TypeError) as error:
+        raise BankError(
+            f"`{database.folder}` must hold vectors of one length. Got others in {space!r} ({error}). Embed again."
+        ) from error
+    return [int(row["clip_id"]) for row in rows], vectors
+
+
+def similar_clips(database: Database, clip: int, count: int) -> list[int]:
+    """Clips like one, nearest first by cosine, in the latest space that it is in.
+
+    Raises:
+        BankError: if it has no embedding.
+    """
+    spaces = database.read("SELECT space FROM embeddings WHERE clip_id = ? ORDER BY rowid DESC LIMIT 1", [clip])
+    if not spaces:
+        raise BankError(
+            f"`id` must be a clip with an embedding. Got {clip}. Embed the bank's clips with `video-tcav propose --embed`."
+        )
+    ids, vectors = read_embeddings(database, str(spaces[0]["space"]))
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions = vectors / np.where(lengths > 0, lengths, 1)
+    cosines = directions @ directions[ids.index(clip)]
+    nearest = np.argsort(-cosines, kind="stable")
+    return [ids[place] for place in nearest if ids[place] != clip][: max(0, count)]
+
+
+def _packed(vector: np.ndarray) -> bytes:
+    flat = np.asarray(vector, np.float64)
+    if flat.ndim != 1 or flat.size == 0 or not np.isfinite(flat).all():
+        raise InputError(
+            f"`vectors` must be rows of finite numbers. Got shape {flat.shape}. Check the model that embeds."
+        )
+    return flat.astype(_STORED).tobytes()

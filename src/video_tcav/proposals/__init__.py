@@ -1,0 +1,5 @@
+"""Proposals: from a folder of videos to clips that a person can decide about."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,17 @@
+from .detector import Detections as Detections
+from .detector import Detector as Detector
+from .embedding import ClipEmbedder as ClipEmbedder
+from .grouping import group_clips as group_clips
+from .grouping import group_name as group_name
+from .hf_detector import HuggingFaceDetector as HuggingFaceDetector
+from .motion import MotionDetector as MotionDetector
+from .onnx import OnnxDetector as OnnxDetector
+from .parse import parse_detector as parse_detector
+from .run import propose as propose
+from .settings import Proposals as Proposals
+from .settings import ProposedCount as ProposedCount
+from .settings import Settings as Settings
+from .shots import shot_cuts as shot_cuts
+from .torchvision_detector import TorchvisionDetector as TorchvisionDetector
+from .tracking import Tube as Tube
+from .tracking import track as track

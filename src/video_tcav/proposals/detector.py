@@ -1,0 +1,83 @@
+"""What a detector is: frames in, boxes with scores and labels out."""
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from video_tcav.core.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Detections:
+    """What a detector found in one frame.
+
+    Attributes:
+        boxes: left, top, right, bottom in pixels of the frame.
+        scores: confidence in [0, 1].
+        labels: what each box shows.
+    """
+
+    boxes: Float[np.ndarray, "box 4"]
+    scores: Float[np.ndarray, " box"]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def none(cls) -> "Detections":
+        """Nothing found."""
+        return cls(boxes=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), labels=())
+
+
+class Detector(ABC):
+    """Finds things in frames.
+
+    Attributes:
+        name: the spec that it was made by.
+        every_frame: whether it must see all frames of a shot in their order, because it goes by what changes.
+        settings: what else decides about its answers; kept with each clip.
+    """
+
+    name: str
+    every_frame: bool = False
+    settings: Mapping[str, Any]
+
+    @abstractmethod
+    def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
+        """What is in each frame, down to a score of 0.1: the tracker makes use of weak boxes, too."""
+
+
+def check_labels(labels: Sequence[str] | None, known: Sequence[str], detector: str) -> tuple[str, ...]:
+    """The labels to keep; all that are known if none is asked for.
+
+    Raises:
+        InputError: for a label that the detector does not know, with the closest that it does.
+    """
+    if labels is None:
+        return tuple(known)
+    for label in labels:
+        if label not in known:
+            near = difflib.get_close_matches(label, known, n=3, cutoff=0.4)
+            cure = f"Closest: {', '.join(near)}." if near else f"It knows {', '.join(sorted(set(known))[:8])}, ..."
+            raise InputError(f"`label` must be one of the {len(known)} labels of {detector}. Got {label!r}. {cure}")
+    return tuple(labels)
+
+
+def clipped(
+    boxes: Float[np.ndarray, "box 4"],
+    scores: Float[np.ndarray, " box"],
+    labels: Sequence[str],
+    frame_size: tuple[int, int],
+) -> Detections:
+    """Detections inside a frame of `(height, width)`, those without any extent left out, the best first."""
+    height, width = frame_size
+    inside = np.clip(boxes.reshape(-1, 4), 0, [width, height, width, height]).astype(np.float32)
+    order = np.argsort(-scores, kind="stable")
+    kept = [int(at) for at in order if inside[at, 2] - inside[at, 0] >= 1 and inside[at, 3] - inside[at, 1] >= 1]
+    return Detections(
+        boxes=inside[kept], scores=scores[kept].astype(np.float32), labels=tuple(labels[at] for at in kept)
+    )

@@ -1,0 +1,91 @@
+"""A vector for each clip: where it lies in the eyes of a model, or in plain pixels."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from video_tcav.media import clip_times
+from video_tcav.models import VideoModel, layer_axes, record_activations
+
+Frames = UInt8[Tensor, "time 3 height width"]
+
+SAME = 0.98
+"""Clips of one video with a cosine above this show the same."""
+
+_BATCH = 4
+_THUMBNAIL = 16
+_THUMBNAILS = 4
+
+
+class ClipEmbedder:
+    """Vectors of a video model: its deepest stage, averaged over time and place."""
+
+    def __init__(self, model: VideoModel) -> None:
+        self.model = model
+        self.layer = model.default_layers[-1]
+        self.space = f"{model.weights_digest}:{self.layer}"
+
+    def __call__(self, clips: Sequence[Frames], *, fps: float) -> Float[np.ndarray, "clip feature"]:
+        """One vector a clip, in their order.
+
+        Args:
+            clips: of any size and length, RGB.
+            fps: their frames per second.
+        """
+        prepared = [self.model.prepare(self._taken(clip, fps)) for clip in clips]
+        found = []
+        for start in range(0, len(prepared), _BATCH):
+            for batch in _batches(prepared[start : start + _BATCH]):
+                activations = record_activations(
+                    self.model, [self.layer], batch.to(self.model.device), last=self.layer
+                )[self.layer]
+                size = (batch.shape[-2], batch.shape[-1]) if self.model.clip_spec.size is None else None
+                axes = layer_axes(self.model, self.layer, size=size)
+                if axes.has_positions:
+                    found.append(axes.positions(activations).mean((1, 2, 3)).flatten(1))
+                else:
+                    found.append(axes.per_clip(activations).flatten(1))
+        return torch.cat(found).float().cpu().numpy() if found else np.zeros((0, 0), np.float32)
+
+    def _taken(self, clip: Frames, fps: float) -> Frames:
+        """The frames that the model takes; a clip that is too short holds frames for longer."""
+        spec = self.model.clip_spec
+        if len(clip) < spec.frames:
+            return clip[np.linspace(0, len(clip) - 1, spec.frames).round().astype(int)]
+        return clip[clip_times(np.arange(len(clip)) / fps, spec)[0]]
+
+
+def thumbnails(clip: Frames) -> Float[np.ndarray, " feature"]:
+    """A few grey thumbnails of a clip as one vector of length one: what it looks like, without a model."""
+    times = np.linspace(0, len(clip) - 1, _THUMBNAILS).round().astype(int)
+    small = [
+        cv2.resize(
+            cv2.cvtColor(np.ascontiguousarray(clip[at].permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY),
+            (_THUMBNAIL, _THUMBNAIL),
+            interpolation=cv2.INTER_AREA,
+        )
+        for at in times
+    ]
+    vector = np.stack(small).astype(np.float32).ravel()
+    vector -= vector.mean()
+    return vector / max(1e-6, float(np.linalg.norm(vector)))
+
+
+def nearest_cosine(vector: Float[np.ndarray, " feature"], others: Sequence[np.ndarray]) -> float:
+    """Cosine to the nearest of the others; 0 if there is none."""
+    if not len(others):
+        return 0.0
+    many = np.stack(list(others))
+    lengths = np.linalg.norm(many, axis=1) * np.linalg.norm(vector)
+    return float((many @ vector / np.maximum(lengths, 1e-12)).max())
+
+
+def _batches(prepared: Sequence[Tensor]) -> list[Tensor]:
+    """One batch if all are of one shape, else one a clip."""
+    if len({clip.shape for clip in prepared}) == 1:
+        return [torch.stack(list(prepared))]
+    return [clip[None] for clip in prepared]

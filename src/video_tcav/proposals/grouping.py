@@ -1,0 +1,132 @@
+"""Groups of clips that a model sees alike, and what to call them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float, Int
+from sklearn.cluster import HDBSCAN, KMeans
+
+from video_tcav.concepts import Origin
+from video_tcav.core.errors import InputError
+
+Grouping = Literal["none", "hdbscan", "kmeans"]
+
+_SMALLEST_GROUP = 5
+_MOST_GROUPS = 12
+_STILL = 0.15  # of its own size a second
+_FAST = 0.8
+_GROWING = 0.25  # a second, of its size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """How a tube moves, in its own sizes a second: mean of its boxes' longer side is one.
+
+    Attributes:
+        right: to the right; negative to the left.
+        down: downwards; negative upwards.
+        growth: relative change of its size a second.
+    """
+
+    right: float
+    down: float
+    growth: float
+
+
+def motion_of(origin: Origin) -> Motion:
+    """The straight line that fits a tube's path best."""
+    boxes, times_s = np.asarray(origin.boxes, float).reshape(-1, 4), np.asarray(origin.times_s)
+    if len(boxes) < 2 or times_s[-1] <= times_s[0]:
+        return Motion(right=0.0, down=0.0, growth=0.0)
+    sides = np.maximum(1e-6, (boxes[:, 2:] - boxes[:, :2]).max(1))
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2 / sides.mean()
+    slopes = np.polyfit(times_s - times_s[0], np.column_stack([middles, sides / sides.mean()]), 1)[0]
+    return Motion(right=float(slopes[0]), down=float(slopes[1]), growth=float(slopes[2]))
+
+
+def motion_words(motion: Motion) -> list[str]:
+    """A motion in words: how fast, and where to."""
+    speed = float(np.hypot(motion.right, motion.down))
+    if speed < _STILL:
+        if abs(motion.growth) < _GROWING:
+            return ["in place"]
+        return ["approaching" if motion.growth > 0 else "receding"]
+    pace = "fast" if speed >= _FAST else "slow"
+    if abs(motion.right) >= abs(motion.down):
+        return [pace, "rightwards" if motion.right > 0 else "leftwards"]
+    return [pace, "downwards" if motion.down > 0 else "upwards"]
+
+
+def group_name(origins: Sequence[Origin]) -> str:
+    """What a group may be called: its commonest label, and the motion of most of its clips where they agree."""
+    label = _commonest([origin.label for origin in origins])
+    words = [motion_words(motion_of(origin)) for origin in origins]
+    ways = Counter(tuple(each) for each in words)
+    (way, count), *_ = ways.most_common(1)
+    if 2 * count > len(words):
+        return ", ".join([label, *way])
+    pace, paces = Counter(each[0] for each in words).most_common(1)[0]
+    return f"{label}, {pace}" if 2 * paces > len(words) else label
+
+
+def group_clips(
+    vectors: Float[np.ndarray, "clip feature"], *, method: Grouping = "hdbscan", seed: int = 0
+) -> Int[np.ndarray, " clip"]:
+    """Number of each clip's group; −1 for a clip that belongs to none.
+
+    Args:
+        vectors: one a clip, compared by their direction.
+        method: `hdbscan` finds how many groups there are and leaves clips out, `kmeans` puts each clip into one.
+        seed: of k-means.
+
+    Raises:
+        InputError: for another method.
+    """
+    check_grouping(method)
+    if method == "none" or len(vectors) < 2 * _SMALLEST_GROUP:
+        return np.full(len(vectors), -1)
+    centred = vectors - vectors.mean(0)  # rectified activations share most of their direction
+    directions = centred / np.maximum(1e-12, np.linalg.norm(centred, axis=1, keepdims=True))
+    if method == "kmeans":
+        groups = min(_MOST_GROUPS, max(2, round(float(np.sqrt(len(vectors) / 2)))))
+        settings: dict[str, Any] = {"n_init": 4, "random_state": seed}
+        return KMeans(groups, **settings).fit_predict(directions)
+    settings = {"min_cluster_size": _SMALLEST_GROUP, "copy": True}
+    return HDBSCAN(**settings).fit_predict(directions.astype(np.float64))
+
+
+def check_grouping(method: str) -> None:
+    """Refuse an unknown method.
+
+    Raises:
+        InputError: if it is none of ours.
+    """
+    if method not in get_args(Grouping):
+        raise InputError(f"`group` must be one of {', '.join(get_args(Grouping))}. Got {method!r}. Choose one.")
+
+
+def varied_order(
+    qualities: Sequence[float], vectors: Float[np.ndarray, "clip feature"], *, weight: float = 0.5
+) -> list[int]:
+    """Clips in an order that has both quality and variety: each next one is good, and unlike those before it.
+
+    Args:
+        qualities: in [0, 1].
+        vectors: one a clip.
+        weight: of being unlike against quality.
+    """
+    directions = vectors / np.maximum(1e-12, np.linalg.norm(vectors, axis=1, keepdims=True))
+    nearest, left, order = np.zeros(len(qualities)), list(range(len(qualities))), list[int]()
+    while left:
+        worth = [(1 - weight) * qualities[at] - weight * nearest[at] for at in left]
+        best = left.pop(int(np.argmax(worth)))
+        order.append(best)
+        nearest = np.maximum(nearest, directions @ directions[best])
+    return order
+
+
+def _commonest(words: Sequence[str]) -> str:
+    return Counter(words).most_common(1)[0][0]

@@ -1,0 +1,144 @@
+"""Zero-shot detectors of Hugging Face, which find what a text names: Grounding DINO and OWLv2."""
+
+import pickle
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
+from video_tcav.models.hf_preprocess import quiet
+from video_tcav.models.record import untouched
+from video_tcav.proposals.detector import Detections, Detector, clipped
+
+try:
+    import transformers
+except ImportError:  # the extra `hf`
+    transformers = None
+
+FAMILIES = ("grounding-dino", "owlv2", "owlvit")
+LEAST_SCORE = 0.1
+_OVERLAP = 0.5
+
+
+class HuggingFaceDetector(Detector):
+    """A detector that takes its labels as free text."""
+
+    def __init__(self, source: str, *, labels: Sequence[str] | None, device: str | torch.device = "cpu") -> None:
+        """Load the model and its processor; never runs code that comes with them.
+
+        Args:
+            source: hub id, or folder with config.json.
+            labels: what to find, each in a few words.
+            device: where it runs.
+
+        Raises:
+            MissingExtraError: without transformers.
+            InputError: without a label.
+            ModelError: if the source is no such detector.
+            WeightsError: if its weights cannot be read safely.
+        """
+        if transformers is None:
+            raise MissingExtraError("hf", f"hf:{source}")
+        self.labels = tuple(" ".join(label.lower().split()) for label in labels or ())
+        if not self.labels or any(not label or "." in label for label in self.labels):
+            raise InputError(
+                f"`label` must say in words what hf:{source} is to find, without a full stop. Got {list(labels or ())}."
+                " Write, for example, --label 'tennis racket'."
+            )
+        self.name = f"hf:{source if not Path(source).exists() else Path(source).resolve().name}"
+        with quiet():
+            self.family = _family(source)
+            self._processor, self._module = _load(source)
+        self._module.eval().to(device)
+        self._device = torch.device(device)
+        self.settings = {"family": self.family}
+
+    def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
+        """One frame after the other."""
+        with untouched(self._module), torch.no_grad(), quiet():
+            return [self._detect(frame) for frame in frames]
+
+    def _detect(self, frame: UInt8[Tensor, "3 height width"]) -> Detections:
+        height, width = frame.shape[-2:]
+        picture = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
+        grounded = self.family == "grounding-dino"
+        text: Any = " ".join(f"{label}." for label in self.labels) if grounded else [list(self.labels)]
+        inputs = self._processor(images=picture, text=text, return_tensors="pt").to(self._device)
+        outputs = self._module(**inputs)
+        if grounded:
+            scores = _scores_by_label(outputs.logits[0], inputs["input_ids"][0], self._full_stop(), len(self.labels))
+            middle, size = outputs.pred_boxes[0, :, :2], outputs.pred_boxes[0, :, 2:]
+            boxes = torch.cat([middle - size / 2, middle + size / 2], 1) * torch.tensor([width, height] * 2).to(middle)
+            best, numbers = scores.max(1)
+        else:
+            answer = self._processor.post_process_grounded_object_detection(
+                outputs, threshold=LEAST_SCORE, target_sizes=[(height, width)]
+            )[0]
+            boxes, best, numbers = answer["boxes"], answer["scores"], answer["labels"]
+        good = best >= LEAST_SCORE
+        boxes, best, numbers = boxes[good].float(), best[good].float(), numbers[good]
+        kept = batched_nms(boxes, best, numbers, _OVERLAP)
+        names = [self.labels[at] for at in numbers[kept].tolist()]
+        return clipped(boxes[kept].cpu().numpy(), best[kept].cpu().numpy(), names, (height, width))
+
+    def _full_stop(self) -> int:
+        return int(self._processor.tokenizer.convert_tokens_to_ids("."))
+
+
+def _scores_by_label(logits: Tensor, tokens: Tensor, full_stop: int, labels: int) -> Tensor:
+    """Of each query, for each label: that of its strongest token; labels end with a full stop, a start token is first."""
+    scores = logits.float().sigmoid()
+    ends = (tokens == full_stop).nonzero().ravel().tolist()[:labels]
+    starts = [1, *(end + 1 for end in ends[:-1])]
+    columns = [scores[:, start:end].amax(1) for start, end in zip(starts, ends, strict=True) if end > start]
+    return torch.stack(columns, dim=1)
+
+
+def _family(source: str) -> str:
+    assert transformers is not None
+    try:
+        family = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False).model_type
+    except (OSError, ValueError) as reason:
+        raise ModelError(
+            f"`detector` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
+            f" {_line(reason)}. Check the name and the connection."
+        ) from reason
+    if family not in FAMILIES:
+        raise ModelError(
+            f"`detector` must be one of the families {', '.join(FAMILIES)}. Got hf:{source}, which is {family}."
+            " Choose a detector that takes text."
+        )
+    return family
+
+
+def _load(source: str) -> tuple[Any, Any]:
+    assert transformers is not None
+    try:
+        processor = transformers.AutoProcessor.from_pretrained(source, trust_remote_code=False)
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the pickle protocol
+            auto: Any = transformers.AutoModelForZeroShotObjectDetection
+            module = auto.from_pretrained(source, trust_remote_code=False, weights_only=True)
+    except pickle.UnpicklingError as reason:
+        raise WeightsError(
+            f"`detector` must have weights of tensors only. Got hf:{source}, a pickle that wants to run code."
+            " Save it with safetensors."
+        ) from reason
+    except (OSError, ValueError, RuntimeError) as reason:
+        raise WeightsError(
+            f"`detector` must have weights and a processor in the folder or on the hub. Got hf:{source}: {_line(reason)}."
+            " Check the checkpoint."
+        ) from reason
+    return processor, module.float()
+
+
+def _line(reason: Exception) -> str:
+    lines = [line for line in str(reason).strip().splitlines() if line.strip()]
+    return lines[0].rstrip(".:")[:160] if lines else type(reason).__name__

@@ -1,0 +1,228 @@
+"""From videos to proposed clips in a bank: detect, follow, cut, leave out doubles, group."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from video_tcav.concepts import BankClip, ConceptBank, as_sources
+from video_tcav.concepts.concept import Sources
+from video_tcav.core.errors import InputError, MediaError
+from video_tcav.core.progress import Advance, progress_bar
+from video_tcav.media import VideoSource, file_digest, iter_frames
+from video_tcav.media.timeline import Timeline, read_timeline
+from video_tcav.models import VideoModel
+from video_tcav.proposals.detector import Detector
+from video_tcav.proposals.embedding import ClipEmbedder
+from video_tcav.proposals.finding import find_tubes
+from video_tcav.proposals.grouping import Grouping, check_grouping, group_clips, group_name
+from video_tcav.proposals.ledger import Done, Ledger
+from video_tcav.proposals.motion import MOTION
+from video_tcav.proposals.parse import parse_detector
+from video_tcav.proposals.settings import Proposals, Settings, Skipped, Tally
+from video_tcav.proposals.storing import VideoStore, concept_of
+from video_tcav.proposals.stretches import stretches
+
+_NOT = "not "
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Video:
+    path: Path
+    digest: str
+    timeline: Timeline
+
+
+def propose(
+    videos: Sources,
+    bank: ConceptBank | str | Path,
+    *,
+    detector: Detector | str,
+    labels: Sequence[str] | None = None,
+    motion: bool = False,
+    every_s: float = 0.2,
+    max_clips: int = 500,
+    embed: VideoModel | None = None,
+    group: Grouping = "hdbscan",
+    negatives: bool = False,
+    threads: int = 2,
+    seed: int = 0,
+    progress: bool = False,
+    **settings: Any,
+) -> Proposals:
+    """Propose clips for concepts from videos; a person decides about them afterwards.
+
+    Each clip is on disk before the next is cut, so a run that is killed loses nothing, and the same call goes on where
+    it ended: a video whose tubes are all in the bank is not done again.
+
+    Args:
+        videos: files, folders, globs or manifests; images are left out.
+        bank: where to, made if there is none.
+        detector: what finds things: a `Detector`, or a spec for `parse_detector`.
+        labels: what to find; everything that the detector knows if not given.
+        motion: whether to propose what moves, too, where the detector has no name for it.
+        every_s: distance of the frames that the detector sees.
+        max_clips: how many clips the videos may have together, all versions counted; shared out evenly.
+        embed: model that sees which clips are alike: doubles in a video are left out, groups get concepts of their own.
+        group: how groups are found; only with `embed`.
+        negatives: whether to propose places without each label, as "not LABEL".
+        threads: of an ONNX detector.
+        seed: of every random draw.
+        progress: whether to show a bar.
+        settings: further fields of `Settings`: `kinds`, `piece_s`, `pad`, `side_px`, `start_score`, ...
+
+    Returns:
+        What is new in the bank, and which videos could not be used.
+
+    Raises:
+        SourceError: if there is no video.
+        InputError: if a setting is not possible.
+        BankError: if the bank cannot be opened.
+        OutputError: if it cannot be written to.
+        MissingExtraError: if what the detector needs is not installed.
+    """
+    if max_clips < 1:
+        raise InputError(f"`max_clips` must be at least 1. Got {max_clips}. 500 is usual.")
+    check_grouping(group)
+    sources = [source for source in as_sources(videos) if source.kind != "still"]
+    if not sources:
+        raise InputError("`videos` must hold a video at least. Got images only. Give files that play.")
+    found = parse_detector(detector, labels, threads=threads) if isinstance(detector, str) else detector
+    detectors = (found, parse_detector(MOTION)) if motion and found.name != MOTION else (found,)
+    chosen = Settings(
+        detectors=detectors,
+        labels=None if labels is None else tuple(labels),
+        every_s=every_s,
+        negatives=negatives,
+        embedder=ClipEmbedder(embed) if embed else None,
+        seed=seed,
+        **settings,
+    )
+    opened = bank if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True)
+    try:
+        return _propose(sources, opened, chosen, max_clips, group, progress)
+    finally:
+        if opened is not bank:
+            opened.close()
+
+
+def _propose(
+    sources: Sequence[VideoSource],
+    bank: ConceptBank,
+    settings: Settings,
+    max_clips: int,
+    group: Grouping,
+    progress: bool,
+) -> Proposals:
+    tally = Tally()
+    videos = _readable(sources, tally)
+    ledger = Ledger(bank, settings.facts())
+    left = max_clips
+    total = sum(len(video.timeline.timestamps_s) for video in videos)
+    with progress_bar("proposing (frames)", total, visible=progress) as advance:
+        for number, video in enumerate(videos):
+            quota = math.ceil(left / (len(videos) - number))
+            store = VideoStore(
+                bank=bank,
+                settings=settings,
+                path=str(video.path.absolute()),
+                digest=video.digest,
+                quota=quota,
+                tally=tally,
+            )
+            left -= _one_video(video, store, ledger, tally, advance)
+    groups = _group(bank, settings, group) if settings.embedder and group != "none" else {}
+    return Proposals(
+        counts=tally.counts(),
+        groups=groups,
+        videos=tally.videos,
+        done_before=tally.done_before,
+        duplicates=tally.duplicates,
+        limited=tally.limited,
+        detector_frames=tally.detector_frames,
+        detector_s=tally.detector_s,
+        skipped=tuple(tally.skipped),
+    )
+
+
+def _readable(sources: Sequence[VideoSource], tally: Tally) -> list[_Video]:
+    """Every video once, by its content; those that cannot be read are noted."""
+    found: dict[str, _Video] = {}
+    for path in dict.fromkeys(source.path for source in sources):
+        source = next(source for source in sources if source.path == path)
+        try:
+            digest = file_digest(path)
+            if digest not in found:
+                found[digest] = _Video(path=path, digest=digest, timeline=read_timeline(source))
+        except MediaError as error:
+            tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
+    return list(found.values())
+
+
+def _one_video(video: _Video, store: VideoStore, ledger: Ledger, tally: Tally, advance: Advance) -> int:
+    """Go through one video; how many clips of it are in the bank."""
+    settings, count = store.settings, len(video.timeline.timestamps_s)
+    done = ledger.find(video.digest, settings.kinds, store.quota)
+    if done:
+        tally.done_before += 1
+        tally.limited |= done.limited
+        advance(count)
+        return len(done.tubes) * len(settings.kinds)
+    seen_before = tally.detector_frames
+    source = VideoSource(path=video.path, kind="frames" if video.path.is_dir() else "video")
+    through = 0
+    try:
+        for stretch in stretches(iter_frames(source, timeline=video.timeline), video.timeline.timestamps_s):
+            found = find_tubes(stretch, settings, tally)
+            store.store(stretch, found, len(stretch.frames) / max(1, count - stretch.first))
+            through += len(stretch.frames)
+            advance(len(stretch.frames))
+    except MediaError as error:
+        tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
+        advance(count - through)
+        return store.clips
+    ledger.note(
+        video.digest,
+        Done(
+            tubes=tuple(store.tubes),
+            quota=store.quota,
+            limited=store.limited,
+            frames=tally.detector_frames - seen_before,
+        ),
+    )
+    tally.videos += 1
+    tally.limited |= store.limited
+    return store.clips
+
+
+def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, int]:
+    """Give clips that look alike a concept of their own, as long as nobody has decided anything about them."""
+    assert settings.embedder is not None
+    ids, vectors = bank.embeddings(settings.embedder.space)
+    row = {clip: at for at, clip in enumerate(ids)}
+    clips = [clip for clip in bank.clips(verdict="open", kind="moving") if clip.id in row and _is_unsorted(clip)]
+    if not clips:
+        return {}
+    numbers = group_clips(vectors[[row[clip.id] for clip in clips]], method=group, seed=settings.seed)
+    made: dict[str, int] = {}
+    taken = {count.name for count in bank.concepts()}
+    for number in sorted(set(numbers.tolist()) - {-1}):
+        members = [clip for clip, own in zip(clips, numbers, strict=True) if own == number]
+        name = _free_name(concept_of(group_name([clip.origin for clip in members])), taken | set(made))
+        tubes = {clip.tube for clip in members}
+        versions = [clip.id for clip in bank.clips(verdict="open") if clip.tube in tubes and _is_unsorted(clip)]
+        bank.move(versions, name)
+        made[name] = len(tubes)
+    return made
+
+
+def _is_unsorted(clip: BankClip) -> bool:
+    """Whether it is where its label put it, and no negative."""
+    return clip.concept == concept_of(clip.origin.label) and not clip.origin.label.startswith(_NOT)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    if name not in taken:
+        return name
+    return next(f"{name} {number}" for number in range(2, len(taken) + 3) if f"{name} {number}" not in taken)

@@ -1,0 +1,181 @@
+"""How clips are proposed, and what came of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from video_tcav.concepts import KINDS, Kind
+from video_tcav.core.errors import InputError
+from video_tcav.proposals.cutting import PAD, PIECE_S, SIDE_PX
+from video_tcav.proposals.detector import Detector
+from video_tcav.proposals.embedding import ClipEmbedder
+
+_METHOD = 1  # to be raised where the same settings give other clips
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Settings:
+    """How clips are proposed.
+
+    Attributes:
+        detectors: what finds things.
+        labels: what to find; `None`: all that the detectors know.
+        every_s: distance of the frames that a detector sees, unless it needs all.
+        kinds: which versions of each tube.
+        piece_s: length of a clip, about.
+        pad: how much wider than its box a crop is.
+        side_px: longest side of a crop.
+        start_score: a tube starts with a box of at least that score.
+        bridge_s: longest gap that is bridged.
+        shortest_s: shorter tubes are dropped.
+        smallest_px: so are smaller ones.
+        negatives: whether to propose places without the label, too.
+        embedder: sees which clips are alike; plain pixels do if `None`.
+        seed: of every random draw.
+    """
+
+    detectors: tuple[Detector, ...]
+    labels: tuple[str, ...] | None = None
+    every_s: float = 0.2
+    kinds: tuple[Kind, ...] = KINDS
+    piece_s: float = PIECE_S
+    pad: float = PAD
+    side_px: int = SIDE_PX
+    start_score: float = 0.4
+    bridge_s: float = 0.8
+    shortest_s: float = 0.8
+    smallest_px: float = 24
+    negatives: bool = False
+    embedder: ClipEmbedder | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.every_s < float("inf"):
+            raise InputError(f"`every_s` must be positive. Got {self.every_s}. 0.2 sees five frames a second.")
+        if not self.piece_s > 0 or not self.shortest_s >= 0 or not self.bridge_s >= 0:
+            raise InputError(
+                f"`piece_s`, `shortest_s` and `bridge_s` must be seconds. Got {self.piece_s}, {self.shortest_s},"
+                f" {self.bridge_s}. Take 2, 0.8 and 0.8."
+            )
+        if not 0 < self.start_score < 1:
+            raise InputError(f"`start_score` must be between 0 and 1. Got {self.start_score}. 0.4 is usual.")
+        if not self.kinds or set(self.kinds) - set(KINDS):
+            raise InputError(f"`kinds` must be of {', '.join(KINDS)}. Got {list(self.kinds)}. Choose among them.")
+        if self.side_px < 16 or not 0 <= self.pad <= 1:
+            raise InputError(
+                f"`side_px` must be at least 16, `pad` from 0 to 1. Got {self.side_px}, {self.pad}. Take 224 and 0.15."
+            )
+
+    def facts(self) -> dict[str, Any]:
+        """All that decides which clips are proposed."""
+        return {
+            "method": _METHOD,
+            "detectors": [[detector.name, dict(detector.settings)] for detector in self.detectors],
+            "labels": list(self.labels) if self.labels is not None else None,
+            "kinds": list(self.kinds),
+            "embedding": self.embedder.space if self.embedder else None,
+            **{
+                name: getattr(self, name)
+                for name in ("every_s", "piece_s", "pad", "side_px", "start_score", "bridge_s", "shortest_s")
+            },
+            "smallest_px": self.smallest_px,
+            "negatives": self.negatives,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A video that could not be used, or not to its end, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposedCount:
+    """What was proposed for one concept.
+
+    Attributes:
+        concept: its name when the clips came into the bank.
+        tubes: how many things, each followed for about two seconds.
+        clips: their clips, in all versions.
+        videos: how many videos they are from.
+    """
+
+    concept: str
+    tubes: int
+    clips: int
+    videos: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposals:
+    """What a run proposed.
+
+    Attributes:
+        counts: by concept.
+        groups: how many tubes were put into each concept that was made from clips that look alike.
+        videos: how many videos were gone through now.
+        done_before: how many had been done before and were left alone.
+        duplicates: tubes that were left out because they show what another one does.
+        limited: whether there were more than `max_clips`.
+        detector_frames: how many frames the detectors saw.
+        detector_s: for how long they worked.
+        skipped: videos that could not be used, and why.
+    """
+
+    counts: tuple[ProposedCount, ...]
+    groups: dict[str, int] = field(default_factory=dict)
+    videos: int = 0
+    done_before: int = 0
+    duplicates: int = 0
+    limited: bool = False
+    detector_frames: int = 0
+    detector_s: float = 0.0
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def clips(self) -> int:
+        """Clips that are new in the bank."""
+        return sum(count.clips for count in self.counts)
+
+    @property
+    def frames_per_s(self) -> float:
+        """Frames that the detectors saw in a second of their own work."""
+        return self.detector_frames / self.detector_s if self.detector_s else 0.0
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a concept."""
+        return pd.DataFrame([vars(count) for count in self.counts], columns=["concept", "tubes", "clips", "videos"])
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """Counts of a run, while it goes on."""
+
+    tubes: Counter[str] = field(default_factory=Counter)
+    clips: Counter[str] = field(default_factory=Counter)
+    videos_of: dict[str, set[str]] = field(default_factory=dict)
+    videos: int = 0
+    done_before: int = 0
+    duplicates: int = 0
+    limited: bool = False
+    detector_frames: int = 0
+    detector_s: float = 0.0
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def count(self, concept: str, video_digest: str, clips: int) -> None:
+        """A tube has come into the bank, in so many versions."""
+        self.tubes[concept] += 1
+        self.clips[concept] += clips
+        self.videos_of.setdefault(concept, set()).add(video_digest)
+
+    def counts(self) -> tuple[ProposedCount, ...]:
+        """By concept, the largest first."""
+        return tuple(
+            ProposedCount(concept=concept, tubes=tubes, clips=self.clips[concept], videos=len(self.videos_of[concept]))
+            for concept, tubes in self.tubes.most_common()
+        )

@@ -1,0 +1,106 @@
+"""torchvision's COCO detectors."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor, nn
+from torchvision.models import detection as detection_models
+from torchvision.models import get_model, get_model_weights, list_models
+
+from video_tcav.core.errors import InputError, WeightsError
+from video_tcav.models.record import untouched
+from video_tcav.models.weights import Weights, fit_weights, read_weights
+from video_tcav.proposals.detector import Detections, Detector, check_labels, clipped
+
+LEAST_SCORE = 0.1
+_BATCH = 4
+
+
+def detector_names() -> tuple[str, ...]:
+    """The detectors of torchvision that give boxes of COCO's classes."""
+    return tuple(name for name in list_models(module=detection_models) if not name.startswith("keypoint"))
+
+
+class TorchvisionDetector(Detector):
+    """One of torchvision's detectors."""
+
+    def __init__(
+        self,
+        architecture: str,
+        *,
+        weights: str | None = None,
+        labels: Sequence[str] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        """Build it and load its weights.
+
+        Args:
+            architecture: as torchvision calls it.
+            weights: name of published weights (`COCO_V1`), or a file of tensors; the published ones if not given.
+            labels: which classes to find; all if not given.
+            device: where it runs.
+
+        Raises:
+            InputError: if there is no such detector, or a label is not its own.
+            WeightsError: if the weights cannot be read or do not fit; nothing is ever unpickled.
+        """
+        if architecture not in detector_names():
+            raise InputError(
+                f"`detector` must be torchvision: and one of {', '.join(detector_names())}. Got {architecture!r}."
+                " Correct the name."
+            )
+        self.name = f"torchvision:{architecture}"
+        published = get_model_weights(architecture)
+        self._names = tuple(next(iter(published)).meta["categories"])
+        known = [name for name in self._names if name not in ("__background__", "N/A")]
+        self._wanted = set(check_labels(labels, known, self.name))  # before a long download
+        content = _read(published, weights or "DEFAULT")
+        self._module = _build(architecture, len(self._names))
+        fit_weights(self._module, content)
+        self._module.eval().to(device)
+        self._device = torch.device(device)
+        self.settings = {"weights": Path(weights).name if weights else "DEFAULT"}
+
+    def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
+        """Some frames at a time; the detector brings them to its own size."""
+        found = []
+        with untouched(self._module), torch.no_grad():
+            for part in frames.split(_BATCH):
+                answers = self._module(list(part.to(self._device).float() / 255))
+                found.extend(self._read(answer, frames.shape[-2:]) for answer in answers)
+        return found
+
+    def _read(self, answer: dict[str, Tensor], frame_size: torch.Size) -> Detections:
+        names = [self._names[at] for at in answer["labels"].tolist()]
+        scores = answer["scores"].cpu().numpy()
+        kept = [at for at, name in enumerate(names) if name in self._wanted and scores[at] >= LEAST_SCORE]
+        boxes = answer["boxes"].cpu().numpy()[kept]
+        return clipped(boxes, scores[kept], [names[at] for at in kept], (frame_size[0], frame_size[1]))
+
+
+def _build(architecture: str, classes: int) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return get_model(architecture, weights=None, weights_backbone=None, num_classes=classes)
+
+
+def _read(published: type, weights: str) -> Weights:
+    names = getattr(published, "__members__", {})
+    if weights not in names:
+        if re.fullmatch(r"[A-Z][A-Z0-9_]*", weights):
+            raise WeightsError(
+                f"`weights` must be one of {', '.join(names)}, or a file. Got {weights}. Correct the name, or give a path."
+            )
+        return read_weights(weights)
+    url = names[weights].url
+    try:
+        tensors = torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as reason:
+        raise WeightsError(
+            f"`weights` must be reachable to be downloaded. Got {url}: {str(reason).splitlines()[0]}."
+            " Download it elsewhere and write torchvision:NAME?weights=FILE."
+        ) from reason
+    return Weights(path=url, tensors=tensors, metadata={})

@@ -1,0 +1,84 @@
+"""The motion detector against the truth of the rendered world, and what it must not take for motion."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from video_tcav.benchmark import render, sample_factors
+from video_tcav.core.errors import InputError
+from video_tcav.proposals import MotionDetector, track
+from video_tcav.proposals.finding import sampled_frames
+from video_tcav.proposals.motion import shake_of
+from video_tcav.proposals.tracking import overlap, overlaps
+
+MOVING = ["swing", "wave", "jack", "walk", "run", "kick", "throw"]
+FPS = 25.0
+
+
+def _overlap_of_tubes(factors):
+    """Mean overlap of the longest tube with the figure, and the share of frames that it covers."""
+    clip = render(factors, size=128, frames=32)
+    truth, times_s = clip.boxes("figure").numpy(), np.arange(32) / FPS
+    detector = MotionDetector()
+    sampled = sampled_frames(times_s, detector, 0.2)
+    tubes = track(detector.detect(clip.clip[sampled]), sampled, times_s, shortest_s=0.4, smallest_px=12)
+    if not tubes:
+        return 0.0
+    tube = max(tubes, key=lambda one: len(one.boxes) * (one.boxes[:, 2:] - one.boxes[:, :2]).prod(1).mean())
+    return float(overlaps(tube.boxes, truth[tube.first : tube.end]).mean())
+
+
+def test_tubes_of_motion_lie_over_the_figures_that_move():
+    found = {
+        motion: np.mean([_overlap_of_tubes(one) for one in sample_factors(4, seed=11, motion=motion)])
+        for motion in MOVING
+    }
+    print({motion: round(float(value), 2) for motion, value in found.items()}, np.mean(list(found.values())).round(3))
+    assert np.mean(list(found.values())) >= 0.6
+
+
+def test_a_moving_square_has_its_box_in_a_shaking_noisy_scene():
+    generator = np.random.default_rng(0)
+    scene = np.kron(generator.integers(60, 120, (28, 28, 1), np.uint8), np.ones((5, 5, 3), np.uint8))
+    frames = []
+    for at in range(20):
+        right, down = generator.integers(-3, 4, 2)
+        frame = scene[8 + down : 128 + down, 8 + right : 128 + right].copy()
+        frame[40:70, 10 + 4 * at : 40 + 4 * at] = (230, 30, 30)
+        frames.append(torch.from_numpy(frame).permute(2, 0, 1))
+    found = MotionDetector().detect(torch.stack(frames))
+    assert all(one.labels == ("motion",) for one in found)
+    measured = [overlap(one.boxes[0], np.array([10 + 4 * at, 40, 40 + 4 * at, 70])) for at, one in enumerate(found)]
+    assert min(measured) > 0.7
+
+
+def test_the_shake_of_a_camera_is_found():
+    scene = np.random.default_rng(1).integers(0, 255, (80, 90, 3), np.uint8)
+    scene = cv2.resize(scene[:20, :23], (92, 80), interpolation=cv2.INTER_CUBIC)
+    moves = [(0, 0), (2, -1), (-1, 1), (1, 1), (0, 0)]  # the third one is in the middle
+    pictures = [scene[6 - down : 70 - down, 6 - right : 80 - right] for right, down in moves]
+    found = shake_of(pictures)
+    np.testing.assert_array_equal(found - found[0], np.array(moves) - moves[0])
+
+
+def test_stillness_and_a_shadow_are_no_motion():
+    still = torch.full((10, 3, 100, 120), 90, dtype=torch.uint8)
+    assert [len(one.boxes) for one in MotionDetector().detect(still)] == [0] * 10
+    shaded = still.clone()
+    for at in range(10):
+        shaded[at, :, 20:50, 10 * at : 10 * at + 25] = 60  # darker in all colours alike
+    assert [len(one.boxes) for one in MotionDetector().detect(shaded)] == [0] * 10
+
+
+def test_the_same_frames_give_the_same_boxes():
+    clip = render(sample_factors(1, seed=3, motion="walk")[0], size=96).clip
+    first, second = (MotionDetector().detect(clip) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        np.testing.assert_array_equal(one.scores, other.scores)
+
+
+def test_motion_has_no_other_label():
+    with pytest.raises(InputError, match=r"`label` must be one of the 1 labels of motion\. Got 'person'"):
+        MotionDetector(labels=["person"])
