@@ -86,7 +86,9 @@ def test_every_public_name_is_in_the_api_page():
     assert "vt.__version__" in page
 
 
-@pytest.mark.parametrize("package", [attribution, benchmark, concepts, proposals, reports], ids=lambda package: package.__name__)
+@pytest.mark.parametrize(
+    "package", [attribution, benchmark, concepts, proposals, reports], ids=lambda package: package.__name__
+)
 def test_every_public_name_of_a_package_is_in_the_api_page(package):
     page = (DOCS / "api.md").read_text()
     shown = re.findall(rf"^::: {re.escape(package.__name__)}\.(?:[\w.]+\.)?(\w+)$", page, re.MULTILINE)

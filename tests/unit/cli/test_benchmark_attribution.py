@@ -4,17 +4,8 @@ import json
 
 import pandas as pd
 import pytest
-import torch
 
 from tests.unit.cli.test_benchmark import command
-
-
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.usefixtures("one_thread")
