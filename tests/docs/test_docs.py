@@ -10,7 +10,7 @@ import pytest
 import typer
 
 import video_tcav as vt
-from video_tcav import attribution, benchmark, concepts, proposals, reports
+from video_tcav import attribution, benchmark, concepts, proposals, reports, studio
 from video_tcav.benchmark import render
 from video_tcav.benchmark.demo import demo_clips
 from video_tcav.benchmark.world import FACTORS, RULES
@@ -87,7 +87,7 @@ def test_every_public_name_is_in_the_api_page():
 
 
 @pytest.mark.parametrize(
-    "package", [attribution, benchmark, concepts, proposals, reports], ids=lambda package: package.__name__
+    "package", [attribution, benchmark, concepts, proposals, reports, studio], ids=lambda package: package.__name__
 )
 def test_every_public_name_of_a_package_is_in_the_api_page(package):
     page = (DOCS / "api.md").read_text()

@@ -8,9 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+import video_tcav.concepts.bank as banks
 from video_tcav.cli import options, render
-from video_tcav.concepts import ConceptBank, export_clips, merge_banks
-from video_tcav.concepts.bank import plan_import, run_import
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, write_json
 
@@ -30,7 +29,7 @@ def list_concepts(bank: Bank, json: options.JsonFile = None) -> None:
     """List the concepts of a bank, with how many clips are judged."""
     if json:
         check_file_writable(json)
-    with ConceptBank.open(bank) as opened:
+    with banks.ConceptBank.open(bank) as opened:
         concepts = opened.concepts()
         loose = opened.count(concept="")
     table = Table("concept", box=None, pad_edge=False)
@@ -56,8 +55,8 @@ def export(
     verdict: Annotated[Literal["accepted", "open", "rejected", "all"], typer.Option(help="Which clips.")] = "accepted",
 ) -> None:
     """Copy clips out of a bank, for tests and other tools."""
-    with ConceptBank.open(bank) as opened:
-        manifest = export_clips(opened, out, concepts=concept, verdict=None if verdict == "all" else verdict)
+    with banks.ConceptBank.open(bank) as opened:
+        manifest = banks.export_clips(opened, out, concepts=concept, verdict=None if verdict == "all" else verdict)
     render.out.print(f"Clips and where they come from: {manifest}", markup=False, soft_wrap=True)
     render.out.print(f"Use them with --concept NAME={manifest}::NAME", markup=False, soft_wrap=True)
 
@@ -79,9 +78,11 @@ def import_(
     strict: options.Strict = False,
 ) -> None:
     """Copy clips into a bank, which is made if there is none; what it has already stays as it is."""
-    plan = plan_import(paths, concept=concept, kind=kind)  # before the bank is made: a wrong path leaves none behind
-    with ConceptBank.open(bank, create=True) as opened:
-        found = run_import(opened, plan, verdict=verdict, strict=strict, progress=True)
+    plan = banks.plan_import(
+        paths, concept=concept, kind=kind
+    )  # before the bank is made: a wrong path leaves none behind
+    with banks.ConceptBank.open(bank, create=True) as opened:
+        found = banks.run_import(opened, plan, verdict=verdict, strict=strict, progress=True)
     known = f", {found.known} known already" if found.known else ""
     render.out.print(f"{_number(found.added, 'new clip')}{known}: {bank}", markup=False, soft_wrap=True)
     render.skipped(found.skipped)
@@ -95,10 +96,10 @@ def merge(
     """Take over clips and decisions of other banks; where two people decided differently, BANK's stands."""
     if len({path.resolve() for path in (bank, *others)}) <= len(others):
         raise InputError(f"`OTHER` must be other banks than {bank}, each once. Got one twice. Leave it out.")
-    with ConceptBank.open(bank) as opened:
+    with banks.ConceptBank.open(bank) as opened:
         for path in others:
-            with ConceptBank.open(path) as other:
-                found = merge_banks(opened, other)
+            with banks.ConceptBank.open(path) as other:
+                found = banks.merge_banks(opened, other)
             counts = f"{_number(found.added, 'new clip')}, {_number(found.decided, 'decision')} taken over"
             render.out.print(
                 f"{path}: {counts}, {_number(len(found.conflicts), 'conflict')}", markup=False, soft_wrap=True
@@ -119,7 +120,7 @@ def check(
     ] = False,
 ) -> None:
     """Read the whole bank and say what is wrong; exit code 1 if something is."""
-    with ConceptBank.open(bank) as opened:
+    with banks.ConceptBank.open(bank) as opened:
         for path in opened.repair() if repair else ():
             render.out.print(f"{path}: removed", markup=False, soft_wrap=True)
         problems, clips = opened.check(), opened.count()

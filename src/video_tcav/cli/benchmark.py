@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.table import Table
 
+import video_tcav as vt
 import video_tcav.benchmark as bench
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, check_writable
-from video_tcav.tcav.plan import one_of
 
 app = typer.Typer(
     name="benchmark",
@@ -140,8 +140,7 @@ def attribution(
 
     All methods on all models take about a quarter of an hour on two cores.
     """
-    known = bench.default_methods()
-    chosen = {name: known[one_of("method", name, list(known))] for name in method or known}
+    chosen = {name: vt.attribution.make_method(name) for name in method or vt.attribution.METHODS}
     check_writable(out)
     found = bench.benchmark_attribution(model, chosen, clips=clips, seed=seed, jobs=jobs, progress=True)
     found.write(out)

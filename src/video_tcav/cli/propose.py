@@ -100,7 +100,7 @@ def propose(
     render.skipped(found.skipped)
 
 
-def _print(found: proposals.Proposals, bank: Path) -> None:
+def _print(found: "proposals.Proposals", bank: Path) -> None:
     if found.counts:
         table = Table("concept", box=None, pad_edge=False)
         for name in ("tubes", "clips", "videos"):

@@ -1,0 +1,16 @@
+from .bank import ConceptBank as ConceptBank
+from .export import export_clips as export_clips
+from .importing import Imported as Imported
+from .importing import import_clips as import_clips
+from .importing import plan_import as plan_import
+from .importing import run_import as run_import
+from .merge import Merged as Merged
+from .merge import merge_banks as merge_banks
+from .records import KINDS as KINDS
+from .records import VERDICTS as VERDICTS
+from .records import BankClip as BankClip
+from .records import ConceptCount as ConceptCount
+from .records import Kind as Kind
+from .records import Origin as Origin
+from .records import Verdict as Verdict
+from .sources import bank_sources as bank_sources
