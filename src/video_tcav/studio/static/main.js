@@ -1,0 +1,297 @@
+/* Keys, mouse and buttons, and what they do. */
+
+import { address, change, counted, filters, read } from "./api.js";
+import * as detail from "./detail.js";
+import * as panel from "./panel.js";
+import * as wall from "./wall.js";
+
+const said = document.getElementById("said");
+const nameDialog = document.getElementById("name-dialog");
+const helpDialog = document.getElementById("help-dialog");
+const nameInput = document.getElementById("name-input");
+let last = Promise.resolve();
+
+function say(text, wrong = false) {
+  said.textContent = text;
+  said.classList.toggle("wrong", wrong);
+}
+
+/* one change after the other, in the order of the keys */
+function queue(work) {
+  last = last.then(work).catch((error) => say(error.message, true));
+  return last;
+}
+
+let refreshing = 0;
+function refreshSoon() {
+  clearTimeout(refreshing);
+  refreshing = setTimeout(() => wall.refresh().catch((error) => say(error.message, true)), 250);
+}
+
+async function ask(path, body) {
+  const answer = await change(path, body);
+  panel.showBank(answer.bank);
+  refreshSoon();
+  return answer;
+}
+
+/* ---- what can be done ---- */
+
+function judge(verdict, ids = wall.targets()) {
+  if (!ids.length) return say("No clip in focus.");
+  const onwards = verdict === "open" || !ids.includes(wall.current()?.id) ? null : wall.after(ids);
+  return queue(async () => {
+    const answer = await ask("/api/verdict", { ids, verdict });
+    wall.apply(ids, { verdict });
+    say(`${answer.said} ${progress(ids)}`);
+    await onwards;
+    showDetail();
+  });
+}
+
+/* how far the concept of these clips is, if they have one in common */
+function progress(ids) {
+  const names = new Set(ids.map((id) => wall.tiles.get(id)?.clip.concept));
+  const one = names.size === 1 && panel.bank.concepts.find((concept) => names.has(concept.name));
+  return one ? `${one.name}: ${one.accepted} of ${panel.bank.need.clips} clips, ${one.videos} of ${panel.bank.need.videos} videos.` : "";
+}
+
+function move(concept, ids = wall.targets()) {
+  if (!ids.length) return say("No clip in focus.");
+  return queue(async () => {
+    const answer = await ask("/api/move", { ids, concept });
+    wall.apply(ids, { concept });
+    say(answer.said);
+    showDetail();
+  });
+}
+
+function undo() {
+  return queue(async () => {
+    const answer = await ask("/api/undo", {});
+    say(answer.said);
+    if (!answer.undone) return;
+    const wanted = filters();
+    if (wanted.concept && !panel.bank.concepts.some((one) => one.name === wanted.concept)) return go({ ...wanted, concept: undefined });
+    const different = await wall.refresh();
+    if (different.length) wall.setFocus(different[0]);
+    showDetail();
+  });
+}
+
+function like() {
+  const clip = wall.current();
+  if (clip) return go({ ...filters(), concept: undefined, like: clip.id }, { focus: true });
+}
+
+function toggleDetail(open = !detail.isOpen()) {
+  if (open) showDetail(true);
+  else {
+    const inside = document.getElementById("detail").contains(document.activeElement);
+    detail.close();
+    if (inside && wall.current()) wall.setFocus(wall.current().id);
+  }
+  document.body.classList.toggle("with-detail", open);
+  wall.keepInSight();
+  for (const button of document.querySelectorAll("footer [data-do=detail]")) button.ariaExpanded = String(open);
+}
+
+function showDetail(open = detail.isOpen()) {
+  if (open) detail.show(wall.current()).catch((error) => say(error.message, true));
+}
+
+/* ---- names ---- */
+
+function nameConcept(old = null) {
+  const ids = old === null ? wall.targets() : [];
+  const of = old ?? filters().concept ?? wall.current()?.concept ?? "";
+  const [toMove, toRename] = nameDialog.querySelectorAll("[type=submit]");
+  toMove.textContent = ids.length ? `Move ${counted(ids.length, "clip")} there` : "Make the concept";
+  toMove.hidden = old !== null;
+  toRename.hidden = !of;
+  toRename.textContent = `Rename “${of}”`;
+  toRename.classList.toggle("accept", old !== null);
+  document.getElementById("name-title").textContent = old === null ? "Name a concept" : `Rename “${old}”`;
+  nameInput.value = old ?? "";
+  nameDialog.data = { ids, of, first: old === null ? "move" : "rename" };
+  nameNote();
+  nameDialog.showModal();
+  nameInput.select();
+}
+
+function newConcept() {
+  wall.chooseNone();
+  nameConcept();
+  nameDialog.data.ids = [];
+  nameDialog.querySelector("[value=move]").textContent = "Make the concept";
+  nameDialog.querySelector("[value=rename]").hidden = true;
+}
+
+function nameNote() {
+  const there = panel.bank.concepts.some((one) => one.name === nameInput.value.trim());
+  const same = nameInput.value.trim() === nameDialog.data.of;
+  document.getElementById("name-note").textContent = there && !same ? "There is a concept of this name. Renaming joins the two." : "";
+}
+
+function named(action) {
+  const name = nameInput.value.trim();
+  const { ids, of } = nameDialog.data;
+  nameDialog.close();
+  if (action === "rename") {
+    if (name === of) return;
+    return queue(async () => {
+      const answer = await ask("/api/concepts/rename", { name: of, new: name });
+      say(answer.said);
+      for (const [id, { clip }] of wall.tiles) if (clip.concept === of) wall.apply([id], { concept: name });
+      if (filters().concept === of) {
+        history.replaceState(null, "", address(clean({ ...filters(), concept: name })));
+        panel.showBank(answer.bank);
+      }
+      showDetail();
+    });
+  }
+  if (ids.length) return move(name, ids);
+  return queue(async () => say((await ask("/api/concepts", { name })).said));
+}
+
+nameInput.addEventListener("input", nameNote);
+nameDialog.querySelector("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  named(event.submitter?.value && event.submitter.value !== "cancel" && !event.submitter.hidden ? event.submitter.value : nameDialog.data.first);
+});
+nameInput.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !nameInput.value.trim()) return;
+  event.preventDefault();
+  named(nameDialog.data.first);
+});
+for (const dialog of [nameDialog, helpDialog]) {
+  dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("[data-close]")) dialog.close(); });
+  dialog.addEventListener("close", () => { if (wall.current()) wall.setFocus(wall.current().id); });
+}
+
+/* ---- addresses ---- */
+
+function clean(wanted) {
+  return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
+}
+
+async function go(wanted, { focus = false, push = true } = {}) {
+  if (push) history.pushState(null, "", address(clean(wanted)));
+  if (panel.bank) panel.showBank(panel.bank);
+  document.getElementById("leave-like").hidden = !("like" in filters());
+  try {
+    await wall.fill({ focus });
+  } catch (error) {
+    say(error.message, true);
+  }
+  document.querySelector("main").scrollTo(0, 0);
+  showDetail();
+}
+
+addEventListener("popstate", () => go({}, { push: false }));
+document.getElementById("filters").addEventListener("change", () => go(panel.chosenFilters()));
+document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
+document.getElementById("leave-like").addEventListener("click", () => go({ ...filters(), like: undefined }, { focus: true }));
+document.getElementById("move").addEventListener("change", ({ target }) => {
+  if (target.value) move(target.value.slice(1));
+  target.value = "";
+  if (wall.current()) wall.setFocus(wall.current().id);
+});
+
+/* ---- keys and mouse ---- */
+
+const DO = {
+  accept: () => judge("accepted"), reject: () => judge("rejected"), open: () => judge("open"),
+  name: () => nameConcept(), concept: newConcept, like, undo, detail: () => toggleDetail(), help: () => helpDialog.showModal(),
+};
+const KEYS = { a: "accept", r: "reject", o: "open", n: "name", m: "like", u: "undo", "?": "help" };
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]") || event.isComposing) return;
+  const { key, target } = event;
+  if (target.closest("input:not([type=radio]), select, textarea")) return;
+  const onWall = target.closest(".wall") || target === document.body;
+  if (event.ctrlKey || event.metaKey || event.altKey) {
+    if (onWall && key.toLowerCase() === "a" && !event.altKey) { event.preventDefault(); wall.chooseAll(); say(`${counted(wall.choiceSize(), "clip")} chosen.`); }
+    return;
+  }
+  if (key in ARROWS && onWall) { event.preventDefault(); wall.step(...ARROWS[key], event.shiftKey).then(choice); return; }
+  if ((key === "Home" || key === "End") && onWall) { event.preventDefault(); wall.toEnd(key === "End", event.shiftKey); choice(); return; }
+  if (key === " " && target.closest(".tile")) { event.preventDefault(); wall.toggle(wall.current().id); choice(); return; }
+  if (key === "Enter" && target.closest(".tile")) { event.preventDefault(); if (!event.repeat) toggleDetail(); return; }
+  if (key === "Escape") { if (wall.choiceSize()) { wall.chooseNone(); choice(); } else if (detail.isOpen()) toggleDetail(false); return; }
+  if (event.repeat) return; /* a key that is held judges one clip, not the whole wall */
+  if (/^[1-9]$/.test(key)) {
+    const concept = panel.bank?.concepts[Number(key) - 1];
+    if (concept) move(concept.name); else say(`There is no concept ${key}.`);
+    return;
+  }
+  if (key === "0") { move(""); return; }
+  const what = KEYS[key.length === 1 ? key.toLowerCase() : key];
+  if (what) { event.preventDefault(); DO[what](); }
+});
+
+let announced = 0;
+function choice() {
+  const size = wall.choiceSize();
+  if (size !== announced) say(size ? `${counted(size, "clip")} chosen.` : "");
+  announced = size;
+}
+
+document.addEventListener("click", (event) => {
+  const { target } = event;
+  const act = target.closest("[data-do]");
+  if (act) { DO[act.dataset.do](); return; }
+  const rename = target.closest("[data-rename]");
+  if (rename) { nameConcept(rename.dataset.rename); return; }
+  const link = target.closest("a.concept");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    go(Object.fromEntries(new URL(link.href).searchParams));
+    return;
+  }
+  const tile = target.closest(".tile");
+  if (!tile) return;
+  const id = Number(tile.dataset.id);
+  const mark = target.closest("[data-mark]")?.dataset.mark;
+  if (mark) { judge(mark === "accept" ? "accepted" : "rejected", wall.targets().includes(id) ? wall.targets() : [id]); return; }
+  if (event.shiftKey) wall.setFocus(id, { extend: true });
+  else if (event.ctrlKey || event.metaKey) { wall.toggle(id); wall.setFocus(id); }
+  else { if (wall.choiceSize()) wall.chooseNone(); wall.setFocus(id); }
+  choice();
+});
+document.getElementById("wall").addEventListener("dblclick", (event) => {
+  if (event.target.closest(".tile") && !event.target.closest("[data-mark]")) toggleDetail(true);
+});
+document.getElementById("wall").addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); });
+
+wall.watch(() => {
+  showDetail();
+  const none = !wall.current();
+  for (const button of document.querySelectorAll("footer :is([data-do=accept], [data-do=reject], [data-do=open], [data-do=like])")) button.disabled = none;
+  document.getElementById("move").disabled = none;
+});
+
+/* another browser may have changed the bank while this page was not looked at */
+async function look() {
+  if (document.visibilityState !== "visible" || !panel.bank) return;
+  try {
+    panel.showBank(await read("/api/bank"));
+    await wall.refresh();
+  } catch (error) {
+    say(error.message, true);
+  }
+}
+addEventListener("focus", look);
+document.addEventListener("visibilitychange", look);
+
+if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", address(filters()));
+const narrow = matchMedia("(max-width: 47.9rem)");
+const fold = () => { document.getElementById("concepts").open = !narrow.matches; };
+narrow.addEventListener("change", fold);
+fold();
+await Promise.all([
+  read("/api/bank").then(panel.showBank, (error) => say(error.message, true)),
+  go({}, { push: false, focus: true }),
+]);

@@ -1,0 +1,269 @@
+/* The wall: tiles of clips, of which only those on screen are loaded. */
+
+import { counted, filters, make, read } from "./api.js";
+
+const BATCH = 60;
+const WORDS = { open: "open", accepted: "accepted", rejected: "rejected" };
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const wall = document.getElementById("wall");
+const end = document.getElementById("end");
+
+export const tiles = new Map(); /* id -> {clip, element} in the order of the wall */
+let order = [];
+let total = 0;
+let loading = null;
+let round = 0;
+let focused = null;
+let anchor = null;
+const chosen = new Set();
+const watchers = [];
+
+/** Call `watcher` whenever the focus or the choice changes. */
+export function watch(watcher) { watchers.push(watcher); }
+function tell() { for (const watcher of watchers) watcher(); }
+
+/** The clip in focus, or null. */
+export function current() { return focused === null ? null : tiles.get(focused).clip; }
+/** Ids that an action is about: the chosen, or the one in focus. */
+export function targets() { return chosen.size ? order.filter((id) => chosen.has(id)) : focused === null ? [] : [focused]; }
+export function choiceSize() { return chosen.size; }
+
+/* ---- loading ---- */
+
+/** Empty the wall and fill it by the address; `keep` is an id to focus if it is there. */
+export async function fill({ keep = null, focus = false } = {}) {
+  round += 1;
+  for (const id of order) release(tiles.get(id).element);
+  tiles.clear(); chosen.clear();
+  order = []; focused = anchor = null; loading = null; total = 0;
+  wall.replaceChildren();
+  await more();
+  const id = tiles.has(keep) ? keep : order[0] ?? null;
+  if (id !== null) setFocus(id, { focus });
+  tell();
+}
+
+/** The next clips of the wall. */
+function more() {
+  loading ??= load(round).finally(() => { loading = null; });
+  return loading;
+}
+
+async function load(mine) {
+  const wanted = filters();
+  /* clips that were judged stay on the wall, but the server no longer counts them under its filter */
+  const offset = order.filter((id) => passes(tiles.get(id).clip, wanted)).length;
+  const found = await read("/api/clips", { ...wanted, offset, limit: BATCH });
+  if (mine !== round) return;
+  const fresh = found.clips.filter((clip) => !tiles.has(clip.id));
+  total = found.total + order.length - offset;
+  const part = document.createDocumentFragment();
+  for (const clip of fresh) {
+    const element = tile(clip);
+    tiles.set(clip.id, { clip, element });
+    order.push(clip.id);
+    part.append(element);
+    onScreen.observe(element);
+  }
+  wall.append(part);
+  if (!fresh.length) total = order.length;
+  count();
+}
+
+function passes(clip, wanted) {
+  return ["concept", "verdict", "label", "kind"].every((name) => !(name in wanted) || wanted[name] === clip[name]);
+}
+
+function count() {
+  for (const [place, id] of order.entries()) {
+    const { element } = tiles.get(id);
+    if (element.ariaPosInSet !== String(place + 1)) element.ariaPosInSet = place + 1;
+    element.ariaSetSize = total;
+  }
+  const like = "like" in filters();
+  document.getElementById("shown").textContent = total ? `${counted(total, "clip")}${like ? ", most alike first" : ""}` : "";
+  const empty = document.getElementById("empty");
+  empty.hidden = total > 0;
+  empty.textContent = Object.keys(filters()).length ? "No clip passes these filters." : "This bank has no clips yet. Fill it with: video-tcav propose VIDEO… --bank BANK";
+}
+
+new IntersectionObserver((entries) => {
+  if (entries.some((entry) => entry.isIntersecting) && order.length && order.length < total) more().catch(() => {});
+}, { rootMargin: "1200px", scrollMargin: "1200px" }).observe(end);
+
+/* ---- tiles ---- */
+
+function tile(clip) {
+  const element = make("div", { className: "tile", role: "option", tabIndex: -1, data: { id: clip.id } },
+    make("div", { className: "view" }),
+    make("div", { className: "marks", ariaHidden: "true" },
+      make("span", { className: "mark accept", data: { mark: "accept" }, title: "Accept (a)", textContent: "✓" }),
+      make("span", { className: "mark reject", data: { mark: "reject" }, title: "Reject (r)", textContent: "✕" })),
+    make("div", { className: "words", ariaHidden: "true" },
+      make("b"), make("span", { className: "where" })));
+  dress(element, clip);
+  return element;
+}
+
+function dress(element, clip) {
+  element.dataset.verdict = clip.verdict;
+  element.ariaSelected = String(chosen.has(clip.id));
+  const name = clip.concept || "no concept";
+  element.querySelector("b").textContent = name;
+  element.querySelector("b").classList.toggle("none", !clip.concept);
+  element.querySelector(".where").textContent = [clip.label, clip.kind].filter(Boolean).join(" · ");
+  element.title = `${clip.video} at ${clip.start_s.toFixed(1)} s`;
+  element.ariaLabel = `${clip.label || "clip"} ${clip.id}, ${WORDS[clip.verdict]}, ${name}, ${clip.kind}, ${clip.video} at ${clip.start_s.toFixed(1)} s`;
+}
+
+const onScreen = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) show(target);
+    else release(target);
+  }
+}, { rootMargin: "120px", scrollMargin: "120px" });
+
+function show(element) {
+  const view = element.querySelector(".view");
+  const clip = tiles.get(Number(element.dataset.id))?.clip;
+  if (!clip || view.firstChild) return;
+  if (!clip.moves) {
+    view.append(make("img", { alt: "", draggable: false, src: clip.url }));
+    return;
+  }
+  const video = make("video", { muted: true, loop: true, playsInline: true, preload: "auto", src: clip.url, tabIndex: -1 });
+  video.disablePictureInPicture = true;
+  video.addEventListener("error", () => { if (video.isConnected && video.src) view.replaceChildren(make("p", { textContent: "The file cannot be shown." })); });
+  view.append(video);
+  if (!calm.matches || clip.id === focused) play(video);
+}
+
+/* a video that was only hidden would keep its decoder and its memory */
+function release(element) {
+  const view = element.querySelector(".view");
+  const video = view.querySelector("video");
+  if (video) { video.pause(); video.removeAttribute("src"); video.load(); }
+  view.replaceChildren();
+}
+
+function play(video) { video?.play().catch(() => {}); }
+
+calm.addEventListener("change", () => {
+  for (const video of wall.querySelectorAll("video")) { if (calm.matches) video.pause(); else play(video); }
+});
+
+/* ---- focus and choice ---- */
+
+/** Put the focus on a clip. `extend` chooses all from the last one on. */
+export function setFocus(id, { focus = true, extend = false } = {}) {
+  const before = tiles.get(focused)?.element;
+  if (before) {
+    before.tabIndex = -1;
+    before.classList.remove("current");
+    if (calm.matches) before.querySelector("video")?.pause();
+  }
+  if (extend) choose(anchor ?? focused ?? id, id);
+  else anchor = id;
+  focused = id;
+  const { element } = tiles.get(id);
+  element.tabIndex = 0;
+  element.classList.add("current");
+  if (calm.matches) play(element.querySelector("video"));
+  if (focus) {
+    element.focus({ preventScroll: true });
+    element.scrollIntoView({ block: "nearest" });
+  }
+  tell();
+}
+
+/** Scroll to the clip in focus, where the columns have changed around it. */
+export function keepInSight() { tiles.get(focused)?.element.scrollIntoView({ block: "nearest" }); }
+
+function choose(from, to) {
+  const [low, high] = [order.indexOf(from), order.indexOf(to)].sort((one, other) => one - other);
+  setChosen(order.slice(low, high + 1));
+}
+
+export function setChosen(ids) {
+  chosen.clear();
+  for (const id of ids) chosen.add(id);
+  marks();
+}
+export function chooseAll() { setChosen(order); tell(); }
+export function chooseNone() { setChosen([]); anchor = focused; tell(); }
+export function toggle(id) {
+  if (!chosen.size && focused !== null && focused !== id) chosen.add(focused);
+  if (!chosen.delete(id)) chosen.add(id);
+  marks();
+  anchor = id;
+  tell();
+}
+function marks() {
+  for (const [id, { element }] of tiles) {
+    const is = String(chosen.has(id));
+    if (element.ariaSelected !== is) element.ariaSelected = is;
+  }
+  wall.classList.toggle("several", chosen.size > 0);
+}
+
+/** Focus the clip so many tiles or rows on; loads more where the wall ends. */
+export async function step(tilesOn, rowsOn, extend) {
+  if (focused === null) return;
+  const columns = getComputedStyle(wall).gridTemplateColumns.split(" ").length;
+  let place = order.indexOf(focused) + tilesOn + rowsOn * columns;
+  if (place >= order.length && order.length < total) await more().catch(() => {});
+  if (rowsOn && (place < 0 || (place >= order.length && Math.floor((order.length - 1) / columns) <= Math.floor(order.indexOf(focused) / columns)))) return;
+  place = Math.max(0, Math.min(order.length - 1, place));
+  if (!extend && chosen.size) setChosen([]);
+  setFocus(order[place], { extend });
+}
+export function toEnd(last, extend) {
+  if (!order.length) return;
+  if (!extend && chosen.size) setChosen([]);
+  setFocus(order[last ? order.length - 1 : 0], { extend });
+}
+
+/** Focus the clip after these, or stay on the last. */
+export async function after(ids) {
+  const last = Math.max(...ids.map((id) => order.indexOf(id)));
+  if (last + 1 >= order.length && order.length < total) await more().catch(() => {});
+  setChosen([]);
+  setFocus(order[Math.min(last + 1, order.length - 1)]);
+}
+
+/* ---- changes ---- */
+
+/** Show at once what the server has just confirmed. */
+export function apply(ids, changed) {
+  for (const id of ids) {
+    const one = tiles.get(id);
+    if (!one) continue;
+    Object.assign(one.clip, changed);
+    dress(one.element, one.clip);
+  }
+}
+
+/** Ask the bank for the state of all tiles: another browser may have changed it. Gives the ids that were different. */
+export async function refresh() {
+  const mine = round;
+  const different = [];
+  for (let from = 0; from < order.length; from += 500) {
+    const ids = order.slice(from, from + 500);
+    const { clips } = await read("/api/clips", { ids: ids.join(","), limit: 500 });
+    if (mine !== round) return [];
+    for (const clip of clips) {
+      const one = tiles.get(clip.id);
+      if (one.clip.verdict === clip.verdict && one.clip.concept === clip.concept) continue;
+      one.clip = clip;
+      dress(one.element, clip);
+      different.push(clip.id);
+    }
+  }
+  if (different.length) tell();
+  return different;
+}
+
+wall.addEventListener("focusin", (event) => {
+  const id = Number(event.target.closest(".tile")?.dataset.id);
+  if (id && id !== focused) setFocus(id, { focus: false });
+});
