@@ -70,13 +70,14 @@ class Spans:
     """Spans of source videos in a temporary folder, each encoded once; the folder goes with `close`."""
 
     def __init__(self) -> None:
-        self._folder = TemporaryDirectory(prefix="video-tcav-studio-")
+        self._folder: TemporaryDirectory[str] | None = None  # made for the first span: most reviews need none
         self._done: dict[str, Span] = {}
         self._lock = Lock()
 
     def close(self) -> None:
         """Remove the files."""
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def of(self, clip: BankClip) -> Span:
         """The span of a clip with a second around it.
@@ -87,6 +88,7 @@ class Spans:
         path = source_path(clip.origin)
         key = f"{clip.origin.video_digest}-{clip.origin.start_s:.3f}-{clip.origin.end_s:.3f}"
         with self._lock:  # one at a time: encoding takes all cores
+            self._folder = self._folder or TemporaryDirectory(prefix="video-tcav-studio-")
             if key not in self._done:
                 self._done[key] = _encode(path, clip.origin, Path(self._folder.name) / f"{len(self._done)}.mp4")
             return self._done[key]
