@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from tests.studio.banks import make_bank
 from video_tcav.core.errors import BankError, InputError
 from video_tcav.studio import Need, create_app, open_studio
+from video_tcav.studio.facts import sendable
 
 PORT = 8123
 TOKEN = "a-token-for-tests"
@@ -245,3 +246,7 @@ def test_the_command_prints_a_link_that_answers(tmp_path):
             assert answer.startswith(b"HTTP/1.1 200") and b"<!DOCTYPE html>" in answer
         finally:
             running.terminate()
+
+
+def test_names_that_are_no_utf8_can_be_sent():
+    assert sendable("caf\udce9.mp4") == "caf\\udce9.mp4" and sendable("café 球.mp4") == "café 球.mp4"

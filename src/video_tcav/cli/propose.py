@@ -70,9 +70,13 @@ def propose(
     Run it again to go on after a stop: what is in the bank is not done twice. Then look at the clips and decide with
     `video-tcav studio BANK`.
     """
-    if weights and not embed:
+    own = {"weights": weights, "frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
+    own |= {"classes": classes, "device": None if device == "auto" else device}
+    alone = [name for name, value in own.items() if value is not None]
+    if alone and not embed:
         raise InputError(
-            "`--weights` must go with --embed. Got it alone. Write torchvision:NAME?weights=FILE for a detector."
+            f"`--{alone[0]}` must go with --embed. Got it alone. A detector's weights are part of its name:"
+            " torchvision:NAME?weights=FILE."
         )
     labels = [name.strip() for text in label or [] for name in text.split(",") if name.strip()]
     model = options.load(embed, weights, frames, stride, size, mean, std, classes, device) if embed else None

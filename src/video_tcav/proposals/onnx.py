@@ -65,7 +65,13 @@ class OnnxDetector(Detector):
             )
         height, width = (side if isinstance(side, int) else _FREE_SIZE for side in shape[2:])
         self._size = height, width
-        trial = self._run(np.full((1, 3, *self._size), GREY, np.float32))
+        try:
+            trial = self._run(np.full((1, 3, *self._size), GREY, np.float32))
+        except Exception as reason:  # onnxruntime has types of its own, and an export may want more than pictures
+            line = (str(reason).strip().splitlines() or [type(reason).__name__])[0][:160]
+            raise InputError(
+                f"`detector` must run on pictures alone. Got {path}: {line}. Export it with pictures as its only input."
+            ) from None
         layout = find_layout(trial, self._size)
         if layout is None:
             raise InputError(
@@ -137,7 +143,13 @@ def _class_names(path: Path, classes: str | Path | None, session: Any, count: in
         file = Path(classes)
         if not file.is_file():
             raise InputError(f"`classes` must be a file of names. Got {file}, which does not exist. Check the path.")
-        names = tuple(line.strip() for line in file.read_text().splitlines() if line.strip())
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"`classes` must be a text file of names. Got {file}: {error}. Give one name a line."
+            ) from error
+        names = tuple(line.strip() for line in lines if line.strip())
         if count and len(names) != count:
             raise InputError(
                 f"`classes` must name the {count} classes of {path.name}. Got {len(names)} in {file}. Give its own list."

@@ -23,6 +23,7 @@ from video_tcav.proposals.parse import parse_detector
 from video_tcav.proposals.settings import Proposals, Settings, Skipped, Tally
 from video_tcav.proposals.storing import VideoStore, concept_of
 from video_tcav.proposals.stretches import stretches
+from video_tcav.proposals.tracking import check_tracker
 
 _NOT = "not "
 
@@ -88,6 +89,12 @@ def propose(
     sources = [source for source in as_sources(videos) if source.kind != "still"]
     if not sources:
         raise InputError("`videos` must hold a video at least. Got images only. Give files that play.")
+    cut = next((source for source in sources if source.start_s is not None or source.end_s is not None), None)
+    if cut is not None:
+        raise InputError(
+            f"`videos` must be whole videos. Got a segment, {cut.key}. Give the files themselves: proposals cut them."
+        )
+    check_tracker()
     found = parse_detector(detector, labels, threads=threads) if isinstance(detector, str) else detector
     detectors = (found, parse_detector(MOTION)) if motion and found.name != MOTION else (found,)
     chosen = Settings(

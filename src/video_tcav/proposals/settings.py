@@ -1,5 +1,6 @@
 """How clips are proposed, and what came of it."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +55,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 < self.every_s < float("inf"):
             raise InputError(f"`every_s` must be positive. Got {self.every_s}. 0.2 sees five frames a second.")
-        if not self.piece_s > 0 or not self.shortest_s >= 0 or not self.bridge_s >= 0:
+        if not 0 < self.piece_s < math.inf or not 0 <= self.shortest_s < math.inf or not 0 <= self.bridge_s < math.inf:
             raise InputError(
                 f"`piece_s`, `shortest_s` and `bridge_s` must be seconds. Got {self.piece_s}, {self.shortest_s},"
                 f" {self.bridge_s}. Take 2, 0.8 and 0.8."

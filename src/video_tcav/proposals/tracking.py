@@ -120,9 +120,19 @@ def _tracks(
     return [(sorted(places), [places[sample] for sample in sorted(places)]) for places in found.values()]
 
 
-def _tracker(bridge_s: float, interval_s: float) -> Any:
+def check_tracker() -> None:
+    """Refuse, before any long work, to follow things without the library that does it.
+
+    Raises:
+        MissingExtraError: if it is not installed.
+    """
     if supervision is None:
         raise MissingExtraError("detect", "Following what a detector found")
+
+
+def _tracker(bridge_s: float, interval_s: float) -> Any:
+    check_tracker()
+    assert supervision is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it moves to another package in 0.31
         return supervision.ByteTrack(

@@ -67,8 +67,12 @@ def _add_clips(app: FastAPI, bank: ConceptBank, spans: Spans) -> None:
     def clip_file(id: PathId) -> Response:
         clip = _clip(bank, id)
         path, kind = clip.path.resolve(), {**PLAYS, **PICTURES}.get(clip.path.suffix.lower())
-        if kind is None or not path.is_relative_to(bank.folder.resolve()):
+        if not path.is_relative_to(bank.folder.resolve()):
             raise Refusal(403, f"The file of clip {id} is no clip of the bank. Run `video-tcav bank check`.")
+        if kind is None:
+            raise Refusal(
+                415, f"Browsers do not play {shown(clip.path.suffix)}. Convert the file to MP4 and import that."
+            )
         return _file(path, kind, _KEEP)
 
     @app.get("/sources/{id}")
@@ -164,7 +168,7 @@ def _add_errors(app: FastAPI) -> None:
     plain(MediaError, lambda error: Refusal(404, f"{Path(error.path).name} {error.reason}."))
     plain(OutputError, lambda error: Refusal(507, _one_line(error)))
     plain(VideoTcavError, lambda error: Refusal(400, _one_line(error)))
-    plain(Exception, lambda _error: Refusal(500, "The studio failed. Its terminal says more. Nothing was changed."))
+    plain(Exception, lambda _error: Refusal(500, "The studio failed. Its terminal says more. Reload the page."))
 
 
 def _not_valid(error: RequestValidationError) -> Refusal:

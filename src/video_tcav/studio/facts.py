@@ -55,9 +55,9 @@ def clip_facts(clip: BankClip) -> dict[str, Any]:
         "kind": clip.kind,
         "verdict": clip.verdict,
         "moves": clip.path.suffix.lower() in PLAYS,
-        "label": origin.label,
+        "label": sendable(origin.label),
         "score": origin.score,
-        "video": Path(origin.video).name,
+        "video": sendable(Path(origin.video).name),
         "start_s": origin.start_s,
         "end_s": origin.end_s,
     }
@@ -91,12 +91,17 @@ def detail_facts(clip: BankClip) -> dict[str, Any]:
         "width": clip.width,
         "height": clip.height,
         "fps": clip.fps,
-        "source": origin.video,
+        "source": sendable(origin.video),
         "times_s": list(origin.times_s),
         "boxes": [list(box) for box in origin.boxes],
-        "proposer": {str(name): _plain(value) for name, value in origin.proposer.items()},
+        "proposer": {sendable(str(name)): sendable(_plain(value)) for name, value in origin.proposer.items()},
         "kind_words": KINDS[clip.kind],
     }
+
+
+def sendable(text: str) -> str:
+    """Text that can be sent: of a file name that is no UTF-8, the odd bytes are written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _plain(value: object) -> str:

@@ -360,5 +360,35 @@ def test_check_names_what_is_missing_changed_or_too_much_and_repair_removes_only
     assert bank.count() == 3
 
 
+def test_what_a_link_leads_to_is_never_listed_or_removed(bank, tmp_path):
+    elsewhere = tmp_path / "documents"
+    elsewhere.mkdir()
+    (elsewhere / "thesis.txt").write_text("years of work")
+    (bank.folder / "clips").symlink_to(elsewhere)
+    for use in (bank.check, bank.repair, lambda: add_clip(bank, 7)):
+        with pytest.raises(BankError, match="`bank` must hold its files itself. Got a link out of it"):
+            use()
+    assert [path.name for path in elsewhere.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("kind", ["moving", "still"])
+def test_what_is_being_written_is_left_alone(bank, kind, monkeypatch):
+    """Encoders write under names of their own; a check in the middle must know them."""
+    seen = []
+
+    def look(path, *_args, **_options):
+        (bank.folder / "clips" / f".{path.name}.0a1b2c3d.part").write_bytes(b"half")
+        (bank.folder / "clips" / f".{path.name}.k3j2.tmp").write_bytes(b"half")
+        seen.extend(bank.check())
+        raise OSError(28, "No space left on device")
+
+    import video_tcav.concepts.bank.adding as adding
+
+    monkeypatch.setattr(adding, "write_picture" if kind == "still" else "write_video", look)
+    with pytest.raises(OutputError, match="No space left"):
+        add_clip(bank, 3, kind=kind)
+    assert seen == []
+
+
 def _files(bank: ConceptBank) -> list[Path]:
     return sorted(path for path in (bank.folder / "clips").rglob("*") if path.is_file())

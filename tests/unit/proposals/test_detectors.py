@@ -95,6 +95,9 @@ def test_names_come_from_a_file_the_model_or_coco(tmp_path):
     (tmp_path / "three.txt").write_text("cat\ndog\ncow\n")
     with pytest.raises(InputError, match=r"must name the 2 classes of d\.onnx\. Got 3"):
         OnnxDetector(path, classes=tmp_path / "three.txt")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="`classes` must be a text file of names"):
+        OnnxDetector(path, classes=tmp_path / "binary.txt")
     coco = np.zeros((1, 84, 189), np.float32)
     coco[0, :, 9] = [30, 30, 20, 36, *np.eye(80)[38]]
     assert OnnxDetector(write_onnx(tmp_path / "c.onnx", coco, side=96)).detect(FRAME)[0].labels == ("tennis racket",)

@@ -210,3 +210,10 @@ def test_no_video_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"must lead to a video"):
         propose(tmp_path / "empty", tmp_path / "bank", detector=Squares())
+
+
+def test_segments_are_refused_since_proposals_cut_the_whole_video(videos, tmp_path):
+    part = VideoSource(path=videos / "0.mp4", kind="video", start_s=0, end_s=1)
+    with pytest.raises(InputError, match="`videos` must be whole videos. Got a segment"):
+        propose([part], tmp_path / "bank", detector="motion")
+    assert not (tmp_path / "bank").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 from video_tcav.concepts.bank.adding import remove_unnamed
 from video_tcav.concepts.bank.clips import all_rows, read_row
 from video_tcav.concepts.bank.database import FILE_NAME, Database
-from video_tcav.concepts.bank.files import CLIPS, is_abandoned
+from video_tcav.concepts.bank.files import CLIPS, check_inside, is_abandoned
 from video_tcav.core.errors import BankError, MediaError, OutputError
 from video_tcav.media import file_digest
 
@@ -37,8 +37,10 @@ def remove_unnamed_files(database: Database) -> list[Path]:
 
 def unnamed_files(database: Database) -> list[Path]:
     """Files that no row names, but for those that a running process writes."""
+    clips = database.folder / CLIPS
+    check_inside(database.folder, clips)  # what lies elsewhere is none of the bank's, least of all to be removed
     found = sorted(database.folder.glob(f".{FILE_NAME}.*.tmp*"))
-    found += sorted(_files(database.folder / CLIPS))  # before the rows: a file that comes meanwhile is not seen at all
+    found += sorted(_files(clips))  # before the rows: a file that comes meanwhile is not seen at all
     named = {f"{row['digest']}{row['ending']}" for row in all_rows(database)}
     return [path for path in found if path.name not in named and is_abandoned(path)]
 

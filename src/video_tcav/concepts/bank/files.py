@@ -14,7 +14,7 @@ from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 CLIPS = "clips"
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_STAGED = re.compile(r"\.new-(\d+)-[0-9a-f]+\.\w+")
+_STAGED = re.compile(r"\.{1,2}new-(\d+)-[0-9a-f]+\..+")  # encoders put a dot in front and an ending behind
 _ENDINGS = VIDEO_SUFFIXES | IMAGE_SUFFIXES
 
 
@@ -52,6 +52,7 @@ def staged(folder: Path, ending: str) -> Iterator[Path]:
     path = folder / CLIPS / f".new-{os.getpid()}-{secrets.token_hex(6)}{ending}"
     try:
         path.parent.mkdir(exist_ok=True)
+        check_inside(folder, path.parent)
         yield path
     except OSError as error:
         if isinstance(error, OutputError):
