@@ -84,6 +84,10 @@ class BankError(VideoTcavError, ValueError):
     """A folder is no concept bank that can be used, or the bank does not hold what was asked for."""
 
 
+class ExperimentError(VideoTcavError, ValueError):
+    """An experiment file or a run directory cannot be used; the message says which line of which file."""
+
+
 class MissingExtraError(VideoTcavError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 

@@ -2,6 +2,7 @@
 
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind, fit_cavs
 from video_tcav.tcav.design import Design
+from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.effects import clip_effects, effects, tcav_magnitude, tcav_score
 from video_tcav.tcav.gate import CavGate, cav_gate
 from video_tcav.tcav.gram import Gram, gram
@@ -19,6 +20,7 @@ __all__ = [
     "ClipScore",
     "ConceptResult",
     "Design",
+    "Detail",
     "Gram",
     "SavedCav",
     "TcavResult",

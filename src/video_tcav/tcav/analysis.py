@@ -57,10 +57,20 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A result and the effects under relabelling behind its p-value."""
+    """A result and the draws behind it.
+
+    Attributes:
+        result: the numbers.
+        by_clip: effect at each class clip; their average is the effect.
+        null: effects under relabelling, behind the p-value; none under the t-test.
+        bootstrap: effects in resamples of the groups, behind the interval. Two runs on the same clips with the same seed
+            saw the same relabellings and resamples, so that both can be subtracted draw by draw.
+    """
 
     result: ConceptResult
+    by_clip: Float[np.ndarray, " class_clip"]
     null: Float[np.ndarray, " draw"]
+    bootstrap: Float[np.ndarray, " draw"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +219,7 @@ def _result(
         n_groups=design.n_groups,
         n_concept_groups=design.n_concept_groups,
     )
-    return Measured(result=result, null=draws.null)
+    return Measured(result=result, by_clip=draws.by_clip, null=draws.null, bootstrap=draws.bootstrap)
 
 
 def corrected(measured: Sequence[Measured], correction: Correction) -> tuple[ConceptResult, ...]:

@@ -1,9 +1,9 @@
 """Results of a run: frozen, named, and able to become a table."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,6 +12,9 @@ from video_tcav.tcav.cavs import CavKind
 from video_tcav.tcav.passes import Skipped
 from video_tcav.tcav.significance import Correction, Significance
 from video_tcav.tcav.spaces import Space
+
+if TYPE_CHECKING:
+    from video_tcav.tcav.detail import Detail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +103,7 @@ class TcavResult:
         warnings: what a reader must know before believing the numbers.
         provenance: versions, settings, digests of model and clips.
         seconds: time spent, by part of the run.
+        detail: what is behind the numbers, where it was asked for.
     """
 
     results: tuple[ConceptResult, ...]
@@ -107,6 +111,7 @@ class TcavResult:
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
     seconds: Mapping[str, float]
+    detail: "Detail | None" = field(default=None, repr=False, compare=False)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result."""

@@ -18,6 +18,7 @@ from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
 from video_tcav.tcav.design import numbering
+from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
@@ -56,6 +57,7 @@ def run_tcav(
     strict: bool = False,
     threads: int = 2,
     out: str | Path | None = None,
+    detail: bool = False,
     progress: bool = False,
 ) -> TcavResult:
     """Measure how much each concept matters for a class, at each layer, and whether it is the motion or the picture.
@@ -88,6 +90,7 @@ def run_tcav(
         strict: whether a file that cannot be used ends the run instead of being listed.
         threads: files decoded at once, beside the model.
         out: folder for tables and CAVs.
+        detail: whether the result keeps what is behind its numbers: effects at each class clip, and all draws.
         progress: whether to show progress bars on standard error.
 
     Returns:
@@ -182,6 +185,11 @@ def run_tcav(
             spilled=[name for name, store in recorder.activations.items() if store.spilled],
         ),
         seconds=seconds,
+        detail=Detail(
+            measured=tuple(measured), class_clips=tuple(recorder.class_rows), n_class_groups=len(set(class_groups))
+        )
+        if detail
+        else None,
     )
     if folder is not None:
         result.to_json(folder / "results.json")

@@ -1,0 +1,262 @@
+"""The experiment file: what a researcher commits next to a model (its schema is `experiment.schema.json`)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
+
+from video_tcav.benchmark.world.factors import FACTORS
+from video_tcav.concepts import Twin
+from video_tcav.tcav.cavs import CavKind
+from video_tcav.tcav.plan import At
+from video_tcav.tcav.significance import Significance
+from video_tcav.tcav.spaces import Space
+
+Kind = Literal["matters", "more_than", "motion_matters", "order_matters", "does_not_matter", "same_in"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Direction = Literal["positive", "negative", "either"]
+Correction = Literal["holm", "bonferroni", "bh", "none"]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Part(BaseModel):
+    """A part of the file: a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
+
+
+class Model(Part):
+    """A model, as `load_model` takes it."""
+
+    spec: Name = Field(description="torchvision:NAME, hf:ID or FOLDER, file:PATH.py:FACTORY, or rendered:NAME")
+    weights: str | None = Field(None, description="a safetensors file or checkpoint of tensors, or a published name")
+    frames: int | None = Field(None, ge=1, description="frames in a clip")
+    stride: int | None = Field(None, ge=1, description="take every so many frames of the video")
+    size: int | tuple[int, int] | Literal["native"] | None = Field(None, description="pixels of the model's input")
+    mean: float | tuple[float, float, float] | None = Field(None, description="mean of the pixels in [0, 1]")
+    std: float | tuple[float, float, float] | None = Field(None, description="their standard deviation")
+    classes: str | None = Field(None, description="a file of class names, one a line or a JSON list")
+    device: str = Field("auto", description="auto, cpu or cuda:0")
+
+
+class Rendered(Part):
+    """Clips of the rendered world, whose causes are known; what is not named is drawn at random."""
+
+    count: int = Field(ge=1, le=10_000, description="how many clips")
+    seed: int = Field(0, ge=0, description="of what is drawn at random; sets with different seeds share no clip")
+    still: bool = Field(False, description="write the picture in the middle of each clip instead of the clip")
+    motion: str | tuple[str, ...] | None = Field(None, description="what the figure does, or what to draw from")
+    object: str | tuple[str, ...] | None = Field(None, description="what it holds")
+    scene: str | tuple[str, ...] | None = Field(None, description="where it is")
+
+    @model_validator(mode="after")
+    def _known(self) -> "Rendered":
+        for factor, values in self.fixed().items():
+            for value in (values,) if isinstance(values, str) else values:
+                if value not in FACTORS[factor]:
+                    raise ValueError(f"{factor} must be one of {', '.join(FACTORS[factor])}. Got {value!r}. Choose one")
+        return self
+
+    def fixed(self) -> dict[str, Any]:
+        """The factors that are not drawn from everything."""
+        found = {"motion": self.motion, "object": self.object, "scene": self.scene}
+        return {factor: value for factor, value in found.items() if value is not None}
+
+
+class RenderedSource(Part):
+    """Clips that are rendered when the experiment runs."""
+
+    rendered: Rendered
+
+
+def _form(value: Any) -> str:
+    """Which of its forms a source has, so that a mistake is told in the terms of that form alone."""
+    if isinstance(value, Mapping | RenderedSource):
+        return "rendered"
+    return "paths" if isinstance(value, list | tuple) else "path"
+
+
+Where = Annotated[
+    Annotated[Name, Tag("path")]
+    | Annotated[tuple[Name, ...], Tag("paths"), Field(min_length=1)]
+    | Annotated[RenderedSource, Tag("rendered")],
+    Discriminator(_form),
+    Field(description="a file, folder, glob, manifest, PATH::LABEL or BANK::CONCEPT[:KIND], several of these, or rendered"),
+]
+
+
+class Pair(Part):
+    """A concept in both versions: they become two concepts, NAME/static and NAME/dynamic."""
+
+    static: Where = Field(description="pictures, or clips that do not move")
+    dynamic: Where = Field(description="clips that move")
+
+
+def _concept_form(value: Any) -> str:
+    both = isinstance(value, Pair) or (isinstance(value, Mapping) and "rendered" not in value)
+    return "pair" if both else "where"
+
+
+ConceptClips = Annotated[Annotated[Where, Tag("where")] | Annotated[Pair, Tag("pair")], Discriminator(_concept_form)]
+
+
+def _model_form(value: Any) -> str:
+    return "model" if isinstance(value, Mapping | Model) else "spec"
+
+
+ModelEntry = Annotated[Annotated[Name, Tag("spec")] | Annotated[Model, Tag("model")], Discriminator(_model_form)]
+
+
+class About(Part):
+    """What a hypothesis is about."""
+
+    concept: Name
+    target: Name
+
+
+class MoreThan(About):
+    than: Name = Field(description="the concept to compare with")
+
+
+class Bounded(About):
+    margin: Margin | None = Field(None, description="an effect of this size or more would matter; the experiment's if not given")
+
+
+class SameIn(Bounded):
+    models: tuple[Name, Name] = Field(description="names of two models")
+
+
+class Hypothesis(Part):
+    """A claim that the run supports, contradicts, or leaves undecided."""
+
+    name: Name | None = Field(None, description="in your own words; made from its parts if not given")
+    matters: About | None = None
+    more_than: MoreThan | None = None
+    motion_matters: About | None = None
+    order_matters: About | None = None
+    does_not_matter: Bounded | None = None
+    same_in: SameIn | None = None
+    expect: Direction = Field("positive", description="the direction of the effect")
+    layer: Name | None = Field(None, description="where to look; the experiment's deepest layer if not given")
+    model: Name | None = Field(None, description="which of several models")
+    family: Name = Field("all", description="hypotheses of one family are corrected together")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Hypothesis":
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none"
+            raise ValueError(f"a hypothesis must have exactly one of {', '.join(KINDS)}. Got {got}. Write two hypotheses, or one")
+        if given[0] in ("does_not_matter", "same_in") and self.expect != "positive":
+            raise ValueError(f"{given[0]} has no direction. Got expect: {self.expect}. Leave it out")
+        if given[0] == "same_in" and self.model is not None:
+            raise ValueError("same_in names its models itself. Got model as well. Leave it out")
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def about(self) -> About:
+        return getattr(self, self.kind)
+
+
+def _each_once(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if values is not None and len(set(values)) < len(values):
+        raise ValueError(f"each must come once. Got {', '.join(values)}. Remove what is there twice")
+    return values
+
+
+class Statistics(Part):
+    """How effects are tested."""
+
+    tests: tuple[Significance, ...] = Field(
+        ("permutation",), min_length=1, description="the first judges the hypotheses; ttest is the source paper's, anti-conservative"
+    )
+    correction: Correction = Field("holm", description="for many tests")
+    level: float = Field(0.05, gt=0, lt=0.5, description="of significance")
+    power: float = Field(0.8, ge=0.5, lt=1, description="at which more clips would decide what is undecided")
+    margin: Margin = Field(0.5, description="in units of the target: an effect that is smaller does not matter in practice")
+    permutations: int = Field(9999, ge=1, le=10**7)
+    random_sets: int = Field(500, ge=2, le=10**5)
+    bootstraps: int = Field(1000, ge=100, le=10**6)
+
+    _distinct = field_validator("tests")(_each_once)
+
+
+class Experiment(Part):
+    """An experiment: a model, clips, concepts, and hypotheses about them."""
+
+    title: Name
+    description: str = ""
+    model: ModelEntry | None = Field(None, description="the model; several go under models")
+    models: dict[Name, ModelEntry] = Field(default_factory=dict, description="several models, by a name of your own")
+    targets: dict[Name, Where | None] = Field(min_length=1, description="clips of each class that is explained, by its name")
+    concepts: dict[Name, ConceptClips] = Field(min_length=1, description="clips of each concept, by its name")
+    random: Where = Field(description="clips without the concepts")
+    layers: tuple[Name, ...] | None = Field(None, min_length=1, description="dotted module names; the model's stages if not given")
+    spaces: tuple[Space, ...] = Field(("flatten",), min_length=1, description="the first judges the hypotheses")
+    cav: CavKind = "mean"
+    against: Name = Field("log_odds", description="what the target is: log_odds, logit or contrast:CLASS")
+    at: At = Field("class", description="where gradients are taken: at clips of the class, or at random clips set aside")
+    twins: tuple[Twin, ...] = Field((), description="frozen adds motion effects, reversed order effects; hypotheses add their own")
+    statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
+    windows: int = Field(1, ge=1, le=1000, description="clips taken from each video")
+    group: Name = Field("video", description="what is independent: video, or a regular expression on the path")
+    memory: str | int = "2GB"
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+    shown: int = Field(4, ge=0, le=50, description="clips of each class that the report shows in full, with timelines")
+    hypotheses: tuple[Hypothesis, ...] = Field(min_length=1)
+
+    _distinct = field_validator("spaces", "layers", "twins")(_each_once)
+
+    @model_validator(mode="after")
+    def _some_model(self) -> "Experiment":
+        if (self.model is None) == (not self.models):
+            got = "neither" if self.model is None else "both"
+            raise ValueError(f"an experiment must have model, or models with a name each. Got {got}. Give one of them")
+        return self
+
+    def all_models(self) -> dict[str, Model]:
+        """Every model by its name; a single one is called as it is loaded."""
+        found = self.models or {self._single().spec: self._single()}
+        return {name: as_model(one) for name, one in found.items()}
+
+    def _single(self) -> Model:
+        assert self.model is not None
+        return as_model(self.model)
+
+    def all_concepts(self) -> dict[str, Where]:
+        """Every concept by its name; a pair is two."""
+        found: dict[str, Where] = {}
+        for name, where in self.concepts.items():
+            if isinstance(where, Pair):
+                found |= {f"{name}/static": where.static, f"{name}/dynamic": where.dynamic}
+            else:
+                found[name] = where
+        return found
+
+    def all_twins(self) -> tuple[Twin, ...]:
+        """The twins of the file, and those that its hypotheses need."""
+        kinds = {one.kind for one in self.hypotheses}
+        needed: tuple[tuple[Kind, Twin], ...] = (("motion_matters", "frozen"), ("order_matters", "reversed"))
+        return tuple(dict.fromkeys((*self.twins, *(twin for kind, twin in needed if kind in kinds))))
+
+
+def as_model(one: str | Model) -> Model:
+    return Model(spec=one) if isinstance(one, str) else one  # pyright: ignore[reportCallIssue]
+
+
+SCHEMA = Path(__file__).parent / "experiment.schema.json"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the file, by which editors complete and check it; the package carries it as `experiment.schema.json`."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "video-tcav experiment",
+        **{key: value for key, value in Experiment.model_json_schema().items() if key != "title"},
+    }
