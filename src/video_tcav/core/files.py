@@ -69,6 +69,16 @@ def write_json(path: Path, content: Any) -> None:
         temporary.write_text(json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def _plain(content: Any) -> Any:
     match content:
         case dict():

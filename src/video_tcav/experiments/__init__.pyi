@@ -1,4 +1,11 @@
+from .analyses import Analysis as Analysis
+from .analyses import load_analysis as load_analysis
 from .file import Experiment as Experiment
 from .file import Hypothesis as Hypothesis
 from .file import json_schema as json_schema
+from .finished import Run as Run
+from .finished import load_run as load_run
 from .reading import read_experiment as read_experiment
+from .run import run_experiment as run_experiment
+from .shown import ShownClip as ShownClip
+from .verdicts import Outcome as Outcome

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from video_tcav.benchmark.world.factors import FACTORS
 from video_tcav.concepts import Twin
@@ -83,7 +92,9 @@ Where = Annotated[
     | Annotated[tuple[Name, ...], Tag("paths"), Field(min_length=1)]
     | Annotated[RenderedSource, Tag("rendered")],
     Discriminator(_form),
-    Field(description="a file, folder, glob, manifest, PATH::LABEL or BANK::CONCEPT[:KIND], several of these, or rendered"),
+    Field(
+        description="a file, folder, glob, manifest, PATH::LABEL or BANK::CONCEPT[:KIND], several of these, or rendered"
+    ),
 ]
 
 
@@ -121,7 +132,9 @@ class MoreThan(About):
 
 
 class Bounded(About):
-    margin: Margin | None = Field(None, description="an effect of this size or more would matter; the experiment's if not given")
+    margin: Margin | None = Field(
+        None, description="an effect of this size or more would matter; the experiment's if not given"
+    )
 
 
 class SameIn(Bounded):
@@ -148,7 +161,9 @@ class Hypothesis(Part):
         given = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(given) != 1:
             got = " and ".join(given) or "none"
-            raise ValueError(f"a hypothesis must have exactly one of {', '.join(KINDS)}. Got {got}. Write two hypotheses, or one")
+            raise ValueError(
+                f"a hypothesis must have exactly one of {', '.join(KINDS)}. Got {got}. Write two hypotheses, or one"
+            )
         if given[0] in ("does_not_matter", "same_in") and self.expect != "positive":
             raise ValueError(f"{given[0]} has no direction. Got expect: {self.expect}. Leave it out")
         if given[0] == "same_in" and self.model is not None:
@@ -174,12 +189,16 @@ class Statistics(Part):
     """How effects are tested."""
 
     tests: tuple[Significance, ...] = Field(
-        ("permutation",), min_length=1, description="the first judges the hypotheses; ttest is the source paper's, anti-conservative"
+        ("permutation",),
+        min_length=1,
+        description="the first judges the hypotheses; ttest is the source paper's, anti-conservative",
     )
     correction: Correction = Field("holm", description="for many tests")
     level: float = Field(0.05, gt=0, lt=0.5, description="of significance")
     power: float = Field(0.8, ge=0.5, lt=1, description="at which more clips would decide what is undecided")
-    margin: Margin = Field(0.5, description="in units of the target: an effect that is smaller does not matter in practice")
+    margin: Margin = Field(
+        0.5, description="in units of the target: an effect that is smaller does not matter in practice"
+    )
     permutations: int = Field(9999, ge=1, le=10**7)
     random_sets: int = Field(500, ge=2, le=10**5)
     bootstraps: int = Field(1000, ge=100, le=10**6)
@@ -194,15 +213,23 @@ class Experiment(Part):
     description: str = ""
     model: ModelEntry | None = Field(None, description="the model; several go under models")
     models: dict[Name, ModelEntry] = Field(default_factory=dict, description="several models, by a name of your own")
-    targets: dict[Name, Where | None] = Field(min_length=1, description="clips of each class that is explained, by its name")
+    targets: dict[Name, Where | None] = Field(
+        min_length=1, description="clips of each class that is explained, by its name"
+    )
     concepts: dict[Name, ConceptClips] = Field(min_length=1, description="clips of each concept, by its name")
     random: Where = Field(description="clips without the concepts")
-    layers: tuple[Name, ...] | None = Field(None, min_length=1, description="dotted module names; the model's stages if not given")
+    layers: tuple[Name, ...] | None = Field(
+        None, min_length=1, description="dotted module names; the model's stages if not given"
+    )
     spaces: tuple[Space, ...] = Field(("flatten",), min_length=1, description="the first judges the hypotheses")
     cav: CavKind = "mean"
     against: Name = Field("log_odds", description="what the target is: log_odds, logit or contrast:CLASS")
-    at: At = Field("class", description="where gradients are taken: at clips of the class, or at random clips set aside")
-    twins: tuple[Twin, ...] = Field((), description="frozen adds motion effects, reversed order effects; hypotheses add their own")
+    at: At = Field(
+        "class", description="where gradients are taken: at clips of the class, or at random clips set aside"
+    )
+    twins: tuple[Twin, ...] = Field(
+        (), description="frozen adds motion effects, reversed order effects; hypotheses add their own"
+    )
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
     windows: int = Field(1, ge=1, le=1000, description="clips taken from each video")
     group: Name = Field("video", description="what is independent: video, or a regular expression on the path")

@@ -26,7 +26,9 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
     """
     found = read_yaml(Path(path))
     if not isinstance(found.values, Mapping):
-        raise found.error((), f"the file must be an experiment. Got {_shown(found.values)}. Write title, model, targets and so on.")
+        raise found.error(
+            (), f"the file must be an experiment. Got {_shown(found.values)}. Write title, model, targets and so on."
+        )
     for place, name in _names(found.values):
         if not isinstance(name, str):
             raise found.error(place, f"a name must be text. Got {name!r}. Put it in quotes: '{name}'.")
@@ -60,7 +62,9 @@ def _mistake(error: ErrorDetails, found: YamlFile) -> ExperimentError:
         case "value_error":
             return found.error(place, f"`{name}`: {error['msg'].removeprefix('Value error, ')}.")
         case "literal_error":
-            return found.error(place, f"`{name}` must be {error.get('ctx', {}).get('expected')}. Got {got}. Choose one.")
+            return found.error(
+                place, f"`{name}` must be {error.get('ctx', {}).get('expected')}. Got {got}. Choose one."
+            )
         case _:
             rule = error["msg"].replace("Input should", "must").replace("after validation, not 0", "")
             return found.error(place, f"`{name}`: {rule.strip()}. Got {got}. Change it.")
@@ -108,9 +112,7 @@ def _place(loc: Sequence[str | int], values: Any) -> Place:
     """The place in the file that a location of pydantic stands for: names of alternatives are left out."""
     place: list[str | int] = []
     for part in loc:
-        if isinstance(values, Mapping) and part in values:
-            values = values[part]
-        elif isinstance(values, list) and isinstance(part, int) and part < len(values):
+        if (isinstance(values, Mapping) and part in values) or (isinstance(values, list) and isinstance(part, int) and part < len(values)):
             values = values[part]
         else:
             continue
@@ -121,12 +123,20 @@ def _place(loc: Sequence[str | int], values: Any) -> Place:
 def _contradictions(experiment: Experiment) -> Iterator[tuple[Place, str]]:
     """What does not fit together within the file."""
     concepts, models = experiment.all_concepts(), experiment.all_models()
-    clashes = [name for name in experiment.concepts if "/" in name and name in concepts and _is_version(name, experiment)]
+    clashes = [
+        name for name in experiment.concepts if "/" in name and name in concepts and _is_version(name, experiment)
+    ]
     for name in clashes:
-        yield ("concepts", name), f"`concepts.{name}` must have a name of its own. Got that of a version of another. Rename it."
+        yield (
+            ("concepts", name),
+            f"`concepts.{name}` must have a name of its own. Got that of a version of another. Rename it.",
+        )
     for target, where in experiment.targets.items():
         if where is None and experiment.at == "class":
-            yield ("targets", target), f"`targets.{target}` must have clips, unless at is random. Got none. Name its clips."
+            yield (
+                ("targets", target),
+                f"`targets.{target}` must have clips, unless at is random. Got none. Name its clips.",
+            )
         if where is not None and experiment.at == "random":
             yield ("targets", target), f"`targets.{target}` must have no clips with at: random. Got some. Remove them."
     names: dict[str, int] = {}
@@ -134,8 +144,11 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[Place, str]]:
         place: Place = ("hypotheses", number)
         yield from _about(one, place, experiment, concepts, models)
         if one.name is not None and one.name in names:
-            yield (*place, "name"), (
-                f"`hypotheses.{number}.name` must be its own. Got that of hypothesis {names[one.name]}. Change one of them."
+            yield (
+                (*place, "name"),
+                (
+                    f"`hypotheses.{number}.name` must be its own. Got that of hypothesis {names[one.name]}. Change one of them."
+                ),
             )
         names.setdefault(one.name or "", number)
 
@@ -164,7 +177,10 @@ def _about(
     elif one.model is not None:
         yield from _known("model", one.model, models, (*place, "model"))
     elif len(models) > 1:
-        yield place, f"`model` must be named where there are several. Got none. Add model: and one of {', '.join(models)}."
+        yield (
+            place,
+            f"`model` must be named where there are several. Got none. Add model: and one of {', '.join(models)}.",
+        )
     if one.layer is not None and experiment.layers is not None:
         yield from _known("layer", one.layer, experiment.layers, (*place, "layer"))
 

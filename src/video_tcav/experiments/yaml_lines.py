@@ -60,24 +60,36 @@ def read_yaml(path: Path) -> YamlFile:
             " that holds : or #)."
         ) from error
     except yaml.YAMLError as error:
-        raise ExperimentError(f"{path}:1: the file must be YAML. Got: {' '.join(str(error).split())}. Mend it.") from error
+        raise ExperimentError(
+            f"{path}:1: the file must be YAML. Got: {' '.join(str(error).split())}. Mend it."
+        ) from error
     except ValueError as error:  # a date that does not exist, and the like
-        raise ExperimentError(f"{path}:1: the file must hold values that exist. Got: {error}. Quote what is text.") from error
+        raise ExperimentError(
+            f"{path}:1: the file must hold values that exist. Got: {error}. Quote what is text."
+        ) from error
 
 
 def _text(path: Path) -> str:
     try:
         if path.is_dir():
-            raise ExperimentError(f"{path}:1: the file must be an experiment in YAML. Got a folder. Name the file in it.")
+            raise ExperimentError(
+                f"{path}:1: the file must be an experiment in YAML. Got a folder. Name the file in it."
+            )
         if path.stat().st_size > LARGEST_FILE:
-            raise ExperimentError(f"{path}:1: the file must be smaller than 1 MB. Got a larger one. Put clips into manifests.")
+            raise ExperimentError(
+                f"{path}:1: the file must be smaller than 1 MB. Got a larger one. Put clips into manifests."
+            )
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ExperimentError(f"{path}:1: the file must exist. Got no such file. Check the path.") from error
     except UnicodeDecodeError as error:
-        raise ExperimentError(f"{path}:1: the file must be text in UTF-8. Got other bytes. Save it as UTF-8.") from error
+        raise ExperimentError(
+            f"{path}:1: the file must be text in UTF-8. Got other bytes. Save it as UTF-8."
+        ) from error
     except OSError as error:
-        raise ExperimentError(f"{path}:1: the file must be readable. Got: {error.strerror}. Check its permissions.") from error
+        raise ExperimentError(
+            f"{path}:1: the file must be readable. Got: {error.strerror}. Check its permissions."
+        ) from error
 
 
 def _lines(root: yaml.Node, path: Path) -> dict[Place, int]:
@@ -85,7 +97,9 @@ def _lines(root: yaml.Node, path: Path) -> dict[Place, int]:
 
     def visit(node: yaml.Node, place: Place, line: int, above: tuple[int, ...]) -> None:
         if id(node) in above:
-            raise ExperimentError(f"{path}:{line}: a value must not hold itself. Got an alias of its own parent. Remove it.")
+            raise ExperimentError(
+                f"{path}:{line}: a value must not hold itself. Got an alias of its own parent. Remove it."
+            )
         lines[place] = line
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:

@@ -1,0 +1,151 @@
+"""One analysis of an experiment: a run of Video-TCAV for one model, target, feature space and test, kept as files."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from safetensors.numpy import load_file, save_file
+
+from video_tcav.core.errors import ExperimentError
+from video_tcav.core.files import atomic_path, read_json, write_json
+from video_tcav.tcav import ConceptResult, TcavResult
+from video_tcav.tcav.significance import Significance
+from video_tcav.tcav.spaces import Space
+
+Draws = Float[np.ndarray, " draw"]
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Which:
+    """Which analysis.
+
+    Attributes:
+        model: its name in the experiment.
+        target: class that is explained.
+        space: feature space.
+        test: how significance was tested.
+    """
+
+    model: str
+    target: str
+    space: Space
+    test: Significance
+
+    def folder_name(self, number: int) -> str:
+        """A name that a person can read and a file system can hold."""
+        words = "-".join((self.model, self.target, self.space, self.test))
+        return f"{number:03d}-{re.sub(r'[^A-Za-z0-9.]+', '_', words)[:100]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One result with its draws, see `Measured`."""
+
+    result: ConceptResult
+    by_clip: Draws
+    null: Draws
+    bootstrap: Draws
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """One analysis, as its folder holds it.
+
+    Attributes:
+        which: what was analysed.
+        folder: where.
+        found: every result, in order.
+        clips: class clips, in the order of `by_clip`: the source's key and the window.
+        class_groups: independent groups among them.
+        record: warnings, skipped files, provenance and seconds, as in `results.json`.
+    """
+
+    which: Which
+    folder: Path
+    found: tuple[Found, ...]
+    clips: tuple[tuple[str, int], ...]
+    class_groups: int
+    record: Mapping[str, Any]
+
+    def get(self, concept: str, layer: str, *, versus: str = "random", twin: str = "none") -> Found | None:
+        """The result of one concept at one layer, if there is one."""
+        wanted = (concept, layer, versus, twin)
+        for one in self.found:
+            if (one.result.concept, one.result.layer, one.result.versus, one.result.twin) == wanted:
+                return one
+        return None
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a result, with the model's name in the experiment."""
+        frame = pd.DataFrame([asdict(one.result) for one in self.found])
+        frame.insert(0, "model", self.which.model)
+        return frame
+
+
+def save_analysis(folder: Path, which: Which, result: TcavResult) -> None:
+    """Add to what `run_tcav` wrote into `folder` all that `load_analysis` needs.
+
+    Raises:
+        OutputError: if the folder cannot be written to.
+    """
+    assert result.detail is not None
+    arrays: dict[str, np.ndarray] = {}
+    for number, one in enumerate(result.detail.measured):
+        for name in ("by_clip", "null", "bootstrap"):
+            arrays[f"{number}.{name}"] = np.ascontiguousarray(getattr(one, name), dtype=np.float64)
+    with atomic_path(folder / "draws.safetensors") as temporary:
+        save_file(arrays, temporary)
+    with atomic_path(folder / "clip_effects.parquet") as temporary:
+        result.detail.clip_frame().to_parquet(temporary)
+    clips = [[clip.source, clip.window] for clip in result.detail.class_clips]
+    write_json(
+        folder / "analysis.json", {**asdict(which), "clips": clips, "class_groups": result.detail.n_class_groups}
+    )
+
+
+def load_analysis(folder: Path) -> Analysis:
+    """Read an analysis.
+
+    Raises:
+        ExperimentError: if a file is missing or damaged.
+    """
+    try:
+        about = read_json(folder / "analysis.json")
+        record = read_json(folder / "results.json")
+        rows = pd.read_parquet(folder / "results.parquet").to_dict("records")
+        draws = load_file(folder / "draws.safetensors")
+        found = tuple(
+            Found(
+                result=ConceptResult(**{str(name): value for name, value in row.items()}),
+                by_clip=draws[f"{number}.by_clip"],
+                null=draws[f"{number}.null"],
+                bootstrap=draws[f"{number}.bootstrap"],
+            )
+            for number, row in enumerate(rows)
+        )
+        return Analysis(
+            which=Which(**{name: about[name] for name in ("model", "target", "space", "test")}),
+            folder=folder,
+            found=found,
+            clips=tuple((str(source), int(window)) for source, window in about["clips"]),
+            class_groups=int(about["class_groups"]),
+            record=record,
+        )
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ExperimentError(
+            f"{folder}: an analysis must be whole. Got: {' '.join(str(error).split()) or type(error).__name__}. Delete the folder"
+            " and run the experiment again with --resume."
+        ) from error
+
+
+def finish_folder(partial: Path, final: Path) -> None:
+    """Give a finished folder its name; what stood there unfinished is gone."""
+    if final.exists():
+        shutil.rmtree(final)
+    partial.rename(final)

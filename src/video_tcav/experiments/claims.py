@@ -1,0 +1,34 @@
+"""Hypotheses in plain words."""
+
+from video_tcav.experiments.file import Hypothesis
+
+_VERBS = {"positive": "raises", "negative": "lowers", "either": "changes"}
+
+
+def units(against: str) -> str:
+    """What effects are counted in."""
+    return "log-odds" if against == "log_odds" else "logits"
+
+
+def claim_text(one: Hypothesis, *, margin: float, against: str) -> str:
+    """What a hypothesis says."""
+    about, verb = one.about, _VERBS[one.expect]
+    small = f"by less than {margin:g} {units(against)}"
+    match one.kind:
+        case "matters":
+            return f"{about.concept} {verb} {about.target}"
+        case "more_than":
+            assert one.more_than is not None
+            if one.expect == "either":
+                return f"{about.concept} and {one.more_than.than} move {about.target} to different degrees"
+            return f"{about.concept} {verb} {about.target} more than {one.more_than.than} does"
+        case "motion_matters":
+            return f"the motion of {about.concept} {verb} {about.target}"
+        case "order_matters":
+            return f"the order of the frames of {about.concept} {verb} {about.target}"
+        case "does_not_matter":
+            return f"{about.concept} does not matter for {about.target}: it changes it {small}"
+        case "same_in":
+            assert one.same_in is not None
+            first, second = one.same_in.models
+            return f"{about.concept} matters for {about.target} as much in {first} as in {second}: they differ {small}"

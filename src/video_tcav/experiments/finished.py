@@ -1,0 +1,107 @@
+"""A finished run, read from its directory: what reports and comparisons are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from video_tcav.core.errors import ExperimentError
+from video_tcav.core.files import read_json
+from video_tcav.experiments.analyses import Analysis, load_analysis
+from video_tcav.experiments.directory import RunDirectory
+from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.shown import ShownClip, load_shown
+from video_tcav.experiments.verdicts import VERDICTS, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        path: its directory.
+        experiment: what was asked.
+        outcomes: the verdict on every hypothesis, in the order of the file.
+        record: provenance and more, as in `run.json`.
+    """
+
+    path: Path
+    experiment: Experiment
+    outcomes: tuple[Outcome, ...]
+    record: Mapping[str, Any]
+
+    @cached_property
+    def analyses(self) -> tuple[Analysis, ...]:
+        """Every analysis, read when first asked for."""
+        folders = sorted(folder for folder in (self.path / "analyses").iterdir() if not folder.name.startswith("."))
+        return tuple(load_analysis(folder) for folder in folders)
+
+    @cached_property
+    def shown(self) -> tuple[ShownClip, ...]:
+        """Clips with their maps and timelines, read when first asked for."""
+        return load_shown(self.path / "shown")
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a hypothesis."""
+        return pd.DataFrame([vars(one) for one in self.outcomes])
+
+    def counts(self) -> dict[str, int]:
+        """How many hypotheses got each verdict."""
+        return {word: sum(one.verdict == word for one in self.outcomes) for word in VERDICTS}
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know, of all analyses, each once."""
+        return tuple(dict.fromkeys(text for one in self.analyses for text in one.record["warnings"]))
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        rows = "".join(
+            f"<tr><td>{escape(one.verdict)}</td><td>{escape(one.name)}</td><td>{escape(one.model)}</td>"
+            f"<td>{escape(one.reason)}</td></tr>"
+            for one in self.outcomes
+        )
+        head = "<tr><th>verdict</th><th>hypothesis</th><th>model</th><th>why</th></tr>"
+        return f"<p><b>{escape(self.experiment.title)}</b></p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a finished run.
+
+    Raises:
+        ExperimentError: if the folder is no run, or the run is not finished.
+    """
+    directory = RunDirectory(path=Path(path))
+    record = directory.record()
+    if not record.get("finished"):
+        raise ExperimentError(
+            f"{path}: a run must be finished. Got one that is not. Go on with `video-tcav run … --resume`."
+        )
+    try:
+        experiment = Experiment.model_validate(record["experiment"])
+        rows = read_json(directory.path / "hypotheses.json")
+        outcomes = tuple(Outcome(**{name: _number(name, value) for name, value in row.items()}) for row in rows)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ExperimentError(
+            f"{path}: a run must be whole. Got: {error}. Run the experiment again in another folder."
+        ) from error
+    return Run(path=directory.path, experiment=experiment, outcomes=outcomes, record=record)
+
+
+_NUMBERS = (
+    "effect",
+    "effect_low",
+    "effect_high",
+    "standard_error",
+    "p_value",
+    "p_adjusted",
+    "equivalence_p",
+    "equivalence_p_adjusted",
+)
+
+
+def _number(name: str, value: Any) -> Any:
+    return float("nan") if value is None and name in _NUMBERS else value

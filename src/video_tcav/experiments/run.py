@@ -1,0 +1,320 @@
+"""Running an experiment: from its file to verdicts, in a directory that survives being killed."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from video_tcav.core.errors import InputError, VideoTcavError
+from video_tcav.core.files import atomic_path, write_json
+from video_tcav.core.progress import progress_bar
+from video_tcav.core.provenance import provenance
+from video_tcav.experiments.analyses import Which, finish_folder, load_analysis, save_analysis
+from video_tcav.experiments.clips import ClipSets, beside, check_clips, find_clips
+from video_tcav.experiments.directory import RunDirectory, held, prepare
+from video_tcav.experiments.file import Experiment, Model
+from video_tcav.experiments.finished import Run, load_run
+from video_tcav.experiments.reading import read_experiment
+from video_tcav.experiments.shown import save_shown, show_clips
+from video_tcav.experiments.verdicts import judge
+from video_tcav.experiments.yaml_lines import Place, YamlFile
+from video_tcav.models import VideoModel, load_model, parse_target
+from video_tcav.tcav import run_tcav
+from video_tcav.tcav.comparison import grouping
+from video_tcav.tcav.store import parse_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """Everything that a run needs."""
+
+    experiment: Experiment
+    file: YamlFile
+    models: Mapping[str, VideoModel]
+    directory: RunDirectory
+    store: Path
+    threads: int
+    progress: bool
+
+
+def run_experiment(
+    path: str | Path,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    store: str | Path | None = None,
+    threads: int = 2,
+    progress: bool = False,
+) -> Run:
+    """Answer the hypotheses of an experiment file.
+
+    Everything is checked before anything is computed or written. A run that was killed goes on with `resume`, and its results
+    are those of a run that was not; what was finished is not computed again.
+
+    Args:
+        path: the experiment file.
+        out: run directory; `runs/` and the file's name, where the command runs, if not given.
+        resume: whether to go on with the run that is there; a finished one is read again.
+        store: folder of activations to share with other runs; the run's own, removed when it is finished, if not given.
+        threads: files decoded at once, beside the model.
+        progress: whether to show progress bars on standard error.
+
+    Raises:
+        ExperimentError: for a mistake in the file, with its line, or a directory that cannot be used.
+        VideoTcavError: one of its other kinds, with a cure in the message.
+    """
+    experiment, file = read_experiment(path)
+    check_clips(experiment, file)
+    group_of = _group(experiment, file)
+    models = {name: _model(name, one, experiment, file) for name, one in experiment.all_models().items()}
+    folder = Path(out) if out is not None else Path("runs") / Path(path).stem
+    digests = {name: model.weights_digest for name, model in models.items()}
+    directory = prepare(folder, experiment, file, resume=resume, facts={"model_digests": digests})
+    with held(directory):
+        if directory.record().get("finished"):
+            return load_run(folder)
+        work = _Work(
+            experiment=experiment,
+            file=file,
+            models=models,
+            directory=directory,
+            store=Path(store) if store is not None else directory.store,
+            threads=threads,
+            progress=progress,
+        )
+        clips = find_clips(experiment, file, directory.clips, progress=progress)
+        _check_groups(clips, group_of, file)
+        _analyse(work, clips)
+        _show(work, clips)
+        _finish(work)
+        if store is None:
+            shutil.rmtree(directory.store, ignore_errors=True)
+    return load_run(folder)
+
+
+def _group(experiment: Experiment, file: YamlFile) -> Any:
+    try:
+        parse_bytes(experiment.memory)
+    except InputError as error:
+        raise file.error(("memory",), str(error)) from error
+    try:
+        return grouping(experiment.group)
+    except InputError as error:
+        raise file.error(("group",), str(error)) from error
+
+
+def _model(name: str, one: Model, experiment: Experiment, file: YamlFile) -> VideoModel:
+    """Load a model and check everything that the experiment asks of it."""
+    entry: Place = ("models", name) if experiment.models else ("model",)
+    try:
+        model = load_model(
+            _spec_beside(one.spec, file.path),
+            weights=_beside_if_there(one.weights, file.path),
+            frames=one.frames,
+            stride=one.stride,
+            size=one.size,
+            mean=one.mean,
+            std=one.std,
+            classes=None if one.classes is None else beside(one.classes, file.path),
+            device=one.device,
+        )
+    except VideoTcavError as error:
+        raise file.error(entry, f"model {name}: {error}") from error
+    _checked(
+        file, ("against",), lambda: parse_target(model, _other_class(model, experiment.against), experiment.against)
+    )
+    for target in experiment.targets:
+        _checked(file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against))
+    for number, layer in enumerate(experiment.layers or ()):
+        _checked(file, ("layers", number), lambda layer=layer: model.layer(layer))
+    known = experiment.layers or model.default_layers
+    for number, hypothesis in enumerate(experiment.hypotheses):
+        mine = name in (hypothesis.same_in.models if hypothesis.same_in else (hypothesis.model or name,))
+        if mine and hypothesis.layer is not None and hypothesis.layer not in known:
+            place: Place = ("hypotheses", number, "layer")
+            raise file.error(
+                place, f"`layer` must be one of {', '.join(known)}. Got {hypothesis.layer!r}. Add it to layers."
+            )
+    return model
+
+
+def _other_class(model: VideoModel, against: str) -> str:
+    """A class to try `against` with: not the one that it names itself."""
+    other = against.partition(":")[2]
+    return next((name for name in model.classes if name != other), model.classes[0])
+
+
+def _checked(file: YamlFile, place: Place, check: Any) -> None:
+    try:
+        check()
+    except VideoTcavError as error:
+        raise file.error(place, str(error)) from error
+
+
+def _spec_beside(spec: str, file: Path) -> str:
+    kind, _, rest = spec.partition(":")
+    if kind == "file":
+        return f"file:{beside(rest, file)}"
+    return f"hf:{beside(rest, file)}" if kind == "hf" and (file.absolute().parent / rest).is_dir() else spec
+
+
+def _beside_if_there(path: str | None, file: Path) -> str | None:
+    """A weights file beside the experiment, or else a published name."""
+    if path is None:
+        return None
+    near = beside(path, file)
+    return near if Path(near).exists() or "/" in path or path.endswith((".safetensors", ".pt", ".pth")) else path
+
+
+def _check_groups(clips: ClipSets, group_of: Any, file: YamlFile) -> None:
+    """A pattern that does not match is found before the long work."""
+    for sources in (
+        clips.random,
+        *clips.concepts.values(),
+        *(one for one in clips.targets.values() if one is not None),
+    ):
+        for source in sources:
+            _checked(file, ("group",), lambda source=source: group_of(source))
+
+
+def _analyse(work: _Work, clips: ClipSets) -> None:
+    """Every analysis that is not there yet."""
+    experiment = work.experiment
+    wanted = _wanted(experiment)
+    for number, which in enumerate(wanted, start=1):
+        folder = work.directory.analyses / which.folder_name(number)
+        if folder.is_dir():
+            continue
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        if work.progress:
+            _say(f"analysis {number} of {len(wanted)}: {which.model}, {which.target}, {which.space}, {which.test}")
+        result = run_tcav(
+            work.models[which.model],
+            target=which.target,
+            clips=clips.targets[which.target],
+            concepts=clips.concepts,
+            random=clips.random,
+            layers=experiment.layers,
+            against=experiment.against,
+            at=experiment.at,
+            space=which.space,
+            cav=experiment.cav,
+            twins=experiment.all_twins(),
+            relative=_relative(experiment, which),
+            correction=experiment.statistics.correction if which.test == "permutation" else "bonferroni",
+            significance=which.test,
+            permutations=experiment.statistics.permutations,
+            random_sets=experiment.statistics.random_sets,
+            bootstraps=experiment.statistics.bootstraps,
+            windows=experiment.windows,
+            group=experiment.group,
+            memory=experiment.memory,
+            seed=experiment.seed,
+            threads=work.threads,
+            out=partial,
+            detail=True,
+            progress=work.progress,
+        )
+        save_analysis(partial, which, result)
+        finish_folder(partial, folder)
+
+
+def _wanted(experiment: Experiment) -> list[Which]:
+    return [
+        Which(model=model, target=target, space=space, test=test)
+        for model in experiment.all_models()
+        for target in experiment.targets
+        for space in experiment.spaces
+        for test in experiment.statistics.tests
+    ]
+
+
+def _relative(experiment: Experiment, which: Which) -> list[tuple[str, str]]:
+    """The pairs that hypotheses compare for this model and target."""
+    pairs = [
+        (one.more_than.concept, one.more_than.than)
+        for one in experiment.hypotheses
+        if one.more_than is not None
+        and one.more_than.target == which.target
+        and which.model == (one.model or which.model)
+    ]
+    return list(dict.fromkeys(pairs))
+
+
+def _show(work: _Work, clips: ClipSets) -> None:
+    """Maps and timelines of the clips worth seeing, for each model and target."""
+    experiment = work.experiment
+    done = work.directory.shown / "done"
+    if done.exists() or experiment.shown == 0 or experiment.at == "random":
+        return
+    shutil.rmtree(work.directory.shown, ignore_errors=True)
+    first = [
+        one
+        for one in _wanted(experiment)
+        if (one.space, one.test) == (experiment.spaces[0], experiment.statistics.tests[0])
+    ]
+    number = 0
+    with progress_bar("shown clips", len(first) * experiment.shown, visible=work.progress) as advance:
+        for which in first:
+            analysis = load_analysis(work.directory.analyses / which.folder_name(_wanted(experiment).index(which) + 1))
+            sources = {source.key: source for source in clips.targets[which.target] or ()}
+            shown = show_clips(
+                work.models[which.model],
+                analysis,
+                sources,
+                layer=analysis.found[-1].result.layer,
+                against=experiment.against,
+                count=experiment.shown,
+                windows=experiment.windows,
+                advance=advance,
+            )
+            for one in shown:
+                number += 1
+                save_shown(work.directory.shown, number, one)
+    work.directory.shown.mkdir(parents=True, exist_ok=True)
+    done.touch()
+
+
+def _finish(work: _Work) -> None:
+    """Verdicts and tables of all analyses; the record says last that the run is finished."""
+    directory, experiment = work.directory, work.experiment
+    analyses = [
+        load_analysis(directory.analyses / which.folder_name(number))
+        for number, which in enumerate(_wanted(experiment), start=1)
+    ]
+    lines = [work.file.line(("hypotheses", number)) for number in range(len(experiment.hypotheses))]
+    outcomes = judge(experiment, analyses, lines)
+    write_tables(directory.path, "hypotheses", pd.DataFrame([vars(one) for one in outcomes]))
+    write_json(directory.path / "hypotheses.json", [vars(one) for one in outcomes])
+    write_tables(directory.path, "results", pd.concat([one.to_frame() for one in analyses], ignore_index=True))
+    parts = []
+    for one in analyses:
+        frame = pd.read_parquet(one.folder / "clip_effects.parquet")
+        for place, name in enumerate(("model", "space", "test")):
+            frame.insert(place, name, getattr(one.which, name))
+        parts.append(frame)
+    write_tables(directory.path, "clip_effects", pd.concat(parts, ignore_index=True))
+    record = {name: value for name, value in directory.record().items() if name != "format"}
+    facts = provenance(models=[one.record["provenance"].get("model") for one in analyses])
+    directory.write_record(**{**record, "lines": lines, "provenance": facts, "finished": True})
+
+
+def write_tables(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """A table as Parquet and as CSV.
+
+    Raises:
+        OutputError: if the folder cannot be written to.
+    """
+    with atomic_path(folder / f"{name}.parquet") as temporary:
+        frame.to_parquet(temporary)
+    with atomic_path(folder / f"{name}.csv") as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, highlight=False).print(text, style="dim", markup=False)
