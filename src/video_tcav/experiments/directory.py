@@ -67,7 +67,7 @@ class RunDirectory:
             ) from error
         if version > FORMAT:
             raise ExperimentError(
-                f"{self.path}: a run must be of format {FORMAT} at most. Got {version}, of a newer video-tcav. Upgrade video-tcav."
+                f"{self.path}: a run must be of format {FORMAT} at most. Got {version}, of a newer video-tcav. Upgrade it."
             )
         return found
 

@@ -62,10 +62,12 @@ class Rendered(Part):
 
     @model_validator(mode="after")
     def _known(self) -> "Rendered":
-        for factor, values in self.fixed().items():
+        fixed = self.fixed()
+        for factor, known in FACTORS.items():
+            values = fixed.get(factor, ())
             for value in (values,) if isinstance(values, str) else values:
-                if value not in FACTORS[factor]:
-                    raise ValueError(f"{factor} must be one of {', '.join(FACTORS[factor])}. Got {value!r}. Choose one")
+                if value not in known:
+                    raise ValueError(f"{factor} must be one of {', '.join(known)}. Got {value!r}. Choose one")
         return self
 
     def fixed(self) -> dict[str, Any]:

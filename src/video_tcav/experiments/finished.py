@@ -14,6 +14,7 @@ from video_tcav.core.files import read_json
 from video_tcav.experiments.analyses import Analysis, load_analysis
 from video_tcav.experiments.directory import RunDirectory
 from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.previews import Preview, load_previews
 from video_tcav.experiments.shown import ShownClip, load_shown
 from video_tcav.experiments.verdicts import VERDICTS, Outcome
 
@@ -44,6 +45,11 @@ class Run:
     def shown(self) -> tuple[ShownClip, ...]:
         """Clips with their maps and timelines, read when first asked for."""
         return load_shown(self.path / "shown")
+
+    @cached_property
+    def previews(self) -> tuple[Preview, ...]:
+        """A few clips of every set; their files are in the folder `shown/previews`."""
+        return load_previews(self.path / "shown" / "previews")
 
     def to_frame(self) -> pd.DataFrame:
         """One row a hypothesis."""

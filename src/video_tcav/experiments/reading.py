@@ -112,7 +112,9 @@ def _place(loc: Sequence[str | int], values: Any) -> Place:
     """The place in the file that a location of pydantic stands for: names of alternatives are left out."""
     place: list[str | int] = []
     for part in loc:
-        if (isinstance(values, Mapping) and part in values) or (isinstance(values, list) and isinstance(part, int) and part < len(values)):
+        if isinstance(values, list) and isinstance(part, int) and part < len(values):
+            values = values[part]
+        elif isinstance(values, Mapping) and part in values:
             values = values[part]
         else:
             continue

@@ -18,6 +18,7 @@ from video_tcav.experiments.clips import ClipSets, beside, check_clips, find_cli
 from video_tcav.experiments.directory import RunDirectory, held, prepare
 from video_tcav.experiments.file import Experiment, Model
 from video_tcav.experiments.finished import Run, load_run
+from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
 from video_tcav.experiments.reading import read_experiment
 from video_tcav.experiments.shown import save_shown, show_clips
 from video_tcav.experiments.verdicts import judge
@@ -247,36 +248,38 @@ def _relative(experiment: Experiment, which: Which) -> list[tuple[str, str]]:
 
 
 def _show(work: _Work, clips: ClipSets) -> None:
-    """Maps and timelines of the clips worth seeing, for each model and target."""
-    experiment = work.experiment
-    done = work.directory.shown / "done"
-    if done.exists() or experiment.shown == 0 or experiment.at == "random":
+    """A few clips of every set, and maps and timelines of the class clips worth seeing, for each model and target."""
+    experiment, folder = work.experiment, work.directory.shown
+    done = folder / "done"
+    if done.exists():
         return
-    shutil.rmtree(work.directory.shown, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     first = [
-        one
-        for one in _wanted(experiment)
-        if (one.space, one.test) == (experiment.spaces[0], experiment.statistics.tests[0])
+        (number, which)
+        for number, which in enumerate(_wanted(experiment), start=1)
+        if (which.space, which.test) == (experiment.spaces[0], experiment.statistics.tests[0])
     ]
-    number = 0
-    with progress_bar("shown clips", len(first) * experiment.shown, visible=work.progress) as advance:
-        for which in first:
-            analysis = load_analysis(work.directory.analyses / which.folder_name(_wanted(experiment).index(which) + 1))
+    previews = sum(min(PER_SET, len(sources)) for *_, sources in sets_of(clips))
+    full = 0 if experiment.at == "random" else experiment.shown
+    shown = 0
+    with progress_bar("clips to look at", previews + len(first) * full, visible=work.progress) as advance:
+        write_previews(folder / "previews", next(iter(work.models.values())), clips, advance)
+        for number, which in first if full else ():
+            analysis = load_analysis(work.directory.analyses / which.folder_name(number))
             sources = {source.key: source for source in clips.targets[which.target] or ()}
-            shown = show_clips(
+            chosen = show_clips(
                 work.models[which.model],
                 analysis,
                 sources,
                 layer=analysis.found[-1].result.layer,
                 against=experiment.against,
-                count=experiment.shown,
+                count=full,
                 windows=experiment.windows,
                 advance=advance,
             )
-            for one in shown:
-                number += 1
-                save_shown(work.directory.shown, number, one)
-    work.directory.shown.mkdir(parents=True, exist_ok=True)
+            for one in chosen:
+                shown += 1
+                save_shown(folder, shown, one)
     done.touch()
 
 

@@ -1,0 +1,100 @@
+"""A few clips of every set, as the first model saw them, for people to look at."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from video_tcav.core.errors import ExperimentError
+from video_tcav.core.files import read_json, write_json
+from video_tcav.experiments.clips import ClipSets
+from video_tcav.experiments.shown import seen_frames
+from video_tcav.media import VideoSource, load_clips, write_picture, write_video
+from video_tcav.models import VideoModel
+
+Role = Literal["target", "concept", "random"]
+PER_SET = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """One small clip or picture of a set.
+
+    Attributes:
+        role: what the set is for.
+        name: of the class or concept; `random` for the pool.
+        clip: key of its source.
+        file: in the folder of the previews.
+        moves: whether it is a video; otherwise a picture.
+    """
+
+    role: Role
+    name: str
+    clip: str
+    file: str
+    moves: bool
+
+
+def write_previews(folder: Path, model: VideoModel, clips: ClipSets, advance: Callable[[int], None]) -> None:
+    """Write some clips of every set; those that cannot be decoded are left out.
+
+    Raises:
+        OutputError: if the folder cannot be written to.
+    """
+    found = []
+    for role, name, sources in sets_of(clips):
+        for source in _spread(sources):
+            one = _write(folder, model, role, name, source, len(found))
+            if one is not None:
+                found.append(one)
+            advance(1)
+    write_json(folder / "previews.json", [asdict(one) for one in found])
+
+
+def sets_of(clips: ClipSets) -> Iterator[tuple[Role, str, Sequence[VideoSource]]]:
+    """Every set of clips, by what it is for and its name."""
+    for name, sources in clips.targets.items():
+        if sources is not None:
+            yield "target", name, sources
+    for name, sources in clips.concepts.items():
+        yield "concept", name, sources
+    yield "random", "random", clips.random
+
+
+def _spread(sources: Sequence[VideoSource]) -> list[VideoSource]:
+    places = np.linspace(0, len(sources) - 1, min(PER_SET, len(sources))).round().astype(int)
+    return [sources[place] for place in dict.fromkeys(places.tolist())]
+
+
+def _write(folder: Path, model: VideoModel, role: Role, name: str, source: VideoSource, number: int) -> Preview | None:
+    (loaded,) = load_clips([source], model.clip_spec, threads=1)
+    if loaded.clips is None:
+        return None
+    frames = seen_frames(model, loaded, 0)
+    moves = bool((frames != frames[:1]).any())
+    file = f"{number:03d}.mp4" if moves else f"{number:03d}.png"
+    if moves:
+        spans = np.diff(loaded.timestamps_s[0])
+        step_s = float(np.median(spans)) if len(spans) and np.median(spans) > 0 else 0.04
+        write_video(folder / file, frames, fps=min(60.0, max(1.0, 1 / step_s)))
+    else:
+        write_picture(folder / file, frames[0])
+    return Preview(role=role, name=name, clip=source.key, file=file, moves=moves)
+
+
+def load_previews(folder: Path) -> tuple[Preview, ...]:
+    """The previews of a run; none where it has none.
+
+    Raises:
+        ExperimentError: if their list is damaged.
+    """
+    try:
+        return tuple(Preview(**one) for one in read_json(folder / "previews.json"))
+    except FileNotFoundError:
+        return ()
+    except (OSError, TypeError, ValueError) as error:
+        raise ExperimentError(
+            f"{folder}: the list of previews must be whole. Got: {error}. Delete the folder."
+        ) from error
