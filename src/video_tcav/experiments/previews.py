@@ -43,6 +43,7 @@ def write_previews(folder: Path, model: VideoModel, clips: ClipSets, advance: Ca
     Raises:
         OutputError: if the folder cannot be written to.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     found = []
     for role, name, sources in sets_of(clips):
         for source in _spread(sources):

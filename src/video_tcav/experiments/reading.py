@@ -112,13 +112,10 @@ def _place(loc: Sequence[str | int], values: Any) -> Place:
     """The place in the file that a location of pydantic stands for: names of alternatives are left out."""
     place: list[str | int] = []
     for part in loc:
-        if isinstance(values, list) and isinstance(part, int) and part < len(values):
+        known = range(len(values)) if isinstance(values, list) else values if isinstance(values, Mapping) else ()
+        if part in known:
             values = values[part]
-        elif isinstance(values, Mapping) and part in values:
-            values = values[part]
-        else:
-            continue
-        place.append(part)
+            place.append(part)
     return tuple(place)
 
 

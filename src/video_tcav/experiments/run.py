@@ -254,6 +254,7 @@ def _show(work: _Work, clips: ClipSets) -> None:
     if done.exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     first = [
         (number, which)
         for number, which in enumerate(_wanted(experiment), start=1)
