@@ -111,6 +111,7 @@ def _alternatives(schema: Mapping[str, Any], names: Mapping[str, Any]) -> Iterat
 def _place(loc: Sequence[str | int], values: Any) -> Place:
     """The place in the file that a location of pydantic stands for: names of alternatives are left out."""
     place: list[str | int] = []
+    part: Any
     for part in loc:
         known = range(len(values)) if isinstance(values, list) else values if isinstance(values, Mapping) else ()
         if part in known:
