@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from video_tcav._version import __version__
-from video_tcav.cli import bank, benchmark, demo, explain, layers, predict, propose, score, studio, test
+from video_tcav.cli import bank, benchmark, demo, diff, explain, layers, predict, propose, run, score, studio, test
 from video_tcav.core.errors import VideoTcavError
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app = typer.Typer(
 app.command(no_args_is_help=True)(predict.predict)
 app.command(no_args_is_help=True)(layers.layers)
 app.command("test", no_args_is_help=True)(test.run)
+app.command(no_args_is_help=True)(run.run)
+app.command(no_args_is_help=True)(diff.diff)
 app.command(no_args_is_help=True)(score.score)
 app.command(no_args_is_help=True)(explain.explain)
 app.command(no_args_is_help=True)(propose.propose)

@@ -68,10 +68,8 @@ def run_experiment(
         ExperimentError: for a mistake in the file, with its line, or a directory that cannot be used.
         VideoTcavError: one of its other kinds, with a cure in the message.
     """
-    experiment, file = read_experiment(path)
-    check_clips(experiment, file)
+    experiment, file, models = _checked_file(path)
     group_of = _group(experiment, file)
-    models = {name: _model(name, one, experiment, file) for name, one in experiment.all_models().items()}
     folder = Path(out) if out is not None else Path("runs") / Path(path).stem
     digests = {name: model.weights_digest for name, model in models.items()}
     directory = prepare(folder, experiment, file, resume=resume, facts={"model_digests": digests})
@@ -95,6 +93,23 @@ def run_experiment(
         if store is None:
             shutil.rmtree(directory.store, ignore_errors=True)
     return load_run(folder)
+
+
+def check_experiment(path: str | Path) -> Experiment:
+    """Check an experiment file, its paths and models, as a run would before it computes anything.
+
+    Raises:
+        ExperimentError: for the first mistake, with its line.
+    """
+    return _checked_file(path)[0]
+
+
+def _checked_file(path: str | Path) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
+    experiment, file = read_experiment(path)
+    check_clips(experiment, file)
+    _group(experiment, file)
+    models = {name: _model(name, one, experiment, file) for name, one in experiment.all_models().items()}
+    return experiment, file, models
 
 
 def _group(experiment: Experiment, file: YamlFile) -> Any:
