@@ -19,6 +19,10 @@ from video_tcav.tcav.significance import adjust
 _PLACE = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
 
 
+_EXPECTED = ("model", "models", "title", "description", "hypotheses", "shown", "memory")
+"""Keys of an experiment that may differ without a word: their changes are shown, or change no effect."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChangedVerdict:
     """A hypothesis that both runs asked, and its two verdicts."""
@@ -75,7 +79,7 @@ class RunDiff:
     """What changed between two runs.
 
     Attributes:
-        settings: keys of the experiment that differ; model entries are left out, which are expected to.
+        settings: keys of the experiment that differ, and on which effects depend; models are left out, which are expected to.
         verdicts: of the hypotheses that both asked.
         effects: that both measured, those that changed most first.
         only_before: hypotheses of the first run alone.
@@ -125,9 +129,7 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
             " one experiment."
         )
     own, other = (run.experiment.model_dump(mode="json") for run in (before, after))
-    settings = [
-        name for name in changed(own, other) if name.split(".")[0] not in ("model", "models", "title", "description")
-    ]
+    settings = [name for name in changed(own, other) if name.split(".")[0] not in _EXPECTED]
     return RunDiff(
         settings=tuple(settings),
         verdicts=tuple(
@@ -178,16 +180,13 @@ def _effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tuple[Chang
         return ()
     adjusted = adjust(p_values, "holm")
     order = np.argsort([-abs(change) / spread if spread else 0.0 for *_, change, spread in changes], kind="stable")
-    return tuple(_changed_effect(*changes[index], float(adjusted[index])) for index in order)
-
-
-def _changed_effect(
-    place: tuple[str, ...], before: float, after: float, change: float, spread: float, p_adjusted: float
-) -> ChangedEffect:
-    names: dict[str, Any] = dict(zip(_PLACE, place, strict=True))
-    return ChangedEffect(
-        **names, before=before, after=after, change=change, standard_error=spread, p_adjusted=p_adjusted
-    )
+    found = []
+    for index in order:
+        place, first, second, change, spread = changes[index]
+        names: dict[str, Any] = dict(zip(_PLACE, place, strict=True))
+        numbers = {"before": first, "after": second, "change": change, "standard_error": spread}
+        found.append(ChangedEffect(**names, **numbers, p_adjusted=float(adjusted[index])))
+    return tuple(found)
 
 
 def _p(change: float, spread: float, freedom: int) -> float:

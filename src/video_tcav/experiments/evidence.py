@@ -12,8 +12,6 @@ from video_tcav.experiments.analyses import Analysis, Found
 from video_tcav.experiments.file import Hypothesis
 from video_tcav.tcav.significance import percentile_interval, permutation_p
 
-_TWINS = {"motion_matters": "motion", "order_matters": "order"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
@@ -51,21 +49,20 @@ def evidence(hypothesis: Hypothesis, analyses: Sequence[Analysis], layer: str) -
         layer: where to look.
     """
     concept = hypothesis.about.concept
+    twin = "none" if hypothesis.part == "whole" else hypothesis.part
+    if twin != "none" and any(one.get(concept, layer, twin=twin) is None for one in analyses):
+        return None
     if hypothesis.same_in is not None:
         first, second = analyses
-        return _between(_get(first, concept, layer), _get(second, concept, layer), first, second)
+        return _between(_get(first, concept, layer, twin), _get(second, concept, layer, twin), first, second)
     (analysis,) = analyses
     if hypothesis.more_than is not None:
         return _more_than(analysis, concept, hypothesis.more_than.than, layer)
-    twin = _TWINS.get(hypothesis.kind, "none")
+    return _own(_get(analysis, concept, layer, twin), analysis.class_groups)
+
+
+def _get(analysis: Analysis, concept: str, layer: str, twin: str = "none") -> Found:
     found = analysis.get(concept, layer, twin=twin)
-    if found is None and twin != "none":
-        return None
-    return _own(found or _get(analysis, concept, layer), analysis.class_groups)
-
-
-def _get(analysis: Analysis, concept: str, layer: str) -> Found:
-    found = analysis.get(concept, layer)
     if found is None:
         raise ExperimentError(
             f"{analysis.folder}: an analysis must hold every concept and layer. Got none of {concept} at {layer}. Run the"

@@ -25,6 +25,7 @@ from video_tcav.tcav.spaces import Space
 Kind = Literal["matters", "more_than", "motion_matters", "order_matters", "does_not_matter", "same_in"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Direction = Literal["positive", "negative", "either"]
+EffectPart = Literal["whole", "motion", "order"]
 Correction = Literal["holm", "bonferroni", "bh", "none"]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -134,9 +135,10 @@ class MoreThan(About):
 
 
 class Bounded(About):
-    margin: Margin | None = Field(
-        None, description="an effect of this size or more would matter; the experiment's if not given"
+    part: EffectPart = Field(
+        "whole", description="what of the effect: all of it, or what motion or the order of frames adds"
     )
+    margin: Margin | None = Field(None, description="what would matter; the experiment's if not given")
 
 
 class SameIn(Bounded):
@@ -179,6 +181,12 @@ class Hypothesis(Part):
     @property
     def about(self) -> About:
         return getattr(self, self.kind)
+
+    @property
+    def part(self) -> EffectPart:
+        """What of the effect it is about."""
+        own: dict[Kind, EffectPart] = {"motion_matters": "motion", "order_matters": "order"}
+        return own.get(self.kind) or getattr(self.about, "part", "whole")
 
 
 def _each_once(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -270,9 +278,9 @@ class Experiment(Part):
 
     def all_twins(self) -> tuple[Twin, ...]:
         """The twins of the file, and those that its hypotheses need."""
-        kinds = {one.kind for one in self.hypotheses}
-        needed: tuple[tuple[Kind, Twin], ...] = (("motion_matters", "frozen"), ("order_matters", "reversed"))
-        return tuple(dict.fromkeys((*self.twins, *(twin for kind, twin in needed if kind in kinds))))
+        parts = {one.part for one in self.hypotheses}
+        needed: tuple[tuple[EffectPart, Twin], ...] = (("motion", "frozen"), ("order", "reversed"))
+        return tuple(dict.fromkeys((*self.twins, *(twin for part, twin in needed if part in parts))))
 
 
 def as_model(one: str | Model) -> Model:

@@ -126,7 +126,9 @@ def show_clips(
     cavs = [
         one for one in load_cavs(analysis.folder / "cavs.safetensors") if one.layer == layer and one.versus == "random"
     ]
-    for index, why, effects in choose(analysis, layer, count):
+    chosen = choose(analysis, layer, count)
+    advance(count - len(chosen))
+    for index, why, effects in chosen:
         key, window = analysis.clips[index]
         (loaded,) = load_clips([sources[key]], model.clip_spec, windows=windows, threads=1)
         if loaded.clips is not None:

@@ -31,8 +31,8 @@ def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: i
     first = {(one.concept, one.versus): one for one in results}
     found.extend(one for result in first.values() if (one := _out_of_reach(result, results, permutations)))
     found.extend(
-        f"{name}: its clips do not move, so all clips were frozen to match, and there are no twins."
-        for (name, _), result in first.items()
+        f"{_pair(result)}: clips do not move, so all were frozen to match, and there are no twins."
+        for result in first.values()
         if result.negatives == "frozen"
     )
     found.extend(
@@ -42,6 +42,10 @@ def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: i
         if one.twin == "none" and abs(one.null_mean * one.z) > abs(one.effect - one.null_mean) > 0
     )
     return tuple(dict.fromkeys(found))
+
+
+def _pair(one: ConceptResult) -> str:
+    return one.concept if one.versus == "random" else f"{one.concept} rather than {one.versus}"
 
 
 def _out_of_reach(result: ConceptResult, results: Sequence[ConceptResult], permutations: int) -> str | None:
@@ -68,7 +72,7 @@ def _out_of_reach(result: ConceptResult, results: Sequence[ConceptResult], permu
 def _sentence(results: Sequence[ConceptResult]) -> str:
     own = [one for one in results if one.twin == "none"]
     first = own[0]
-    name = first.concept if first.versus == "random" else f"{first.concept} rather than {first.versus}"
+    name = _pair(first)
     found = [one for one in own if one.p_adjusted <= LEVEL]
     seen = [one for one in own if one.represented]
     if not found and not seen:
