@@ -2,6 +2,7 @@
 
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind, fit_cavs
 from video_tcav.tcav.design import Design
+from video_tcav.tcav.diagnostics import Diagnostics, diagnose, layouts_of
 from video_tcav.tcav.effects import clip_effects, effects, tcav_magnitude, tcav_score
 from video_tcav.tcav.gate import CavGate, cav_gate
 from video_tcav.tcav.gram import Gram, gram
@@ -19,16 +20,19 @@ __all__ = [
     "ClipScore",
     "ConceptResult",
     "Design",
+    "Diagnostics",
     "Gram",
     "SavedCav",
     "TcavResult",
     "adjust",
     "cav_gate",
     "clip_effects",
+    "diagnose",
     "effect_text",
     "effects",
     "fit_cavs",
     "gram",
+    "layouts_of",
     "learn_cavs",
     "load_cavs",
     "permutation_null",
