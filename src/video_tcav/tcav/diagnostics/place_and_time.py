@@ -101,7 +101,8 @@ def dependence_on_place_and_time(
     """Average each CAV over places, over time, and over both, and see what is left of its squared length.
 
     A CAV that is the same at every place keeps all of it; one that lives at a single place out of n keeps `1/n`. Noise keeps
-    what neighbouring positions of a layer have in common, so the share is given beside that of CAVs of relabelled clips.
+    what neighbouring positions of a layer have in common, so the share is given beside that of CAVs of relabelled clips. A
+    concept that outweighs all else at a layer shows in those, too, and draws the ratio towards 1.
     The CAV itself is never built: averaging is a projection, so `‖Pw‖² = αᵀ(A P Aᵀ)α`, and one more pass over the stored
     rows gives `A P Aᵀ` for any number of CAVs.
 
