@@ -13,7 +13,7 @@ from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.products import central_range, cosines
 from video_tcav.tcav.gram import Gram
 
-REFERENCE_DRAWS = 100
+REFERENCE_DRAWS = 200
 REFERENCE_LEVEL = 0.95
 MIN_SHARED_GROUPS = 3
 """One group for each of two pseudo-concepts, and one that is left as their negatives."""

@@ -13,8 +13,10 @@ from video_tcav.tcav.diagnostics.stability import PoolSensitivity, SplitHalf
 STABLE_COSINE = 0.5
 """Of the full-size CAV: below it, more than half of the CAV's squared length is noise."""
 ENTANGLED_COSINE = 0.3
-"""Beyond the reference range and this far from the reference: 0.3² is a tenth of the squared length in common, and one
-cosine in twenty of unrelated concepts leaves the range."""
+"""Distance from the reference that is worth a warning: 0.3² is about a tenth of the squared length in common."""
+ENTANGLED_RANGES = 1.5
+"""And half again as far from it as the 95 % range reaches, some three standard deviations: many pairs and layers are
+looked at, and one unrelated pair in twenty leaves the range itself."""
 POOL_SHARE = 0.5
 """Of the effect's variance: above it, the choice of random clips matters more than concept and class clips together."""
 POOL_RELATIVE_STD = math.sqrt(POOL_SHARE) / (2 * 1.96)
@@ -37,7 +39,7 @@ Row = TypeVar("Row", bound=_Placed)
 def warnings(diagnostics: Diagnostics) -> tuple[str, ...]:
     """What a reader must beware of, one sentence a concept (or pair of concepts) and kind of trouble.
 
-    The thresholds are `STABLE_COSINE`, `ENTANGLED_COSINE`, `POOL_SHARE` and `AGREEING_CORRELATION`.
+    The thresholds are `STABLE_COSINE`, `ENTANGLED_COSINE`, `ENTANGLED_RANGES`, `POOL_SHARE` and `AGREEING_CORRELATION`.
     """
     return (
         *_unstable([row for row in diagnostics.split_half if row.full_size_cosine < STABLE_COSINE]),
@@ -57,8 +59,9 @@ def _unstable(rows: Sequence[SplitHalf]) -> list[str]:
 
 
 def _is_entangled(row: Entanglement) -> bool:
-    outside = not row.reference_low <= row.cosine <= row.reference_high
-    return outside and abs(row.cosine - row.reference) > ENTANGLED_COSINE
+    distance = abs(row.cosine - row.reference)
+    reach = row.reference_high - row.reference if row.cosine > row.reference else row.reference - row.reference_low
+    return distance > max(ENTANGLED_COSINE, ENTANGLED_RANGES * reach)
 
 
 def _entangled(rows: Sequence[Entanglement]) -> list[str]:
