@@ -81,6 +81,11 @@ class Analysis:
                 return one
         return None
 
+    def diagnostics(self) -> dict[str, pd.DataFrame]:
+        """Tables of the diagnostics, by name: see `tcav.diagnose`."""
+        files = sorted(self.folder.glob("diagnostics-*.parquet"))
+        return {path.stem.removeprefix("diagnostics-"): pd.read_parquet(path) for path in files}
+
     def to_frame(self) -> pd.DataFrame:
         """One row a result, with the model's name in the experiment."""
         frame = pd.DataFrame([asdict(one.result) for one in self.found])
@@ -103,6 +108,9 @@ def save_analysis(folder: Path, which: Which, result: TcavResult) -> None:
         save_file(arrays, temporary)
     with atomic_path(folder / "clip_effects.parquet") as temporary:
         result.detail.clip_frame().to_parquet(temporary)
+    for name, frame in result.detail.diagnostics.to_frames().items():
+        with atomic_path(folder / f"diagnostics-{name}.parquet") as temporary:
+            frame.to_parquet(temporary)
     clips = [[clip.source, clip.window] for clip in result.detail.class_clips]
     write_json(
         folder / "analysis.json", {**asdict(which), "clips": clips, "class_groups": result.detail.n_class_groups}

@@ -3,6 +3,7 @@
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind, fit_cavs
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.detail import Detail
+from video_tcav.tcav.diagnostics import Diagnostics, diagnose, layouts_of
 from video_tcav.tcav.effects import clip_effects, effects, tcav_magnitude, tcav_score
 from video_tcav.tcav.gate import CavGate, cav_gate
 from video_tcav.tcav.gram import Gram, gram
@@ -21,16 +22,19 @@ __all__ = [
     "ConceptResult",
     "Design",
     "Detail",
+    "Diagnostics",
     "Gram",
     "SavedCav",
     "TcavResult",
     "adjust",
     "cav_gate",
     "clip_effects",
+    "diagnose",
     "effect_text",
     "effects",
     "fit_cavs",
     "gram",
+    "layouts_of",
     "learn_cavs",
     "load_cavs",
     "permutation_null",

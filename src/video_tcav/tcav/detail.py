@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from video_tcav.tcav.analysis import Measured
+from video_tcav.tcav.diagnostics import Diagnostics
 from video_tcav.tcav.passes import ClipId
 
 
@@ -16,11 +17,13 @@ class Detail:
         measured: each result with its draws, in the order of the results; p-values are those before correction.
         class_clips: the class clips, in the order of each result's `by_clip`.
         n_class_groups: how many independent groups they come from.
+        diagnostics: how far its CAVs can be trusted.
     """
 
     measured: tuple[Measured, ...]
     class_clips: tuple[ClipId, ...]
     n_class_groups: int
+    diagnostics: Diagnostics
 
     def clip_frame(self) -> pd.DataFrame:
         """Effect of each concept at each class clip: one row a result and clip."""

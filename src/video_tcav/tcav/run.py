@@ -19,6 +19,8 @@ from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.detail import Detail
+from video_tcav.tcav.diagnostics import diagnose, layouts_of
+from video_tcav.tcav.diagnostics import warnings as diagnostic_warnings
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
@@ -90,7 +92,8 @@ def run_tcav(
         strict: whether a file that cannot be used ends the run instead of being listed.
         threads: files decoded at once, beside the model.
         out: folder for tables and CAVs.
-        detail: whether the result keeps what is behind its numbers: effects at each class clip, and all draws.
+        detail: whether the result keeps what is behind its numbers: effects at each class clip, all draws, and diagnostics,
+            whose warnings it adds; quick for `mean`, but minutes for classifiers that are fitted step by step.
         progress: whether to show progress bars on standard error.
 
     Returns:
@@ -158,6 +161,19 @@ def run_tcav(
         with _timed(seconds, "statistics"):
             measured = _statistics(comparisons, grams, class_groups, settings, progress)
         results = corrected(measured, settings.correction)
+        known: Detail | None = None
+        if detail:
+            with _timed(seconds, "diagnostics"):
+                layouts = layouts_of(recorder)
+                trusted = diagnose(
+                    comparisons, grams, class_groups=class_groups, cav=settings.cav, seed=seed, layouts=layouts
+                )
+            known = Detail(
+                measured=tuple(measured),
+                class_clips=tuple(recorder.class_rows),
+                n_class_groups=len(set(class_groups)),
+                diagnostics=trusted,
+            )
         if folder is not None:
             accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
             save_cavs(folder / "cavs.safetensors", cavs_of(recorder, comparisons, grams, settings.cav, accuracy))
@@ -169,6 +185,7 @@ def run_tcav(
             *(warning for comparison in comparisons for warning in comparison.warnings),
             *plan.copies(group_of),
             *plan.overlap(),
+            *(diagnostic_warnings(known.diagnostics) if known else ()),
         ),
         provenance=provenance(
             settings={
@@ -185,11 +202,7 @@ def run_tcav(
             spilled=[name for name, store in recorder.activations.items() if store.spilled],
         ),
         seconds=seconds,
-        detail=Detail(
-            measured=tuple(measured), class_clips=tuple(recorder.class_rows), n_class_groups=len(set(class_groups))
-        )
-        if detail
-        else None,
+        detail=known,
     )
     if folder is not None:
         result.to_json(folder / "results.json")

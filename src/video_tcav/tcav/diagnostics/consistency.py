@@ -1,0 +1,130 @@
+"""Whether a concept is the same thing at two layers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from video_tcav.tcav.cavs import CavKind, fit_cavs, unit_coefficients
+from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.design import Design
+from video_tcav.tcav.diagnostics.products import inner_products, pearson, uncentred
+from video_tcav.tcav.gram import Gram
+
+REFERENCE_DRAWS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency:
+    """How far two layers agree on which clips show more of a concept.
+
+    Attributes:
+        concept: name of the concept.
+        versus: what it was compared with.
+        layer: dotted module name.
+        other_layer: the layer it is compared with.
+        correlation: of the clips' projections on the CAVs of both layers, within concept and within random clips, pooled.
+        concept_correlation: the same among concept clips alone.
+        random_correlation: the same among random clips alone.
+        reference: `correlation` for CAVs of relabelled clips, on average: how alike the layers are whatever the concept.
+        n_concept_clips: concept clips.
+        n_random_clips: random clips.
+    """
+
+    concept: str
+    versus: str
+    layer: str
+    other_layer: str
+    correlation: float
+    concept_correlation: float
+    random_correlation: float
+    reference: float
+    n_concept_clips: int
+    n_random_clips: int
+
+
+def consistency(
+    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], *, cav: CavKind, seed: int
+) -> tuple[Consistency, ...]:
+    """Whether a concept ranks the same clips high at each pair of layers.
+
+    Each clip is projected on a CAV that was learned without its group. Any two layers that tell concept from random clips
+    agree on that difference, so the correlation over all clips would be near one even if they told them apart by different
+    things. Therefore both kinds are centred first, and what is left is how clips of one kind differ: a layer that reads
+    "racket" as round things and one that reads it as arm movements then disagree. Layers that are alike correlate whatever
+    the concept is, which is what the reference shows. Two caveats: projections on noisy CAVs correlate less than the
+    concepts behind them, so low values say little where `split_half` is low; and where all clips of a kind show the
+    concept to the same degree, nothing is left to agree on.
+
+    Args:
+        comparisons: any comparisons; their twins are not looked at.
+        grams: by layer.
+        cav: how CAVs are learned.
+        seed: of folds and relabellings, as in the CAV gate.
+
+    Returns:
+        One row a comparison and pair of layers; NaN where a layer does not tell clips of a kind apart.
+
+    Source:
+        Nicolson et al. 2024, arXiv:2404.03713, ask whether a concept's CAVs at different layers are consistent. They push
+        perturbations through the network for it; here held-out projections are compared, which needs no further pass.
+    """
+    found = []
+    for one in comparisons:
+        labels = one.design.labels
+        draws = [(labels, one.design.folds(seed)), *_relabelled(one.design, seed)]
+        kernels = {layer: inner_products(one, gram).kernel for layer, gram in grams.items()}
+        projections = {
+            layer: [held_out_projections(cav, kernel, *draw) for draw in draws] for layer, kernel in kernels.items()
+        }
+        for layer, other in combinations(grams, 2):
+            here, there = projections[layer][0], projections[other][0]
+            correlation, *reference = [
+                float(uncentred(centre_kinds(ours, drawn), centre_kinds(theirs, drawn)))
+                for ours, theirs, (drawn, _folds) in zip(projections[layer], projections[other], draws, strict=True)
+            ]
+            found.append(
+                Consistency(
+                    concept=one.concept,
+                    versus=one.versus,
+                    layer=layer,
+                    other_layer=other,
+                    correlation=correlation,
+                    concept_correlation=float(pearson(here[labels], there[labels])),
+                    random_correlation=float(pearson(here[~labels], there[~labels])),
+                    reference=float(np.mean(reference)),
+                    n_concept_clips=int(labels.sum()),
+                    n_random_clips=int((~labels).sum()),
+                )
+            )
+    return tuple(found)
+
+
+def _relabelled(design: Design, seed: int) -> Iterator[tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " row"]]]:
+    for chunk in design.relabellings(REFERENCE_DRAWS, seed):
+        yield from zip(chunk.labels, chunk.folds, strict=True)
+
+
+def held_out_projections(
+    kind: CavKind,
+    kernel: Float[np.ndarray, "row row"],
+    labels: Bool[np.ndarray, " row"],
+    folds: Int[np.ndarray, " row"],
+) -> Float[np.ndarray, " row"]:
+    """Each clip's projection on the unit CAV of the other folds, from half-way between their concept and random means."""
+    names, fold_of = np.unique(folds, return_inverse=True)
+    training = (fold_of != np.arange(len(names))[:, None]).astype(float)
+    both = np.broadcast_to(labels, training.shape)
+    units = unit_coefficients(kernel, fit_cavs(kind, kernel, both, training))
+    projections = units @ kernel
+    positive, negative = training * labels, training * ~labels
+    middle = (projections * (positive / positive.sum(1, keepdims=True))).sum(1)
+    middle = (middle + (projections * (negative / negative.sum(1, keepdims=True))).sum(1)) / 2
+    return (projections - middle[:, None])[fold_of, np.arange(len(labels))]
+
+
+def centre_kinds(values: Float[np.ndarray, " row"], labels: Bool[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
+    """Values less the average of their own kind."""
+    return values - np.where(labels, values[labels].mean(), values[~labels].mean())

@@ -1,0 +1,202 @@
+"""Whether a CAV is the same everywhere and always, or tied to places and times of the clip."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from video_tcav.core.errors import AxesError
+from video_tcav.models import LayerAxes, layer_axes
+from video_tcav.tcav.cavs import CavKind, fit_cavs
+from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.diagnostics.products import central_range
+from video_tcav.tcav.gram import BLOCK_BYTES, Gram, gram
+from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.store import RowStore, SpillSpace
+
+Over = Literal["places", "time", "both"]
+_DIMS: dict[Over, tuple[int, ...]] = {"places": (2, 3), "time": (1,), "both": (1, 2, 3)}
+RELABELLINGS = 100
+REFERENCE_LEVEL = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How the recorded rows of one layer are read as positions.
+
+    Attributes:
+        rows: the layer's activations, in the feature space `flatten`.
+        shape: of the layer's output for one clip, first dimension included.
+        axes: what its dimensions mean.
+        storage: memory and disk for the averaged rows.
+    """
+
+    rows: RowStore
+    shape: tuple[int, ...]
+    axes: LayerAxes
+    storage: SpillSpace
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceAndTime:
+    """How much of a CAV is the same at all places, at all times, or both.
+
+    Attributes:
+        concept: name of the concept.
+        versus: what it was compared with.
+        layer: dotted module name.
+        over: what is averaged over: `places`, `time` or `both`.
+        share: part of the CAV's squared length that is left when it is averaged, in [0, 1]; class tokens do not count.
+        reference: average share of CAVs of relabelled clips.
+        reference_low: lower end of the central 95 % of these shares.
+        reference_high: upper end.
+        ratio: share / reference: above 1 the concept is less tied to places or times than noise is, below 1 more.
+    """
+
+    concept: str
+    versus: str
+    layer: str
+    over: Over
+    share: float
+    reference: float
+    reference_low: float
+    reference_high: float
+    ratio: float
+
+
+def layouts_of(recorder: Recorder) -> dict[str, Layout]:
+    """The recorded layers whose positions are known; none in a feature space that has averaged over them.
+
+    Args:
+        recorder: after its passes.
+    """
+    if recorder.space != "flatten":
+        return {}
+    found = {}
+    trace = recorder.trace(torch.empty(0))  # known since the first clip, so that nothing runs here
+    for layer in recorder.layers:
+        try:
+            axes = layer_axes(recorder.model, layer)
+        except AxesError:
+            continue
+        if axes.has_positions:
+            rows, shape = recorder.activations[layer], trace.shapes[layer]
+            found[layer] = Layout(rows=rows, shape=shape, axes=axes, storage=recorder.storage)
+    return found
+
+
+def dependence_on_place_and_time(
+    comparisons: Sequence[Comparison],
+    grams: Mapping[str, Gram],
+    layouts: Mapping[str, Layout],
+    *,
+    cav: CavKind,
+    seed: int,
+) -> tuple[PlaceAndTime, ...]:
+    """Average each CAV over places, over time, and over both, and see what is left of its squared length.
+
+    A CAV that is the same at every place keeps all of it; one that lives at a single place out of n keeps `1/n`. Noise keeps
+    what neighbouring positions of a layer have in common, so the share is given beside that of CAVs of relabelled clips. A
+    concept that outweighs all else at a layer shows in those, too, and draws the ratio towards 1.
+    The CAV itself is never built: averaging is a projection, so `‖Pw‖² = αᵀ(A P Aᵀ)α`, and one more pass over the stored
+    rows gives `A P Aᵀ` for any number of CAVs.
+
+    Args:
+        comparisons: any comparisons; their twins are not looked at.
+        grams: by layer, over all recorded rows.
+        layouts: of the layers that have positions, see `layouts_of`.
+        cav: how CAVs are learned.
+        seed: of the relabellings.
+
+    Returns:
+        Three rows a comparison and layer; NaN where the CAV has no direction.
+
+    Source:
+        Nicolson et al. 2024, arXiv:2404.03713, for spatially dependent CAVs; time, the shares and their reference are ours.
+    """
+    if not comparisons:
+        return ()
+    used = np.unique(np.concatenate([one.rows["none"] for one in comparisons]))
+    found: list[PlaceAndTime] = []
+    for layer, layout in layouts.items():
+        kernels = averaged_kernels(layout, grams[layer], used)
+        for one in comparisons:
+            found += _shares(one, layer, kernels, np.searchsorted(used, one.rows["none"]), cav, seed)
+    return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kernels:
+    """Inner products of whole rows, of their positions, and of their positions when averaged and spread out again."""
+
+    whole: Float[np.ndarray, "row row"]
+    positions: Float[np.ndarray, "row row"]
+    averaged: dict[Over, Float[np.ndarray, "row row"]]
+
+
+def _shares(
+    comparison: Comparison, layer: str, kernels: _Kernels, at: Int[np.ndarray, " row"], kind: CavKind, seed: int
+) -> Iterator[PlaceAndTime]:
+    design, own = comparison.design, np.ix_(at, at)
+    labels = [design.labels[None], *(chunk.labels for chunk in design.relabellings(RELABELLINGS, seed))]
+    alphas = fit_cavs(kind, kernels.whole[own], np.concatenate(labels))
+    whole = _squared_lengths(kernels.positions[own], alphas)
+    for over, kernel in kernels.averaged.items():
+        left = _squared_lengths(kernel[own], alphas)
+        shares = np.where(whole > 0, left / np.where(whole > 0, whole, 1), np.nan)
+        share, reference = float(shares[0]), float(shares[1:].mean())
+        low, high = central_range(shares[1:], REFERENCE_LEVEL)
+        yield PlaceAndTime(
+            concept=comparison.concept,
+            versus=comparison.versus,
+            layer=layer,
+            over=over,
+            share=share,
+            reference=reference,
+            reference_low=low,
+            reference_high=high,
+            ratio=share / reference if reference > 0 else math.nan,
+        )
+
+
+def _squared_lengths(
+    kernel: Float[np.ndarray, "row row"], alphas: Float[np.ndarray, "draw row"]
+) -> Float[np.ndarray, " draw"]:
+    """Of each CAV; what is lost in rounding counts as none."""
+    squared = np.einsum("dr,dr->d", alphas @ kernel, alphas)
+    floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * np.trace(kernel) / len(kernel)
+    return np.where(squared > floor, squared, 0.0)
+
+
+def averaged_kernels(layout: Layout, known: Gram, used: Int[np.ndarray, " row"]) -> _Kernels:
+    """Read the rows once, average their positions in each way, and take inner products."""
+    prefixes = RowStore(layout.storage)
+    pooled: dict[Over, RowStore] = {over: RowStore(layout.storage) for over in _DIMS}
+    counts: dict[Over, int] = {}
+    for values in _outputs(layout, used.tolist()):
+        positions = layout.axes.positions(values)
+        prefixes.append(layout.axes.prefix(values).flatten(1))
+        for over, dims in _DIMS.items():
+            pooled[over].append(positions.mean(dims).flatten(1))
+            counts[over] = math.prod(positions.shape[dim] for dim in dims)
+    whole, everyone = known.kernel[np.ix_(used, used)], range(len(used))
+    return _Kernels(
+        whole=whole,
+        positions=whole - gram(prefixes, None, everyone).kernel,
+        averaged={over: counts[over] * gram(store, None, everyone).kernel for over, store in pooled.items()},
+    )
+
+
+def _outputs(layout: Layout, used: Sequence[int]) -> Iterator[Float[Tensor, "row ..."]]:
+    """The layer's outputs as they were, some clips at a time."""
+    store = layout.rows
+    step = max(1, BLOCK_BYTES // max(1, store.width * store.dtype.itemsize))
+    for start in range(0, len(used), step):
+        part = used[start : start + step]
+        for block in store.column_blocks(part, store.width):
+            yield block.reshape(len(part) * layout.shape[0], *layout.shape[1:])
