@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from video_tcav.core.errors import ExperimentError
@@ -145,7 +146,7 @@ def load_analysis(folder: Path) -> Analysis:
             class_groups=int(about["class_groups"]),
             record=record,
         )
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ExperimentError(
             f"{folder}: an analysis must be whole. Got: {' '.join(str(error).split()) or type(error).__name__}. Delete the folder"
             " and run the experiment again with --resume."

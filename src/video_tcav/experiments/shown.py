@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int8, UInt8
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -266,7 +267,7 @@ def _load(path: Path) -> ShownClip:
         )
     except VideoTcavError:
         raise
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ExperimentError(
             f"{path}: a shown clip must be whole. Got: {error}. Delete the folder {path.parent} and resume."
         ) from error
