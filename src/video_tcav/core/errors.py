@@ -84,6 +84,10 @@ class BankError(VideoTcavError, ValueError):
     """A folder is no concept bank that can be used, or the bank does not hold what was asked for."""
 
 
+class StoreError(VideoTcavError, ValueError):
+    """A folder is no activation store that can be used."""
+
+
 class MissingExtraError(VideoTcavError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 

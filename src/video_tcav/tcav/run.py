@@ -12,14 +12,16 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
+from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
+from video_tcav.tcav.activation_store import ActivationStore, opened
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.gram import Gram, gram
-from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.passes import Recorder, recall_for
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.result import TcavResult
@@ -56,6 +58,7 @@ def run_tcav(
     strict: bool = False,
     threads: int = 2,
     out: str | Path | None = None,
+    store: ActivationStore | str | Path | None = None,
     progress: bool = False,
 ) -> TcavResult:
     """Measure how much each concept matters for a class, at each layer, and whether it is the motion or the picture.
@@ -88,6 +91,8 @@ def run_tcav(
         strict: whether a file that cannot be used ends the run instead of being listed.
         threads: files decoded at once, beside the model.
         out: folder for tables and CAVs.
+        store: an activation store, or its folder: what it holds is neither decoded nor passed again, what it lacks is added.
+            It changes no result.
         progress: whether to show progress bars on standard error.
 
     Returns:
@@ -125,9 +130,20 @@ def run_tcav(
     group_of, budget = grouping(group), parse_bytes(memory)
     at_least("windows", windows, 1)
     folder = check_writable(Path(out)) if out is not None else None
-    plan = make_plan(clips, concepts, random, relative, twins, windows=windows, group_of=group_of, at=at, seed=seed)
     seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill:
+    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill, opened(store) as cache:
+        plan = make_plan(
+            clips,
+            concepts,
+            random,
+            relative,
+            twins,
+            windows=windows,
+            group_of=group_of,
+            at=at,
+            seed=seed,
+            digest=source_digest if cache is None else cache.source_digest,
+        )
         recorder = Recorder(
             model=model,
             layers=chosen,
@@ -137,6 +153,8 @@ def run_tcav(
             threads=threads,
             strict=strict,
             seed=seed,
+            recall=recall_for(cache, model, chosen, space, windows, plan.digests, seed),
+            full_batches=True,
         )
         with _timed(seconds, "passes"):
             record_plan(recorder, plan, scalar, progress)
@@ -155,6 +173,7 @@ def run_tcav(
         with _timed(seconds, "statistics"):
             measured = _statistics(comparisons, grams, class_groups, settings, progress)
         results = corrected(measured, settings.correction)
+        damaged = () if cache is None else tuple(cache.warnings)
         if folder is not None:
             accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
             save_cavs(folder / "cavs.safetensors", cavs_of(recorder, comparisons, grams, settings.cav, accuracy))
@@ -166,6 +185,7 @@ def run_tcav(
             *(warning for comparison in comparisons for warning in comparison.warnings),
             *plan.copies(group_of),
             *plan.overlap(),
+            *damaged,
         ),
         provenance=provenance(
             settings={
