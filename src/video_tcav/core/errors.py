@@ -88,6 +88,10 @@ class ExperimentError(VideoTcavError, ValueError):
     """An experiment file or a run directory cannot be used; the message says which line of which file."""
 
 
+class StoreError(VideoTcavError, ValueError):
+    """A folder is no activation store that can be used."""
+
+
 class MissingExtraError(VideoTcavError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 

@@ -232,6 +232,7 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
             memory=experiment.memory,
             seed=experiment.seed,
             threads=work.threads,
+            store=work.store,
             out=partial,
             detail=True,
             progress=work.progress,

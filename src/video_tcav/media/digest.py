@@ -30,7 +30,11 @@ def source_digest(source: VideoSource) -> str:
     Raises:
         MediaError: if it cannot be read.
     """
-    content = file_digest(source.path)
+    return segment_digest(file_digest(source.path), source)
+
+
+def segment_digest(content: str, source: VideoSource) -> str:
+    """Digest of a source whose file has the digest `content`."""
     if source.start_s is None and source.end_s is None:
         return content
     end = "" if source.end_s is None else repr(float(source.end_s))

@@ -7,12 +7,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from video_tcav.concepts.concept import Sources
+from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
+from video_tcav.tcav.activation_store import ActivationStore, opened
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import grouping
 from video_tcav.tcav.gate import cross_validated_accuracy
 from video_tcav.tcav.gram import gram
-from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.passes import Recorder, recall_for
 from video_tcav.tcav.plan import at_least, cav_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.saved_cavs import SavedCav, cavs_of
@@ -33,6 +35,7 @@ def learn_cavs(
     memory: str | int = "2GB",
     seed: int = 0,
     strict: bool = False,
+    store: ActivationStore | str | Path | None = None,
     progress: bool = False,
 ) -> tuple[SavedCav, ...]:
     """Learn the CAV of each concept against random clips, at each layer; nothing is tested.
@@ -49,6 +52,7 @@ def learn_cavs(
         memory: budget for activations.
         seed: of the folds.
         strict: whether a file that cannot be used ends the run instead of being left out.
+        store: an activation store, or its folder: what it holds is neither decoded nor passed again, what it lacks is added.
         progress: whether to show a progress bar.
 
     Raises:
@@ -58,15 +62,20 @@ def learn_cavs(
     for name in chosen:
         model.layer(name)
     group_of = grouping(group)
-    plan = cav_plan(concepts, random, windows=at_least("windows", windows, 1), group_of=group_of)
-    with TemporaryDirectory(prefix="video-tcav-") as spill:
+    at_least("windows", windows, 1)
+    one_of("space", space, SPACES)
+    with TemporaryDirectory(prefix="video-tcav-") as spill, opened(store) as cache:
+        digest = source_digest if cache is None else cache.source_digest
+        plan = cav_plan(concepts, random, windows=windows, group_of=group_of, digest=digest)
         recorder = Recorder(
             model=model,
             layers=chosen,
-            space=one_of("space", space, SPACES),
+            space=space,
             storage=SpillSpace(parse_bytes(memory), Path(spill)),
             windows=windows,
             strict=strict,
+            recall=recall_for(cache, model, chosen, space, windows, plan.digests, seed=0),
+            full_batches=True,
         )
         record_plan(recorder, plan, None, progress)
         comparisons = comparisons_of(recorder, plan, group_of)

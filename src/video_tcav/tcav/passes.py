@@ -1,26 +1,33 @@
 """The passes over all clips of a run: decode, prepare, record; each clip once, each twin once (METHOD: one pass)."""
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.concepts import Twin, twin_clip
 from video_tcav.core.errors import AxesError, MediaError, NonFiniteError, ShapeError
 from video_tcav.media import VideoSource, load_clips
+from video_tcav.media.loader import LoadedClips
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
 from video_tcav.models.memory_format import channels_last, takes_channels_last
 from video_tcav.models.record import LayerTrace, record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import Target
+from video_tcav.tcav.activation_store.recall import Known, Recall
+from video_tcav.tcav.activation_store.store import ActivationStore, StoredClip
+from video_tcav.tcav.clip_id import ClipId, Version
 from video_tcav.tcav.spaces import Space, to_space
-from video_tcav.tcav.store import RowStore, SpillSpace
+from video_tcav.tcav.store import FileRow, RowStore, SpillSpace, stored_values
 
-Version = Literal["none", "frozen", "reversed", "shuffled"]
 Advance = Callable[[int], None]
+Rows = Mapping[str, Float[Tensor, "clip feature"]]
+Pass = Callable[[Tensor], tuple[Rows, list[float] | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +38,13 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClipId:
-    """Which clip a row stands for."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Slot:
+    """A clip in the order of the plan: to be passed, or stored already."""
 
-    source: str
-    window: int
-    version: Version = "none"
+    name: ClipId
+    inputs: Tensor | None = None
+    stored: StoredClip | None = None
 
 
 @dataclass(kw_only=True)
@@ -53,6 +60,9 @@ class Recorder:
         threads: how many files are decoded at once.
         strict: whether a file that cannot be used ends the run.
         seed: of shuffled twins.
+        recall: a store of what was computed before; `None` computes everything.
+        full_batches: whether a batch that is not full is filled up: with a constant size, a clip's numbers do not depend on
+            its neighbours, to the last bit.
         activations: by layer.
         gradients: by layer.
         rows: row of each clip in `activations`.
@@ -71,6 +81,8 @@ class Recorder:
     threads: int = 2
     strict: bool = False
     seed: int = 0
+    recall: Recall | None = None
+    full_batches: bool = False
     activations: dict[str, RowStore] = field(default_factory=dict)
     gradients: dict[str, RowStore] = field(default_factory=dict)
     rows: dict[ClipId, int] = field(default_factory=dict)
@@ -89,33 +101,85 @@ class Recorder:
 
     def record_concepts(self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance) -> None:
         """Record the activations of each clip of the sources, in each version."""
-        for names, inputs in self._batches(sources, versions, advance):
-            with _naming(names):
-                found = record_activations(self.model, self.layers, inputs, last=self.trace(inputs).layers[-1])
-            first = len(self.rows)
-            for layer, activation in found.items():
-                self.activations[layer].append(to_space(activation, self._axes[layer], self.space))
-            self.rows.update({name: first + offset for offset, name in enumerate(names)})
+
+        def activations(inputs: Tensor) -> tuple[Rows, None]:
+            found = record_activations(self.model, self.layers, inputs, last=self.trace(inputs).layers[-1])
+            return {name: to_space(values, self._axes[name], self.space) for name, values in found.items()}, None
+
+        for part in self._parts(sources, versions, None, advance):
+            self._take(part, None, activations, self.activations, self.rows)
 
     def record_class(self, sources: Sequence[VideoSource], target: Target, advance: Advance) -> None:
         """Record the gradients of the target for each class clip."""
-        for names, inputs in self._batches(sources, ("none",), advance):
+
+        def gradients(inputs: Tensor) -> tuple[Rows, list[float]]:
             self.trace(inputs)
-            with _naming(names):
-                found = record_gradients(self.model, self.layers, inputs, target)
-            first = len(self.class_rows)
-            for layer, gradient in found.layers.items():
-                self.gradients[layer].append(to_space(gradient, self._axes[layer], self.space, gradient=True))
-            self.class_rows.update({name: first + offset for offset, name in enumerate(names)})
-            self.targets.extend(found.target.tolist())
+            found = record_gradients(self.model, self.layers, inputs, target)
+            rows = {
+                name: to_space(values, self._axes[name], self.space, gradient=True)
+                for name, values in found.layers.items()
+            }
+            return rows, found.target.tolist()
+
+        for part in self._parts(sources, ("none",), target, advance):
+            self.targets.extend(self._take(part, target, gradients, self.gradients, self.class_rows))
+
+    def _take(
+        self,
+        part: Sequence[_Slot],
+        target: Target | None,
+        run: Pass,
+        stores: Mapping[str, RowStore],
+        index: dict[ClipId, int],
+    ) -> list[float]:
+        """Pass what must be passed, and add all rows in the order of the plan; the targets in that order, if there are any."""
+        fresh = [slot for slot in part if slot.stored is None]
+        rows, values, places = self._passed(fresh, target, run) if fresh else ({}, [], {})
+        done, targets = 0, []
+        for is_stored, group in groupby(part, key=lambda slot: slot.stored is not None):
+            slots = list(group)
+            here = slice(done, done + len(slots))
+            for layer, store in stores.items():
+                if is_stored:
+                    store.refer([slot.stored.rows[layer] for slot in slots if slot.stored])
+                else:
+                    store.append(rows[layer][here], places[layer][here] if layer in places else ())
+            targets += [slot.stored.target for slot in slots if slot.stored] if is_stored else (values or [])[here]
+            done += 0 if is_stored else len(slots)
+        index.update({slot.name: len(index) + offset for offset, slot in enumerate(part)})
+        return targets
+
+    def _passed(
+        self, fresh: Sequence[_Slot], target: Target | None, run: Pass
+    ) -> tuple[Rows, list[float] | None, Mapping[str, Sequence[FileRow]]]:
+        names = [slot.name for slot in fresh]
+        inputs = [slot.inputs for slot in fresh if slot.inputs is not None]
+        if self.full_batches:
+            inputs += inputs[-1:] * (self._batch_size(inputs[0]) - len(inputs))
+        with _naming(names):
+            found, values = run(self._stacked(inputs))
+        rows = {layer: stored_values(found[layer][: len(names)]) for layer in self.layers}
+        values = None if values is None else values[: len(names)]
+        if self.recall is None:
+            return rows, values, {}
+        sources = {name.source: (self.clips[name.source], name.source in self.static) for name in names}
+        return rows, values, self.recall.keep(names, rows, target=target, values=values, sources=sources)
 
     def trace(self, inputs: Tensor) -> LayerTrace:
         """What the first clip showed about the layers; the first call runs it."""
         if self._trace is None:
             self._trace = trace_layers(self.model, self.layers, inputs[:1])
             self._axes = {layer: self._needed_axes(layer) for layer in self.layers}
-            self._channels_last = takes_channels_last(self.model, inputs[:1])
+            self._channels_last = self._decide_channels_last(inputs[:1])
         return self._trace
+
+    def _decide_channels_last(self, inputs: Tensor) -> bool:
+        """Decided once for all runs that share a store: which clip is passed first must not matter."""
+        if self.recall is None:
+            return takes_channels_last(self.model, inputs)
+        return self.recall.fact(
+            "channels last", list(inputs.shape), make=lambda: takes_channels_last(self.model, inputs)
+        )
 
     def _needed_axes(self, layer: str) -> LayerAxes | None:
         assert self._trace is not None
@@ -129,24 +193,29 @@ class Recorder:
             )
         return axes
 
-    def _batches(
-        self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance
-    ) -> Iterator[tuple[list[ClipId], Tensor]]:
-        names: list[ClipId] = []
-        inputs: list[Tensor] = []
-        for name, prepared in self._prepared(sources, versions, advance):
-            if inputs and inputs[0].shape != prepared.shape:
+    def _parts(
+        self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
+    ) -> Iterator[list[_Slot]]:
+        """The clips in the order of the plan, cut where a batch of those to be passed is full."""
+        part: list[_Slot] = []
+        first, waiting = None, 0
+        for slot in self._slots(sources, versions, target, advance):
+            part.append(slot)
+            if slot.inputs is None:
+                continue
+            first = slot if first is None or not waiting else first
+            assert first.inputs is not None
+            if first.inputs.shape != slot.inputs.shape:
                 raise ShapeError(
-                    f"`clips` must have one size. Got {name.source} of {tuple(prepared.shape)} after {tuple(inputs[0].shape)}. "
-                    "Give --size, so that every clip is resized."
+                    f"`clips` must have one size. Got {slot.name.source} of {tuple(slot.inputs.shape)} after "
+                    f"{tuple(first.inputs.shape)}. Give --size, so that every clip is resized."
                 )
-            names.append(name)
-            inputs.append(prepared)
-            if len(inputs) >= self._batch_size(inputs[0]):
-                yield names, self._stacked(inputs)
-                names, inputs = [], []
-        if inputs:
-            yield names, self._stacked(inputs)
+            waiting += 1
+            if waiting >= self._batch_size(slot.inputs):
+                yield part
+                part, waiting = [], 0
+        if part:
+            yield part
 
     def _stacked(self, inputs: Sequence[Tensor]) -> Tensor:
         batch = torch.stack(list(inputs)).to(self.model.device)
@@ -155,26 +224,42 @@ class Recorder:
     def _batch_size(self, prepared: Tensor) -> int:
         return self.trace(prepared[None].to(self.model.device)).batch
 
-    def _prepared(
-        self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance
-    ) -> Iterator[tuple[ClipId, Tensor]]:
-        spec = self.model.clip_spec
-        for loaded in load_clips(sources, spec, windows=self.windows, threads=self.threads):
-            key = loaded.source.key
-            if loaded.clips is None:
-                self._skip(loaded.error)
-            else:
-                clips = loaded.clips
-                if bool((clips == clips[:1, :1]).all()):  # a still: every window shows the same
-                    self.static.add(key)
-                    clips = clips[:1]
-                self.clips[key] = len(clips)
-                for window, clip in enumerate(clips):
-                    prepared = self.model.prepare(clip)
-                    for version in versions:
-                        name = ClipId(source=key, window=window, version=version)
-                        yield name, _version(prepared, version, spec.time_dim, key, self.seed)
-            advance(1)
+    def _slots(
+        self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
+    ) -> Iterator[_Slot]:
+        known = Known() if self.recall is None else self.recall.known(sources, versions, target)
+        complete = {source.key: known.names(source, versions) for source in sources}
+        missing = [source for source in sources if complete[source.key] is None]
+        with closing(load_clips(missing, self.model.clip_spec, windows=self.windows, threads=self.threads)) as loading:
+            for source in sources:
+                names = complete[source.key]
+                if names is None:
+                    yield from self._decoded(next(loading), versions, known)
+                else:
+                    self._note(source.key, *known.sources[source.key])
+                    yield from (_Slot(name=name, stored=known.clips[name]) for name in names)
+                advance(1)
+
+    def _decoded(self, loaded: LoadedClips, versions: Sequence[Version], known: Known) -> Iterator[_Slot]:
+        key, clips = loaded.source.key, loaded.clips
+        if clips is None:
+            self._skip(loaded.error)
+            return
+        still = bool((clips == clips[:1, :1]).all())  # every window shows the same
+        clips = clips[:1] if still else clips
+        self._note(key, len(clips), still)
+        for window, clip in enumerate(clips):
+            prepared = self.model.prepare(clip)
+            for version in versions:
+                name = ClipId(source=key, window=window, version=version)
+                stored = known.clips.get(name)
+                inputs = None if stored else _version(prepared, version, self.model.clip_spec.time_dim, key, self.seed)
+                yield _Slot(name=name, inputs=inputs, stored=stored)
+
+    def _note(self, key: str, clips: int, still: bool) -> None:
+        self.clips[key] = clips
+        if still:
+            self.static.add(key)
 
     def _skip(self, error: MediaError | None) -> None:
         assert error is not None
@@ -184,11 +269,39 @@ class Recorder:
             self.skipped.append(Skipped(path=str(error.path), reason=error.reason))
 
 
+def recall_for(
+    store: ActivationStore | None,
+    model: VideoModel,
+    layers: Sequence[str],
+    space: Space,
+    windows: int,
+    digests: Mapping[str, str],
+    seed: int,
+) -> Recall | None:
+    """A store as a recorder of these settings sees it; `None` without a store."""
+    if store is None:
+        return None
+    return Recall(
+        store,
+        model,
+        layers=layers,
+        space=space,
+        windows=windows,
+        digests=digests,
+        shuffle_seed=lambda key: shuffle_seed(seed, key),
+    )
+
+
 def _version(prepared: Tensor, version: Version, time_dim: int, key: str, seed: int) -> Tensor:
     if version == "none":
         return prepared
     twin: Twin = version
-    return twin_clip(prepared, twin, time_dim=time_dim, seed=zlib.crc32(f"{seed} {Path(key).name}".encode()))
+    return twin_clip(prepared, twin, time_dim=time_dim, seed=shuffle_seed(seed, key))
+
+
+def shuffle_seed(seed: int, key: str) -> int:
+    """Seed of a source's shuffled twin: the same wherever its folder lies."""
+    return zlib.crc32(f"{seed} {Path(key).name}".encode())
 
 
 class _naming:

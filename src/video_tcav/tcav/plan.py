@@ -1,6 +1,6 @@
 """What a run is asked for, found and checked before any long work."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,6 +15,7 @@ from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
 At = Literal["class", "random"]
 PLACES: tuple[At, ...] = get_args(At)
 MOST_HELD_OUT = 40
+Digest = Callable[[VideoSource], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +97,9 @@ def make_plan(
     group_of: GroupOf,
     at: At = "class",
     seed: int = 0,
+    digest: Digest = source_digest,
 ) -> Plan:
-    """Find all clips and check that they can be compared.
+    """Find all clips and check that they can be compared; `digest` names the content of a source.
 
     Raises:
         SourceError: where there is no video; the message names the role.
@@ -131,7 +133,7 @@ def make_plan(
     everyone = (*pool, *class_sources, *shown)
     for source in everyone:
         group_of(source)  # a pattern that does not match is found before the long work
-    digests = _digests(everyone)
+    digests = _digests(everyone, digest)
     if at == "random":
         class_sources, pool = hold_out(pool, shown, digests, group_of, seed)
     plan = Plan(
@@ -146,7 +148,14 @@ def make_plan(
     return plan
 
 
-def cav_plan(concepts: Mapping[str, Sources], random: Sources, *, windows: int, group_of: GroupOf) -> Plan:
+def cav_plan(
+    concepts: Mapping[str, Sources],
+    random: Sources,
+    *,
+    windows: int,
+    group_of: GroupOf,
+    digest: Digest = source_digest,
+) -> Plan:
     """A plan of concepts and random clips alone: enough to learn CAVs.
 
     Raises:
@@ -157,7 +166,7 @@ def cav_plan(concepts: Mapping[str, Sources], random: Sources, *, windows: int, 
         raise InputError("`concepts` must name at least one concept. Got none. Give --concept NAME=PATH.")
     found = tuple(Concept.read(name, where) for name, where in concepts.items())
     pool = _named("random", random)
-    digests = _digests((*pool, *(source for concept in found for source in concept.sources)))
+    digests = _digests((*pool, *(source for concept in found for source in concept.sources)), digest)
     plan = Plan(concepts=found, random=pool, class_sources=(), relative=(), twins=(), digests=digests)
     plan.check_sizes(windows, group_of)
     return plan
@@ -229,12 +238,12 @@ def _named(role: str, where: Sources) -> tuple[VideoSource, ...]:
         raise SourceError(f"{role}: {error}") from error
 
 
-def _digests(sources: Sequence[VideoSource]) -> dict[str, str]:
+def _digests(sources: Sequence[VideoSource], digest: Digest) -> dict[str, str]:
     digests: dict[str, str] = {}
     for source in sources:
         if source.key not in digests:
             try:
-                digests[source.key] = source_digest(source)
+                digests[source.key] = digest(source)
             except (MediaError, OSError):
                 continue  # the decoder will say what is wrong with it
     return digests

@@ -12,8 +12,10 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
+from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
+from video_tcav.tcav.activation_store import ActivationStore, opened
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
@@ -22,7 +24,7 @@ from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.diagnostics import warnings as diagnostic_warnings
 from video_tcav.tcav.gram import Gram, gram
-from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.passes import Recorder, recall_for
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.result import TcavResult
@@ -60,6 +62,7 @@ def run_tcav(
     threads: int = 2,
     out: str | Path | None = None,
     detail: bool = False,
+    store: ActivationStore | str | Path | None = None,
     progress: bool = False,
 ) -> TcavResult:
     """Measure how much each concept matters for a class, at each layer, and whether it is the motion or the picture.
@@ -94,6 +97,8 @@ def run_tcav(
         out: folder for tables and CAVs.
         detail: whether the result keeps what is behind its numbers: effects at each class clip, all draws, and diagnostics,
             whose warnings it adds; quick for `mean`, but minutes for classifiers that are fitted step by step.
+        store: an activation store, or its folder: what it holds is neither decoded nor passed again, what it lacks is added.
+            It changes no result.
         progress: whether to show progress bars on standard error.
 
     Returns:
@@ -131,9 +136,20 @@ def run_tcav(
     group_of, budget = grouping(group), parse_bytes(memory)
     at_least("windows", windows, 1)
     folder = check_writable(Path(out)) if out is not None else None
-    plan = make_plan(clips, concepts, random, relative, twins, windows=windows, group_of=group_of, at=at, seed=seed)
     seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill:
+    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill, opened(store) as cache:
+        plan = make_plan(
+            clips,
+            concepts,
+            random,
+            relative,
+            twins,
+            windows=windows,
+            group_of=group_of,
+            at=at,
+            seed=seed,
+            digest=source_digest if cache is None else cache.source_digest,
+        )
         recorder = Recorder(
             model=model,
             layers=chosen,
@@ -143,6 +159,8 @@ def run_tcav(
             threads=threads,
             strict=strict,
             seed=seed,
+            recall=recall_for(cache, model, chosen, space, windows, plan.digests, seed),
+            full_batches=True,
         )
         with _timed(seconds, "passes"):
             record_plan(recorder, plan, scalar, progress)
@@ -174,6 +192,7 @@ def run_tcav(
                 n_class_groups=len(set(class_groups)),
                 diagnostics=trusted,
             )
+        damaged = () if cache is None else tuple(cache.warnings)
         if folder is not None:
             accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
             save_cavs(folder / "cavs.safetensors", cavs_of(recorder, comparisons, grams, settings.cav, accuracy))
@@ -186,6 +205,7 @@ def run_tcav(
             *plan.copies(group_of),
             *plan.overlap(),
             *(diagnostic_warnings(known.diagnostics) if known else ()),
+            *damaged,
         ),
         provenance=provenance(
             settings={

@@ -6,8 +6,9 @@ The disk is read and written by position, not mapped: mapped pages would count a
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from video_tcav.core.errors import InputError, OutputError, ShapeError
 
+_MOST_OPEN = 64
 _UNITS = {
     "": 1,
     "B": 1,
@@ -68,12 +70,50 @@ class SpillSpace:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FileRow:
+    """A row that lies in a file already: `width` values of `dtype`, `offset` bytes from its start."""
+
+    path: Path
+    offset: int
+    width: int
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Piece:
-    """Consecutive rows: in memory, or at `offset` of the store's file."""
+    """Consecutive rows: in memory, or at `offset` of a file."""
 
     rows: int
-    memory: Tensor | None
-    offset: int
+    memory: Tensor | None = None
+    path: Path | None = None
+    offset: int = 0
+
+
+class _OpenFiles:
+    """Files to read from by position; the ones used last stay open."""
+
+    def __init__(self) -> None:
+        self._handles: dict[Path, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        while self._handles:
+            os.close(self._handles.popitem()[1])
+
+    def read_into(self, path: Path, target: np.ndarray, offset: int) -> None:
+        handle = self._handles.pop(path, -1)
+        try:
+            handle = os.open(path, os.O_RDONLY) if handle < 0 else handle
+        except OSError as error:
+            raise OutputError(
+                f"`activations` on disk must stay until the run ends. Got: {error.strerror} for {path}. Run again."
+            ) from error
+        self._handles[path] = handle  # behind all others
+        if len(self._handles) > _MOST_OPEN:
+            os.close(self._handles.pop(next(iter(self._handles))))
+        _read_into(handle, target, offset)
 
 
 class RowStore:
@@ -93,34 +133,59 @@ class RowStore:
         """Whether any row is on disk."""
         return self._file is not None
 
-    def append(self, values: Float[Tensor, "row width"]) -> int:
+    def append(self, values: Float[Tensor, "row width"], places: Sequence[FileRow] = ()) -> int:
         """Add rows; half precision is kept as float32. Returns the index of the first one.
+
+        Args:
+            values: the rows.
+            places: where the same rows lie on disk already, if they do: those that do not fit are read from there.
 
         Raises:
             ShapeError: if they are not as wide as the rows before.
             OutputError: if they must go to disk and it is full.
         """
-        dtype = torch.float64 if values.dtype == torch.float64 else torch.float32
+        values = stored_values(values)
+        self._check(values.shape[1], values.dtype)
+        values = values.to(self.dtype)
+        if self._space.fits(values.nbytes):
+            self._pieces.append(_Piece(rows=len(values), memory=values))
+            self.rows += len(values)
+        elif places and places[0].dtype == self.dtype:
+            self.refer(places)
+        else:
+            self._pieces.append(_Piece(rows=len(values), path=self._spill_file(), offset=self._spill(values)))
+            self.rows += len(values)
+        return self.rows - len(values)
+
+    def refer(self, places: Sequence[FileRow]) -> None:
+        """Add rows that lie in files already; they are read when they are needed.
+
+        Raises:
+            ShapeError: if they are not as wide as the rows before.
+        """
+        for place in places:
+            self._check(place.width, place.dtype)
+            last = self._pieces[-1] if self._pieces else _Piece(rows=0)
+            size = place.width * place.dtype.itemsize
+            if last.path == place.path and last.offset + last.rows * size == place.offset:
+                self._pieces[-1] = replace(last, rows=last.rows + 1)
+            else:
+                self._pieces.append(_Piece(rows=1, path=place.path, offset=place.offset))
+            self.rows += 1
+
+    def _check(self, width: int, dtype: torch.dtype) -> None:
         if not self._pieces:
-            self.width, self.dtype = values.shape[1], dtype
-        if values.shape[1] != self.width:
+            self.width, self.dtype = width, dtype
+        if width != self.width:
             raise ShapeError(
-                f"`clips` must all give activations of one size. Got {values.shape[1]} values after {self.width}. "
+                f"`clips` must all give activations of one size. Got {width} values after {self.width}. "
                 "Give --size, so that every clip is resized, or use --space spacetime."
             )
-        values = values.detach().to(device="cpu", dtype=self.dtype).contiguous()
-        if self._space.fits(values.nbytes):
-            self._pieces.append(_Piece(rows=len(values), memory=values, offset=0))
-        else:
-            self._pieces.append(_Piece(rows=len(values), memory=None, offset=self._spill(values)))
-        self.rows += len(values)
-        return self.rows - len(values)
 
     def column_blocks(self, used: Sequence[int], columns: int) -> Iterator[Float[Tensor, "row column"]]:
         """The rows `used`, in that order, `columns` columns at a time."""
         places = list(self._places(used))
-        handle = os.open(self._file, os.O_RDONLY) if self._file else -1
-        try:
+        with _OpenFiles() as opened:
             for start in range(0, self.width, columns):
                 stop = min(start + columns, self.width)
                 block = torch.empty(len(used), stop - start, dtype=self.dtype)
@@ -129,12 +194,10 @@ class RowStore:
                     if piece.memory is not None:
                         block[target] = piece.memory[inside, start:stop]
                     else:
+                        assert piece.path is not None
                         column = inside * self.width + start
-                        _read_into(handle, array[target], piece.offset + column * self.dtype.itemsize)
+                        opened.read_into(piece.path, array[target], piece.offset + column * self.dtype.itemsize)
                 yield block
-        finally:
-            if handle >= 0:
-                os.close(handle)
 
     def _places(self, used: Sequence[int]) -> Iterator[tuple[_Piece, int]]:
         firsts = np.cumsum([0, *(piece.rows for piece in self._pieces)])
@@ -142,20 +205,29 @@ class RowStore:
             piece = int(np.searchsorted(firsts, row, side="right")) - 1
             yield self._pieces[piece], int(row - firsts[piece])
 
-    def _spill(self, values: Tensor) -> int:
+    def _spill_file(self) -> Path:
         if self._file is None:
             self._file = self._space.new_file()
-        offset = self._file_bytes
+        return self._file
+
+    def _spill(self, values: Tensor) -> int:
+        path, offset = self._spill_file(), self._file_bytes
         try:
-            with self._file.open("ab") as file:
+            with path.open("ab") as file:
                 file.write(values.numpy().data.cast("B"))
         except OSError as error:
             raise OutputError(
-                f"`{self._file.parent}` must have room for what goes beyond --memory. Got: {error.strerror}. "
+                f"`{path.parent}` must have room for what goes beyond --memory. Got: {error.strerror}. "
                 "Raise --memory, use --space spacetime, or set TMPDIR to a larger disk."
             ) from error
         self._file_bytes += values.nbytes
         return offset
+
+
+def stored_values(values: Float[Tensor, "row width"]) -> Float[Tensor, "row width"]:
+    """Rows as they are kept: on the CPU, contiguous, float64 or float32."""
+    dtype = torch.float64 if values.dtype == torch.float64 else torch.float32
+    return values.detach().to(device="cpu", dtype=dtype).contiguous()
 
 
 def _read_into(handle: int, target: np.ndarray, offset: int) -> None:

@@ -113,7 +113,7 @@ def test_shown_clips_carry_maps_whose_lines_add_up_to_the_derivative(run):
         if one.concept == "swing" and one.layer == "stages.3"
     )
     model = vt.load_model("rendered:r2plus1d-motion")
-    scores = vt.score_clips(model, shown.clip, [cav], target="playing tennis")
+    scores = vt.score_clips(model, [cav], shown.clip, target="playing tennis")
     assert swing.line.sum() == pytest.approx(scores.scores[0].directional_derivative, rel=1e-4)
     assert set(shown.effects) == {"swing", "court"}
     assert len(run.previews) == 6 * 4

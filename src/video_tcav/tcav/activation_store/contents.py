@@ -1,0 +1,79 @@
+"""What a store remembers besides rows: digests of files that have not changed, and facts that runs share."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from video_tcav.media import VideoSource
+from video_tcav.media.digest import file_digest, segment_digest
+from video_tcav.media.timeline import frame_files
+from video_tcav.tcav.activation_store.database import Database
+
+_SETTLED_S = 2.0
+"""A file that changed just now may change again within one tick of its file system's clock."""
+
+
+class Contents:
+    """Digests and facts, in the index of a store."""
+
+    def __init__(self, database: Database, *, read_only: bool) -> None:
+        self._database = database
+        self._read_only = read_only
+        self._given: dict[Path, str] = {}
+
+    def source_digest(self, source: VideoSource) -> str:
+        """Digest of a source; its file is read only if it was not before, or has changed since.
+
+        Raises:
+            MediaError: if it cannot be read.
+        """
+        path = source.path.absolute()
+        signature = _signature(path)
+        self._given[path] = signature
+        name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        rows = self._database.read("SELECT digest FROM files WHERE path = ? AND signature = ?", [name, signature])
+        if rows and signature:
+            return segment_digest(rows[0]["digest"], source)
+        digest = file_digest(source.path)
+        if signature and not self._read_only and _is_settled(path) and _signature(path) == signature:
+            with self._database.transaction() as connection:
+                connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (name, signature, digest))
+        return segment_digest(digest, source)
+
+    def unchanged(self, source: VideoSource) -> bool:
+        """Whether the file is still the one whose digest was given."""
+        path = source.path.absolute()
+        return bool(self._given.get(path)) and _signature(path) == self._given[path]
+
+    def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
+        """A small fact that all runs must share, made by the first that needs it."""
+        rows = self._database.read("SELECT value FROM facts WHERE key = ?", [key])
+        if not rows:
+            value = make()
+            if self._read_only:
+                return value
+            with self._database.transaction() as connection:
+                connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (key, json.dumps(value)))
+            rows = self._database.read("SELECT value FROM facts WHERE key = ?", [key])
+        return json.loads(rows[0]["value"])
+
+
+def _signature(path: Path) -> str:
+    """What changes with the content of a file or folder of frames; empty where that cannot be told."""
+    try:
+        found = [path, *frame_files(path)] if path.is_dir() else [path]
+        stats = [one.stat() for one in found]
+    except (OSError, ValueError):
+        return ""
+    return " ".join(f"{s.st_dev} {s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in stats)
+
+
+def _is_settled(path: Path) -> bool:
+    try:
+        stats = [one.stat() for one in ([path, *frame_files(path)] if path.is_dir() else [path])]
+    except (OSError, ValueError):
+        return False
+    return time.time() - max(max(s.st_mtime, s.st_ctime) for s in stats) > _SETTLED_S

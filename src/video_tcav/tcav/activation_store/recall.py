@@ -1,0 +1,146 @@
+"""What a recorder asks a store: which clips of a plan are there, and to keep those that are not."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from video_tcav.media import VideoSource
+from video_tcav.models import VideoModel
+from video_tcav.models.targets import Target
+from video_tcav.tcav.activation_store.keys import key_of, model_digest, numerics, preparation_digest, source_name
+from video_tcav.tcav.activation_store.store import About, ActivationStore, StoredClip
+from video_tcav.tcav.clip_id import ClipId, Version
+from video_tcav.tcav.spaces import Space
+from video_tcav.tcav.store import FileRow
+
+ShuffleSeed = Callable[[str], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a store holds of the clips of one pass.
+
+    Attributes:
+        sources: by key, how many clips a source has, and whether it is a still.
+        clips: those of which every layer is there.
+    """
+
+    sources: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
+    clips: Mapping[ClipId, StoredClip] = field(default_factory=dict)
+
+    def names(self, source: VideoSource, versions: Sequence[Version]) -> list[ClipId] | None:
+        """All clips of a source, if every one is there."""
+        if source.key not in self.sources:
+            return None
+        windows = range(self.sources[source.key][0])
+        names = [ClipId(source=source.key, window=w, version=version) for w in windows for version in versions]
+        return names if all(name in self.clips for name in names) else None
+
+
+class Recall:
+    """A store, as one run with one model sees it."""
+
+    def __init__(
+        self,
+        store: ActivationStore,
+        model: VideoModel,
+        *,
+        layers: Sequence[str],
+        space: Space,
+        windows: int,
+        digests: Mapping[str, str],
+        shuffle_seed: ShuffleSeed,
+    ) -> None:
+        self._store = store
+        self._layers = tuple(layers)
+        self._windows = windows
+        self._digests = digests
+        self._shuffle_seed = shuffle_seed
+        self._model, self._space, self._model_digest = model.name, space, model_digest(model)
+        self._cut = key_of("cut", preparation_digest(model), windows, "dense", numerics(model)["packages"]).hex()
+        self._context = key_of(self._model_digest, self._cut, numerics(model)).hex()
+        self._given: dict[str, VideoSource] = {}
+
+    def known(self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None) -> Known:
+        """Which clips of these sources need no pass; all their blocks are checked."""
+        named = {source.key: source for source in sources if source.key in self._digests}
+        self._given.update(named)
+        found = self._store.sources(self._source_key(key) for key in named)
+        facts = {key: found[place] for key in named if (place := self._source_key(key)) in found}
+        keys = {
+            name: self._clip_key(name, target)
+            for source, (windows, _) in facts.items()
+            for window in range(windows)
+            for version in versions
+            for name in [ClipId(source=source, window=window, version=version)]
+        }
+        rows = self._store.find(keys.values(), self._layers)
+        clips = {name: rows[key] for name, key in keys.items() if key in rows}
+        return Known(
+            sources=facts, clips={name: clip for name, clip in clips.items() if len(clip.rows) == len(self._layers)}
+        )
+
+    def keep(
+        self,
+        names: Sequence[ClipId],
+        rows: Mapping[str, Float[Tensor, "clip feature"]],
+        *,
+        target: Target | None,
+        values: Sequence[float] | None,
+        sources: Mapping[str, tuple[int, bool]],
+    ) -> dict[str, list[FileRow]]:
+        """Add what a batch gave, except of files that changed since their digest was taken.
+
+        Returns:
+            Where the rows lie now, by layer; without a layer whose rows were there already.
+        """
+        fresh = {key for key in {name.source for name in names} & self._given.keys() if self._unchanged(key)}
+        kept = [index for index, name in enumerate(names) if name.source in fresh]
+        if not kept:
+            return {}
+        whole = len(kept) == len(names)
+        about = About(
+            model=self._model,
+            model_digest=self._model_digest,
+            space=self._space,
+            role="activation" if target is None else "gradient",
+        )
+        places = self._store.add(
+            about,
+            [self._clip_key(names[index], target) for index in kept],
+            dict(rows) if whole else {layer: row[kept] for layer, row in rows.items()},
+            targets=None if values is None else [values[index] for index in kept],
+            sources={self._source_key(key): sources[key] for key in fresh},
+        )
+        return places if whole else {}
+
+    def fact(self, *key: Any, make: Callable[[], Any]) -> Any:
+        """A fact about this model that all runs must share."""
+        return self._store.fact(key_of("fact", self._context, key), make)
+
+    def _unchanged(self, key: str) -> bool:
+        return self._store.unchanged(self._given[key])
+
+    def _source_key(self, key: str) -> bytes:
+        return key_of("source", self._cut, source_name(self._given[key], self._digests[key]))
+
+    def _clip_key(self, name: ClipId, target: Target | None) -> bytes:
+        seed = self._shuffle_seed(name.source) if name.version == "shuffled" else None
+        role = None if target is None else asdict(target)
+        source = source_name(self._given[name.source], self._digests[name.source])
+        return key_of("clip", self._context, self._space, role, source, name.window, name.version, seed)
+
+
+@contextmanager
+def opened(store: ActivationStore | str | Path | None) -> Iterator[ActivationStore | None]:
+    """The store itself; one that is named by its folder is closed in the end."""
+    if store is None or isinstance(store, ActivationStore):
+        yield store
+        return
+    with ActivationStore.open(store) as found:
+        yield found

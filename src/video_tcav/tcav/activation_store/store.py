@@ -1,0 +1,364 @@
+"""The store itself: rows go in by batches, and are found again by their keys, in this process or any other."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from torch import Tensor
+
+from video_tcav.core.errors import OutputError, StoreError
+from video_tcav.media import VideoSource
+from video_tcav.tcav.activation_store import upkeep
+from video_tcav.tcav.activation_store.blocks import DTYPES, Block, Part, block_path, files, write_block
+from video_tcav.tcav.activation_store.blocks import FOLDER as BLOCKS
+from video_tcav.tcav.activation_store.contents import Contents
+from video_tcav.tcav.activation_store.database import FILE_NAME, Database
+from video_tcav.tcav.activation_store.lock import FolderLock
+from video_tcav.tcav.store import FileRow
+
+_USED_AGAIN_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredClip:
+    """Where the rows of one clip lie.
+
+    Attributes:
+        rows: by layer.
+        target: value of the target, for gradients.
+    """
+
+    rows: Mapping[str, FileRow]
+    target: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What all rows of a batch share, for people who look at a store."""
+
+    model: str
+    model_digest: str
+    space: str
+    role: str
+
+
+class ActivationStore:
+    """A folder of activations and gradients: what it holds is never computed again. Use it in a `with`.
+
+    Any number of processes may use one folder at once. Rows are added by batches, each in full or not at all, so a
+    process may be killed at any moment.
+
+    Attributes:
+        folder: of the store.
+        read_only: whether nothing is added.
+        warnings: one line for each block that was found damaged and given up.
+    """
+
+    def __init__(self, folder: Path, database: Database, lock: FolderLock, *, read_only: bool) -> None:
+        self.folder = folder
+        self.read_only = read_only
+        self.warnings: list[str] = []
+        self._database = database
+        self._lock = lock
+        self._contents = Contents(database, read_only=read_only)
+        self._sound: set[tuple[int, str]] = set()
+        self._given_up: set[int] = set()
+
+    @classmethod
+    def open(cls, folder: str | Path, *, create: bool = True, read_only: bool = False) -> Self:
+        """Open the store in a folder.
+
+        Args:
+            folder: of the store; a new or empty folder becomes one.
+            create: whether one is made where there is none.
+            read_only: whether to add nothing, as in a folder that may not be written to.
+
+        Raises:
+            StoreError: if the folder is something else, the store is of a newer version, or there is none.
+            OutputError: if it cannot be made.
+        """
+        folder = Path(folder)
+        if not (folder / FILE_NAME).exists():
+            _check_new(folder, create=create and not read_only)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FolderLock(folder, read_only=read_only)
+        except OSError as error:
+            raise OutputError(
+                f"`store` must be a folder that can be written to. Got: {error.strerror} for {folder}. Give another place, or "
+                "open it with read_only=True."
+            ) from error
+        try:
+            alone = not read_only and lock.alone()
+            if not alone:
+                lock.share()
+            store = cls(folder, Database.open(folder, read_only=read_only), lock, read_only=read_only)
+        except BaseException:
+            lock.close()
+            raise
+        if alone:  # nobody can be writing: what no row names was left behind by a killed process
+            store.sweep()
+            lock.share()
+        return store
+
+    def close(self) -> None:
+        """Close the store; what was added is on disk already."""
+        self._database.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def source_digest(self, source: VideoSource) -> str:
+        """Digest of a source; its file is read only if it was not before, or has changed since.
+
+        Raises:
+            MediaError: if it cannot be read.
+        """
+        return self._contents.source_digest(source)
+
+    def unchanged(self, source: VideoSource) -> bool:
+        """Whether the file is still the one whose digest was given."""
+        return self._contents.unchanged(source)
+
+    def find(self, keys: Iterable[bytes], layers: Sequence[str]) -> dict[bytes, StoredClip]:
+        """What is there of some clips; every block is checked against its digest the first time it is used.
+
+        Args:
+            keys: of the clips.
+            layers: dotted names.
+
+        Returns:
+            Clips with at least one of the layers.
+        """
+        found: dict[bytes, StoredClip] = {}
+        blocks: dict[int, str] = {}
+        for row in self._rows(list(dict.fromkeys(keys)), layers):
+            known = found.get(row["key"], StoredClip(rows={}, target=row["target"]))
+            if row["layer"] in known.rows or not self._is_sound(row["block"], row["layer"]):
+                continue
+            blocks[row["block"]] = row["name"]
+            dtype = DTYPES[row["dtype"]]
+            place = FileRow(
+                path=_path(self.folder, row["name"]),
+                offset=row["offset"] + row["row"] * row["width"] * dtype.itemsize,
+                width=row["width"],
+                dtype=dtype,
+            )
+            found[row["key"]] = replace(known, rows={**known.rows, row["layer"]: place})
+        self._note_use(list(blocks))
+        return found
+
+    def add(
+        self,
+        about: About,
+        keys: Sequence[bytes],
+        layers: Mapping[str, Tensor],
+        *,
+        targets: Sequence[float] | None = None,
+        sources: Mapping[bytes, tuple[int, bool]] | None = None,
+    ) -> dict[str, list[FileRow]]:
+        """Add the rows of one batch; those of a layer that all its clips have already are left out.
+
+        Args:
+            about: what the rows are.
+            keys: of the clips, in the order of the rows.
+            layers: one row a clip; float32 or float64, on the CPU, contiguous.
+            targets: value of the target for each clip.
+            sources: by key, how many clips a source has, and whether it is a still.
+
+        Returns:
+            Where the rows of the new layers lie.
+
+        Raises:
+            OutputError: if the disk is full; then nothing was added.
+        """
+        new = self._missing(keys, layers)
+        if self.read_only or not new:
+            self._note_sources(sources or {})
+            return {}
+        block = write_block(self.folder, {layer: layers[layer] for layer in new})
+        path = _path(self.folder, block.name)
+        try:
+            with self._database.transaction() as connection:
+                if not self._missing(keys, new):  # another process was first
+                    path.unlink()
+                    return {}
+                self._insert(connection, about, block, keys, targets)
+                connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", _source_rows(sources or {}))
+        except BaseException:
+            with suppress(OSError):
+                path.unlink()
+            raise
+        return {layer: _places(path, part, len(keys)) for layer, part in block.parts.items()}
+
+    def sources(self, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
+        """How many clips sources have, and whether they are stills; of those that are known."""
+        found = self._database.read_many("SELECT * FROM sources WHERE key IN ({})", list(dict.fromkeys(keys)))
+        return {row["key"]: (row["clips"], bool(row["still"])) for row in found}
+
+    def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
+        """A small fact that all runs must share, made by the first that needs it: any JSON value."""
+        return self._contents.fact(key, make)
+
+    def info(self) -> upkeep.StoreInfo:
+        """What the store holds."""
+        return upkeep.store_info(self.folder, self._database)
+
+    def verify(self, *, repair: bool = False, progress: bool = False) -> tuple[upkeep.StoreProblem, ...]:
+        """Read every block and compare it with its digests.
+
+        Args:
+            repair: whether to drop what is damaged, so that it is computed again.
+            progress: whether to show a progress bar.
+
+        Returns:
+            The blocks that are damaged or missing, and files that belong to none.
+        """
+        return upkeep.verify(self.folder, self._database, self._alone(), repair=repair, progress=progress)
+
+    def prune(
+        self, *, max_bytes: int | None = None, older_than_s: float | None = None, dry_run: bool = False
+    ) -> upkeep.Pruned:
+        """Delete blocks, the least recently used first; without a limit all of them.
+
+        Args:
+            max_bytes: what may stay.
+            older_than_s: delete what was not used for so long.
+            dry_run: whether to say only what would be deleted.
+
+        Raises:
+            StoreError: if another process uses the store.
+        """
+        if not dry_run and not self._lock.alone():
+            raise StoreError(
+                f"`store` must not be used by another process while it is pruned. Got {self.folder}, in use. Try again when "
+                "that run has ended."
+            )
+        pruned = upkeep.prune(self.folder, self._database, max_bytes, older_than_s, dry_run=dry_run)
+        if not dry_run:
+            self.sweep()
+            self._lock.share()
+        return pruned
+
+    def sweep(self) -> None:
+        """Remove files that no row names; only for a process that has the store alone."""
+        named = {row["name"] for row in self._database.read("SELECT name FROM blocks")}
+        for path in files(self.folder):
+            if path.name not in named:
+                with suppress(OSError):
+                    path.unlink()
+
+    def _alone(self) -> bool:
+        alone = not self.read_only and self._lock.alone()
+        self._lock.share()
+        return alone
+
+    def _rows(self, keys: Sequence[bytes], layers: Sequence[str]) -> list[Any]:
+        marks = ", ".join("?" * len(layers))
+        sql = (
+            "SELECT r.key, r.block, r.row, r.target, b.name, p.layer, p.offset, p.width, p.dtype FROM rows r "
+            "JOIN blocks b ON b.id = r.block JOIN parts p ON p.block = r.block "
+            f"WHERE r.key IN ({{}}) AND p.layer IN ({marks}) ORDER BY r.block"
+        )
+        return list(self._database.read_many(sql, keys, list(layers)))
+
+    def _missing(self, keys: Sequence[bytes], layers: Iterable[str]) -> list[str]:
+        """The layers that at least one clip does not have."""
+        layers = list(layers)
+        there = {(row["key"], row["layer"]) for row in self._rows(list(dict.fromkeys(keys)), layers)}
+        return [layer for layer in layers if any((key, layer) not in there for key in keys)]
+
+    def _insert(
+        self, connection: Any, about: About, block: Block, keys: Sequence[bytes], targets: Sequence[float] | None
+    ) -> None:
+        number = connection.execute(
+            "INSERT INTO blocks (name, model, model_digest, space, role, clips, bytes, header, used_s) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (block.name, *astuple(about), len(keys), block.bytes, block.header, time.time()),
+        ).lastrowid
+        connection.executemany(
+            "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?)",
+            [(number, layer, part.offset, part.width, part.dtype, part.digest) for layer, part in block.parts.items()],
+        )
+        values = [None] * len(keys) if targets is None else targets
+        rows = [(key, number, row, value) for row, (key, value) in enumerate(zip(keys, values, strict=True))]
+        connection.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?)", rows)  # copies have one key
+        self._sound.update((number, layer) for layer in block.parts)
+
+    def _is_sound(self, block: int, layer: str) -> bool:
+        if block in self._given_up:
+            return False
+        if (block, layer) not in self._sound:
+            reason = upkeep.fault_of(self.folder, self._database, block, [layer])
+            if reason:
+                self._give_up(block, reason)
+                return False
+            self._sound.add((block, layer))
+        return True
+
+    def _give_up(self, block: int, reason: str) -> None:
+        """Drop a damaged block from the index; its file stays while others may read sound parts of it."""
+        self._given_up.add(block)
+        self.warnings.append(f"store {self.folder}: {reason}; its clips are computed again.")
+        if not self.read_only:
+            upkeep.drop(self._database, [block])
+
+    def _note_use(self, blocks: Sequence[int]) -> None:
+        if self.read_only or not blocks:
+            return
+        now = time.time()
+        with self._database.transaction() as connection:
+            sql = "UPDATE blocks SET used_s = ? WHERE id = ? AND used_s < ?"
+            connection.executemany(sql, [(now, block, now - _USED_AGAIN_S) for block in blocks])
+
+    def _note_sources(self, sources: Mapping[bytes, tuple[int, bool]]) -> None:
+        unknown = sources.keys() - self.sources(sources).keys()
+        if unknown and not self.read_only:
+            with self._database.transaction() as connection:
+                rows = _source_rows({key: sources[key] for key in unknown})
+                connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", rows)
+
+
+def _check_new(folder: Path, *, create: bool) -> None:
+    """Refuse to make a store among files of somebody else, or where none may be made."""
+    if not create:
+        raise StoreError(f"`store` must be a folder with {FILE_NAME}. Got {folder}, which has none. Check the path.")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"`store` must be a folder. Got {folder}, a file. Give another place.")
+    others = (
+        [path for path in folder.iterdir() if not path.name.startswith(("store.", ".store."))]
+        if folder.exists()
+        else []
+    )
+    if [path for path in others if path.name != BLOCKS]:
+        raise StoreError(
+            f"`store` must be an activation store, or a new or empty folder. Got {folder}, which holds other files. "
+            "Give a folder of its own."
+        )
+
+
+def _path(folder: Path, name: str) -> Path:
+    path = block_path(folder, name)
+    if path is None:
+        raise StoreError(f"`store` {folder} must name its blocks itself. Got {name[:100]!r}. Delete the folder.")
+    return path
+
+
+def _places(path: Path, part: Part, rows: int) -> list[FileRow]:
+    dtype = DTYPES[part.dtype]
+    step = part.width * dtype.itemsize
+    return [FileRow(path=path, offset=part.offset + row * step, width=part.width, dtype=dtype) for row in range(rows)]
+
+
+def _source_rows(sources: Mapping[bytes, tuple[int, bool]]) -> list[tuple[bytes, int, int]]:
+    return [(key, clips, int(still)) for key, (clips, still) in sources.items()]
