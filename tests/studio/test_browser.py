@@ -28,6 +28,7 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
+NEED = Need(effect=3, at_least=8)  # 3 videos show an effect that large
 FOCUSED = "document.activeElement?.dataset?.id"
 
 
@@ -41,7 +42,7 @@ def browser():
 
 @contextmanager
 def running(folder: Path, *, port: int = 0) -> Iterator[Studio]:
-    with open_studio(folder, port=port, need=Need(clips=8, videos=3)) as studio:
+    with open_studio(folder, port=port, need=NEED) as studio:
         thread = threading.Thread(target=studio.run)
         thread.start()
         try:
