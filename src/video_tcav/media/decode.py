@@ -153,7 +153,8 @@ def iter_frames(
 def _read_image(path: Path) -> Picture:
     with open_media(path, image=True) as container:
         stream = picture_stream(container, path)
-        stream.codec_context.options = {"err_detect": "explode"}  # else half a JPEG decodes, with the rest grey
+        if stream.codec_context.name != "tiff":  # whose decoder then refuses the tags that OpenCV writes
+            stream.codec_context.options = {"err_detect": "explode"}  # else half a JPEG decodes, with the rest grey
         frame = next(container.decode(stream), None)
         if frame is None:
             raise MediaError(path, f"broken: no picture can be decoded; {COPY_AGAIN}")

@@ -163,8 +163,9 @@ def _even_times(
         first_s = inside[0]  # then the frames of an even source are its own
     gaps = np.diff(inside)
     shortest_s = float(np.quantile(gaps, 0.1)) if len(gaps) else interval_s
-    fps = min(1 / shortest_s, _MOST_FPS, _MOST_FRAMES / (last_s - first_s))
-    count = max(1, round((last_s - first_s) * fps))
+    length_s = max(last_s - first_s, shortest_s)
+    fps = min(1 / shortest_s, _MOST_FPS, _MOST_FRAMES / length_s)
+    count = max(1, round(length_s * fps))
     return first_s + np.arange(count) / fps, fps
 
 

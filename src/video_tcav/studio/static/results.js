@@ -2,7 +2,7 @@
 
 import { make } from "./api.js";
 
-const TWINS = { none: "as it is", frozen: "frozen", reversed: "reversed", shuffled: "shuffled", motion: "motion effect", order: "order effect" };
+const TWINS = { none: "as they are", frozen: "frozen", reversed: "reversed", shuffled: "shuffled", motion: "motion effect", order: "order effect" };
 const UNITS = { log_odds: "log-odds", logit: "logits" };
 let shelf = { runs: [], problems: [], concepts: {} };
 const opened = new Set();
@@ -76,7 +76,7 @@ function one(found) {
     const { effect, interval } = effectWords(best);
     lines.push(make("span", {}, make("b", { textContent: `${effect} ${unit(best)}` }), ` ${interval}, ${pWords(best)} at ${best.layer}`));
   } else {
-    lines.push(make("span", { textContent: `not represented at any of ${found.layers} layers` }));
+    lines.push(make("span", { textContent: found.layers === 1 ? "not represented at the layer that was tested" : `not represented at any of ${found.layers} layers` }));
   }
   if (motion) {
     const { effect, interval } = effectWords(motion);

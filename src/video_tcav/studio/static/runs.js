@@ -61,7 +61,7 @@ function tableOf(rows, run) {
   for (const row of rows) bodies.set(row.concept, [...(bodies.get(row.concept) ?? []), row]);
   const first = rows[0];
   const where = first.at === "random" ? ", gradient at random clips" : "";
-  const heads = ["Layer", "Version", `Effect in ${unit(first)}`, "Test", "CAV"].map((name) => make("th", { scope: "col", role: "columnheader", textContent: name }));
+  const heads = ["Layer", "Clips", `Effect in ${unit(first)}`, "Test", "CAV accuracy"].map((name) => make("th", { scope: "col", role: "columnheader", textContent: name }));
   return make("section", { className: "of-target" },
     make("h2", { id: `target-${first.target}-${first.against}`, textContent: first.target }),
     make("p", { className: "note", textContent: `What each concept adds to ${first.target} (${first.against.replace("_", "-").replace(":", " with ")}${where}): bars to the right speak for it, bars to the left against it; the line is the 95 % interval. Pale bars: the layer does not represent the concept.` }),
