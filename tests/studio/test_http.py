@@ -103,7 +103,7 @@ def test_the_need_is_that_of_the_test(bank):
         ({"effect": 0.01}, "`effect` must be 0.05 or more"),
         ({"power": 1.0}, "`power` must be between"),
         ({"at_least": 2}, "`at_least` must be 3 or more"),
-        ({"random_videos": 5}, "`negatives` must be enough"),
+        ({"random_videos": 5}, "`random_videos` must be enough for a test that can find .* Got 5"),
     ],
 )
 def test_a_need_that_cannot_be(values, words):

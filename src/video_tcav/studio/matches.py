@@ -48,6 +48,7 @@ class Holdings:
         for clip in clips:
             if clip.concept:
                 self._by_concept.setdefault(clip.concept, []).append(clip)
+        self._digests = {name: {clip.digest for clip in clips} for name, clips in self._by_concept.items()}
 
     @classmethod
     def of(cls, bank: ConceptBank) -> "Holdings":
@@ -57,7 +58,7 @@ class Holdings:
     def match(self, name: str, digests: Sequence[str | None]) -> Match | None:
         """The concept that holds most clips of the run's concept; of that name in a tie, or where none holds any."""
         known = {digest for digest in digests if digest is not None}
-        shared = {concept: len(known & {clip.digest for clip in clips}) for concept, clips in self._by_concept.items()}
+        shared = {concept: len(known & digests) for concept, digests in self._digests.items()}
         best = max(shared, key=lambda concept: (shared[concept], concept == name), default=None)
         if best is None or (not shared[best] and name not in self._by_concept):
             return None
@@ -74,7 +75,7 @@ class Holdings:
 
 def shelf_facts(found: Found, bank: ConceptBank) -> dict[str, Any]:
     """All runs in short, and for each concept of the bank what they found."""
-    holdings = Holdings.of(bank)
+    holdings = Holdings.of(bank) if found.runs else Holdings((), ())  # without runs, not all clips need to be read
     by_concept: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in found.runs:
         for name in _concepts(run):

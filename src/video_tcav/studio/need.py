@@ -40,8 +40,15 @@ class Need:
             raise InputError(f"`power` must be between 0.05 and 1. Got {self.power}. 0.8 is usual.")
         if self.at_least < FEWEST_CLIPS:
             raise InputError(f"`at_least` must be {FEWEST_CLIPS} or more. Got {self.at_least}. A test needs them.")
-        if self.random_videos is not None:
-            _ = self.videos  # so few may never suffice: say so now
+        if self.random_videos is None:
+            return
+        try:
+            _ = self.videos
+        except InputError as error:
+            raise InputError(
+                f"`random_videos` must be enough for a test that can {self.goal}. Got {self.random_videos}. Take random clips "
+                "of more videos, or look for a larger effect."
+            ) from error
 
     @cached_property
     def videos(self) -> int:

@@ -1,6 +1,8 @@
 """How many groups a test needs: against simulated tests, against the normal limit, and at the edges."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,3 +107,16 @@ def test_negatives_that_can_never_suffice_are_refused():
 def test_values_that_make_no_sense(values, words):
     with pytest.raises(InputError, match=words):
         groups_needed(**values)
+
+
+def test_the_table_in_the_documentation():
+    page = (Path(__file__).parents[3] / "docs/concept-bank.md").read_text()
+    rows = re.findall(r"^\| (\d[\d.]*) \| (.+) \| (.+) \| (.+) \|$", page, re.MULTILINE)
+    assert len(rows) == 4
+    for effect, *cells in rows:
+        for negatives, cell in zip((None, 30, 20), cells, strict=True):
+            if cell.startswith("not"):
+                with pytest.raises(InputError, match="`negatives` must be enough"):
+                    groups_needed(float(effect), negatives=negatives)
+            else:
+                assert groups_needed(float(effect), negatives=negatives) == int(cell)
