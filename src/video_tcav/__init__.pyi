@@ -20,6 +20,7 @@ from .tcav import ConceptResult as ConceptResult
 from .tcav import SavedCav as SavedCav
 from .tcav import TcavResult as TcavResult
 from .tcav import effect_text as effect_text
+from .tcav import groups_needed as groups_needed
 from .tcav import learn_cavs as learn_cavs
 from .tcav import load_cavs as load_cavs
 from .tcav import run_tcav as run_tcav

@@ -5,7 +5,7 @@ import shutil
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
+NEED = Need(effect=3, at_least=8)  # 3 videos show an effect that large
 FOCUSED = "document.activeElement?.dataset?.id"
 
 
@@ -40,8 +41,8 @@ def browser():
 
 
 @contextmanager
-def running(folder: Path, *, port: int = 0) -> Iterator[Studio]:
-    with open_studio(folder, port=port, need=Need(clips=8, videos=3)) as studio:
+def running(folder: Path, *, port: int = 0, runs: Sequence[Path] | None = None) -> Iterator[Studio]:
+    with open_studio(folder, port=port, need=NEED, runs=runs) as studio:
         thread = threading.Thread(target=studio.run)
         thread.start()
         try:

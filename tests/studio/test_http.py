@@ -10,9 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.studio.banks import make_bank
+from video_tcav.concepts.bank import ConceptCount
 from video_tcav.core.errors import BankError, InputError
 from video_tcav.studio import Need, create_app, open_studio
 from video_tcav.studio.facts import sendable
+from video_tcav.tcav import groups_needed
 
 PORT = 8123
 TOKEN = "a-token-for-tests"
@@ -67,20 +69,46 @@ def test_the_bank_in_numbers(client, bank):
     facts = client.get("/api/bank").json()
     ball, racket = facts["concepts"]
     assert (ball["name"], ball["accepted"], ball["open"]) == ("ball", 3, 1) and racket["name"] == "racket"
-    assert (ball["clips_needed"], ball["videos_needed"]) == (17, 9)
+    assert facts["need"] == {
+        "clips": 8,
+        "videos": 8,
+        "goal": "find an effect of 1 standard deviation in 80 of 100 tests",
+    }
+    assert (ball["clips_needed"], ball["videos_needed"]) == (7, 7)
     assert facts["unsorted"] == 4 and facts["total"] == 12 and facts["kinds"] == ["moving", "still"]
     assert facts["verdicts"] == {"open": 9, "accepted": 3, "rejected": 0}
 
 
-def test_the_need_is_the_callers(bank):
+def test_the_need_is_that_of_the_test(bank):
     bank.set_verdict([1, 4, 7], "accepted")
     count = bank.concepts()[0]
     assert (count.accepted, count.videos) == (3, 1)
-    assert Need(clips=5, videos=1).missing(count) == (2, 0)
-    assert Need(clips=3, videos=4).missing(count) == (3, 3)
-    assert Need(clips=2, videos=1).missing(count) == (0, 0)
-    with pytest.raises(InputError, match="`clips` must be 1 or more"):
-        Need(clips=0)
+    assert Need().videos == groups_needed(1.0) and Need(effect=0.5).videos == groups_needed(0.5) == 32
+    assert Need(power=0.9, random_videos=30).videos == groups_needed(1.0, power=0.9, negatives=30)
+    assert Need().missing(count) == (7, 7)
+    assert Need(effect=3, at_least=12).missing(count) == (9, 2)
+    assert (
+        Need(effect=3, at_least=10).words(count)
+        == "needs 7 more clips, from 2 more videos, to find an effect of 3 standard deviations in 80 of 100 tests"
+    )
+    done = ConceptCount(name="ball", open=0, accepted=8, rejected=0, videos=8)
+    assert Need().words(done) == "enough to find an effect of 1 standard deviation in 80 of 100 tests"
+    one = ConceptCount(name="ball", open=0, accepted=7, rejected=0, videos=8)
+    assert Need().words(one).startswith("needs 1 more clip to find")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"effect": 0.01}, "`effect` must be 0.05 or more"),
+        ({"power": 1.0}, "`power` must be between"),
+        ({"at_least": 2}, "`at_least` must be 3 or more"),
+        ({"random_videos": 5}, "`random_videos` must be enough for a test that can find .* Got 5"),
+    ],
+)
+def test_a_need_that_cannot_be(values, words):
+    with pytest.raises(InputError, match=words):
+        Need(**values)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """`video-tcav studio`: review a concept bank in the browser."""
 
-import webbrowser
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -14,20 +13,46 @@ from video_tcav.core.errors import MissingExtraError
 
 def studio(
     bank: Annotated[Path, typer.Argument(metavar="BANK", help="Folder of the concept bank.")],
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Show what tests found beside their concepts: a folder that `video-tcav test --out` wrote, or one that "
+            "holds such folders. Several are possible. If not given: the folder `runs` in the bank.",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0 takes a free one.")] = 0,
     token: Annotated[bool, typer.Option("--token/--no-token", help="Ask for the secret of the link.")] = True,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the link in the browser.")] = True,
-    need_clips: Annotated[int, typer.Option(min=1, help="Accepted clips that a concept needs for a test.")] = 20,
-    need_videos: Annotated[int, typer.Option(min=1, help="Different source videos among them.")] = 10,
+    effect: Annotated[
+        float,
+        typer.Option(
+            min=0.05,
+            help="Size of effect that a test shall find: 1 means that the concept shifts the model's response by as much "
+            "as single videos usually differ (one standard deviation). Half the size needs four times the videos.",
+        ),
+    ] = 1.0,
+    power: Annotated[float, typer.Option(help="In how many of all tests it shall be found: 0.8 is 80 of 100.")] = 0.8,
+    random_videos: Annotated[
+        int | None,
+        typer.Option(metavar="COUNT", help="Videos of random clips in the test. If not given: many."),
+    ] = None,
+    need_clips: Annotated[
+        int, typer.Option(min=3, help="Accepted clips that a concept needs in any case, be it from fewer videos.")
+    ] = 3,
 ) -> None:
     """Review a concept bank in the browser: accept, reject, move, name. Nothing leaves this machine."""
     if not (find_spec("fastapi") and find_spec("uvicorn")):
         raise MissingExtraError("studio", "`video-tcav studio`")
-    need = studios.Need(clips=need_clips, videos=need_videos)
-    with studios.open_studio(bank, port=port, token="" if token else None, need=need) as found:
+    need = studios.Need(effect=effect, power=power, random_videos=random_videos, at_least=need_clips)
+    with studios.open_studio(bank, port=port, token="" if token else None, need=need, runs=runs) as found:
         render.out.print(
             f"Reviewing {bank}. Open this link, end with Ctrl+C:\n{found.link}", markup=False, soft_wrap=True
         )
+        for problem in found.problems:
+            render.out.print(problem, markup=False, soft_wrap=True)
         if open_browser:
-            webbrowser.open(found.link)
-        found.run()
+            with studios.browser_opened(found.link):
+                found.run()
+        else:
+            found.run()

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -117,24 +118,34 @@ def read_frames(
 
 
 def iter_frames(
-    source: VideoSource, *, timeline: Timeline | None = None
+    source: VideoSource,
+    frame_indices: Sequence[int] | Int[np.ndarray, " time"] | None = None,
+    *,
+    timeline: Timeline | None = None,
 ) -> Generator[UInt8[Tensor, "3 height width"], None, None]:
-    """Every frame of a source, upright, one after the other: a long video is never in memory as a whole.
+    """Frames of a source, upright, one after the other: a long or large video is never in memory as a whole.
 
     Args:
         source: the video; its segment is not regarded.
+        frame_indices: which frames, by time of display, each once and in order; `None` for all.
         timeline: `read_timeline(source)`, if the caller has it already.
 
     Raises:
         MediaError: if a frame cannot be decoded.
+        InputError: if there is no such frame, or they are not in order.
     """
     timeline = timeline or read_timeline(source)
     count = len(timeline.timestamps_s)
+    wanted = np.arange(count) if frame_indices is None else np.asarray(frame_indices, dtype=np.int64)
+    if len(wanted) == 0 or wanted[0] < 0 or wanted[-1] >= count or (np.diff(wanted) <= 0).any():
+        raise InputError(
+            f"`frame_indices` must rise from 0 to {count - 1} at most. Got {wanted.tolist()}. Sort them, each once."
+        )
     if source.kind == "video":
-        pictures = _iter_pictures(source.path, timeline, [(0, list(range(count)))])
+        pictures = _iter_video(source.path, timeline, wanted)
     else:
         files = frame_files(source.path) if source.kind == "frames" else [source.path]
-        pictures = (_read_image(file) for file in files)
+        pictures = (_read_image(files[index]) for index in wanted)
     for picture in pictures:
         yield torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
 
@@ -142,7 +153,8 @@ def iter_frames(
 def _read_image(path: Path) -> Picture:
     with open_media(path, image=True) as container:
         stream = picture_stream(container, path)
-        stream.codec_context.options = {"err_detect": "explode"}  # else half a JPEG decodes, with the rest grey
+        if stream.codec_context.name != "tiff":  # whose decoder then refuses the tags that OpenCV writes
+            stream.codec_context.options = {"err_detect": "explode"}  # else half a JPEG decodes, with the rest grey
         frame = next(container.decode(stream), None)
         if frame is None:
             raise MediaError(path, f"broken: no picture can be decoded; {COPY_AGAIN}")
@@ -150,14 +162,21 @@ def _read_image(path: Path) -> Picture:
 
 
 def _read_video(path: Path, timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[Picture]:
+    return list(_iter_video(path, timeline, wanted))
+
+
+def _iter_video(path: Path, timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> Iterator[Picture]:
     """Pictures of the wanted frames: seeking where it saves much, from the start on if that fails."""
-    runs = _runs(timeline, wanted)
+    runs, given = _runs(timeline, wanted), 0
     if len(runs) > 1 or runs[0][0] > 0:
         try:
-            return _decode_runs(path, timeline, runs)
+            for picture in _iter_pictures(path, timeline, runs):
+                yield picture
+                given += 1
+            return
         except MediaError:
             pass  # not every file can be sought in; decoding from the start decides
-    return _decode_runs(path, timeline, [(0, wanted.tolist())])
+    yield from islice(_iter_pictures(path, timeline, [(0, wanted.tolist())]), given, None)
 
 
 def _runs(timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[tuple[int, list[int]]]:
@@ -177,10 +196,6 @@ def _runs(timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[tuple[in
         position = int(index)
     runs = [run.tolist() for run in np.split(wanted, cuts[1:])]
     return list(zip(starts, runs, strict=True))
-
-
-def _decode_runs(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]]]) -> list[Picture]:
-    return list(_iter_pictures(path, timeline, runs))
 
 
 def _iter_pictures(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]]]) -> Iterator[Picture]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -14,38 +15,52 @@ from starlette.types import ASGIApp
 from video_tcav.concepts.bank import BankClip, ConceptBank
 from video_tcav.core.errors import MediaError, OutputError, VideoTcavError
 from video_tcav.studio.asked import Judge, Move, NewConcept, Nothing, PathId, Rename, Wanted
+from video_tcav.studio.encoded import Encodings
 from video_tcav.studio.facts import PICTURES, PLAYS, bank_facts, clip_facts, detail_facts
 from video_tcav.studio.guard import Guard, Refusal, shown
 from video_tcav.studio.need import Need
-from video_tcav.studio.source import Spans, source_path
+from video_tcav.studio.run_pages import add_runs
+from video_tcav.studio.runs import Runs
+from video_tcav.studio.source import picture_shape, source_path
 
 _STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _KEEP = {"Cache-Control": "private, max-age=3600"}
 _SIMILAR = 120
 
 
-def create_app(bank: ConceptBank, *, port: int, token: str | None, need: Need | None = None) -> ASGIApp:
+def create_app(
+    bank: ConceptBank,
+    *,
+    port: int,
+    token: str | None,
+    need: Need | None = None,
+    runs: Runs | None = None,
+) -> ASGIApp:
     """The studio of a bank, as an ASGI app.
 
     Args:
         bank: what is reviewed; it stays the caller's to close.
         port: where the app will listen on 127.0.0.1.
         token: secret without which nothing is served; `None` asks for none.
-        need: how many clips and videos make a concept ready; 20 from 10 if not given.
+        need: what makes a concept ready for a test.
+        runs: of tests, to be shown beside their concepts.
     """
     need = need or Need()
-    spans = Spans()
+    encodings = Encodings()
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
+        # the statistics load while the browser asks for the page
+        Thread(target=lambda: need.videos, daemon=True).start()
         yield
-        spans.close()
+        encodings.close()
 
     app = FastAPI(title="video-tcav studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     _add_errors(app)
     _add_pages(app)
-    _add_clips(app, bank, spans)
+    _add_clips(app, bank, encodings)
     _add_reads(app, bank, need)
+    add_runs(app, bank, runs or Runs(), page=_STATIC["runs.html"])
     _add_changes(app, bank, need)
     return Guard(app, port=port, token=token)
 
@@ -62,18 +77,19 @@ def _add_pages(app: FastAPI) -> None:
         return FileResponse(_STATIC[name], headers={"Cache-Control": "no-cache"})
 
 
-def _add_clips(app: FastAPI, bank: ConceptBank, spans: Spans) -> None:
+def _add_clips(app: FastAPI, bank: ConceptBank, encodings: Encodings) -> None:
     @app.get("/clips/{id}")
     def clip_file(id: PathId) -> Response:
-        clip = _clip(bank, id)
-        path, kind = clip.path.resolve(), {**PLAYS, **PICTURES}.get(clip.path.suffix.lower())
-        if not path.is_relative_to(bank.folder.resolve()):
-            raise Refusal(403, f"The file of clip {id} is no clip of the bank. Run `video-tcav bank check`.")
+        clip = _own(bank, id)
+        kind = {**PLAYS, **PICTURES}.get(clip.path.suffix.lower())
         if kind is None:
-            raise Refusal(
-                415, f"Browsers do not play {shown(clip.path.suffix)}. Convert the file to MP4 and import that."
-            )
-        return _file(path, kind, _KEEP)
+            raise Refusal(415, f"Browsers do not play {shown(clip.path.suffix)}. Ask for /encoded/{id} instead.")
+        return _file(clip.path, kind, _KEEP)
+
+    @app.get("/encoded/{id}")
+    def encoded_file(id: PathId) -> Response:
+        found = encodings.clip(_own(bank, id))
+        return _file(found.path, found.media_type, _KEEP)
 
     @app.get("/sources/{id}")
     def source_file(id: PathId) -> Response:
@@ -82,11 +98,12 @@ def _add_clips(app: FastAPI, bank: ConceptBank, spans: Spans) -> None:
 
     @app.get("/spans/{id}")
     def span_file(id: PathId) -> Response:
-        return _file(spans.of(_clip(bank, id)).path, "video/mp4", {})
+        found = encodings.span(_clip(bank, id))
+        return _file(found.path, found.media_type, {})
 
     @app.get("/api/clips/{id}/span")
     def span(id: PathId) -> dict[str, Any]:
-        found = spans.of(_clip(bank, id))
+        found = encodings.span(_clip(bank, id))
         size = {"width": found.width, "height": found.height}
         return {"url": f"/spans/{id}", "offset_s": found.offset_s, **size}
 
@@ -112,10 +129,12 @@ def _add_reads(app: FastAPI, bank: ConceptBank, need: Need) -> None:
         clip = _clip(bank, id)
         try:
             path = source_path(clip.origin)
+            shape = picture_shape(path)
         except MediaError as error:
             return detail_facts(clip) | {"source_url": None, "source_note": error.reason}
-        playable = path.suffix.lower() in PLAYS
-        return detail_facts(clip) | {"source_url": f"/sources/{id}" if playable else None, "source_note": ""}
+        url = f"/sources/{id}" if path.suffix.lower() in PLAYS else None
+        size = {"source_width": shape.width, "source_height": shape.height}
+        return detail_facts(clip) | {"source_url": url, "source_note": "", **size}
 
 
 def _add_changes(app: FastAPI, bank: ConceptBank, need: Need) -> None:
@@ -185,6 +204,14 @@ def _one_line(error: Exception) -> str:
 def _clip(bank: ConceptBank, id: int) -> BankClip:
     _check_ids(bank, [id])
     return bank.clip(id)
+
+
+def _own(bank: ConceptBank, id: int) -> BankClip:
+    """A clip whose file is one of the bank's."""
+    clip = _clip(bank, id)
+    if not clip.path.resolve().is_relative_to(bank.folder.resolve()):
+        raise Refusal(403, f"The file of clip {id} is no clip of the bank. Run `video-tcav bank check`.")
+    return clip
 
 
 def _check_ids(bank: ConceptBank, ids: Sequence[int]) -> None:

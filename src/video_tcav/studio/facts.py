@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from video_tcav.concepts.bank import BankClip, ConceptBank, ConceptCount, Kind
+from video_tcav.media.files import kind_of
 from video_tcav.studio.need import Need
 
 KINDS: Mapping[Kind, str] = {
@@ -21,7 +22,7 @@ def bank_facts(bank: ConceptBank, need: Need) -> dict[str, Any]:
     return {
         "name": bank.folder.resolve().name,
         "folder": str(bank.folder.resolve()),
-        "need": {"clips": need.clips, "videos": need.videos},
+        "need": {"clips": need.clips, "videos": need.videos, "goal": need.goal},
         "concepts": [_concept_facts(one, need) for one in counts if one.name],
         "unsorted": bank.count(concept=""),
         "total": bank.count(),
@@ -42,19 +43,22 @@ def _concept_facts(count: ConceptCount, need: Need) -> dict[str, Any]:
         "videos": count.videos,
         "clips_needed": clips,
         "videos_needed": videos,
+        "need_words": need.words(count),
     }
 
 
 def clip_facts(clip: BankClip) -> dict[str, Any]:
     """What a tile of the wall shows."""
     origin = clip.origin
+    ending = clip.path.suffix.lower()
+    where = "clips" if ending in PLAYS or ending in PICTURES else "encoded"
     return {
         "id": clip.id,
-        "url": f"/clips/{clip.id}?v={clip.digest[:16]}",  # the digest: a browser may keep a file, but not another bank's
+        "url": f"/{where}/{clip.id}?v={clip.digest[:16]}",  # the digest: a browser may keep a file, but not another bank's
         "concept": clip.concept,
         "kind": clip.kind,
         "verdict": clip.verdict,
-        "moves": clip.path.suffix.lower() in PLAYS,
+        "moves": ending not in PICTURES and kind_of(clip.path) == "video",
         "label": sendable(origin.label),
         "score": origin.score,
         "video": sendable(Path(origin.video).name),

@@ -110,7 +110,8 @@ class Guard:
         async def finished(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers.update(_SAFE_HEADERS)
+                for name, value in _SAFE_HEADERS.items():
+                    headers.setdefault(name, value)  # the report of a run has a policy of its own
                 headers.setdefault("Cache-Control", "no-store")
                 if self._token is not None and message["status"] == 200 and _link_token(request):
                     headers.append("Set-Cookie", f"{self._cookie}={self._token}; Path=/; HttpOnly; SameSite=Strict")

@@ -1,33 +1,80 @@
-"""How much a concept still lacks for a test."""
+"""How much a concept still lacks for a test that can find what is looked for."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
+import video_tcav as vt  # its names load when used: the page must not wait for the statistics
 from video_tcav.concepts.bank import ConceptCount
 from video_tcav.core.errors import InputError
+
+FEWEST_CLIPS = 3  # with fewer a test is refused
+_SMALLEST_EFFECT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """How many accepted clips, from how many videos, make a concept ready for a test.
+    """How many accepted clips, from how many videos, a concept needs for a test that finds an effect of a given size.
 
-    The default is a rule of thumb: the noise of an effect falls with the root of the number of independent clips, and
-    clips of one video are not independent. 20 clips of 10 videos show an effect of about the size of its spread.
-    Ask for more where a small effect matters.
+    Clips of one video are not independent, so it is the videos that count: their number is that of
+    `video_tcav.groups_needed` at a level of 5 %, for one test. Many layers or concepts in one run need more.
 
     Attributes:
-        clips: accepted clips of a concept.
-        videos: different source videos among them.
+        effect: size that a test shall find, in standard deviations of the model's responses to single videos.
+        power: share of such tests that shall find it.
+        random_videos: how many videos of random clips the test will have; `None` for as many as one likes.
+        at_least: clips that a concept needs in any case.
     """
 
-    clips: int = 20
-    videos: int = 10
+    effect: float = 1.0
+    power: float = 0.8
+    random_videos: int | None = None
+    at_least: int = FEWEST_CLIPS
 
     def __post_init__(self) -> None:
-        for name, value in (("clips", self.clips), ("videos", self.videos)):
-            if value < 1:
-                raise InputError(f"`{name}` must be 1 or more. Got {value}. 20 clips from 10 videos are usual.")
+        if not (math.isfinite(self.effect) and self.effect >= _SMALLEST_EFFECT):
+            raise InputError(
+                f"`effect` must be {_SMALLEST_EFFECT} or more. Got {self.effect}. 1 is one standard deviation."
+            )
+        if not 0.05 < self.power < 1:
+            raise InputError(f"`power` must be between 0.05 and 1. Got {self.power}. 0.8 is usual.")
+        if self.at_least < FEWEST_CLIPS:
+            raise InputError(f"`at_least` must be {FEWEST_CLIPS} or more. Got {self.at_least}. A test needs them.")
+        if self.random_videos is None:
+            return
+        try:
+            _ = self.videos
+        except InputError as error:
+            raise InputError(
+                f"`random_videos` must be enough for a test that can {self.goal}. Got {self.random_videos}. Take random clips "
+                "of more videos, or look for a larger effect."
+            ) from error
+
+    @cached_property
+    def videos(self) -> int:
+        """Different source videos that a concept needs."""
+        return vt.groups_needed(self.effect, power=self.power, negatives=self.random_videos)
+
+    @property
+    def clips(self) -> int:
+        """Accepted clips that a concept needs."""
+        return max(self.videos, self.at_least)
+
+    @property
+    def goal(self) -> str:
+        """What the clips are enough for, in words."""
+        size = f"{self.effect:g} standard deviation{'' if self.effect == 1 else 's'}"
+        return f"find an effect of {size} in {100 * self.power:g} of 100 tests"
 
     def missing(self, count: ConceptCount) -> tuple[int, int]:
         """How many more accepted clips a concept needs, and how many more videos among them; a new video is a clip too."""
         videos = max(0, self.videos - count.videos)
         return max(0, self.clips - count.accepted, videos), videos
+
+    def words(self, count: ConceptCount) -> str:
+        """What a concept still needs, in words."""
+        clips, videos = self.missing(count)
+        if not clips:
+            return f"enough to {self.goal}"
+        more = f", from {videos} more video{'' if videos == 1 else 's'}," if videos else ""
+        return f"needs {clips} more clip{'' if clips == 1 else 's'}{more} to {self.goal}"

@@ -8,6 +8,7 @@ from video_tcav.tcav.effects import clip_effects, effects, tcav_magnitude, tcav_
 from video_tcav.tcav.gate import CavGate, cav_gate
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.learn import learn_cavs
+from video_tcav.tcav.power import groups_needed
 from video_tcav.tcav.result import ConceptResult, TcavResult
 from video_tcav.tcav.run import run_tcav
 from video_tcav.tcav.saved_cavs import ClipScore, SavedCav, load_cavs, score_clips
@@ -34,6 +35,7 @@ __all__ = [
     "effects",
     "fit_cavs",
     "gram",
+    "groups_needed",
     "layouts_of",
     "learn_cavs",
     "load_cavs",

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -240,3 +241,26 @@ def test_frames_one_after_the_other_are_those_read_at_once(tmp_path):
     write_picture(tmp_path / "p.png", frames[3])
     (still,) = iter_frames(VideoSource(path=tmp_path / "p.png", kind="still"))
     assert torch.equal(still, frames[3])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+def test_chosen_frames_one_after_the_other_also_behind_a_seek(make_video, frame_numbers, suffix):
+    source = video(make_video(f"long.{suffix}", 250))
+    wanted = [151, 152, 170, 249]  # more than five seconds in, so that the reader seeks where it can
+    frames = torch.stack(list(iter_frames(source, wanted)))
+    assert torch.equal(frames, torch.stack(list(iter_frames(source)))[wanted])
+    assert frame_numbers(frames) == [one % 40 for one in wanted]
+    for wrong in ([], [3, 3], [4, 2], [-1], [250]):
+        with pytest.raises(InputError, match="`frame_indices` must rise from 0 to 249"):
+            next(iter_frames(source, wrong))
+
+
+def test_tiff_as_opencv_writes_it(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.uint8)
+    path = tmp_path / "scan.tif"
+    cv2.imwrite(str(path), picture)
+    [read] = read_frames(VideoSource(path=path, kind="still"), [0])
+    assert np.array_equal(read.permute(1, 2, 0).numpy(), picture[..., ::-1])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(MediaError, match="broken"):
+        read_frames(VideoSource(path=path, kind="still"), [0])

@@ -85,13 +85,14 @@ async function source(facts, stage, mine) {
   }
 }
 
-/* true once the video shows, false if the browser cannot play it */
-function play(stage, facts, { url, offset_s, width, height }) {
+/* true once the video shows, false if the browser cannot play it. Boxes are in stored pixels, which need not be square. */
+function play(stage, facts, { url, offset_s, width = facts.source_width, height = facts.source_height }) {
   const video = make("video", { muted: true, playsInline: true, controls: true, preload: "auto", ariaLabel: `Source video from ${facts.start_s.toFixed(1)} to ${facts.end_s.toFixed(1)} s` });
   const box = document.createElementNS(SVG, "svg");
   const rect = document.createElementNS(SVG, "rect");
   box.append(rect);
   box.setAttribute("aria-hidden", "true");
+  box.setAttribute("preserveAspectRatio", "none");
   stage.replaceChildren(video, box);
   const from = Math.max(0, facts.start_s - offset_s);
   const to = Math.max(from, facts.end_s - offset_s);
@@ -106,7 +107,7 @@ function play(stage, facts, { url, offset_s, width, height }) {
     video.addEventListener("error", () => done(false), { once: true });
     video.addEventListener("loadedmetadata", () => {
       if (!video.videoWidth) { done(false); return; }
-      box.setAttribute("viewBox", `0 0 ${width ?? video.videoWidth} ${height ?? video.videoHeight}`);
+      box.setAttribute("viewBox", `0 0 ${width} ${height}`);
       stage.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
       video.currentTime = moves ? from : facts.times_s[0] - offset_s + 0.001;
       if (moves && !calm.matches) video.play().catch(() => {});

@@ -3,6 +3,7 @@
 import { address, change, counted, filters, read } from "./api.js";
 import * as detail from "./detail.js";
 import * as panel from "./panel.js";
+import * as results from "./results.js";
 import * as wall from "./wall.js";
 
 const said = document.getElementById("said");
@@ -25,7 +26,12 @@ function queue(work) {
 let refreshing = 0;
 function refreshSoon() {
   clearTimeout(refreshing);
-  refreshing = setTimeout(() => wall.refresh().catch((error) => say(error.message, true)), 250);
+  refreshing = setTimeout(() => Promise.all([wall.refresh(), readRuns()]).catch((error) => say(error.message, true)), 250);
+}
+
+/* what tests found: their clips may be others now */
+async function readRuns() {
+  if (results.setRuns(await read("/api/runs")) && panel.bank) panel.showBank(panel.bank);
 }
 
 async function ask(path, body) {
@@ -278,7 +284,7 @@ async function look() {
   if (document.visibilityState !== "visible" || !panel.bank) return;
   try {
     panel.showBank(await read("/api/bank"));
-    await wall.refresh();
+    await Promise.all([wall.refresh(), readRuns()]);
   } catch (error) {
     say(error.message, true);
   }
@@ -295,3 +301,4 @@ await Promise.all([
   read("/api/bank").then(panel.showBank, (error) => say(error.message, true)),
   go({}, { push: false, focus: true }),
 ]);
+await readRuns().catch((error) => say(error.message, true));

@@ -1,6 +1,7 @@
 /* Concepts with their counters, the filters, and what the bank holds. */
 
 import { address, counted, filters, make } from "./api.js";
+import { any, resultsOf, shelfWords } from "./results.js";
 
 export let bank = null;
 const list = document.getElementById("concept-list");
@@ -15,14 +16,16 @@ export function showBank(facts) {
   name.title = facts.folder;
   const { open, accepted, rejected } = facts.verdicts;
   document.getElementById("bank-counts").textContent = `${open} open, ${accepted} accepted, ${rejected} rejected`;
-  document.getElementById("need-rule").textContent = `A test needs about ${counted(facts.need.clips, "accepted clip")} from ${counted(facts.need.videos, "video")} for each concept.`;
+  document.getElementById("need-rule").textContent = `To ${facts.need.goal}, each concept needs ${counted(facts.need.clips, "accepted clip")} from ${counted(facts.need.videos, "video")}.`;
+  document.getElementById("runs-line").hidden = !any();
+  document.getElementById("runs-link").textContent = shelfWords();
   const wanted = filters();
   const rows = [
     row("All clips", { total: facts.total, on: !("concept" in wanted) }, without(wanted)),
     row("No concept", { total: facts.unsorted, on: wanted.concept === "", key: "0" }, { ...without(wanted), concept: "" }),
     ...facts.concepts.map((one, place) => conceptRow(one, place, wanted)),
   ];
-  const at = document.activeElement?.closest?.("#concept-list a, #concept-list button")?.dataset.at;
+  const at = document.activeElement?.closest?.("#concept-list :is(a, button, summary)")?.dataset.at;
   list.replaceChildren(...rows);
   if (at) list.querySelector(`[data-at="${CSS.escape(at)}"]`)?.focus();
   fillSelects(wanted);
@@ -46,16 +49,17 @@ function conceptRow(one, place, wanted) {
   const share = Math.min(1, one.accepted / bank.need.clips, one.videos / bank.need.videos);
   const fill = make("i");
   fill.style.width = `${Math.round(100 * share)}%`;
-  const more = one.videos_needed ? `, ${counted(one.videos_needed, "video")}` : "";
-  const link = make("a", { href: address({ ...without(wanted), concept: one.name }), className: "concept", title: `${one.accepted} accepted clips from ${counted(one.videos, "video")}`, data: { at: `concept ${one.name}` } },
+  const more = one.videos_needed ? `, from ${one.videos_needed} more video${one.videos_needed === 1 ? "" : "s"}` : "";
+  const link = make("a", { href: address({ ...without(wanted), concept: one.name }), className: "concept", title: `${counted(one.accepted, "accepted clip")} from ${counted(one.videos, "video")}: ${one.need_words}`, data: { at: `concept ${one.name}` } },
     make("span", { className: "name" }, ...(place < 9 ? [make("kbd", { textContent: place + 1 }), " "] : []), one.name),
     make("span", { className: "count", textContent: (one.open + one.accepted + one.rejected).toLocaleString("en") }),
     make("span", { className: "gauge", ariaHidden: "true" }, fill),
     make("span", { className: "split", textContent: `${one.accepted} accepted, ${one.open} open` }),
-    make("span", { className: ready ? "need ready" : "need", textContent: ready ? "✓ enough for a test" : `${counted(one.clips_needed, "clip")}${more} to go` }));
+    make("span", { className: ready ? "need ready" : "need", textContent: ready ? "✓ enough for a test" : `needs ${one.clips_needed} more clip${one.clips_needed === 1 ? "" : "s"}${more}` }));
   if (wanted.concept === one.name) link.setAttribute("aria-current", "page");
   const rename = make("button", { type: "button", className: "rename", title: `Rename ${one.name}`, ariaLabel: `Rename ${one.name}`, textContent: "✎", data: { rename: one.name, at: `rename ${one.name}` } });
-  return make("li", {}, link, rename);
+  const results = resultsOf(one.name);
+  return make("li", {}, link, rename, ...(results ? [results] : []));
 }
 
 function fillSelects(wanted) {

@@ -128,14 +128,28 @@ function show(element) {
   const clip = tiles.get(Number(element.dataset.id))?.clip;
   if (!clip || view.firstChild) return;
   if (!clip.moves) {
-    view.append(make("img", { alt: "", draggable: false, src: clip.url }));
+    const image = make("img", { alt: "", draggable: false, src: clip.url });
+    image.addEventListener("error", () => failed(image, clip, view));
+    view.append(image);
     return;
   }
   const video = make("video", { muted: true, loop: true, playsInline: true, preload: "auto", src: clip.url, tabIndex: -1 });
   video.disablePictureInPicture = true;
-  video.addEventListener("error", () => { if (video.isConnected && video.src) view.replaceChildren(make("p", { textContent: "The file cannot be shown." })); });
+  video.addEventListener("error", () => failed(video, clip, view));
   view.append(video);
   if (!calm.matches || clip.id === focused) play(video);
+}
+
+/* what the browser does not play is encoded anew, once */
+function failed(media, clip, view) {
+  if (!media.isConnected || !media.hasAttribute("src")) return;
+  const anew = `/encoded/${clip.id}`;
+  if (media.getAttribute("src").startsWith(anew)) {
+    view.replaceChildren(make("p", { textContent: "The file cannot be shown." }));
+    return;
+  }
+  media.src = anew;
+  if (media.play && (!calm.matches || clip.id === focused)) play(media);
 }
 
 /* a video that was only hidden would keep its decoder and its memory */

@@ -1,0 +1,89 @@
+/* How a result of a test is put into words, and the results of each concept beside it in the panel. */
+
+import { make } from "./api.js";
+
+const TWINS = { none: "as they are", frozen: "frozen", reversed: "reversed", shuffled: "shuffled", motion: "motion effect", order: "order effect" };
+const UNITS = { log_odds: "log-odds", logit: "logits" };
+let shelf = { runs: [], problems: [], concepts: {} };
+const opened = new Set();
+
+export function twinWords(twin) { return TWINS[twin] ?? twin; }
+export function unit(row) { return UNITS[row.against] ?? "logits"; }
+
+/** An effect with its interval, with as many decimals as it takes to tell them from zero, two at least. */
+export function effectWords(row) {
+  if (row.effect === null) return { effect: "no number", interval: "" };
+  const numbers = [row.effect, row.effect_low, row.effect_high].filter((one) => one !== null);
+  const largest = Math.max(...numbers.map(Math.abs));
+  const decimals = largest === 0 ? 2 : Math.min(8, Math.max(2, 1 - Math.floor(Math.log10(largest))));
+  const text = (number) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(decimals)}`;
+  const interval = row.effect_low === null || row.effect_high === null ? "" : `[${text(row.effect_low)}, ${text(row.effect_high)}]`;
+  return { effect: text(row.effect), interval };
+}
+
+/** "adjusted p = 0.012". */
+export function pWords(row) {
+  if (row.p_adjusted === null) return "no p";
+  const name = row.correction === "none" ? "p" : "adjusted p";
+  const value = row.p_adjusted < 0.001 ? "< 0.001" : `= ${Number(row.p_adjusted.toPrecision(2))}`;
+  return `${row.significance === "ttest" ? "t-test, anti-conservative, " : ""}${name} ${value}`;
+}
+
+/** Whether the bank's clips are still those of the run. */
+export function clipWords(match) {
+  if (!match.by_clips) return "same name, other clips";
+  const many = match.used === 1 ? "clip is" : "clips are";
+  const since = match.since ? `; ${match.since} more accepted since` : "";
+  return `${match.accepted} of the run's ${match.used} ${many} accepted now${since}`;
+}
+
+export function staleMark(match) {
+  const text = match.by_clips ? "stale" : "other clips";
+  return make("b", { className: "stale", textContent: text, title: "A test on the bank as it is now would have other clips." });
+}
+
+/** Take over what the server found; true if it is anything new. */
+export function setRuns(facts) {
+  const fresh = JSON.stringify(facts) !== JSON.stringify(shelf);
+  shelf = facts;
+  return fresh;
+}
+export function any() { return shelf.runs.length > 0 || shelf.problems.length > 0; }
+export function shelfWords() {
+  const runs = shelf.runs.length === 1 ? "1 run of a test" : `${shelf.runs.length} runs of tests`;
+  const wrong = shelf.problems.length;
+  return wrong ? `${runs}; ${wrong} file${wrong === 1 ? " is no result" : "s are no results"}` : runs;
+}
+
+/** The results of a concept, folded to one line, or null. */
+export function resultsOf(concept) {
+  const found = Object.hasOwn(shelf.concepts, concept) ? shelf.concepts[concept] : [];
+  if (!found.length) return null;
+  const first = found[0];
+  const gist = first.best ? `${first.target} ${effectWords(first.best).effect}` : `${first.target}: not represented`;
+  const more = found.length > 1 ? ` and ${found.length - 1} more` : "";
+  const summary = make("summary", { data: { at: `results ${concept}` } }, make("span", { textContent: gist + more }));
+  if (found.some((one) => one.stale || !one.by_clips)) summary.append(" ", staleMark(found.find((one) => one.stale || !one.by_clips)));
+  const box = make("details", { className: "results", open: opened.has(concept) }, summary, make("ul", {}, ...found.map(one)));
+  box.addEventListener("toggle", () => { if (box.open) opened.add(concept); else opened.delete(concept); });
+  return box;
+}
+
+function one(found) {
+  const { best, motion } = found;
+  const lines = [make("a", { href: `/runs/${found.run}`, textContent: found.run_name }), make("span", { textContent: `${found.target}, ${found.model}` })];
+  if (best) {
+    const { effect, interval } = effectWords(best);
+    lines.push(make("span", {}, make("b", { textContent: `${effect} ${unit(best)}` }), ` ${interval}, ${pWords(best)} at ${best.layer}`));
+  } else {
+    lines.push(make("span", { textContent: found.layers === 1 ? "not represented at the layer that was tested" : `not represented at any of ${found.layers} layers` }));
+  }
+  if (motion) {
+    const { effect, interval } = effectWords(motion);
+    lines.push(make("span", { textContent: `motion effect ${effect} ${interval}, ${pWords(motion)}` }));
+  }
+  const clips = make("span", { textContent: clipWords(found) });
+  if (found.stale && found.by_clips) clips.append(" ", staleMark(found));
+  lines.push(clips);
+  return make("li", {}, ...lines);
+}

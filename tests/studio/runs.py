@@ -1,0 +1,83 @@
+"""Runs of tests as `video-tcav test --out` writes them, without a model."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from video_tcav.tcav import ConceptResult, TcavResult
+
+LAYERS = ("layer3", "layer4")
+
+
+def result_of(concept: str, layer: str, effect: float, **changed: Any) -> ConceptResult:
+    """One result; `changed` are other fields of it."""
+    found: dict[str, Any] = {
+        "target": "playing tennis",
+        "concept": concept,
+        "versus": "random",
+        "twin": "none",
+        "layer": layer,
+        "space": "flatten",
+        "cav": "mean",
+        "against": "log_odds",
+        "at": "class",
+        "negatives": "as given",
+        "tcav_score": 0.9,
+        "tcav_score_std": 0.05,
+        "tcav_magnitude": 0.1,
+        "effect": effect,
+        "effect_low": effect - 0.4,
+        "effect_high": effect + 0.5,
+        "z": 4.0,
+        "p_value": 0.0004,
+        "p_adjusted": 0.0008,
+        "p_smallest": 0.0001,
+        "null_mean": 0.0,
+        "correction": "holm",
+        "significance": "permutation",
+        "cav_accuracy": 0.93,
+        "cav_p_value": 0.001,
+        "represented": True,
+        "n_class_clips": 20,
+        "n_concept_clips": 4,
+        "n_random_clips": 40,
+        "n_groups": 43,
+        "n_concept_groups": 3,
+    }
+    return ConceptResult(**(found | changed))
+
+
+def write_run(
+    folder: Path,
+    clips: Mapping[str, Sequence[str | None]],
+    *,
+    results: Sequence[ConceptResult] | None = None,
+    warnings: Sequence[str] = (),
+    model: str = "torchvision:swin3d_t",
+    created: str = "2026-01-02T03:04:05+00:00",
+    report: str | None = None,
+) -> Path:
+    """A run's folder. `clips` are the digests of each concept; the second layer has the larger effect."""
+    if results is None:
+        results = [
+            one
+            for number, concept in enumerate(clips)
+            for one in (
+                result_of(concept, "layer3", 0.5 - number),
+                result_of(concept, "layer4", 1.73 - 2 * number),
+                result_of(concept, "layer4", 9.0, represented=False, versus="other"),
+                result_of(concept, "layer4", 1.25 - number, twin="motion", p_adjusted=0.02),
+            )
+        ]
+    provenance = {
+        "created": created,
+        "model": {"name": model, "weights": "ab" * 32, "trained": True},
+        "clips": {"gradient": {}, "random": {}}
+        | {name: {f"{name}-{n}.mp4": one for n, one in enumerate(digests)} for name, digests in clips.items()},
+    }
+    made = TcavResult(results=tuple(results), skipped=(), warnings=tuple(warnings), provenance=provenance, seconds={})
+    folder.mkdir(parents=True, exist_ok=True)
+    made.to_json(folder / "results.json")
+    if report is not None:
+        (folder / "report.html").write_text(report)
+    return folder
