@@ -15,13 +15,13 @@ from video_tcav.core.provenance import provenance
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
-from video_tcav.tcav.activation_store import ActivationStore, opened
+from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.gram import Gram, gram
-from video_tcav.tcav.passes import Recorder, recall_for
+from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.result import TcavResult
