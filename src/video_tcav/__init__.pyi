@@ -15,6 +15,7 @@ from .models import list_layers as list_layers
 from .models import load_model as load_model
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict
+from .tcav import ActivationStore as ActivationStore
 from .tcav import ClipScore as ClipScore
 from .tcav import ConceptResult as ConceptResult
 from .tcav import SavedCav as SavedCav

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from video_tcav._version import __version__
-from video_tcav.cli import bank, benchmark, demo, diff, explain, layers, predict, propose, run, score, studio, test
+from video_tcav.cli import bank, benchmark, cache, demo, diff, explain, layers, predict, propose, run, score, studio, test
 from video_tcav.core.errors import VideoTcavError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command(no_args_is_help=True)(propose.propose)
 app.command(no_args_is_help=True)(studio.studio)
 app.command()(demo.demo)
 app.add_typer(bank.app)
+app.add_typer(cache.app)
 app.add_typer(benchmark.app)
 
 

@@ -69,6 +69,12 @@ def run(
     memory: Annotated[
         str, typer.Option(metavar="SIZE", help="For activations; what goes beyond is kept on disk.")
     ] = "2GB",
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Activation store: what it holds is not computed again, and a killed run goes on."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     strict: options.Strict = False,
     out: Annotated[
@@ -119,6 +125,7 @@ def run(
         seed=seed,
         strict=strict,
         out=out,
+        store=cache,
         progress=True,
     )
     render.tcav_result(result)

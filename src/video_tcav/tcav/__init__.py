@@ -1,5 +1,6 @@
 """Video-TCAV: recorded clips to effects, TCAV scores and calibrated p-values, in Gram space."""
 
+from video_tcav.tcav.activation_store import ActivationStore, Pruned, StoredClip, StoreInfo, StoreProblem
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind, fit_cavs
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.detail import Detail
@@ -17,6 +18,7 @@ from video_tcav.tcav.words import effect_text, sentences
 
 __all__ = [
     "CAV_KINDS",
+    "ActivationStore",
     "CavGate",
     "CavKind",
     "ClipScore",
@@ -25,7 +27,11 @@ __all__ = [
     "Detail",
     "Diagnostics",
     "Gram",
+    "Pruned",
     "SavedCav",
+    "StoreInfo",
+    "StoreProblem",
+    "StoredClip",
     "TcavResult",
     "adjust",
     "cav_gate",

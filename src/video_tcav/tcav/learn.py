@@ -9,12 +9,12 @@ import numpy as np
 from video_tcav.concepts.concept import Sources
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
-from video_tcav.tcav.activation_store import ActivationStore, opened
+from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import grouping
 from video_tcav.tcav.gate import cross_validated_accuracy
 from video_tcav.tcav.gram import gram
-from video_tcav.tcav.passes import Recorder, recall_for
+from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import at_least, cav_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.saved_cavs import SavedCav, cavs_of
@@ -74,7 +74,7 @@ def learn_cavs(
             storage=SpillSpace(parse_bytes(memory), Path(spill)),
             windows=windows,
             strict=strict,
-            recall=recall_for(cache, model, chosen, space, windows, plan.digests, seed=0),
+            recall=recall_for(cache, model, chosen, space, windows, plan.digests),
             full_batches=True,
         )
         record_plan(recorder, plan, None, progress)

@@ -1,11 +1,11 @@
 """The passes over all clips of a run: decode, prepare, record; each clip once, each twin once (METHOD: one pass)."""
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from concurrent.futures import Future
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -17,16 +17,18 @@ from video_tcav.media import VideoSource, load_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
 from video_tcav.models.memory_format import channels_last, takes_channels_last
+from video_tcav.models.layers import noise_clip
 from video_tcav.models.record import LayerTrace, record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import Target
 from video_tcav.tcav.activation_store.recall import Known, Recall
-from video_tcav.tcav.activation_store.store import ActivationStore, StoredClip
-from video_tcav.tcav.clip_id import ClipId, Version
+from video_tcav.tcav.activation_store.store import StoredClip
+from video_tcav.tcav.clip_id import ClipId, Version, shuffle_seed
 from video_tcav.tcav.spaces import Space, to_space
 from video_tcav.tcav.store import FileRow, RowStore, SpillSpace, stored_values
 
 Advance = Callable[[int], None]
 Rows = Mapping[str, Float[Tensor, "clip feature"]]
+Kept = Future[dict[str, list[FileRow]]]
 Pass = Callable[[Tensor], tuple[Rows, list[float] | None]]
 
 
@@ -106,8 +108,9 @@ class Recorder:
             found = record_activations(self.model, self.layers, inputs, last=self.trace(inputs).layers[-1])
             return {name: to_space(values, self._axes[name], self.space) for name, values in found.items()}, None
 
-        for part in self._parts(sources, versions, None, advance):
-            self._take(part, None, activations, self.activations, self.rows)
+        with nullcontext() if self.recall is None else self.recall.writing():
+            for part in self._parts(sources, versions, None, advance):
+                self._take(part, None, activations, self.activations, self.rows)
 
     def record_class(self, sources: Sequence[VideoSource], target: Target, advance: Advance) -> None:
         """Record the gradients of the target for each class clip."""
@@ -121,8 +124,9 @@ class Recorder:
             }
             return rows, found.target.tolist()
 
-        for part in self._parts(sources, ("none",), target, advance):
-            self.targets.extend(self._take(part, target, gradients, self.gradients, self.class_rows))
+        with nullcontext() if self.recall is None else self.recall.writing():
+            for part in self._parts(sources, ("none",), target, advance):
+                self.targets.extend(self._take(part, target, gradients, self.gradients, self.class_rows))
 
     def _take(
         self,
@@ -134,7 +138,7 @@ class Recorder:
     ) -> list[float]:
         """Pass what must be passed, and add all rows in the order of the plan; the targets in that order, if there are any."""
         fresh = [slot for slot in part if slot.stored is None]
-        rows, values, places = self._passed(fresh, target, run) if fresh else ({}, [], {})
+        rows, values, kept = self._passed(fresh, target, run) if fresh else ({}, [], None)
         done, targets = 0, []
         for is_stored, group in groupby(part, key=lambda slot: slot.stored is not None):
             slots = list(group)
@@ -143,7 +147,7 @@ class Recorder:
                 if is_stored:
                     store.refer([slot.stored.rows[layer] for slot in slots if slot.stored])
                 else:
-                    store.append(rows[layer][here], places[layer][here] if layer in places else ())
+                    store.append(rows[layer][here], None if kept is None else partial(_places, kept, layer, here))
             targets += [slot.stored.target for slot in slots if slot.stored] if is_stored else (values or [])[here]
             done += 0 if is_stored else len(slots)
         index.update({slot.name: len(index) + offset for offset, slot in enumerate(part)})
@@ -151,7 +155,7 @@ class Recorder:
 
     def _passed(
         self, fresh: Sequence[_Slot], target: Target | None, run: Pass
-    ) -> tuple[Rows, list[float] | None, Mapping[str, Sequence[FileRow]]]:
+    ) -> tuple[Rows, list[float] | None, Kept | None]:
         names = [slot.name for slot in fresh]
         inputs = [slot.inputs for slot in fresh if slot.inputs is not None]
         if self.full_batches:
@@ -161,9 +165,14 @@ class Recorder:
         rows = {layer: stored_values(found[layer][: len(names)]) for layer in self.layers}
         values = None if values is None else values[: len(names)]
         if self.recall is None:
-            return rows, values, {}
+            return rows, values, None
         sources = {name.source: (self.clips[name.source], name.source in self.static) for name in names}
         return rows, values, self.recall.keep(names, rows, target=target, values=values, sources=sources)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Each layer's output for one clip; where every row came from the store, a clip of noise is passed to see it."""
+        found = self._trace or trace_layers(self.model, self.layers, noise_clip(self.model).to(self.model.device))
+        return found.shapes
 
     def trace(self, inputs: Tensor) -> LayerTrace:
         """What the first clip showed about the layers; the first call runs it."""
@@ -269,29 +278,6 @@ class Recorder:
             self.skipped.append(Skipped(path=str(error.path), reason=error.reason))
 
 
-def recall_for(
-    store: ActivationStore | None,
-    model: VideoModel,
-    layers: Sequence[str],
-    space: Space,
-    windows: int,
-    digests: Mapping[str, str],
-    seed: int,
-) -> Recall | None:
-    """A store as a recorder of these settings sees it; `None` without a store."""
-    if store is None:
-        return None
-    return Recall(
-        store,
-        model,
-        layers=layers,
-        space=space,
-        windows=windows,
-        digests=digests,
-        shuffle_seed=lambda key: shuffle_seed(seed, key),
-    )
-
-
 def _version(prepared: Tensor, version: Version, time_dim: int, key: str, seed: int) -> Tensor:
     if version == "none":
         return prepared
@@ -299,9 +285,8 @@ def _version(prepared: Tensor, version: Version, time_dim: int, key: str, seed: 
     return twin_clip(prepared, twin, time_dim=time_dim, seed=shuffle_seed(seed, key))
 
 
-def shuffle_seed(seed: int, key: str) -> int:
-    """Seed of a source's shuffled twin: the same wherever its folder lies."""
-    return zlib.crc32(f"{seed} {Path(key).name}".encode())
+def _places(kept: Kept, layer: str, rows: slice) -> Sequence[FileRow]:
+    return kept.result().get(layer, [])[rows]
 
 
 class _naming:

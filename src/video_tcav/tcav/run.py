@@ -15,7 +15,7 @@ from video_tcav.core.provenance import provenance
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
-from video_tcav.tcav.activation_store import ActivationStore, opened
+from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
@@ -24,7 +24,7 @@ from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.diagnostics import warnings as diagnostic_warnings
 from video_tcav.tcav.gram import Gram, gram
-from video_tcav.tcav.passes import Recorder, recall_for
+from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.result import TcavResult

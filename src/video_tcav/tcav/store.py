@@ -5,7 +5,7 @@ The disk is read and written by position, not mapped: mapped pages would count a
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -31,8 +31,8 @@ _UNITS = {
 }
 
 
-def parse_bytes(size: str | int) -> int:
-    """Bytes in "2GB", "500 MB", "1GiB" or a plain number.
+def parse_bytes(size: str | int, name: str = "memory") -> int:
+    """Bytes in "2GB", "500 MB", "1GiB" or a plain number; `name` is what an error calls it.
 
     Raises:
         InputError: if it is no size.
@@ -42,9 +42,9 @@ def parse_bytes(size: str | int) -> int:
     try:
         count = float(text.removesuffix(unit)) * _UNITS[unit]
     except (KeyError, ValueError) as error:
-        raise InputError(f"`memory` must be a size in bytes. Got {size}. Write, for example, 2GB or 500MB.") from error
+        raise InputError(f"`{name}` must be a size in bytes. Got {size}. Write, for example, 2GB or 500MB.") from error
     if count < 0:
-        raise InputError(f"`memory` must not be negative. Got {size}. Write, for example, 2GB.")
+        raise InputError(f"`{name}` must not be negative. Got {size}. Write, for example, 2GB.")
     return int(count)
 
 
@@ -77,6 +77,9 @@ class FileRow:
     offset: int
     width: int
     dtype: torch.dtype
+
+
+Places = Callable[[], Sequence[FileRow]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +136,12 @@ class RowStore:
         """Whether any row is on disk."""
         return self._file is not None
 
-    def append(self, values: Float[Tensor, "row width"], places: Sequence[FileRow] = ()) -> int:
+    def append(self, values: Float[Tensor, "row width"], places: Places | None = None) -> int:
         """Add rows; half precision is kept as float32. Returns the index of the first one.
 
         Args:
             values: the rows.
-            places: where the same rows lie on disk already, if they do: those that do not fit are read from there.
+            places: asked where the same rows lie on disk already; those that do not fit are then read from there.
 
         Raises:
             ShapeError: if they are not as wide as the rows before.
@@ -150,8 +153,8 @@ class RowStore:
         if self._space.fits(values.nbytes):
             self._pieces.append(_Piece(rows=len(values), memory=values))
             self.rows += len(values)
-        elif places and places[0].dtype == self.dtype:
-            self.refer(places)
+        elif places and (found := places()) and found[0].dtype == self.dtype:
+            self.refer(found)
         else:
             self._pieces.append(_Piece(rows=len(values), path=self._spill_file(), offset=self._spill(values)))
             self.rows += len(values)

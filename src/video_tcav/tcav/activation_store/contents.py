@@ -23,6 +23,7 @@ class Contents:
         self._database = database
         self._read_only = read_only
         self._given: dict[Path, str] = {}
+        self._new: list[tuple[str, str, str]] = []
 
     def source_digest(self, source: VideoSource) -> str:
         """Digest of a source; its file is read only if it was not before, or has changed since.
@@ -39,9 +40,15 @@ class Contents:
             return segment_digest(rows[0]["digest"], source)
         digest = file_digest(source.path)
         if signature and not self._read_only and _is_settled(path) and _signature(path) == signature:
-            with self._database.transaction() as connection:
-                connection.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", (name, signature, digest))
+            self._new.append((name, signature, digest))
         return segment_digest(digest, source)
+
+    def write(self) -> None:
+        """Write the digests that are new, in one transaction."""
+        new, self._new = self._new, []
+        if new:
+            with self._database.transaction() as connection:
+                connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", new)
 
     def unchanged(self, source: VideoSource) -> bool:
         """Whether the file is still the one whose digest was given."""

@@ -15,6 +15,7 @@ FILE_NAME = "store.sqlite"
 VERSION = 1
 MOST_PARAMETERS = 500
 
+_BLOCKS = "blocks"
 _BUSY_S = 60.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -142,6 +143,24 @@ def told(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def check_new(folder: Path, *, create: bool) -> None:
+    """Refuse to make a store among files of somebody else, or where none may be made."""
+    if not create:
+        raise StoreError(f"`store` must be a folder with {FILE_NAME}. Got {folder}, which has none. Check the path.")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"`store` must be a folder. Got {folder}, a file. Give another place.")
+    others = (
+        [path for path in folder.iterdir() if not path.name.startswith(("store.", ".store."))]
+        if folder.exists()
+        else []
+    )
+    if [path for path in others if path.name != _BLOCKS]:
+        raise StoreError(
+            f"`store` must be an activation store, or a new or empty folder. Got {folder}, which holds other files. "
+            "Give a folder of its own."
+        )
+
+
 def cannot_write(folder: Path, reason: object) -> OutputError:
     """The error for a full disk, or one that may not be written to."""
     return OutputError(
@@ -157,7 +176,7 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     try:
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = FULL")  # in WAL mode NORMAL may lose the last changes with the power
+        connection.execute("PRAGMA synchronous = NORMAL")  # a loss of power may cost the last rows, never the index
         connection.execute("PRAGMA trusted_schema = OFF")
     except BaseException:
         connection.close()

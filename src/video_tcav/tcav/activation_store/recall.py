@@ -1,6 +1,8 @@
 """What a recorder asks a store: which clips of a plan are there, and to keep those that are not."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,12 +15,13 @@ from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 from video_tcav.tcav.activation_store.keys import key_of, model_digest, numerics, preparation_digest, source_name
-from video_tcav.tcav.activation_store.store import About, ActivationStore, StoredClip
-from video_tcav.tcav.clip_id import ClipId, Version
+from video_tcav.tcav.activation_store.rows import About
+from video_tcav.tcav.activation_store.store import ActivationStore, StoredClip
+from video_tcav.tcav.clip_id import ClipId, Version, shuffle_seed
 from video_tcav.tcav.spaces import Space
 from video_tcav.tcav.store import FileRow
 
-ShuffleSeed = Callable[[str], int]
+_MOST_UNFINISHED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +57,19 @@ class Recall:
         space: Space,
         windows: int,
         digests: Mapping[str, str],
-        shuffle_seed: ShuffleSeed,
+        seed: int,
     ) -> None:
         self._store = store
         self._layers = tuple(layers)
         self._windows = windows
         self._digests = digests
-        self._shuffle_seed = shuffle_seed
+        self._seed = seed
         self._model, self._space, self._model_digest = model.name, space, model_digest(model)
         self._cut = key_of("cut", preparation_digest(model), windows, "dense", numerics(model)["packages"]).hex()
         self._context = key_of(self._model_digest, self._cut, numerics(model)).hex()
         self._given: dict[str, VideoSource] = {}
+        self._writer: ThreadPoolExecutor | None = None
+        self._unfinished: deque[Future[dict[str, list[FileRow]]]] = deque()
 
     def known(self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None) -> Known:
         """Which clips of these sources need no pass; all their blocks are checked."""
@@ -93,16 +98,16 @@ class Recall:
         target: Target | None,
         values: Sequence[float] | None,
         sources: Mapping[str, tuple[int, bool]],
-    ) -> dict[str, list[FileRow]]:
-        """Add what a batch gave, except of files that changed since their digest was taken.
+    ) -> "Future[dict[str, list[FileRow]]] | None":
+        """Add what a batch gave, except of files that changed since their digest was taken; inside `writing`.
 
         Returns:
-            Where the rows lie now, by layer; without a layer whose rows were there already.
+            Where the rows will lie, by layer, without a layer whose rows were there already; or nothing.
         """
         fresh = {key for key in {name.source for name in names} & self._given.keys() if self._unchanged(key)}
         kept = [index for index, name in enumerate(names) if name.source in fresh]
         if not kept:
-            return {}
+            return None
         whole = len(kept) == len(names)
         about = About(
             model=self._model,
@@ -110,14 +115,34 @@ class Recall:
             space=self._space,
             role="activation" if target is None else "gradient",
         )
-        places = self._store.add(
+        assert self._writer is not None
+        written = self._writer.submit(
+            self._store.add,
             about,
             [self._clip_key(names[index], target) for index in kept],
             dict(rows) if whole else {layer: row[kept] for layer, row in rows.items()},
             targets=None if values is None else [values[index] for index in kept],
             sources={self._source_key(key): sources[key] for key in fresh},
         )
-        return places if whole else {}
+        self._unfinished.append(written)
+        if len(self._unfinished) > _MOST_UNFINISHED:
+            self._unfinished.popleft().result()
+        return written if whole else None
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Inside, batches are written while the next one is passed; at the end all are on disk.
+
+        Raises:
+            OutputError: if the disk is full.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="video-tcav-store") as self._writer:
+            try:
+                yield
+                while self._unfinished:
+                    self._unfinished.popleft().result()
+            finally:
+                self._unfinished.clear()
 
     def fact(self, *key: Any, make: Callable[[], Any]) -> Any:
         """A fact about this model that all runs must share."""
@@ -130,7 +155,7 @@ class Recall:
         return key_of("source", self._cut, source_name(self._given[key], self._digests[key]))
 
     def _clip_key(self, name: ClipId, target: Target | None) -> bytes:
-        seed = self._shuffle_seed(name.source) if name.version == "shuffled" else None
+        seed = shuffle_seed(self._seed, name.source) if name.version == "shuffled" else None
         role = None if target is None else asdict(target)
         source = source_name(self._given[name.source], self._digests[name.source])
         return key_of("clip", self._context, self._space, role, source, name.window, name.version, seed)
@@ -144,3 +169,18 @@ def opened(store: ActivationStore | str | Path | None) -> Iterator[ActivationSto
         return
     with ActivationStore.open(store) as found:
         yield found
+
+
+def recall_for(
+    store: ActivationStore | None,
+    model: VideoModel,
+    layers: Sequence[str],
+    space: Space,
+    windows: int,
+    digests: Mapping[str, str],
+    seed: int = 0,
+) -> Recall | None:
+    """A store as a recorder of these settings sees it; `None` without a store."""
+    if store is None:
+        return None
+    return Recall(store, model, layers=layers, space=space, windows=windows, digests=digests, seed=seed)

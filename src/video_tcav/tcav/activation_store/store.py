@@ -1,9 +1,10 @@
 """The store itself: rows go in by batches, and are found again by their keys, in this process or any other."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,12 +14,21 @@ from torch import Tensor
 from video_tcav.core.errors import OutputError, StoreError
 from video_tcav.media import VideoSource
 from video_tcav.tcav.activation_store import upkeep
-from video_tcav.tcav.activation_store.blocks import DTYPES, Block, Part, block_path, files, write_block
-from video_tcav.tcav.activation_store.blocks import FOLDER as BLOCKS
+from video_tcav.tcav.activation_store.blocks import files, write_block
 from video_tcav.tcav.activation_store.contents import Contents
-from video_tcav.tcav.activation_store.database import FILE_NAME, Database
+from video_tcav.tcav.activation_store.database import FILE_NAME, Database, check_new
 from video_tcav.tcav.activation_store.lock import FolderLock
-from video_tcav.tcav.store import FileRow
+from video_tcav.tcav.activation_store.rows import (
+    About,
+    find_rows,
+    insert_block,
+    insert_sources,
+    missing_layers,
+    named_block,
+    place_of,
+    places,
+)
+from video_tcav.tcav.store import FileRow, parse_bytes
 
 _USED_AGAIN_S = 60.0
 
@@ -34,16 +44,6 @@ class StoredClip:
 
     rows: Mapping[str, FileRow]
     target: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class About:
-    """What all rows of a batch share, for people who look at a store."""
-
-    model: str
-    model_digest: str
-    space: str
-    role: str
 
 
 class ActivationStore:
@@ -69,13 +69,13 @@ class ActivationStore:
         self._given_up: set[int] = set()
 
     @classmethod
-    def open(cls, folder: str | Path, *, create: bool = True, read_only: bool = False) -> Self:
+    def open(cls, folder: str | Path, *, create: bool = True, read_only: bool | None = None) -> Self:
         """Open the store in a folder.
 
         Args:
             folder: of the store; a new or empty folder becomes one.
             create: whether one is made where there is none.
-            read_only: whether to add nothing, as in a folder that may not be written to.
+            read_only: whether to add nothing; if not given, where the folder may not be written to.
 
         Raises:
             StoreError: if the folder is something else, the store is of a newer version, or there is none.
@@ -83,14 +83,16 @@ class ActivationStore:
         """
         folder = Path(folder)
         if not (folder / FILE_NAME).exists():
-            _check_new(folder, create=create and not read_only)
+            check_new(folder, create=create and not read_only)
+        elif read_only is None:
+            read_only = not os.access(folder, os.W_OK)
+        read_only = bool(read_only)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FolderLock(folder, read_only=read_only)
         except OSError as error:
             raise OutputError(
-                f"`store` must be a folder that can be written to. Got: {error.strerror} for {folder}. Give another place, or "
-                "open it with read_only=True."
+                f"`store` must be a folder that can be written to. Got: {error.strerror} for {folder}. Give another place."
             ) from error
         try:
             alone = not read_only and lock.alone()
@@ -107,8 +109,11 @@ class ActivationStore:
 
     def close(self) -> None:
         """Close the store; what was added is on disk already."""
-        self._database.close()
-        self._lock.close()
+        try:
+            self._contents.write()
+        finally:
+            self._database.close()
+            self._lock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -140,22 +145,16 @@ class ActivationStore:
         Returns:
             Clips with at least one of the layers.
         """
+        self._contents.write()
         found: dict[bytes, StoredClip] = {}
-        blocks: dict[int, str] = {}
-        for row in self._rows(list(dict.fromkeys(keys)), layers):
+        blocks: set[int] = set()
+        for row in find_rows(self._database, keys, layers):
             known = found.get(row["key"], StoredClip(rows={}, target=row["target"]))
-            if row["layer"] in known.rows or not self._is_sound(row["block"], row["layer"]):
-                continue
-            blocks[row["block"]] = row["name"]
-            dtype = DTYPES[row["dtype"]]
-            place = FileRow(
-                path=_path(self.folder, row["name"]),
-                offset=row["offset"] + row["row"] * row["width"] * dtype.itemsize,
-                width=row["width"],
-                dtype=dtype,
-            )
-            found[row["key"]] = replace(known, rows={**known.rows, row["layer"]: place})
-        self._note_use(list(blocks))
+            if row["layer"] not in known.rows and self._is_sound(row["block"], row["layer"]):
+                blocks.add(row["block"])
+                place = place_of(self.folder, row)
+                found[row["key"]] = replace(known, rows={**known.rows, row["layer"]: place})
+        self._note_use(sorted(blocks))
         return found
 
     def add(
@@ -182,24 +181,25 @@ class ActivationStore:
         Raises:
             OutputError: if the disk is full; then nothing was added.
         """
-        new = self._missing(keys, layers)
+        new = missing_layers(self._database, keys, layers)
         if self.read_only or not new:
             self._note_sources(sources or {})
             return {}
         block = write_block(self.folder, {layer: layers[layer] for layer in new})
-        path = _path(self.folder, block.name)
+        path = named_block(self.folder, block.name)
         try:
             with self._database.transaction() as connection:
-                if not self._missing(keys, new):  # another process was first
+                if not missing_layers(self._database, keys, new):  # another process was first
                     path.unlink()
                     return {}
-                self._insert(connection, about, block, keys, targets)
-                connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", _source_rows(sources or {}))
+                number = insert_block(connection, about, block, keys, targets)
+                insert_sources(connection, sources or {})
         except BaseException:
             with suppress(OSError):
                 path.unlink()
             raise
-        return {layer: _places(path, part, len(keys)) for layer, part in block.parts.items()}
+        self._sound.update((number, layer) for layer in block.parts)
+        return {layer: places(path, part, len(keys)) for layer, part in block.parts.items()}
 
     def sources(self, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
         """How many clips sources have, and whether they are stills; of those that are known."""
@@ -227,18 +227,20 @@ class ActivationStore:
         return upkeep.verify(self.folder, self._database, self._alone(), repair=repair, progress=progress)
 
     def prune(
-        self, *, max_bytes: int | None = None, older_than_s: float | None = None, dry_run: bool = False
+        self, *, max_size: str | int | None = None, older_than_s: float | None = None, dry_run: bool = False
     ) -> upkeep.Pruned:
         """Delete blocks, the least recently used first; without a limit all of them.
 
         Args:
-            max_bytes: what may stay.
+            max_size: what may stay, in bytes or as in 10GB.
             older_than_s: delete what was not used for so long.
             dry_run: whether to say only what would be deleted.
 
         Raises:
             StoreError: if another process uses the store.
+            InputError: if `max_size` is no size.
         """
+        max_bytes = None if max_size is None else parse_bytes(max_size, "max_size")
         if not dry_run and not self._lock.alone():
             raise StoreError(
                 f"`store` must not be used by another process while it is pruned. Got {self.folder}, in use. Try again when "
@@ -262,38 +264,6 @@ class ActivationStore:
         alone = not self.read_only and self._lock.alone()
         self._lock.share()
         return alone
-
-    def _rows(self, keys: Sequence[bytes], layers: Sequence[str]) -> list[Any]:
-        marks = ", ".join("?" * len(layers))
-        sql = (
-            "SELECT r.key, r.block, r.row, r.target, b.name, p.layer, p.offset, p.width, p.dtype FROM rows r "
-            "JOIN blocks b ON b.id = r.block JOIN parts p ON p.block = r.block "
-            f"WHERE r.key IN ({{}}) AND p.layer IN ({marks}) ORDER BY r.block"
-        )
-        return list(self._database.read_many(sql, keys, list(layers)))
-
-    def _missing(self, keys: Sequence[bytes], layers: Iterable[str]) -> list[str]:
-        """The layers that at least one clip does not have."""
-        layers = list(layers)
-        there = {(row["key"], row["layer"]) for row in self._rows(list(dict.fromkeys(keys)), layers)}
-        return [layer for layer in layers if any((key, layer) not in there for key in keys)]
-
-    def _insert(
-        self, connection: Any, about: About, block: Block, keys: Sequence[bytes], targets: Sequence[float] | None
-    ) -> None:
-        number = connection.execute(
-            "INSERT INTO blocks (name, model, model_digest, space, role, clips, bytes, header, used_s) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (block.name, *astuple(about), len(keys), block.bytes, block.header, time.time()),
-        ).lastrowid
-        connection.executemany(
-            "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?)",
-            [(number, layer, part.offset, part.width, part.dtype, part.digest) for layer, part in block.parts.items()],
-        )
-        values = [None] * len(keys) if targets is None else targets
-        rows = [(key, number, row, value) for row, (key, value) in enumerate(zip(keys, values, strict=True))]
-        connection.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?)", rows)  # copies have one key
-        self._sound.update((number, layer) for layer in block.parts)
 
     def _is_sound(self, block: int, layer: str) -> bool:
         if block in self._given_up:
@@ -322,43 +292,7 @@ class ActivationStore:
             connection.executemany(sql, [(now, block, now - _USED_AGAIN_S) for block in blocks])
 
     def _note_sources(self, sources: Mapping[bytes, tuple[int, bool]]) -> None:
-        unknown = sources.keys() - self.sources(sources).keys()
-        if unknown and not self.read_only:
-            with self._database.transaction() as connection:
-                rows = _source_rows({key: sources[key] for key in unknown})
-                connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", rows)
-
-
-def _check_new(folder: Path, *, create: bool) -> None:
-    """Refuse to make a store among files of somebody else, or where none may be made."""
-    if not create:
-        raise StoreError(f"`store` must be a folder with {FILE_NAME}. Got {folder}, which has none. Check the path.")
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"`store` must be a folder. Got {folder}, a file. Give another place.")
-    others = (
-        [path for path in folder.iterdir() if not path.name.startswith(("store.", ".store."))]
-        if folder.exists()
-        else []
-    )
-    if [path for path in others if path.name != BLOCKS]:
-        raise StoreError(
-            f"`store` must be an activation store, or a new or empty folder. Got {folder}, which holds other files. "
-            "Give a folder of its own."
-        )
-
-
-def _path(folder: Path, name: str) -> Path:
-    path = block_path(folder, name)
-    if path is None:
-        raise StoreError(f"`store` {folder} must name its blocks itself. Got {name[:100]!r}. Delete the folder.")
-    return path
-
-
-def _places(path: Path, part: Part, rows: int) -> list[FileRow]:
-    dtype = DTYPES[part.dtype]
-    step = part.width * dtype.itemsize
-    return [FileRow(path=path, offset=part.offset + row * step, width=part.width, dtype=dtype) for row in range(rows)]
-
-
-def _source_rows(sources: Mapping[bytes, tuple[int, bool]]) -> list[tuple[bytes, int, int]]:
-    return [(key, clips, int(still)) for key, (clips, still) in sources.items()]
+        if self.read_only or sources.keys() <= self.sources(sources).keys():
+            return
+        with self._database.transaction() as connection:
+            insert_sources(connection, sources)

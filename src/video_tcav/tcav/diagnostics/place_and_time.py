@@ -78,14 +78,16 @@ def layouts_of(recorder: Recorder) -> dict[str, Layout]:
     if recorder.space != "flatten":
         return {}
     found = {}
-    trace = recorder.trace(torch.empty(0))  # known since the first clip, so that nothing runs here
+    shapes = recorder.shapes()
     for layer in recorder.layers:
         try:
             axes = layer_axes(recorder.model, layer)
         except AxesError:
             continue
         if axes.has_positions:
-            rows, shape = recorder.activations[layer], trace.shapes[layer]
+            rows, shape = recorder.activations[layer], shapes[layer]
+            if math.prod(shape) != rows.width:
+                continue  # all rows came from a store, and clips have a size of their own that it does not tell
             found[layer] = Layout(rows=rows, shape=shape, axes=axes, storage=recorder.storage)
     return found
 
