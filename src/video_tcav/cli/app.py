@@ -7,7 +7,21 @@ import typer
 from rich.console import Console
 
 from video_tcav._version import __version__
-from video_tcav.cli import bank, benchmark, cache, demo, diff, explain, layers, predict, propose, run, score, studio, test
+from video_tcav.cli import (
+    bank,
+    benchmark,
+    cache,
+    demo,
+    diff,
+    explain,
+    layers,
+    predict,
+    propose,
+    run,
+    score,
+    studio,
+    test,
+)
 from video_tcav.core.errors import VideoTcavError
 
 app = typer.Typer(

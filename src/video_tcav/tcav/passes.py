@@ -16,8 +16,8 @@ from video_tcav.core.errors import AxesError, MediaError, NonFiniteError, ShapeE
 from video_tcav.media import VideoSource, load_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
-from video_tcav.models.memory_format import channels_last, takes_channels_last
 from video_tcav.models.layers import noise_clip
+from video_tcav.models.memory_format import channels_last, takes_channels_last
 from video_tcav.models.record import LayerTrace, record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import Target
 from video_tcav.tcav.activation_store.recall import Known, Recall
