@@ -87,3 +87,6 @@ def outcomes(result: "experiments.Run") -> None:
     render.out.print(f"\n{counts}. Run directory: {result.path}", markup=False, soft_wrap=True)
     for warning in result.warnings():
         render.out.print(f"! {warning}", style="yellow", markup=False)
+    if remarks := result.remarks():
+        text = f"Diagnostics have {len(remarks)} remark{'s' if len(remarks) > 1 else ''} on CAVs and effects: see the report."
+        render.out.print(text, style="dim", markup=False)

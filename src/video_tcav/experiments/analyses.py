@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import atomic_path, read_json, write_json
 from video_tcav.tcav import ConceptResult, TcavResult
+from video_tcav.tcav.diagnostics import warnings as remarks_on
 from video_tcav.tcav.significance import Significance
 from video_tcav.tcav.spaces import Space
 
@@ -64,6 +65,7 @@ class Analysis:
         found: every result, in order.
         clips: class clips, in the order of `by_clip`: the source's key and the window.
         class_groups: independent groups among them.
+        remarks: what its diagnostics say against reading much into some of its CAVs and effects.
         record: warnings, skipped files, provenance and seconds, as in `results.json`.
     """
 
@@ -72,6 +74,7 @@ class Analysis:
     found: tuple[Found, ...]
     clips: tuple[tuple[str, int], ...]
     class_groups: int
+    remarks: tuple[str, ...]
     record: Mapping[str, Any]
 
     def get(self, concept: str, layer: str, *, versus: str = "random", twin: str = "none") -> Found | None:
@@ -113,9 +116,8 @@ def save_analysis(folder: Path, which: Which, result: TcavResult) -> None:
         with atomic_path(folder / f"diagnostics-{name}.parquet") as temporary:
             frame.to_parquet(temporary)
     clips = [[clip.source, clip.window] for clip in result.detail.class_clips]
-    write_json(
-        folder / "analysis.json", {**asdict(which), "clips": clips, "class_groups": result.detail.n_class_groups}
-    )
+    facts = {"clips": clips, "class_groups": result.detail.n_class_groups}
+    write_json(folder / "analysis.json", {**asdict(which), **facts, "remarks": remarks_on(result.detail.diagnostics)})
 
 
 def load_analysis(folder: Path) -> Analysis:
@@ -144,6 +146,7 @@ def load_analysis(folder: Path) -> Analysis:
             found=found,
             clips=tuple((str(source), int(window)) for source, window in about["clips"]),
             class_groups=int(about["class_groups"]),
+            remarks=tuple(about["remarks"]),
             record=record,
         )
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:

@@ -1,6 +1,6 @@
 """A finished run, read from its directory: what reports and comparisons are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -60,8 +60,24 @@ class Run:
         return {word: sum(one.verdict == word for one in self.outcomes) for word in VERDICTS}
 
     def warnings(self) -> tuple[str, ...]:
-        """What a reader must know, of all analyses, each once."""
-        return tuple(dict.fromkeys(text for one in self.analyses for text in one.record["warnings"]))
+        """What a reader must know before believing the verdicts, of all analyses, each once."""
+        return self._each(lambda one: one.record["warnings"])
+
+    def remarks(self) -> tuple[str, ...]:
+        """What diagnostics say against reading much into some CAVs and effects, likewise."""
+        return self._each(lambda one: one.remarks)
+
+    def _each(self, texts: Callable[[Analysis], Sequence[str]]) -> tuple[str, ...]:
+        several = len(self.experiment.all_models()) > 1
+        owners: dict[str, list[str]] = {}
+        for one in self.analyses:
+            for text in texts(one):
+                owners.setdefault(text, []).append(one.which.model)
+        everyone = set(self.experiment.all_models())
+        return tuple(
+            text if not several or set(names) == everyone else f"{', '.join(dict.fromkeys(names))}: {text}"
+            for text, names in owners.items()
+        )
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""

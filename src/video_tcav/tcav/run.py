@@ -22,7 +22,6 @@ from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
-from video_tcav.tcav.diagnostics import warnings as diagnostic_warnings
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
@@ -96,7 +95,7 @@ def run_tcav(
         threads: files decoded at once, beside the model.
         out: folder for tables and CAVs.
         detail: whether the result keeps what is behind its numbers: effects at each class clip, all draws, and diagnostics,
-            whose warnings it adds; quick for `mean`, but minutes for classifiers that are fitted step by step.
+            which are quick for `mean`, but take minutes for classifiers that are fitted step by step.
         store: an activation store, or its folder: what it holds is neither decoded nor passed again, what it lacks is added.
             It changes no result.
         progress: whether to show progress bars on standard error.
@@ -204,7 +203,6 @@ def run_tcav(
             *(warning for comparison in comparisons for warning in comparison.warnings),
             *plan.copies(group_of),
             *plan.overlap(),
-            *(diagnostic_warnings(known.diagnostics) if known else ()),
             *damaged,
         ),
         provenance=provenance(

@@ -1,0 +1,101 @@
+"""A run that is killed goes on where it was: the same bytes in the end, and nothing finished is computed again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.unit.experiments.files import SMALL, write
+from video_tcav.experiments import load_run, run_experiment
+
+KILLS = 10
+GO = """
+import sys
+from video_tcav.experiments import run_experiment
+run_experiment(sys.argv[1], out=sys.argv[2], resume=True, store=sys.argv[3])
+"""
+TABLES = ("results.parquet", "hypotheses.parquet", "clip_effects.parquet", "results.csv", "hypotheses.csv")
+
+
+def start(experiment: Path, out: Path, store: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", GO, str(experiment), str(out), str(store)], stderr=subprocess.DEVNULL
+    )
+
+
+def finished(out: Path, store: Path) -> dict[str, tuple[int, int]]:
+    """Everything that is done: blocks of activations, analyses, sets of rendered clips; with inode and time of change."""
+    places = [*store.glob("blocks/**/*.safetensors"), *out.glob("analyses/[!.]*"), *out.glob("clips/[!.]*")]
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in places}
+
+
+def test_killed_at_ten_moments_and_resumed_each_time(tmp_path):
+    experiment = write(tmp_path, SMALL.replace("count: 24", "count: 40"))
+    begin = time.perf_counter()
+    whole = start(experiment, tmp_path / "whole", tmp_path / "whole-store")
+    assert whole.wait(timeout=300) == 0
+    lasted = time.perf_counter() - begin
+    out, store = tmp_path / "run", tmp_path / "store"
+    # resumed runs get further each time: kill early enough that ten kills come before the end
+    moments = np.sort(np.random.default_rng(3).uniform(0.2, 0.7, KILLS)) * lasted
+    done: dict[str, tuple[int, int]] = {}
+    kills = 0
+    for moment in moments:
+        process = start(experiment, out, store)
+        try:
+            process.wait(timeout=moment)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+        now = finished(out, store)
+        assert {path: now.get(path) for path in done} == done, "something finished was computed again"
+        done = now
+    last = start(experiment, out, store)
+    assert last.wait(timeout=300) == 0
+    now = finished(out, store)
+    assert {path: now.get(path) for path in done} == done
+    assert kills >= KILLS // 2
+    assert len(list((tmp_path / "whole-store").glob("blocks/**/*.safetensors"))) == len(
+        list(store.glob("blocks/**/*.safetensors"))
+    )
+    for name in TABLES:
+        own, other = (folder / name for folder in (tmp_path / "whole", out))
+        if name.endswith(".parquet"):
+            strip = {"clip"} & set(pd.read_parquet(own).columns)  # the clips' paths name the run directory
+            pd.testing.assert_frame_equal(
+                pd.read_parquet(own).drop(columns=list(strip)),
+                pd.read_parquet(other).drop(columns=list(strip)),
+                check_exact=True,
+            )
+        else:
+            assert own.read_bytes() == other.read_bytes()
+    assert [vars(one) for one in load_run(out).outcomes] == [vars(one) for one in load_run(tmp_path / "whole").outcomes]
+
+
+def test_two_at_once_are_one_too_many(tmp_path):
+    from video_tcav.core.errors import ExperimentError
+    from video_tcav.experiments.directory import RunDirectory, held
+
+    experiment = write(tmp_path)
+    first = start(experiment, tmp_path / "run", tmp_path / "store")
+    while not (tmp_path / "run" / ".lock").exists():
+        assert first.poll() is None
+        time.sleep(0.05)
+    with pytest.raises(ExperimentError, match="another that is at work"):
+        run_experiment(experiment, out=tmp_path / "run", resume=True, store=tmp_path / "store")
+    assert first.wait(timeout=300) == 0
+    with held(RunDirectory(path=tmp_path / "run")):
+        pass  # nothing is held once it is done
+
+
+def test_the_runs_own_activations_go_when_it_is_finished(tmp_path):
+    run = run_experiment(write(tmp_path), out=tmp_path / "run")
+    assert not (run.path / "activations").exists()
+    assert not list(run.path.glob("**/.*.partial"))
