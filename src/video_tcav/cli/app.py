@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from video_tcav._version import __version__
-from video_tcav.cli import bank, benchmark, demo, explain, layers, predict, propose, score, studio, test
+from video_tcav.cli import bank, benchmark, demo, explain, layers, predict, propose, report, score, studio, test
 from video_tcav.core.errors import VideoTcavError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("test", no_args_is_help=True)(test.run)
 app.command(no_args_is_help=True)(score.score)
 app.command(no_args_is_help=True)(explain.explain)
 app.command(no_args_is_help=True)(propose.propose)
+app.command(no_args_is_help=True)(report.report)
 app.command(no_args_is_help=True)(studio.studio)
 app.command()(demo.demo)
 app.add_typer(bank.app)
