@@ -57,14 +57,14 @@ class PlayedMap:
         uri: a picture of all its times, one below the other, in levels of heat.
         scale: heat behind the full colour.
         effect: of the concept at this clip; `None` for Grad-CAM.
-        place: of its line in the timeline; -1 if it has none.
+        look: of its line in the timeline, see `line_look`; -1 if it has none.
     """
 
     name: str
     uri: str
     scale: float
     effect: float | None
-    place: int
+    look: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +106,8 @@ class Player:
     @property
     def shared(self) -> list[float]:
         """The scale of each concept's map as a share of the largest; 0 for maps that share no unit."""
-        largest = max((one.scale for one in self.maps if one.place >= 0), default=0.0)
-        return [one.scale / largest if self.comparable and one.place >= 0 and largest else 0.0 for one in self.maps]
+        largest = max((one.scale for one in self.maps if one.look >= 0), default=0.0)
+        return [one.scale / largest if self.comparable and one.look >= 0 and largest else 0.0 for one in self.maps]
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Player:
             "times": self.times_s,
             "first": round(self.first_s, 4),
             "poster": self.poster,
-            "places": [one.place for one in self.maps],
+            "looks": [one.look for one in self.maps],
             "shared": [round(share, 5) for share in self.shared],
         }
 
@@ -162,17 +162,23 @@ def player(run: Run, clip: ShownClip, analysis: Analysis, *, number: int, unit: 
     comparable = run.experiment.cav == "mean"
     factors = {one.name: _distance(analysis, one.name, clip.layer) if comparable else 1.0 for one in clip.concepts}
     concepts = sorted(clip.concepts, key=lambda one: -abs(clip.effects.get(one.name, 0.0)))
+    looks = {name: number for number, name in enumerate(run.experiment.all_concepts())}
     height, width = (max(1, side // shrink) for side in clip.frames.shape[-2:])
     map_size = _map_size(height, width)
     maps = [
-        _played_map(one, map_size, factors[one.name], clip.effects.get(one.name), place)
-        for place, one in enumerate(concepts)
+        _played_map(one, map_size, factors[one.name], clip.effects.get(one.name), looks.get(one.name, 0))
+        for one in concepts
     ]
     if clip.attribution is not None:
         maps.append(_played_map(clip.attribution, map_size, 1.0, None, -1))
     times_s = clip.times_s - clip.times_s[0]
     lines = [
-        Line(name=one.name, values=one.line * factors[one.name], times_s=one.line_s - clip.times_s[0])
+        Line(
+            name=one.name,
+            look=looks.get(one.name, 0),
+            values=one.line * factors[one.name],
+            times_s=one.line_s - clip.times_s[0],
+        )
         for one in concepts
     ]
     what = unit if comparable else f"{unit} per unit of activation"
@@ -229,19 +235,14 @@ def _distance(analysis: Analysis, concept: str, layer: str) -> float:
     return found.result.effect / found.result.tcav_magnitude
 
 
-def _played_map(one: TimedMap, size: tuple[int, int], factor: float, effect: float | None, place: int) -> PlayedMap:
+def _played_map(one: TimedMap, size: tuple[int, int], factor: float, effect: float | None, look: int) -> PlayedMap:
     heat = one.values.float() * one.scale * factor
     small = torch.nn.functional.interpolate(heat[:, None], size=size, mode="area")[:, 0].numpy()
     scale = heat_scale(torch.from_numpy(small))
     levels = heat_levels(small, scale, signed=True).reshape(-1, size[1])
     uri = data_uri("image/png", cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
-    return PlayedMap(
-        name=_TITLES.get(one.name, one.name) if place < 0 else one.name,
-        uri=uri,
-        scale=scale,
-        effect=effect,
-        place=place,
-    )
+    name = one.name if look >= 0 else _TITLES.get(one.name, one.name)
+    return PlayedMap(name=name, uri=uri, scale=scale, effect=effect, look=look)
 
 
 def _map_size(height: int, width: int) -> tuple[int, int]:

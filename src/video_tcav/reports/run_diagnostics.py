@@ -10,8 +10,11 @@ import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Analysis, Run
+from video_tcav.experiments.analyses import Which
 from video_tcav.reports.page import signed
 from video_tcav.reports.run_charts import Chart
+from video_tcav.reports.run_diagnostic_charts import diagnostic_chart
+from video_tcav.reports.run_view import target_views
 
 PREFIX, MOST_ROWS = "diagnostics-", 200
 WORDS = {
@@ -59,8 +62,8 @@ class Diagnostic:
         left_out: rows that the page leaves to the file.
         numeric: whether each column holds numbers.
         files: where the tables are.
-        chart: what is simple enough to draw.
-        caption: below it.
+        charts: what is simple enough to draw, of each target.
+        caption: below each.
     """
 
     title: str
@@ -70,7 +73,7 @@ class Diagnostic:
     left_out: int
     numeric: tuple[bool, ...]
     files: tuple[str, ...]
-    chart: Chart | None = None
+    charts: tuple[Chart, ...] = ()
     caption: str = ""
 
 
@@ -86,16 +89,17 @@ def diagnostics(run: Run) -> list[Diagnostic]:
 
 
 def _diagnostic(run: Run, kind: str) -> Diagnostic:
-    frames, files = [], []
-    for one in run.analyses:
-        path = one.folder / f"{PREFIX}{kind}.parquet"
-        if path.is_file():
-            frames.append(_read(path, one, run.analyses))
-            files.append(str(path.relative_to(run.path)))
-    table = pd.concat(frames, ignore_index=True)
+    paths = {one.which: one.folder / f"{PREFIX}{kind}.parquet" for one in run.analyses}
+    tables = {which: _read(path) for which, path in paths.items() if path.is_file()}
+    table = pd.concat([_named(found, which, run.analyses) for which, found in tables.items()], ignore_index=True)
     constant = [name for name in _HIDDEN if name in table and table[name].nunique(dropna=False) <= 1]
     table = table.drop(columns=constant)
-    title, words = WORDS.get(_SAME.get(kind, kind), (kind.replace("_", " ").capitalize(), ""))
+    known = _SAME.get(kind, kind)
+    title, words = WORDS.get(known, (kind.replace("_", " ").capitalize(), ""))
+    charts = [
+        diagnostic_chart(known, view, [tables.get(one.which) for one in view.analyses], title)
+        for view in target_views(run)
+    ]
     shown = table.head(MOST_ROWS)
     return Diagnostic(
         title=title,
@@ -104,20 +108,27 @@ def _diagnostic(run: Run, kind: str) -> Diagnostic:
         rows=tuple(tuple(_cell(value) for value in row) for row in shown.itertuples(index=False)),
         left_out=len(table) - len(shown),
         numeric=tuple(pd.api.types.is_numeric_dtype(table[name]) for name in table.columns),
-        files=tuple(files),
+        files=tuple(paths[which].relative_to(run.path).as_posix() for which in tables),
+        charts=tuple(one for one in charts if one is not None),
+        caption="At the deepest layer, with 95\N{NO-BREAK SPACE}% intervals.",
     )
 
 
-def _read(path: Path, one: Analysis, every: Sequence[Analysis]) -> pd.DataFrame:
+def _read(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(path)
+        return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise ExperimentError(
             f"{path}: diagnostics must be readable. Got: {' '.join(str(error).split())}. Delete the folder and resume."
         ) from error
+
+
+def _named(table: pd.DataFrame, which: Which, every: Sequence[Analysis]) -> pd.DataFrame:
+    """The table with columns that say which analysis it is of, where there are several."""
+    table = table.copy()
     for place, name in enumerate(("model", "target", "space", "test")):
         if name not in table and len({getattr(other.which, name) for other in every}) > 1:
-            table.insert(min(place, table.shape[1]), name, getattr(one.which, name))
+            table.insert(min(place, table.shape[1]), name, getattr(which, name))
     return table
 
 

@@ -90,12 +90,14 @@ def _models(run: Run) -> str:
     layers = {}
     for one in run.analyses:
         layers.setdefault(one.which.model, layers_of(one))
-    where = "; ".join(
-        f"{', '.join(found)}" + (f" of {model}" if len(layers) > 1 else "") for model, found in layers.items()
-    )
+    same = len(set(layers.values())) == 1
+    several = f" of {'each model' if same else '{}'}" if len(layers) > 1 else ""
+    places = [", ".join(found) + several.format(model) for model, found in layers.items()]
+    where = "; ".join(dict.fromkeys(places))
+    form = " or ".join(sorted(sizes)) or "the form that the model expects"
     return (
         f"We explained {_listed(names)} with Video-TCAV (Saha et al., 2024), which extends testing with concept activation "
-        f"vectors (CAVs; Kim et al., 2018) to video. Clips had {' or '.join(sorted(sizes)) or 'the form that the model expects'}. "
+        f"vectors (CAVs; Kim et al., 2018) to video. Clips had {form}. "
         f"Activations were recorded at {where}."
     )
 

@@ -8,32 +8,23 @@ from typing import Any
 from video_tcav.core.files import atomic_path, check_file_writable
 from video_tcav.experiments import Run
 from video_tcav.experiments.claims import units
-from video_tcav.experiments.previews import Preview
 from video_tcav.reports.charts import write_figure
 from video_tcav.reports.page import render_page
 from video_tcav.reports.run_charts import Chart, effects_chart, layers_chart, pairs_chart, twins_chart
-from video_tcav.reports.run_clips import (
-    HALF,
-    PlayedClip,
-    Player,
-    chosen_previews,
-    heat_table,
-    played_preview,
-    player,
-)
-from video_tcav.reports.run_diagnostics import diagnostics
+from video_tcav.reports.run_clips import heat_table
+from video_tcav.reports.run_diagnostics import Diagnostic, diagnostics
+from video_tcav.reports.run_fitting import fitting_clips, no_clips
 from video_tcav.reports.run_markdown import markdown
 from video_tcav.reports.run_methods import bibtex, methods
 from video_tcav.reports.run_provenance import COMMANDS, experiment_file, provenance_facts
 from video_tcav.reports.run_timeline import line_look
 from video_tcav.reports.run_verdicts import cards
-from video_tcav.reports.run_view import TargetView, file_words, layers_of, target_views
+from video_tcav.reports.run_view import TargetView, layers_of, target_views
 from video_tcav.reports.run_words import (
     TTEST,
     TestReading,
     cautions,
     count_words,
-    extremes,
     meanings,
     pair_readings,
     test_readings,
@@ -42,8 +33,6 @@ from video_tcav.reports.run_words import (
 from video_tcav.tcav import ConceptResult
 
 MOST_BYTES, MOST_ROWS = 15_000_000, 1000
-_PLAYERS_SHARE = 0.7
-"""Of what is left for clips, how much those that are shown in full may take."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +47,8 @@ class Part:
     pair_readings: list[Any]
     twins: Chart | None
     twin_readings: list[Any]
-    comparisons: list[ConceptResult]
+    comparisons: list[tuple[str, ConceptResult]]
+    frozen: bool
     spaces: list[tuple[str, str, list[ConceptResult | None]]]
     tests: list[TestReading]
     differ: int
@@ -74,15 +64,6 @@ class Part:
             f"{target}: motion, or picture": self.twins,
         }
         return [(title, chart) for title, chart in named.items() if chart is not None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShownSet:
-    """Clips of one set."""
-
-    heading: str
-    words: str
-    clips: tuple[PlayedClip, ...]
 
 
 def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) -> Path:
@@ -105,16 +86,16 @@ def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) ->
     """
     path = Path(path)
     check_file_writable(path)
-    parts = [_part(run, view) for view in target_views(run)]
+    parts, found = [_part(run, view) for view in target_views(run)], diagnostics(run)
     charts = [chart for part in parts for chart in part.charts()]
-    charts += [(one.title, one.chart) for one in diagnostics(run) if one.chart is not None]
+    charts += [(one.title, chart) for one in found for chart in one.charts]
     for _, chart in charts:
         for ending in (".svg", ".png"):
             write_figure(chart.figure, path.parent / "figures" / f"{chart.name}{ending}", name=chart.name)
     _write(path.with_suffix(".md"), markdown(run, charts, folder="figures"))
-    values = _values(run, parts)
-    bare = len(render_page("report.html.j2", **values, **_no_clips()).encode())
-    _write(path, render_page("report.html.j2", **values, **_clips(run, most_bytes - bare)))
+    values = _values(run, parts, found)
+    bare = len(render_page("report.html.j2", **values, **no_clips()).encode())
+    _write(path, render_page("report.html.j2", **values, **fitting_clips(run, most_bytes - bare)))
     return path
 
 
@@ -150,6 +131,7 @@ def _part(run: Run, view: TargetView) -> Part:
         twins=twins_chart(view),
         twin_readings=twin_readings(view),
         comparisons=list(view.comparisons()),
+        frozen=any(one.negatives == "frozen" for _, one in view.comparisons()),
         spaces=spaces if len(by_space) > 1 else [],
         tests=readings,
         differ=sum(one.differ for one in readings),
@@ -161,7 +143,7 @@ def _numbered(layers: Sequence[str]) -> str:
     return ", ".join(f"{place} {layer}" for place, layer in enumerate(layers, start=1))
 
 
-def _values(run: Run, parts: Sequence[Part]) -> dict[str, Any]:
+def _values(run: Run, parts: Sequence[Part], found: Sequence[Diagnostic]) -> dict[str, Any]:
     """Everything but the clips."""
     experiment = run.experiment
     names, results = _results(run)
@@ -179,7 +161,7 @@ def _values(run: Run, parts: Sequence[Part]) -> dict[str, Any]:
         "parts": parts,
         "spaces": experiment.spaces,
         "ttest_words": TTEST,
-        "diagnostics": diagnostics(run),
+        "diagnostics": found,
         "methods": methods(run),
         "bibtex": bibtex(run),
         "commands": COMMANDS,
@@ -212,98 +194,3 @@ def _results(run: Run) -> tuple[list[str], list[tuple[list[str], ConceptResult]]
             own = [concept, "–" if one.twin == "none" else one.twin, one.layer]
             rows.append((own + [str(getattr(analysis.which, field)) for field in told.values()], one))
     return columns + list(told), rows
-
-
-def _no_clips() -> dict[str, Any]:
-    return {"players": [], "sets": [], "extremes": [], "left_out_players": "", "left_out_previews": ""}
-
-
-def _clips(run: Run, budget: int) -> dict[str, Any]:
-    """Clips that fit: those shown in full first, then some of each set."""
-    players = _players(run, 1)
-    room = _PLAYERS_SHARE * budget
-    told = ""
-    if sum(one.size for one in players) > room:
-        players, told = _players(run, HALF), "They are smaller here than in the run, to keep the page small."
-        while players and sum(one.size for one in players) > room:
-            players.pop()
-        left_out = len(run.shown) - len(players)
-        if left_out:
-            told = f"To keep the page small, they are smaller here than in the run, and {left_out} more are left out."
-    sets, told_sets = _sets(run, budget - sum(one.size for one in players))
-    shown = {(one.clip.model, one.clip.target, one.clip.clip): number for number, one in enumerate(players, start=1)}
-    return {
-        "players": players,
-        "left_out_players": told,
-        "sets": sets,
-        "left_out_previews": told_sets,
-        "extremes": _extremes(run, shown),
-    }
-
-
-def _players(run: Run, shrink: int) -> list[Player]:
-    experiment = run.experiment
-    first = {
-        (one.which.model, one.which.target): one
-        for one in reversed(run.analyses)
-        if (one.which.space, one.which.test) == (experiment.spaces[0], experiment.statistics.tests[0])
-    }
-    unit = units(experiment.against)
-    return [
-        player(run, clip, first[clip.model, clip.target], number=number, unit=unit, shrink=shrink)
-        for number, clip in enumerate(run.shown, start=1)
-    ]
-
-
-def _sets(run: Run, budget: int) -> tuple[list[ShownSet], str]:
-    groups: dict[tuple[str, str], list[Preview]] = {}
-    for one in run.previews:
-        groups.setdefault((one.role, one.name), []).append(one)
-    folder = run.path / "shown" / "previews"
-    played = {key: [played_preview(folder, one) for one in found] for key, found in groups.items()}
-    every = [one for found in played.values() for one in found]
-    taken = chosen_previews(every, [len(found) for found in played.values()], budget)
-    counts = _counts(run)
-    sets = []
-    for (key, found), count in zip(played.items(), taken, strict=True):
-        role, name = key
-        heading = {"target": f"Class: {name}", "concept": f"Concept: {name}"}.get(role, "Random clips")
-        sets.append(ShownSet(heading=heading, words=counts.get(key, ""), clips=tuple(found[:count])))
-    fewer = len(every) - sum(taken)
-    told = f"To keep the page small, {fewer} that the run holds are left out." if fewer else ""
-    return ([one for one in sets if one.clips], told)
-
-
-def _counts(run: Run) -> dict[tuple[str, str], str]:
-    """How many clips each set has, by its role and name."""
-    words: dict[tuple[str, str], str] = {}
-    for analysis in run.analyses:
-        for found in analysis.found:
-            one = found.result
-            if one.versus != "random":
-                continue
-            still = "They do not move." if one.negatives == "frozen" else ""
-            groups = f"{one.n_concept_clips} clips in {one.n_concept_groups} groups."
-            words.setdefault(("concept", one.concept), f"{groups} {still}".strip())
-            words.setdefault(("random", "random"), f"{one.n_random_clips} clips in which no concept is to be seen.")
-            if one.at == "class":
-                words.setdefault(("target", analysis.which.target), f"{one.n_class_clips} clips.")
-    return words
-
-
-def _extremes(run: Run, shown: dict[tuple[str, str, str], int]) -> list[Any]:
-    if run.experiment.at != "class":
-        return []
-    return [
-        (
-            view.target,
-            model,
-            concept,
-            (file_words(most), shown.get((model, view.target, most))),
-            most_effect,
-            (file_words(least), shown.get((model, view.target, least))),
-            least_effect,
-        )
-        for view in target_views(run)
-        for model, concept, most, most_effect, least, least_effect in extremes(view)
-    ]

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from video_tcav.reports.charts import SERIES
 
-WIDTH, HEIGHT = 480, 176
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 40
+WIDTH, HEIGHT = 480, 172
+LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 26
 DASHES = ("none", "7 4", "2 4", "9 3 2 3")
 """Beyond four, lines take the same colours again with another dash."""
 
@@ -23,18 +23,20 @@ class Line:
 
     Attributes:
         name: concept.
+        look: its number among the page's concepts, which gives it colour and dash.
         values: at each time.
         times_s: from the first frame.
     """
 
     name: str
+    look: int
     values: Float[np.ndarray, " step"]
     times_s: Float[np.ndarray, " step"]
 
 
-def line_look(place: int) -> tuple[int, str]:
-    """A line's colour, by its number among the page's, and its dash."""
-    return place % len(SERIES), DASHES[place // len(SERIES) % len(DASHES)]
+def line_look(number: int) -> tuple[int, str]:
+    """Colour, by its number among the page's, and dash of a concept."""
+    return number % len(SERIES), DASHES[number // len(SERIES) % len(DASHES)]
 
 
 def timeline(lines: Sequence[Line], *, length_s: float, unit: str, name: str) -> Markup:
@@ -64,14 +66,14 @@ def timeline(lines: Sequence[Line], *, length_s: float, unit: str, name: str) ->
     for tick in _ticks(0.0, length_s)[:-1] if length_s else [0.0]:
         inner += f'<text x="{across(tick)}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{tick:g}</text>'
     inner += f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - BOTTOM + 17}" text-anchor="end">seconds</text>'
-    for place, one in enumerate(lines):
-        colour, dash = line_look(place)
+    for one in lines:
+        colour, dash = line_look(one.look)
         order = np.argsort(one.times_s, kind="stable")
         points = [(across(float(np.clip(one.times_s[i], 0, length_s))), down(float(one.values[i]))) for i in order]
         path = " ".join(f"{x},{y}" for x, y in points)
         dots = "".join(f'<circle cx="{x}" cy="{y}" r="2.6"/>' for x, y in points)
         inner += (
-            f'<g class="line" data-place="{place}" style="color: var(--series-{colour})">'
+            f'<g class="line" data-look="{one.look}" style="color: var(--series-{colour})">'
             f'<polyline points="{path}" stroke-dasharray="{dash}"/>{dots}</g>'
         )
     inner += f'<line class="playhead" data-width="{_span()}" x1="{LEFT}" x2="{LEFT}" y1="{TOP - 4}" y2="{HEIGHT - BOTTOM + 4}"/>'

@@ -1,6 +1,7 @@
 """The verdicts of a run, as the page shows them: each with its numbers and its interval beside the margin."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from markupsafe import Markup, escape
 
 from video_tcav.experiments import Outcome, Run
 from video_tcav.experiments.claims import units
-from video_tcav.reports.page import p_equals, signed
+from video_tcav.reports.page import p_text, signed
 from video_tcav.reports.run_view import slug
 
 _WIDTH, _HEIGHT, _PAD = 300, 46, 12
@@ -22,6 +23,7 @@ class Card:
         outcome: what became of it.
         kind: the verdict as a word for the style.
         claim: what it says, where its name does not.
+        reason: why, as a sentence.
         facts: its numbers, by name.
         line: its interval beside zero and the margin.
     """
@@ -29,6 +31,7 @@ class Card:
     outcome: Outcome
     kind: str
     claim: str
+    reason: str
     facts: tuple[tuple[str, str], ...]
     line: Markup
 
@@ -42,6 +45,7 @@ def cards(run: Run) -> list[Card]:
             outcome=one,
             kind=slug(one.verdict),
             claim="" if one.claim == one.name else one.claim,
+            reason=_sentence(one),
             facts=tuple(_facts(one, unit, many=len(run.experiment.all_models()) > 1)),
             line=_line(one, reach, unit),
         )
@@ -49,22 +53,17 @@ def cards(run: Run) -> list[Card]:
     ]
 
 
+def _sentence(one: Outcome) -> str:
+    """The reason with a capital letter, unless it begins with the name of a concept, and with true minus signs."""
+    text = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", one.reason)
+    return text if text.startswith(one.concept) else text[:1].upper() + text[1:]
+
+
 def _facts(one: Outcome, unit: str, *, many: bool) -> list[tuple[str, str]]:
     facts = []
     if math.isfinite(one.effect):
-        facts.append(
-            (
-                "effect",
-                f"{signed(one.effect)} {unit}, 95 % interval {signed(one.effect_low)} to {signed(one.effect_high)}",
-            )
-        )
-        facts.append(("adjusted p", p_equals(one.p_adjusted).removeprefix("=\N{NO-BREAK SPACE}")))
-        facts.append(
-            (
-                "p of an effect beyond the margin",
-                p_equals(one.equivalence_p_adjusted).removeprefix("=\N{NO-BREAK SPACE}"),
-            )
-        )
+        facts.append(("adjusted p", p_text(one.p_adjusted)))
+        facts.append(("equivalence p", p_text(one.equivalence_p_adjusted)))
     facts.append(("margin", f"{one.margin:g} {unit}"))
     if many:
         facts.append(("model", one.model))

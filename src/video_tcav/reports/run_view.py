@@ -63,8 +63,8 @@ class TargetView:
         found = analysis.get(concept, layer or deepest(analysis), twin=twin)
         return found.result if found else None
 
-    def comparisons(self) -> Iterator[ConceptResult]:
-        """Results of one concept against another, at the deepest layer."""
+    def comparisons(self) -> Iterator[tuple[str, ConceptResult]]:
+        """Each model's results of one concept against another, at the deepest layer."""
         for analysis in self.analyses:
             for one in analysis.found:
                 if (
@@ -72,7 +72,7 @@ class TargetView:
                     and one.result.twin == "none"
                     and one.result.layer == deepest(analysis)
                 ):
-                    yield one.result
+                    yield analysis.which.model, one.result
 
     def significant(self, one: ConceptResult) -> bool:
         return one.p_adjusted <= self.level

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from video_tcav.experiments import Outcome, Run
+from video_tcav.experiments import Run
 from video_tcav.experiments.verdicts import VERDICTS
-from video_tcav.reports.page import signed
 from video_tcav.reports.run_view import TargetView, deepest
 from video_tcav.tcav import ConceptResult
 
@@ -28,7 +27,7 @@ class Caution:
 
     Attributes:
         heading: what it is about.
-        words: what it means.
+        words: what it means; empty where the cases say it.
         cases: where it applies; none if everywhere.
     """
 
@@ -85,11 +84,6 @@ def meanings(run: Run) -> list[tuple[str, str]]:
     return [(word, MEANINGS[word]) for word in VERDICTS if run.counts()[word]]
 
 
-def outcome_heading(one: Outcome) -> tuple[str, str]:
-    """A hypothesis' own name and, if that is not the claim already, its claim."""
-    return (one.name, "" if one.name == one.claim else one.claim)
-
-
 def cautions(run: Run) -> list[Caution]:
     """Everything to know first, the gravest first."""
     level = run.experiment.statistics.level
@@ -101,7 +95,10 @@ def cautions(run: Run) -> list[Caution]:
         and found.result.versus == "random"
         and one.which.test == run.experiment.statistics.tests[0]
     ]
-    found = [Caution(heading="From the analysis", words=text) for text in run.warnings() if not _is_of_ttest(text)]
+    found = []
+    told = tuple(text for text in run.warnings() if not _is_of_ttest(text))
+    if told:
+        found.append(Caution(heading="What the analysis noticed", words="", cases=told))
     weak = [(model, one) for model, one in own if one.p_adjusted <= level and not one.represented]
     if weak:
         words = (
@@ -201,11 +198,6 @@ def extremes(view: TargetView) -> Iterator[tuple[str, str, str, float, str, floa
                     analysis.clips[least][0],
                     float(found.by_clip[least]),
                 )
-
-
-def effect_text(one: ConceptResult) -> str:
-    """An effect with its interval."""
-    return f"{signed(one.effect)} [{signed(one.effect_low)}, {signed(one.effect_high)}]"
 
 
 def _places(found: Sequence[tuple[str, ConceptResult]]) -> tuple[str, ...]:

@@ -71,7 +71,7 @@
     player.draw = () => show(true);
     const choose = () => {
       chosen = Number(radios.find((one) => one.checked)?.value ?? -1);
-      for (const line of lines) line.classList.toggle("chosen", Number(line.dataset.place) === facts.places[chosen]);
+      for (const line of lines) line.classList.toggle("chosen", Number(line.dataset.look) === facts.looks[chosen]);
       show(true);
     };
     for (const radio of radios) radio.addEventListener("change", choose);
