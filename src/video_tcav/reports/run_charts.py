@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import matplotlib as mpl
 from markupsafe import Markup
@@ -23,7 +24,7 @@ from video_tcav.reports.charts import (
     space_panels,
 )
 from video_tcav.reports.page import signed
-from video_tcav.reports.run_view import DYNAMIC, STATIC, TargetView, layers_of, slug
+from video_tcav.reports.run_view import DYNAMIC, STATIC, TargetView, layers_of, model_words, slug
 from video_tcav.tcav import ConceptResult
 
 AS_IT_IS = "as it is"
@@ -46,7 +47,9 @@ class Chart:
     figure: Figure
     label: str
 
+    @cached_property
     def svg(self) -> Markup:
+        """The chart for the page."""
         return chart_svg(self.figure, name=self.name, label=self.label)
 
 
@@ -196,7 +199,7 @@ def _draw_layers(axes: Axes, view: TargetView, concept: str, count: int) -> list
             ends = one.effect, one.effect_low, one.effect_high
             strong, faint = view.significant(one), not one.represented
             draw_interval(axes, *ends, place + shift, series, strong=strong, faint=faint, upright=True)
-            words.append(f"{analysis.which.model}, {concept}, {one.layer} {_one_in_words(one)}")
+            words.append(f"{model_words(analysis.which.model)}, {concept}, {one.layer} {_one_in_words(one)}")
     axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
     axes.set_title(_short(concept))
     stride = math.ceil(count / 8)

@@ -22,7 +22,7 @@ from video_tcav.media import find_videos, read_frames
 from video_tcav.reports.clips import data_uri
 from video_tcav.reports.heat import STRENGTH, heat_colours, heat_levels, heat_scale, level_shares
 from video_tcav.reports.run_timeline import Line, timeline
-from video_tcav.reports.run_view import file_words
+from video_tcav.reports.run_view import file_words, model_words
 
 _QUALITY, _POSTER_QUALITY, _MAP_PX = 80, 72, 48
 HALF = 2
@@ -74,6 +74,7 @@ class Player:
     Attributes:
         clip: as the run has it.
         file: its name, short.
+        model: its name, short.
         frames: a picture of all frames, one below the other.
         width: of a frame in pixels.
         height: of a frame.
@@ -90,6 +91,7 @@ class Player:
 
     clip: ShownClip
     file: str
+    model: str
     frames: str
     width: int
     height: int
@@ -185,6 +187,7 @@ def player(run: Run, clip: ShownClip, analysis: Analysis, *, number: int, unit: 
     return Player(
         clip=clip,
         file=file_words(clip.clip) + (f", clip {clip.window + 1}" if run.experiment.windows > 1 else ""),
+        model=model_words(clip.model),
         frames=_webp(_stacked(clip.frames, height, width), _QUALITY),
         width=width,
         height=height,
@@ -240,7 +243,7 @@ def _played_map(one: TimedMap, size: tuple[int, int], factor: float, effect: flo
     small = torch.nn.functional.interpolate(heat[:, None], size=size, mode="area")[:, 0].numpy()
     scale = heat_scale(torch.from_numpy(small))
     levels = heat_levels(small, scale, signed=True).reshape(-1, size[1])
-    uri = data_uri("image/png", cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
+    uri = data_uri("image/png", cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 7])[1].tobytes())
     name = one.name if look >= 0 else _TITLES.get(one.name, one.name)
     return PlayedMap(name=name, uri=uri, scale=scale, effect=effect, look=look)
 

@@ -47,6 +47,7 @@ WORDS = {
     ),
 }
 _SAME = {"dependence": "place_and_time"}
+_WHICH = ("model", "target", "space", "test")
 _HIDDEN = ("target", "space", "test")
 
 
@@ -125,11 +126,9 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _named(table: pd.DataFrame, which: Which, every: Sequence[Analysis]) -> pd.DataFrame:
     """The table with columns that say which analysis it is of, where there are several."""
-    table = table.copy()
-    for place, name in enumerate(("model", "target", "space", "test")):
-        if name not in table and len({getattr(other.which, name) for other in every}) > 1:
-            table.insert(min(place, table.shape[1]), name, getattr(which, name))
-    return table
+    several = [name for name in _WHICH if len({getattr(other.which, name) for other in every}) > 1]
+    named = pd.DataFrame({name: getattr(which, name) for name in several if name not in table}, index=table.index)
+    return pd.concat([named, table], axis=1)
 
 
 def _cell(value: Any) -> str:

@@ -7,7 +7,7 @@ from video_tcav.experiments import Run
 from video_tcav.experiments.claims import units
 from video_tcav.experiments.previews import Preview
 from video_tcav.reports.run_clips import HALF, PlayedClip, Player, chosen_previews, played_preview, player
-from video_tcav.reports.run_view import file_words, target_views
+from video_tcav.reports.run_view import file_words, model_words, target_views
 from video_tcav.reports.run_words import extremes
 
 _PLAYERS_SHARE = 0.7
@@ -41,7 +41,10 @@ def fitting_clips(run: Run, budget: int) -> dict[str, Any]:
         if left_out:
             told = f"To keep the page small, they are smaller here than in the run, and {left_out} more are left out."
     sets, told_sets = _sets(run, budget - sum(one.size for one in players))
-    shown = {(one.clip.model, one.clip.target, one.clip.clip): number for number, one in enumerate(players, start=1)}
+    shown = {
+        (model_words(one.clip.model), one.clip.target, one.clip.clip): number
+        for number, one in enumerate(players, start=1)
+    }
     return {
         "players": players,
         "left_out_players": told,

@@ -4,7 +4,7 @@ from typing import Any
 
 from video_tcav.experiments import Experiment, Run
 from video_tcav.experiments.claims import units
-from video_tcav.reports.run_view import layers_of, target_views
+from video_tcav.reports.run_view import layers_of, model_words, target_views
 
 _CAVS = {
     "mean": "the difference of the means of concept and random activations",
@@ -83,16 +83,16 @@ def _models(run: Run) -> str:
     digests = run.record.get("model_digests") or {}
     names = []
     for name, one in run.experiment.all_models().items():
-        spec = "" if one.spec == name else f" ({one.spec})"
+        spec = "" if one.spec == name else f" ({model_words(one.spec)})"
         digest = f", weights with SHA-256 {digests[name][:12]}…" if digests.get(name) else ""
-        names.append(f"{name}{spec}{digest}")
+        names.append(f"{model_words(name)}{spec}{digest}")
     sizes = {_clip_size(one.record["provenance"].get("clip_spec")) for one in run.analyses} - {""}
     layers = {}
     for one in run.analyses:
         layers.setdefault(one.which.model, layers_of(one))
     same = len(set(layers.values())) == 1
     several = f" of {'each model' if same else '{}'}" if len(layers) > 1 else ""
-    places = [", ".join(found) + several.format(model) for model, found in layers.items()]
+    places = [", ".join(found) + several.format(model_words(model)) for model, found in layers.items()]
     where = "; ".join(dict.fromkeys(places))
     form = " or ".join(sorted(sizes)) or "the form that the model expects"
     return (
@@ -200,7 +200,7 @@ def _clip_size(spec: Any) -> str:
         return ""
     size = spec.get("size")
     pixels = f" of {size[0]} × {size[1]} pixels" if isinstance(size, list | tuple) else ""
-    stride = f", every {spec['stride']}th frame," if spec.get("stride", 1) not in (None, 1) else ""
+    stride = f", one in {spec['stride']} of the video," if spec.get("stride", 1) not in (None, 1) else ""
     return f"{spec['frames']} frames{stride}{pixels}"
 
 

@@ -19,7 +19,7 @@ from video_tcav.reports.run_methods import bibtex, methods
 from video_tcav.reports.run_provenance import COMMANDS, experiment_file, provenance_facts
 from video_tcav.reports.run_timeline import line_look
 from video_tcav.reports.run_verdicts import cards
-from video_tcav.reports.run_view import TargetView, layers_of, target_views
+from video_tcav.reports.run_view import TargetView, layers_of, model_words, target_views
 from video_tcav.reports.run_words import (
     TTEST,
     TestReading,
@@ -120,7 +120,7 @@ def _part(run: Run, view: TargetView) -> Part:
     ]
     names: dict[str, list[str]] = {}
     for analysis in view.analyses:
-        names.setdefault(_numbered(layers_of(analysis)), []).append(analysis.which.model)
+        names.setdefault(_numbered(layers_of(analysis)), []).append(model_words(analysis.which.model))
     return Part(
         view=view,
         effects=effects_chart(view),

@@ -1,6 +1,5 @@
 """When each concept raised or lowered the class, as lines over a clip's time that a playhead follows."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -96,10 +95,7 @@ def _in_words(one: Line) -> str:
 
 
 def _signed(value: float) -> str:
-    if value == 0:
-        return "0"
-    digits = max(0, -math.floor(math.log10(abs(value))))
-    return f"{value:+.{min(6, digits + 1)}g}".replace("-", "\N{MINUS SIGN}")
+    return "0" if value == 0 else f"{value:+.4g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _number(value: float) -> str:

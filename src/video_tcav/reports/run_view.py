@@ -34,7 +34,8 @@ class TargetView:
 
     @cached_property
     def models(self) -> tuple[str, ...]:
-        return tuple(one.which.model for one in self.analyses)
+        """Names of the models, as the page has them."""
+        return tuple(model_words(one.which.model) for one in self.analyses)
 
     @cached_property
     def pairs(self) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ class TargetView:
                     and one.result.twin == "none"
                     and one.result.layer == deepest(analysis)
                 ):
-                    yield analysis.which.model, one.result
+                    yield model_words(analysis.which.model), one.result
 
     def significant(self, one: ConceptResult) -> bool:
         return one.p_adjusted <= self.level
@@ -111,6 +112,12 @@ def deepest(analysis: Analysis) -> str:
 def file_words(clip: str) -> str:
     """A clip's key, short enough to read: the end of its path, which says nothing of the machine."""
     return "/".join(re.split(r"[/\\]", clip)[-2:])
+
+
+def model_words(name: str) -> str:
+    """A model's name; one that has none but where it is loaded from is called by the end of that."""
+    kind, colon, rest = name.partition(":")
+    return re.split(r"[/\\]", rest)[-1] if colon and kind in ("file", "hf") else name
 
 
 def slug(name: str) -> str:

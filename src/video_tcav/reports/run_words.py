@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from video_tcav.experiments import Run
 from video_tcav.experiments.verdicts import VERDICTS
-from video_tcav.reports.run_view import TargetView, deepest
+from video_tcav.reports.run_view import TargetView, deepest, model_words
 from video_tcav.tcav import ConceptResult
 
 MEANINGS = {
@@ -86,9 +86,9 @@ def meanings(run: Run) -> list[tuple[str, str]]:
 
 def cautions(run: Run) -> list[Caution]:
     """Everything to know first, the gravest first."""
-    level = run.experiment.statistics.level
+    level, many = run.experiment.statistics.level, len(run.experiment.all_models()) > 1
     own = [
-        (one.which.model, found.result)
+        (model_words(one.which.model) if many else "", found.result)
         for one in run.analyses
         for found in one.found
         if found.result.twin == "none"
@@ -147,7 +147,9 @@ def twin_readings(view: TargetView) -> list[TwinReading]:
             if own is not None and (motion is not None or order is not None):
                 words = _twin_words(view, own, motion, order)
                 readings.append(
-                    TwinReading(model=analysis.which.model, own=own, motion=motion, order=order, words=words)
+                    TwinReading(
+                        model=model_words(analysis.which.model), own=own, motion=motion, order=order, words=words
+                    )
                 )
     return readings
 
@@ -161,7 +163,7 @@ def pair_readings(view: TargetView) -> list[PairReading]:
             if static is not None and dynamic is not None:
                 readings.append(
                     PairReading(
-                        model=analysis.which.model,
+                        model=model_words(analysis.which.model),
                         name=name,
                         static=static,
                         dynamic=dynamic,
@@ -179,7 +181,9 @@ def test_readings(permutation: TargetView, ttest: TargetView) -> list[TestReadin
             one, other = permutation.find(first, concept), ttest.find(second, concept)
             if one is not None and other is not None:
                 differ = permutation.significant(one) != ttest.significant(other)
-                readings.append(TestReading(model=first.which.model, permutation=one, ttest=other, differ=differ))
+                readings.append(
+                    TestReading(model=model_words(first.which.model), permutation=one, ttest=other, differ=differ)
+                )
     return readings
 
 
@@ -191,7 +195,7 @@ def extremes(view: TargetView) -> Iterator[tuple[str, str, str, float, str, floa
             if found is not None and len(found.by_clip):
                 most, least = int(found.by_clip.argmax()), int(found.by_clip.argmin())
                 yield (
-                    analysis.which.model,
+                    model_words(analysis.which.model),
                     concept,
                     analysis.clips[most][0],
                     float(found.by_clip[most]),
@@ -206,7 +210,7 @@ def _places(found: Sequence[tuple[str, ConceptResult]]) -> tuple[str, ...]:
     for model, one in found:
         layers.setdefault((one.concept, one.target, model), []).append(one.layer)
     return tuple(
-        f"{concept} for {target} in {model}: {', '.join(dict.fromkeys(names))}"
+        f"{concept} for {target}{f' in {model}' if model else ''}: {', '.join(dict.fromkeys(names))}"
         for (concept, target, model), names in layers.items()
     )
 
