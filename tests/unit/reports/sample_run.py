@@ -43,7 +43,7 @@ class Sample:
     effects: dict[str, float] = field(default_factory=lambda: {"swing/dynamic": 3.0, "court": -1.5, "nothing": 0.01})
 
 
-def write_run(folder: Path, sample: Sample = Sample()) -> Run:  # noqa: B008  frozen
+def write_run(folder: Path, sample: Sample = Sample()) -> Run:
     experiment = _experiment(sample)
     outcomes = [_outcome(number, sample) for number in range(len(VERDICTS))]
     number = 0
@@ -71,7 +71,7 @@ def write_run(folder: Path, sample: Sample = Sample()) -> Run:  # noqa: B008  fr
             "format": 1,
             "finished": True,
             "experiment": experiment.model_dump(mode="json"),
-            "model_digests": {name: "0123456789abcdef" * 4 for name in sample.models},
+            "model_digests": dict.fromkeys(sample.models, "0123456789abcdef" * 4),
             "provenance": provenance,
         },
     )
@@ -92,7 +92,7 @@ def _experiment(sample: Sample) -> Experiment:
         {
             "title": sample.title,
             "description": sample.description,
-            "models": {name: "rendered:r2plus1d-motion" for name in sample.models},
+            "models": dict.fromkeys(sample.models, "rendered:r2plus1d-motion"),
             "targets": {"playing tennis": "clips"},
             "concepts": ordered,
             "random": "clips",

@@ -76,8 +76,11 @@
     };
     for (const radio of radios) radio.addEventListener("change", choose);
     same?.addEventListener("change", () => show(true));
-    slider.addEventListener("input", () => { player.pause(); player.held = true; time = times[Number(slider.value)]; show(true); });
-    button.addEventListener("click", () => { if (running) { player.pause(); player.held = true; } else { player.held = false; player.play(); } });
+    const hold = () => { player.pause(); player.held = true; time = times[frame]; show(true); };  /* until it is played again */
+    slider.addEventListener("pointerdown", hold);
+    slider.addEventListener("keydown", (event) => { if (!["Tab", "Shift"].includes(event.key)) hold(); });
+    slider.addEventListener("input", () => { time = times[Number(slider.value)]; show(true); });
+    button.addEventListener("click", () => { if (running) hold(); else { player.held = false; player.play(); } });
     player.querySelector(".controls").hidden = false;
     for (const picture of [frames, ...maps]) if (!picture.complete) picture.addEventListener("load", () => show(true));
     choose();
