@@ -17,6 +17,7 @@ from video_tcav.cli import (
     layers,
     predict,
     propose,
+    report,
     run,
     score,
     studio,
@@ -40,6 +41,7 @@ app.command(no_args_is_help=True)(diff.diff)
 app.command(no_args_is_help=True)(score.score)
 app.command(no_args_is_help=True)(explain.explain)
 app.command(no_args_is_help=True)(propose.propose)
+app.command(no_args_is_help=True)(report.report)
 app.command(no_args_is_help=True)(studio.studio)
 app.command()(demo.demo)
 app.add_typer(bank.app)

@@ -19,4 +19,5 @@ from .heat import heat_scale as heat_scale
 from .overlay import write_overlay as write_overlay
 from .page import render_page as render_page
 from .page import write_page as write_page
+from .run_report import write_report as write_report
 from .tube import tube_picture as tube_picture

@@ -1,6 +1,7 @@
 """Charts for pages: text stays text, colours follow the page's light or dark style, and the same data give the same bytes."""
 
 import io
+import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -82,6 +83,7 @@ _UNWANTED = (
     (r">\s+<", "><"),
 )
 """What a drawing holds that its page does not need: its own style would rule the whole page, its names would clash."""
+_DOTTED, _LEGEND_WIDTH = (0, (1, 1.6)), 110
 _ENDINGS, _DPI = {".png": "png", ".svg": "svg"}, 160
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -120,12 +122,13 @@ def draw_interval(
     *,
     strong: bool,
     upright: bool = False,
+    faint: bool = False,
 ) -> None:
-    """A point with its interval: filled if `strong`, hollow if not; `upright` if values go up instead of right."""
+    """A point with its interval: filled if `strong`, hollow if not, dotted if `faint`; `upright` if values go up."""
     ends, middle = ([place, place], [low, high]), (place, value)
     if not upright:
         ends, middle = ends[::-1], middle[::-1]
-    axes.plot(*ends, color=series.colour, linewidth=1.6, zorder=2)
+    axes.plot(*ends, color=series.colour, linewidth=1.6, linestyle=_DOTTED if faint else "solid", zorder=2)
     axes.plot(
         *([one] for one in middle),
         marker=series.marker,
@@ -138,8 +141,10 @@ def draw_interval(
     )
 
 
-def legend_above(figure: Figure, names: Sequence[str], *, significance: bool = True) -> None:
-    """What colours and shapes stand for, above all panels."""
+def legend_above(
+    figure: Figure, names: Sequence[str], *, significance: bool = True, level: float = 0.05, faint: bool = False
+) -> None:
+    """What colours and shapes stand for, above all panels; `faint` if some intervals are dotted."""
     entries = [
         Line2D([], [], color=one.colour, marker=one.marker, markersize=7, linewidth=1.6, label=name)
         for name, one in zip(names, SERIES, strict=False)
@@ -147,10 +152,14 @@ def legend_above(figure: Figure, names: Sequence[str], *, significance: bool = T
     if significance:
         shape = {"color": MUTED, "linestyle": "none", "marker": "o", "markersize": 6.5, "markeredgewidth": 1.4}
         entries += [
-            Line2D([], [], label="adjusted p ≤ 0.05", **shape),
+            Line2D([], [], label=f"adjusted p ≤ {level:g}", **shape),
             Line2D([], [], label="not significant", markerfacecolor=PAPER, **shape),
         ]
-    figure.legend(handles=entries, loc="outside upper left", ncols=len(entries), borderaxespad=0, handletextpad=0.6)
+    if faint:
+        entries.append(Line2D([], [], label="not represented", color=MUTED, linewidth=1.6, linestyle=_DOTTED))
+    long = sum(len(str(entry.get_label())) + 6 for entry in entries) > _LEGEND_WIDTH
+    columns = math.ceil(len(entries) / 2) if long else len(entries)
+    figure.legend(handles=entries, loc="outside upper left", ncols=columns, borderaxespad=0, handletextpad=0.6)
 
 
 def chart_svg(figure: Figure, *, name: str, label: str) -> Markup:

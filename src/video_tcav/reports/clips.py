@@ -48,12 +48,12 @@ def video_uri(frames: UInt8[Tensor, "time 3 height width"], *, fps: float) -> st
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         write_video(path, frames, fps=fps)
-        return _data_uri("video/mp4", path.read_bytes())
+        return data_uri("video/mp4", path.read_bytes())
 
 
 def picture_uri(frame: UInt8[Tensor, "3 height width"]) -> str:
     """A JPEG picture."""
-    return _data_uri("image/jpeg", picture_bytes(frame, ".jpg"))
+    return data_uri("image/jpeg", picture_bytes(frame, ".jpg"))
 
 
 def _seen(factors: Factors) -> str:
@@ -61,5 +61,6 @@ def _seen(factors: Factors) -> str:
     return f"A figure: {factors.motion}; {held}; place: {factors.scene}."
 
 
-def _data_uri(kind: str, content: bytes) -> str:
+def data_uri(kind: str, content: bytes) -> str:
+    """A file as a part of the page."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

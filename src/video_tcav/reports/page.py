@@ -74,6 +74,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"signed": signed, "percent": percent, "p": p_text, "p_is": p_equals}
     environment.globals |= {"style": _verbatim("page.css"), "script": _verbatim("page.js"), "interval": interval}
+    environment.globals |= {"report_style": _verbatim("report.css"), "report_script": _verbatim("report.js")}
     return environment
 
 

@@ -13,7 +13,7 @@ from tests.unit.reports.samples import sample_demo
 from video_tcav.reports import write_demo_page
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-FOREIGN = {"svg", "g", "path", "use", "text", "defs", "circle", "rect", "clippath", "tspan"}
+FOREIGN = {"svg", "g", "path", "use", "text", "defs", "circle", "rect", "clippath", "tspan", "line", "polyline"}
 HOSTILE = "<script>alert(\"$x_1$\")</script> & 'quoted'"
 
 

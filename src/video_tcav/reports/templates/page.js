@@ -4,12 +4,18 @@
   const early = (event) => { if (calm && !ready) event.target.pause(); };
   document.addEventListener("play", early, true);
   document.addEventListener("DOMContentLoaded", () => {
-    const clips = [...document.querySelectorAll("video")];
+    const clips = [...document.querySelectorAll("video, .player")];
     const button = document.querySelector(".pause");
+    const seen = new Set();
     let playing = !calm;
+    const set = (clip) => {
+      if (playing && seen.has(clip) && !clip.held) clip.play()?.catch(() => {});  /* paused before it began: nothing is lost */
+      else clip.pause();
+    };
     const show = () => { button.textContent = playing ? "Pause clips" : "Play clips"; };
     if (calm) {
       for (const clip of clips) {
+        if (!clip.matches("video")) continue;
         clip.removeAttribute("autoplay");
         clip.pause();
         clip.controls = clip.clientWidth >= 120;  /* they would hide a smaller one: a click plays it */
@@ -17,11 +23,19 @@
       }
     }
     setTimeout(() => { ready = true; }, 500);
+    /* only what is on screen plays */
+    const watcher = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) seen.add(target); else seen.delete(target);
+        if (!isIntersecting || playing) set(target);
+      }
+    }, { rootMargin: "80px" });
+    for (const clip of clips) watcher.observe(clip);
     button.hidden = clips.length === 0;
     button.addEventListener("click", () => {
       ready = true;
       playing = !playing;
-      for (const clip of clips) { if (playing) clip.play(); else clip.pause(); }
+      for (const clip of clips) { clip.held = false; set(clip); }
       show();
     });
     show();

@@ -1,0 +1,22 @@
+"""`video-tcav report`: the page of a finished run, made from its folder alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import video_tcav.experiments as experiments
+import video_tcav.reports as reports
+from video_tcav.cli import render
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The page; report.html in the folder of the run if not given.")
+    ] = None,
+) -> None:
+    """Write the report of a finished run: a page that opens offline, Markdown, and figures. Needs no model."""
+    found = experiments.load_run(run)
+    page = reports.write_report(found, out or found.path / "report.html")
+    render.out.print(f"The report: {page}", markup=False, soft_wrap=True)
