@@ -75,8 +75,19 @@ def entry_digest(parts: Iterable[Sequence[Any]], rows: Iterable[Sequence[Any]]) 
 
 def insert_sources(connection: sqlite3.Connection, sources: Mapping[bytes, tuple[int, bool]]) -> None:
     """Enter how many clips sources have, and whether they are stills."""
-    rows = [(key, clips, int(still)) for key, (clips, still) in sources.items()]
-    connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", rows)
+    rows = [(key, clips, int(still), _proof(key, clips, still)) for key, (clips, still) in sources.items()]
+    connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)", rows)
+
+
+def find_sources(database: Database, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
+    """How many clips sources have, and whether they are stills; of those that are known."""
+    rows = database.read_many("SELECT * FROM sources WHERE key IN ({})", list(dict.fromkeys(keys)))
+    found = {row["key"]: (row["clips"], bool(row["still"]), row["proof"]) for row in rows}
+    return {key: (clips, still) for key, (clips, still, proof) in found.items() if proof == _proof(key, clips, still)}
+
+
+def _proof(key: bytes, clips: int, still: bool) -> bytes:
+    return hashlib.blake2b(repr((key, clips, bool(still))).encode(), digest_size=16).digest()
 
 
 def place_of(folder: Path, row: sqlite3.Row) -> FileRow:
