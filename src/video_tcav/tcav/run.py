@@ -137,6 +137,7 @@ def run_tcav(
     folder = check_writable(Path(out)) if out is not None else None
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill, opened(store) as cache:
+        known_damage = 0 if cache is None else len(cache.warnings)
         plan = make_plan(
             clips,
             concepts,
@@ -191,7 +192,7 @@ def run_tcav(
                 n_class_groups=len(set(class_groups)),
                 diagnostics=trusted,
             )
-        damaged = () if cache is None else tuple(cache.warnings)
+        damaged = () if cache is None else tuple(cache.warnings[known_damage:])
         if folder is not None:
             accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
             save_cavs(folder / "cavs.safetensors", cavs_of(recorder, comparisons, grams, settings.cav, accuracy))

@@ -16,9 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from video_tcav.tcav.activation_store.database import cannot_write
+from video_tcav.tcav.activation_store.database import BLOCKS, cannot_write
 
-FOLDER = "blocks"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 _NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
@@ -72,7 +71,7 @@ def write_block(folder: Path, layers: Mapping[str, Tensor]) -> Block:
         OutputError: if the disk is full or the folder cannot be written to; nothing is left behind.
     """
     token = secrets.token_hex(16)
-    unfinished, path = folder / FOLDER / f".new-{token}.tmp", folder / FOLDER / f"{token}.safetensors"
+    unfinished, path = folder / BLOCKS / f".new-{token}.tmp", folder / BLOCKS / f"{token}.safetensors"
     try:
         unfinished.parent.mkdir(exist_ok=True)
         save_file(dict(layers), unfinished, metadata={"content": "video-tcav activations"})
@@ -102,7 +101,7 @@ def write_block(folder: Path, layers: Mapping[str, Tensor]) -> Block:
 
 def block_path(folder: Path, name: str) -> Path | None:
     """Where a block lies; `None` for a name that is none, and could lead out of the store."""
-    return folder / FOLDER / name if _NAME.fullmatch(name) else None
+    return folder / BLOCKS / name if _NAME.fullmatch(name) else None
 
 
 def fault(path: Path | None, size: int, header: bytes, parts: Mapping[str, tuple[int, int, bytes]]) -> str:
@@ -134,7 +133,7 @@ def fault(path: Path | None, size: int, header: bytes, parts: Mapping[str, tuple
 def files(folder: Path) -> Iterator[Path]:
     """All files that are or were to become blocks."""
     with suppress(OSError):
-        for path in (folder / FOLDER).iterdir():
+        for path in (folder / BLOCKS).iterdir():
             if _NAME.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name):
                 yield path
 

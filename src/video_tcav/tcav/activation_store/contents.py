@@ -57,15 +57,23 @@ class Contents:
 
     def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
         """A small fact that all runs must share, made by the first that needs it."""
-        rows = self._database.read("SELECT value FROM facts WHERE key = ?", [key])
-        if not rows:
-            value = make()
-            if self._read_only:
-                return value
+        known = self._fact(key)
+        if known is not None:
+            return known
+        value = make()
+        if not self._read_only:
             with self._database.transaction() as connection:
-                connection.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (key, json.dumps(value)))
-            rows = self._database.read("SELECT value FROM facts WHERE key = ?", [key])
-        return json.loads(rows[0]["value"])
+                known = self._fact(key)  # another process may have been first
+                if known is None:
+                    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, json.dumps(value)))
+        return value if known is None else known
+
+    def _fact(self, key: bytes) -> Any:
+        rows = self._database.read("SELECT value FROM facts WHERE key = ?", [key])
+        try:
+            return json.loads(rows[0]["value"]) if rows else None
+        except ValueError:
+            return None
 
 
 def _signature(path: Path) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 from video_tcav.core.errors import OutputError, StoreError
 
 FILE_NAME = "store.sqlite"
+BLOCKS = "blocks"
 VERSION = 1
 MOST_PARAMETERS = 500
 
-_BLOCKS = "blocks"
 _BUSY_S = 60.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -29,6 +29,7 @@ CREATE TABLE blocks (
     clips INTEGER NOT NULL,  -- rows of each tensor; copies of one clip have one row in `rows`
     bytes INTEGER NOT NULL,
     header BLOB NOT NULL,  -- digest of what stands before the first tensor
+    entry BLOB NOT NULL,  -- digest of its lines in `parts` and `rows`: SQLite would not notice a flipped bit
     used_s REAL NOT NULL
 );
 CREATE TABLE parts (
@@ -48,7 +49,8 @@ CREATE TABLE rows (
     PRIMARY KEY (key, block)
 ) WITHOUT ROWID;
 CREATE INDEX rows_by_block ON rows (block);
-CREATE TABLE sources (key BLOB PRIMARY KEY, clips INTEGER NOT NULL, still INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE sources (key BLOB PRIMARY KEY, clips INTEGER NOT NULL, still INTEGER NOT NULL, proof BLOB NOT NULL)
+    WITHOUT ROWID;
 CREATE TABLE facts (key BLOB PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE files (path TEXT PRIMARY KEY, signature TEXT NOT NULL, digest TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -149,12 +151,8 @@ def check_new(folder: Path, *, create: bool) -> None:
         raise StoreError(f"`store` must be a folder with {FILE_NAME}. Got {folder}, which has none. Check the path.")
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"`store` must be a folder. Got {folder}, a file. Give another place.")
-    others = (
-        [path for path in folder.iterdir() if not path.name.startswith(("store.", ".store."))]
-        if folder.exists()
-        else []
-    )
-    if [path for path in others if path.name != _BLOCKS]:
+    inside = list(folder.iterdir()) if folder.exists() else []
+    if any(path.name != BLOCKS and not path.name.startswith(("store.", ".store.")) for path in inside):
         raise StoreError(
             f"`store` must be an activation store, or a new or empty folder. Got {folder}, which holds other files. "
             "Give a folder of its own."

@@ -1,10 +1,12 @@
 """Rows in the index: which block holds which clip, at which layers."""
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 from video_tcav.core.errors import StoreError
 from video_tcav.tcav.activation_store.blocks import DTYPES, Block, Part, block_path
@@ -48,26 +50,44 @@ def insert_block(
     targets: Sequence[float] | None,
 ) -> int:
     """Enter a block, its parts and its rows; returns its number."""
+    values = [None] * len(keys) if targets is None else targets
+    first = {key: row for row, key in reversed(list(enumerate(keys)))}  # copies have one key
+    rows = [(key, row, values[row]) for key, row in first.items()]
+    parts = [(layer, part.offset, part.width, part.dtype, part.digest) for layer, part in block.parts.items()]
     number = connection.execute(
-        "INSERT INTO blocks (name, model, model_digest, space, role, clips, bytes, header, used_s) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (block.name, *astuple(about), len(keys), block.bytes, block.header, time.time()),
+        "INSERT INTO blocks (name, model, model_digest, space, role, clips, bytes, header, entry, used_s) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (block.name, *astuple(about), len(keys), block.bytes, block.header, entry_digest(parts, rows), time.time()),
     ).lastrowid
     assert number is not None
+    connection.executemany("INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?)", [(number, *part) for part in parts])
     connection.executemany(
-        "INSERT INTO parts VALUES (?, ?, ?, ?, ?, ?)",
-        [(number, layer, part.offset, part.width, part.dtype, part.digest) for layer, part in block.parts.items()],
+        "INSERT INTO rows VALUES (?, ?, ?, ?)", [(key, number, row, value) for key, row, value in rows]
     )
-    values = [None] * len(keys) if targets is None else targets
-    rows = [(key, number, row, value) for row, (key, value) in enumerate(zip(keys, values, strict=True))]
-    connection.executemany("INSERT OR IGNORE INTO rows VALUES (?, ?, ?, ?)", rows)  # copies have one key
     return number
+
+
+def entry_digest(parts: Iterable[Sequence[Any]], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Digest of what the index says of a block: `(layer, offset, width, dtype, digest)`, and `(key, row, target)`."""
+    lines = [sorted(map(repr, map(tuple, some))) for some in (parts, rows)]
+    return hashlib.blake2b(repr(lines).encode(), digest_size=16).digest()
 
 
 def insert_sources(connection: sqlite3.Connection, sources: Mapping[bytes, tuple[int, bool]]) -> None:
     """Enter how many clips sources have, and whether they are stills."""
-    rows = [(key, clips, int(still)) for key, (clips, still) in sources.items()]
-    connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?)", rows)
+    rows = [(key, clips, int(still), _proof(key, clips, still)) for key, (clips, still) in sources.items()]
+    connection.executemany("INSERT OR REPLACE INTO sources VALUES (?, ?, ?, ?)", rows)
+
+
+def find_sources(database: Database, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
+    """How many clips sources have, and whether they are stills; of those that are known."""
+    rows = database.read_many("SELECT * FROM sources WHERE key IN ({})", list(dict.fromkeys(keys)))
+    found = {row["key"]: (row["clips"], bool(row["still"]), row["proof"]) for row in rows}
+    return {key: (clips, still) for key, (clips, still, proof) in found.items() if proof == _proof(key, clips, still)}
+
+
+def _proof(key: bytes, clips: int, still: bool) -> bytes:
+    return hashlib.blake2b(repr((key, clips, bool(still))).encode(), digest_size=16).digest()
 
 
 def place_of(folder: Path, row: sqlite3.Row) -> FileRow:

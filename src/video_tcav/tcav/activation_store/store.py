@@ -21,6 +21,7 @@ from video_tcav.tcav.activation_store.lock import FolderLock
 from video_tcav.tcav.activation_store.rows import (
     About,
     find_rows,
+    find_sources,
     insert_block,
     insert_sources,
     missing_layers,
@@ -203,8 +204,7 @@ class ActivationStore:
 
     def sources(self, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
         """How many clips sources have, and whether they are stills; of those that are known."""
-        found = self._database.read_many("SELECT * FROM sources WHERE key IN ({})", list(dict.fromkeys(keys)))
-        return {row["key"]: (row["clips"], bool(row["still"])) for row in found}
+        return find_sources(self._database, keys)
 
     def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
         """A small fact that all runs must share, made by the first that needs it: any JSON value."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from video_tcav.core.progress import progress_bar
 from video_tcav.tcav.activation_store.blocks import DTYPES, block_path, fault, files
-from video_tcav.tcav.activation_store.blocks import FOLDER as BLOCKS
-from video_tcav.tcav.activation_store.database import FILE_NAME, Database
+from video_tcav.tcav.activation_store.database import BLOCKS, FILE_NAME, Database
+from video_tcav.tcav.activation_store.rows import entry_digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,10 +130,21 @@ def fault_of(folder: Path, database: Database, block: int, layers: Sequence[str]
     rows = database.read("SELECT * FROM blocks WHERE id = ?", [block])
     if not rows:
         return "a block was dropped by another process"
-    parts = {}
-    for part in database.read("SELECT * FROM parts WHERE block = ?", [block]):
-        if part["layer"] in layers:
-            length = rows[0]["clips"] * part["width"] * DTYPES[part["dtype"]].itemsize
-            parts[part["layer"]] = (part["offset"], length, part["digest"])
-    found = fault(block_path(folder, rows[0]["name"]), rows[0]["bytes"], rows[0]["header"], parts)
-    return f"{rows[0]['name']} {found}" if found else ""
+    name = rows[0]["name"]
+    parts = database.read("SELECT layer, offset, width, dtype, digest FROM parts WHERE block = ?", [block])
+    if (
+        entry_digest(parts, database.read("SELECT key, row, target FROM rows WHERE block = ?", [block]))
+        != rows[0]["entry"]
+    ):
+        return f"{name} has a changed entry in the index"
+    wanted = {
+        part["layer"]: (
+            part["offset"],
+            rows[0]["clips"] * part["width"] * DTYPES[part["dtype"]].itemsize,
+            part["digest"],
+        )
+        for part in parts
+        if part["layer"] in layers
+    }
+    found = fault(block_path(folder, name), rows[0]["bytes"], rows[0]["header"], wanted)
+    return f"{name} {found}" if found else ""
