@@ -18,6 +18,7 @@ from video_tcav.proposals.detector import Detections, Detector, check_labels, cl
 
 MOTION = "motion"
 _SIDE_PX = 128  # of the pictures that are compared: fine detail is noise here
+_BLUR_PX = 0.8  # standard deviation
 _BLOCK_FRAMES = 64
 _SHAKE = 0.05  # of the picture's side, to either side
 _LEAST_CHANGE = 8  # grey levels
@@ -84,7 +85,9 @@ def _detect(frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
     scale = min(1.0, _SIDE_PX / min(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = [
-        cv2.GaussianBlur(cv2.resize(frame.permute(1, 2, 0).numpy(), size, interpolation=cv2.INTER_AREA), (0, 0), 1.0)
+        cv2.GaussianBlur(
+            cv2.resize(frame.permute(1, 2, 0).numpy(), size, interpolation=cv2.INTER_AREA), (0, 0), _BLUR_PX
+        )
         for frame in frames
     ]
     shifts = shake_of(small)
