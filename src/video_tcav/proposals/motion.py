@@ -68,6 +68,7 @@ class MotionDetector(Detector):
     """What moves, with the label `motion`; the same frames give the same boxes."""
 
     every_frame = True
+    side_px = _SIDE_PX
 
     def __init__(self, *, labels: Sequence[str] | None = None) -> None:
         check_labels(labels, (MOTION,), MOTION)

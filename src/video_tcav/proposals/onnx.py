@@ -65,6 +65,7 @@ class OnnxDetector(Detector):
             )
         height, width = (side if isinstance(side, int) else _FREE_SIZE for side in shape[2:])
         self._size = height, width
+        self.side_px = max(height, width)
         try:
             trial = self._run(np.full((1, 3, *self._size), GREY, np.float32))
         except Exception as reason:  # onnxruntime has types of its own, and an export may want more than pictures

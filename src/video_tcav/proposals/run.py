@@ -20,6 +20,7 @@ from video_tcav.proposals.grouping import Grouping, check_grouping, group_clips,
 from video_tcav.proposals.ledger import Done, Ledger
 from video_tcav.proposals.motion import MOTION
 from video_tcav.proposals.parse import parse_detector
+from video_tcav.proposals.reading import SecondReading
 from video_tcav.proposals.settings import Proposals, Settings, Skipped, Tally
 from video_tcav.proposals.storing import VideoStore, concept_of
 from video_tcav.proposals.stretches import stretches
@@ -33,6 +34,10 @@ class _Video:
     path: Path
     digest: str
     timeline: Timeline
+
+    @property
+    def source(self) -> VideoSource:
+        return VideoSource(path=self.path, kind="frames" if self.path.is_dir() else "video")
 
 
 def propose(
@@ -130,15 +135,7 @@ def _propose(
     with progress_bar("proposing (frames)", total, visible=progress) as advance:
         for number, video in enumerate(videos):
             quota = math.ceil(left / (len(videos) - number))
-            store = VideoStore(
-                bank=bank,
-                settings=settings,
-                path=str(video.path.absolute()),
-                digest=video.digest,
-                quota=quota,
-                tally=tally,
-            )
-            left -= _one_video(video, store, ledger, tally, advance)
+            left -= _one_video(video, _store(video, bank, settings, quota, tally), ledger, tally, advance)
     groups = _group(bank, settings, group) if settings.embedder and group != "none" else {}
     return Proposals(
         counts=tally.counts(),
@@ -167,6 +164,18 @@ def _readable(sources: Sequence[VideoSource], tally: Tally) -> list[_Video]:
     return list(found.values())
 
 
+def _store(video: _Video, bank: ConceptBank, settings: Settings, quota: int, tally: Tally) -> VideoStore:
+    return VideoStore(
+        bank=bank,
+        settings=settings,
+        path=str(video.path.absolute()),
+        digest=video.digest,
+        frames=SecondReading(video.source, video.timeline),
+        quota=quota,
+        tally=tally,
+    )
+
+
 def _one_video(video: _Video, store: VideoStore, ledger: Ledger, tally: Tally, advance: Advance) -> int:
     """Go through one video; how many clips of it are in the bank."""
     settings, count = store.settings, len(video.timeline.timestamps_s)
@@ -177,10 +186,10 @@ def _one_video(video: _Video, store: VideoStore, ledger: Ledger, tally: Tally, a
         advance(count)
         return len(done.tubes) * len(settings.kinds)
     seen_before = tally.detector_frames
-    source = VideoSource(path=video.path, kind="frames" if video.path.is_dir() else "video")
     through = 0
+    frames = iter_frames(video.source, timeline=video.timeline)
     try:
-        for stretch in stretches(iter_frames(source, timeline=video.timeline), video.timeline.timestamps_s):
+        for stretch in stretches(frames, video.timeline.timestamps_s, side_px=settings.detector_side_px):
             found = find_tubes(stretch, settings, tally)
             store.store(stretch, found, len(stretch.frames) / max(1, count - stretch.first))
             through += len(stretch.frames)
@@ -189,6 +198,9 @@ def _one_video(video: _Video, store: VideoStore, ledger: Ledger, tally: Tally, a
         tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
         advance(count - through)
         return store.clips
+    finally:
+        frames.close()
+        store.frames.close()
     ledger.note(
         video.digest,
         Done(
