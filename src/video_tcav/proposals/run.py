@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from video_tcav.concepts import BankClip, ConceptBank, as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, MediaError
@@ -53,6 +55,7 @@ def propose(
     group: Grouping = "hdbscan",
     negatives: bool = False,
     threads: int = 2,
+    device: str | torch.device = "auto",
     seed: int = 0,
     progress: bool = False,
     **settings: Any,
@@ -74,6 +77,7 @@ def propose(
         group: how groups are found; only with `embed`.
         negatives: whether to propose places without each label, as "not LABEL".
         threads: of an ONNX detector.
+        device: where a torchvision or Hugging Face detector runs; `auto` takes the first GPU that there is.
         seed: of every random draw.
         progress: whether to show a bar.
         settings: further fields of `Settings`: `kinds`, `piece_s`, `pad`, `side_px`, `start_score`, ...
@@ -100,7 +104,7 @@ def propose(
             f"`videos` must be whole videos. Got a segment, {cut.key}. Give the files themselves: proposals cut them."
         )
     check_tracker()
-    found = parse_detector(detector, labels, threads=threads) if isinstance(detector, str) else detector
+    found = parse_detector(detector, labels, threads=threads, device=device) if isinstance(detector, str) else detector
     detectors = (found, parse_detector(MOTION)) if motion and found.name != MOTION else (found,)
     chosen = Settings(
         detectors=detectors,
@@ -230,9 +234,14 @@ def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, 
         members = [clip for clip, own in zip(clips, numbers, strict=True) if own == number]
         name = _free_name(concept_of(group_name([clip.origin for clip in members])), taken | set(made))
         tubes = {clip.tube for clip in members}
-        versions = [clip.id for clip in bank.clips(verdict="open") if clip.tube in tubes and _is_unsorted(clip)]
-        bank.move(versions, name)
-        made[name] = len(tubes)
+        versions = [clip for clip in bank.clips(verdict="open") if clip.tube in tubes and _is_unsorted(clip)]
+        moved = {
+            clip
+            for concept in {clip.concept for clip in versions}
+            for clip in bank.sort_open([one.id for one in versions if one.concept == concept], name, expected=concept)
+        }
+        if moved:
+            made[name] = len({clip.tube for clip in versions if clip.id in moved})
     return made
 
 
