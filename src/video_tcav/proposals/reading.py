@@ -63,7 +63,7 @@ class SecondReading:
         first, end = min(tube.first for tube in tubes), max(tube.end for tube in tubes)
         sizes = [crop_size(path, side_px) for path in paths]
         crops = [np.empty((len(path), size, size, 3), np.uint8) for path, size in zip(paths, sizes, strict=True)]
-        kept: list[np.ndarray] = []
+        kept = np.empty((0, 0, 0, 3), np.uint8)
         for at, frame in self._between(offset + first, offset + end):
             picture = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
             for tube, path, crop in zip(tubes, paths, crops, strict=True):
@@ -71,11 +71,14 @@ class SecondReading:
                 if 0 <= place < len(path):
                     crop[place] = square(picture, path[place], crop.shape[1])
             if whole:
-                kept.append(shrunk(picture, side_px))
+                small = shrunk(picture, side_px)
+                if not len(kept):
+                    kept = np.empty((end - first, *small.shape), np.uint8)
+                kept[at - offset - first] = small
         return Pictures(
             first=first,
             crops=[torch.from_numpy(crop).permute(0, 3, 1, 2) for crop in crops],
-            whole=torch.from_numpy(np.stack(kept)).permute(0, 3, 1, 2) if kept else torch.empty(0, 3, 0, 0).byte(),
+            whole=torch.from_numpy(kept).permute(0, 3, 1, 2),
         )
 
     def _between(self, first: int, end: int) -> Iterator[tuple[int, UInt8[Tensor, "3 height width"]]]:

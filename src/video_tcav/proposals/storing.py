@@ -15,7 +15,7 @@ from video_tcav.proposals.embedding import SAME, nearest_cosine, thumbnails
 from video_tcav.proposals.finding import Found, quality_of
 from video_tcav.proposals.grouping import varied_order
 from video_tcav.proposals.negatives import negative_tube
-from video_tcav.proposals.reading import SecondReading, evenly
+from video_tcav.proposals.reading import Pictures, SecondReading, evenly
 from video_tcav.proposals.settings import Settings, Tally
 from video_tcav.proposals.stretches import Stretch
 from video_tcav.proposals.tracking import Tube
@@ -31,7 +31,8 @@ class _Piece:
     Attributes:
         tube: the piece, frame by frame of the video.
         crop: what follows it.
-        whole: the whole pictures, made smaller; empty if no version shows them.
+        pictures: what it was cut out with.
+        shown: which frames of the tube the crop shows.
         boxes: one for each frame of the crop, in pixels of the video.
         times_s: when each of these is on display in the video.
         until_s: when the last one goes.
@@ -39,10 +40,16 @@ class _Piece:
 
     tube: Tube
     crop: Tensor
-    whole: Tensor
+    pictures: Pictures
+    shown: np.ndarray
     boxes: np.ndarray
     times_s: np.ndarray
     until_s: float
+
+    def whole(self) -> Tensor:
+        """The whole pictures, made smaller; empty if no version shows them."""
+        whole = self.pictures.whole
+        return whole[self.shown + (self.tube.first - self.pictures.first)] if len(whole) else whole
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,12 +144,12 @@ class VideoStore:
         for tube, crop in zip(tubes, pictures.crops, strict=True):
             times_s, until_s = stretch.timestamps_s[tube.first : tube.end], float(ends_s[tube.end - 1])
             shown = evenly(times_s, until_s, fps)
-            whole = pictures.whole[shown + (tube.first - pictures.first)] if len(pictures.whole) else pictures.whole
             pieces.append(
                 _Piece(
                     tube=tube,
                     crop=crop[shown],
-                    whole=whole,
+                    pictures=pictures,
+                    shown=shown,
                     boxes=tube.boxes[shown],
                     times_s=times_s[shown],
                     until_s=until_s,
@@ -163,8 +170,9 @@ class VideoStore:
         concept = concept_of(piece.tube.label)
         kinds: list[Kind] = [kind for kind in self.settings.kinds if not self._has_kind(tube, kind)]
         height, width = stretch.size
-        shrink = np.array([piece.whole.shape[-1] / width, piece.whole.shape[-2] / height] * 2)
-        made = versions(piece.crop, piece.whole, piece.boxes * shrink, kinds=kinds, pad=self.settings.pad)
+        whole = piece.whole()
+        shrink = np.array([whole.shape[-1] / width, whole.shape[-2] / height] * 2)
+        made = versions(piece.crop, whole, piece.boxes * shrink, kinds=kinds, pad=self.settings.pad)
         for kind, (clip, shown) in made.items():
             added = self.bank.add(
                 clip,
