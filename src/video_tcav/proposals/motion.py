@@ -33,6 +33,8 @@ _EDGE = 0.01  # of the changed pixels may lie beyond an edge of the box
 _RIM = 0.4  # of the strongest change around it: less is the blurred rim of a thing, not the thing
 _RIM_PX = 5
 _SWAY_FACTOR = 2.5  # what changes so many times as much as usual, most of the time, is part of a thing all the time
+_BESIDE = 0.25  # of the picture's side: the body of an arm that moves is as near as half of that
+_STAY = 0.7  # of the time
 _LEAST_SWAY = 0.6  # grey levels
 _SAME_THING = 0.03  # of the picture's side: what has moved as near as that, at any time, may be one thing
 _GAP = 0.75  # of the larger part's longer side: parts of one thing are no farther from each other
@@ -138,11 +140,19 @@ def _moving(pictures: Sequence[UInt8[np.ndarray, "height width 3"]], shifts: Int
     changed = strong & np.stack([_is_core(one) for one in change]) & ~_is_shadow(aligned, background) & seen
     usual = np.median(change, axis=0)
     swaying = (usual > max(_LEAST_SWAY, _SWAY_FACTOR * float(np.median(usual)))) & _is_core(usual) & seen.all(0)
-    swaying = cv2.medianBlur(swaying.astype(np.uint8), 3) > 0
+    swaying = _staying(cv2.medianBlur(swaying.astype(np.uint8), 3) > 0, changed)
     ever = changed.any(0)
     things = cv2.connectedComponents(_widened(ever | swaying, _SAME_THING))[1]
     swept = np.bincount(things[ever], minlength=int(things.max()) + 1) / things.size
     return _Moving(changed=changed, swaying=swaying, things=things, swept=swept)
+
+
+def _staying(
+    swaying: Bool[np.ndarray, "height width"], changed: Bool[np.ndarray, "frame height width"]
+) -> Bool[np.ndarray, "height width"]:
+    """What sways beside something that moves there most of the time; not the wall that somebody's light falls on."""
+    beside = np.mean([_widened(one, _BESIDE) for one in changed], axis=0) > _STAY
+    return swaying & beside
 
 
 def _shifted(
