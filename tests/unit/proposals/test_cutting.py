@@ -20,7 +20,7 @@ def cut(frames, boxes, *, fps, kinds=KINDS, side_px=224):
     crops = [square(one, place, crop_size(path, side_px)) for one, place in zip(pictures, path, strict=True)]
     whole = np.stack([shrunk(np.ascontiguousarray(one), side_px) for one in pictures])
     scale = np.array([whole.shape[2] / frames.shape[-1], whole.shape[1] / frames.shape[-2]] * 2)
-    crop, whole = (torch.from_numpy(np.stack(some)).permute(0, 3, 1, 2) for some in (crops, whole))
+    crop, whole = (torch.from_numpy(some).permute(0, 3, 1, 2) for some in (np.stack(crops), whole))
     return versions(crop, whole, boxes * scale, kinds=kinds)
 
 
