@@ -11,6 +11,8 @@ import video_tcav.proposals as proposals
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 
+_ON_DEVICE = ("torchvision:", "hf:")
+
 
 def propose(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
@@ -71,12 +73,17 @@ def propose(
     `video-tcav studio BANK`.
     """
     own = {"weights": weights, "frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
-    own |= {"classes": classes, "device": None if device == "auto" else device}
+    own |= {"classes": classes}
     alone = [name for name, value in own.items() if value is not None]
     if alone and not embed:
         raise InputError(
             f"`--{alone[0]}` must go with --embed. Got it alone. A detector's weights are part of its name:"
             " torchvision:NAME?weights=FILE."
+        )
+    if device != "auto" and not embed and not detector.startswith(_ON_DEVICE):
+        raise InputError(
+            f"`--device` must go with --embed, or a torchvision: or hf: detector. Got it with {detector}, which runs on"
+            " the CPU. Leave it out."
         )
     labels = [name.strip() for text in label or [] for name in text.split(",") if name.strip()]
     model = options.load(embed, weights, frames, stride, size, mean, std, classes, device) if embed else None
@@ -92,6 +99,7 @@ def propose(
         group=group,
         negatives=negatives,
         threads=threads,
+        device=device,
         seed=seed,
         progress=True,
         kinds=tuple(kind.strip() for kind in versions.split(",") if kind.strip()),

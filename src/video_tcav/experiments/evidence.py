@@ -135,8 +135,9 @@ def _between(one: Found, other: Found, first: Analysis, second: Analysis) -> Evi
     if first.clips == second.clips and sizes[0] == sizes[1]:
         draws = one.bootstrap - other.bootstrap
         error, (low, high) = standard_error(draws, fewest), percentile_interval(draws)
-        permuted = one.null.size > 0
-        p = permutation_p(effect, one.null - other.null) if permuted else two_sided(effect, error, fewest - 1)
+        p = two_sided(effect, error, fewest - 1)
+        if one.null.size:  # labels alone are exchanged there; the other also asks for which class clips were at hand
+            p = max(p, permutation_p(effect, one.null - other.null))
     else:
         error = math.hypot(standard_error(one.bootstrap, fewest), standard_error(other.bootstrap, fewest))
         p = two_sided(effect, error, fewest - 1)

@@ -59,7 +59,7 @@ class ShownClip:
         layer: where the maps are from.
         value: of the target.
         probability: of the class, in [0, 1].
-        why: why it is shown, such as "swing mattered most".
+        why: why it is shown, such as "swing raised it most".
         effects: of each concept at this clip, in units of the target.
         times_s: when each frame is on display.
         frames: as the model saw them, made smaller.
@@ -83,7 +83,7 @@ class ShownClip:
 
 
 def choose(analysis: Analysis, layer: str, count: int) -> list[tuple[int, str, dict[str, float]]]:
-    """Class clips worth seeing: where each concept mattered most, and least, in turn.
+    """Class clips worth seeing: where each concept raised the class most, and where least, in turn.
 
     Returns:
         Index among the analysis' clips, why, and the effect of every concept there.
@@ -92,8 +92,13 @@ def choose(analysis: Analysis, layer: str, count: int) -> list[tuple[int, str, d
     own = [one for one in found if one.result.versus == "random" and one.result.twin == "none"]
     own.sort(key=lambda one: -abs(one.result.effect))
     wanted: list[tuple[int, str]] = []
-    for word, pick in (("most", np.argmax), ("least", np.argmin)):
-        wanted += [(int(pick(one.by_clip)), f"{one.result.concept} mattered {word}") for one in own]
+    for pick, words in (
+        (np.argmax, ("raised it most", "lowered it least")),
+        (np.argmin, ("raised it least", "lowered it most")),
+    ):
+        for one in own:
+            index = int(pick(one.by_clip))
+            wanted.append((index, f"{one.result.concept} {words[int(one.by_clip[index] < 0)]}"))
     reasons: dict[int, str] = {}
     for index, why in wanted:
         reasons[index] = f"{reasons[index]}; {why}" if index in reasons else why

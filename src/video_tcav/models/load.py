@@ -55,7 +55,7 @@ def load_model(
     """
     given = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
     fields = parse_clip_fields(given, source="the options")
-    target = _device(device)
+    target = pick_device(device)
     model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes))
     model.module.to(target)
     return model
@@ -95,7 +95,12 @@ def _checked(model: VideoModel, fields: Mapping[str, Any]) -> VideoModel:
     return model
 
 
-def _device(device: str | torch.device) -> torch.device:
+def pick_device(device: str | torch.device) -> torch.device:
+    """The device of that name; `auto` takes the first GPU that there is.
+
+    Raises:
+        InputError: if it is not here.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

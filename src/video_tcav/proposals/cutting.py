@@ -26,13 +26,16 @@ Frames = UInt8[Tensor, "time 3 height width"]
 
 
 def pieces(tube: Tube, timestamps_s: Float[np.ndarray, " frame"], *, piece_s: float = PIECE_S) -> list[Tube]:
-    """The tube in equal parts of about `piece_s`, so that all clips are alike in length."""
+    """The tube in parts of about `piece_s`, equal in time, so that all clips are alike in length."""
     if piece_s <= 0:
         raise InputError(f"`piece_s` must be positive. Got {piece_s}. 2 is usual.")
     frame_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 0.0
     length_s = float(timestamps_s[tube.end - 1] - timestamps_s[tube.first]) + frame_s
     count = max(1, min(len(tube.boxes), round(length_s / piece_s)))
-    edges = np.linspace(tube.first, tube.end, count + 1).round().astype(int).tolist()
+    times_s = timestamps_s[tube.first : tube.end]
+    cuts_s = times_s[0] + length_s * np.arange(1, count) / count
+    cuts = tube.first + np.searchsorted(times_s, cuts_s - frame_s / 2)
+    edges = sorted({tube.first, *cuts.tolist(), tube.end})
     return [tube.part(first, end) for first, end in pairwise(edges)]
 
 
@@ -60,75 +63,68 @@ def squares(
     return np.concatenate([corner, side[:, None]], axis=1)
 
 
-def cut(
-    frames: Frames,
+def versions(
+    crop: Frames,
+    whole: Frames,
     boxes: Float[np.ndarray, "time 4"],
     *,
-    fps: float,
     kinds: Sequence[Kind] = KINDS,
-    side_px: int = SIDE_PX,
     pad: float = PAD,
 ) -> dict[Kind, tuple[Frames, list[int]]]:
     """The versions of one piece of a tube.
 
     Args:
-        frames: of the piece, whole pictures.
-        boxes: one a frame.
-        fps: frames per second.
+        crop: what follows the tube.
+        whole: the whole pictures; only looked at for the kinds that show them.
+        boxes: one a frame, in pixels of `whole`.
         kinds: which versions.
-        side_px: the longest side of a crop, and of the shorter side of a whole picture; nothing is enlarged more than
-            twice, and whole pictures not at all.
-        pad: how much wider than the box the crop is.
+        pad: how much wider than the box is what shows the thing.
 
     Returns:
         By kind, the clip and which of the frames it shows.
-
-    Raises:
-        InputError: if a version or size is not possible.
     """
-    if unknown := set(kinds) - set(KINDS):
-        raise InputError(f"`kinds` must be of {', '.join(KINDS)}. Got {', '.join(sorted(unknown))}. Choose among them.")
-    if side_px < 16 or not 0 <= pad <= 1:
-        raise InputError(f"`side_px` must be at least 16, `pad` from 0 to 1. Got {side_px}, {pad}. Take 224 and 0.15.")
-    every = list(range(len(frames)))
+    every = list(range(len(crop)))
     found: dict[Kind, tuple[Frames, list[int]]] = {}
-    crop = follow(frames, squares(boxes, (frames.shape[-2], frames.shape[-1]), fps=fps, pad=pad), side_px=side_px)
     if "moving" in kinds:
         found["moving"] = crop, every
     if "still" in kinds:
         best = int(np.argmax([sharpness(picture) for picture in crop]))
         found["still"] = crop[best : best + 1], [best]
     if "focus" in kinds:
-        found["focus"] = greyed(frames, boxes, outside=True, side_px=side_px, pad=pad), every
+        found["focus"] = greyed(whole, boxes, outside=True, pad=pad), every
     if "scene" in kinds:
-        found["scene"] = greyed(frames, boxes, outside=False, side_px=side_px, pad=pad), every
+        found["scene"] = greyed(whole, boxes, outside=False, pad=pad), every
     return found
 
 
-def follow(frames: Frames, path: Int[np.ndarray, "time 3"], *, side_px: int = SIDE_PX) -> Frames:
-    """The squares of a path, all brought to one size: even, at most `side_px` and twice the smallest square."""
-    size = min(side_px, int(MOST_GROWTH * path[:, 2].min())) // 2 * 2
-    crops = np.empty((len(frames), size, size, 3), np.uint8)
-    for crop, frame, (left, top, side) in zip(crops, frames, path.tolist(), strict=True):
-        part = frame[:, top : top + side, left : left + side].permute(1, 2, 0).numpy()
-        crop[:] = _resized(np.ascontiguousarray(part), (size, size))
-    return torch.from_numpy(crops).permute(0, 3, 1, 2)
+def crop_size(path: Int[np.ndarray, "time 3"], side_px: int = SIDE_PX) -> int:
+    """To which size all squares of a path are brought: even, at most `side_px` and twice the smallest square."""
+    return min(side_px, int(MOST_GROWTH * path[:, 2].min())) // 2 * 2
 
 
-def greyed(
-    frames: Frames, boxes: Float[np.ndarray, "time 4"], *, outside: bool, side_px: int = SIDE_PX, pad: float = PAD
-) -> Frames:
+def square(
+    picture: UInt8[np.ndarray, "height width 3"], place: Int[np.ndarray, "3"], size: int
+) -> UInt8[np.ndarray, "size size 3"]:
+    """A square of a picture, given by left, top and side, brought to a size."""
+    left, top, side = place.tolist()
+    return _resized(np.ascontiguousarray(picture[top : top + side, left : left + side]), (size, size))
+
+
+def shrunk(picture: UInt8[np.ndarray, "height width 3"], side_px: int = SIDE_PX) -> np.ndarray:
+    """A whole picture with even sides, the shorter of them at most `side_px`; never enlarged."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, side_px / min(height, width))
+    return _resized(picture, (max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)))
+
+
+def greyed(frames: Frames, boxes: Float[np.ndarray, "time 4"], *, outside: bool, pad: float = PAD) -> Frames:
     """Whole pictures with what is outside the box, or inside it, in neutral grey; the edge is soft."""
     height, width = frames.shape[-2:]
-    scale = min(1.0, side_px / min(height, width))
-    size = max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
-    stretch = np.array([size[0] / width, size[1] / height] * 2)
-    pictures = np.empty((len(frames), size[1], size[0], 3), np.uint8)
-    for picture, frame, box in zip(pictures, frames, boxes * stretch, strict=True):
-        small = _resized(np.ascontiguousarray(frame.permute(1, 2, 0).numpy()), size)
-        inside = _soft_box(box, size, pad)[..., None]
+    pictures = np.empty((len(frames), height, width, 3), np.uint8)
+    for picture, frame, box in zip(pictures, frames, boxes, strict=True):
+        inside = _soft_box(box, (width, height), pad)[..., None]
         shown = inside if outside else 1 - inside
-        picture[:] = np.rint(shown * small + (1 - shown) * GREY).astype(np.uint8)
+        picture[:] = np.rint(shown * frame.permute(1, 2, 0).numpy() + (1 - shown) * GREY).astype(np.uint8)
     return torch.from_numpy(pictures).permute(0, 3, 1, 2)
 
 

@@ -39,11 +39,14 @@ class Detector(ABC):
     Attributes:
         name: the spec that it was made by.
         every_frame: whether it must see all frames of a shot in their order, because it goes by what changes.
+        side_px: shorter side of the frames beyond which it sees no more, so that it may be given smaller ones; `None` if
+            it wants them as they are.
         settings: what else decides about its answers; kept with each clip.
     """
 
     name: str
     every_frame: bool = False
+    side_px: int | None = None
     settings: Mapping[str, Any]
 
     @abstractmethod

@@ -41,7 +41,7 @@ def find_tubes(stretch: Stretch, settings: Settings, tally: Tally) -> Found:
     for detector in settings.detectors:
         sampled = sampled_frames(stretch.timestamps_s, detector, settings.every_s)
         started = time.perf_counter()
-        detections = detector.detect(stretch.frames[sampled])
+        detections = [_enlarged(one, stretch) for one in detector.detect(stretch.frames[sampled])]
         tally.detector_s += time.perf_counter() - started
         tally.detector_frames += len(sampled)
         _keep_weak(weak, detections, sampled)
@@ -78,6 +78,13 @@ def quality_of(tube: Tube, width: int) -> float:
     at_border = (tube.boxes[:, [0, 2]] <= 1).any(1) | (tube.boxes[:, [0, 2]] >= width - 1).any(1)
     whole = 1 - 0.3 * float(at_border.mean())
     return tube.score * tube.found * large * whole
+
+
+def _enlarged(found: Detections, stretch: Stretch) -> Detections:
+    """What was found in smaller frames, in pixels of the video."""
+    across, down = stretch.size[1] / stretch.frames.shape[-1], stretch.size[0] / stretch.frames.shape[-2]
+    boxes = found.boxes * np.array([across, down, across, down], np.float32)
+    return Detections(boxes=boxes, scores=found.scores, labels=found.labels)
 
 
 def _keep_weak(weak: dict[str, list], detections: Sequence[Detections], sampled: np.ndarray) -> None:

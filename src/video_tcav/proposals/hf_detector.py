@@ -14,7 +14,9 @@ from torchvision.ops import batched_nms
 
 from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
 from video_tcav.models.hf_preprocess import quiet
+from video_tcav.models.load import pick_device
 from video_tcav.models.record import untouched
+from video_tcav.models.video_model import state_digest
 from video_tcav.proposals.detector import Detections, Detector, clipped
 
 try:
@@ -30,13 +32,15 @@ _OVERLAP = 0.5
 class HuggingFaceDetector(Detector):
     """A detector that takes its labels as free text."""
 
-    def __init__(self, source: str, *, labels: Sequence[str] | None, device: str | torch.device = "cpu") -> None:
+    side_px = 1024  # more than any of the families' processors keep
+
+    def __init__(self, source: str, *, labels: Sequence[str] | None, device: str | torch.device = "auto") -> None:
         """Load the model and its processor; never runs code that comes with them.
 
         Args:
             source: hub id, or folder with config.json.
             labels: what to find, each in a few words.
-            device: where it runs.
+            device: where it runs; `auto` takes the first GPU that there is.
 
         Raises:
             MissingExtraError: without transformers.
@@ -53,12 +57,12 @@ class HuggingFaceDetector(Detector):
                 " Write, for example, --label 'tennis racket'."
             )
         self.name = f"hf:{source if not Path(source).exists() else Path(source).resolve().name}"
+        self._device = pick_device(device)
         with quiet():
             self.family = _family(source)
             self._processor, self._module = _load(source)
-        self._module.eval().to(device)
-        self._device = torch.device(device)
-        self.settings = {"family": self.family}
+        self.settings = {"family": self.family, "weights_digest": state_digest(self._module)}
+        self._module.eval().to(self._device)
 
     def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
         """One frame after the other."""

@@ -1,6 +1,7 @@
 """YOLOX and other YOLO-style exports, run by onnxruntime."""
 
 import ast
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class OnnxDetector(Detector):
             )
         height, width = (side if isinstance(side, int) else _FREE_SIZE for side in shape[2:])
         self._size = height, width
+        self.side_px = max(height, width)
         try:
             trial = self._run(np.full((1, 3, *self._size), GREY, np.float32))
         except Exception as reason:  # onnxruntime has types of its own, and an export may want more than pictures
@@ -82,7 +84,12 @@ class OnnxDetector(Detector):
         self._layout: Layout = layout
         self._names = _class_names(Path(path), classes, self._session, layout.classes)
         self._wanted = set(check_labels(labels, self._names, self.name))
-        self.settings = {"digest": file_digest(path), "layout": layout.kind, "size": list(self._size)}
+        self.settings = {
+            "digest": file_digest(path),
+            "layout": layout.kind,
+            "size": list(self._size),
+            "names_digest": hashlib.sha256("\n".join(self._names).encode()).hexdigest(),
+        }
 
     def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
         """One frame after the other, at the size of the export."""

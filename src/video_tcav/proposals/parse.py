@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import torch
+
 from video_tcav.core.errors import InputError
 from video_tcav.proposals.detector import Detector
 from video_tcav.proposals.hf_detector import HuggingFaceDetector
@@ -10,16 +12,19 @@ from video_tcav.proposals.onnx import OnnxDetector
 from video_tcav.proposals.torchvision_detector import TorchvisionDetector
 
 
-def parse_detector(spec: str, labels: Sequence[str] | None = None, *, threads: int = 2) -> Detector:
+def parse_detector(
+    spec: str, labels: Sequence[str] | None = None, *, threads: int = 2, device: str | torch.device = "auto"
+) -> Detector:
     """The detector that a spec names.
 
     Args:
         spec: `onnx:FILE` (`?classes=FILE`), `torchvision:NAME` (`?weights=FILE`), `hf:ID` or `hf:FOLDER`, or `motion`.
         labels: what to find; everything that it knows if not given. Free text for `hf:`, which needs some.
         threads: of onnxruntime.
+        device: where torchvision's and Hugging Face's detectors run; `auto` takes the first GPU that there is.
 
     Raises:
-        InputError: for a spec or label that is not known.
+        InputError: for a spec, label or device that is not known.
         MissingExtraError: if what it needs is not installed.
         ModelError: if it is no detector.
         WeightsError: if its weights cannot be read safely.
@@ -41,5 +46,5 @@ def parse_detector(spec: str, labels: Sequence[str] | None = None, *, threads: i
     if scheme == "onnx":
         return OnnxDetector(place, classes=value or None, labels=labels, threads=threads)
     if scheme == "torchvision":
-        return TorchvisionDetector(place, weights=value or None, labels=labels)
-    return HuggingFaceDetector(place, labels=labels)
+        return TorchvisionDetector(place, weights=value or None, labels=labels, device=device)
+    return HuggingFaceDetector(place, labels=labels, device=device)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from video_tcav.concepts import BankClip, ConceptBank, as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, MediaError
@@ -20,6 +22,7 @@ from video_tcav.proposals.grouping import Grouping, check_grouping, group_clips,
 from video_tcav.proposals.ledger import Done, Ledger
 from video_tcav.proposals.motion import MOTION
 from video_tcav.proposals.parse import parse_detector
+from video_tcav.proposals.reading import SecondReading
 from video_tcav.proposals.settings import Proposals, Settings, Skipped, Tally
 from video_tcav.proposals.storing import VideoStore, concept_of
 from video_tcav.proposals.stretches import stretches
@@ -33,6 +36,10 @@ class _Video:
     path: Path
     digest: str
     timeline: Timeline
+
+    @property
+    def source(self) -> VideoSource:
+        return VideoSource(path=self.path, kind="frames" if self.path.is_dir() else "video")
 
 
 def propose(
@@ -48,6 +55,7 @@ def propose(
     group: Grouping = "hdbscan",
     negatives: bool = False,
     threads: int = 2,
+    device: str | torch.device = "auto",
     seed: int = 0,
     progress: bool = False,
     **settings: Any,
@@ -69,6 +77,7 @@ def propose(
         group: how groups are found; only with `embed`.
         negatives: whether to propose places without each label, as "not LABEL".
         threads: of an ONNX detector.
+        device: where a torchvision or Hugging Face detector runs; `auto` takes the first GPU that there is.
         seed: of every random draw.
         progress: whether to show a bar.
         settings: further fields of `Settings`: `kinds`, `piece_s`, `pad`, `side_px`, `start_score`, ...
@@ -95,7 +104,7 @@ def propose(
             f"`videos` must be whole videos. Got a segment, {cut.key}. Give the files themselves: proposals cut them."
         )
     check_tracker()
-    found = parse_detector(detector, labels, threads=threads) if isinstance(detector, str) else detector
+    found = parse_detector(detector, labels, threads=threads, device=device) if isinstance(detector, str) else detector
     detectors = (found, parse_detector(MOTION)) if motion and found.name != MOTION else (found,)
     chosen = Settings(
         detectors=detectors,
@@ -130,15 +139,7 @@ def _propose(
     with progress_bar("proposing (frames)", total, visible=progress) as advance:
         for number, video in enumerate(videos):
             quota = math.ceil(left / (len(videos) - number))
-            store = VideoStore(
-                bank=bank,
-                settings=settings,
-                path=str(video.path.absolute()),
-                digest=video.digest,
-                quota=quota,
-                tally=tally,
-            )
-            left -= _one_video(video, store, ledger, tally, advance)
+            left -= _one_video(video, _store(video, bank, settings, quota, tally), ledger, tally, advance)
     groups = _group(bank, settings, group) if settings.embedder and group != "none" else {}
     return Proposals(
         counts=tally.counts(),
@@ -167,6 +168,18 @@ def _readable(sources: Sequence[VideoSource], tally: Tally) -> list[_Video]:
     return list(found.values())
 
 
+def _store(video: _Video, bank: ConceptBank, settings: Settings, quota: int, tally: Tally) -> VideoStore:
+    return VideoStore(
+        bank=bank,
+        settings=settings,
+        path=str(video.path.absolute()),
+        digest=video.digest,
+        frames=SecondReading(video.source, video.timeline),
+        quota=quota,
+        tally=tally,
+    )
+
+
 def _one_video(video: _Video, store: VideoStore, ledger: Ledger, tally: Tally, advance: Advance) -> int:
     """Go through one video; how many clips of it are in the bank."""
     settings, count = store.settings, len(video.timeline.timestamps_s)
@@ -177,10 +190,10 @@ def _one_video(video: _Video, store: VideoStore, ledger: Ledger, tally: Tally, a
         advance(count)
         return len(done.tubes) * len(settings.kinds)
     seen_before = tally.detector_frames
-    source = VideoSource(path=video.path, kind="frames" if video.path.is_dir() else "video")
     through = 0
+    frames = iter_frames(video.source, timeline=video.timeline)
     try:
-        for stretch in stretches(iter_frames(source, timeline=video.timeline), video.timeline.timestamps_s):
+        for stretch in stretches(frames, video.timeline.timestamps_s, side_px=settings.detector_side_px):
             found = find_tubes(stretch, settings, tally)
             store.store(stretch, found, len(stretch.frames) / max(1, count - stretch.first))
             through += len(stretch.frames)
@@ -189,6 +202,9 @@ def _one_video(video: _Video, store: VideoStore, ledger: Ledger, tally: Tally, a
         tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
         advance(count - through)
         return store.clips
+    finally:
+        frames.close()
+        store.frames.close()
     ledger.note(
         video.digest,
         Done(
@@ -218,9 +234,14 @@ def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, 
         members = [clip for clip, own in zip(clips, numbers, strict=True) if own == number]
         name = _free_name(concept_of(group_name([clip.origin for clip in members])), taken | set(made))
         tubes = {clip.tube for clip in members}
-        versions = [clip.id for clip in bank.clips(verdict="open") if clip.tube in tubes and _is_unsorted(clip)]
-        bank.move(versions, name)
-        made[name] = len(tubes)
+        versions = [clip for clip in bank.clips(verdict="open") if clip.tube in tubes and _is_unsorted(clip)]
+        moved = {
+            clip
+            for concept in {clip.concept for clip in versions}
+            for clip in bank.sort_open([one.id for one in versions if one.concept == concept], name, expected=concept)
+        }
+        if moved:
+            made[name] = len({clip.tube for clip in versions if clip.id in moved})
     return made
 
 

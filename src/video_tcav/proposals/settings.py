@@ -13,7 +13,7 @@ from video_tcav.proposals.cutting import PAD, PIECE_S, SIDE_PX
 from video_tcav.proposals.detector import Detector
 from video_tcav.proposals.embedding import ClipEmbedder
 
-_METHOD = 1  # to be raised where the same settings give other clips
+_METHOD = 2  # to be raised where the same settings give other clips
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +68,13 @@ class Settings:
             raise InputError(
                 f"`side_px` must be at least 16, `pad` from 0 to 1. Got {self.side_px}, {self.pad}. Take 224 and 0.15."
             )
+
+    @property
+    def detector_side_px(self) -> int | None:
+        """Shorter side of the frames that every detector is content with; `None` if one wants them as they are."""
+        sides = [detector.side_px for detector in self.detectors]
+        known = [side for side in sides if side is not None]
+        return max(known) if len(known) == len(sides) else None
 
     def facts(self) -> dict[str, Any]:
         """All that decides which clips are proposed."""

@@ -11,7 +11,9 @@ from torchvision.models import detection as detection_models
 from torchvision.models import get_model, get_model_weights, list_models
 
 from video_tcav.core.errors import InputError, WeightsError
+from video_tcav.models.load import pick_device
 from video_tcav.models.record import untouched
+from video_tcav.models.video_model import state_digest
 from video_tcav.models.weights import Weights, fit_weights, read_weights
 from video_tcav.proposals.detector import Detections, Detector, check_labels, clipped
 
@@ -33,7 +35,7 @@ class TorchvisionDetector(Detector):
         *,
         weights: str | None = None,
         labels: Sequence[str] | None = None,
-        device: str | torch.device = "cpu",
+        device: str | torch.device = "auto",
     ) -> None:
         """Build it and load its weights.
 
@@ -41,7 +43,7 @@ class TorchvisionDetector(Detector):
             architecture: as torchvision calls it.
             weights: name of published weights (`COCO_V1`), or a file of tensors; the published ones if not given.
             labels: which classes to find; all if not given.
-            device: where it runs.
+            device: where it runs; `auto` takes the first GPU that there is.
 
         Raises:
             InputError: if there is no such detector, or a label is not its own.
@@ -57,12 +59,16 @@ class TorchvisionDetector(Detector):
         self._names = tuple(next(iter(published)).meta["categories"])
         known = [name for name in self._names if name not in ("__background__", "N/A")]
         self._wanted = set(check_labels(labels, known, self.name))  # before a long download
+        self._device = pick_device(device)
         content = _read(published, weights or "DEFAULT")
         self._module = _build(architecture, len(self._names))
         fit_weights(self._module, content)
-        self._module.eval().to(device)
-        self._device = torch.device(device)
-        self.settings = {"weights": Path(weights).name if weights else "DEFAULT"}
+        self.side_px = _side_px(self._module)
+        self.settings = {
+            "weights": Path(weights).name if weights else "DEFAULT",
+            "weights_digest": state_digest(self._module),  # another training may have the same name
+        }
+        self._module.eval().to(self._device)
 
     def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
         """Some frames at a time; the detector brings them to its own size."""
@@ -85,6 +91,13 @@ def _build(architecture: str, classes: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return get_model(architecture, weights=None, weights_backbone=None, num_classes=classes)
+
+
+def _side_px(module: nn.Module) -> int | None:
+    """Shorter side to which torchvision brings pictures at most, so that smaller ones do as well."""
+    transform = getattr(module, "transform", None)
+    sides = [*getattr(transform, "min_size", ()), *(getattr(transform, "fixed_size", None) or ())]
+    return max(sides, default=None)
 
 
 def _read(published: type, weights: str) -> Weights:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,14 @@ class TcavResult:
         return pd.DataFrame(
             [asdict(result) for result in self.results], columns=[f.name for f in fields(ConceptResult)]
         )
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: the table, and what to beware of."""
+        table = self.to_frame()[
+            ["concept", "versus", "twin", "layer", "effect", "effect_low", "effect_high", "p_adjusted"]
+        ]
+        warnings = "".join(f"<li>{escape(text)}</li>" for text in self.warnings)
+        return f"{table.to_html(index=False, float_format='{:+.3g}'.format)}<ul>{warnings}</ul>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the JSON file."""

@@ -328,3 +328,25 @@ def test_a_closed_bank_says_so(bank):
     bank.close()
     with pytest.raises(BankError, match="`bank` must be open. Got .* Open it again"):
         bank.clips()
+
+
+def test_what_a_machine_sorts_leaves_alone_what_a_person_has_decided(bank):
+    clips = [add_clip(bank, number).id for number in range(4)]
+    bank.set_verdict(clips[:1], "accepted")
+    bank.move(clips[1:2], "mine")
+    before = state(bank)
+    assert bank.sort_open(clips, "racket 2", expected="racket") == clips[2:]
+    assert {clip.id for clip in bank.clips(concept="racket 2")} == set(clips[2:])
+    assert bank.sort_open(clips, "none left", expected="racket") == []
+    assert "none left" not in [one.name for one in bank.concepts()]
+    assert before[0][clips[0]] == ("racket", "accepted")
+
+
+def test_undo_takes_back_what_people_did_and_no_sorting_of_a_machine(bank):
+    clips = [add_clip(bank, number).id for number in range(3)]
+    bank.sort_open(clips, "racket 2", expected="racket")
+    assert bank.undo() is None
+    bank.set_verdict(clips[:1], "rejected")
+    assert "rejected" in (bank.undo() or "")
+    assert bank.undo() is None
+    assert {clip.concept for clip in bank.clips()} == {"racket 2"}

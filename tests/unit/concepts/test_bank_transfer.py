@@ -260,3 +260,24 @@ def test_file_names_that_are_no_text_are_no_obstacle(bank, tmp_path):
     assert bank.videos() == [f"{tmp_path}/caf\\udce9.mp4"]
     assert bank.add_file(path, concept="bat") == clip
     assert len(as_sources(f"{bank.export(tmp_path / 'out')}::bat")) == 1
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_an_export_that_fails_leaves_nothing(bank, tmp_path, there):
+    clips = [add_clip(bank, number, verdict="accepted") for number in range(3)]
+    clips[-1].path.unlink()
+    target = tmp_path / "to" / "out"
+    if there:
+        target.mkdir(parents=True)
+    with pytest.raises(BankError, match="`bank` must have all its files"):
+        export_clips(bank, target)
+    assert list((tmp_path / "to").rglob("*")) == ([target] if there else [])
+
+
+def test_an_empty_folder_is_filled_where_it_is(bank, tmp_path):
+    add_clip(bank, 0, verdict="accepted")
+    (tmp_path / "out").mkdir()
+    before = (tmp_path / "out").stat().st_ino
+    manifest = export_clips(bank, tmp_path / "out")
+    assert (tmp_path / "out").stat().st_ino == before
+    assert sorted(path.name for path in manifest.parent.iterdir()) == ["manifest.csv", "racket"]

@@ -248,3 +248,23 @@ def test_another_family_is_refused(tmp_path):
         parse_detector(f"hf:{tmp_path}", ["racket"])
     with pytest.raises(ModelError, match=r"must name a folder with config\.json"):
         parse_detector(f"hf:{tmp_path / 'missing'}", ["racket"])
+
+
+def test_weights_of_another_training_are_other_settings_though_the_file_has_the_same_name(tmp_path):
+    from torchvision.models import get_model
+
+    name, found = "ssdlite320_mobilenet_v3_large", []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        state = get_model(name, weights=None, weights_backbone=None, num_classes=91).state_dict()
+        save_file(state, tmp_path / "w.safetensors")
+        detector = parse_detector(f"torchvision:{name}?weights={tmp_path / 'w.safetensors'}", device="cpu")
+        assert detector.side_px == 320
+        found.append(dict(detector.settings))
+    assert found[0]["weights"] == found[1]["weights"] == "w.safetensors"
+    assert found[0]["weights_digest"] != found[1]["weights_digest"]
+
+
+def test_a_device_that_is_not_here_is_refused():
+    with pytest.raises(InputError, match=r"`device` must be auto or a device that is here\. Got 'cuda:99'"):
+        parse_detector("torchvision:ssdlite320_mobilenet_v3_large", device="cuda:99")

@@ -6,36 +6,64 @@ import pytest
 import torch
 
 from video_tcav.benchmark import render, sample_factors
+from video_tcav.benchmark.world import MOTIONS
+from video_tcav.benchmark.world.dataset import FPS
+from video_tcav.benchmark.world.render import FRAMES, SIZE
 from video_tcav.core.errors import InputError
 from video_tcav.proposals import MotionDetector, track
 from video_tcav.proposals.finding import sampled_frames
 from video_tcav.proposals.motion import shake_of
 from video_tcav.proposals.tracking import overlap, overlaps
 
-MOVING = ["swing", "wave", "jack", "walk", "run", "kick", "throw"]
-FPS = 25.0
+MOVING = tuple(motion for motion in MOTIONS if motion != "still")
+CLIPS = 6  # of each motion
+SEED = 11  # the detector's numbers were chosen on others
 
 
-def _overlap_of_tubes(factors):
-    """Mean overlap of the longest tube with the figure, and the share of frames that it covers."""
-    clip = render(factors, size=128, frames=32)
-    truth, times_s = clip.boxes("figure").numpy(), np.arange(32) / FPS
+def _overlap_of_tubes(factors, size, frames):
+    """Mean overlap of the largest tube with the figure while it lasts; 0 without a tube."""
+    clip = render(factors, size=size, frames=frames)
+    truth, times_s = clip.boxes("figure").numpy(), np.arange(frames) / (FPS * frames / FRAMES)
     detector = MotionDetector()
     sampled = sampled_frames(times_s, detector, 0.2)
-    tubes = track(detector.detect(clip.clip[sampled]), sampled, times_s, shortest_s=0.4, smallest_px=12)
+    tubes = track(detector.detect(clip.clip[sampled]), sampled, times_s, smallest_px=size / 6)
     if not tubes:
         return 0.0
     tube = max(tubes, key=lambda one: len(one.boxes) * (one.boxes[:, 2:] - one.boxes[:, :2]).prod(1).mean())
     return float(overlaps(tube.boxes, truth[tube.first : tube.end]).mean())
 
 
-def test_tubes_of_motion_lie_over_the_figures_that_move():
+@pytest.mark.parametrize(("size", "frames"), [(SIZE, FRAMES), (128, 32)])
+def test_tubes_of_motion_lie_over_the_figures_that_move(size, frames):
     found = {
-        motion: np.mean([_overlap_of_tubes(one) for one in sample_factors(4, seed=11, motion=motion)])
+        motion: np.array(
+            [_overlap_of_tubes(one, size, frames) for one in sample_factors(CLIPS, seed=SEED, motion=motion)]
+        )
         for motion in MOVING
     }
-    print({motion: round(float(value), 2) for motion, value in found.items()}, np.mean(list(found.values())).round(3))
-    assert np.mean(list(found.values())) >= 0.6
+    for motion, values in found.items():
+        print(f"{motion:>10} {values.mean():.2f}, with a tube: {(values > 0).mean():.0%}")
+    every = np.concatenate(list(found.values()))
+    print(f"{'mean':>10} {every.mean():.3f}, with a tube: {(every > 0).mean():.0%}")
+    assert every.mean() >= 0.6
+    assert (every > 0).mean() >= 0.9
+
+
+def test_a_body_that_sways_by_less_than_a_pixel_belongs_to_its_arm():
+    """No single frame shows it."""
+    generator = np.random.default_rng(0)
+    scene = np.kron(generator.integers(90, 120, (16, 16, 1), np.uint8), np.ones((8, 8, 3), np.uint8))
+    frames = []
+    for at in range(24):
+        frame = scene.copy()
+        shift = round((60 + 0.4 * np.sin(at)) * 16)
+        cv2.rectangle(frame, (shift, 40 * 16), (shift + 20 * 16, 100 * 16), (160, 60, 60), -1, cv2.LINE_AA, 4)
+        top = 30 + round(12 * np.sin(1.3 * at))
+        frame[top : top + 8, 40:60] = (230, 200, 40)
+        noisy = frame + generator.normal(0, 1, frame.shape)
+        frames.append(torch.from_numpy(noisy.clip(0, 255).astype(np.uint8)).permute(2, 0, 1))
+    boxes = np.stack([one.boxes[0] for one in MotionDetector().detect(torch.stack(frames))])
+    assert np.median(boxes[:, 3]) >= 60  # the arm ends at 50
 
 
 def test_a_moving_square_has_its_box_in_a_shaking_noisy_scene():

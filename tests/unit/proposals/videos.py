@@ -1,7 +1,9 @@
 """Small videos of moving squares, and a detector that knows where these are."""
 
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 
@@ -46,4 +48,22 @@ def write_squares(path: Path, *, frames: int = 55, seed: int = 0, colour: str = 
         picture[50:80, left : left + 30] = (240, 20, 20) if colour == "red" else (20, 240, 20)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_video(path, torch.from_numpy(pictures).permute(0, 3, 1, 2), fps=FPS)
+    return path
+
+
+def write_timed(path: Path, pictures: np.ndarray, times_s: np.ndarray, *, pixel_aspect: Fraction | None = None) -> Path:
+    """Pictures `(frame, height, width, 3)`, each on display from its own time on, with pixels of any aspect."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"crf": "8"})
+        stream.height, stream.width = pictures.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
+        for picture, time_s in zip(pictures, times_s, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = round(1000 * time_s), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return path

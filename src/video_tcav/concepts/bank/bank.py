@@ -217,6 +217,19 @@ class ConceptBank:
         """
         changes.move(self.database, ids, concept)
 
+    def sort_open(self, ids: Sequence[int], concept: str, *, expected: str) -> list[int]:
+        """Put clips into a concept that a machine made up, as far as nobody has judged or moved them; no step of undo.
+
+        Args:
+            ids: the clips.
+            concept: where to; made if it is new and gets any clip.
+            expected: the concept that they are in if nobody has moved them.
+
+        Returns:
+            The clips that were moved.
+        """
+        return changes.sort_open(self.database, ids, concept, expected=expected)
+
     def rename_concept(self, name: str, new: str) -> None:
         """Give a concept another name; into one that there is, the two are joined. One step of undo.
 

@@ -1,4 +1,4 @@
-"""What a person decides: verdicts, moves, names; each one step of undo, kept with the bank."""
+"""What a person decides: verdicts, moves, names; each one step of undo, kept with the bank. A machine's sorting is none."""
 
 import json
 import sqlite3
@@ -41,6 +41,27 @@ def move(database: Database, ids: Sequence[int], concept: str) -> None:
                 else f"{clips_in_words(other)} taken out of the concept"
             )
             remember(change, words, other, added=added)
+
+
+def sort_open(database: Database, ids: Sequence[int], concept: str, *, expected: str) -> list[int]:
+    """Put clips into a concept that a machine made up; those that a person has judged or moved meanwhile stay.
+
+    It is no step of undo: that takes back what people did.
+
+    Args:
+        database: of the bank.
+        ids: the clips.
+        concept: where to; made if it is new and gets any clip.
+        expected: the concept that they are in if nobody has moved them.
+
+    Returns:
+        The clips that were moved.
+    """
+    name = concept_name(concept)
+    with database.transaction() as change:
+        untouched = [one for one in states(change, ids) if one[1] == expected and one[2] == "open"]
+        update(change, [(clip, name, verdict) for clip, _, verdict in untouched])
+        return [clip for clip, _, _ in untouched]
 
 
 def rename(database: Database, name: str, new: str) -> None:

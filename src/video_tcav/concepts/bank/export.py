@@ -1,7 +1,10 @@
 """Clips out of a bank: a folder a concept, and a manifest that tests and other tools read."""
 
 import csv
-from collections.abc import Sequence
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +48,7 @@ def export_clips(
         The manifest.
 
     Raises:
-        BankError: if there is no such concept, no clip to export, or a file of the bank is missing.
+        BankError: if there is no such concept, no clip to export, or a file of the bank is missing; then nothing is left.
         OutputError: if the folder holds something or cannot be written to.
     """
     if verdict is not None:
@@ -57,17 +60,17 @@ def export_clips(
             f"`bank` must have {verdict or 'some'} clips to export. Got none in {', '.join(names) or 'a bank without concepts'}. "
             "Judge some, or choose another verdict."
         )
-    folder = _empty_folder(Path(folder))
     groups = groups_of(bank.database)
-    rows = [row for name, clips in chosen for row in _copy(bank.folder, folder, name, clips, groups)]
-    with (
-        atomic_path(folder / MANIFEST) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
-    ):
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder / MANIFEST
+    with _whole_folder(Path(folder).absolute()) as unfinished:
+        rows = [row for name, clips in chosen for row in _copy(bank.folder, unfinished, name, clips, groups)]
+        with (
+            atomic_path(unfinished / MANIFEST) as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+        ):
+            writer = csv.DictWriter(file, _COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+    return Path(folder) / MANIFEST
 
 
 def _names(bank: "ConceptBank", concepts: Sequence[str] | None) -> list[str]:
@@ -83,17 +86,32 @@ def _names(bank: "ConceptBank", concepts: Sequence[str] | None) -> list[str]:
     return names
 
 
-def _empty_folder(folder: Path) -> Path:
+@contextmanager
+def _whole_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder to fill, which is at `folder` when the block ends without an error, and gone otherwise."""
+    unfinished = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
+        there = folder.exists()
+        if there and any(folder.iterdir()):
             raise OutputError(f"`folder` must be new or empty. Got {folder}, which holds something. Give another name.")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # inside a folder that is there already: it may be a mount, or the only place that can be written to
+        unfinished = (folder if there else folder.parent) / f".export-{secrets.token_hex(6)}.tmp"
+        unfinished.mkdir()
+        yield unfinished
+        if there:
+            for part in sorted(unfinished.iterdir(), key=lambda part: part.name == MANIFEST):  # the manifest last
+                part.rename(folder / part.name)
+        else:
+            unfinished.rename(folder)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
         reason = error.strerror or str(error)
         raise OutputError(f"`folder` must be writable. Got: {reason} for {folder}. Give another place.") from error
-    return folder
+    finally:
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _copy(

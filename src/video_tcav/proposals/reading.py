@@ -1,0 +1,106 @@
+"""The video's own frames once more, for what was found in small ones: one at a time, never many in memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from video_tcav.media import VideoSource, iter_frames
+from video_tcav.media.timeline import Timeline
+from video_tcav.proposals.cutting import crop_size, shrunk, square
+from video_tcav.proposals.tracking import Tube
+
+Frames = UInt8[Tensor, "time 3 height width"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pictures:
+    """What is cut out of a span of a video.
+
+    Attributes:
+        first: index of the span's first frame in the stretch.
+        crops: for each tube, the squares that follow it.
+        whole: the whole frames made smaller; empty if nobody wants them.
+    """
+
+    first: int
+    crops: list[Frames]
+    whole: Frames
+
+
+class SecondReading:
+    """Goes through a video's frames behind those who look for things; what nobody asks for is passed over."""
+
+    def __init__(self, source: VideoSource, timeline: Timeline) -> None:
+        self._frames = iter_frames(source, timeline=timeline)
+        self._next = 0
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._frames.close()
+
+    def pictures(
+        self,
+        tubes: Sequence[Tube],
+        paths: Sequence[Int[np.ndarray, "time 3"]],
+        *,
+        offset: int,
+        side_px: int,
+        whole: bool,
+    ) -> Pictures:
+        """Cut out the squares of several tubes in one go.
+
+        Args:
+            tubes: one at least, all in one stretch, which is not before an earlier one.
+            paths: left, top and side of the square in each frame of each tube.
+            offset: index of the stretch's first frame in the video.
+            side_px: the longest side of a crop, and of the shorter side of whole frames.
+            whole: whether whole frames are wanted.
+        """
+        first, end = min(tube.first for tube in tubes), max(tube.end for tube in tubes)
+        sizes = [crop_size(path, side_px) for path in paths]
+        crops = [np.empty((len(path), size, size, 3), np.uint8) for path, size in zip(paths, sizes, strict=True)]
+        kept = np.empty((0, 0, 0, 3), np.uint8)
+        for at, frame in self._between(offset + first, offset + end):
+            picture = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
+            for tube, path, crop in zip(tubes, paths, crops, strict=True):
+                place = at - offset - tube.first
+                if 0 <= place < len(path):
+                    crop[place] = square(picture, path[place], crop.shape[1])
+            if whole:
+                small = shrunk(picture, side_px)
+                if not len(kept):
+                    kept = np.empty((end - first, *small.shape), np.uint8)
+                kept[at - offset - first] = small
+        return Pictures(
+            first=first,
+            crops=[torch.from_numpy(crop).permute(0, 3, 1, 2) for crop in crops],
+            whole=torch.from_numpy(kept).permute(0, 3, 1, 2),
+        )
+
+    def _between(self, first: int, end: int) -> Iterator[tuple[int, UInt8[Tensor, "3 height width"]]]:
+        while self._next < end:
+            frame = next(self._frames)
+            self._next += 1
+            if self._next > first:
+                yield self._next - 1, frame
+
+
+def evenly(times_s: Float[np.ndarray, " time"], until_s: float, fps: float) -> Int[np.ndarray, " frame"]:
+    """Which frames a clip of a constant rate shows: as long as the span, each the nearest in time.
+
+    Args:
+        times_s: when each frame of the span is on display.
+        until_s: when the last one goes.
+        fps: of the clip.
+    """
+    count = max(1, round((until_s - float(times_s[0])) * fps))
+    wanted = times_s[0] + np.arange(count) / fps
+    after = np.clip(np.searchsorted(times_s, wanted), 1, max(1, len(times_s) - 1))
+    if len(times_s) == 1:
+        return np.zeros(count, np.int64)
+    nearer = wanted - times_s[after - 1] <= times_s[after] - wanted
+    return np.where(nearer, after - 1, after)

@@ -1,0 +1,63 @@
+"""`video-tcav run` and `diff` as a user meets them."""
+
+import json
+
+import pytest
+
+from tests.unit.experiments.files import SMALL, write
+from video_tcav.cli.app import main
+
+FLIPPED = SMALL.partition("hypotheses:")[0] + (
+    "hypotheses:\n  - more_than: {concept: court, than: swing, target: playing tennis}\n"
+)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["video-tcav", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out, said.err
+
+    return run
+
+
+def test_a_contradicted_hypothesis_fails_the_build_at_its_line(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    experiment, out = write(tmp_path, FLIPPED), tmp_path / "run"
+    code, said, _ = call("run", experiment, "--out", out, "--fail-on-contradicted", "--junit", tmp_path / "junit.xml")
+    assert code == 1
+    assert f"::error file={experiment},line=13,title=contradicted" in said
+    assert "<failure" in (tmp_path / "junit.xml").read_text()
+    assert (out / "report.html").stat().st_size > 10**5
+    code, said, _ = call("run", experiment, "--out", out, "--resume", "--no-annotate", "--no-report")
+    assert code == 0
+    assert "1 contradicted" in said
+    assert "::error" not in said
+    code, said, _ = call("diff", out, out, "--json", tmp_path / "diff.json")
+    assert code == 0
+    assert "0 of 1 verdicts changed" in said
+    assert json.loads((tmp_path / "diff.json").read_text())["settings"] == []
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(call, tmp_path):
+    path = write(tmp_path, SMALL.replace("shown: 1", "showen: 1"))
+    code, said, error = call("run", path, "--out", tmp_path / "run")
+    assert code == 2
+    assert not said
+    assert error.strip() == (f"error: {path}:11: `showen` must be a known key. Got 'showen'. Did you mean shown?")
+    assert not (tmp_path / "run").exists()
+    code, _, error = call("diff", tmp_path, tmp_path)
+    assert code == 2
+    assert "must hold run.json" in error
+
+
+def test_check_computes_and_writes_nothing(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path)
+    code, said, _ = call("run", path, "--check")
+    assert code == 0
+    assert "4 hypotheses can be tested" in said
+    assert [one.name for one in tmp_path.iterdir()] == ["small.yaml"]
