@@ -206,10 +206,3 @@ def test_on_paper_everything_is_open_and_still(browser, link):
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         blank = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.every((one) => !one)"
         assert not page.locator("#clip-2 canvas").evaluate(blank)
-
-
-def test_clips_with_controls_have_names(browser, link):
-    with opened(browser, link, reduced_motion="reduce") as page:
-        named = "[...document.querySelectorAll('video[controls]')].map((one) => [one.ariaHidden, one.ariaLabel])"
-        found = page.evaluate(named)
-        assert found and all(hidden is None and label for hidden, label in found)

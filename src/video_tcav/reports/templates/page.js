@@ -19,11 +19,6 @@
         clip.removeAttribute("autoplay");
         clip.pause();
         clip.controls = clip.clientWidth >= 120;  /* they would hide a smaller one: a click plays it */
-        if (clip.controls && clip.ariaHidden) {  /* what can be operated must be told */
-          clip.removeAttribute("aria-hidden");
-          clip.removeAttribute("tabindex");
-          clip.setAttribute("aria-label", clip.title);
-        }
         if (!clip.controls) clip.addEventListener("click", () => { if (clip.paused) clip.play(); else clip.pause(); });
       }
     }
