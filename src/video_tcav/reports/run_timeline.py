@@ -64,9 +64,9 @@ def timeline(lines: Sequence[Line], *, length_s: float, unit: str, name: str) ->
         kind = "zero" if tick == 0 else "grid"
         inner += f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(tick)}" y2="{down(tick)}"/>'
         inner += f'<text x="{LEFT - 8}" y="{down(tick)}" dy="0.35em" text-anchor="end">{_signed(tick)}</text>'
-    for tick in (one for one in _ticks(0.0, length_s) if one <= 0.85 * length_s):
+    for tick in (one for one in _ticks(0.0, length_s) if one <= 0.9 * length_s):
         inner += f'<text x="{across(tick)}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{tick:g}</text>'
-    inner += f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - BOTTOM + 17}" text-anchor="end">seconds</text>'
+    inner += f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - BOTTOM + 17}" text-anchor="end">s</text>'
     for one in lines:
         colour, dash = line_look(one.look)
         order = np.argsort(one.times_s, kind="stable")
