@@ -26,6 +26,8 @@ from video_tcav.reports.run_view import file_words, model_words
 
 _QUALITY, _POSTER_QUALITY, _MAP_PX = 80, 72, 48
 HALF = 2
+_AROUND = 600
+"""Bytes of the page around a clip or map."""
 _TITLES = {SALIENCY: "Grad-CAM"}
 
 
@@ -45,7 +47,7 @@ class PlayedClip:
 
     @property
     def size(self) -> int:
-        return len(self.uri) + len(self.poster)
+        return len(self.uri) + len(self.poster) + _AROUND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +127,7 @@ class Player:
 
     @property
     def size(self) -> int:
-        return len(self.frames) + sum(len(one.uri) for one in self.maps) + len(self.chart)
+        return len(self.frames) + sum(len(one.uri) + _AROUND for one in self.maps) + len(self.chart) + 4 * _AROUND
 
 
 def played_preview(folder: Path, one: Preview) -> PlayedClip:

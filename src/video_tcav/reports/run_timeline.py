@@ -12,6 +12,8 @@ from video_tcav.reports.charts import SERIES
 
 WIDTH, HEIGHT = 480, 172
 LEFT, RIGHT, TOP, BOTTOM = 52, 10, 10, 26
+_FLAT = 1e-9
+"""What is less does not count as a height."""
 DASHES = ("none", "7 4", "2 4", "9 3 2 3")
 """Beyond four, lines take the same colours again with another dash."""
 
@@ -62,9 +64,9 @@ def timeline(lines: Sequence[Line], *, length_s: float, unit: str, name: str) ->
         kind = "zero" if tick == 0 else "grid"
         inner += f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{down(tick)}" y2="{down(tick)}"/>'
         inner += f'<text x="{LEFT - 8}" y="{down(tick)}" dy="0.35em" text-anchor="end">{_signed(tick)}</text>'
-    for tick in _ticks(0.0, length_s)[:-1] if length_s else [0.0]:
+    for tick in (one for one in _ticks(0.0, length_s) if one <= 0.9 * length_s):
         inner += f'<text x="{across(tick)}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{tick:g}</text>'
-    inner += f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - BOTTOM + 17}" text-anchor="end">seconds</text>'
+    inner += f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - BOTTOM + 17}" text-anchor="end">s</text>'
     for one in lines:
         colour, dash = line_look(one.look)
         order = np.argsort(one.times_s, kind="stable")
@@ -83,7 +85,7 @@ def timeline(lines: Sequence[Line], *, length_s: float, unit: str, name: str) ->
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    if high - low <= 0:
+    if high - low < _FLAT:
         high = low + 1
     found = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     return [0.0 if abs(one) < 1e-12 else float(one) for one in found]
