@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 import video_tcav as vt
 from tests.docs.blocks import DOCS, FENCE, PAGES, ROOT, blocks, commands_in, page_id
@@ -115,6 +116,47 @@ def test_the_commands_page_names_every_option(name):
     if "--device" in options(name):  # those that load any model share options
         section += page[page.index("## Shared options") :].split("\n## ", 1)[0]
     assert {option for option in options(name) if f"`{option}`" not in section} == set()
+
+
+def section(page: str, heading: str) -> str:
+    """From a heading to the next one."""
+    return re.split(r"^#+ ", page.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+PARTS = {
+    "A model": ("Model",),
+    "Clips": ("Rendered", "RenderedSource"),
+    "A concept in two versions": ("Pair",),
+    "Statistics": ("Statistics",),
+    "Hypotheses": ("Hypothesis", "About", "MoreThan", "Bounded", "SameIn"),
+}
+"""Headings of the page on experiments, and the parts of the file that are explained below each."""
+
+
+def test_the_page_on_experiments_explains_every_key_with_its_default():
+    page, schema = EXPERIMENTS.read_text(), json_schema()
+    assert set(schema["$defs"]) == {name for names in PARTS.values() for name in names}
+    parts = [("The file", schema), *((heading, schema["$defs"][name]) for heading in PARTS for name in PARTS[heading])]
+    for heading, part in parts:
+        rows = {match[1]: match[0] for match in re.finditer(r"^\| `(\w+)` \|.*$", section(page, heading), re.MULTILINE)}
+        assert set(part["properties"]) <= set(rows), heading
+        for key, about in part["properties"].items():
+            default = about.get("default")
+            first = default[0] if isinstance(default, list) and default else default
+            if isinstance(first, str | float | int) and first != "":
+                assert f"{first}".lower().removesuffix(".0") in rows[key].lower(), key
+            assert key not in part.get("required", ()) or "required" in rows[key] or heading == "Clips", key
+
+
+@pytest.mark.parametrize("page", [EXPERIMENTS, *sorted(DOCS.glob("how-to/*.md")), DOCS / "tutorial.md"], ids=page_id)
+def test_pieces_of_experiments_fit_the_schema(page):
+    """A piece is completed by the file on the page on experiments; one with keys of its own is no experiment."""
+    base = yaml.safe_load(next(block.body for block in blocks(EXPERIMENTS) if block.file))
+    for block in blocks(page):
+        if block.language == "yaml" and set(piece := yaml.safe_load(block.body)) <= set(
+            experiments.Experiment.model_fields
+        ):
+            experiments.Experiment.model_validate({**base, **piece})
 
 
 def test_the_page_on_results_explains_every_column():

@@ -33,7 +33,11 @@ from video_tcav.core.errors import VideoTcavError
 from video_tcav.media import write_picture
 
 NUMBER = re.compile(r"[-+−]?\d+(\.\d+)?")
-OTHER: dict[str, Any] = {"motion": ["wave", "walk", "kick"], "object": ["ball", "box", "none"], "scene": ["lawn", "gym"]}
+OTHER: dict[str, Any] = {
+    "motion": ["wave", "walk", "kick"],
+    "object": ["ball", "box", "none"],
+    "scene": ["lawn", "gym"],
+}
 USERS: dict[str, tuple[int, dict[str, Any]]] = {
     "tennis": (8, {"motion": "swing", "object": "racket", "scene": "court"}),
     "new": (2, {"motion": "swing", "object": "racket", "scene": "court"}),
@@ -164,7 +168,14 @@ def demo_out(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("documents") / "demo-out"
     for name, clips in demo_clips(0).items():
         write_clips(folder / "clips" / name, clips[: 16 if name == "random" else 6], still=name in STILLS)
-    model = ("--model", "rendered:r2plus1d-motion", "--target", "playing tennis", "--clips", str(folder / "clips/class"))
+    model = (
+        "--model",
+        "rendered:r2plus1d-motion",
+        "--target",
+        "playing tennis",
+        "--clips",
+        str(folder / "clips/class"),
+    )
     sets = ("--concept", f"swing={folder / 'clips/swing'}", "--random", str(folder / "clips/random"))
     few = ("--layer", "stages.3", "--permutations", "99", "--random-sets", "2")
     video_tcav("test", *model, *sets, *few, "--out", str(folder / "model-A"))
@@ -175,7 +186,12 @@ def demo_out(tmp_path_factory) -> Path:
 def example_out(shapes_clips, shapes_weights, tmp_path_factory) -> Path:
     """A folder that looks like the one of `examples/moving_shapes.py`, with fewer clips and less training."""
     folder = tmp_path_factory.mktemp("documents") / "example-out"
-    places = {"right": "clips/right", "moves-right": "concepts/moves-right", "green": "concepts/green", "random": "random"}
+    places = {
+        "right": "clips/right",
+        "moves-right": "concepts/moves-right",
+        "green": "concepts/green",
+        "random": "random",
+    }
     for name, place in places.items():
         shutil.copytree(shapes_clips / name, folder / place)
     shutil.copy(shapes_weights, folder / "network.safetensors")
