@@ -14,7 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,11 @@ def test_every_block_runs_or_says_why_not(page):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(one.runs for one in blocks(page))], ids=page_id)
-def test_examples_run(page, tmp_path, monkeypatch, request, one_thread):
+def test_examples_run(page, tmp_path, monkeypatch, request, one_thread, own_modules):
     found = blocks(page)
     lay_out(tmp_path, "\n".join(one.body for one in found if one.runs), request.getfixturevalue)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as for whoever starts Python there
     reader = Reader()
     for one in found:
         if one.runs:
@@ -160,6 +161,15 @@ def write_clips(folder: Path, clips: Sequence[Factors], *, still: bool = False) 
             write_picture(folder / f"{folder.name}-{number:03d}.png", frames[len(frames) // 2])
         else:
             vt.write_video(folder / f"{number:03d}.mp4", frames, fps=FPS)
+
+
+@pytest.fixture
+def own_modules(tmp_path) -> Iterator[None]:
+    """Modules that a page has written are forgotten after it."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")
