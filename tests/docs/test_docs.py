@@ -8,22 +8,18 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 import video_tcav as vt
-from video_tcav import attribution, benchmark, concepts, proposals, reports, studio
-from video_tcav.benchmark import render
-from video_tcav.benchmark.demo import demo_clips
+from tests.docs.blocks import DOCS, FENCE, PAGES, ROOT, blocks, commands_in, page_id
+from video_tcav import attribution, benchmark, concepts, experiments, proposals, reports, studio
 from video_tcav.benchmark.world import FACTORS, RULES
-from video_tcav.benchmark.world.dataset import FPS
 from video_tcav.cli.app import app
+from video_tcav.experiments import json_schema
 from video_tcav.models.rendered_models import rendered_names
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("**/*.md"))]
 WORLD = DOCS / "rendered-world.md"
-FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
-RUNNABLE = re.compile(r"<!-- runnable -->\n```python\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+EXPERIMENTS = DOCS / "experiments.md"
 LINK = re.compile(r"\]\((?!https?:|mailto:)(?P<file>[^)#\s]*)(?:#(?P<anchor>[^)\s]+))?\)")
 
 
@@ -46,20 +42,9 @@ def split_command(line: str) -> tuple[str, list[str]]:
     return " ".join(words[:length]), words[length:]
 
 
-def page_id(page: Path) -> str:
-    return str(page.relative_to(ROOT))
-
-
 def options(name: str) -> set[str]:
     given = [parameter.opts + parameter.secondary_opts for parameter in COMMANDS[name].params]
     return {option for some in given for option in some if option.startswith("-")}
-
-
-def console_lines(page: Path) -> list[str]:
-    """The commands in the page's console blocks, continued lines joined."""
-    blocks = [match["body"] for match in FENCE.finditer(page.read_text()) if match["language"] == "console"]
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ video-tcav ")]
 
 
 def inline_commands(page: Path) -> list[str]:
@@ -74,9 +59,8 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_the_patterns_find_something():
-    assert sum(len(console_lines(page)) for page in PAGES) >= 10
+    assert sum(len(commands_in(blocks(page))) for page in PAGES) >= 50
     assert any(inline_commands(page) for page in PAGES)
-    assert RUNNABLE.search((ROOT / "README.md").read_text())
 
 
 def test_every_public_name_is_in_the_api_page():
@@ -87,7 +71,9 @@ def test_every_public_name_is_in_the_api_page():
 
 
 @pytest.mark.parametrize(
-    "package", [attribution, benchmark, concepts, proposals, reports, studio], ids=lambda package: package.__name__
+    "package",
+    [attribution, benchmark, concepts, experiments, proposals, reports, studio],
+    ids=lambda package: package.__name__,
 )
 def test_every_public_name_of_a_package_is_in_the_api_page(package):
     page = (DOCS / "api.md").read_text()
@@ -97,7 +83,7 @@ def test_every_public_name_of_a_package_is_in_the_api_page(package):
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_command_lines_parse(page):
-    for line in console_lines(page):
+    for line in commands_in(blocks(page)):
         name, arguments = split_command(line)
         assert name in COMMANDS, line
         COMMANDS[name].make_context(name, arguments)  # raises where the line does not parse; runs nothing
@@ -132,6 +118,47 @@ def test_the_commands_page_names_every_option(name):
     assert {option for option in options(name) if f"`{option}`" not in section} == set()
 
 
+def section(page: str, heading: str) -> str:
+    """From a heading to the next one."""
+    return re.split(r"^#+ ", page.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+PARTS = {
+    "A model": ("Model",),
+    "Clips": ("Rendered", "RenderedSource"),
+    "A concept in two versions": ("Pair",),
+    "Statistics": ("Statistics",),
+    "Hypotheses": ("Hypothesis", "About", "MoreThan", "Bounded", "SameIn"),
+}
+"""Headings of the page on experiments, and the parts of the file that are explained below each."""
+
+
+def test_the_page_on_experiments_explains_every_key_with_its_default():
+    page, schema = EXPERIMENTS.read_text(), json_schema()
+    assert set(schema["$defs"]) == {name for names in PARTS.values() for name in names}
+    parts = [("The file", schema), *((heading, schema["$defs"][name]) for heading in PARTS for name in PARTS[heading])]
+    for heading, part in parts:
+        rows = {match[1]: match[0] for match in re.finditer(r"^\| `(\w+)` \|.*$", section(page, heading), re.MULTILINE)}
+        assert set(part["properties"]) <= set(rows), heading
+        for key, about in part["properties"].items():
+            default = about.get("default")
+            first = default[0] if isinstance(default, list) and default else default
+            if isinstance(first, str | float | int) and first != "":
+                assert f"{first}".lower().removesuffix(".0") in rows[key].lower(), key
+            assert key not in part.get("required", ()) or "required" in rows[key] or heading == "Clips", key
+
+
+@pytest.mark.parametrize("page", [EXPERIMENTS, *sorted(DOCS.glob("how-to/*.md")), DOCS / "tutorial.md"], ids=page_id)
+def test_pieces_of_experiments_fit_the_schema(page):
+    """A piece is completed by the file on the page on experiments; one with keys of its own is no experiment."""
+    base = yaml.safe_load(next(block.body for block in blocks(EXPERIMENTS) if block.file))
+    for block in blocks(page):
+        if block.language == "yaml" and set(piece := yaml.safe_load(block.body)) <= set(
+            experiments.Experiment.model_fields
+        ):
+            experiments.Experiment.model_validate({**base, **piece})
+
+
 def test_the_page_on_results_explains_every_column():
     page = (DOCS / "reading-results.md").read_text()
     assert [field.name for field in fields(vt.ConceptResult) if f"`{field.name}`" not in page] == []
@@ -157,38 +184,6 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_python_compiles(page):
-    for block in FENCE.finditer(page.read_text()):
-        if block["language"] == "python":
-            compile(block["body"], page_id(page), "exec")
-
-
-@pytest.fixture
-def demo(tmp_path, monkeypatch) -> Path:
-    """A folder that looks like the project's after `make demo`, with fewer clips."""
-    for name, clips in demo_clips(0).items():
-        folder = tmp_path / "demo-out" / "clips" / name
-        folder.mkdir(parents=True)
-        for number, factors in enumerate(clips[:24]):
-            vt.write_video(folder / f"{number:03d}.mp4", render(factors).clip, fps=FPS)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def test_the_readme_runs(demo, capsys):
-    for block in RUNNABLE.finditer((ROOT / "README.md").read_text()):
-        names: dict[str, object] = {}
-        exec(compile(block["body"], "README.md", "exec"), names)
-        printed = capsys.readouterr().out
-        assert "swing: speaks for playing tennis" in printed
-        result = names["result"]
-        assert isinstance(result, vt.TcavResult)
-        assert {one.twin for one in result.results} == {"none", "frozen", "motion"}
-
-
-def test_the_examples_of_the_rendered_world_run(capsys):
-    blocks = [match["body"] for match in RUNNABLE.finditer(WORLD.read_text())]
-    assert len(blocks) == 2
-    for body in blocks:
-        exec(compile(body, WORLD.name, "exec"), {})
-    court, lawn = (float(line.split()[1]) for line in capsys.readouterr().out.splitlines()[-2:])
-    assert court > lawn + 1
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.body, page_id(page), "exec")

@@ -1,5 +1,6 @@
 """What a run was made from, and the commands that make it again."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,12 @@ from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Run
 
 Facts = list[tuple[str, str]]
-COMMANDS = ("video-tcav run experiment.yaml --out again", "video-tcav report .")
+
+
+def commands(run: Run) -> tuple[str, str]:
+    """What makes the run and this page again, beside the experiment file: its paths are meant from there."""
+    name = Path(str(run.record.get("source", "experiment.yaml"))).name
+    return f"video-tcav run {shlex.quote(name)} --out again", "video-tcav report again"
 
 
 def provenance_facts(run: Run) -> list[tuple[str, Facts]]:

@@ -16,7 +16,7 @@ from video_tcav.reports.run_diagnostics import Diagnostic, diagnostics
 from video_tcav.reports.run_fitting import fitting_clips, no_clips
 from video_tcav.reports.run_markdown import markdown
 from video_tcav.reports.run_methods import bibtex, methods
-from video_tcav.reports.run_provenance import COMMANDS, experiment_file, provenance_facts
+from video_tcav.reports.run_provenance import commands, experiment_file, provenance_facts
 from video_tcav.reports.run_timeline import line_look
 from video_tcav.reports.run_verdicts import cards
 from video_tcav.reports.run_view import TargetView, layers_of, model_words, target_views
@@ -162,9 +162,10 @@ def _values(run: Run, parts: Sequence[Part], found: Sequence[Diagnostic]) -> dic
         "spaces": experiment.spaces,
         "ttest_words": TTEST,
         "diagnostics": found,
+        "remarks": run.remarks(),
         "methods": methods(run),
         "bibtex": bibtex(run),
-        "commands": COMMANDS,
+        "commands": commands(run),
         "result_names": names,
         "results": results[:MOST_ROWS],
         "left_out_rows": max(0, len(results) - MOST_ROWS),

@@ -161,7 +161,9 @@ def _results(sample: Sample, space: str, test: str) -> list[ConceptResult]:
     return found
 
 
-def _write_analysis(folder: Path, sample: Sample, model: str, space: str, test: str) -> None:
+def _write_analysis(
+    folder: Path, sample: Sample, model: str, space: str, test: str, remarks: Sequence[str] = ()
+) -> None:
     folder.mkdir(parents=True)
     results = _results(sample, space, test)
     draws: dict[str, np.ndarray] = {}
@@ -171,7 +173,12 @@ def _write_analysis(folder: Path, sample: Sample, model: str, space: str, test: 
     save_file(draws, folder / "draws.safetensors")
     pd.DataFrame([asdict(one) for one in results]).to_parquet(folder / "results.parquet")
     which = {"model": model, "target": "playing tennis", "space": space, "test": test}
-    write_json(folder / "analysis.json", {**which, "clips": [[clip, 0] for clip in CLIPS], "class_groups": len(CLIPS)})
+    facts = {
+        "clips": [[clip, 0] for clip in CLIPS],
+        "class_groups": len(CLIPS),
+        "remarks": list(remarks),
+    }
+    write_json(folder / "analysis.json", {**which, **facts})
     record = {
         "provenance": {"settings": {"seed": 0}, "clip_spec": {"frames": 8, "stride": 1, "size": [24, 24]}},
         "warnings": ["A warning of the analysis."],
