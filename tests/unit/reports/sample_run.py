@@ -161,9 +161,7 @@ def _results(sample: Sample, space: str, test: str) -> list[ConceptResult]:
     return found
 
 
-def _write_analysis(
-    folder: Path, sample: Sample, model: str, space: str, test: str, remarks: Sequence[str] = ()
-) -> None:
+def _write_analysis(folder: Path, sample: Sample, model: str, space: str, test: str) -> None:
     folder.mkdir(parents=True)
     results = _results(sample, space, test)
     draws: dict[str, np.ndarray] = {}
@@ -176,7 +174,7 @@ def _write_analysis(
     facts = {
         "clips": [[clip, 0] for clip in CLIPS],
         "class_groups": len(CLIPS),
-        "remarks": list(remarks),
+        "remarks": [],
     }
     write_json(folder / "analysis.json", {**which, **facts})
     record = {

@@ -213,11 +213,15 @@ def test_diagnostics_are_shown_where_they_are(run, page, tmp_path):
         for concept in ("court", "swing/dynamic")
         for groups in (4, 8)
     ]
+    noted = other.analyses[0].folder / "analysis.json"
+    noted.write_text(noted.read_text().replace('"remarks": []', '"remarks": ["swing: more noise than <signal>."]'))
+    other = load_run(other.path)
     write_diagnostics(other, "effect_by_clips", rows)
     write_diagnostics(other, "dependence", [{"concept": "court", "share": 0.25, "held": True}])
     write_diagnostics(other, "new_kind", [{"concept": "court", "value": float("nan")}] * 300)
     found = Page(write_report(other, tmp_path / "report.html").read_text())
     text = plain(found)
+    assert "swing: more noise than <signal>." in text
     assert "Effect by the number of clips" in text and "1.235" in text
     assert "Dependence on place and time" in text and "court 0.250 yes" in text
     assert "New kind" in text and "1000 more rows are in analyses/001-permutation/diagnostics-new_kind.parquet" in text
