@@ -33,6 +33,8 @@ _EDGE = 0.01  # of the changed pixels may lie beyond an edge of the box
 _RIM = 0.4  # of the strongest change around it: less is the blurred rim of a thing, not the thing
 _RIM_PX = 5
 _SWAY_FACTOR = 2.5  # what changes so many times as much as usual, most of the time, is part of a thing all the time
+_MOST_SWAY = 0.08  # of the picture: where more sways, the camera does
+_MOST_SWEPT = 0.4  # of the picture: what has swept more is several things
 _BESIDE = 0.25  # of the picture's side: the body of an arm that moves is as near as half of that
 _STAY = 0.7  # of the time
 _LEAST_SWAY = 0.6  # grey levels
@@ -152,7 +154,8 @@ def _staying(
 ) -> Bool[np.ndarray, "height width"]:
     """What sways beside something that moves there most of the time; not the wall that somebody's light falls on."""
     beside = np.mean([_widened(one, _BESIDE) for one in changed], axis=0) > _STAY
-    return swaying & beside
+    found = swaying & beside
+    return found if found.mean() <= _MOST_SWAY else np.zeros_like(found)
 
 
 def _shifted(
@@ -215,7 +218,8 @@ def _boxes(changed: Bool[np.ndarray, "height width"], moving: _Moving) -> tuple[
         things = frozenset(np.unique(moving.things[inside]).tolist()) - {0}
         parts.append(_Part(box=(left, top, right + 1, bottom + 1), things=things))
     boxes, shares = [], []
-    for part in _joined(parts):
+    single = frozenset(np.flatnonzero(moving.swept <= _MOST_SWEPT).tolist())
+    for part in _joined(parts, single):
         left, top, right, bottom = part.box
         if (right - left) * (bottom - top) >= _LEAST_BOX_SHARE * area:
             boxes.append(part.box)
@@ -223,15 +227,15 @@ def _boxes(changed: Bool[np.ndarray, "height width"], moving: _Moving) -> tuple[
     return np.array(boxes).reshape(-1, 4), np.array(shares)
 
 
-def _joined(parts: list[_Part]) -> list[_Part]:
+def _joined(parts: list[_Part], single: frozenset[int]) -> list[_Part]:
     """Parts of one thing made one, such as arms and legs with a body between them that stands still."""
     for at, one in enumerate(parts):
         for other in parts[at + 1 :]:
-            if one.things & other.things and _are_near(one.box, other.box):
+            if one.things & other.things & single and _are_near(one.box, other.box):
                 corners = np.array([one.box, other.box])
                 left, top, right, bottom = [*corners[:, :2].min(0).tolist(), *corners[:, 2:].max(0).tolist()]
                 both = _Part(box=(left, top, right, bottom), things=one.things | other.things)
-                return _joined([both, *(part for part in parts if part is not one and part is not other)])
+                return _joined([both, *(part for part in parts if part is not one and part is not other)], single)
     return parts
 
 
