@@ -134,7 +134,11 @@ def video_tcav(*arguments: str, code: int = 0) -> str:
 
 
 def _shell(script: str, code: int) -> str:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(Path(vt.__file__).parents[1]),
+    }
     command = f'video-tcav() {{ "{sys.executable}" -m video_tcav "$@"; }}\n{script}'
     done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == code, f"{script}: exit code {done.returncode}: {done.stderr}"
