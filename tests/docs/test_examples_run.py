@@ -46,6 +46,7 @@ USERS: dict[str, tuple[int, dict[str, Any]]] = {
     "racket": (10, {"object": "racket"}),
     "random": (30, {}),
     "elsewhere": (40, {}),
+    "class": (8, {"motion": "swing", "object": "racket", "scene": "court"}),
     "matches": (3, {"motion": "swing", "object": "racket", "scene": "court"}),
 }
 """Folders in `clips` that the documents speak of: how many clips, and what they share."""
