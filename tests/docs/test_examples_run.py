@@ -46,6 +46,7 @@ USERS: dict[str, tuple[int, dict[str, Any]]] = {
     "racket": (10, {"object": "racket"}),
     "random": (30, {}),
     "elsewhere": (40, {}),
+    "class": (8, {"motion": "swing", "object": "racket", "scene": "court"}),
     "matches": (3, {"motion": "swing", "object": "racket", "scene": "court"}),
 }
 """Folders in `clips` that the documents speak of: how many clips, and what they share."""
@@ -134,7 +135,11 @@ def video_tcav(*arguments: str, code: int = 0) -> str:
 
 
 def _shell(script: str, code: int) -> str:
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(Path(vt.__file__).parents[1]),
+    }
     command = f'video-tcav() {{ "{sys.executable}" -m video_tcav "$@"; }}\n{script}'
     done = subprocess.run(["bash", "-ec", command], capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == code, f"{script}: exit code {done.returncode}: {done.stderr}"
