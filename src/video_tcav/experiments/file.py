@@ -126,8 +126,8 @@ ModelEntry = Annotated[Annotated[Name, Tag("spec")] | Annotated[Model, Tag("mode
 class About(Part):
     """What a hypothesis is about."""
 
-    concept: Name
-    target: Name
+    concept: Name = Field(description="one of the concepts")
+    target: Name = Field(description="one of the targets")
 
 
 class MoreThan(About):
@@ -149,12 +149,12 @@ class Hypothesis(Part):
     """A claim that the run supports, contradicts, or leaves undecided."""
 
     name: Name | None = Field(None, description="in your own words; made from its parts if not given")
-    matters: About | None = None
-    more_than: MoreThan | None = None
-    motion_matters: About | None = None
-    order_matters: About | None = None
-    does_not_matter: Bounded | None = None
-    same_in: SameIn | None = None
+    matters: About | None = Field(None, description="the concept moves the target")
+    more_than: MoreThan | None = Field(None, description="the concept moves it more than another does")
+    motion_matters: About | None = Field(None, description="the motion of the concept moves it")
+    order_matters: About | None = Field(None, description="the order of its frames moves it")
+    does_not_matter: Bounded | None = Field(None, description="the effect is smaller than the margin")
+    same_in: SameIn | None = Field(None, description="two models differ by less than the margin")
     expect: Direction = Field("positive", description="the direction of the effect")
     layer: Name | None = Field(None, description="where to look; the experiment's deepest layer if not given")
     model: Name | None = Field(None, description="which of several models")
@@ -209,9 +209,9 @@ class Statistics(Part):
     margin: Margin = Field(
         0.5, description="in units of the target: an effect that is smaller does not matter in practice"
     )
-    permutations: int = Field(9999, ge=1, le=10**7)
-    random_sets: int = Field(500, ge=2, le=10**5)
-    bootstraps: int = Field(1000, ge=100, le=10**6)
+    permutations: int = Field(9999, ge=1, le=10**7, description="relabellings of the permutation test")
+    random_sets: int = Field(500, ge=2, le=10**5, description="for the spread of TCAV scores, and for the t-test")
+    bootstraps: int = Field(1000, ge=100, le=10**6, description="resamples for the intervals")
 
     _distinct = field_validator("tests")(_each_once)
 
@@ -219,8 +219,8 @@ class Statistics(Part):
 class Experiment(Part):
     """An experiment: a model, clips, concepts, and hypotheses about them."""
 
-    title: Name
-    description: str = ""
+    title: Name = Field(description="the question, as the report's heading")
+    description: str = Field("", description="what a reader should know; an empty line begins a paragraph")
     model: ModelEntry | None = Field(None, description="the model; several go under models")
     models: dict[Name, ModelEntry] = Field(default_factory=dict, description="several models, by a name of your own")
     targets: dict[Name, Where | None] = Field(
@@ -232,7 +232,7 @@ class Experiment(Part):
         None, min_length=1, description="dotted module names; the model's stages if not given"
     )
     spaces: tuple[Space, ...] = Field(("flatten",), min_length=1, description="the first judges the hypotheses")
-    cav: CavKind = "mean"
+    cav: CavKind = Field("mean", description="how CAVs are learned")
     against: Name = Field("log_odds", description="what the target is: log_odds, logit or contrast:CLASS")
     at: At = Field(
         "class", description="where gradients are taken: at clips of the class, or at random clips set aside"
@@ -243,10 +243,10 @@ class Experiment(Part):
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
     windows: int = Field(1, ge=1, le=1000, description="clips taken from each video")
     group: Name = Field("video", description="what is independent: video, or a regular expression on the path")
-    memory: str | int = "2GB"
-    seed: int = Field(0, ge=0, le=2**32 - 1)
+    memory: str | int = Field("2GB", description="for activations; what goes beyond is kept on disk")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="of every random draw")
     shown: int = Field(4, ge=0, le=50, description="clips of each class that the report shows in full, with timelines")
-    hypotheses: tuple[Hypothesis, ...] = Field(min_length=1)
+    hypotheses: tuple[Hypothesis, ...] = Field(min_length=1, description="what is claimed about the model")
 
     _distinct = field_validator("spaces", "layers", "twins")(_each_once)
 

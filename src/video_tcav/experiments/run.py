@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from video_tcav.core.errors import InputError, VideoTcavError
+from video_tcav.core.errors import ExperimentError, InputError, MediaError, VideoTcavError
 from video_tcav.core.files import atomic_path, write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
@@ -23,6 +23,7 @@ from video_tcav.experiments.reading import read_experiment
 from video_tcav.experiments.shown import save_shown, show_clips
 from video_tcav.experiments.verdicts import judge
 from video_tcav.experiments.yaml_lines import Place, YamlFile
+from video_tcav.media import VideoSource, source_digest
 from video_tcav.models import VideoModel, load_model, parse_target
 from video_tcav.tcav import run_tcav
 from video_tcav.tcav.comparison import grouping
@@ -204,6 +205,7 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
     for number, which in enumerate(wanted, start=1):
         folder = work.directory.analyses / which.folder_name(number)
         if folder.is_dir():
+            _check_same_clips(folder, clips, which.target)
             continue
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -239,6 +241,34 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
         )
         save_analysis(partial, which, result)
         finish_folder(partial, folder)
+
+
+def _check_same_clips(folder: Path, clips: ClipSets, target: str) -> None:
+    """A run goes on with the clips it began with: what is finished would otherwise stand beside what saw others.
+
+    Raises:
+        ExperimentError: if a file was added, removed or changed.
+    """
+    before = {
+        key: digest
+        for part in load_analysis(folder).record["provenance"]["clips"].values()
+        for key, digest in part.items()
+    }
+    sets = (clips.random, *clips.concepts.values(), clips.targets[target] or ())
+    now = {source.key: source for sources in sets for source in sources}
+    for key in dict.fromkeys([*before, *now]):
+        if key not in before or key not in now or _digest(now[key]) != before[key]:
+            word = "a new" if key not in before else "no longer a" if key not in now else "a changed"
+            raise ExperimentError(
+                f"{folder.parent.parent}: a run must go on with the same clips. Got {word} {key}. Give another --out."
+            )
+
+
+def _digest(source: VideoSource) -> str | None:
+    try:
+        return source_digest(source)
+    except (MediaError, OSError):
+        return None
 
 
 def _wanted(experiment: Experiment) -> list[Which]:

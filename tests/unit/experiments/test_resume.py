@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.unit.experiments.files import SMALL, write
+from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import load_run, run_experiment
 
 KILLS = 10
@@ -80,7 +81,6 @@ def test_killed_at_ten_moments_and_resumed_each_time(tmp_path):
 
 
 def test_two_at_once_are_one_too_many(tmp_path):
-    from video_tcav.core.errors import ExperimentError
     from video_tcav.experiments.directory import RunDirectory, held
 
     experiment = write(tmp_path)
@@ -93,6 +93,24 @@ def test_two_at_once_are_one_too_many(tmp_path):
     assert first.wait(timeout=300) == 0
     with held(RunDirectory(path=tmp_path / "run")):
         pass  # nothing is held once it is done
+
+
+def test_clips_that_changed_meanwhile_are_refused(tmp_path):
+    """A run that was killed after its analysis goes on only with the same clips."""
+    experiment = write(tmp_path)
+    run = run_experiment(experiment, out=tmp_path / "run")
+    record = run.path / "run.json"
+    record.write_text(record.read_text().replace('"finished": true', '"finished": false'))
+    clip = next((run.path / "clips" / "random").iterdir())
+    kept = clip.read_bytes()
+    clip.write_bytes((run.path / "clips" / "concepts-swing" / "00000.mp4").read_bytes())
+    with pytest.raises(ExperimentError, match=f"Got a changed .*{clip.name}"):
+        run_experiment(experiment, out=tmp_path / "run", resume=True)
+    clip.unlink()
+    with pytest.raises(ExperimentError, match=f"Got no longer a .*{clip.name}"):
+        run_experiment(experiment, out=tmp_path / "run", resume=True)
+    clip.write_bytes(kept)
+    assert run_experiment(experiment, out=tmp_path / "run", resume=True).outcomes == run.outcomes
 
 
 def test_the_runs_own_activations_go_when_it_is_finished(tmp_path):
