@@ -2,7 +2,7 @@
 
 from video_tcav.core.progress import progress_bar
 from video_tcav.models.targets import Target
-from video_tcav.tcav.backends import Ahead
+from video_tcav.tcav.backends import Ahead, Part
 from video_tcav.tcav.comparison import Comparison, GroupOf, compare, moving_kind
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.passes import Recorder, Version
@@ -21,7 +21,7 @@ def record_plan(
     total = len(concept_sources) + len(random) + len(plan.class_sources)
     versions: tuple[Version, ...] = ("none", *plan.twins)
     if ahead is not None:
-        shown = [] if scalar is None else [(plan.class_sources, ("none",), scalar)]
+        shown: list[Part] = [] if scalar is None else [(plan.class_sources, ("none",), scalar)]
         ahead.fill(recorder, [([*concept_sources.values(), *random], versions, None), *shown])
     with progress_bar("model passes (videos)", total, visible=progress) as advance:
         recorder.record_concepts(list(concept_sources.values()), versions, advance)

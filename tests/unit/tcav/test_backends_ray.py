@@ -117,8 +117,9 @@ def test_an_actor_can_be_left_in_the_middle_and_asked_again(monkeypatch):
     actor = Actor()
 
     def record(task):
-        for number in range(5):
-            actor._send(task[number])
+        for message in task:
+            actor._send(message)
+            actor._go_on(1)
         return {}
 
     from video_tcav.tcav.backends.outbox import Message

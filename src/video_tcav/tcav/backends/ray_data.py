@@ -127,6 +127,10 @@ class _Task:
     chunk: Chunk
 
 
+class _Dropped(Exception):
+    """Nobody waits for these rows any more."""
+
+
 class Actor:
     """A worker on a node. Errors go back as rows: Ray would try them again and wrap them up."""
 
@@ -149,9 +153,9 @@ class Actor:
             except VideoTcavError as error:
                 yield _table(error=str(error))
         finally:
-            self._dropped.set()
-            with suppress(Empty):
-                self._queue.get_nowait()
+            self._dropped.set()  # where the caller is gone, the passes end before the next chunk starts
+            while self._next(passing) is not None:
+                pass
 
     def _next(self, passing: "Future[dict[str, str]]") -> Message | None:
         while not (passing.done() and self._queue.empty()):
@@ -164,7 +168,11 @@ class Actor:
             with suppress(OSError):  # else relative paths lead nowhere here, and each file says so
                 os.chdir(task.folder)
             self._worker = Worker(task.work, Outbox(task.work.facts, self._send))
-        return self._worker.record(task.chunk, lambda _steps: None)
+        return self._worker.record(task.chunk, self._go_on)
+
+    def _go_on(self, _steps: float) -> None:
+        if self._dropped.is_set():
+            raise _Dropped
 
     def _send(self, message: Message) -> None:
         if not self._dropped.is_set():
