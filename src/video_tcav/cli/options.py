@@ -33,6 +33,16 @@ Classes = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Processes that share the model passes, or actors on Ray. [dim]default: 1, or what the cluster has room for[/]",
+        show_default=False,
+    ),
+]
+Backend = Annotated[str, typer.Option(metavar="local|ray[:ADDRESS]", help="Where the model passes are done.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import video_tcav.experiments as experiments
-from video_tcav.cli import render
+from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable
 
 _STYLES = {"supported": "green", "contradicted": "bold red", "undecided": "yellow", "not represented": "dim"}
@@ -27,6 +27,8 @@ def run(
         Path | None,
         typer.Option(metavar="DIR", help="Activation store to share with other runs; the run's own if not given."),
     ] = None,
+    workers: options.Workers = None,
+    backend: options.Backend = "local",
     fail_on_contradicted: Annotated[
         bool, typer.Option("--fail-on-contradicted", help="Exit with 1 if a hypothesis is contradicted.")
     ] = False,
@@ -57,7 +59,9 @@ def run(
         return
     if junit:
         check_file_writable(junit)
-    result = experiments.run_experiment(experiment, out=out, resume=resume, store=cache, progress=True)
+    result = experiments.run_experiment(
+        experiment, out=out, resume=resume, store=cache, workers=workers, backend=backend, progress=True
+    )
     outcomes(result)
     if report:
         from video_tcav.reports import write_report  # noqa: PLC0415 - only where a page is wanted

@@ -75,6 +75,8 @@ def run(
             metavar="DIR", help="Activation store: what it holds is not computed again, and a killed run goes on."
         ),
     ] = None,
+    workers: options.Workers = None,
+    backend: options.Backend = "local",
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     strict: options.Strict = False,
     out: Annotated[
@@ -126,6 +128,8 @@ def run(
         strict=strict,
         out=out,
         store=cache,
+        workers=workers,
+        backend=backend,
         progress=True,
     )
     render.tcav_result(result)

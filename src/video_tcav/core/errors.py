@@ -92,6 +92,10 @@ class StoreError(VideoTcavError, ValueError):
     """A folder is no activation store that can be used."""
 
 
+class WorkerError(VideoTcavError, RuntimeError):
+    """Worker processes, or the nodes of a cluster, cannot do a part of the work."""
+
+
 class MissingExtraError(VideoTcavError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
 

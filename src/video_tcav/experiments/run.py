@@ -26,6 +26,7 @@ from video_tcav.experiments.yaml_lines import Place, YamlFile
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.models import VideoModel, load_model, parse_target
 from video_tcav.tcav import run_tcav
+from video_tcav.tcav.backends import backend_for
 from video_tcav.tcav.comparison import grouping
 from video_tcav.tcav.store import parse_bytes
 
@@ -40,6 +41,8 @@ class _Work:
     directory: RunDirectory
     store: Path
     threads: int
+    workers: int | None
+    backend: str
     progress: bool
 
 
@@ -50,6 +53,8 @@ def run_experiment(
     resume: bool = False,
     store: str | Path | None = None,
     threads: int = 2,
+    workers: int | None = None,
+    backend: str = "local",
     progress: bool = False,
 ) -> Run:
     """Answer the hypotheses of an experiment file.
@@ -63,12 +68,15 @@ def run_experiment(
         resume: whether to go on with the run that is there; a finished one is read again.
         store: folder of activations to share with other runs; the run's own, removed when it is finished, if not given.
         threads: files decoded at once, beside the model.
+        workers: processes that share the passes, or actors on Ray; see `run_tcav`.
+        backend: where workers are: `local`, `ray` or `ray:ADDRESS`.
         progress: whether to show progress bars on standard error.
 
     Raises:
         ExperimentError: for a mistake in the file, with its line, or a directory that cannot be used.
         VideoTcavError: one of its other kinds, with a cure in the message.
     """
+    backend_for(backend, workers)
     experiment, file, models = _checked_file(path)
     group_of = _group(experiment, file)
     folder = Path(out) if out is not None else Path("runs") / Path(path).stem
@@ -84,6 +92,8 @@ def run_experiment(
             directory=directory,
             store=Path(store) if store is not None else directory.store,
             threads=threads,
+            workers=workers,
+            backend=backend,
             progress=progress,
         )
         clips = find_clips(experiment, file, directory.clips, progress=progress)
@@ -235,6 +245,8 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
             seed=experiment.seed,
             threads=work.threads,
             store=work.store,
+            workers=work.workers,
+            backend=work.backend,
             out=partial,
             detail=True,
             progress=work.progress,

@@ -1,6 +1,7 @@
 """One door to every model: torchvision, Hugging Face, the user's own file, or a module at hand."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,9 @@ def load_model(
     target = pick_device(device)
     model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes))
     model.module.to(target)
-    return model
+    if isinstance(spec, nn.Module):
+        return model
+    return replace(model, recipe={"spec": spec, "weights": weights, "classes": classes, **given})
 
 
 def _load(

@@ -2,9 +2,10 @@
 
 import difflib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -37,6 +38,7 @@ class VideoModel:
         input_name: keyword of the module's input, for Hugging Face models; `None`: the first positional argument.
         declare_axes: axes of the layers of a known family; `None` from it means that they must be probed.
         trained: `False` where the weights are known to be random.
+        recipe: what `load_model` must be given, beside the device, to load it again; `None` for a module at hand.
     """
 
     name: str
@@ -48,6 +50,7 @@ class VideoModel:
     input_name: str | None = None
     declare_axes: AxesRule = no_declared_axes
     trained: bool = True
+    recipe: Mapping[str, Any] | None = None
 
     @property
     def device(self) -> torch.device:

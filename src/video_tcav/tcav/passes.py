@@ -13,7 +13,7 @@ from torch import Tensor
 
 from video_tcav.concepts import Twin, twin_clip
 from video_tcav.core.errors import AxesError, MediaError, NonFiniteError, ShapeError
-from video_tcav.media import VideoSource, load_clips
+from video_tcav.media import VideoSource, load_clips, read_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
 from video_tcav.models.layers import noise_clip
@@ -65,6 +65,7 @@ class Recorder:
         recall: a store of what was computed before; `None` computes everything.
         full_batches: whether a batch that is not full is filled up: with a constant size, a clip's numbers do not depend on
             its neighbours, to the last bit.
+        keep_rows: whether rows are kept for this run; a worker only hands them on through `recall`.
         activations: by layer.
         gradients: by layer.
         rows: row of each clip in `activations`.
@@ -85,6 +86,7 @@ class Recorder:
     seed: int = 0
     recall: Recall | None = None
     full_batches: bool = False
+    keep_rows: bool = True
     activations: dict[str, RowStore] = field(default_factory=dict)
     gradients: dict[str, RowStore] = field(default_factory=dict)
     rows: dict[ClipId, int] = field(default_factory=dict)
@@ -139,6 +141,8 @@ class Recorder:
         """Pass what must be passed, and add all rows in the order of the plan; the targets in that order, if there are any."""
         fresh = [slot for slot in part if slot.stored is None]
         rows, values, kept = self._passed(fresh, target, run) if fresh else ({}, [], None)
+        if not self.keep_rows:
+            return []
         done, targets = 0, []
         for is_stored, group in groupby(part, key=lambda slot: slot.stored is not None):
             slots = list(group)
@@ -173,6 +177,16 @@ class Recorder:
         """Each layer's output for one clip; where every row came from the store, a clip of noise is passed to see it."""
         found = self._trace or trace_layers(self.model, self.layers, noise_clip(self.model).to(self.model.device))
         return found.shapes
+
+    def look(self, sources: Sequence[VideoSource]) -> int | None:
+        """How many clips are passed at once, as the first source that can be used shows; `None` if there is none."""
+        for source in sources:
+            try:
+                clips = read_clips(source, self.model.clip_spec, windows=self.windows)
+            except MediaError:
+                continue  # the passes list it
+            return self._batch_size(self.model.prepare(clips[0]))
+        return None
 
     def trace(self, inputs: Tensor) -> LayerTrace:
         """What the first clip showed about the layers; the first call runs it."""

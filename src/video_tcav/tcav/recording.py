@@ -2,23 +2,34 @@
 
 from video_tcav.core.progress import progress_bar
 from video_tcav.models.targets import Target
+from video_tcav.tcav.backends import Ahead, Part
 from video_tcav.tcav.comparison import Comparison, GroupOf, compare, moving_kind
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.passes import Recorder, Version
 from video_tcav.tcav.plan import Plan
 
 
-def record_plan(recorder: Recorder, plan: Plan, scalar: Target | None, progress: bool) -> None:
-    """All passes; concepts first, since whether they move decides how the random clips are matched."""
+def record_plan(
+    recorder: Recorder, plan: Plan, scalar: Target | None, progress: bool, ahead: Ahead | None = None
+) -> None:
+    """All passes; concepts first, since whether they move decides how the random clips are matched.
+
+    Where there are workers, they do the passes ahead, and what follows finds the rows in the store.
+    """
     concept_sources = {source.key: source for concept in plan.concepts for source in concept.sources}
     random = [source for source in plan.random if source.key not in concept_sources]
     total = len(concept_sources) + len(random) + len(plan.class_sources)
     versions: tuple[Version, ...] = ("none", *plan.twins)
+    if ahead is not None:
+        shown: list[Part] = [] if scalar is None else [(plan.class_sources, ("none",), scalar)]
+        ahead.fill(recorder, [([*concept_sources.values(), *random], versions, None), *shown])
     with progress_bar("model passes (videos)", total, visible=progress) as advance:
         recorder.record_concepts(list(concept_sources.values()), versions, advance)
         if not all(moving_kind(concept, recorder) for concept in plan.concepts) and "frozen" not in versions:
             versions = (*versions, "frozen")  # the matched negatives of clips that do not move
             moving = [source for source in concept_sources.values() if source.key not in recorder.static]
+            if ahead is not None:
+                ahead.fill(recorder, [([*moving, *random], ("frozen",), None)])
             recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
         recorder.record_concepts(random, versions, advance)
         if scalar is not None:

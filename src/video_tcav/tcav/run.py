@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
+from video_tcav.tcav.backends import Ahead, Backend, backend_for
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
 from video_tcav.tcav.design import numbering
@@ -62,6 +63,8 @@ def run_tcav(
     out: str | Path | None = None,
     detail: bool = False,
     store: ActivationStore | str | Path | None = None,
+    workers: int | None = None,
+    backend: str = "local",
     progress: bool = False,
 ) -> TcavResult:
     """Measure how much each concept matters for a class, at each layer, and whether it is the motion or the picture.
@@ -98,6 +101,9 @@ def run_tcav(
             which are quick for `mean`, but take minutes for classifiers that are fitted step by step.
         store: an activation store, or its folder: what it holds is neither decoded nor passed again, what it lacks is added.
             It changes no result.
+        workers: processes that share the passes, each with the model; it changes no result, if PyTorch's threads stay as many.
+            With Ray, actors; as many as the cluster has room for, if not given.
+        backend: where workers are: `local`, `ray` or `ray:ADDRESS` (extra `scale`).
         progress: whether to show progress bars on standard error.
 
     Returns:
@@ -134,9 +140,10 @@ def run_tcav(
     scalar = parse_target(model, target, against)
     group_of, budget = grouping(group), parse_bytes(memory)
     at_least("windows", windows, 1)
+    helpers = backend_for(backend, workers)
     folder = check_writable(Path(out)) if out is not None else None
     seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill, opened(store) as cache:
+    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill, _opened(store, helpers, spill) as cache:
         known_damage = 0 if cache is None else len(cache.warnings)
         plan = make_plan(
             clips,
@@ -162,8 +169,11 @@ def run_tcav(
             recall=recall_for(cache, model, chosen, space, windows, plan.digests, seed),
             full_batches=True,
         )
+        ahead = None
+        if helpers is not None and cache is not None:
+            ahead = Ahead(backend=helpers, store=cache, digests=plan.digests, progress=progress)
         with _timed(seconds, "passes"):
-            record_plan(recorder, plan, scalar, progress)
+            record_plan(recorder, plan, scalar, progress, ahead)
         try:
             comparisons = comparisons_of(recorder, plan, group_of)
             class_groups = _class_groups(recorder, plan, group_of)
@@ -192,6 +202,7 @@ def run_tcav(
                 n_class_groups=len(set(class_groups)),
                 diagnostics=trusted,
             )
+        elsewhere = () if ahead is None else ahead.warnings(recorder)
         damaged = () if cache is None else tuple(cache.warnings[known_damage:])
         if folder is not None:
             accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
@@ -205,6 +216,7 @@ def run_tcav(
             *plan.copies(group_of),
             *plan.overlap(),
             *damaged,
+            *elsewhere,
         ),
         provenance=provenance(
             settings={
@@ -228,6 +240,13 @@ def run_tcav(
         result.to_parquet(folder / "results.parquet")
         result.to_csv(folder / "results.csv")
     return result
+
+
+def _opened(
+    store: ActivationStore | str | Path | None, helpers: Backend | None, folder: str
+) -> AbstractContextManager[ActivationStore | None]:
+    """The store of a run; where there are workers and none is given, one that goes with the run."""
+    return opened(Path(folder) / "store" if store is None and helpers is not None else store)
 
 
 def _class_groups(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int]:

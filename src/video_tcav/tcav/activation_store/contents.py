@@ -32,14 +32,14 @@ class Contents:
             MediaError: if it cannot be read.
         """
         path = source.path.absolute()
-        signature = _signature(path)
+        signature = file_signature(path)
         self._given[path] = signature
         name = os.fsencode(path).decode("utf-8", "backslashreplace")
         rows = self._database.read("SELECT digest FROM files WHERE path = ? AND signature = ?", [name, signature])
         if rows and signature:
             return segment_digest(rows[0]["digest"], source)
         digest = file_digest(source.path)
-        if signature and not self._read_only and _is_settled(path) and _signature(path) == signature:
+        if signature and not self._read_only and _is_settled(path) and file_signature(path) == signature:
             self._new.append((name, signature, digest))
         return segment_digest(digest, source)
 
@@ -53,7 +53,7 @@ class Contents:
     def unchanged(self, source: VideoSource) -> bool:
         """Whether the file is still the one whose digest was given."""
         path = source.path.absolute()
-        return bool(self._given.get(path)) and _signature(path) == self._given[path]
+        return bool(self._given.get(path)) and file_signature(path) == self._given[path]
 
     def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
         """A small fact that all runs must share, made by the first that needs it."""
@@ -76,7 +76,7 @@ class Contents:
             return None
 
 
-def _signature(path: Path) -> str:
+def file_signature(path: Path) -> str:
     """What changes with the content of a file or folder of frames; empty where that cannot be told."""
     try:
         found = [path, *frame_files(path)] if path.is_dir() else [path]

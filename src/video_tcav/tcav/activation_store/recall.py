@@ -1,12 +1,12 @@
 """What a recorder asks a store: which clips of a plan are there, and to keep those that are not."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jaxtyping import Float
 from torch import Tensor
@@ -22,6 +22,42 @@ from video_tcav.tcav.spaces import Space
 from video_tcav.tcav.store import FileRow
 
 _MOST_UNFINISHED = 2
+
+
+class Keeper(Protocol):
+    """What takes and gives rows: an `ActivationStore`, or something that passes them on to one."""
+
+    def find(self, keys: Iterable[bytes], layers: Sequence[str]) -> dict[bytes, StoredClip]:
+        """What is there of some clips."""
+        ...
+
+    def add(
+        self,
+        about: About,
+        keys: Sequence[bytes],
+        layers: Mapping[str, Tensor],
+        *,
+        targets: Sequence[float] | None = None,
+        sources: Mapping[bytes, tuple[int, bool]] | None = None,
+    ) -> dict[str, list[FileRow]]:
+        """Take the rows of one batch; says where they lie, where that is known."""
+        ...
+
+    def sources(self, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
+        """How many clips sources have, and whether they are stills; of those that are known."""
+        ...
+
+    def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
+        """A small fact that all runs must share, made by the first that needs it."""
+        ...
+
+    def source_digest(self, source: VideoSource) -> str:
+        """Digest of a source."""
+        ...
+
+    def unchanged(self, source: VideoSource) -> bool:
+        """Whether the file is still the one whose digest was given."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +82,16 @@ class Known:
 
 
 class Recall:
-    """A store, as one run with one model sees it."""
+    """A store, as one run with one model sees it.
+
+    Attributes:
+        identity: everything that the bits of a row depend on, beside its clip, layer and target.
+        facts: those that were asked for, by their keys.
+    """
 
     def __init__(
         self,
-        store: ActivationStore,
+        store: Keeper,
         model: VideoModel,
         *,
         layers: Sequence[str],
@@ -65,8 +106,11 @@ class Recall:
         self._digests = digests
         self._seed = seed
         self._model, self._space, self._model_digest = model.name, space, model_digest(model)
-        self._cut = key_of("cut", preparation_digest(model), windows, "dense", numerics(model)["packages"]).hex()
-        self._context = key_of(self._model_digest, self._cut, numerics(model)).hex()
+        exact = numerics(model)
+        self._cut = key_of("cut", preparation_digest(model), windows, "dense", exact["packages"]).hex()
+        self._context = key_of(self._model_digest, self._cut, exact).hex()
+        self.identity: dict[str, Any] = {"model": self._model_digest, "preparation": self._cut, **exact}
+        self.facts: dict[bytes, Any] = {}
         self._given: dict[str, VideoSource] = {}
         self._writer: ThreadPoolExecutor | None = None
         self._unfinished: deque[Future[dict[str, list[FileRow]]]] = deque()
@@ -146,7 +190,9 @@ class Recall:
 
     def fact(self, *key: Any, make: Callable[[], Any]) -> Any:
         """A fact about this model that all runs must share."""
-        return self._store.fact(key_of("fact", self._context, key), make)
+        name = key_of("fact", self._context, key)
+        self.facts[name] = self._store.fact(name, make)
+        return self.facts[name]
 
     def _unchanged(self, key: str) -> bool:
         return self._store.unchanged(self._given[key])

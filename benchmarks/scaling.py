@@ -1,0 +1,172 @@
+"""What a run costs as its clips grow, part by part, and what workers add: the coefficients of docs/scaling.md.
+
+    python benchmarks/scaling.py --clips 100 1000
+    python benchmarks/scaling.py --clips 100 1000 --ways local processes ray
+
+The first counts core-seconds (processor time, which other work on the machine changes little) of decoding, passes, store,
+inner products and statistics, and fits the cost model to them. The second takes the wall time of whole passes: the slope
+between the sizes is what a clip costs beyond start-up.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import video_tcav as vt
+from video_tcav.benchmark.world import sample_factors, write_world
+from video_tcav.media import find_videos, load_clips, source_digest
+from video_tcav.models.targets import parse_target
+from video_tcav.tcav.activation_store import ActivationStore, recall_for
+from video_tcav.tcav.gram import gram
+from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.store import SpillSpace
+
+SHARES = {"random": 0.6, "one": 0.15, "other": 0.15, "class": 0.1}
+WAYS = {"local": {}, "processes": {"workers": 2}, "ray": {"backend": "ray", "workers": 2}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--model", default="rendered:r2plus1d-motion")
+    parser.add_argument("--space", default="flatten")
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS))
+    parser.add_argument("--folder", type=Path, help="keeps the rendered clips for the next time")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model = vt.load_model(options.model, device="cpu")
+    with tempfile.TemporaryDirectory() as name:
+        folder = options.folder or Path(name)
+        sets = {count: clips(folder / str(count), count) for count in options.clips}
+        if options.ways:
+            compare(model, sets, options.ways)
+        else:
+            fit([measure(model, root, options.space) for root in sets.values()])
+
+
+def clips(root: Path, count: int) -> Path:
+    if not root.exists():
+        labels = [label for label, share in SHARES.items() for _ in range(round(count * share))]
+        write_world(root, sample_factors(len(labels), seed=count), labels, progress=True)
+    return root
+
+
+def compare(model: vt.VideoModel, sets: dict[int, Path], ways: list[str]) -> None:
+    wall: dict[tuple[str, int], float] = {}
+    for count, root in sets.items():
+        for way in ways:
+            result = run(model, root, **WAYS[way])
+            wall[way, count] = result.seconds["passes"]
+            print(
+                f"{way:10} {count:6} clips: {wall[way, count]:7.1f} s of passes, load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+    small, large = min(sets), max(sets)
+    for way in ways:
+        slope = (wall[way, large] - wall[way, small]) / max(1, large - small)
+        print(f"{way:10} {1000 * slope:6.1f} ms a clip, start-up {wall[way, small] - small * slope:.1f} s")
+
+
+def run(model: vt.VideoModel, root: Path, **more: object) -> vt.TcavResult:
+    return vt.run_tcav(
+        model,
+        target=0,
+        clips=root / "class",
+        concepts={name: root / name for name in ("one", "other")},
+        random=root / "random",
+        progress=False,
+        **more,
+    )
+
+
+def measure(model: vt.VideoModel, root: Path, space: str) -> dict[str, float]:
+    """Core-seconds of each part, and what they grow with."""
+    sources, shown = find_videos(root / "manifest.csv"), find_videos(root / "class")
+    digests = {source.key: source_digest(source) for source in sources + shown}
+    found: dict[str, float] = {"videos": len(sources), "class": len(shown)}
+    with core_seconds(found, "digest"):
+        for source in sources:
+            source_digest(source)
+    with core_seconds(found, "decode"):
+        for _ in load_clips(sources, model.clip_spec, threads=2):
+            pass
+    scalar, quiet = parse_target(model, 0, "log_odds"), lambda _steps: None
+    with tempfile.TemporaryDirectory() as name:
+        plain = recorder(model, space, Path(name))
+        with core_seconds(found, "decode + activations"):
+            plain.record_concepts(sources, ("none",), quiet)
+        with core_seconds(found, "decode + gradients"):
+            plain.record_class(shown, scalar, quiet)
+        with ActivationStore.open(Path(name) / "store") as store:
+            recall = recall_for(store, model, model.default_layers, space, 1, digests)
+            stored = recorder(model, space, Path(name), recall)
+            for source in sources:
+                store.source_digest(source)
+            with core_seconds(found, "decode + activations + store"):
+                stored.record_concepts(sources, ("none",), quiet)
+            found["bytes"] = store.info().bytes
+        rows = range(plain.activations[model.default_layers[0]].rows)
+        with core_seconds(found, "gram"):
+            for layer in model.default_layers:
+                gram(plain.activations[layer], plain.gradients[layer], rows, range(len(shown)))
+        found["values"] = sum(plain.activations[layer].width for layer in model.default_layers)
+    result = run(model, root, space=space)
+    found["statistics"] = result.seconds["statistics"]
+    print({key: round(value, 2) for key, value in found.items()}, f"load {os.getloadavg()[0]:.1f}", flush=True)
+    return found
+
+
+def recorder(model: vt.VideoModel, space: str, folder: Path, recall: object = None) -> Recorder:
+    storage = SpillSpace(8 * 10**9, folder)
+    layers = model.default_layers
+    return Recorder(model=model, layers=layers, space=space, storage=storage, recall=recall, full_batches=True)
+
+
+@contextmanager
+def core_seconds(found: dict[str, float], part: str) -> Iterator[None]:
+    start = time.process_time()
+    yield
+    found[part] = time.process_time() - start
+
+
+def fit(sizes: list[dict[str, float]]) -> None:
+    """Least squares through all sizes; relative errors count, so that small sizes have their say."""
+
+    def column(value: Callable[[dict[str, float]], float]) -> np.ndarray:
+        return np.array([value(one) for one in sizes])
+
+    videos, shown, values = column(lambda s: s["videos"]), column(lambda s: s["class"]), column(lambda s: s["values"])
+    decode = coefficient(column(lambda s: s["decode"]), videos)
+    passes = coefficient(column(lambda s: s["decode + activations"] - s["decode"]), videos)
+    back = coefficient(column(lambda s: s["decode + gradients"]) - decode * shown, shown)
+    store = coefficient(
+        column(lambda s: s["decode + activations + store"] - s["decode + activations"]),
+        column(lambda s: s["bytes"]) / 1e9,
+    )
+    squared = coefficient(column(lambda s: s["gram"]), values * videos * (videos + shown) / 1e12)
+    digest = coefficient(column(lambda s: s["digest"]), videos)
+    print(f"digest     {1000 * digest:8.2f} core-ms a video")
+    print(f"decode     {1000 * decode:8.2f} core-ms a video")
+    print(f"activation {1000 * passes:8.2f} core-ms a clip and version")
+    print(f"gradient   {1000 * back:8.2f} core-ms a class clip")
+    print(f"store      {store:8.2f} core-s a GB, {(column(lambda s: s['bytes']) / videos / 1e6).round(3)} MB a clip")
+    print(
+        f"gram       {squared:8.2f} core-s for 1e12 products (clips × (clips + class clips) × values), {values[0]:.0f} values"
+    )
+    for one in sizes:
+        print(f"statistics {one['statistics']:8.2f} s with {one['videos']:.0f} clips")
+
+
+def coefficient(cost: np.ndarray, size: np.ndarray) -> float:
+    return float(np.sum(cost / size) / len(size))
+
+
+if __name__ == "__main__":
+    main()
