@@ -14,6 +14,7 @@ Space = Literal["flatten", "space", "time", "spacetime"]
 At = Literal["class", "random"]
 Cav = Literal["mean", "ridge", "logistic", "svm"]
 Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
+Precision = Literal["auto", "float32", "bfloat16"]
 Significance = Literal["permutation", "ttest"]
 
 
@@ -75,6 +76,15 @@ def run(
             metavar="DIR", help="Activation store: what it holds is not computed again, and a killed run goes on."
         ),
     ] = None,
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            help="Of the passes: exact, or bfloat16 products, about twice as fast where the processor has them."
+        ),
+    ] = "float32",
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the model's parts first: minutes, with a C++ compiler.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     strict: options.Strict = False,
     out: Annotated[
@@ -126,6 +136,8 @@ def run(
         strict=strict,
         out=out,
         store=cache,
+        precision=precision,
+        compile=compile,
         progress=True,
     )
     render.tcav_result(result)

@@ -12,6 +12,7 @@ from torch import nn
 from video_tcav.core.errors import ModelError
 from video_tcav.models.record import replaced_forwards
 
+_COMPILER = ("torch._dynamo", "torch._inductor")
 _CONTAINERS = (nn.ModuleList, nn.ModuleDict)
 
 
@@ -36,9 +37,11 @@ class CompiledParts:
         try:
             with replaced_forwards(self._forwards):
                 yield
-        except (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) as error:
+        except Exception as error:
+            if not type(error).__module__.startswith(_COMPILER):  # an error of the model, or of the user's own
+                raise
             reason = str(error).strip().partition("\n")[0]
-            raise ModelError(f"`compile` must suit the model and the machine. Got {reason} Leave it out.") from error
+            raise ModelError(f"`compile` must suit the model and the machine. Got {reason}. Leave it out.") from error
 
 
 def parts_between(module: nn.Module, layers: Sequence[str]) -> list[nn.Module]:

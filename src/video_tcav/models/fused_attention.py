@@ -67,7 +67,6 @@ class _Windows:
     groups: tuple[tuple[int, Bool[Tensor, "token token"] | None], ...]
 
 
-@torch.compiler.disable
 @lru_cache(maxsize=16)
 def _windows(clips: int, size: Size, window: Size, shift: Size) -> _Windows:
     place = torch.arange(size[0] * size[1] * size[2]).view(size)
@@ -90,6 +89,11 @@ def _windows(clips: int, size: Size, window: Size, shift: Size) -> _Windows:
         for count, regions in zip(kind.bincount().tolist(), kinds, strict=True)
     )
     return _Windows(order=order, back=order.argsort(), groups=groups)
+
+
+@torch.compiler.disable  # how tokens are counted cannot be compiled, and need not be
+def _known_windows(clips: int, size: Size, window: Size, shift: Size) -> _Windows:
+    return _windows(clips, size, window, shift)
 
 
 def _cut(grid: Int64[Tensor, "time height width"], window: Size) -> Int64[Tensor, "window token"]:
@@ -123,7 +127,9 @@ def _attend(
     shift = _size(0 if is_small else own for own, is_small in zip(part.shift_size, small, strict=True))
     missing = [-there % own for own, there in zip(window, whole, strict=True)]
     padded = functional.pad(inputs, (0, 0, 0, missing[2], 0, missing[1], 0, missing[0])) if any(missing) else inputs
-    windows = _windows(clips, _size(padded.shape[1:4]), window, shift)
+    windows = _known_windows(  # pyright: ignore[reportCallIssue]  the decorator hides the signature
+        clips, _size(padded.shape[1:4]), window, shift
+    )
 
     tokens = _reordered(padded.reshape(-1, channels), windows.order, windows.back)
     qkv = functional.linear(

@@ -58,7 +58,8 @@ class Passing:
         precision: Precision = "float32",
         compiled: bool = False,
     ) -> None:
-        self._model, self._ways, self._precision = model, ways, precision
+        self._model, self._ways = model, ways
+        self._precision: Precision = precision
         self._compiled = CompiledParts(model.module, layers) if compiled else None
 
     def batch(self, inputs: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "clip ..."]:

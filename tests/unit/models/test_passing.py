@@ -10,7 +10,7 @@ import video_tcav as vt
 from video_tcav.core.errors import InputError
 from video_tcav.models.compiled import parts_between
 from video_tcav.models.passing import Passing, Ways, ways_of
-from video_tcav.models.precision import agrees_in_bfloat16, choose_precision, fast_bfloat16
+from video_tcav.models.precision import Precision, agrees_in_bfloat16, choose_precision, fast_bfloat16
 from video_tcav.models.record import record_activations, record_gradients
 
 
@@ -59,7 +59,7 @@ def test_bfloat16_is_refused_where_it_would_do_nothing():
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_passes_agree_and_leave_the_model_as_it_came(model, precision):
+def test_passes_agree_and_leave_the_model_as_it_came(model, precision: Precision):
     clips = [torch.randn(3, 4, 8, 8) for _ in range(3)]
     layers, target = ["stages.0", "stages.1"], lambda logits: logits[:, 0] - logits[:, 1:].logsumexp(1)
     exact = record_gradients(model, layers, torch.stack(clips), target)
@@ -69,7 +69,7 @@ def test_passes_agree_and_leave_the_model_as_it_came(model, precision):
     with passing.running():
         found = record_gradients(model, layers, batch, target)
         activations = record_activations(model, layers, batch, last="stages.1")
-    tolerance = 1e-5 if precision == "float32" else 0.03
+    tolerance = 1e-5 if precision == "float32" else 0.1  # where a ReLU is close to 0, a rounding turns it on or off
     assert found.logits.dtype == torch.float32
     for layer in layers:
         for mine, exactly in ((found.layers, exact.layers), (activations, exact.activations)):
