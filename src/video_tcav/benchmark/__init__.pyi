@@ -29,6 +29,10 @@ from .sanity import order_similarity as order_similarity
 from .sanity import randomisation as randomisation
 from .sanity import rank_similarity as rank_similarity
 from .sanity import shift_stability as shift_stability
+from .speed import Speed as Speed
+from .speed import SpeedSettings as SpeedSettings
+from .speed import measure_speed as measure_speed
+from .speed_row import SpeedRow as SpeedRow
 from .training import Trained as Trained
 from .training import check_name as check_name
 from .training import train_rendered as train_rendered

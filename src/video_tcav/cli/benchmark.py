@@ -157,6 +157,33 @@ def attribution(
     render.out.print(f"\nTable and figure: {figure.parent}", markup=False, soft_wrap=True)
 
 
+@app.command()
+def speed(
+    quick: Annotated[bool, typer.Option("--quick", help="Few clips, smaller ones for the transformer.")] = False,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Measure torch.compile as well: minutes more, with a C++ compiler.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the table as JSON.")] = None,
+) -> None:
+    """Measure on this machine what passes and runs cost, against PyTorch as it comes, a plain loop and Captum.
+
+    Everything runs on the CPU, both sides by turns in one process. --quick takes less than three minutes on two idle cores.
+    """
+    if out is not None:
+        check_file_writable(out)
+    found = bench.measure_speed(quick=quick, compile=compile, progress=True)
+    if out is not None:
+        found.to_json(out)
+    render.out.print(_speeds(found))
+    render.out.print(
+        "ratio: how many times as long the second takes; medians of the rounds. effects: largest difference of TCAV effects, "
+        "relative to the largest effect. clips: passed in one round.",
+        style="dim",
+    )
+    if out is not None:
+        render.out.print(f"\nTable: {out}", markup=False, soft_wrap=True)
+
+
 def _rule(name: str, correlation: float | None) -> "bench.Rule":
     if correlation is not None and name != "mixed":
         raise InputError(f"`--correlation` must go with the rule mixed. Got {name}. Leave it out.")
@@ -171,6 +198,26 @@ def _rates(found: "bench.Calibration") -> Table:
     for (model, cav), rows in errors.groupby(["model", "cav"], sort=False):
         rates = rows.groupby("test")["rate"].mean()
         table.add_row(str(model), str(cav), f"{rates['permutation']:.1%}", f"{rates['t-test']:.1%}")
+    return table
+
+
+def _speeds(found: "bench.Speed") -> Table:
+    """What was measured, against what, on how many clips."""
+    table = Table("", "model", "what", "against", box=None, pad_edge=False)
+    for name in ("clips", "rounds", "seconds", "ratio", "effects"):
+        table.add_column(name, justify="right", no_wrap=True)
+    part = None
+    for one in found.rows:
+        effects = "–" if one.effect_difference is None else f"{one.effect_difference:.1e}"
+        ratio = f"{one.ratio:.2f}×"
+        if one.limit is not None:
+            ratio += f" {_KEPT[one.ratio <= one.limit]}"
+        seconds = f"{one.seconds:.2f} / {one.against_seconds:.2f}"
+        table.add_row(
+            *("" if one.part == part else one.part, one.model, one.what, one.against, str(one.clips)),
+            *(str(one.rounds), seconds, ratio, effects),
+        )
+        part = one.part
     return table
 
 

@@ -90,6 +90,21 @@ def untouched(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def replaced_forwards(replaced: Sequence[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Each module runs another function inside, and its own again outside; weights and hooks stay where they are."""
+    before = [(part, vars(part).get("forward")) for part, _ in replaced]
+    try:
+        for part, forward in replaced:
+            part.forward = forward
+        yield
+    finally:
+        for part, own in before:
+            vars(part).pop("forward", None)
+            if own is not None:
+                part.forward = own
+
+
+@contextmanager
 def hooked(model: VideoModel, layers: Sequence[str], hook: Hook) -> Iterator[None]:
     """Call `hook(layer, output)` whenever one of the layers has run; its answer, if any, replaces the output."""
     handles: list[RemovableHandle] = []
@@ -207,6 +222,11 @@ def record_gradients(
     with untouched(model.module), hooked(model, layers, cut):
         torch.set_grad_enabled(False)
         logits = model.logits(inputs)
+        if logits.dtype in (
+            torch.bfloat16,
+            torch.float16,
+        ):  # a target is a difference: it needs more digits than a product
+            logits = logits.float()
         check_finite(logits, "the logits")
         values = target(logits)
         if not values.requires_grad:

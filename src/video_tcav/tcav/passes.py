@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import groupby
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,7 +16,8 @@ from video_tcav.media import VideoSource, load_clips, read_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
 from video_tcav.models.layers import noise_clip
-from video_tcav.models.memory_format import channels_last, takes_channels_last
+from video_tcav.models.passing import Passing, Ways, ways_of
+from video_tcav.models.precision import Precision
 from video_tcav.models.record import LayerTrace, record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import Target
 from video_tcav.tcav.activation_store.recall import Known, Recall
@@ -66,6 +66,8 @@ class Recorder:
         full_batches: whether a batch that is not full is filled up: with a constant size, a clip's numbers do not depend on
             its neighbours, to the last bit.
         keep_rows: whether rows are kept for this run; a worker only hands them on through `recall`.
+        precision: of the products in a pass; rows are float32 whatever it is.
+        compiled: whether the parts between the layers are compiled.
         activations: by layer.
         gradients: by layer.
         rows: row of each clip in `activations`.
@@ -87,6 +89,8 @@ class Recorder:
     recall: Recall | None = None
     full_batches: bool = False
     keep_rows: bool = True
+    precision: Precision = "float32"
+    compiled: bool = False
     activations: dict[str, RowStore] = field(default_factory=dict)
     gradients: dict[str, RowStore] = field(default_factory=dict)
     rows: dict[ClipId, int] = field(default_factory=dict)
@@ -96,7 +100,7 @@ class Recorder:
     targets: list[float] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     _trace: LayerTrace | None = None
-    _channels_last: bool = False
+    _passing: Passing | None = None
     _axes: dict[str, LayerAxes | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -165,7 +169,10 @@ class Recorder:
         if self.full_batches:
             inputs += inputs[-1:] * (self._batch_size(inputs[0]) - len(inputs))
         with _naming(names):
-            found, values = run(self._stacked(inputs))
+            passing = self.passing(inputs[0])
+            batch = passing.batch(inputs)
+            with passing.running():
+                found, values = run(batch)
         rows = {layer: stored_values(found[layer][: len(names)]) for layer in self.layers}
         values = None if values is None else values[: len(names)]
         if self.recall is None:
@@ -193,16 +200,23 @@ class Recorder:
         if self._trace is None:
             self._trace = trace_layers(self.model, self.layers, inputs[:1])
             self._axes = {layer: self._needed_axes(layer) for layer in self.layers}
-            self._channels_last = self._decide_channels_last(inputs[:1])
         return self._trace
 
-    def _decide_channels_last(self, inputs: Tensor) -> bool:
+    def passing(self, prepared: Tensor) -> Passing:
+        """How clips like this one are passed; the first call decides it."""
+        if self._passing is None:
+            inputs = prepared[None].to(self.model.device)
+            self.trace(inputs)
+            ways = self._decide_ways(inputs)
+            self._passing = Passing(self.model, self.layers, ways, precision=self.precision, compiled=self.compiled)
+        return self._passing
+
+    def _decide_ways(self, inputs: Tensor) -> Ways:
         """Decided once for all runs that share a store: which clip is passed first must not matter."""
         if self.recall is None:
-            return takes_channels_last(self.model, inputs)
-        return self.recall.fact(
-            "channels last", list(inputs.shape), make=lambda: takes_channels_last(self.model, inputs)
-        )
+            return ways_of(self.model, inputs)
+        found = self.recall.fact("ways", list(inputs.shape), make=lambda: asdict(ways_of(self.model, inputs)))
+        return Ways(**found)
 
     def _needed_axes(self, layer: str) -> LayerAxes | None:
         assert self._trace is not None
@@ -239,10 +253,6 @@ class Recorder:
                 part, waiting = [], 0
         if part:
             yield part
-
-    def _stacked(self, inputs: Sequence[Tensor]) -> Tensor:
-        batch = torch.stack(list(inputs)).to(self.model.device)
-        return channels_last(batch) if self._channels_last else batch
 
     def _batch_size(self, prepared: Tensor) -> int:
         return self.trace(prepared[None].to(self.model.device)).batch

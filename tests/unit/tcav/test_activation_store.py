@@ -303,6 +303,25 @@ def test_what_decides_about_the_last_bits_is_part_of_the_key():
     finally:
         torch.set_num_threads(1)
     assert numerics(_described(_seeded(lambda: Scaled(1.0)).double())) != before
+    assert numerics(model, "bfloat16") != before
+    assert numerics(model, compiled=True) != before
+
+
+def test_rows_of_different_precision_never_mix(model, shapes_clips, tmp_path):
+    changes = {"twins": [], "layers": ["stages.2"], "concepts": {"moves-right": shapes_clips / "moves-right"}}
+    alone = {
+        precision: run(model, shapes_clips, precision=precision, **changes) for precision in ("float32", "bfloat16")
+    }
+    largest = max(abs(one.effect) for one in alone["float32"].results)
+    for exact, half in zip(alone["float32"].results, alone["bfloat16"].results, strict=True):
+        assert half.effect != exact.effect
+        assert abs(half.effect - exact.effect) <= 0.02 * largest
+    with vt.ActivationStore.open(tmp_path / "store") as store:
+        for _ in range(2):
+            for precision, expected in alone.items():
+                found = run(model, shapes_clips, store=store, precision=precision, **changes)
+                assert found.results == expected.results
+                assert found.provenance["settings"]["precision"] == precision
 
 
 def test_info_counts(full, model):

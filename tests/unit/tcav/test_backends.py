@@ -50,6 +50,8 @@ def work(model):
         threads=1,
         strict=False,
         seed=0,
+        precision="float32",
+        compiled=False,
     )
 
 

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
+from video_tcav.models.precision import Precision
 from video_tcav.models.video_model import state_digest
 
-RECORDING = 1
+RECORDING = 2
 """Raise it when the passes give other bits than before: batches, memory order, feature spaces, twins."""
 
 _PACKAGES = ("torch", "torchvision", "transformers", "av")
@@ -64,8 +65,8 @@ def preparation_digest(model: VideoModel) -> str:
     return digest.hexdigest()
 
 
-def numerics(model: VideoModel) -> dict[str, Any]:
-    """What else decides about the last bits."""
+def numerics(model: VideoModel, precision: Precision = "float32", *, compiled: bool = False) -> dict[str, Any]:
+    """What else decides about the last bits, and about more than those where products are bfloat16."""
     device = model.device
     on_cpu = device.type == "cpu"
     return {
@@ -75,6 +76,8 @@ def numerics(model: VideoModel) -> dict[str, Any]:
         "processor": torch.backends.cpu.get_cpu_capability() if on_cpu else "",
         "threads": torch.get_num_threads() if on_cpu else 0,
         "dtype": str(model.dtype),
+        "precision": precision,
+        "compiled": compiled,
         "matmul": torch.get_float32_matmul_precision(),
         "mkldnn": torch.backends.mkldnn.enabled,
         "deterministic": torch.are_deterministic_algorithms_enabled(),

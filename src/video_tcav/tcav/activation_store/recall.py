@@ -13,6 +13,7 @@ from torch import Tensor
 
 from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
+from video_tcav.models.precision import Precision
 from video_tcav.models.targets import Target
 from video_tcav.tcav.activation_store.keys import key_of, model_digest, numerics, preparation_digest, source_name
 from video_tcav.tcav.activation_store.rows import About
@@ -99,6 +100,8 @@ class Recall:
         windows: int,
         digests: Mapping[str, str],
         seed: int,
+        precision: Precision = "float32",
+        compiled: bool = False,
     ) -> None:
         self._store = store
         self._layers = tuple(layers)
@@ -106,10 +109,10 @@ class Recall:
         self._digests = digests
         self._seed = seed
         self._model, self._space, self._model_digest = model.name, space, model_digest(model)
-        exact = numerics(model)
-        self._cut = key_of("cut", preparation_digest(model), windows, "dense", exact["packages"]).hex()
-        self._context = key_of(self._model_digest, self._cut, exact).hex()
-        self.identity: dict[str, Any] = {"model": self._model_digest, "preparation": self._cut, **exact}
+        passes = numerics(model, precision, compiled=compiled)
+        self._cut = key_of("cut", preparation_digest(model), windows, "dense", passes["packages"]).hex()
+        self._context = key_of(self._model_digest, self._cut, passes).hex()
+        self.identity: dict[str, Any] = {"model": self._model_digest, "preparation": self._cut, **passes}
         self.facts: dict[bytes, Any] = {}
         self._given: dict[str, VideoSource] = {}
         self._writer: ThreadPoolExecutor | None = None
@@ -225,8 +228,21 @@ def recall_for(
     windows: int,
     digests: Mapping[str, str],
     seed: int = 0,
+    *,
+    precision: Precision = "float32",
+    compiled: bool = False,
 ) -> Recall | None:
     """A store as a recorder of these settings sees it; `None` without a store."""
     if store is None:
         return None
-    return Recall(store, model, layers=layers, space=space, windows=windows, digests=digests, seed=seed)
+    return Recall(
+        store,
+        model,
+        layers=layers,
+        space=space,
+        windows=windows,
+        digests=digests,
+        seed=seed,
+        precision=precision,
+        compiled=compiled,
+    )

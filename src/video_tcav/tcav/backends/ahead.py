@@ -105,4 +105,6 @@ def _work(recorder: Recorder, batch: int) -> Work:
         threads=recorder.threads,
         strict=recorder.strict,
         seed=recorder.seed,
+        precision=recorder.precision,
+        compiled=recorder.compiled,
     )

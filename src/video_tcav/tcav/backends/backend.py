@@ -6,6 +6,7 @@ from typing import Any, Protocol, Self
 
 from video_tcav.core.progress import Advance
 from video_tcav.media import VideoSource
+from video_tcav.models.precision import Precision
 from video_tcav.models.targets import Target
 from video_tcav.tcav.activation_store import ActivationStore
 from video_tcav.tcav.clip_id import Version
@@ -65,6 +66,8 @@ class Work:
         threads: files decoded at once by each worker.
         strict: whether a file that cannot be used ends the run.
         seed: of shuffled twins.
+        precision: of the products in a pass.
+        compiled: whether the parts between the layers are compiled.
     """
 
     recipe: Mapping[str, Any]
@@ -79,6 +82,8 @@ class Work:
     threads: int
     strict: bool
     seed: int
+    precision: Precision
+    compiled: bool
 
 
 class Backend(Protocol):

@@ -40,6 +40,8 @@ class Worker:
             windows=work.windows,
             digests=self._digests,
             seed=work.seed,
+            precision=work.precision,
+            compiled=work.compiled,
         )
         for name, wanted in work.identity.items():
             if recall.identity[name] != wanted:
@@ -59,6 +61,8 @@ class Worker:
             recall=recall,
             full_batches=True,
             keep_rows=False,
+            precision=work.precision,
+            compiled=work.compiled,
         )
 
     def record(self, chunk: Chunk, advance: Advance) -> dict[str, str]:
