@@ -70,10 +70,10 @@ QUICK = SpeedSettings(
     captum=_SMALL,
     batch=2,
     rounds=3,
-    effect_clips=(4, 8, 4),
-    whole_clips=(8, 16, 8),
+    effect_clips=(3, 4, 3),
+    whole_clips=(6, 12, 6),
     whole_rounds=1,
-    captum_clips=(8, 32, 8),
+    captum_clips=(6, 24, 6),
     captum_sets=4,
 )
 
