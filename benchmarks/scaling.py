@@ -1,7 +1,7 @@
 """What a run costs as its clips grow, part by part, and what workers add: the coefficients of docs/scaling.md.
 
     python benchmarks/scaling.py --clips 100 1000
-    python benchmarks/scaling.py --clips 100 1000 --ways local processes ray
+    python benchmarks/scaling.py --clips 100 1000 --ways local store processes ray
 
 The first counts core-seconds (processor time, which other work on the machine changes little) of decoding, passes, store,
 inner products and statistics, and fits the cost model to them. The second takes the wall time of whole passes: the slope
@@ -29,7 +29,7 @@ from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.store import SpillSpace
 
 SHARES = {"random": 0.6, "one": 0.15, "other": 0.15, "class": 0.1}
-WAYS = {"local": {}, "processes": {"workers": 2}, "ray": {"backend": "ray", "workers": 2}}
+WAYS = {"local": {}, "store": {}, "processes": {"workers": 2}, "ray": {"backend": "ray", "workers": 2}}
 
 
 def main() -> None:
@@ -62,12 +62,14 @@ def compare(model: vt.VideoModel, sets: dict[int, Path], ways: list[str]) -> Non
     wall: dict[tuple[str, int], float] = {}
     for count, root in sets.items():
         for way in ways:
-            result = run(model, root, **WAYS[way])
+            with tempfile.TemporaryDirectory() as name:
+                store = {"store": name} if way == "store" else {}  # workers have one of their own
+                before = sum(os.times()[:4])
+                result = run(model, root, **WAYS[way], **store)
             wall[way, count] = result.seconds["passes"]
-            print(
-                f"{way:10} {count:6} clips: {wall[way, count]:7.1f} s of passes, load {os.getloadavg()[0]:.1f}",
-                flush=True,
-            )
+            cores = sum(os.times()[:4]) - before  # with processes that have ended; Ray's are not counted
+            print(f"{way:10} {count:6} clips: {wall[way, count]:7.1f} s of passes, {cores:.1f} core-s in all, ", end="")
+            print(f"load {os.getloadavg()[0]:.1f}", flush=True)
     small, large = min(sets), max(sets)
     for way in ways:
         slope = (wall[way, large] - wall[way, small]) / max(1, large - small)

@@ -1,6 +1,7 @@
 """Workers fill the store, and the run is the one without them, bit for bit."""
 
 import shutil
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 import video_tcav as vt
 from tests.unit.tcav.store_runs import LAYERS, TWINS, load, run
-from video_tcav.core.errors import InputError, MediaError, WorkerError
+from video_tcav.core.errors import InputError, MediaError, MissingExtraError, WorkerError
 from video_tcav.media import find_videos, source_digest
 from video_tcav.models.targets import parse_target
 from video_tcav.tcav.activation_store import ActivationStore, recall_for
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def model(shapes, shapes_weights):
+    torch.set_num_threads(1)  # training may just have taken more
     return load(shapes.__file__, shapes_weights)
 
 
@@ -126,6 +128,13 @@ def test_a_store_that_may_not_be_written_to(model, shapes_clips, tmp_path):
 def test_unknown_backends(backend):
     with pytest.raises(InputError, match="`backend` must be local, ray or ray:ADDRESS"):
         backend_for(backend, 2)
+
+
+@pytest.mark.parametrize("backend", ["ray", "ray:auto", "ray:10.0.0.1:6379"])
+def test_ray_without_its_extra(monkeypatch, backend):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r"`--backend ray` needs an extra.*video-tcav\[scale\]"):
+        backend_for(backend, None)
 
 
 def test_one_process_is_the_run_itself():

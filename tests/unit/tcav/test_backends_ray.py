@@ -5,6 +5,7 @@ import time
 import warnings
 
 import pytest
+import torch
 
 from tests.unit.tcav.store_runs import load, run
 from video_tcav.core.errors import WorkerError
@@ -25,6 +26,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def model(shapes, shapes_weights):
+    torch.set_num_threads(1)  # training may just have taken more
     return load(shapes.__file__, shapes_weights)
 
 
@@ -116,10 +118,10 @@ def test_an_actor_can_be_left_in_the_middle_and_asked_again(monkeypatch):
     """Where a caller is lost, the passes of the chunk end and the next one starts."""
     actor = Actor()
 
-    def record(task):
+    def record(task, sending):
         for message in task:
-            actor._send(message)
-            actor._go_on(1)
+            sending.send(message)
+            sending.check(1)
         return {}
 
     from video_tcav.tcav.backends.outbox import Message

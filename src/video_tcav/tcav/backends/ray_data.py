@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, Full, Queue
 from threading import Event
 from typing import Any
 
@@ -127,56 +127,77 @@ class _Task:
     chunk: Chunk
 
 
-class _Dropped(Exception):
-    """Nobody waits for these rows any more."""
-
-
 class Actor:
     """A worker on a node. Errors go back as rows: Ray would try them again and wrap them up."""
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
-        self._queue: Queue[Message] = Queue(maxsize=1)  # the passes wait where rows are not taken: memory is bounded
-        self._dropped = Event()
+        self._sending: _Sending | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="video-tcav-passes")
 
     def __call__(self, batch: Mapping[str, Any]) -> Iterator[pa.Table]:
         """Pass a chunk; the rows of each batch are handed out while the next one is passed."""
         task: _Task = batch["task"][0]
-        self._dropped.clear()
-        passing = self._thread.submit(self._record, task)
+        sending = _Sending()
+        passing = self._thread.submit(self._record, task, sending)
         try:
-            while (message := self._next(passing)) is not None:
+            while (message := sending.next(passing)) is not None:
                 yield _table(rows=message.rows, about=message.about)
             try:
                 yield _table(done=len(task.chunk.sources), unread=json.dumps(passing.result()))
             except VideoTcavError as error:
                 yield _table(error=str(error))
         finally:
-            self._dropped.set()  # where the caller is gone, the passes end before the next chunk starts
-            while self._next(passing) is not None:
-                pass
+            sending.drop()
 
-    def _next(self, passing: "Future[dict[str, str]]") -> Message | None:
-        while not (passing.done() and self._queue.empty()):
-            with suppress(Empty):
-                return self._queue.get(timeout=_POLL_S)
-        return None
-
-    def _record(self, task: _Task) -> dict[str, str]:
+    def _record(self, task: _Task, sending: "_Sending") -> dict[str, str]:
+        self._sending = sending
         if self._worker is None:
             with suppress(OSError):  # else relative paths lead nowhere here, and each file says so
                 os.chdir(task.folder)
             self._worker = Worker(task.work, Outbox(task.work.facts, self._send))
-        return self._worker.record(task.chunk, self._go_on)
+        return self._worker.record(task.chunk, sending.check)
 
-    def _go_on(self, _steps: float) -> None:
+    def _send(self, message: Message) -> None:
+        assert self._sending is not None
+        self._sending.send(message)
+
+
+class _Dropped(Exception):
+    """Nobody waits for these rows any more."""
+
+
+class _Sending:
+    """The way of one chunk's rows, from the thread that passes clips to the one that hands rows to Ray.
+
+    The passes wait where rows are not taken: memory is bounded. Each chunk has a way of its own, since Ray may leave a chunk
+    in the middle and ask for the next.
+    """
+
+    def __init__(self) -> None:
+        self._queue: Queue[Message] = Queue(maxsize=1)
+        self._dropped = Event()
+
+    def send(self, message: Message) -> None:
+        while not self._dropped.is_set():
+            with suppress(Full):
+                return self._queue.put(message, timeout=_POLL_S)
+        return None
+
+    def check(self, _steps: float) -> None:
+        """Called for each video: passes that nobody waits for end soon."""
         if self._dropped.is_set():
             raise _Dropped
 
-    def _send(self, message: Message) -> None:
-        if not self._dropped.is_set():
-            self._queue.put(message)
+    def drop(self) -> None:
+        self._dropped.set()
+
+    def next(self, passing: "Future[dict[str, str]]") -> Message | None:
+        """The next batch; `None` when the passes have ended and all was taken."""
+        while not (passing.done() and self._queue.empty()):
+            with suppress(Empty):
+                return self._queue.get(timeout=_POLL_S)
+        return None
 
 
 def _table(*, rows: bytes = b"", about: str = "", done: int = 0, unread: str = "{}", error: str = "") -> pa.Table:
