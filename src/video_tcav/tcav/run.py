@@ -102,7 +102,7 @@ def run_tcav(
         store: an activation store, or its folder: what it holds is neither decoded nor passed again, what it lacks is added.
             It changes no result.
         precision: `float32` passes clips in the model's own type; `bfloat16` takes products in bfloat16, which processors
-            with AMX or AVX-512 BF16 do about twice as fast, and changes effects by about a hundredth of the largest;
+            with AMX or AVX-512 BF16 do about twice as fast, and changes effects in the third digit or so;
             `auto` does so where the hardware has it and the model bears it.
         compile: whether torch.compile compiles the parts between the layers; takes a minute before the first clip, and
             needs a C++ compiler.
