@@ -108,7 +108,7 @@ def run_tcav(
             With Ray, actors; as many as the cluster has room for, if not given.
         backend: where workers are: `local`, `ray` or `ray:ADDRESS` (extra `scale`).
         precision: `float32` passes clips in the model's own type; `bfloat16` takes products in bfloat16, which processors
-            with AMX or AVX-512 BF16 do about twice as fast, and changes effects by about a hundredth of the largest;
+            with AMX or AVX-512 BF16 do about twice as fast, and changes effects in the third digit or so;
             `auto` does so where the hardware has it and the model bears it.
         compile: whether torch.compile compiles the parts between the layers; takes a minute before the first clip, and
             needs a C++ compiler.
