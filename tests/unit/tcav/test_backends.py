@@ -21,7 +21,7 @@ from video_tcav.tcav.backends.outbox import Message, Outbox
 from video_tcav.tcav.backends.processes import Processes
 from video_tcav.tcav.backends.worker import Worker
 
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(180, func_only=True)]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ pytest.importorskip("ray")
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(180, func_only=True),
     # Ray leaves sockets and processes to the collector, and calls parts of its own that it has deprecated
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
