@@ -13,8 +13,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from video_tcav.concepts.bank.clips import clip_by_key
-from video_tcav.concepts.bank.database import Database, plain
-from video_tcav.concepts.bank.files import clip_path, copy_synced, settle, staged, sync
+from video_tcav.concepts.bank.files import clip_path, copy_synced, settle, staged
 from video_tcav.concepts.bank.records import (
     KINDS,
     VERDICTS,
@@ -27,6 +26,8 @@ from video_tcav.concepts.bank.records import (
     one_of,
 )
 from video_tcav.core.errors import InputError, VideoTcavError
+from video_tcav.core.files import sync
+from video_tcav.core.sqlite import Database, plain
 from video_tcav.media import file_digest, probe_video, write_picture, write_video
 from video_tcav.media.files import kind_of
 

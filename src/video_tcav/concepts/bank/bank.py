@@ -9,9 +9,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from video_tcav.concepts.bank import adding, changes, check, clips, embeddings, export, files, merge
-from video_tcav.concepts.bank.database import Database
+from video_tcav.concepts.bank.database import open_database
 from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, Origin, Verdict
 from video_tcav.core.errors import BankError
+from video_tcav.core.sqlite import Database
 
 
 class ConceptBank:
@@ -41,7 +42,7 @@ class ConceptBank:
             BankError: if there is none, or it is of a newer version, or is no bank.
             OutputError: if it cannot be made.
         """
-        return cls(Database.open(Path(folder).expanduser().absolute(), create=create))
+        return cls(open_database(Path(folder).expanduser().absolute(), create=create))
 
     def close(self) -> None:
         """Let go of the bank; closing twice is no error."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from video_tcav.concepts.bank.adding import concept_id
 from video_tcav.concepts.bank.clips import ids_json
-from video_tcav.concepts.bank.database import Database
 from video_tcav.concepts.bank.records import VERDICTS, Verdict, concept_name, one_of
 from video_tcav.core.errors import BankError
+from video_tcav.core.sqlite import Database
 
 _STATE = (
     "SELECT clips.id, coalesce(concepts.name, '') AS concept, verdict FROM clips "

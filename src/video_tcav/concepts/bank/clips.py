@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from video_tcav.concepts.bank.database import Database
 from video_tcav.concepts.bank.files import clip_path
 from video_tcav.concepts.bank.records import (
     KINDS,
@@ -21,6 +20,7 @@ from video_tcav.concepts.bank.records import (
     one_of,
 )
 from video_tcav.core.errors import BankError, InputError
+from video_tcav.core.sqlite import Database
 
 Order = Literal["quality", "added", "given"]
 

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from video_tcav.concepts.bank.clips import ids_json
-from video_tcav.concepts.bank.database import Database
 from video_tcav.core.errors import BankError, InputError
+from video_tcav.core.sqlite import Database
 
 _STORED = np.dtype("<f4")
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from video_tcav.core.errors import BankError, OutputError
+from video_tcav.core.files import sync
 from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 CLIPS = "clips"
@@ -70,15 +71,6 @@ def copy_synced(source: Path, target: Path) -> None:
     """Copy a file's bytes, and see that they are on disk."""
     shutil.copyfile(source, target)
     sync(target)
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def settle(staged_file: Path, path: Path) -> None:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from video_tcav.core.files import sync
 from video_tcav.tcav.activation_store.database import BLOCKS, cannot_write
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -80,7 +81,7 @@ def write_block(folder: Path, layers: Mapping[str, Tensor]) -> Block:
             header, start = _read_header(file)
         size = unfinished.stat().st_size
         unfinished.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except (OSError, SafetensorError) as error:
         raise cannot_write(folder, getattr(error, "strerror", None) or error) from error
     finally:
@@ -160,11 +161,3 @@ def _digest_of(file: BinaryIO, offset: int, length: int) -> bytes:
 
 def _digest(content: bytes | memoryview) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

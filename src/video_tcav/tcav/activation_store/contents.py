@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from video_tcav.core.sqlite import Database
 from video_tcav.media import VideoSource
 from video_tcav.media.digest import file_digest, segment_digest
 from video_tcav.media.timeline import frame_files
-from video_tcav.tcav.activation_store.database import Database
 
 _SETTLED_S = 2.0
 """A file that changed just now may change again within one tick of its file system's clock."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from video_tcav.core.errors import StoreError
+from video_tcav.core.sqlite import Database
 from video_tcav.tcav.activation_store.blocks import DTYPES, Block, Part, block_path
-from video_tcav.tcav.activation_store.database import Database
 from video_tcav.tcav.store import FileRow
 
 

@@ -12,11 +12,12 @@ from typing import Any, Self
 from torch import Tensor
 
 from video_tcav.core.errors import OutputError, StoreError
+from video_tcav.core.sqlite import Database
 from video_tcav.media import VideoSource
 from video_tcav.tcav.activation_store import upkeep
 from video_tcav.tcav.activation_store.blocks import files, write_block
 from video_tcav.tcav.activation_store.contents import Contents
-from video_tcav.tcav.activation_store.database import FILE_NAME, Database, check_new
+from video_tcav.tcav.activation_store.database import FILE_NAME, check_new, open_database
 from video_tcav.tcav.activation_store.lock import FolderLock
 from video_tcav.tcav.activation_store.rows import (
     About,
@@ -99,7 +100,7 @@ class ActivationStore:
             alone = not read_only and lock.alone()
             if not alone:
                 lock.share()
-            store = cls(folder, Database.open(folder, read_only=read_only), lock, read_only=read_only)
+            store = cls(folder, open_database(folder, read_only=read_only), lock, read_only=read_only)
         except BaseException:
             lock.close()
             raise

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from video_tcav.core.progress import progress_bar
+from video_tcav.core.sqlite import Database
 from video_tcav.tcav.activation_store.blocks import DTYPES, block_path, fault, files
-from video_tcav.tcav.activation_store.database import BLOCKS, FILE_NAME, Database
+from video_tcav.tcav.activation_store.database import BLOCKS, FILE_NAME
 from video_tcav.tcav.activation_store.rows import entry_digest
 
 

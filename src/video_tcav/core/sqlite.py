@@ -1,0 +1,214 @@
+"""An SQLite file in a folder: made whole or not at all, one transaction a change, errors in plain words."""
+
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from video_tcav.core.errors import OutputError, VideoTcavError
+from video_tcav.core.files import sync
+
+MOST_PARAMETERS = 500
+_OUT_OF_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One kind of file: what is in it, and how its errors are told.
+
+    Attributes:
+        argument: what users call the folder.
+        what: the file is, such as "a concept bank".
+        file_name: in the folder.
+        schema: that makes it; with a table `meta` of keys and values.
+        version_key: in that table.
+        version: of the schema.
+        busy_s: how long to wait for other programs.
+        synchronous: `FULL` loses nothing with the power; `NORMAL` may lose the last changes, never the file.
+        error: for a file that cannot be used.
+        if_missing: what to do where there is none.
+        if_newer: what to do about a newer version.
+        if_damaged: what to do about a file that is none.
+        cannot_write: the error for a full disk, from folder and reason.
+        cannot_make: the error for a folder that takes no new file, likewise.
+    """
+
+    argument: str
+    what: str
+    file_name: str
+    schema: str
+    version_key: str
+    version: int
+    busy_s: float
+    synchronous: Literal["FULL", "NORMAL"]
+    error: type[VideoTcavError]
+    if_missing: str
+    if_newer: str
+    if_damaged: str
+    cannot_write: Callable[[Path, object], OutputError]
+    cannot_make: Callable[[Path, object], OutputError]
+
+    def missing(self, folder: Path) -> VideoTcavError:
+        """The error for a folder without the file."""
+        return self.error(
+            f"`{self.argument}` must be a folder with {self.file_name}. Got {folder}, which has none. {self.if_missing}"
+        )
+
+
+class Database:
+    """One connection that threads take turns with.
+
+    Attributes:
+        folder: where its file is.
+    """
+
+    def __init__(self, form: Format, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self._form = form
+        self._connection = connection
+        self._turn = threading.RLock()
+
+    @classmethod
+    def open(cls, form: Format, folder: Path, *, create: bool, read_only: bool = False) -> "Database":
+        """Open the file in a folder; `create` makes an empty one where there is none.
+
+        Raises:
+            VideoTcavError: the format's own, if there is none, or it is of a newer version or another kind.
+            OutputError: if it cannot be made.
+        """
+        path = folder / form.file_name
+        if not path.exists():
+            if not create:
+                raise form.missing(folder)
+            _create(form, path)
+        with _told(form, folder):
+            connection = _connect(form, path, read_only=read_only)
+            try:
+                _check_version(form, folder, connection)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(form, folder, connection)
+
+    def close(self) -> None:
+        """Close the connection; what was committed is on disk already."""
+        with self._turn:
+            self._connection.close()
+
+    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        with self._turn, _told(self._form, self.folder):
+            return self._connection.execute(sql, [plain(value) for value in parameters]).fetchall()
+
+    def read_many(self, sql: str, values: Sequence[Any], more: Sequence[Any] = ()) -> Iterator[sqlite3.Row]:
+        """All rows of a query whose `{}` stands for a list of any length; parameters of `more` come after it."""
+        for start in range(0, len(values), MOST_PARAMETERS):
+            some = values[start : start + MOST_PARAMETERS]
+            yield from self.read(sql.format(", ".join("?" * len(some))), [*some, *more])
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A change: on disk in full when the block ends, and not at all if it raises."""
+        with self._turn, _told(self._form, self.folder):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def shrink(self) -> None:
+        """Give the space of deleted rows back to the disk."""
+        with self._turn, _told(self._form, self.folder):
+            self._connection.execute("VACUUM")
+
+
+def plain(value: Any) -> Any:
+    """The value, with the bytes of a file's name that are no UTF-8 spelled out: SQLite cannot keep them."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+@contextmanager
+def _told(form: Format, folder: Path) -> Iterator[None]:
+    """SQLite's errors in plain words: what, where, and what to do."""
+    try:
+        yield
+    except sqlite3.ProgrammingError as error:
+        raise form.error(f"`{form.argument}` must be open. Got {folder}: {error}. Open it again.") from error
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", None) or 0
+        if code & 0xFF in _OUT_OF_SPACE:
+            raise form.cannot_write(folder, error) from error
+        if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise form.error(
+                f"`{form.argument}` must not be held by another program for {form.busy_s:.0f} s. Got {folder}: {error}. "
+                "Try again."
+            ) from error
+        raise form.error(f"`{folder / form.file_name}` must be {form.what}. Got: {error}. {form.if_damaged}") from error
+
+
+def _connect(form: Format, path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    # immutable: a folder that may not be written to takes no log beside the file either
+    place = f"{path.absolute().as_uri()}?immutable=1" if read_only else str(path)
+    connection = sqlite3.connect(
+        place, timeout=form.busy_s, isolation_level=None, check_same_thread=False, uri=read_only
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA synchronous = {form.synchronous}")
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_version(form: Format, folder: Path, connection: sqlite3.Connection) -> None:
+    rows = connection.execute("SELECT value FROM meta WHERE key = ?", [form.version_key]).fetchall()
+    text = str(rows[0]["value"]) if rows else "none"
+    if text.isascii() and text.isdecimal() and int(text) > form.version:
+        raise form.error(
+            f"`{form.argument}` must be of version {form.version} at most. Got {folder} of version {text[:20]}. "
+            f"{form.if_newer}"
+        )
+    if text != str(form.version):
+        raise form.error(f"`{folder / form.file_name}` must be {form.what}. Got version {text[:20]!r}. Check the path.")
+
+
+def _create(form: Format, path: Path) -> None:
+    """Make an empty file under another name and link it into place, so that nobody ever sees half of one."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _told(form, path.parent), closing(_connect(form, unfinished)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(
+                f"BEGIN;{form.schema}INSERT INTO meta VALUES ('{form.version_key}', '{form.version}');COMMIT;"
+            )
+        _link(unfinished, path)
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise form.cannot_make(path.parent, error.strerror or str(error)) from error
+    finally:
+        for leftover in (unfinished, *(unfinished.with_name(unfinished.name + end) for end in ("-wal", "-shm"))):
+            with suppress(OSError):  # what went wrong with the file itself is what counts
+                leftover.unlink()
+
+
+def _link(unfinished: Path, path: Path) -> None:
+    try:
+        os.link(unfinished, path)
+    except OSError:
+        if path.exists():
+            return  # another process was first; its file is as good
+        unfinished.replace(path)  # a file system without links
+    sync(path.parent)
