@@ -1,20 +1,15 @@
 """The report of a run in a real browser: it plays what is seen, follows the clip's time, and asks for nothing."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from tests.chromium import browser as browser
 from tests.unit.reports.sample_run import Sample, write_run
 from video_tcav.reports import write_report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs Chromium", allow_module_level=True)
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run")
 READ = """const read = (canvas, top, bottom) => {
   const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
   const context = copy.getContext("2d", { willReadFrequently: true });
@@ -29,14 +24,6 @@ PIXELS = f"""(canvas) => {{ {READ}
   return sum;
 }}"""
 HEAD = "Number(/translate\\(([\\d.]+)/.exec(document.querySelector('#clip-1 .playhead').getAttribute('transform'))[1])"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The studio in a real browser: what a person sees and does, and what stays when everything is started again."""
 
 import json
-import shutil
 import statistics
 import threading
 import time
@@ -12,32 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.chromium import browser as browser
 from tests.studio.banks import make_bank, multiply
 from video_tcav.concepts.bank import ConceptBank
 from video_tcav.studio import Need, Studio, open_studio
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs Chromium", allow_module_level=True)
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 NEED = Need(effect=3, at_least=8)  # 3 videos show an effect that large
 FOCUSED = "document.activeElement?.dataset?.id"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.chromium import browser as browser
 from tests.studio.banks import make_bank
 from tests.studio.runs import result_of, write_run
-from tests.studio.test_browser import browser as browser
 from tests.studio.test_browser import opened, press, running, said, until
 from tests.studio.test_runs import EVIL, accept, digests
 from tests.studio.test_sources import HEIGHT, WIDTH, left_at, origin_of, write_avi, write_uneven
