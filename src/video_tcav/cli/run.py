@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import video_tcav.experiments as experiments
+import video_tcav.reports as reports
 from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable
 
@@ -64,9 +65,7 @@ def run(
     )
     outcomes(result)
     if report:
-        from video_tcav.reports import write_report  # noqa: PLC0415 - only where a page is wanted
-
-        page = write_report(result, result.path / "report.html")
+        page = reports.write_report(result, result.path / "report.html")
         render.out.print(f"\nThe report is {page}. Tables are beside it.", markup=False, soft_wrap=True)
     if junit:
         experiments.write_junit(result.outcomes, junit, suite=result.experiment.title)

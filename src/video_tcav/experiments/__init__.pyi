@@ -2,6 +2,7 @@ from .analyses import Analysis as Analysis
 from .analyses import load_analysis as load_analysis
 from .audit import annotations as annotations
 from .audit import write_junit as write_junit
+from .checking import check_experiment as check_experiment
 from .diff import ChangedEffect as ChangedEffect
 from .diff import ChangedVerdict as ChangedVerdict
 from .diff import RunDiff as RunDiff
@@ -12,7 +13,6 @@ from .file import json_schema as json_schema
 from .finished import Run as Run
 from .finished import load_run as load_run
 from .reading import read_experiment as read_experiment
-from .run import check_experiment as check_experiment
 from .run import run_experiment as run_experiment
 from .shown import ShownClip as ShownClip
 from .verdicts import Outcome as Outcome

@@ -1,14 +1,10 @@
 """Hypotheses in plain words."""
 
 from video_tcav.experiments.file import Hypothesis
+from video_tcav.tcav.words import units
 
 _PARTS = {"whole": "", "motion": "the motion of ", "order": "the order of the frames of "}
 _VERBS = {"positive": "raises", "negative": "lowers", "either": "changes"}
-
-
-def units(against: str) -> str:
-    """What effects are counted in."""
-    return "log-odds" if against == "log_odds" else "logits"
 
 
 def claim_text(one: Hypothesis, *, margin: float, against: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from video_tcav.benchmark.world import render, sample_factors
 from video_tcav.benchmark.world.dataset import FPS
 from video_tcav.concepts import as_sources
-from video_tcav.core.errors import SourceError, VideoTcavError
+from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.progress import progress_bar
 from video_tcav.experiments.file import Experiment, Rendered, RenderedSource, Where
 from video_tcav.experiments.yaml_lines import Place, YamlFile
@@ -114,7 +114,4 @@ def _rendered(wanted: Rendered, folder: Path, advance) -> tuple[VideoSource, ...
         partial.rename(folder)
     else:
         advance(wanted.count)
-    try:
-        return as_sources(folder)
-    except SourceError as error:
-        raise SourceError(f"{folder}: {error}") from error
+    return as_sources(folder)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -101,31 +101,24 @@ def _more_than(analysis: Analysis, concept: str, than: str, layer: str) -> Evide
     """Two concepts of one kind are compared clip by clip; of a still and a moving one, each with its own matched negatives."""
     one, other = _get(analysis, concept, layer), _get(analysis, than, layer)
     direct = analysis.get(concept, layer, versus=than)
-    groups, clips = _smaller(one, other)
-    represented = one.result.represented or other.result.represented
     if direct is not None and one.result.negatives == other.result.negatives:
-        own = _own(direct, analysis.class_groups)
-        return Evidence(**{**vars(own), "represented": represented, "concept_groups": groups, "concept_clips": clips})
+        groups, clips = _smaller(one, other)
+        return replace(
+            _own(direct, analysis.class_groups),
+            represented=one.result.represented or other.result.represented,
+            concept_groups=groups,
+            concept_clips=clips,
+        )
     fewest = min(_fewest(one, analysis.class_groups), _fewest(other, analysis.class_groups))
-    draws, effect = one.bootstrap - other.bootstrap, one.result.effect - other.result.effect
+    draws = one.bootstrap - other.bootstrap
     error = standard_error(draws, fewest)
-    low, high = percentile_interval(draws)
-    return Evidence(
-        effect=effect,
-        low=low,
-        high=high,
-        standard_error=error,
-        freedom=fewest - 1,
-        p_value=two_sided(effect, error, fewest - 1),
-        represented=represented,
-        concept_groups=groups,
-        concept_clips=clips,
-    )
+    effect = one.result.effect - other.result.effect
+    p = two_sided(effect, error, fewest - 1)
+    return _difference(one, other, percentile_interval(draws), error, fewest, p)
 
 
 def _between(one: Found, other: Found, first: Analysis, second: Analysis) -> Evidence:
     """The effect in one model less that in another: draw by draw where both saw the same clips."""
-    groups, clips = _smaller(one, other)
     fewest = min(_fewest(one, first.class_groups), _fewest(other, second.class_groups))
     effect = one.result.effect - other.result.effect
     sizes = [
@@ -134,7 +127,7 @@ def _between(one: Found, other: Found, first: Analysis, second: Analysis) -> Evi
     ]
     if first.clips == second.clips and sizes[0] == sizes[1]:
         draws = one.bootstrap - other.bootstrap
-        error, (low, high) = standard_error(draws, fewest), percentile_interval(draws)
+        error, interval = standard_error(draws, fewest), percentile_interval(draws)
         p = two_sided(effect, error, fewest - 1)
         if one.null.size:  # labels alone are exchanged there; the other also asks for which class clips were at hand
             p = max(p, permutation_p(effect, one.null - other.null))
@@ -142,14 +135,22 @@ def _between(one: Found, other: Found, first: Analysis, second: Analysis) -> Evi
         error = math.hypot(standard_error(one.bootstrap, fewest), standard_error(other.bootstrap, fewest))
         p = two_sided(effect, error, fewest - 1)
         reach = float(stats.t.ppf(0.975, fewest - 1)) * error
-        low, high = effect - reach, effect + reach
+        interval = (effect - reach, effect + reach)
+    return _difference(one, other, interval, error, fewest, p)
+
+
+def _difference(
+    one: Found, other: Found, interval: tuple[float, float], error: float, fewest: int, p_value: float
+) -> Evidence:
+    """One effect less another, with what was found out about the difference."""
+    groups, clips = _smaller(one, other)
     return Evidence(
-        effect=effect,
-        low=low,
-        high=high,
+        effect=one.result.effect - other.result.effect,
+        low=interval[0],
+        high=interval[1],
         standard_error=error,
         freedom=fewest - 1,
-        p_value=p,
+        p_value=p_value,
         represented=one.result.represented or other.result.represented,
         concept_groups=groups,
         concept_clips=clips,

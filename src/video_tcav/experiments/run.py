@@ -4,31 +4,29 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
-from video_tcav.core.errors import ExperimentError, InputError, MediaError, VideoTcavError
+from video_tcav.core.errors import ExperimentError, MediaError
 from video_tcav.core.files import atomic_path, write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.experiments.analyses import Which, finish_folder, load_analysis, save_analysis
-from video_tcav.experiments.clips import ClipSets, beside, check_clips, find_clips
+from video_tcav.experiments.checking import check_file, check_grouping, checked
+from video_tcav.experiments.clips import ClipSets, find_clips
 from video_tcav.experiments.directory import RunDirectory, held, prepare
-from video_tcav.experiments.file import Experiment, Model
+from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.finished import Run, load_run
 from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
-from video_tcav.experiments.reading import read_experiment
 from video_tcav.experiments.shown import save_shown, show_clips
 from video_tcav.experiments.verdicts import judge
-from video_tcav.experiments.yaml_lines import Place, YamlFile
+from video_tcav.experiments.yaml_lines import YamlFile
 from video_tcav.media import VideoSource, source_digest
-from video_tcav.models import VideoModel, load_model, parse_target
+from video_tcav.models import VideoModel
 from video_tcav.tcav import run_tcav
 from video_tcav.tcav.backends import backend_for
-from video_tcav.tcav.comparison import grouping
-from video_tcav.tcav.store import parse_bytes
+from video_tcav.tcav.comparison import GroupOf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +75,8 @@ def run_experiment(
         VideoTcavError: one of its other kinds, with a cure in the message.
     """
     backend_for(backend, workers)
-    experiment, file, models = _checked_file(path)
-    group_of = _group(experiment, file)
+    experiment, file, models = check_file(path)
+    group_of = check_grouping(experiment, file)
     folder = Path(out) if out is not None else Path("runs") / Path(path).stem
     digests = {name: model.weights_digest for name, model in models.items()}
     directory = prepare(folder, experiment, file, resume=resume, facts={"model_digests": digests})
@@ -106,98 +104,7 @@ def run_experiment(
     return load_run(folder)
 
 
-def check_experiment(path: str | Path) -> Experiment:
-    """Check an experiment file, its paths and models, as a run would before it computes anything.
-
-    Raises:
-        ExperimentError: for the first mistake, with its line.
-    """
-    return _checked_file(path)[0]
-
-
-def _checked_file(path: str | Path) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
-    experiment, file = read_experiment(path)
-    check_clips(experiment, file)
-    _group(experiment, file)
-    models = {name: _model(name, one, experiment, file) for name, one in experiment.all_models().items()}
-    return experiment, file, models
-
-
-def _group(experiment: Experiment, file: YamlFile) -> Any:
-    try:
-        parse_bytes(experiment.memory)
-    except InputError as error:
-        raise file.error(("memory",), str(error)) from error
-    try:
-        return grouping(experiment.group)
-    except InputError as error:
-        raise file.error(("group",), str(error)) from error
-
-
-def _model(name: str, one: Model, experiment: Experiment, file: YamlFile) -> VideoModel:
-    """Load a model and check everything that the experiment asks of it."""
-    entry: Place = ("models", name) if experiment.models else ("model",)
-    try:
-        model = load_model(
-            _spec_beside(one.spec, file.path),
-            weights=_beside_if_there(one.weights, file.path),
-            frames=one.frames,
-            stride=one.stride,
-            size=one.size,
-            mean=one.mean,
-            std=one.std,
-            classes=None if one.classes is None else beside(one.classes, file.path),
-            device=one.device,
-        )
-    except VideoTcavError as error:
-        raise file.error(entry, f"model {name}: {error}") from error
-    _checked(
-        file, ("against",), lambda: parse_target(model, _other_class(model, experiment.against), experiment.against)
-    )
-    for target in experiment.targets:
-        _checked(file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against))
-    for number, layer in enumerate(experiment.layers or ()):
-        _checked(file, ("layers", number), lambda layer=layer: model.layer(layer))
-    known = experiment.layers or model.default_layers
-    for number, hypothesis in enumerate(experiment.hypotheses):
-        mine = name in (hypothesis.same_in.models if hypothesis.same_in else (hypothesis.model or name,))
-        if mine and hypothesis.layer is not None and hypothesis.layer not in known:
-            place: Place = ("hypotheses", number, "layer")
-            raise file.error(
-                place, f"`layer` must be one of {', '.join(known)}. Got {hypothesis.layer!r}. Add it to layers."
-            )
-    return model
-
-
-def _other_class(model: VideoModel, against: str) -> str:
-    """A class to try `against` with: not the one that it names itself."""
-    other = against.partition(":")[2]
-    return next((name for name in model.classes if name != other), model.classes[0])
-
-
-def _checked(file: YamlFile, place: Place, check: Any) -> None:
-    try:
-        check()
-    except VideoTcavError as error:
-        raise file.error(place, str(error)) from error
-
-
-def _spec_beside(spec: str, file: Path) -> str:
-    kind, _, rest = spec.partition(":")
-    if kind == "file":
-        return f"file:{beside(rest, file)}"
-    return f"hf:{beside(rest, file)}" if kind == "hf" and (file.absolute().parent / rest).is_dir() else spec
-
-
-def _beside_if_there(path: str | None, file: Path) -> str | None:
-    """A weights file beside the experiment, or else a published name."""
-    if path is None:
-        return None
-    near = beside(path, file)
-    return near if Path(near).exists() or "/" in path or path.endswith((".safetensors", ".pt", ".pth")) else path
-
-
-def _check_groups(clips: ClipSets, group_of: Any, file: YamlFile) -> None:
+def _check_groups(clips: ClipSets, group_of: GroupOf, file: YamlFile) -> None:
     """A pattern that does not match is found before the long work."""
     for sources in (
         clips.random,
@@ -205,7 +112,7 @@ def _check_groups(clips: ClipSets, group_of: Any, file: YamlFile) -> None:
         *(one for one in clips.targets.values() if one is not None),
     ):
         for source in sources:
-            _checked(file, ("group",), lambda source=source: group_of(source))
+            checked(file, ("group",), lambda source=source: group_of(source))
 
 
 def _analyse(work: _Work, clips: ClipSets) -> None:

@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import atomic_path
+from video_tcav.reports.page import signed
 
 INK, MUTED, RULE, PAPER = "#1e2430", "#596070", "#dddad3", "#fffffe"
 
@@ -139,6 +140,30 @@ def draw_interval(
         linestyle="none",
         zorder=3,
     )
+
+
+def label_interval(axes: Axes, value: float, low: float, high: float, place: float, series: Series) -> None:
+    """The value beside its interval, at the end that is farther from zero."""
+    after = value >= 0
+    axes.annotate(
+        signed(value, 1 if abs(value) >= 1 else 2),
+        (high if after else low, place),
+        (9 if after else -9, 0),
+        textcoords="offset points",
+        ha="left" if after else "right",
+        va="center",
+        color=series.colour,
+        fontweight="bold",
+    )
+
+
+def bare_rows(axes: Axes) -> None:
+    """Nothing but what carries the rows."""
+    axes.tick_params(length=0)
+    axes.tick_params(axis="y", labelsize=10)
+    axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_color(RULE)
+    axes.grid(axis="x")
 
 
 def legend_above(

@@ -12,16 +12,16 @@ from video_tcav.benchmark.draws import wilson_interval
 from video_tcav.reports.charts import (
     INK,
     MUTED,
-    RULE,
     SERIES,
+    bare_rows,
     chart_style,
     chart_svg,
     draw_interval,
+    label_interval,
     legend_above,
     panels,
     space_panels,
 )
-from video_tcav.reports.page import signed
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.words import LEVEL
 
@@ -131,7 +131,7 @@ def alarms_chart(meaningless: Meaningless) -> Markup:
                       textcoords="offset points", color=MUTED)  # fmt: skip
         axes.set_yticks(range(len(found)), list(found))
         axes.set(xlim=(0, 100), xlabel="meaningless concepts called significant, %")
-        _bare(axes)
+        bare_rows(axes)
     words = "; ".join(f"{name} {share:.1%}" for name, share in found.items())
     return chart_svg(figure, name="alarms", label=f"Meaningless concepts called significant at the 5 % level: {words}.")
 
@@ -149,22 +149,13 @@ def _rows(
             if one is None:
                 continue
             place, strong = row + _STEP * (number - (len(models) - 1) / 2), one.p_adjusted <= LEVEL
-            draw_interval(axes, one.effect, one.effect_low, one.effect_high, place, series, strong=strong)
+            ends = one.effect, one.effect_low, one.effect_high
+            draw_interval(axes, *ends, place, series, strong=strong)
             if values and strong:
-                after = one.effect >= 0
-                axes.annotate(
-                    signed(one.effect, 1 if abs(one.effect) >= 1 else 2),
-                    (one.effect_high if after else one.effect_low, place),
-                    (9 if after else -9, 0),
-                    textcoords="offset points",
-                    ha="left" if after else "right",
-                    va="center",
-                    color=series.colour,
-                    fontweight="bold",
-                )
+                label_interval(axes, *ends, place, series)
     axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
     axes.set_ylim(max(map(len, found)) - 0.5, -0.5)
-    _bare(axes)
+    bare_rows(axes)
 
 
 def _over_layers(axes: Axes, models: Sequence[DemoModel], concept: str) -> None:
@@ -191,15 +182,6 @@ def _over_layers(axes: Axes, models: Sequence[DemoModel], concept: str) -> None:
     axes.tick_params(length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="y")
-
-
-def _bare(axes: Axes) -> None:
-    """Nothing but what carries the rows."""
-    axes.tick_params(length=0)
-    axes.tick_params(axis="y", labelsize=10)
-    axes.spines["left"].set_visible(False)
-    axes.spines["bottom"].set_color(RULE)
-    axes.grid(axis="x")
 
 
 def _names(models: Sequence[DemoModel]) -> list[str]:

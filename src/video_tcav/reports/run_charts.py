@@ -14,16 +14,16 @@ from matplotlib.ticker import MaxNLocator
 
 from video_tcav.reports.charts import (
     MUTED,
-    RULE,
     SERIES,
+    bare_rows,
     chart_style,
     chart_svg,
     draw_interval,
+    label_interval,
     legend_above,
     panels,
     space_panels,
 )
-from video_tcav.reports.page import signed
 from video_tcav.reports.run_view import DYNAMIC, STATIC, TargetView, layers_of, model_words, slug
 from video_tcav.tcav import ConceptResult
 
@@ -162,25 +162,11 @@ def _draw_rows(axes: Axes, view: TargetView, rows: Rows, *, values: bool = False
             ends = one.effect, one.effect_low, one.effect_high
             draw_interval(axes, *ends, place, series, strong=strong, faint=not one.represented)
             if values and strong:
-                after = one.effect >= 0
-                axes.annotate(
-                    signed(one.effect, 1 if abs(one.effect) >= 1 else 2),
-                    (one.effect_high if after else one.effect_low, place),
-                    (9 if after else -9, 0),
-                    textcoords="offset points",
-                    ha="left" if after else "right",
-                    va="center",
-                    color=series.colour,
-                    fontweight="bold",
-                )
+                label_interval(axes, *ends, place, series)
     axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks(range(len(rows)), [_short(name) for name, _ in rows])
-    axes.tick_params(length=0)
-    axes.tick_params(axis="y", labelsize=10)
-    axes.spines["left"].set_visible(False)
-    axes.spines["bottom"].set_color(RULE)
-    axes.grid(axis="x")
+    bare_rows(axes)
 
 
 def _draw_layers(axes: Axes, view: TargetView, concept: str, count: int) -> list[str]:

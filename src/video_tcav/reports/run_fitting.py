@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from video_tcav.experiments import Run
-from video_tcav.experiments.claims import units
 from video_tcav.experiments.previews import Preview
 from video_tcav.reports.run_clips import HALF, PlayedClip, Player, chosen_previews, played_preview, player
 from video_tcav.reports.run_view import file_words, model_words, target_views
 from video_tcav.reports.run_words import extremes
+from video_tcav.tcav.words import units
 
 _PLAYERS_SHARE = 0.7
 """Of what is left for clips, how much those that are shown in full may take."""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from video_tcav.experiments import Run
-from video_tcav.experiments.claims import units
 from video_tcav.reports.page import p_text, signed
 from video_tcav.reports.run_charts import Chart
 from video_tcav.reports.run_methods import bibtex, methods
 from video_tcav.reports.run_words import cautions, count_words
+from video_tcav.tcav.words import units
 
 MARKS = {"supported": "✔", "contradicted": "✘", "undecided": "?", "not represented": "∅"}
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from video_tcav.experiments import Experiment, Run
-from video_tcav.experiments.claims import units
 from video_tcav.reports.run_view import layers_of, model_words, target_views
+from video_tcav.tcav.words import units
 
 _CAVS = {
     "mean": "the difference of the means of concept and random activations",

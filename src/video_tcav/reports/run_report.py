@@ -7,7 +7,6 @@ from typing import Any
 
 from video_tcav.core.files import atomic_path, check_file_writable
 from video_tcav.experiments import Run
-from video_tcav.experiments.claims import units
 from video_tcav.reports.charts import write_figure
 from video_tcav.reports.page import render_page
 from video_tcav.reports.run_charts import Chart, effects_chart, layers_chart, pairs_chart, twins_chart
@@ -31,6 +30,7 @@ from video_tcav.reports.run_words import (
     twin_readings,
 )
 from video_tcav.tcav import ConceptResult
+from video_tcav.tcav.words import units
 
 MOST_BYTES, MOST_ROWS = 15_000_000, 1000
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from video_tcav.experiments import Outcome, Run
-from video_tcav.experiments.claims import units
 from video_tcav.reports.page import p_text, signed
 from video_tcav.reports.run_view import slug
+from video_tcav.tcav.words import units
 
 _WIDTH, _HEIGHT, _PAD = 300, 46, 12
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from video_tcav.experiments import Analysis, Run
-from video_tcav.experiments.claims import units
 from video_tcav.tcav import ConceptResult
+from video_tcav.tcav.words import units
 
 STATIC, DYNAMIC = "/static", "/dynamic"
 

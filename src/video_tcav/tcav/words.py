@@ -109,11 +109,16 @@ def _change(what: str, own: ConceptResult, difference: ConceptResult) -> str:
 
 
 def _effect(one: ConceptResult) -> str:
-    unit = {"log_odds": "log-odds", "logit": "logits"}.get(one.against, "logits")
+    unit = units(one.against)
     test = "t-test, anti-conservative, " if one.significance == "ttest" else ""
     label = "p" if one.correction == "none" else "adjusted p"
     effect, interval = effect_text(one)
     return f"{effect} {unit} {interval}, {test}{label} {_p(one.p_adjusted)}"
+
+
+def units(against: str) -> str:
+    """What effects on a target of this kind are counted in."""
+    return "log-odds" if against == "log_odds" else "logits"
 
 
 def effect_text(one: ConceptResult) -> tuple[str, str]:
