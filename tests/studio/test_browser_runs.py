@@ -201,6 +201,7 @@ def test_the_box_lies_on_pixels_that_are_not_square(browser, tmp_path, suffix):
     with running(tmp_path / "bank") as studio, opened(browser, f"{studio.link}&verdict=open") as page:
         press(page, "Enter")
         until(page, "document.querySelector('#detail rect')?.getAttribute('visibility') === 'visible'")
+        until(page, "document.querySelector('#detail video').readyState >= 2")  # the first picture is there
         page.evaluate("document.querySelector('#detail video').pause()")
         page.wait_for_timeout(200)
         found = page.evaluate(

@@ -103,12 +103,14 @@ function play(stage, facts, { url, offset_s, width = facts.source_width, height 
     place(rect, facts, video.currentTime + offset_s);
     requestAnimationFrame(draw);
   };
+  const fit = () => { if (video.videoWidth) stage.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`; };
+  video.addEventListener("resize", fit); /* some containers tell the shape of their pixels only with the first picture */
   return new Promise((done) => {
     video.addEventListener("error", () => done(false), { once: true });
     video.addEventListener("loadedmetadata", () => {
       if (!video.videoWidth) { done(false); return; }
       box.setAttribute("viewBox", `0 0 ${width} ${height}`);
-      stage.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`;
+      fit();
       video.currentTime = moves ? from : facts.times_s[0] - offset_s + 0.001;
       if (moves && !calm.matches) video.play().catch(() => {});
       requestAnimationFrame(draw);
