@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import groupby
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from video_tcav.concepts import Twin, twin_clip
 from video_tcav.core.errors import AxesError, MediaError, NonFiniteError, ShapeError
+from video_tcav.core.memory import freed_memory_kept
 from video_tcav.media import VideoSource, load_clips, read_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
@@ -114,7 +115,7 @@ class Recorder:
             found = record_activations(self.model, self.layers, inputs, last=self.trace(inputs).layers[-1])
             return {name: to_space(values, self._axes[name], self.space) for name, values in found.items()}, None
 
-        with nullcontext() if self.recall is None else self.recall.writing():
+        with self._recording():
             for part in self._parts(sources, versions, None, advance):
                 self._take(part, None, activations, self.activations, self.rows)
 
@@ -130,9 +131,14 @@ class Recorder:
             }
             return rows, found.target.tolist()
 
-        with nullcontext() if self.recall is None else self.recall.writing():
+        with self._recording():
             for part in self._parts(sources, ("none",), target, advance):
                 self.targets.extend(self._take(part, target, gradients, self.gradients, self.class_rows))
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        with freed_memory_kept(), nullcontext() if self.recall is None else self.recall.writing():
+            yield
 
     def _take(
         self,

@@ -1,0 +1,32 @@
+"""Memory that one pass frees and the next asks for again."""
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt(3)
+_NEVER_TRIM, _TRIM_ABOVE = -1, 64 * 2**20
+_NO_MMAP, _USUAL_MMAPS = 0, 65536
+
+
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Keep what is freed within the process, and give it back at the end.
+
+    glibc hands large blocks back to the system as soon as they are freed, and each pass then pays for new pages: a fifth
+    of the time of `r3d_18`. The peak stays the same. Other C libraries are left as they are. The setting is the
+    process's: where several threads are inside, the first that leaves ends it for all, which costs only time.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_TRIM_THRESHOLD, _NEVER_TRIM)
+    libc.mallopt(_MMAP_MAX, _NO_MMAP)
+    try:
+        yield
+    finally:
+        libc.mallopt(_MMAP_MAX, _USUAL_MMAPS)
+        libc.mallopt(_TRIM_THRESHOLD, _TRIM_ABOVE)
+        libc.malloc_trim(0)
