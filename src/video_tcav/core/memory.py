@@ -14,9 +14,8 @@ _NO_MMAP, _USUAL_MMAPS = 0, 65536
 def freed_memory_kept() -> Iterator[None]:
     """Keep what is freed within the process, and give it back at the end.
 
-    glibc hands large blocks back to the system as soon as they are freed, and each pass then pays for new pages: a fifth
-    of the time of `r3d_18`. The peak stays the same. Other C libraries are left as they are. The setting is the
-    process's: where several threads are inside, the first that leaves ends it for all, which costs only time.
+    glibc hands large blocks back to the system as soon as they are freed, and each pass then pays for new pages: about a
+    seventh of the processor time of `r3d_18`. Other C libraries are left as they are. The setting is the process's: where several threads are inside, the first that leaves ends it for all, which costs only time.
     """
     if platform.libc_ver()[0] != "glibc":
         yield
