@@ -15,7 +15,8 @@ def freed_memory_kept() -> Iterator[None]:
     """Keep what is freed within the process, and give it back at the end.
 
     glibc hands large blocks back to the system as soon as they are freed, and each pass then pays for new pages: about a
-    seventh of the processor time of `r3d_18`. Other C libraries are left as they are. The setting is the process's: where several threads are inside, the first that leaves ends it for all, which costs only time.
+    seventh of the processor time of `r3d_18`. Other C libraries are left as they are. The
+    setting is the process's: where several threads are inside, the first that leaves ends it for all, which costs only time.
     """
     if platform.libc_ver()[0] != "glibc":
         yield
