@@ -40,7 +40,7 @@ def finished(out: Path, store: Path) -> dict[str, tuple[int, int]]:
         with closing(sqlite3.connect(index)) as database, suppress(sqlite3.OperationalError):  # none before its tables
             named = {name for (name,) in database.execute("SELECT name FROM blocks")}
     # a kill between a block's file and its entry leaves a file that counts for nothing, and is cleared away
-    blocks = [path for path in store.glob("blocks/**/*.safetensors") if {path.name, path.stem} & named]
+    blocks = [path for path in store.glob("blocks/**/*.safetensors") if path.name in named]
     places = [*blocks, *out.glob("analyses/[!.]*"), *out.glob("clips/[!.]*")]
     return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in places}
 
