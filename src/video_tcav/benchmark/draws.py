@@ -15,6 +15,7 @@ from video_tcav.tcav.cavs import CavKind
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.effects import effects
 from video_tcav.tcav.gram import Gram
+from video_tcav.tcav.kernel import kernel_of
 from video_tcav.tcav.significance import Inner, permutation_null, permutation_p, random_set_effects, random_set_ttest
 from video_tcav.tcav.words import LEVEL
 
@@ -114,7 +115,7 @@ def paper_ttest(kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, sets:
 
 
 def _inner(gram: Gram, rows: Rows) -> Inner:
-    return Inner(kernel=gram.kernel[np.ix_(rows, rows)], cross=gram.cross[:, rows])
+    return Inner(kernel=kernel_of(gram.kernel, rows), cross=gram.cross[:, rows])
 
 
 def _effect(kind: CavKind, inner: Inner, design: Design) -> float:

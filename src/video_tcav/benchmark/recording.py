@@ -17,6 +17,7 @@ from video_tcav.models import VideoModel
 from video_tcav.models.record import record_activations, record_gradients
 from video_tcav.models.targets import Target, parse_target
 from video_tcav.tcav.gram import Gram, gram
+from video_tcav.tcav.kernel import kernel_of
 from video_tcav.tcav.plan import PLACES, At
 from video_tcav.tcav.store import RowStore, SpillSpace
 
@@ -208,5 +209,5 @@ def _split(activations: RowStore, gradients: RowStore, class_clips: int) -> tupl
 
 def _first(grams: tuple[Gram, ...], rows: int) -> tuple[Gram, ...]:
     """The Grams of the first rows alone, which share one small K."""
-    kernel = grams[0].kernel[:rows, :rows].copy()
+    kernel = kernel_of(grams[0].kernel, np.arange(rows))
     return tuple(Gram(kernel=kernel, cross=gram.cross[:, :rows].copy()) for gram in grams)

@@ -78,6 +78,13 @@ def run(
     ] = None,
     workers: options.Workers = None,
     backend: options.Backend = "local",
+    sketch: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Keep N values of each row, for many clips: effects stay exact, accuracies are estimates. Try 1024.",
+        ),
+    ] = None,
     precision: Annotated[
         Precision,
         typer.Option(
@@ -140,6 +147,7 @@ def run(
         store=cache,
         workers=workers,
         backend=backend,
+        sketch=sketch,
         precision=precision,
         compile=compile,
         progress=True,

@@ -227,6 +227,9 @@ def record_gradients(
             torch.float16,
         ):  # a target is a difference: it needs more digits than a product
             logits = logits.float()
+        if not torch.isfinite(logits).all():
+            for name in layers:  # the first layer that is to blame says more
+                check_finite(leaves[name].detach(), f"layer {name}")
         check_finite(logits, "the logits")
         values = target(logits)
         if not values.requires_grad:

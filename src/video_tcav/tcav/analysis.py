@@ -11,6 +11,7 @@ from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.effects import clip_effects, tcav_magnitude, tcav_score
 from video_tcav.tcav.gate import GATE_PERMUTATIONS, CavGate, cav_gate
 from video_tcav.tcav.gram import Gram
+from video_tcav.tcav.kernel import kernel_of
 from video_tcav.tcav.result import ConceptResult
 from video_tcav.tcav.significance import (
     Advance,
@@ -103,7 +104,7 @@ def measure(
 ) -> list[Measured]:
     """All results of one comparison: each layer, each version, and the motion and order effects."""
     inner = {
-        (layer, version): Inner(kernel=gram.kernel[np.ix_(rows, rows)], cross=gram.cross[:, rows])
+        (layer, version): Inner(kernel=kernel_of(gram.kernel, rows), cross=gram.cross[:, rows])
         for layer, gram in grams.items()
         for version, rows in comparison.rows.items()
     }

@@ -1,6 +1,7 @@
 """Concept activation vectors as coefficients in Gram space: `w = Aᵀα` (METHOD: Gram space).
 
-Each function takes the kernel of the clips at hand and gives α with `Σα = 0`; nothing here knows how wide a layer is.
+Each function takes the kernel of the clips at hand, exact or sketched, and gives α with `Σα = 0`; nothing here knows how
+wide a layer is.
 The kernel is first scaled to a mean squared distance of one from the centroid, so that penalties mean the same at every
 layer: `ridge` has λ = 1, `logistic` and `svm` have C = 1 in these units, with both classes weighted equally.
 """
@@ -16,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
 from video_tcav.core.errors import ConvergenceError, InputError
+from video_tcav.tcav.kernel import FactoredKernel, Kernel, kernel_of
 
 CavKind = Literal["mean", "ridge", "logistic", "svm"]
 CAV_KINDS: tuple[CavKind, ...] = get_args(CavKind)
@@ -26,7 +28,6 @@ _NEWTON_STEPS, _HALVINGS = 100, 40
 _TOGETHER = 32
 """Labellings that are fitted at once: enough to be fast, few enough to stay small."""
 
-Kernel = Float[np.ndarray, "row row"]
 Labels = Bool[np.ndarray, "draw row"]
 Weights = Float[np.ndarray, "draw row"]
 
@@ -77,7 +78,7 @@ def label_contrast(labels: Labels, counts: Weights) -> Weights:
 
 def kernel_scale(kernel: Kernel) -> float:
     """Mean squared distance of the clips from their centroid; one where all are the same."""
-    scale = float(np.trace(kernel) / len(kernel) - kernel.mean())
+    scale = float(kernel.trace() / len(kernel) - kernel.mean())
     return scale if scale > 0 else 1.0
 
 
@@ -87,7 +88,7 @@ def unit_coefficients(kernel: Kernel, alphas: Weights) -> Weights:
     That happens where concept and random clips are the same to a layer, as frozen twins are to one that reads motion alone.
     """
     squared = np.einsum("dr,dr->d", alphas @ kernel, alphas)
-    floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * np.trace(kernel) / len(kernel)
+    floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * kernel.trace() / len(kernel)
     lost = squared <= floor
     return np.where(lost[:, None], 0.0, alphas / np.sqrt(np.where(lost, 1.0, squared))[:, None])
 
@@ -97,38 +98,49 @@ def gram_basis(kernel: Kernel) -> Float[np.ndarray, "row rank"]:
 
     A classifier with a rotation-invariant penalty and a free intercept has the same solution there as in activation space.
     """
-    centred = kernel - kernel.mean(0) - kernel.mean(1)[:, None] + kernel.mean()
-    values, vectors = np.linalg.eigh(centred)
+    if isinstance(kernel, FactoredKernel):
+        return kernel.centred()
+    values, vectors = np.linalg.eigh(_centred(kernel))
     kept = values > max(values[-1], 0) * 1e-12
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
 def _ridge(scaled: Kernel, contrast: Weights, counts: Weights | None) -> Weights:
-    rows = len(scaled)
-    identity = np.eye(rows)
     if counts is None:
-        centred = scaled - scaled.mean(0) - scaled.mean(1)[:, None] + scaled.mean()
-        return np.linalg.solve(centred + RIDGE_LAMBDA * identity, contrast.T).T
+        return _ridge_solution(scaled, contrast.T).T
     return np.stack([_weighted_ridge(scaled, one, count) for one, count in zip(contrast, counts, strict=True)])
 
 
 def _weighted_ridge(scaled: Kernel, contrast: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Ridge on a bootstrap draw: each clip enters as often as it was drawn."""
     drawn = np.repeat(np.arange(len(count)), count.astype(int))
-    part = scaled[np.ix_(drawn, drawn)]
-    centred = part - part.mean(0) - part.mean(1)[:, None] + part.mean()
-    solution = np.linalg.solve(centred + RIDGE_LAMBDA * np.eye(len(drawn)), contrast[drawn] / count[drawn])
+    solution = _ridge_solution(kernel_of(scaled, drawn), contrast[drawn] / count[drawn])
     return np.bincount(drawn, weights=solution, minlength=len(count))
+
+
+def _ridge_solution(scaled: Kernel, right: Float[np.ndarray, "clip ..."]) -> Float[np.ndarray, "clip ..."]:
+    """`(K + λ)⁻¹ y` with K centred; for `K = Z Zᵀ` by way of the matrix `Zᵀ Z + λ`, which does not grow with the clips."""
+    if isinstance(scaled, FactoredKernel):
+        factor = scaled.centred()
+        inner = factor.T @ factor + RIDGE_LAMBDA * np.eye(factor.shape[1])
+        return (right - factor @ np.linalg.solve(inner, factor.T @ right)) / RIDGE_LAMBDA
+    return np.linalg.solve(_centred(scaled) + RIDGE_LAMBDA * np.eye(len(scaled)), right)
+
+
+def _centred(kernel: Float[np.ndarray, "row row"]) -> Float[np.ndarray, "row row"]:
+    return kernel - kernel.mean(0) - kernel.mean(1)[:, None] + kernel.mean()
 
 
 def _svm(scaled: Kernel, labels: np.ndarray, count: np.ndarray) -> np.ndarray:
     used = count > 0
     weights = _balanced_weights(labels[None], count[None])[0]
-    machine = SVC(kernel="precomputed", C=INVERSE_PENALTY, tol=TOLERANCE)
+    part = kernel_of(scaled, np.flatnonzero(used))
+    kind, inputs = ("linear", part.factor.astype(float)) if isinstance(part, FactoredKernel) else ("precomputed", part)
+    machine = SVC(kernel=kind, C=INVERSE_PENALTY, tol=TOLERANCE)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            machine.fit(scaled[np.ix_(used, used)], labels[used], sample_weight=weights[used])
+            machine.fit(inputs, labels[used], sample_weight=weights[used])
         except ConvergenceWarning as warning:
             raise ConvergenceError(
                 f"`cav` must converge. Got a svm classifier that did not ({warning}). Use --cav mean or ridge."

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, Int
 from video_tcav.core.errors import InputError
 
 FOLDS = 5
-CHUNK = 256
+_CHUNK = 256
+_CHUNK_VALUES = 2**22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ class Design:
         return fold_of[self.groups]
 
     def relabellings(self, draws: int, seed: int) -> Iterator[Relabelling]:
-        """`draws` random relabellings, in chunks of at most `CHUNK`.
+        """`draws` random relabellings, in chunks.
 
         The same seed gives every comparison of a run the same random numbers for the same units, which is what lets
         max-T use them jointly.
@@ -100,8 +101,7 @@ class Design:
         folds = self.folds(seed)
         mixed = self.mixed_groups()
         pure = np.setdiff1d(self.groups, mixed)
-        for chunk, start in enumerate(range(0, draws, CHUNK)):
-            size = min(CHUNK, draws - start)
+        for chunk, size in enumerate(chunks(draws, self.n_units)):
             generator = np.random.default_rng([seed, 3, chunk])
             group_keys = generator.random((size, self.n_groups_total))
             unit_keys = generator.random((size, self.n_units))
@@ -140,14 +140,19 @@ class Design:
             np.setdiff1d(self.groups[self.labels], mixed),
             np.setdiff1d(self.groups[~self.labels], mixed),
         ]
-        for chunk, start in enumerate(range(0, draws, CHUNK)):
-            size = min(CHUNK, draws - start)
+        for chunk, size in enumerate(chunks(draws, self.n_units)):
             generator = np.random.default_rng([seed, 4, chunk])
             counts = np.zeros((size, self.n_groups_total))
             for members in kinds:
                 if len(members):
                     counts[:, members] = draw_counts(len(members), size, generator)
             yield counts[:, self.groups]
+
+
+def chunks(draws: int, members: int) -> list[int]:
+    """How many draws are made at once, up to `draws`: fewer where there are many members to draw from."""
+    most = max(1, min(_CHUNK, _CHUNK_VALUES // members))
+    return [min(most, draws - start) for start in range(0, draws, most)]
 
 
 def draw_counts(members: int, draws: int, generator: np.random.Generator) -> Float[np.ndarray, "draw member"]:

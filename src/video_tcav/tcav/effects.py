@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from video_tcav.tcav.cavs import CavKind, fit_cavs, label_contrast, unit_coefficients
+from video_tcav.tcav.kernel import Kernel
 
 Labels = Bool[np.ndarray, "draw row"]
 Weights = Float[np.ndarray, "draw row"]
@@ -11,7 +12,7 @@ Weights = Float[np.ndarray, "draw row"]
 
 def clip_effects(
     kind: CavKind,
-    kernel: Float[np.ndarray, "row row"],
+    kernel: Kernel,
     cross: Float[np.ndarray, "class_clip row"],
     labels: Labels,
     weights: Weights | None = None,
@@ -39,7 +40,7 @@ def clip_effects(
 
 def effects(
     kind: CavKind,
-    kernel: Float[np.ndarray, "row row"],
+    kernel: Kernel,
     mean_cross: Float[np.ndarray, " row"],
     labels: Labels,
     weights: Weights | None = None,

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from video_tcav.tcav.cavs import CavKind, fit_cavs
 from video_tcav.tcav.design import Design
+from video_tcav.tcav.kernel import Kernel
 
 GATE_PERMUTATIONS = 999
 GATE_LEVEL = 0.05
@@ -33,7 +34,7 @@ class CavGate:
 
 def cav_gate(
     kind: CavKind,
-    kernel: Float[np.ndarray, "row row"],
+    kernel: Kernel,
     design: Design,
     *,
     permutations: int,
@@ -52,7 +53,7 @@ def cav_gate(
 
 def cross_validated_accuracy(
     kind: CavKind,
-    kernel: Float[np.ndarray, "row row"],
+    kernel: Kernel,
     labels: Bool[np.ndarray, "draw row"],
     folds: Int[np.ndarray, "draw row"],
 ) -> Float[np.ndarray, " draw"]:
@@ -75,7 +76,7 @@ def cross_validated_accuracy(
 
 def _credit(
     kind: CavKind,
-    kernel: np.ndarray,
+    kernel: Kernel,
     labels: Bool[np.ndarray, "draw row"],
     training: Bool[np.ndarray, "draw row"],
 ) -> Float[np.ndarray, "draw row"]:

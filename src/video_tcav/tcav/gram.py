@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.core.errors import ShapeError
+from video_tcav.tcav.kernel import Kernel
 from video_tcav.tcav.store import RowStore
 
 BLOCK_BYTES = 64 * 2**20
@@ -27,7 +28,7 @@ class Gram:
         cross: C, `(class clip, row)`, inner products of gradients and activations.
     """
 
-    kernel: Float[np.ndarray, "row row"]
+    kernel: Kernel
     cross: Float[np.ndarray, "class_clip row"]
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from video_tcav.concepts.concept import Sources
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
@@ -13,7 +11,7 @@ from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import grouping
 from video_tcav.tcav.gate import cross_validated_accuracy
-from video_tcav.tcav.gram import gram
+from video_tcav.tcav.kernel import kernel_of
 from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import at_least, cav_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
@@ -79,11 +77,11 @@ def learn_cavs(
         )
         record_plan(recorder, plan, None, progress)
         comparisons = comparisons_of(recorder, plan, group_of)
-        grams = {layer: gram(store, None, range(store.rows)) for layer, store in recorder.activations.items()}
+        grams = {layer: recorder.gram(layer) for layer in chosen}
         accuracy = {}
         for layer, found in grams.items():
             for one in comparisons:
-                kernel = found.kernel[np.ix_(one.rows["none"], one.rows["none"])]
+                kernel = kernel_of(found.kernel, one.rows["none"])
                 folds = one.design.folds(seed)[None]
                 [value] = cross_validated_accuracy(kind, kernel, one.design.labels[None], folds)
                 accuracy[one.concept, one.versus, layer] = float(value)

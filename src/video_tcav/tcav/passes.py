@@ -24,6 +24,8 @@ from video_tcav.models.targets import Target
 from video_tcav.tcav.activation_store.recall import Known, Recall
 from video_tcav.tcav.activation_store.store import StoredClip
 from video_tcav.tcav.clip_id import ClipId, Version, shuffle_seed
+from video_tcav.tcav.gram import Gram, gram
+from video_tcav.tcav.sketch import SketchedRows
 from video_tcav.tcav.spaces import Space, to_space
 from video_tcav.tcav.store import FileRow, RowStore, SpillSpace, stored_values
 
@@ -66,6 +68,7 @@ class Recorder:
         recall: a store of what was computed before; `None` computes everything.
         full_batches: whether a batch that is not full is filled up: with a constant size, a clip's numbers do not depend on
             its neighbours, to the last bit.
+        sketch: values that are kept of each row of activations; all if not given. Class clips must then be recorded first.
         keep_rows: whether rows are kept for this run; a worker only hands them on through `recall`.
         precision: of the products in a pass; rows are float32 whatever it is.
         compiled: whether the parts between the layers are compiled.
@@ -89,10 +92,11 @@ class Recorder:
     seed: int = 0
     recall: Recall | None = None
     full_batches: bool = False
+    sketch: int | None = None
     keep_rows: bool = True
     precision: Precision = "float32"
     compiled: bool = False
-    activations: dict[str, RowStore] = field(default_factory=dict)
+    activations: dict[str, RowStore | SketchedRows] = field(default_factory=dict)
     gradients: dict[str, RowStore] = field(default_factory=dict)
     rows: dict[ClipId, int] = field(default_factory=dict)
     class_rows: dict[ClipId, int] = field(default_factory=dict)
@@ -105,8 +109,13 @@ class Recorder:
     _axes: dict[str, LayerAxes | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for store in (self.activations, self.gradients):
-            store.update({layer: RowStore(self.storage) for layer in self.layers})
+        for number, layer in enumerate(self.layers):
+            self.gradients[layer] = RowStore(self.storage)
+            self.activations[layer] = (
+                RowStore(self.storage)
+                if self.sketch is None
+                else SketchedRows(self.gradients[layer], self.sketch, [self.seed, 12, number])
+            )
 
     def record_concepts(self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance) -> None:
         """Record the activations of each clip of the sources, in each version."""
@@ -145,7 +154,7 @@ class Recorder:
         part: Sequence[_Slot],
         target: Target | None,
         run: Pass,
-        stores: Mapping[str, RowStore],
+        stores: Mapping[str, RowStore | SketchedRows],
         index: dict[ClipId, int],
     ) -> list[float]:
         """Pass what must be passed, and add all rows in the order of the plan; the targets in that order, if there are any."""
@@ -185,6 +194,20 @@ class Recorder:
             return rows, values, None
         sources = {name.source: (self.clips[name.source], name.source in self.static) for name in names}
         return rows, values, self.recall.keep(names, rows, target=target, values=values, sources=sources)
+
+    def gram(self, layer: str) -> Gram:
+        """K and C of all rows of a layer."""
+        rows = self.activations[layer]
+        if isinstance(rows, SketchedRows):
+            return rows.gram()
+        gradients = self.gradients[layer] if self.class_rows else None
+        return gram(rows, gradients, range(rows.rows), list(self.class_rows.values()))
+
+    def whole_rows(self, layer: str) -> RowStore:
+        """The activations of a layer, where they were not sketched."""
+        rows = self.activations[layer]
+        assert isinstance(rows, RowStore)
+        return rows
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Each layer's output for one clip; where every row came from the store, a clip of noise is passed to see it."""

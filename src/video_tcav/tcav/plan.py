@@ -15,6 +15,9 @@ from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
 At = Literal["class", "random"]
 PLACES: tuple[At, ...] = get_args(At)
 MOST_HELD_OUT = 40
+ROOM_BYTES = 2 * 10**9
+"""For inner products, however little `memory` leaves to rows."""
+USUAL_SKETCH = 1024
 Digest = Callable[[VideoSource], str]
 
 
@@ -53,6 +56,23 @@ class Plan:
         """
         for concept, versus, negatives in self.pairs():
             check_sizes(concept, negatives, versus=versus, windows=windows, group_of=group_of)
+
+    def check_room(self, layers: int, *, windows: int, sketch: int | None, budget: int) -> None:
+        """Refuse more clips than the memory budget, or `ROOM_BYTES`, can hold the inner products of, before any pass.
+
+        Raises:
+            InputError: naming what is needed.
+        """
+        compared = {source.key for part in (self.random, *(c.sources for c in self.concepts)) for source in part}
+        rows = len(compared) * windows * (1 + len(self.twins))
+        of_row = 8 * rows if sketch is None else 4 * sketch + 8 * len(self.class_sources) * windows
+        needed, room = 2 * layers * rows * of_row, max(budget, ROOM_BYTES)  # of all clips, and of those of a comparison
+        if needed > room:
+            cure = f"Use --sketch {USUAL_SKETCH}" if sketch is None else "Use a smaller --sketch"
+            raise InputError(
+                f"`memory` must hold the inner products of {rows:,} clips at {layers} layers: {needed / 1e9:.1f} GB. "
+                f"Got {room / 1e9:.1f} GB. {cure}, raise --memory, or give fewer random clips."
+            )
 
     def overlap(self) -> tuple[str, ...]:
         """A caution where class clips also stand among concept or random clips."""

@@ -12,7 +12,10 @@ from video_tcav.tcav.plan import Plan
 def record_plan(
     recorder: Recorder, plan: Plan, scalar: Target | None, progress: bool, ahead: Ahead | None = None
 ) -> None:
-    """All passes; concepts first, since whether they move decides how the random clips are matched.
+    """All passes of a plan, in an order that matters.
+
+    The class comes first, since sketched rows need its gradients at once; then the concepts, since whether they move decides
+    how the random clips are matched.
 
     Where there are workers, they do the passes ahead, and what follows finds the rows in the store.
     """
@@ -22,8 +25,10 @@ def record_plan(
     versions: tuple[Version, ...] = ("none", *plan.twins)
     if ahead is not None:
         shown: list[Part] = [] if scalar is None else [(plan.class_sources, ("none",), scalar)]
-        ahead.fill(recorder, [([*concept_sources.values(), *random], versions, None), *shown])
+        ahead.fill(recorder, [*shown, ([*concept_sources.values(), *random], versions, None)])
     with progress_bar("model passes (videos)", total, visible=progress) as advance:
+        if scalar is not None:
+            recorder.record_class(plan.class_sources, scalar, advance)
         recorder.record_concepts(list(concept_sources.values()), versions, advance)
         if not all(moving_kind(concept, recorder) for concept in plan.concepts) and "frozen" not in versions:
             versions = (*versions, "frozen")  # the matched negatives of clips that do not move
@@ -32,8 +37,6 @@ def record_plan(
                 ahead.fill(recorder, [([*moving, *random], ("frozen",), None)])
             recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
         recorder.record_concepts(random, versions, advance)
-        if scalar is not None:
-            recorder.record_class(plan.class_sources, scalar, advance)
 
 
 def comparisons_of(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Comparison]:

@@ -24,16 +24,17 @@ from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
 from video_tcav.tcav.design import numbering
 from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
-from video_tcav.tcav.gram import Gram, gram
+from video_tcav.tcav.gram import Gram
 from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import cavs_of, save_cavs
 from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
+from video_tcav.tcav.sketch import LEAST_SKETCH, SketchedRows
 from video_tcav.tcav.spaces import SPACES, Space
 from video_tcav.tcav.store import SpillSpace, parse_bytes
-from video_tcav.tcav.words import cautions
+from video_tcav.tcav.words import cautions, sketch_cautions
 
 
 def run_tcav(
@@ -66,6 +67,7 @@ def run_tcav(
     store: ActivationStore | str | Path | None = None,
     workers: int | None = None,
     backend: str = "local",
+    sketch: int | None = None,
     precision: AskedPrecision = "float32",
     compile: bool = False,
     progress: bool = False,
@@ -107,6 +109,10 @@ def run_tcav(
         workers: processes that share the passes, each with the model; it changes no result, if PyTorch's threads stay as many.
             With Ray, actors; as many as the cluster has room for, if not given.
         backend: where workers are: `local`, `ray` or `ray:ADDRESS` (extra `scale`).
+        sketch: values to keep of each row of activations; all if not given. Memory is then linear in the clips, and nothing
+            goes to disk. Effects of the `mean` CAV, their p-values and intervals, and TCAV scores stay exact; accuracies,
+            magnitudes and other CAVs come from the sketch, whose error is checked on a sample (`provenance["sketch"]`).
+            CAVs are not written, and diagnostics say nothing about place and time.
         precision: `float32` passes clips in the model's own type; `bfloat16` takes products in bfloat16, which processors
             with AMX or AVX-512 BF16 do about twice as fast, and changes effects in the third digit or so;
             `auto` does so where the hardware has it and the model bears it.
@@ -149,6 +155,8 @@ def run_tcav(
     products = choose_precision(model, one_of("precision", precision, PRECISIONS))
     group_of, budget = grouping(group), parse_bytes(memory)
     at_least("windows", windows, 1)
+    if sketch is not None:
+        at_least("sketch", sketch, LEAST_SKETCH)
     helpers = backend_for(backend, workers)
     folder = check_writable(Path(out)) if out is not None else None
     seconds: dict[str, float] = {}
@@ -166,6 +174,7 @@ def run_tcav(
             seed=seed,
             digest=source_digest if cache is None else cache.source_digest,
         )
+        plan.check_room(len(chosen), windows=windows, sketch=sketch, budget=budget)
         recorder = Recorder(
             model=model,
             layers=chosen,
@@ -179,6 +188,7 @@ def run_tcav(
                 cache, model, chosen, space, windows, plan.digests, seed, precision=products, compiled=compile
             ),
             full_batches=True,
+            sketch=sketch,
             precision=products,
             compiled=compile,
         )
@@ -201,6 +211,7 @@ def run_tcav(
             grams = _grams(recorder, progress)
         with _timed(seconds, "statistics"):
             measured = _statistics(comparisons, grams, class_groups, settings, progress)
+        sketched = {name: rows.error() for name, rows in recorder.activations.items() if isinstance(rows, SketchedRows)}
         results = corrected(measured, settings.correction)
         known: Detail | None = None
         if detail:
@@ -217,7 +228,9 @@ def run_tcav(
             )
         elsewhere = () if ahead is None else ahead.warnings(recorder)
         damaged = () if cache is None else tuple(cache.warnings[known_damage:])
-        if folder is not None:
+        if folder is not None and sketch is not None:
+            (folder / "cavs.safetensors").unlink(missing_ok=True)  # of another run
+        elif folder is not None:
             accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
             save_cavs(folder / "cavs.safetensors", cavs_of(recorder, comparisons, grams, settings.cav, accuracy))
     result = TcavResult(
@@ -230,6 +243,7 @@ def run_tcav(
             *plan.overlap(),
             *damaged,
             *elsewhere,
+            *sketch_cautions(sketched),
         ),
         provenance=provenance(
             settings={
@@ -238,6 +252,7 @@ def run_tcav(
                 "twins": plan.twins,
                 "windows": windows,
                 "group": group,
+                "sketch": sketch,
                 "precision": products,
                 "compile": compile,
             },
@@ -246,6 +261,7 @@ def run_tcav(
             clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
             | {concept.name: plan.digests_of(concept.sources) for concept in plan.concepts},
             spilled=[name for name, store in recorder.activations.items() if store.spilled],
+            sketch={name: asdict(error) for name, error in sketched.items()},
         ),
         seconds=seconds,
         detail=known,
@@ -276,12 +292,10 @@ def _class_groups(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int
 
 
 def _grams(recorder: Recorder, progress: bool) -> dict[str, Gram]:
-    rows = range(next(iter(recorder.activations.values())).rows)
-    class_rows = list(recorder.class_rows.values())
     grams = {}
     with progress_bar("inner products (layers)", len(recorder.layers), visible=progress) as advance:
         for layer in recorder.layers:
-            grams[layer] = gram(recorder.activations[layer], recorder.gradients[layer], rows, class_rows)
+            grams[layer] = recorder.gram(layer)
             advance(1)
     return grams
 

@@ -25,6 +25,7 @@ from video_tcav.models.targets import parse_target
 from video_tcav.tcav.cavs import CavKind, fit_cavs, unit_coefficients
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.gram import BLOCK_BYTES, Gram, block_columns, combine_rows
+from video_tcav.tcav.kernel import kernel_of
 from video_tcav.tcav.passes import ClipId, Recorder, Skipped
 from video_tcav.tcav.spaces import Space
 from video_tcav.tcav.store import RowStore, SpillSpace, parse_bytes
@@ -125,18 +126,18 @@ def _cavs_at(
     kind: CavKind,
     accuracy: Mapping[tuple[str, str, str], float],
 ) -> Iterator[SavedCav]:
-    store = recorder.activations[layer]
+    store = recorder.whole_rows(layer)
     coefficients = np.zeros((len(comparisons) + 1, store.rows))
     coefficients[-1] = 1 / store.rows  # the origin of Gram space
     for index, one in enumerate(comparisons):
         rows = one.rows["none"]
-        kernel = gram.kernel[np.ix_(rows, rows)]
+        kernel = kernel_of(gram.kernel, rows)
         coefficients[index, rows] = unit_coefficients(kernel, fit_cavs(kind, kernel, one.design.labels[None]))[0]
     vectors = combine_rows(store, range(store.rows), coefficients)
     offsets = (vectors[:-1].double() @ vectors[-1].double()).tolist()
     for index, one in enumerate(comparisons):
         labels = one.design.labels
-        projected = coefficients[index] @ gram.kernel[:, one.rows["none"]] + offsets[index]
+        projected = (coefficients[index : index + 1] @ gram.kernel)[0, one.rows["none"]] + offsets[index]
         yield SavedCav(
             concept=one.concept,
             versus=one.versus,
@@ -264,7 +265,7 @@ def _place(cav: SavedCav) -> str:
 
 
 def _scored(recorder: Recorder, cav: SavedCav, with_target: bool) -> list[ClipScore]:
-    projected = _project(recorder.activations[cav.layer], recorder.rows, cav)
+    projected = _project(recorder.whole_rows(cav.layer), recorder.rows, cav)
     derivative = _project(recorder.gradients[cav.layer], recorder.class_rows, cav) if with_target else {}
     span = cav.concept_mean - cav.random_mean
     return [

@@ -10,8 +10,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from video_tcav.tcav.cavs import CavKind
-from video_tcav.tcav.design import CHUNK, Design, draw_counts
+from video_tcav.tcav.design import Design, chunks, draw_counts
 from video_tcav.tcav.effects import clip_effects, effects, tcav_score
+from video_tcav.tcav.kernel import Kernel
 
 Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
 CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
@@ -36,7 +37,7 @@ class Inner:
         cross: C, likewise.
     """
 
-    kernel: Float[np.ndarray, "row row"]
+    kernel: Kernel
     cross: Float[np.ndarray, "class_clip row"]
 
 
@@ -138,8 +139,7 @@ def random_set_effects(
     pool = np.flatnonzero(~labels)
     size = max(1, min(int(labels.sum()), len(pool) // 2))
     found = []
-    for start in range(0, sets, CHUNK):
-        count = min(CHUNK, sets - start)
+    for count in chunks(sets, len(labels)):
         order = generator.permuted(np.broadcast_to(pool, (count, len(pool))), axis=1)
         weights, chosen = np.zeros((count, len(labels))), np.zeros((count, len(labels)), dtype=bool)
         np.put_along_axis(weights, order[:, :size], 1.0, axis=1)

@@ -227,6 +227,15 @@ class RowStore:
         return offset
 
 
+def read_rows(places: Sequence[FileRow]) -> Float[Tensor, "row width"]:
+    """Rows of one width and type that lie in files."""
+    rows = torch.empty(len(places), places[0].width, dtype=places[0].dtype)
+    with _OpenFiles() as opened:
+        for target, place in zip(rows.numpy(), places, strict=True):
+            opened.read_into(place.path, target, place.offset)
+    return rows
+
+
 def stored_values(values: Float[Tensor, "row width"]) -> Float[Tensor, "row width"]:
     """Rows as they are kept: on the CPU, contiguous, float64 or float32."""
     dtype = torch.float64 if values.dtype == torch.float64 else torch.float32

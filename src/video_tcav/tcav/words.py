@@ -1,10 +1,11 @@
 """Results in plain words: one sentence a concept, and what to beware of."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from video_tcav.tcav.result import ConceptResult, TcavResult
 from video_tcav.tcav.significance import TTEST_WARNING
+from video_tcav.tcav.sketch import SketchError
 
 LEVEL = 0.05
 
@@ -42,6 +43,16 @@ def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: i
         if one.twin == "none" and abs(one.null_mean * one.z) > abs(one.effect - one.null_mean) > 0
     )
     return tuple(dict.fromkeys(found))
+
+
+def sketch_cautions(errors: Mapping[str, SketchError]) -> tuple[str, ...]:
+    """Layers whose sketch is much further from exact inner products than its bound."""
+    return tuple(
+        f"{layer}: inner products of sketched rows are off by {error.rms:.1%} in {error.rows} clips, where {error.bound:.1%} was "
+        "to be expected. Use a larger --sketch before reading accuracies and magnitudes."
+        for layer, error in errors.items()
+        if error.rms > 2 * error.bound
+    )
 
 
 def _pair(one: ConceptResult) -> str:

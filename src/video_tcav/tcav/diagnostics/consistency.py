@@ -12,6 +12,7 @@ from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.diagnostics.products import inner_products, pearson, uncentred
 from video_tcav.tcav.gram import Gram
+from video_tcav.tcav.kernel import Kernel
 
 REFERENCE_DRAWS = 20
 
@@ -109,7 +110,7 @@ def _relabelled(design: Design, seed: int) -> Iterator[tuple[Bool[np.ndarray, " 
 
 def held_out_projections(
     kind: CavKind,
-    kernel: Float[np.ndarray, "row row"],
+    kernel: Kernel,
     labels: Bool[np.ndarray, " row"],
     folds: Int[np.ndarray, " row"],
 ) -> Float[np.ndarray, " row"]:

@@ -12,6 +12,7 @@ from video_tcav.tcav.cavs import CavKind, fit_cavs
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.products import central_range, cosines
 from video_tcav.tcav.gram import Gram
+from video_tcav.tcav.kernel import kernel_of
 
 REFERENCE_DRAWS = 200
 REFERENCE_LEVEL = 0.95
@@ -112,7 +113,7 @@ def _scattered(kind: CavKind, gram: Gram, comparison: Comparison) -> Float[np.nd
     """The CAV's coefficients over all rows of the run."""
     rows = comparison.rows["none"]
     alphas = np.zeros((1, len(gram.kernel)))
-    alphas[:, rows] = fit_cavs(kind, gram.kernel[np.ix_(rows, rows)], comparison.design.labels[None])
+    alphas[:, rows] = fit_cavs(kind, kernel_of(gram.kernel, rows), comparison.design.labels[None])
     return alphas
 
 
@@ -154,11 +155,11 @@ def _playing(
 
 def _pseudo_cosines(kind: CavKind, gram: Gram, one: _Pseudo, other: _Pseudo) -> Float[np.ndarray, " draw"]:
     rows = np.union1d(one.rows, other.rows)
-    kernel = gram.kernel[np.ix_(rows, rows)]
+    kernel = kernel_of(gram.kernel, rows)
     both = []
     for each in (one, other):
         alphas = np.zeros((len(each.labels), len(rows)))
-        own = gram.kernel[np.ix_(each.rows, each.rows)]
+        own = kernel_of(gram.kernel, each.rows)
         alphas[:, np.searchsorted(rows, each.rows)] = fit_cavs(kind, own, each.labels, each.weights)
         both.append(alphas)
     return cosines(kernel, *both)

@@ -69,12 +69,14 @@ class PlaceAndTime:
 
 
 def layouts_of(recorder: Recorder) -> dict[str, Layout]:
-    """The recorded layers whose positions are known; none in a feature space that has averaged over them.
+    """The recorded layers whose positions are known.
+
+    There are none in a feature space that has averaged over them, nor where rows were sketched.
 
     Args:
         recorder: after its passes.
     """
-    if recorder.space != "flatten":
+    if recorder.space != "flatten" or recorder.sketch is not None:
         return {}
     found = {}
     shapes = recorder.shapes()
@@ -84,7 +86,7 @@ def layouts_of(recorder: Recorder) -> dict[str, Layout]:
         except AxesError:
             continue
         if axes.has_positions:
-            rows, shape = recorder.activations[layer], shapes[layer]
+            rows, shape = recorder.whole_rows(layer), shapes[layer]
             if math.prod(shape) != rows.width:
                 continue  # all rows came from a store, and clips have a size of their own that it does not tell
             found[layer] = Layout(rows=rows, shape=shape, axes=axes, storage=recorder.storage)
@@ -185,11 +187,11 @@ def averaged_kernels(layout: Layout, known: Gram, used: Int[np.ndarray, " row"])
         for over, dims in _DIMS.items():
             pooled[over].append(positions.mean(dims).flatten(1))
             counts[over] = math.prod(positions.shape[dim] for dim in dims)
-    whole, everyone = known.kernel[np.ix_(used, used)], range(len(used))
+    whole, everyone = _matrix(known)[np.ix_(used, used)], range(len(used))
     return _Kernels(
         whole=whole,
-        positions=whole - gram(prefixes, None, everyone).kernel,
-        averaged={over: counts[over] * gram(store, None, everyone).kernel for over, store in pooled.items()},
+        positions=whole - _matrix(gram(prefixes, None, everyone)),
+        averaged={over: counts[over] * _matrix(gram(store, None, everyone)) for over, store in pooled.items()},
     )
 
 
@@ -201,3 +203,8 @@ def _outputs(layout: Layout, used: Sequence[int]) -> Iterator[Float[Tensor, "row
         part = used[start : start + step]
         for block in store.column_blocks(part, store.width):
             yield block.reshape(len(part) * layout.shape[0], *layout.shape[1:])
+
+
+def _matrix(known: Gram) -> Float[np.ndarray, "row row"]:
+    assert isinstance(known.kernel, np.ndarray)  # layouts come with whole rows, and those with a whole K
+    return known.kernel

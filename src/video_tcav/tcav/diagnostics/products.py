@@ -6,13 +6,14 @@ from jaxtyping import Float
 from video_tcav.tcav.cavs import unit_coefficients
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.gram import Gram
+from video_tcav.tcav.kernel import Kernel, kernel_of
 from video_tcav.tcav.significance import Inner
 
 
 def inner_products(comparison: Comparison, gram: Gram) -> Inner:
     """K and C of the comparison's own clips, not their twins, in the design's order."""
     rows = comparison.rows["none"]
-    return Inner(kernel=gram.kernel[np.ix_(rows, rows)], cross=gram.cross[:, rows])
+    return Inner(kernel=kernel_of(gram.kernel, rows), cross=gram.cross[:, rows])
 
 
 def pearson(
@@ -32,7 +33,7 @@ def uncentred(
 
 
 def cosines(
-    kernel: Float[np.ndarray, "row row"], alphas: Float[np.ndarray, "draw row"], betas: Float[np.ndarray, "draw row"]
+    kernel: Kernel, alphas: Float[np.ndarray, "draw row"], betas: Float[np.ndarray, "draw row"]
 ) -> Float[np.ndarray, " draw"]:
     """Cosine of two CAVs a draw, `αᵀKβ` over their lengths; 0 where one has no direction."""
     ours, theirs = unit_coefficients(kernel, alphas), unit_coefficients(kernel, betas)
