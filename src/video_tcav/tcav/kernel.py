@@ -50,10 +50,6 @@ class FactoredKernel:
         mean = self.factor.mean(0, dtype=np.float64)
         return float(mean @ mean)
 
-    def rows(self, used: Int[np.ndarray, " row"]) -> "FactoredKernel":
-        """K of some rows alone."""
-        return FactoredKernel(self.factor[used])
-
     def centred(self) -> Float[np.ndarray, "row column"]:
         """Z from its mean row, in float64."""
         return self.factor - self.factor.mean(0, dtype=np.float64)
@@ -67,5 +63,11 @@ Kernel = Float[np.ndarray, "row row"] | FactoredKernel
 
 
 def kernel_of(kernel: Kernel, rows: Int[np.ndarray, " row"]) -> Kernel:
-    """K of some rows alone, in that order."""
-    return kernel.rows(np.asarray(rows)) if isinstance(kernel, FactoredKernel) else kernel[np.ix_(rows, rows)]
+    """K of some rows alone, in that order; a matrix where that is the smaller form."""
+    if not isinstance(kernel, FactoredKernel):
+        return kernel[np.ix_(rows, rows)]
+    part = kernel.factor[rows]
+    if len(part) > part.shape[1]:
+        return FactoredKernel(part)
+    exact = part.astype(np.float64)
+    return exact @ exact.T
