@@ -29,6 +29,7 @@ from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.store import SpillSpace
 
 SHARES = {"random": 0.6, "one": 0.15, "other": 0.15, "class": 0.1}
+MOST_CLASS = 100
 WAYS = {"local": {}, "store": {}, "processes": {"workers": 2}, "ray": {"backend": "ray", "workers": 2}}
 
 
@@ -53,7 +54,10 @@ def main() -> None:
 
 def clips(root: Path, count: int) -> Path:
     if not root.exists():
-        labels = [label for label, share in SHARES.items() for _ in range(round(count * share))]
+        sizes = {label: round(count * share) for label, share in SHARES.items()}
+        sizes["random"] += max(0, sizes["class"] - MOST_CLASS)  # an explained class does not grow with the pool
+        sizes["class"] = min(sizes["class"], MOST_CLASS)
+        labels = [label for label, size in sizes.items() for _ in range(size)]
         write_world(root, sample_factors(len(labels), seed=count), labels, progress=True)
     return root
 

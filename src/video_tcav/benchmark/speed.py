@@ -12,12 +12,32 @@ import torch
 from video_tcav.benchmark.speed_choices import measure_choices
 from video_tcav.benchmark.speed_clips import write_sets
 from video_tcav.benchmark.speed_row import SpeedRow
-from video_tcav.benchmark.speed_whole import measure_captum, measure_whole
+from video_tcav.benchmark.speed_whole import measure_whole
 from video_tcav.core.files import write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.models import load_model
 from video_tcav.models.precision import fast_bfloat16
+
+Measured = tuple[str, Mapping[str, Any], tuple[str, ...]]
+"""A model's spec, the clip settings that differ from its own, and layers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeRun:
+    """A run from files to results, and what it is compared with.
+
+    Attributes:
+        model: and its layers.
+        clips: of the concept, random ones, and of the class.
+        rounds: turns of each way.
+        captum_sets: random sets for Captum's TCAV; without any, Captum is left out.
+    """
+
+    model: Measured
+    clips: tuple[int, int, int]
+    rounds: int
+    captum_sets: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,56 +45,43 @@ class SpeedSettings:
     """How much is measured.
 
     Attributes:
-        models: whose choices are measured, by spec, with the clip settings that differ from their own.
-        layers: of each of them.
-        whole: the model of the whole runs, and its layers.
-        captum: the model of the comparison with Captum, and its layers.
+        models: whose choices about the passes are measured.
         batch: clips in a timed forward.
         rounds: turns of each choice.
         effect_clips: concept, random and class clips of which each choice's effects are taken.
-        whole_clips: concept, random and class clips of a whole run.
-        whole_rounds: turns of each whole run.
-        captum_sets: random sets for Captum.
+        whole: runs from files.
     """
 
-    models: tuple[tuple[str, Mapping[str, Any], tuple[str, ...]], ...]
-    whole: tuple[str, Mapping[str, Any], tuple[str, ...]]
-    captum: tuple[str, Mapping[str, Any], tuple[str, ...]]
+    models: tuple[Measured, ...]
     batch: int
     rounds: int
     effect_clips: tuple[int, int, int]
-    whole_clips: tuple[int, int, int]
-    whole_rounds: int
-    captum_clips: tuple[int, int, int]
-    captum_sets: int
+    whole: tuple[WholeRun, ...]
 
 
 _R3D = ("torchvision:r3d_18", {}, ("layer2", "layer3", "layer4"))
 _SWIN_LAYERS = ("features.2", "features.4", "features.6")
-_SMALL = ("rendered:r2plus1d-motion", {}, ("stages.1", "stages.2"))
+_SMALL_SWIN = ("torchvision:swin3d_t", {"frames": 16, "size": 112}, _SWIN_LAYERS)
+_RENDERED = ("rendered:r2plus1d-motion", {}, ("stages.1", "stages.2"))
 FULL = SpeedSettings(
     models=(_R3D, ("torchvision:swin3d_t", {}, _SWIN_LAYERS)),
-    whole=_R3D,
-    captum=_R3D,
     batch=4,
     rounds=7,
     effect_clips=(10, 30, 10),
-    whole_clips=(20, 60, 20),
-    whole_rounds=3,
-    captum_clips=(10, 40, 10),
-    captum_sets=4,
+    whole=tuple(
+        WholeRun(model=model, clips=(60, 240, 60), rounds=1, captum_sets=4)  # a minute or two each way
+        for model in (_R3D, _SMALL_SWIN)
+    ),
 )
 QUICK = SpeedSettings(
-    models=(_R3D, ("torchvision:swin3d_t", {"frames": 16, "size": 112}, _SWIN_LAYERS)),
-    whole=_R3D,
-    captum=_SMALL,
+    models=(_R3D, _SMALL_SWIN),
     batch=2,
     rounds=3,
     effect_clips=(3, 4, 3),
-    whole_clips=(6, 12, 6),
-    whole_rounds=1,
-    captum_clips=(6, 24, 6),
-    captum_sets=4,
+    whole=(
+        WholeRun(model=_R3D, clips=(6, 12, 6), rounds=1, captum_sets=0),
+        WholeRun(model=_RENDERED, clips=(6, 24, 6), rounds=1, captum_sets=4),
+    ),
 )
 
 
@@ -128,28 +135,17 @@ def measure_speed(
             rows += measure_choices(
                 model, layers, sets, batch=chosen.batch, rounds=chosen.rounds, compiled=compile, progress=progress
             )
-        spec, fields, layers = chosen.whole
-        model = load_model(spec, device="cpu", **fields)
-        concept, random, target = chosen.whole_clips
-        sets = write_sets(root / "whole", model.clip_spec, concept=concept, random=random, target=target)
-        with progress_bar("from files to results (runs)", 3 * chosen.whole_rounds + 2, visible=progress) as advance:
-            rows += measure_whole(model, layers, sets, root, rounds=chosen.whole_rounds, advance=advance)
-        spec, fields, layers = chosen.captum
-        model = load_model(spec, device="cpu", **fields)
-        concept, random, target = chosen.captum_clips
-        sets = write_sets(root / "captum", model.clip_spec, concept=concept, random=random, target=target)
-        with progress_bar("Captum (runs)", 2 * chosen.whole_rounds, visible=progress) as advance:
-            rows.append(
-                measure_captum(
-                    model,
-                    layers,
-                    sets,
-                    root / "captum",
-                    random_sets=chosen.captum_sets,
-                    rounds=chosen.whole_rounds,
-                    advance=advance,
+        for number, whole in enumerate(chosen.whole):
+            spec, fields, layers = whole.model
+            model = load_model(spec, device="cpu", **fields)
+            concept, random, target = whole.clips
+            folder = root / f"whole{number}"
+            sets = write_sets(folder, model.clip_spec, concept=concept, random=random, target=target)
+            steps = (3 + bool(whole.captum_sets)) * whole.rounds + 2
+            with progress_bar(f"{spec}, from files to results (runs)", steps, visible=progress) as advance:
+                rows += measure_whole(
+                    model, layers, sets, folder, captum_sets=whole.captum_sets, rounds=whole.rounds, advance=advance
                 )
-            )
     return Speed(
         rows=tuple(rows),
         provenance=provenance(

@@ -127,7 +127,9 @@ class Design:
             return
         slot_labels, slot_folds = self.labels[inside][first], own_folds[inside][first]
         slots = np.argsort(~slot_labels, kind="stable")  # concept slots first: the smallest keys get the concept label
-        ranks = keys[:, members].argsort(1).argsort(1)
+        order = keys[:, members].argsort(1)
+        ranks = np.empty_like(order)
+        np.put_along_axis(ranks, order, np.broadcast_to(np.arange(len(members)), order.shape), axis=1)
         taken = slots[ranks][:, member_of]
         labels[:, inside] = slot_labels[taken]
         folds[:, inside] = slot_folds[taken]

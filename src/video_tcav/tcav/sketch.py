@@ -23,26 +23,30 @@ from video_tcav.tcav.store import FileRow, Places, RowStore, read_rows, stored_v
 
 LEAST_SKETCH = 64
 _SAMPLE_ROWS = 32
+_COLUMN_BYTES = 16 * 2**20
 _SAMPLE_BYTES = 128 * 2**20
 
 
 class Sketch:
     """CountSketch of rows of `width` values: a linear map onto `size` values, the same for the same seed.
 
-    Places are filled evenly: two values share one with a probability of `1/size` or a little less, which is all that the
-    bound on the error needs.
+    The row is cut into stretches of `size` values, each turned by a random number of places and laid on the others. Two values
+    of one stretch never share a place, and any others do with a probability of `1/size`: all that the bound needs, while
+    memory is read in order.
     """
 
     def __init__(self, width: int, size: int, seed: Sequence[int]) -> None:
         generator = np.random.default_rng(list(seed))
         self.size = size
-        self._order = torch.from_numpy(generator.permutation(width))
         self._signs = torch.from_numpy(generator.integers(0, 2, width).astype(np.float32) * 2 - 1)
-        self._missing = -width % size
+        self._turns = generator.integers(0, size, -(-width // size)).tolist()
 
     def __call__(self, rows: Float[Tensor, "row width"]) -> Float[Tensor, "row size"]:
-        signed = rows.index_select(1, self._order) * self._signs
-        return torch.nn.functional.pad(signed, (0, self._missing)).unflatten(1, (-1, self.size)).sum(1)
+        laid = torch.zeros(len(rows), 2 * self.size, dtype=rows.dtype)
+        parts, signs = rows.split(self.size, dim=1), self._signs.to(rows.dtype).split(self.size)
+        for part, sign, turn in zip(parts, signs, self._turns, strict=True):
+            laid[:, turn : turn + part.shape[1]].addcmul_(part, sign)
+        return laid[:, : self.size] + laid[:, self.size :]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,8 @@ class SketchedRows:
         self._gradients, self._size, self._seed = gradients, size, tuple(seed)
         self._block_bytes = block_bytes
         self._generator = np.random.default_rng([*seed, 1])
-        self._waiting: list[Tensor] = []
+        self._block = torch.zeros(0, 0)
+        self._filled = 0
         self._sketch: Sketch | None = None
         self._origin = torch.zeros(0)
         self._factors: list[Tensor] = []
@@ -97,17 +102,20 @@ class SketchedRows:
         values = stored_values(values)
         if not self.rows:
             self.width, self.dtype = values.shape[1], values.dtype
+            size = max(1, self._block_bytes // max(1, self.width * self.dtype.itemsize))
+            self._block = torch.empty(size, self.width, dtype=self.dtype)
         for name, width in (("activations", self.width), ("gradients", self._gradients.width or self.width)):
             if values.shape[1] != width:
                 raise ShapeError(
                     f"`clips` must all give activations of one size. Got {values.shape[1]} values after {name} of {width}. "
                     "Give --size, so that every clip is resized, or use --space spacetime."
                 )
-        self._waiting += values.to(self.dtype).unbind()
+        for row in values:
+            self._block[self._filled] = row
+            self._filled += 1
+            if self._filled == len(self._block):
+                self._use_up()
         self.rows += len(values)
-        size = max(1, self._block_bytes // max(1, self.width * self.dtype.itemsize))
-        while len(self._waiting) >= size:
-            self._use_up(size)
         return self.rows - len(values)
 
     def refer(self, places: Sequence[FileRow]) -> None:
@@ -117,8 +125,8 @@ class SketchedRows:
 
     def gram(self) -> Gram:
         """K of the sketches and C, both with activations from their mean row."""
-        if self._waiting:
-            self._use_up(len(self._waiting))
+        if self._filled:
+            self._use_up()
         factor, cross = torch.cat(self._factors), torch.cat(self._crosses, dim=1)
         self._factors, self._crosses = [factor], [cross]
         kernel = FactoredKernel(factor.numpy() - factor.mean(0, dtype=torch.float64).float().numpy())
@@ -136,9 +144,8 @@ class SketchedRows:
             rows=len(places), rms=float(shares.square().mean().sqrt()), bound=float(np.sqrt(2 / self._size))
         )
 
-    def _use_up(self, count: int) -> None:
-        rows = torch.stack(self._waiting[:count])
-        del self._waiting[:count]
+    def _use_up(self) -> None:
+        rows, self._filled = self._block[: self._filled], 0
         if self._sketch is None:
             self._sketch = Sketch(self.width, self._size, self._seed)
             self._origin = rows.mean(0)  # any origin will do; a near one keeps the digits of differences
@@ -150,7 +157,7 @@ class SketchedRows:
     def _with_gradients(self, rows: Float[Tensor, "row width"]) -> Float[Tensor, "class_clip row"]:
         clips = self._gradients.rows
         cross = torch.zeros(clips, len(rows), dtype=torch.float64)
-        columns, start = block_columns(clips, self._gradients, self._block_bytes), 0
+        columns, start = block_columns(clips, self._gradients, _COLUMN_BYTES), 0
         for block in self._gradients.column_blocks(range(clips), columns) if clips else ():
             cross += (block @ rows[:, start : start + block.shape[1]].T.to(block.dtype)).double()
             start += block.shape[1]

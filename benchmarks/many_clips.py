@@ -1,0 +1,77 @@
+"""Runs on many rendered clips on disk: memory, time a clip, and a second run on the store of the first.
+
+    python benchmarks/many_clips.py --clips 1000 10000 --sketch 1024
+
+Each run is a process of its own. Memory must stay flat, time a clip within 10 % of that with fewer clips, and a second run
+must take a twentieth of the first.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.scaling import clips, run
+
+import video_tcav as vt
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--model", default="rendered:r2plus1d-motion")
+    parser.add_argument("--size", type=int, help="of the clips in pixels, if not the model's own")
+    parser.add_argument("--sketch", type=int)
+    parser.add_argument("--folder", type=Path, help="keeps the rendered clips for the next time")
+    parser.add_argument("--one", type=Path, nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        one(options, *options.one)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = options.folder or Path(name)
+        for count in options.clips:
+            root = clips(folder / str(count), count)
+            with tempfile.TemporaryDirectory(dir=folder) as store:
+                found = [measured(options, root, Path(store)) for _ in range(2)]
+            for turn, each in zip(("first", "second"), found, strict=True):
+                print(
+                    f"{count:6} clips, {turn:6}: {each['wall']:7.1f} s, {1000 * each['wall'] / count:6.1f} ms a clip, "
+                    f"{each['peak']:.2f} GB at most ({each['model']:.2f} GB before); {each['seconds']}, "
+                    f"load {os.getloadavg()[0]:.1f}",
+                    flush=True,
+                )
+            print(
+                f"{count:6} clips: the second run is {found[0]['wall'] / found[1]['wall']:.1f} times as fast",
+                flush=True,
+            )
+
+
+def measured(options: argparse.Namespace, root: Path, store: Path) -> dict:
+    given = {"--model": options.model, "--size": options.size, "--sketch": options.sketch}
+    same = [text for name, value in given.items() if value is not None for text in (name, str(value))]
+    command = [sys.executable, "-m", "benchmarks.many_clips", *same, "--one", root, store]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def one(options: argparse.Namespace, root: Path, store: Path) -> None:
+    model = vt.load_model(options.model, device="cpu", size=options.size)
+    vt.predict(model, next((root / "class").iterdir()))  # what is set up once
+    before, start = peak_gb(), time.perf_counter()
+    result = run(model, root, store=store, sketch=options.sketch, layers=model.default_layers[-3:])
+    wall = time.perf_counter() - start
+    found = {"wall": wall, "peak": peak_gb(), "model": before, "seconds": dict(result.seconds)}
+    print(json.dumps(found | {"error": result.provenance["sketch"]}))
+
+
+def peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+if __name__ == "__main__":
+    main()
