@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
 from video_tcav.core.errors import ConvergenceError, InputError
-from video_tcav.tcav.kernel import FactoredKernel, Kernel, kernel_of
+from video_tcav.tcav.kernel import FactoredKernel, Kernel, kernel_of, squared_lengths
 
 CavKind = Literal["mean", "ridge", "logistic", "svm"]
 CAV_KINDS: tuple[CavKind, ...] = get_args(CavKind)
@@ -50,7 +50,7 @@ def fit_cavs(kind: CavKind, kernel: Kernel, labels: Labels, weights: Weights | N
         ConvergenceError: if a classifier did not converge.
     """
     counts = np.ones(labels.shape) if weights is None else weights
-    contrast = label_contrast(labels, counts)
+    contrast = label_contrast(labels, weights)
     if kind == "mean":
         return contrast
     scaled = kernel / kernel_scale(kernel)
@@ -65,15 +65,16 @@ def fit_cavs(kind: CavKind, kernel: Kernel, labels: Labels, weights: Weights | N
         return np.stack([_svm(scaled, one, count) for one, count in zip(labels, counts, strict=True)])
 
 
-def label_contrast(labels: Labels, counts: Weights) -> Weights:
+def label_contrast(labels: Labels, weights: Weights | None = None) -> Weights:
     """`1/n₊` on concept clips and `−1/n₋` on the others, weighted: the coefficients of the difference of the means."""
-    positive, negative = counts * labels, counts * ~labels
-    n_positive, n_negative = positive.sum(1, keepdims=True), negative.sum(1, keepdims=True)
+    counts = np.ones(labels.shape) if weights is None else weights
+    n_positive = np.einsum("dr,dr->d", counts, labels)[:, None]
+    n_negative = counts.sum(1, keepdims=True) - n_positive
     if (n_positive == 0).any() or (n_negative == 0).any():
         raise InputError(
             "`labels` must hold both concept and random clips. Got one kind only. Add clips of the other kind."
         )
-    return positive / n_positive - negative / n_negative
+    return np.where(labels, counts / n_positive, -counts / n_negative)
 
 
 def kernel_scale(kernel: Kernel) -> float:
@@ -87,7 +88,7 @@ def unit_coefficients(kernel: Kernel, alphas: Weights) -> Weights:
 
     That happens where concept and random clips are the same to a layer, as frozen twins are to one that reads motion alone.
     """
-    squared = np.einsum("dr,dr->d", alphas @ kernel, alphas)
+    squared = squared_lengths(kernel, alphas)
     floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * kernel.trace() / len(kernel)
     lost = squared <= floor
     return np.where(lost[:, None], 0.0, alphas / np.sqrt(np.where(lost, 1.0, squared))[:, None])

@@ -33,7 +33,7 @@ def clip_effects(
     if kind == "mean":
         return alphas @ cross.T
     units = unit_coefficients(kernel, alphas)
-    contrast = label_contrast(labels, np.ones(labels.shape) if weights is None else weights)
+    contrast = label_contrast(labels, weights)
     along = np.einsum("dr,dr->d", units @ kernel, contrast)
     return (units @ cross.T) * along[:, None]
 

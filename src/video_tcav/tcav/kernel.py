@@ -1,11 +1,7 @@
 """K, the inner products of activations: as a matrix, or as a product `Z Zᵀ` that is linear in the clips."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float, Int
-
-_BLOCK_ROWS = 4096
 
 
 class FactoredKernel:
@@ -14,7 +10,7 @@ class FactoredKernel:
     It stands where a matrix K stands: `α @ K`, `K / scale`, `len(K)`, `K.trace()` and `K.mean()` mean the same.
 
     Args:
-        factor: Z, `(row, column)`, kept as float32; products are taken in float64.
+        factor: Z, `(row, column)`, kept as float32, and so are products: a sketch is off by more.
     """
 
     __array_ufunc__ = None  # NumPy leaves `α @ K` to this class
@@ -26,24 +22,18 @@ class FactoredKernel:
         return len(self.factor)
 
     def __rmatmul__(self, alphas: Float[np.ndarray, "draw row"]) -> Float[np.ndarray, "draw row"]:
-        vectors = self.combined(alphas)
-        return np.concatenate([vectors @ block.T for block in self._blocks()], axis=1)
+        return (self.combined(alphas) @ self.factor.T).astype(np.float64)
 
     def __truediv__(self, scale: float) -> "FactoredKernel":
         return FactoredKernel(self.factor / np.float32(np.sqrt(scale)))
 
     def combined(self, alphas: Float[np.ndarray, "draw row"]) -> Float[np.ndarray, "draw column"]:
         """`α Z`: the vectors that the coefficients stand for."""
-        total = np.zeros((len(alphas), self.factor.shape[1]))
-        start = 0
-        for block in self._blocks():
-            total += alphas[:, start : start + len(block)] @ block
-            start += len(block)
-        return total
+        return alphas.astype(np.float32) @ self.factor
 
     def trace(self) -> float:
         """Sum of the rows' squared lengths."""
-        return float(sum(np.square(block).sum() for block in self._blocks()))
+        return float(np.einsum("rc,rc->", self.factor, self.factor, dtype=np.float64))
 
     def mean(self) -> float:
         """Mean over all pairs of rows."""
@@ -53,10 +43,6 @@ class FactoredKernel:
     def centred(self) -> Float[np.ndarray, "row column"]:
         """Z from its mean row, in float64."""
         return self.factor - self.factor.mean(0, dtype=np.float64)
-
-    def _blocks(self) -> Any:
-        for start in range(0, len(self.factor), _BLOCK_ROWS):
-            yield self.factor[start : start + _BLOCK_ROWS].astype(np.float64)
 
 
 Kernel = Float[np.ndarray, "row row"] | FactoredKernel
@@ -71,3 +57,10 @@ def kernel_of(kernel: Kernel, rows: Int[np.ndarray, " row"]) -> Kernel:
         return FactoredKernel(part)
     exact = part.astype(np.float64)
     return exact @ exact.T
+
+
+def squared_lengths(kernel: Kernel, alphas: Float[np.ndarray, "draw row"]) -> Float[np.ndarray, " draw"]:
+    """`α K αᵀ` for each α: the squared lengths of the vectors that they stand for."""
+    if isinstance(kernel, FactoredKernel):
+        return np.square(kernel.combined(alphas), dtype=np.float64).sum(1)
+    return np.einsum("dr,dr->d", alphas @ kernel, alphas)

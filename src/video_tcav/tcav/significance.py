@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from video_tcav.tcav.cavs import CavKind
+from video_tcav.tcav.cavs import CavKind, label_contrast
 from video_tcav.tcav.design import Design, chunks, draw_counts
 from video_tcav.tcav.effects import clip_effects, effects, tcav_score
 from video_tcav.tcav.kernel import Kernel
@@ -54,8 +54,11 @@ def permutation_null(
     means = {key: one.cross.mean(0) for key, one in inner.items()}
     draws: dict[Key, list[np.ndarray]] = {key: [] for key in inner}
     for chunk in design.relabellings(permutations, seed):
+        contrast = label_contrast(chunk.labels) if kind == "mean" else None  # this CAV is the same for all layers
         for key, one in inner.items():
-            draws[key].append(effects(kind, one.kernel, means[key], chunk.labels))
+            draws[key].append(
+                effects(kind, one.kernel, means[key], chunk.labels) if contrast is None else contrast @ means[key]
+            )
             advance(len(chunk.labels))
     return {key: np.concatenate(parts) for key, parts in draws.items()}
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from video_tcav.tcav.activation_store.rows import (
 from video_tcav.tcav.store import FileRow, parse_bytes
 
 _USED_AGAIN_S = 60.0
+_CHECKED_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +152,11 @@ class ActivationStore:
         self._contents.write()
         found: dict[bytes, StoredClip] = {}
         blocks: set[int] = set()
-        for row in find_rows(self._database, keys, layers):
+        rows = find_rows(self._database, keys, layers)
+        self._check((row["block"], row["layer"]) for row in rows)
+        for row in rows:
             known = found.get(row["key"], StoredClip(rows={}, target=row["target"]))
-            if row["layer"] not in known.rows and self._is_sound(row["block"], row["layer"]):
+            if row["layer"] not in known.rows and (row["block"], row["layer"]) in self._sound:
                 blocks.add(row["block"])
                 place = place_of(self.folder, row)
                 found[row["key"]] = replace(known, rows={**known.rows, row["layer"]: place})
@@ -266,20 +270,26 @@ class ActivationStore:
         self._lock.share()
         return alone
 
-    def _is_sound(self, block: int, layer: str) -> bool:
-        if block in self._given_up:
-            return False
-        if (block, layer) not in self._sound:
-            reason = upkeep.fault_of(self.folder, self._database, block, [layer])
-            if reason:
-                self._give_up(block, reason)
-                return False
-            self._sound.add((block, layer))
-        return True
+    def _check(self, parts: Iterable[tuple[int, str]]) -> None:
+        """Compare what was not read before with its digest, several blocks at once."""
+        unchecked: dict[int, list[str]] = {}
+        for block, layer in sorted(set(parts) - self._sound):
+            if block not in self._given_up:
+                unchecked.setdefault(block, []).append(layer)
+        with ThreadPoolExecutor(_CHECKED_AT_ONCE) as pool:
+            faults = pool.map(
+                lambda block: upkeep.fault_of(self.folder, self._database, block, unchecked[block]), unchecked
+            )
+            for (block, layers), reason in zip(unchecked.items(), faults, strict=True):
+                if reason:
+                    self._give_up(block, reason)
+                else:
+                    self._sound.update((block, layer) for layer in layers)
 
     def _give_up(self, block: int, reason: str) -> None:
         """Drop a damaged block from the index; its file stays while others may read sound parts of it."""
         self._given_up.add(block)
+        self._sound = {(sound, layer) for sound, layer in self._sound if sound != block}
         self.warnings.append(f"store {self.folder}: {reason}; its clips are computed again.")
         if not self.read_only:
             upkeep.drop(self._database, [block])
