@@ -24,7 +24,7 @@ from video_tcav.media import load_clips
 from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.preprocess import seen_box
 from video_tcav.tcav import SavedCav
-from video_tcav.tcav.passes import Skipped
+from video_tcav.tcav.slots import Skipped
 
 TOP = "top"
 """The target that stands for each clip's most probable class."""

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.media import VideoSource
-from video_tcav.tcav.passes import Skipped
+from video_tcav.tcav.slots import Skipped
 
 Part = Literal["whole", "static", "motion"]
 

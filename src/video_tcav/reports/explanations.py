@@ -26,7 +26,7 @@ from video_tcav.reports.contact_sheet import sheet_picture
 from video_tcav.reports.heat import heat_scale
 from video_tcav.reports.overlay import fastest_fps, write_overlay
 from video_tcav.reports.tube import tube_picture
-from video_tcav.tcav.passes import Skipped
+from video_tcav.tcav.slots import Skipped
 
 Format = Literal["mp4", "gif", "webp", "png", "npz"]
 FORMATS: tuple[Format, ...] = get_args(Format)

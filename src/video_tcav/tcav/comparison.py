@@ -10,8 +10,9 @@ from jaxtyping import Int
 from video_tcav.concepts import Concept, Twin
 from video_tcav.core.errors import InputError
 from video_tcav.media import VideoSource
+from video_tcav.tcav.clip_id import ClipId, Version
 from video_tcav.tcav.design import Design, check_design, check_enough
-from video_tcav.tcav.passes import ClipId, Recorder, Version
+from video_tcav.tcav.passes import Recorder
 
 GroupOf = Callable[[VideoSource], str]
 MIN_CLIPS = 3

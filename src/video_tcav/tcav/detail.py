@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from video_tcav.tcav.analysis import Measured
+from video_tcav.tcav.clip_id import ClipId
 from video_tcav.tcav.diagnostics import Diagnostics
-from video_tcav.tcav.passes import ClipId
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,7 @@ from itertools import groupby
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.concepts import Twin, twin_clip
-from video_tcav.core.errors import AxesError, MediaError, NonFiniteError, ShapeError
+from video_tcav.core.errors import AxesError, MediaError, ShapeError
 from video_tcav.core.memory import freed_memory_kept
 from video_tcav.media import VideoSource, load_clips, read_clips
 from video_tcav.media.loader import LoadedClips
@@ -22,10 +21,10 @@ from video_tcav.models.precision import Precision
 from video_tcav.models.record import LayerTrace, record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import Target
 from video_tcav.tcav.activation_store.recall import Known, Recall
-from video_tcav.tcav.activation_store.store import StoredClip
-from video_tcav.tcav.clip_id import ClipId, Version, shuffle_seed
+from video_tcav.tcav.clip_id import ClipId, Version
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.sketch import SketchedRows
+from video_tcav.tcav.slots import Skipped, Slot, naming, version_of
 from video_tcav.tcav.spaces import Space, to_space
 from video_tcav.tcav.store import FileRow, RowStore, SpillSpace, stored_values
 
@@ -33,23 +32,6 @@ Advance = Callable[[int], None]
 Rows = Mapping[str, Float[Tensor, "clip feature"]]
 Kept = Future[dict[str, list[FileRow]]]
 Pass = Callable[[Tensor], tuple[Rows, list[float] | None]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Skipped:
-    """A file that could not be used, and why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Slot:
-    """A clip in the order of the plan: to be passed, or stored already."""
-
-    name: ClipId
-    inputs: Tensor | None = None
-    stored: StoredClip | None = None
 
 
 @dataclass(kw_only=True)
@@ -151,7 +133,7 @@ class Recorder:
 
     def _take(
         self,
-        part: Sequence[_Slot],
+        part: Sequence[Slot],
         target: Target | None,
         run: Pass,
         stores: Mapping[str, RowStore | SketchedRows],
@@ -177,13 +159,13 @@ class Recorder:
         return targets
 
     def _passed(
-        self, fresh: Sequence[_Slot], target: Target | None, run: Pass
+        self, fresh: Sequence[Slot], target: Target | None, run: Pass
     ) -> tuple[Rows, list[float] | None, Kept | None]:
         names = [slot.name for slot in fresh]
         inputs = [slot.inputs for slot in fresh if slot.inputs is not None]
         if self.full_batches:
             inputs += inputs[-1:] * (self._batch_size(inputs[0]) - len(inputs))
-        with _naming(names):
+        with naming(names):
             passing = self.passing(inputs[0])
             batch = passing.batch(inputs)
             with passing.running():
@@ -261,9 +243,9 @@ class Recorder:
 
     def _parts(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
-    ) -> Iterator[list[_Slot]]:
+    ) -> Iterator[list[Slot]]:
         """The clips in the order of the plan, cut where a batch of those to be passed is full."""
-        part: list[_Slot] = []
+        part: list[Slot] = []
         first, waiting = None, 0
         for slot in self._slots(sources, versions, target, advance):
             part.append(slot)
@@ -288,7 +270,7 @@ class Recorder:
 
     def _slots(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
-    ) -> Iterator[_Slot]:
+    ) -> Iterator[Slot]:
         known = Known() if self.recall is None else self.recall.known(sources, versions, target)
         complete = {source.key: known.names(source, versions) for source in sources}
         missing = [source for source in sources if complete[source.key] is None]
@@ -299,10 +281,10 @@ class Recorder:
                     yield from self._decoded(next(loading), versions, known)
                 else:
                     self._note(source.key, *known.sources[source.key])
-                    yield from (_Slot(name=name, stored=known.clips[name]) for name in names)
+                    yield from (Slot(name=name, stored=known.clips[name]) for name in names)
                 advance(1)
 
-    def _decoded(self, loaded: LoadedClips, versions: Sequence[Version], known: Known) -> Iterator[_Slot]:
+    def _decoded(self, loaded: LoadedClips, versions: Sequence[Version], known: Known) -> Iterator[Slot]:
         key, clips = loaded.source.key, loaded.clips
         if clips is None:
             self._skip(loaded.error)
@@ -315,8 +297,10 @@ class Recorder:
             for version in versions:
                 name = ClipId(source=key, window=window, version=version)
                 stored = known.clips.get(name)
-                inputs = None if stored else _version(prepared, version, self.model.clip_spec.time_dim, key, self.seed)
-                yield _Slot(name=name, inputs=inputs, stored=stored)
+                inputs = (
+                    None if stored else version_of(prepared, version, self.model.clip_spec.time_dim, key, self.seed)
+                )
+                yield Slot(name=name, inputs=inputs, stored=stored)
 
     def _note(self, key: str, clips: int, still: bool) -> None:
         self.clips[key] = clips
@@ -331,27 +315,5 @@ class Recorder:
             self.skipped.append(Skipped(path=str(error.path), reason=error.reason))
 
 
-def _version(prepared: Tensor, version: Version, time_dim: int, key: str, seed: int) -> Tensor:
-    if version == "none":
-        return prepared
-    twin: Twin = version
-    return twin_clip(prepared, twin, time_dim=time_dim, seed=shuffle_seed(seed, key))
-
-
 def _places(kept: Kept, layer: str, rows: slice) -> Sequence[FileRow]:
     return kept.result().get(layer, [])[rows]
-
-
-class _naming:
-    """Adds the files of the batch to an error about numbers that are not finite."""
-
-    def __init__(self, names: Sequence[ClipId]) -> None:
-        self._names = names
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, NonFiniteError):
-            files = ", ".join(dict.fromkeys(name.source for name in self._names))
-            raise NonFiniteError(f"{error} Clips: {files}") from error

@@ -1,11 +1,14 @@
 """All passes of a plan, and the comparisons that they make possible."""
 
+from video_tcav.core.errors import InputError
 from video_tcav.core.progress import progress_bar
 from video_tcav.models.targets import Target
 from video_tcav.tcav.backends import Ahead, Part
+from video_tcav.tcav.clip_id import Version
 from video_tcav.tcav.comparison import Comparison, GroupOf, compare, moving_kind
 from video_tcav.tcav.design import numbering
-from video_tcav.tcav.passes import Recorder, Version
+from video_tcav.tcav.gram import Gram
+from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import Plan
 
 
@@ -61,3 +64,29 @@ def comparisons_of(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Co
         )
         for concept, versus, negatives in plan.pairs()
     ]
+
+
+def class_groups_of(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int]:
+    """Group of each class clip.
+
+    Raises:
+        InputError: if no class clip could be used.
+    """
+    by_key = {source.key: source for source in plan.class_sources}
+    if not recorder.class_rows:
+        raise InputError(
+            "`clips` must hold a clip for the gradient that can be used. Got none. See the files listed as skipped."
+        )
+    groups = [group_of(by_key[clip.source]) for clip in recorder.class_rows]
+    numbers = numbering(groups)
+    return [numbers[group] for group in groups]
+
+
+def grams_of(recorder: Recorder, progress: bool) -> dict[str, Gram]:
+    """K and C of each layer, over all recorded rows."""
+    grams = {}
+    with progress_bar("inner products (layers)", len(recorder.layers), visible=progress) as advance:
+        for layer in recorder.layers:
+            grams[layer] = recorder.gram(layer)
+            advance(1)
+    return grams

@@ -10,8 +10,8 @@ import pandas as pd
 
 from video_tcav.core.files import atomic_path, write_json
 from video_tcav.tcav.cavs import CavKind
-from video_tcav.tcav.passes import Skipped
 from video_tcav.tcav.significance import Correction, Significance
+from video_tcav.tcav.slots import Skipped
 from video_tcav.tcav.spaces import Space
 
 if TYPE_CHECKING:

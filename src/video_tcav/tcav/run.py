@@ -20,14 +20,13 @@ from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.backends import Ahead, Backend, backend_for
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
-from video_tcav.tcav.comparison import Comparison, GroupOf, grouping
-from video_tcav.tcav.design import numbering
+from video_tcav.tcav.comparison import Comparison, grouping
 from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.gram import Gram
 from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.plan import PLACES, At, Plan, at_least, make_plan, one_of
-from video_tcav.tcav.recording import comparisons_of, record_plan
+from video_tcav.tcav.plan import PLACES, At, at_least, make_plan, one_of
+from video_tcav.tcav.recording import class_groups_of, comparisons_of, grams_of, record_plan
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import cavs_of, save_cavs
 from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
@@ -199,7 +198,7 @@ def run_tcav(
             record_plan(recorder, plan, scalar, progress, ahead)
         try:
             comparisons = comparisons_of(recorder, plan, group_of)
-            class_groups = _class_groups(recorder, plan, group_of)
+            class_groups = class_groups_of(recorder, plan, group_of)
         except InputError as error:
             if recorder.skipped:
                 first = recorder.skipped[0]
@@ -208,7 +207,7 @@ def run_tcav(
                 ) from error
             raise
         with _timed(seconds, "gram"):
-            grams = _grams(recorder, progress)
+            grams = grams_of(recorder, progress)
         with _timed(seconds, "statistics"):
             measured = _statistics(comparisons, grams, class_groups, settings, progress)
         sketched = {name: rows.error() for name, rows in recorder.activations.items() if isinstance(rows, SketchedRows)}
@@ -278,26 +277,6 @@ def _opened(
 ) -> AbstractContextManager[ActivationStore | None]:
     """The store of a run; where there are workers and none is given, one that goes with the run."""
     return opened(Path(folder) / "store" if store is None and helpers is not None else store)
-
-
-def _class_groups(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int]:
-    by_key = {source.key: source for source in plan.class_sources}
-    if not recorder.class_rows:
-        raise InputError(
-            "`clips` must hold a clip for the gradient that can be used. Got none. See the files listed as skipped."
-        )
-    groups = [group_of(by_key[clip.source]) for clip in recorder.class_rows]
-    numbers = numbering(groups)
-    return [numbers[group] for group in groups]
-
-
-def _grams(recorder: Recorder, progress: bool) -> dict[str, Gram]:
-    grams = {}
-    with progress_bar("inner products (layers)", len(recorder.layers), visible=progress) as advance:
-        for layer in recorder.layers:
-            grams[layer] = recorder.gram(layer)
-            advance(1)
-    return grams
 
 
 def _statistics(

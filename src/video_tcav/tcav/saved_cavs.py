@@ -23,10 +23,12 @@ from video_tcav.core.progress import progress_bar
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.tcav.cavs import CavKind, fit_cavs, unit_coefficients
+from video_tcav.tcav.clip_id import ClipId
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.gram import BLOCK_BYTES, Gram, block_columns, combine_rows
 from video_tcav.tcav.kernel import kernel_of
-from video_tcav.tcav.passes import ClipId, Recorder, Skipped
+from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.slots import Skipped
 from video_tcav.tcav.spaces import Space
 from video_tcav.tcav.store import RowStore, SpillSpace, parse_bytes
 
