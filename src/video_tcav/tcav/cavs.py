@@ -27,6 +27,7 @@ TOLERANCE = 1e-8
 _NEWTON_STEPS, _HALVINGS = 100, 40
 _TOGETHER = 32
 """Labellings that are fitted at once: enough to be fast, few enough to stay small."""
+_TOGETHER_VALUES = 2**25
 
 Labels = Bool[np.ndarray, "draw row"]
 Weights = Float[np.ndarray, "draw row"]
@@ -57,9 +58,11 @@ def fit_cavs(kind: CavKind, kernel: Kernel, labels: Labels, weights: Weights | N
     if kind == "ridge":
         return _ridge(scaled, contrast, counts if weights is not None else None)
     if kind == "logistic":
-        basis, parts = gram_basis(scaled), range(0, len(labels), _TOGETHER)
+        basis = gram_basis(scaled)
+        size = max(1, min(_TOGETHER, _TOGETHER_VALUES // max(1, basis.size)))
+        parts = range(0, len(labels), size)
         return np.concatenate(
-            [_logistic(basis, labels[start : start + _TOGETHER], counts[start : start + _TOGETHER]) for start in parts]
+            [_logistic(basis, labels[start : start + size], counts[start : start + size]) for start in parts]
         )
     with config_context(assume_finite=True, skip_parameter_validation=True):  # checks that take longer than the fits
         return np.stack([_svm(scaled, one, count) for one, count in zip(labels, counts, strict=True)])

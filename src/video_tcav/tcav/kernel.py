@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+_BLOCK_ROWS = 4096
+
 
 class FactoredKernel:
     """`Z Zᵀ` for a Z of few columns: what is asked of K, without the matrix of all pairs.
@@ -62,5 +64,10 @@ def kernel_of(kernel: Kernel, rows: Int[np.ndarray, " row"]) -> Kernel:
 def squared_lengths(kernel: Kernel, alphas: Float[np.ndarray, "draw row"]) -> Float[np.ndarray, " draw"]:
     """`α K αᵀ` for each α: the squared lengths of the vectors that they stand for."""
     if isinstance(kernel, FactoredKernel):
-        return np.square(kernel.combined(alphas), dtype=np.float64).sum(1)
+        # in float64: a CAV that is no more than rounding must not look like a direction
+        vectors = sum(
+            alphas[:, start : start + _BLOCK_ROWS] @ kernel.factor[start : start + _BLOCK_ROWS].astype(np.float64)
+            for start in range(0, len(kernel), _BLOCK_ROWS)
+        )
+        return np.square(vectors).sum(1)
     return np.einsum("dr,dr->d", alphas @ kernel, alphas)

@@ -91,12 +91,12 @@ class Recorder:
     _axes: dict[str, LayerAxes | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for number, layer in enumerate(self.layers):
+        for layer in self.layers:
             self.gradients[layer] = RowStore(self.storage)
             self.activations[layer] = (
                 RowStore(self.storage)
                 if self.sketch is None
-                else SketchedRows(self.gradients[layer], self.sketch, [self.seed, 12, number])
+                else SketchedRows(self.gradients[layer], self.sketch, [self.seed, 12, *layer.encode()])
             )
 
     def record_concepts(self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance) -> None:

@@ -64,14 +64,14 @@ class Plan:
             InputError: naming what is needed.
         """
         compared = {source.key for part in (self.random, *(c.sources for c in self.concepts)) for source in part}
-        rows = len(compared) * windows * (1 + len(self.twins))
+        rows = len(compared) * windows * (1 + len(self.twins))  # one version more where concepts do not move
         of_row = 8 * rows if sketch is None else 4 * sketch + 8 * len(self.class_sources) * windows
-        needed, room = 2 * layers * rows * of_row, max(budget, ROOM_BYTES)  # of all clips, and of those of a comparison
+        needed, room = 2 * layers * rows * of_row, max(budget, ROOM_BYTES)  # of all clips, and of one comparison's
         if needed > room:
-            cure = f"Use --sketch {USUAL_SKETCH}" if sketch is None else "Use a smaller --sketch"
+            other = f"`video-tcav test` with --sketch {USUAL_SKETCH}" if sketch is None else "a smaller --sketch"
             raise InputError(
                 f"`memory` must hold the inner products of {rows:,} clips at {layers} layers: {needed / 1e9:.1f} GB. "
-                f"Got {room / 1e9:.1f} GB. {cure}, raise --memory, or give fewer random clips."
+                f"Got {room / 1e9:.1f} GB. Raise it, give fewer random clips, or use {other}."
             )
 
     def overlap(self) -> tuple[str, ...]:

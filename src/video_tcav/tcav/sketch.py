@@ -24,7 +24,8 @@ from video_tcav.tcav.store import FileRow, Places, RowStore, read_rows, stored_v
 LEAST_SKETCH = 64
 _SAMPLE_ROWS = 32
 _COLUMN_BYTES = 16 * 2**20
-_SAMPLE_BYTES = 128 * 2**20
+_SAMPLE_BYTES = 64 * 2**20
+_PRODUCT_COLUMNS = 2**16
 
 
 class Sketch:
@@ -66,6 +67,9 @@ class SketchError:
 
 class SketchedRows:
     """Takes a layer's activations as `RowStore` does, and keeps their sketches and products with the gradients.
+
+    Of the layer's width are a block of rows that wait, a sample of rows, and the signs of the sketch. No row may come after
+    `gram`.
 
     Args:
         gradients: of the class clips, complete before the first row comes.
@@ -128,16 +132,18 @@ class SketchedRows:
         if self._filled:
             self._use_up()
         factor, cross = torch.cat(self._factors), torch.cat(self._crosses, dim=1)
+        factor -= factor.mean(0, dtype=torch.float64).float()
+        cross -= cross.mean(1, keepdim=True)
         self._factors, self._crosses = [factor], [cross]
-        kernel = FactoredKernel(factor.numpy() - factor.mean(0, dtype=torch.float64).float().numpy())
-        return Gram(kernel=kernel, cross=(cross - cross.mean(1, keepdim=True)).numpy())
+        self._block, self._sketch = self._block[:0].clone(), None
+        return Gram(kernel=FactoredKernel(factor.numpy()), cross=cross.numpy())
 
     def error(self) -> SketchError:
         """The error in the sample; call it after `gram`."""
         places = sorted(row for row, _ in self._sample.values())
         kept = dict(self._sample.values())
-        exact = _products(torch.stack([kept[row] for row in places]).double())
-        sketched = _products(torch.cat(self._factors)[places].double())
+        exact = _products(torch.stack([kept[row] for row in places]))
+        sketched = _products(self._factors[0][places])
         lengths = exact.diagonal().sqrt()
         shares = (sketched - exact) / (lengths[:, None] * lengths).clamp_min(torch.finfo(torch.float64).tiny)
         return SketchError(
@@ -174,5 +180,8 @@ class SketchedRows:
 
 
 def _products(rows: Float[Tensor, "row column"]) -> Float[Tensor, "row row"]:
-    centred = rows - rows.mean(0)
-    return centred @ centred.T
+    total = torch.zeros(len(rows), len(rows), dtype=torch.float64)
+    for block in rows.split(_PRODUCT_COLUMNS, dim=1):
+        centred = block.double() - block.mean(0, dtype=torch.float64)
+        total += centred @ centred.T
+    return total

@@ -7,7 +7,10 @@ import torch
 import video_tcav as vt
 from tests.unit.tcav.test_run import RUN, run
 from video_tcav.core.errors import InputError, ShapeError
+from video_tcav.tcav.analysis import Settings, measure
 from video_tcav.tcav.cavs import CAV_KINDS, fit_cavs, kernel_scale, unit_coefficients
+from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.design import Design
 from video_tcav.tcav.effects import clip_effects
 from video_tcav.tcav.gram import gram
 from video_tcav.tcav.kernel import FactoredKernel, kernel_of
@@ -153,6 +156,53 @@ def test_a_factored_kernel_gives_what_its_matrix_gives(kind, labels):
         np.testing.assert_allclose(both[0], both[1], rtol=2e-3, atol=2e-4)
 
 
+def test_thousands_of_clips_have_the_effects_and_scores_of_whole_rows(tmp_path):
+    """More rows than a sketch has values, and twins that are all the same to the layer, where a CAV is nothing but rounding."""
+    count, width, shown = 3000, 400, 1000
+    generator = torch.Generator().manual_seed(4)
+    plain = torch.randn(count, width, generator=generator) + 3
+    plain[:shown, :40] += 0.5
+    frozen = torch.full((count, width), 3.0) + torch.randn(width, generator=generator)
+    gradients = stored(torch.randn(5, width, generator=generator), tmp_path)
+    both = torch.cat([plain, frozen])
+    small = SketchedRows(gradients, 64, [0], block_bytes=width * 4 * 500)
+    small.append(both)
+    whole = gram(stored(both, tmp_path), gradients, range(2 * count), range(5))
+    numbers = np.arange(count)
+    design = Design(labels=numbers < shown, units=numbers, groups=numbers, n_units=count, n_groups_total=count)
+    comparison = Comparison(
+        concept="one",
+        versus="random",
+        negatives="moving",
+        design=design,
+        rows={"none": numbers, "frozen": numbers + count},
+        warnings=(),
+    )
+    settings = Settings(
+        target="t",
+        against="log_odds",
+        at="class",
+        space="flatten",
+        cav="mean",
+        correction="holm",
+        significance="permutation",
+        permutations=19,
+        random_sets=4,
+        bootstraps=10,
+        seed=0,
+    )
+    exact, found = (measure(comparison, {"layer": each}, range(5), settings) for each in (whole, small.gram()))
+    assert [one.result.twin for one in exact] == ["none", "frozen", "motion"]
+    for one, other in zip(exact, found, strict=True):
+        np.testing.assert_allclose(other.by_clip, one.by_clip, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(other.null, one.null, rtol=1e-3, atol=1e-4)
+        assert other.result.tcav_score == one.result.tcav_score
+        assert other.result.p_value == one.result.p_value
+    assert found[0].result.tcav_magnitude == pytest.approx(exact[0].result.tcav_magnitude, rel=0.3)
+    assert found[0].result.represented and exact[0].result.represented
+    assert exact[1].result.tcav_score == 0  # no direction, so no derivative
+
+
 @pytest.fixture(scope="module")
 def model(shapes, shapes_weights):
     return vt.load_model(f"file:{shapes.__file__}:build", weights=shapes_weights, device="cpu")
@@ -217,7 +267,7 @@ def test_too_many_clips_for_the_budget_are_refused_before_any_pass(model, shapes
     monkeypatch.setattr("video_tcav.tcav.plan.ROOM_BYTES", 20_000)
     with pytest.raises(InputError, match=r"inner products of \d+ clips at 3 layers.*--sketch 1024"):
         run(model, shapes_clips, memory=0)
-    with pytest.raises(InputError, match="Use a smaller --sketch"):
+    with pytest.raises(InputError, match="or use a smaller --sketch"):
         run(model, shapes_clips, memory=0, sketch=1024)
     assert run(model, shapes_clips, memory="2MB", sketch=64, **RUN).results
 

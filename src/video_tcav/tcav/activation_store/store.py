@@ -289,7 +289,7 @@ class ActivationStore:
     def _give_up(self, block: int, reason: str) -> None:
         """Drop a damaged block from the index; its file stays while others may read sound parts of it."""
         self._given_up.add(block)
-        self._sound = {(sound, layer) for sound, layer in self._sound if sound != block}
+        self._sound.difference_update([part for part in self._sound.copy() if part[0] == block])
         self.warnings.append(f"store {self.folder}: {reason}; its clips are computed again.")
         if not self.read_only:
             upkeep.drop(self._database, [block])
