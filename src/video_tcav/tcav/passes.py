@@ -24,7 +24,7 @@ from video_tcav.tcav.activation_store.recall import Known, Recall
 from video_tcav.tcav.clip_id import ClipId, Version
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.sketch import SketchedRows
-from video_tcav.tcav.slots import Skipped, Slot, naming, version_of
+from video_tcav.tcav.slots import Skipped, Slot, naming, shows_one_picture, version_of
 from video_tcav.tcav.spaces import Space, to_space
 from video_tcav.tcav.store import FileRow, RowStore, SpillSpace, stored_values
 
@@ -289,7 +289,7 @@ class Recorder:
         if clips is None:
             self._skip(loaded.error)
             return
-        still = bool((clips == clips[:1, :1]).all())  # every window shows the same
+        still = shows_one_picture(clips)
         clips = clips[:1] if still else clips
         self._note(key, len(clips), still)
         for window, clip in enumerate(clips):

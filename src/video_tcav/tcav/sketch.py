@@ -23,7 +23,7 @@ from video_tcav.tcav.store import FileRow, Places, RowStore, read_rows, stored_v
 
 LEAST_SKETCH = 64
 _SAMPLE_ROWS = 32
-_COLUMN_BYTES = 16 * 2**20
+_BLOCK_BYTES = 64 * 2**20
 _SAMPLE_BYTES = 64 * 2**20
 _PRODUCT_COLUMNS = 2**16
 
@@ -81,7 +81,7 @@ class SketchedRows:
 
     spilled = False
 
-    def __init__(self, gradients: RowStore, size: int, seed: Sequence[int], *, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(self, gradients: RowStore, size: int, seed: Sequence[int], *, block_bytes: int = _BLOCK_BYTES) -> None:
         self._gradients, self._size, self._seed = gradients, size, tuple(seed)
         self._block_bytes = block_bytes
         self._generator = np.random.default_rng([*seed, 1])
@@ -163,7 +163,7 @@ class SketchedRows:
     def _with_gradients(self, rows: Float[Tensor, "row width"]) -> Float[Tensor, "class_clip row"]:
         clips = self._gradients.rows
         cross = torch.zeros(clips, len(rows), dtype=torch.float64)
-        columns, start = block_columns(clips, self._gradients, _COLUMN_BYTES), 0
+        columns, start = block_columns(clips, self._gradients, BLOCK_BYTES), 0
         for block in self._gradients.column_blocks(range(clips), columns) if clips else ():
             cross += (block @ rows[:, start : start + block.shape[1]].T.to(block.dtype)).double()
             start += block.shape[1]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from video_tcav.concepts import Twin, twin_clip
@@ -34,6 +36,12 @@ def version_of(prepared: Tensor, version: Version, time_dim: int, key: str, seed
         return prepared
     twin: Twin = version
     return twin_clip(prepared, twin, time_dim=time_dim, seed=shuffle_seed(seed, key))
+
+
+def shows_one_picture(clips: UInt8[Tensor, "window time channel height width"]) -> bool:
+    """Whether every frame of every window is the same; most clips move from the first frame on."""
+    first = clips[0, 0]
+    return all(torch.equal(frame, first) for window in clips for frame in window)
 
 
 class naming:
