@@ -158,7 +158,14 @@ def test_nan_is_refused_and_counted(model, clips):
     clips[1] = torch.nan
     with pytest.raises(NonFiniteError, match="NaN or infinity in layer stem for 1 of 3 clips"):
         record_activations(model, LAYERS, clips)
-    with pytest.raises(NonFiniteError, match="in the logits for 1 of 3 clips"):
+    with pytest.raises(NonFiniteError, match="NaN or infinity in layer stem for 1 of 3 clips"):
+        record_gradients(model, LAYERS, clips, Target(class_index=0))
+
+
+def test_logits_are_named_where_the_layers_are_finite(model, clips):
+    with torch.no_grad():
+        model.module.head.bias[0] = torch.nan
+    with pytest.raises(NonFiniteError, match="NaN or infinity in the logits for 3 of 3 clips"):
         record_gradients(model, LAYERS, clips, Target(class_index=0))
 
 
