@@ -153,10 +153,18 @@ def run(
         progress=True,
     )
     render.tcav_result(result)
+    sketched = result.provenance["sketch"].values()
+    if sketched:
+        worst = max(sketched, key=lambda error: error["rms"])
+        render.out.print(
+            f"\nCAV accuracies are estimates from sketched rows: inner products are off by {worst['rms']:.1%} or less of the "
+            f"rows' lengths in samples of {worst['rows']} clips ({worst['bound']:.1%} to be expected at most).",
+            markup=False,
+        )
     if json:
         result.to_json(json)
     if out:
-        render.out.print(f"\nTables and CAVs are in {out}.", markup=False)
+        render.out.print(f"\n{'Tables' if sketched else 'Tables and CAVs'} are in {out}.", markup=False)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -78,6 +78,14 @@ def test_layers_writes_the_agreed_json(model, tmp_path):
     assert all(layer["axes"] is None or len(layer["axes"]) == len(layer["shape"]) for layer in found.values())
 
 
+def test_a_sketched_test_says_how_good_the_sketch_is(model, data, tmp_path):
+    done = command("test", *model, *data, "--sketch", 256, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "moves-right: speaks for right at stages.2" in done.stdout
+    assert "CAV accuracies are estimates from sketched rows" in done.stdout
+    assert "Tables are in" in done.stdout
+
+
 def test_score_reads_the_cavs_that_test_has_saved(model, data, shapes_clips, tmp_path):
     assert command("test", *model, *data, "--out", tmp_path / "run").returncode == 0
     done = command(
@@ -126,6 +134,7 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(model, data, shapes_clips,
         (["test", *model, *data, "--relative", "a"], "`--relative` must be A:B"),
         (["test", *model, *data, "--json", "/dev/null/result.json"], "must be writable"),
         (["test", *model, *data, "--size", "big"], "`--size` must be pixels"),
+        (["test", *model, *data, "--sketch", "8"], "`sketch` must be at least 64. Got 8."),
         (["test", *model, *data, "--mean", "grey"], "`--mean` must be one number or three"),
         (["layers", "--model", "keras:resnet"], "must start with torchvision:, hf:, file: or rendered:"),
         (["layers", "--model", "torchvision:r3d_81"], "r3d_81"),
