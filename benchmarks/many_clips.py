@@ -1,6 +1,6 @@
 """Runs on many rendered clips on disk: memory, time a clip, and a second run on the store of the first.
 
-    python benchmarks/many_clips.py --clips 1000 10000 --sketch 1024
+    python -m benchmarks.many_clips --clips 1000 10000 --sketch 1024
 
 Each run is a process of its own. Memory must stay flat, time a clip within 10 % of that with fewer clips, and a second run
 must take a twentieth of the first.
@@ -9,13 +9,13 @@ must take a twentieth of the first.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.memory import peak_gb
 from benchmarks.scaling import clips, run
 
 import video_tcav as vt
@@ -67,10 +67,6 @@ def one(options: argparse.Namespace, root: Path, store: Path) -> None:
     wall = time.perf_counter() - start
     found = {"wall": wall, "peak": peak_gb(), "model": before, "seconds": dict(result.seconds)}
     print(json.dumps(found | {"error": result.provenance["sketch"]}))
-
-
-def peak_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 if __name__ == "__main__":

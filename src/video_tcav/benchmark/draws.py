@@ -15,8 +15,14 @@ from video_tcav.tcav.cavs import CavKind
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.effects import effects
 from video_tcav.tcav.gram import Gram
-from video_tcav.tcav.kernel import kernel_of
-from video_tcav.tcav.significance import Inner, permutation_null, permutation_p, random_set_effects, random_set_ttest
+from video_tcav.tcav.significance import (
+    Inner,
+    inner_of,
+    permutation_null,
+    permutation_p,
+    random_set_effects,
+    random_set_ttest,
+)
 from video_tcav.tcav.words import LEVEL
 
 Rows = Int[np.ndarray, " row"]
@@ -86,7 +92,7 @@ def permutation_test(
     kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, permutations: int, seed: int
 ) -> dict[str, float]:
     """The permutation p of each layer."""
-    inner = {layer: _inner(gram, drawn.rows) for layer, gram in grams.items()}
+    inner = {layer: inner_of(gram, drawn.rows) for layer, gram in grams.items()}
     design = drawn.design()
     nulls = permutation_null(kind, inner, design, permutations=permutations, seed=seed, advance=lambda _: None)
     return {layer: permutation_p(_effect(kind, one, design), nulls[layer]) for layer, one in inner.items()}
@@ -96,7 +102,7 @@ def difference_test(
     kind: CavKind, gram: Gram, drawn: Drawn, twin_rows: Rows, *, permutations: int, seed: int
 ) -> tuple[float, float]:
     """A motion or order effect and its permutation p: the same relabellings for clips and twins."""
-    inner = {"own": _inner(gram, drawn.rows), "twin": _inner(gram, twin_rows)}
+    inner = {"own": inner_of(gram, drawn.rows), "twin": inner_of(gram, twin_rows)}
     design = drawn.design()
     nulls = permutation_null(kind, inner, design, permutations=permutations, seed=seed, advance=lambda _: None)
     effect = _effect(kind, inner["own"], design) - _effect(kind, inner["twin"], design)
@@ -107,15 +113,11 @@ def paper_ttest(kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, sets:
     """The p of the source paper's t-test over random sets, for each layer."""
     found, labels = {}, drawn.design().labels
     for layer, gram in grams.items():
-        inner = _inner(gram, drawn.rows)
+        inner = inner_of(gram, drawn.rows)
         concept = random_set_effects(kind, inner, labels, sets=sets, seed=seed)
         random = random_set_effects(kind, inner, labels, sets=sets, seed=seed, against_random=True)
         found[layer] = random_set_ttest(concept, random)[1]
     return found
-
-
-def _inner(gram: Gram, rows: Rows) -> Inner:
-    return Inner(kernel=kernel_of(gram.kernel, rows), cross=gram.cross[:, rows])
 
 
 def _effect(kind: CavKind, inner: Inner, design: Design) -> float:

@@ -230,7 +230,7 @@ def record_gradients(
         if not torch.isfinite(logits).all():
             for name in layers:  # the first layer that is to blame says more
                 check_finite(leaves[name].detach(), f"layer {name}")
-        check_finite(logits, "the logits")
+            check_finite(logits, "the logits")
         values = target(logits)
         if not values.requires_grad:
             raise ModelError(

@@ -11,7 +11,6 @@ from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.effects import clip_effects, tcav_magnitude, tcav_score
 from video_tcav.tcav.gate import GATE_PERMUTATIONS, CavGate, cav_gate
 from video_tcav.tcav.gram import Gram
-from video_tcav.tcav.kernel import kernel_of
 from video_tcav.tcav.result import ConceptResult
 from video_tcav.tcav.significance import (
     Advance,
@@ -20,6 +19,7 @@ from video_tcav.tcav.significance import (
     Significance,
     adjust,
     bootstrap_effects,
+    inner_of,
     percentile_interval,
     permutation_null,
     permutation_p,
@@ -104,7 +104,7 @@ def measure(
 ) -> list[Measured]:
     """All results of one comparison: each layer, each version, and the motion and order effects."""
     inner = {
-        (layer, version): Inner(kernel=kernel_of(gram.kernel, rows), cross=gram.cross[:, rows])
+        (layer, version): inner_of(gram, rows)
         for layer, gram in grams.items()
         for version, rows in comparison.rows.items()
     }

@@ -50,13 +50,13 @@ def fit_cavs(kind: CavKind, kernel: Kernel, labels: Labels, weights: Weights | N
         InputError: if a labelling has only one class.
         ConvergenceError: if a classifier did not converge.
     """
-    counts = np.ones(labels.shape) if weights is None else weights
     contrast = label_contrast(labels, weights)
     if kind == "mean":
         return contrast
     scaled = kernel / kernel_scale(kernel)
     if kind == "ridge":
-        return _ridge(scaled, contrast, counts if weights is not None else None)
+        return _ridge(scaled, contrast, weights)
+    counts = np.ones(labels.shape) if weights is None else weights
     if kind == "logistic":
         basis = gram_basis(scaled)
         size = max(1, min(_TOGETHER, _TOGETHER_VALUES // max(1, basis.size)))
@@ -92,8 +92,7 @@ def unit_coefficients(kernel: Kernel, alphas: Weights) -> Weights:
     That happens where concept and random clips are the same to a layer, as frozen twins are to one that reads motion alone.
     """
     squared = squared_lengths(kernel, alphas)
-    floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * kernel.trace() / len(kernel)
-    lost = squared <= floor
+    lost = squared == 0
     return np.where(lost[:, None], 0.0, alphas / np.sqrt(np.where(lost, 1.0, squared))[:, None])
 
 

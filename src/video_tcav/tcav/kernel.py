@@ -62,12 +62,14 @@ def kernel_of(kernel: Kernel, rows: Int[np.ndarray, " row"]) -> Kernel:
 
 
 def squared_lengths(kernel: Kernel, alphas: Float[np.ndarray, "draw row"]) -> Float[np.ndarray, " draw"]:
-    """`α K αᵀ` for each α: the squared lengths of the vectors that they stand for."""
+    """`α K αᵀ` for each α: the squared lengths of the vectors that they stand for; what is lost in rounding counts as none."""
     if isinstance(kernel, FactoredKernel):
-        # in float64: a CAV that is no more than rounding must not look like a direction
-        vectors = sum(
+        vectors = sum(  # in float64, or rounding would look like a direction
             alphas[:, start : start + _BLOCK_ROWS] @ kernel.factor[start : start + _BLOCK_ROWS].astype(np.float64)
             for start in range(0, len(kernel), _BLOCK_ROWS)
         )
-        return np.square(vectors).sum(1)
-    return np.einsum("dr,dr->d", alphas @ kernel, alphas)
+        squared = np.square(vectors).sum(1)
+    else:
+        squared = np.einsum("dr,dr->d", alphas @ kernel, alphas)
+    floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * kernel.trace() / len(kernel)
+    return np.where(squared > floor, squared, 0.0)

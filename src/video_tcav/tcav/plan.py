@@ -11,13 +11,13 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, MediaError, SourceError
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
+from video_tcav.tcav.sketch import USUAL_SKETCH
 
 At = Literal["class", "random"]
 PLACES: tuple[At, ...] = get_args(At)
 MOST_HELD_OUT = 40
 ROOM_BYTES = 2 * 10**9
 """For inner products, however little `memory` leaves to rows."""
-USUAL_SKETCH = 1024
 Digest = Callable[[VideoSource], str]
 
 
@@ -63,8 +63,9 @@ class Plan:
         Raises:
             InputError: naming what is needed.
         """
+        # a frozen version more, where concepts do not move, is known after their passes only
         compared = {source.key for part in (self.random, *(c.sources for c in self.concepts)) for source in part}
-        rows = len(compared) * windows * (1 + len(self.twins))  # one version more where concepts do not move
+        rows = len(compared) * windows * (1 + len(self.twins))
         of_row = 8 * rows if sketch is None else 4 * sketch + 8 * len(self.class_sources) * windows
         needed, room = 2 * layers * rows * of_row, max(budget, ROOM_BYTES)  # of all clips, and of one comparison's
         if needed > room:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from video_tcav.tcav.cavs import CavKind, label_contrast
 from video_tcav.tcav.design import Design, chunks, draw_counts
 from video_tcav.tcav.effects import clip_effects, effects, tcav_score
-from video_tcav.tcav.kernel import Kernel
+from video_tcav.tcav.gram import Gram
+from video_tcav.tcav.kernel import Kernel, kernel_of
 
 Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
 CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
@@ -39,6 +40,11 @@ class Inner:
 
     kernel: Kernel
     cross: Float[np.ndarray, "class_clip row"]
+
+
+def inner_of(gram: Gram, rows: Int[np.ndarray, " row"]) -> Inner:
+    """The part of a layer's inner products that some rows have, in that order."""
+    return Inner(kernel=kernel_of(gram.kernel, rows), cross=gram.cross[:, rows])
 
 
 def permutation_null(

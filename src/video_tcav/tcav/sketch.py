@@ -16,12 +16,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.core.errors import ShapeError
 from video_tcav.tcav.gram import BLOCK_BYTES, Gram, block_columns
 from video_tcav.tcav.kernel import FactoredKernel
-from video_tcav.tcav.store import FileRow, Places, RowStore, read_rows, stored_values
+from video_tcav.tcav.store import FileRow, Places, RowStore, check_width, read_rows, stored_values
 
-LEAST_SKETCH = 64
+LEAST_SKETCH, USUAL_SKETCH = 64, 1024
 _SAMPLE_ROWS = 32
 _BLOCK_BYTES = 64 * 2**20
 _SAMPLE_BYTES = 64 * 2**20
@@ -108,12 +107,8 @@ class SketchedRows:
             self.width, self.dtype = values.shape[1], values.dtype
             size = max(1, self._block_bytes // max(1, self.width * self.dtype.itemsize))
             self._block = torch.empty(size, self.width, dtype=self.dtype)
-        for name, width in (("activations", self.width), ("gradients", self._gradients.width or self.width)):
-            if values.shape[1] != width:
-                raise ShapeError(
-                    f"`clips` must all give activations of one size. Got {values.shape[1]} values after {name} of {width}. "
-                    "Give --size, so that every clip is resized, or use --space spacetime."
-                )
+        check_width(values.shape[1], self.width)
+        check_width(values.shape[1], self._gradients.width or self.width)
         for row in values:
             self._block[self._filled] = row
             self._filled += 1

@@ -179,11 +179,7 @@ class RowStore:
     def _check(self, width: int, dtype: torch.dtype) -> None:
         if not self._pieces:
             self.width, self.dtype = width, dtype
-        if width != self.width:
-            raise ShapeError(
-                f"`clips` must all give activations of one size. Got {width} values after {self.width}. "
-                "Give --size, so that every clip is resized, or use --space spacetime."
-            )
+        check_width(width, self.width)
 
     def column_blocks(self, used: Sequence[int], columns: int) -> Iterator[Float[Tensor, "row column"]]:
         """The rows `used`, in that order, `columns` columns at a time."""
@@ -225,6 +221,19 @@ class RowStore:
             ) from error
         self._file_bytes += values.nbytes
         return offset
+
+
+def check_width(width: int, expected: int) -> None:
+    """Refuse a row of another width than those before.
+
+    Raises:
+        ShapeError: saying both.
+    """
+    if width != expected:
+        raise ShapeError(
+            f"`clips` must all give activations of one size. Got {width} values after {expected}. "
+            "Give --size, so that every clip is resized, or use --space spacetime."
+        )
 
 
 def read_rows(places: Sequence[FileRow]) -> Float[Tensor, "row width"]:

@@ -15,6 +15,7 @@ from video_tcav.tcav.cavs import CavKind, fit_cavs
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.products import central_range
 from video_tcav.tcav.gram import BLOCK_BYTES, Gram, gram
+from video_tcav.tcav.kernel import squared_lengths
 from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.store import RowStore, SpillSpace
 
@@ -148,9 +149,9 @@ def _shares(
     design, own = comparison.design, np.ix_(at, at)
     labels = [design.labels[None], *(chunk.labels for chunk in design.relabellings(RELABELLINGS, seed))]
     alphas = fit_cavs(kind, kernels.whole[own], np.concatenate(labels))
-    whole = _squared_lengths(kernels.positions[own], alphas)
+    whole = squared_lengths(kernels.positions[own], alphas)
     for over, kernel in kernels.averaged.items():
-        left = _squared_lengths(kernel[own], alphas)
+        left = squared_lengths(kernel[own], alphas)
         shares = np.where(whole > 0, left / np.where(whole > 0, whole, 1), np.nan)
         share, reference = float(shares[0]), float(shares[1:].mean())
         low, high = central_range(shares[1:], REFERENCE_LEVEL)
@@ -165,15 +166,6 @@ def _shares(
             reference_high=high,
             ratio=share / reference if reference > 0 else math.nan,
         )
-
-
-def _squared_lengths(
-    kernel: Float[np.ndarray, "row row"], alphas: Float[np.ndarray, "draw row"]
-) -> Float[np.ndarray, " draw"]:
-    """Of each CAV; what is lost in rounding counts as none."""
-    squared = np.einsum("dr,dr->d", alphas @ kernel, alphas)
-    floor = 1e-12 * np.square(np.abs(alphas).sum(1)) * np.trace(kernel) / len(kernel)
-    return np.where(squared > floor, squared, 0.0)
 
 
 def averaged_kernels(layout: Layout, known: Gram, used: Int[np.ndarray, " row"]) -> _Kernels:

@@ -6,14 +6,13 @@ from jaxtyping import Float
 from video_tcav.tcav.cavs import unit_coefficients
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.gram import Gram
-from video_tcav.tcav.kernel import Kernel, kernel_of
-from video_tcav.tcav.significance import Inner
+from video_tcav.tcav.kernel import Kernel
+from video_tcav.tcav.significance import Inner, inner_of
 
 
 def inner_products(comparison: Comparison, gram: Gram) -> Inner:
     """K and C of the comparison's own clips, not their twins, in the design's order."""
-    rows = comparison.rows["none"]
-    return Inner(kernel=kernel_of(gram.kernel, rows), cross=gram.cross[:, rows])
+    return inner_of(gram, comparison.rows["none"])
 
 
 def pearson(
