@@ -6,7 +6,7 @@ from video_tcav.tcav.design import Design
 from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import Diagnostics, diagnose, layouts_of
 from video_tcav.tcav.effects import clip_effects, effects, tcav_magnitude, tcav_score
-from video_tcav.tcav.gate import CavGate, cav_gate
+from video_tcav.tcav.gate import CavGate, cav_gates
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.learn import learn_cavs
 from video_tcav.tcav.power import groups_needed
@@ -34,7 +34,7 @@ __all__ = [
     "StoredClip",
     "TcavResult",
     "adjust",
-    "cav_gate",
+    "cav_gates",
     "clip_effects",
     "diagnose",
     "effect_text",

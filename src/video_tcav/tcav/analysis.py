@@ -9,7 +9,7 @@ from jaxtyping import Float
 from video_tcav.tcav.cavs import CavKind, fit_cavs, unit_coefficients
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.effects import clip_effects, tcav_magnitude, tcav_score
-from video_tcav.tcav.gate import GATE_PERMUTATIONS, CavGate, cav_gate
+from video_tcav.tcav.gate import GATE_PERMUTATIONS, CavGate, cav_gates
 from video_tcav.tcav.gram import Gram
 from video_tcav.tcav.result import ConceptResult
 from video_tcav.tcav.significance import (
@@ -109,17 +109,14 @@ def measure(
         for version, rows in comparison.rows.items()
     }
     draws = _draw(comparison, inner, class_groups, settings, advance)
-    gates = {
-        place: cav_gate(
-            settings.cav,
-            one.kernel,
-            comparison.design,
-            permutations=min(settings.permutations, GATE_PERMUTATIONS),
-            seed=settings.seed,
-            advance=advance,
-        )
-        for place, one in inner.items()
-    }
+    gates = cav_gates(
+        settings.cav,
+        {place: one.kernel for place, one in inner.items()},
+        comparison.design,
+        permutations=min(settings.permutations, GATE_PERMUTATIONS),
+        seed=settings.seed,
+        advance=advance,
+    )
     derivatives = {place: directional_derivatives(settings.cav, one, comparison) for place, one in inner.items()}
     measured = []
     for layer in grams:

@@ -34,6 +34,25 @@ class Relabelling:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Blocks (groups or units) of rows that may exchange their labels with each other.
+
+    Attributes:
+        inside: the rows.
+        members: the blocks.
+        first: the first row of each block, counted among the rows inside.
+        member_of: the block of each row inside, by its place in `members`.
+        labels: of each block.
+    """
+
+    inside: Bool[np.ndarray, " row"]
+    members: Int[np.ndarray, " member"]
+    first: Int[np.ndarray, " member"]
+    member_of: Int[np.ndarray, " inside"]
+    labels: Bool[np.ndarray, " member"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Design:
     """One comparison: concept clips (labelled true) against random clips.
 
@@ -92,47 +111,68 @@ class Design:
             fold_of[generator.permutation(members)] = np.arange(len(members)) % count
         return fold_of[self.groups]
 
-    def relabellings(self, draws: int, seed: int) -> Iterator[Relabelling]:
-        """`draws` random relabellings, in chunks.
+    def relabellings(self, draws: int, seed: int) -> Iterator[Bool[np.ndarray, "draw row"]]:
+        """`draws` random relabellings, in chunks: which rows count as concept clips.
 
         The same seed gives every comparison of a run the same random numbers for the same units, which is what lets
         max-T use them jointly.
         """
+        for size, drawn in self._draws(draws, seed):
+            labels = np.broadcast_to(self.labels, (size, len(self.labels))).copy()
+            for part, keys in drawn:
+                count = int(part.labels.sum())
+                smallest = keys.argpartition(count - 1, axis=1)[
+                    :, :count
+                ]  # in no order, which is several times as fast
+                taken = np.zeros(keys.shape, dtype=bool)
+                np.put_along_axis(taken, smallest, True, axis=1)
+                labels[:, part.inside] = taken[:, part.member_of]
+            yield labels
+
+    def relabelled_experiments(self, draws: int, seed: int) -> Iterator[Relabelling]:
+        """The same relabellings, each with its folds."""
         folds = self.folds(seed)
+        for size, drawn in self._draws(draws, seed):
+            labels = np.broadcast_to(self.labels, (size, len(self.labels))).copy()
+            moved = np.broadcast_to(folds, labels.shape).copy()
+            for part, keys in drawn:
+                slots = np.argsort(
+                    ~part.labels, kind="stable"
+                )  # concept slots first: the smallest keys get the concept label
+                order = keys.argsort(1)
+                taken = np.empty_like(order)
+                np.put_along_axis(taken, order, np.broadcast_to(slots, order.shape), axis=1)
+                taken = taken[:, part.member_of]
+                labels[:, part.inside] = part.labels[taken]
+                moved[:, part.inside] = folds[part.inside][part.first][taken]
+            yield Relabelling(labels=labels, folds=moved)
+
+    def _draws(
+        self, draws: int, seed: int
+    ) -> Iterator[tuple[int, list[tuple[_Part, Float[np.ndarray, "draw member"]]]]]:
+        """Random numbers for what changes places, in chunks of so many draws."""
         mixed = self.mixed_groups()
         pure = np.setdiff1d(self.groups, mixed)
+        parts = [self._part(np.isin(self.groups, pure), self.groups)]
+        parts += [self._part(self.groups == group, self.units) for group in mixed]
         for chunk, size in enumerate(chunks(draws, self.n_units)):
             generator = np.random.default_rng([seed, 3, chunk])
             group_keys = generator.random((size, self.n_groups_total))
-            unit_keys = generator.random((size, self.n_units))
-            labels = np.broadcast_to(self.labels, (size, len(self.labels))).copy()
-            moved = np.broadcast_to(folds, labels.shape).copy()
-            self._exchange(np.isin(self.groups, pure), self.groups, group_keys, labels, moved, folds)
-            for group in mixed:
-                self._exchange(self.groups == group, self.units, unit_keys, labels, moved, folds)
-            yield Relabelling(labels=labels, folds=moved)
+            unit_keys = generator.random((size, self.n_units)) if mixed else group_keys
+            keys = [group_keys, *(unit_keys for _ in mixed)]
+            yield (
+                size,
+                [
+                    (part, mine[:, part.members])
+                    for part, mine in zip(parts, keys, strict=True)
+                    if len(part.members) > 1
+                ],
+            )
 
-    def _exchange(
-        self,
-        inside: Bool[np.ndarray, " row"],
-        blocks: Int[np.ndarray, " row"],
-        keys: Float[np.ndarray, "draw block"],
-        labels: Bool[np.ndarray, "draw row"],
-        folds: Int[np.ndarray, "draw row"],
-        own_folds: Int[np.ndarray, " row"],
-    ) -> None:
-        """Let the blocks (groups or units) of the rows `inside` exchange labels and folds, in place."""
+    def _part(self, inside: Bool[np.ndarray, " row"], blocks: Int[np.ndarray, " row"]) -> _Part:
         members, first, member_of = np.unique(blocks[inside], return_index=True, return_inverse=True)
-        if len(members) < 2:
-            return
-        slot_labels, slot_folds = self.labels[inside][first], own_folds[inside][first]
-        slots = np.argsort(~slot_labels, kind="stable")  # concept slots first: the smallest keys get the concept label
-        order = keys[:, members].argsort(1)
-        ranks = np.empty_like(order)
-        np.put_along_axis(ranks, order, np.broadcast_to(np.arange(len(members)), order.shape), axis=1)
-        taken = slots[ranks][:, member_of]
-        labels[:, inside] = slot_labels[taken]
-        folds[:, inside] = slot_folds[taken]
+        labels = self.labels[inside][first]
+        return _Part(inside=inside, members=members, first=first, member_of=member_of, labels=labels)
 
     def bootstrap(self, draws: int, seed: int) -> Iterator[Float[np.ndarray, "draw row"]]:
         """How often each row counts in each bootstrap draw of groups, in chunks; each kind of group is drawn for itself."""

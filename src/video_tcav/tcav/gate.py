@@ -1,15 +1,17 @@
 """The CAV gate: does the layer encode the concept at all? Cross-validated accuracy with its own permutation p."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from video_tcav.tcav.cavs import CavKind, fit_cavs
+from video_tcav.tcav.cavs import CavKind, fit_cavs, label_contrast
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.kernel import Kernel
 
+Key = TypeVar("Key")
 GATE_PERMUTATIONS = 999
 GATE_LEVEL = 0.05
 
@@ -32,58 +34,53 @@ class CavGate:
         return self.accuracy > 0.5 and self.p_value <= GATE_LEVEL
 
 
-def cav_gate(
+def cav_gates(
     kind: CavKind,
-    kernel: Kernel,
+    kernels: Mapping[Key, Kernel],
     design: Design,
     *,
     permutations: int,
     seed: int,
     advance: Callable[[int], None] = lambda _draws: None,
-) -> CavGate:
-    """Cross-validated accuracy of the CAV, and its permutation p (never 0)."""
-    own = cross_validated_accuracy(kind, kernel, design.labels[None], design.folds(seed)[None])[0]
-    reached = 0
-    for chunk in design.relabellings(permutations, seed):
-        drawn = cross_validated_accuracy(kind, kernel, chunk.labels, chunk.folds)
-        reached += int((drawn >= own - 1e-12).sum())
-        advance(len(drawn))
-    return CavGate(accuracy=float(own), p_value=(1 + reached) / (permutations + 1))
+) -> dict[Key, CavGate]:
+    """Cross-validated accuracy of the CAV and its permutation p (never 0), at layers and twins that share relabellings."""
+    own = cross_validated_accuracies(kind, kernels, design.labels[None], design.folds(seed)[None])
+    reached = dict.fromkeys(kernels, 0)
+    for chunk in design.relabelled_experiments(permutations, seed):
+        drawn = cross_validated_accuracies(kind, kernels, chunk.labels, chunk.folds)
+        for key in kernels:
+            reached[key] += int((drawn[key] >= own[key] - 1e-12).sum())
+            advance(len(drawn[key]))
+    return {
+        key: CavGate(accuracy=float(own[key][0]), p_value=(1 + reached[key]) / (permutations + 1)) for key in kernels
+    }
 
 
-def cross_validated_accuracy(
+def cross_validated_accuracies(
     kind: CavKind,
-    kernel: Kernel,
+    kernels: Mapping[Key, Kernel],
     labels: Bool[np.ndarray, "draw row"],
     folds: Int[np.ndarray, "draw row"],
-) -> Float[np.ndarray, " draw"]:
+) -> dict[Key, Float[np.ndarray, " draw"]]:
     """Balanced accuracy of the CAV with the threshold half-way between the means, over held-out folds.
 
     A clip exactly on the threshold counts half, and so do the clips of a fold whose training part lacks one kind.
     """
-    credit = np.full(labels.shape, 0.5)
+    credit = {key: np.full(labels.shape, 0.5) for key in kernels}
     for fold in np.unique(folds):
         held_out = folds == fold
         both = (labels & ~held_out).any(1) & (~labels & ~held_out).any(1)
         draws = np.flatnonzero(both & held_out.any(1))
-        if draws.size:
-            found = _credit(kind, kernel, labels[draws], ~held_out[draws])
-            credit[draws] = np.where(held_out[draws], found, credit[draws])
-    positive = (credit * labels).sum(1) / labels.sum(1)
-    negative = (credit * ~labels).sum(1) / (~labels).sum(1)
-    return (positive + negative) / 2
-
-
-def _credit(
-    kind: CavKind,
-    kernel: Kernel,
-    labels: Bool[np.ndarray, "draw row"],
-    training: Bool[np.ndarray, "draw row"],
-) -> Float[np.ndarray, "draw row"]:
-    weights = training.astype(float)
-    alphas = fit_cavs(kind, kernel, labels, weights)
-    projections = alphas @ kernel
-    positive, negative = weights * labels, weights * ~labels
-    threshold = (projections * positive).sum(1) / positive.sum(1) + (projections * negative).sum(1) / negative.sum(1)
-    side = np.sign(projections - threshold[:, None] / 2)
-    return (1 + np.where(labels, side, -side)) / 2
+        if not draws.size:
+            continue
+        training = (~held_out[draws]).astype(float)
+        contrast = label_contrast(labels[draws], training)
+        for key, kernel in kernels.items():
+            alphas = contrast if kind == "mean" else fit_cavs(kind, kernel, labels[draws], training)
+            projections = alphas @ kernel
+            threshold = np.einsum("dr,dr->d", projections, np.abs(contrast)) / 2  # half-way between both means
+            side = np.sign(projections - threshold[:, None])
+            found = (1 + np.where(labels[draws], side, -side)) / 2
+            credit[key][draws] = np.where(held_out[draws], found, credit[key][draws])
+    weights = np.abs(label_contrast(labels)) / 2
+    return {key: np.einsum("dr,dr->d", found, weights) for key, found in credit.items()}

@@ -10,7 +10,7 @@ from video_tcav.models import VideoModel
 from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.comparison import grouping
-from video_tcav.tcav.gate import cross_validated_accuracy
+from video_tcav.tcav.gate import cross_validated_accuracies
 from video_tcav.tcav.kernel import kernel_of
 from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import at_least, cav_plan, one_of
@@ -79,10 +79,9 @@ def learn_cavs(
         comparisons = comparisons_of(recorder, plan, group_of)
         grams = {layer: recorder.gram(layer) for layer in chosen}
         accuracy = {}
-        for layer, found in grams.items():
-            for one in comparisons:
-                kernel = kernel_of(found.kernel, one.rows["none"])
-                folds = one.design.folds(seed)[None]
-                [value] = cross_validated_accuracy(kind, kernel, one.design.labels[None], folds)
-                accuracy[one.concept, one.versus, layer] = float(value)
+        for one in comparisons:
+            kernels = {layer: kernel_of(found.kernel, one.rows["none"]) for layer, found in grams.items()}
+            labels, folds = one.design.labels[None], one.design.folds(seed)[None]
+            for layer, value in cross_validated_accuracies(kind, kernels, labels, folds).items():
+                accuracy[one.concept, one.versus, layer] = float(value[0])
         return tuple(cavs_of(recorder, comparisons, grams, kind, accuracy))

@@ -59,13 +59,13 @@ def permutation_null(
     """The effect under relabelled clips, for several layers and twins that share their relabellings."""
     means = {key: one.cross.mean(0) for key, one in inner.items()}
     draws: dict[Key, list[np.ndarray]] = {key: [] for key in inner}
-    for chunk in design.relabellings(permutations, seed):
-        contrast = label_contrast(chunk.labels) if kind == "mean" else None  # this CAV is the same for all layers
+    for labels in design.relabellings(permutations, seed):
+        contrast = label_contrast(labels) if kind == "mean" else None  # this CAV is the same for all layers
         for key, one in inner.items():
             draws[key].append(
-                effects(kind, one.kernel, means[key], chunk.labels) if contrast is None else contrast @ means[key]
+                effects(kind, one.kernel, means[key], labels) if contrast is None else contrast @ means[key]
             )
-            advance(len(chunk.labels))
+            advance(len(labels))
     return {key: np.concatenate(parts) for key, parts in draws.items()}
 
 

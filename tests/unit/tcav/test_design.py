@@ -25,7 +25,7 @@ def design(labels: str, groups: str, units: str | None = None) -> Design:
 
 
 def all_labels(one: Design, draws: int = 600, seed: int = 0) -> np.ndarray:
-    return np.concatenate([chunk.labels for chunk in one.relabellings(draws, seed)])
+    return np.concatenate(list(one.relabellings(draws, seed)))
 
 
 def test_whole_groups_exchange_labels():
@@ -61,7 +61,7 @@ def test_relabellings_are_uniform():
 def test_folds_travel_with_labels():
     one = design("cccccrrrrr", "abcdefghij")
     own = sorted(zip(one.labels.tolist(), one.folds(0).tolist(), strict=True))
-    for chunk in one.relabellings(50, 0):
+    for chunk in one.relabelled_experiments(50, 0):
         for labels, folds in zip(chunk.labels, chunk.folds, strict=True):
             assert sorted(zip(labels.tolist(), folds.tolist(), strict=True)) == own
 
@@ -144,3 +144,10 @@ def test_too_few_groups_are_refused():
 def test_too_few_random_clips_are_refused():
     with pytest.raises(InputError, match="`random clips` must have at least 3 clips"):
         check_design(design("cccr", "abcd"), "racket", "random clips", min_clips=3, min_groups=3)
+
+
+@pytest.mark.parametrize("groups", ["abcdefghij", "aabbccddee", "aaabcdefgg"])
+def test_labels_alone_are_those_that_come_with_folds(groups):
+    one = design("cccccrrrrr", groups, "abcdefghij")
+    with_folds = np.concatenate([chunk.labels for chunk in one.relabelled_experiments(300, 4)])
+    assert np.array_equal(all_labels(one, 300, 4), with_folds)

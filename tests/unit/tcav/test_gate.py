@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.tcav.test_design import design
 from video_tcav.tcav.cavs import fit_cavs
-from video_tcav.tcav.gate import cav_gate, cross_validated_accuracy
+from video_tcav.tcav.gate import CavGate, cav_gates, cross_validated_accuracies
 
 NAMES = "".join(chr(200 + index) for index in range(40))
 
@@ -13,6 +13,14 @@ NAMES = "".join(chr(200 + index) for index in range(40))
 def kernel_of(activations: np.ndarray) -> np.ndarray:
     centred = activations - activations.mean(0)
     return centred @ centred.T
+
+
+def gate_of(kind: str, kernel: np.ndarray, **settings: object) -> CavGate:
+    return cav_gates(kind, {"here": kernel}, **settings)["here"]
+
+
+def accuracy_of(kernel: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
+    return cross_validated_accuracies("mean", {"here": kernel}, labels[None], folds[None])["here"][0]
 
 
 def slow_accuracy(activations: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> float:
@@ -33,7 +41,7 @@ def test_accuracy_equals_cross_validation_written_out(shift):
     activations = generator.normal(size=(40, 20))
     activations[:15] += shift
     folds = one.folds(0)
-    found = cross_validated_accuracy("mean", kernel_of(activations), one.labels[None], folds[None])[0]
+    found = accuracy_of(kernel_of(activations), one.labels, folds)
     assert found == pytest.approx(slow_accuracy(activations, one.labels, folds))
 
 
@@ -41,7 +49,7 @@ def test_accuracy_equals_cross_validation_written_out(shift):
 def test_a_concept_that_is_there_passes(kind):
     activations = np.random.default_rng(0).normal(size=(40, 20))
     activations[:15] += 2
-    gate = cav_gate(kind, kernel_of(activations), design("c" * 15 + "r" * 25, NAMES), permutations=39, seed=0)
+    gate = gate_of(kind, kernel_of(activations), design=design("c" * 15 + "r" * 25, NAMES), permutations=39, seed=0)
     assert gate.accuracy > 0.9
     assert gate.p_value == pytest.approx(1 / 40)
     assert gate.represented
@@ -52,13 +60,27 @@ def test_a_concept_that_is_not_there_passes_in_one_case_of_twenty():
     one = design("c" * 10 + "r" * 30, NAMES)
     for trial in range(trials):
         kernel = kernel_of(generator.normal(size=(40, 30)))
-        passed += cav_gate("mean", kernel, one, permutations=99, seed=trial).p_value <= 0.05
+        passed += gate_of("mean", kernel, design=one, permutations=99, seed=trial).p_value <= 0.05
     assert 0.025 <= passed / trials <= 0.08
 
 
 def test_a_clip_on_the_threshold_counts_half():
     activations = np.array([[1.0], [1.0], [-1.0], [-1.0], [0.0]])
     labels, folds = np.array([True, True, False, False, True]), np.array([0, 0, 0, 0, 1])
-    credit = cross_validated_accuracy("mean", activations @ activations.T, labels[None], folds[None])[0]
+    credit = accuracy_of(activations @ activations.T, labels, folds)
     assert credit == pytest.approx(0.5)  # fold 0 cannot be trained, and the fifth clip lies on the threshold
     assert fit_cavs("mean", activations @ activations.T, labels[None]).sum() == pytest.approx(0)
+
+
+@pytest.mark.parametrize("kind", ["mean", "ridge"])
+def test_layers_that_share_their_relabellings_get_what_each_gets_alone(kind):
+    generator = np.random.default_rng(2)
+    one = design("c" * 15 + "r" * 25, NAMES)
+    kernels = {
+        name: kernel_of(generator.normal(size=(40, width)) + one.labels[:, None] / 3)
+        for name, width in [("a", 9), ("b", 30)]
+    }
+    together = cav_gates(kind, kernels, one, permutations=49, seed=0)
+    assert together == {
+        name: gate_of(kind, kernel, design=one, permutations=49, seed=0) for name, kernel in kernels.items()
+    }

@@ -104,7 +104,7 @@ def consistency(
 
 
 def _relabelled(design: Design, seed: int) -> Iterator[tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " row"]]]:
-    for chunk in design.relabellings(REFERENCE_DRAWS, seed):
+    for chunk in design.relabelled_experiments(REFERENCE_DRAWS, seed):
         yield from zip(chunk.labels, chunk.folds, strict=True)
 
 

@@ -147,7 +147,7 @@ def _shares(
     comparison: Comparison, layer: str, kernels: _Kernels, at: Int[np.ndarray, " row"], kind: CavKind, seed: int
 ) -> Iterator[PlaceAndTime]:
     design, own = comparison.design, np.ix_(at, at)
-    labels = [design.labels[None], *(chunk.labels for chunk in design.relabellings(RELABELLINGS, seed))]
+    labels = [design.labels[None], *design.relabellings(RELABELLINGS, seed)]
     alphas = fit_cavs(kind, kernels.whole[own], np.concatenate(labels))
     whole = squared_lengths(kernels.positions[own], alphas)
     for over, kernel in kernels.averaged.items():
