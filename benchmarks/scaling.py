@@ -2,6 +2,7 @@
 
     python benchmarks/scaling.py --clips 100 1000
     python benchmarks/scaling.py --clips 100 1000 --ways local store processes ray
+    python benchmarks/scaling.py --clips 100 1000 --ways local ray --model torchvision:r3d_18 --size 64 --threads 2 --workers 1
 
 The first counts core-seconds (processor time, which other work on the machine changes little) of decoding, passes, store,
 inner products and statistics, and fits the cost model to them. The second takes the wall time of whole passes: the slope
@@ -30,24 +31,28 @@ from video_tcav.tcav.store import SpillSpace
 
 SHARES = {"random": 0.6, "one": 0.15, "other": 0.15, "class": 0.1}
 MOST_CLASS = 100
-WAYS = {"local": {}, "store": {}, "processes": {"workers": 2}, "ray": {"backend": "ray", "workers": 2}}
+WAYS = {"local": {}, "store": {}, "processes": {}, "ray": {"backend": "ray"}}
+WITH_WORKERS = ("processes", "ray")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, nargs="+", default=[100, 1000])
     parser.add_argument("--model", default="rendered:r2plus1d-motion")
+    parser.add_argument("--size", type=int, help="of the clips in pixels, if not the model's own")
     parser.add_argument("--space", default="flatten")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch, in each process")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS))
     parser.add_argument("--folder", type=Path, help="keeps the rendered clips for the next time")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    model = vt.load_model(options.model, device="cpu")
+    torch.set_num_threads(options.threads)
+    model = vt.load_model(options.model, device="cpu", size=options.size)
     with tempfile.TemporaryDirectory() as name:
         folder = options.folder or Path(name)
         sets = {count: clips(folder / str(count), count) for count in options.clips}
         if options.ways:
-            compare(model, sets, options.ways)
+            compare(model, sets, options.ways, space=options.space, workers=options.workers)
         else:
             fit([measure(model, root, options.space) for root in sets.values()])
 
@@ -62,14 +67,15 @@ def clips(root: Path, count: int) -> Path:
     return root
 
 
-def compare(model: vt.VideoModel, sets: dict[int, Path], ways: list[str]) -> None:
+def compare(model: vt.VideoModel, sets: dict[int, Path], ways: list[str], *, space: str, workers: int) -> None:
     wall: dict[tuple[str, int], float] = {}
     for count, root in sets.items():
         for way in ways:
             with tempfile.TemporaryDirectory() as name:
                 store = {"store": name} if way == "store" else {}  # workers have one of their own
                 before = sum(os.times()[:4])
-                result = run(model, root, **WAYS[way], **store)
+                more = {"workers": workers} if way in WITH_WORKERS else {}
+                result = run(model, root, space=space, layers=model.default_layers[-3:], **WAYS[way], **store, **more)
             wall[way, count] = result.seconds["passes"]
             cores = sum(os.times()[:4]) - before  # with processes that have ended; Ray's are not counted
             print(f"{way:10} {count:6} clips: {wall[way, count]:7.1f} s of passes, {cores:.1f} core-s in all, ", end="")

@@ -31,17 +31,20 @@ def fused_attention(module: nn.Module) -> Iterator[None]:
         yield
 
 
-def takes_fused_attention(model: VideoModel, inputs: Float[Tensor, "one ..."]) -> bool:
+def takes_fused_attention(
+    model: VideoModel, inputs: Float[Tensor, "one ..."], plain: Float[Tensor, "one class"] | None = None
+) -> bool:
     """Whether the model has window attention on a CPU that may be fused: it answers as it would otherwise.
 
     Args:
         model: the model.
         inputs: one prepared clip, with the clip axis in front.
+        plain: its logits, if they are known.
     """
     if inputs.device.type != "cpu" or not _windowed(model.module):
         return False
     with untouched(model.module), torch.no_grad():
-        plain = model.logits(inputs)
+        plain = model.logits(inputs) if plain is None else plain
         with fused_attention(model.module):
             found = model.logits(inputs)
     return bool(((found - plain).abs() <= _TOLERANCE * plain.abs().max()).all())

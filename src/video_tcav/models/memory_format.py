@@ -20,7 +20,9 @@ def channels_last(
     return inputs.contiguous(memory_format=torch.channels_last_3d)
 
 
-def takes_channels_last(model: VideoModel, inputs: Float[Tensor, "one ..."]) -> bool:
+def takes_channels_last(
+    model: VideoModel, inputs: Float[Tensor, "one ..."], plain: Float[Tensor, "one class"] | None = None
+) -> bool:
     """Whether the model may be given channels-last inputs: 3-D convolutions on a CPU that answer as they would otherwise.
 
     Networks that `view` an activation as if it were channels-first raise; they are left to their own order.
@@ -28,13 +30,14 @@ def takes_channels_last(model: VideoModel, inputs: Float[Tensor, "one ..."]) -> 
     Args:
         model: the model.
         inputs: one prepared clip, with the clip axis in front.
+        plain: its logits, if they are known.
     """
     convolves = any(isinstance(part, nn.Conv3d) for part in model.module.modules())
     if not convolves or model.clip_spec.layout != "channels_first" or inputs.device.type != "cpu":
         return False
     two = torch.cat([inputs, inputs])  # with one clip alone a convolution may not see the difference
     with untouched(model.module), torch.no_grad():
-        plain = model.logits(two)
+        plain = model.logits(inputs) if plain is None else plain
         try:
             found = model.logits(channels_last(two))
         except RuntimeError:

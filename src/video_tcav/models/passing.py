@@ -28,14 +28,20 @@ class Ways:
     fused_attention: bool = False
 
 
-def ways_of(model: VideoModel, inputs: Float[Tensor, "one ..."]) -> Ways:
+def ways_of(
+    model: VideoModel, inputs: Float[Tensor, "one ..."], plain: Float[Tensor, "one class"] | None = None
+) -> Ways:
     """What this model takes; a few passes of one clip.
 
     Args:
         model: the model.
         inputs: one prepared clip, with the clip axis in front.
+        plain: its logits, if they are known.
     """
-    return Ways(channels_last=takes_channels_last(model, inputs), fused_attention=takes_fused_attention(model, inputs))
+    return Ways(
+        channels_last=takes_channels_last(model, inputs, plain),
+        fused_attention=takes_fused_attention(model, inputs, plain),
+    )
 
 
 class Passing:

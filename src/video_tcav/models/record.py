@@ -24,7 +24,7 @@ BATCH_BYTES = 512 * 2**20
 LARGEST_BATCH = 8
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LayerTrace:
     """What one forward of one clip showed.
 
@@ -32,11 +32,13 @@ class LayerTrace:
         layers: the requested layers, in the order in which they ran.
         shapes: each one's output shape for one clip; the first axis is 1 unless the layer folds frames into it.
         clip_bytes: memory that a graph over the whole network holds for one clip, roughly.
+        logits: of that clip.
     """
 
     layers: tuple[str, ...]
     shapes: dict[str, tuple[int, ...]]
     clip_bytes: int
+    logits: Float[Tensor, "one class"]
 
     @property
     def batch(self) -> int:
@@ -154,7 +156,7 @@ def trace_layers(model: VideoModel, layers: Sequence[str], inputs: Float[Tensor,
     try:
         with untouched(model.module), hooked(model, layers, note), torch.no_grad():
             handles.extend(leaf.register_forward_hook(weigh) for leaf in leaves)
-            model.logits(inputs)
+            logits = model.logits(inputs)
     finally:
         for handle in handles:
             handle.remove()
@@ -163,7 +165,7 @@ def trace_layers(model: VideoModel, layers: Sequence[str], inputs: Float[Tensor,
             raise LayerNotFoundError(
                 f"`layer` must take part in the forward. Got {name}, which does not run. Choose another."
             )
-    return LayerTrace(layers=tuple(shapes), shapes=shapes, clip_bytes=max(clip_bytes, inputs.nbytes))
+    return LayerTrace(layers=tuple(shapes), shapes=shapes, clip_bytes=max(clip_bytes, inputs.nbytes), logits=logits)
 
 
 def record_activations(

@@ -67,10 +67,10 @@ def gram(
     for activation, gradient in zip(
         activations.column_blocks(rows, columns), of_gradients, strict=gradients is not None
     ):
-        centred = activation - activation.mean(0, keepdim=True)
-        kernel += centred @ centred.T
+        activation -= activation.mean(0, keepdim=True)  # a block is a copy: nothing else reads it
+        kernel += activation @ activation.T
         if gradient is not None:
-            cross += gradient @ centred.T
+            cross += gradient @ activation.T
     return Gram(kernel=kernel.numpy(), cross=cross.numpy())
 
 

@@ -217,16 +217,16 @@ class Recorder:
         """How clips like this one are passed; the first call decides it."""
         if self._passing is None:
             inputs = prepared[None].to(self.model.device)
-            self.trace(inputs)
             ways = self._decide_ways(inputs)
             self._passing = Passing(self.model, self.layers, ways, precision=self.precision, compiled=self.compiled)
         return self._passing
 
     def _decide_ways(self, inputs: Tensor) -> Ways:
         """Decided once for all runs that share a store: which clip is passed first must not matter."""
+        plain = self.trace(inputs).logits
         if self.recall is None:
-            return ways_of(self.model, inputs)
-        found = self.recall.fact("ways", list(inputs.shape), make=lambda: asdict(ways_of(self.model, inputs)))
+            return ways_of(self.model, inputs, plain)
+        found = self.recall.fact("ways", list(inputs.shape), make=lambda: asdict(ways_of(self.model, inputs, plain)))
         return Ways(**found)
 
     def _needed_axes(self, layer: str) -> LayerAxes | None:

@@ -1,0 +1,113 @@
+"""How far bfloat16 moves the effects of an r3d_18 that has learned something: beside one with random weights.
+
+    python -m benchmarks.half_precision --steps 100
+
+An effect of random weights is a small rest of large numbers: gradient and CAV stand almost at right angles, and rounding
+that turns either by a percent shows. A few minutes of training on rendered scenes make an r3d_18 of which that is not true.
+"""
+
+import argparse
+
+import torch
+from torch import Tensor, nn
+from torchvision.models.video import r3d_18
+
+import video_tcav as vt
+from video_tcav.benchmark.training import BATCH, normalised
+from video_tcav.benchmark.world import render_batch
+from video_tcav.benchmark.world.factors import TRAINING
+from video_tcav.benchmark.world.rules import rule_of
+from video_tcav.models.passing import Passing, ways_of
+from video_tcav.models.precision import PRECISIONS, in_precision
+from video_tcav.models.record import record_activations, record_gradients
+from video_tcav.models.targets import parse_target
+
+LAYERS = ("layer2", "layer3", "layer4")
+AT_ONCE = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rule", default="scene")
+    parser.add_argument("--steps", type=int, default=100, help=f"batches of {BATCH} clips")
+    parser.add_argument("--clips", type=int, nargs=3, default=[30, 90, 30], help="concept, random, class")
+    options = parser.parse_args()
+    rule = rule_of(options.rule)
+    torch.manual_seed(0)
+    untrained = r3d_18(num_classes=len(rule.labels))
+    for steps in (0, options.steps):
+        module = trained(untrained, rule, steps)
+        model = vt.load_model(module, frames=16, size=64, classes=list(rule.labels), device="cpu")
+        compare(model, rule, options.clips, steps)
+
+
+def trained(module: nn.Module, rule: object, steps: int) -> nn.Module:
+    module.train()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, weight_decay=0.02)
+    for step in range(steps):
+        clips, labels = rule.sample(BATCH, seed=step, stream=TRAINING)
+        with in_precision("bfloat16", torch.device("cpu")):
+            logits = module(normalised(render_batch(clips)))
+        loss = nn.functional.cross_entropy(logits.float(), torch.tensor(labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        print(f"step {step + 1}: loss {loss.item():.3f}", flush=True)
+    return module.eval()
+
+
+def compare(model: vt.VideoModel, rule: object, counts: list[int], steps: int) -> None:
+    clips, labels = rule.sample(10 * sum(counts), seed=7)
+    own = [clip for clip, label in zip(clips, labels, strict=True) if label == 0]
+    others = [clip for clip, label in zip(clips, labels, strict=True) if label]
+    concept, shown = own[: counts[0]], own[counts[0] : counts[0] + counts[2]]
+    sets = [prepared(part) for part in (concept, others[: counts[1]], shown)]
+    ways, target = ways_of(model, sets[0][:1]), parse_target(model, 0, "log_odds")
+    found, logits = {}, {}
+    for precision in PRECISIONS[1:]:
+        passing = Passing(model, LAYERS, ways, precision=precision)
+        found[precision], logits[precision] = directions(model, passing, sets, target)
+    accuracy = float((logits["float32"].argmax(1) == 0).float().mean())
+    print(f"after {steps} batches, class {model.classes[0]}, its clips named in {100 * accuracy:.0f} %")
+    for layer in LAYERS:
+        (g, d), (h, e) = found["float32"][layer], found["bfloat16"][layer]
+        print(
+            f"  {layer}: effect {float(g @ d):+.5f}, in bfloat16 {float(h @ e):+.5f} ({float(h @ e / (g @ d) - 1):+.2%}); "
+            f"cosine of gradient and difference {float(g @ d / g.norm() / d.norm()):.3f}"
+        )
+    effects = {name: torch.stack([g @ d for g, d in layers.values()]) for name, layers in found.items()}
+    change = (effects["bfloat16"] - effects["float32"]).abs().max() / effects["float32"].abs().max()
+    print(f"  largest change, of the largest effect: {float(change):.2%}", flush=True)
+
+
+def prepared(clips: list) -> Tensor:
+    return torch.cat([normalised(render_batch(clips[i : i + BATCH])) for i in range(0, len(clips), BATCH)])
+
+
+def directions(
+    model: vt.VideoModel, passing: Passing, sets: list[Tensor], target: object
+) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
+    """Average gradient and difference of the means at each layer, and the logits of the class clips."""
+    concept, random, shown = sets
+    logits = []
+
+    def gradients(batch: Tensor) -> dict[str, Tensor]:
+        found = record_gradients(model, LAYERS, batch, target)
+        logits.append(found.logits)
+        return found.layers
+
+    def mean(clips: Tensor, run: object) -> dict[str, Tensor]:
+        total = dict.fromkeys(LAYERS, torch.zeros((), dtype=torch.float64))
+        for part in clips.split(AT_ONCE):
+            with passing.running():
+                found = run(passing.batch(list(part)))
+            total = {layer: total[layer] + found[layer].double().sum(0).flatten() for layer in LAYERS}
+        return {layer: value / len(clips) for layer, value in total.items()}
+
+    mine, there = (mean(part, lambda batch: record_activations(model, LAYERS, batch)) for part in (concept, random))
+    slopes = mean(shown, gradients)
+    return {layer: (slopes[layer], mine[layer] - there[layer]) for layer in LAYERS}, torch.cat(logits)
+
+
+if __name__ == "__main__":
+    main()
