@@ -1,6 +1,6 @@
 """How far bfloat16 moves the effects of an r3d_18 that has learned something: beside one with random weights.
 
-    python -m benchmarks.half_precision --steps 100
+    python -m benchmarks.half_precision --steps 30
 
 An effect of random weights is a small rest of large numbers: gradient and CAV stand almost at right angles, and rounding
 that turns either by a percent shows. A few minutes of training on rendered scenes make an r3d_18 of which that is not true.
@@ -18,7 +18,7 @@ from video_tcav.benchmark.world import render_batch
 from video_tcav.benchmark.world.factors import TRAINING
 from video_tcav.benchmark.world.rules import rule_of
 from video_tcav.models.passing import Passing, ways_of
-from video_tcav.models.precision import PRECISIONS, in_precision
+from video_tcav.models.precision import PRECISIONS
 from video_tcav.models.record import record_activations, record_gradients
 from video_tcav.models.targets import parse_target
 
@@ -29,7 +29,7 @@ AT_ONCE = 8
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rule", default="scene")
-    parser.add_argument("--steps", type=int, default=100, help=f"batches of {BATCH} clips")
+    parser.add_argument("--steps", type=int, default=30, help=f"batches of {BATCH} clips")
     parser.add_argument("--clips", type=int, nargs=3, default=[30, 90, 30], help="concept, random, class")
     options = parser.parse_args()
     rule = rule_of(options.rule)
@@ -46,9 +46,7 @@ def trained(module: nn.Module, rule: object, steps: int) -> nn.Module:
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, weight_decay=0.02)
     for step in range(steps):
         clips, labels = rule.sample(BATCH, seed=step, stream=TRAINING)
-        with in_precision("bfloat16", torch.device("cpu")):
-            logits = module(normalised(render_batch(clips)))
-        loss = nn.functional.cross_entropy(logits.float(), torch.tensor(labels))
+        loss = nn.functional.cross_entropy(module(normalised(render_batch(clips))), torch.tensor(labels))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
