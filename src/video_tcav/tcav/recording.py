@@ -1,6 +1,7 @@
 """All passes of a plan, and the comparisons that they make possible."""
 
 from video_tcav.core.errors import InputError
+from video_tcav.core.memory import freed_memory_kept
 from video_tcav.core.progress import progress_bar
 from video_tcav.models.targets import Target
 from video_tcav.tcav.backends import Ahead, Part
@@ -29,7 +30,7 @@ def record_plan(
     if ahead is not None:
         shown: list[Part] = [] if scalar is None else [(plan.class_sources, ("none",), scalar)]
         ahead.fill(recorder, [*shown, ([*concept_sources.values(), *random], versions, None)])
-    with progress_bar("model passes (videos)", total, visible=progress) as advance:
+    with progress_bar("model passes (videos)", total, visible=progress) as advance, freed_memory_kept():
         if scalar is not None:
             recorder.record_class(plan.class_sources, scalar, advance)
         recorder.record_concepts(list(concept_sources.values()), versions, advance)

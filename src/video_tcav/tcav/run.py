@@ -276,7 +276,9 @@ def _opened(
     store: ActivationStore | str | Path | None, helpers: Backend | None, folder: str
 ) -> AbstractContextManager[ActivationStore | None]:
     """The store of a run; where there are workers and none is given, one that goes with the run."""
-    return opened(Path(folder) / "store" if store is None and helpers is not None else store)
+    if store is None and helpers is not None:
+        return opened(Path(folder) / "store", durable=False)
+    return opened(store)
 
 
 def _statistics(

@@ -19,8 +19,9 @@ def faults(times):
 
 outside = faults(10)
 with freed_memory_kept():
-    faults(1)
-    inside = faults(10)
+    with freed_memory_kept():
+        faults(1)
+    inside = faults(10)  # a block that ends inside another ends nothing
 try:
     with freed_memory_kept():
         raise ValueError

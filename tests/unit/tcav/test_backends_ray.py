@@ -126,7 +126,7 @@ def test_an_actor_can_be_left_in_the_middle_and_asked_again(monkeypatch):
 
     from video_tcav.tcav.backends.outbox import Message
 
-    messages = [Message(rows=bytes([number]), about=str(number)) for number in range(5)]
+    messages = [Message(rows=memoryview(bytes([number])), about=str(number)) for number in range(5)]
     monkeypatch.setattr(actor, "_record", record)
     left = actor({"task": [messages]})
     assert next(left).column("about").to_pylist() == ["0"]

@@ -64,12 +64,13 @@ class Block:
     parts: Mapping[str, Part]
 
 
-def write_block(folder: Path, layers: Mapping[str, Tensor]) -> Block:
-    """Write a block: complete and synced before it gets its name.
+def write_block(folder: Path, layers: Mapping[str, Tensor], *, durable: bool = True) -> Block:
+    """Write a block: complete before it gets its name.
 
     Args:
         folder: of the store.
         layers: one row a clip; float32 or float64, on the CPU, contiguous.
+        durable: whether it is on the disk by then, and not in the system's memory only.
 
     Raises:
         OutputError: if the disk is full or the folder cannot be written to; nothing is left behind.
@@ -80,11 +81,13 @@ def write_block(folder: Path, layers: Mapping[str, Tensor]) -> Block:
         unfinished.parent.mkdir(exist_ok=True)
         save_file(dict(layers), unfinished, metadata={"content": "video-tcav activations"})
         with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
             header, start = _read_header(file)
         size = unfinished.stat().st_size
         unfinished.replace(path)
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
     except (OSError, SafetensorError) as error:
         raise cannot_write(folder, getattr(error, "strerror", None) or error) from error
     finally:

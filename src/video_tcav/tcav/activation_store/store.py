@@ -59,12 +59,14 @@ class ActivationStore:
     Attributes:
         folder: of the store.
         read_only: whether nothing is added.
+        durable: whether what is added survives the machine's loss of power, and not only the end of the process.
         warnings: one line for each block that was found damaged and given up.
     """
 
-    def __init__(self, folder: Path, database: Database, lock: FolderLock, *, read_only: bool) -> None:
+    def __init__(self, folder: Path, database: Database, lock: FolderLock, *, read_only: bool, durable: bool) -> None:
         self.folder = folder
         self.read_only = read_only
+        self.durable = durable
         self.warnings: list[str] = []
         self._database = database
         self._lock = lock
@@ -73,13 +75,16 @@ class ActivationStore:
         self._given_up: set[int] = set()
 
     @classmethod
-    def open(cls, folder: str | Path, *, create: bool = True, read_only: bool | None = None) -> Self:
+    def open(
+        cls, folder: str | Path, *, create: bool = True, read_only: bool | None = None, durable: bool = True
+    ) -> Self:
         """Open the store in a folder.
 
         Args:
             folder: of the store; a new or empty folder becomes one.
             create: whether one is made where there is none.
             read_only: whether to add nothing; if not given, where the folder may not be written to.
+            durable: whether to wait for the disk with each batch; not needed for a store that goes with its run.
 
         Raises:
             StoreError: if the folder is something else, the store is of a newer version, or there is none.
@@ -102,7 +107,7 @@ class ActivationStore:
             alone = not read_only and lock.alone()
             if not alone:
                 lock.share()
-            store = cls(folder, open_database(folder, read_only=read_only), lock, read_only=read_only)
+            store = cls(folder, open_database(folder, read_only=read_only), lock, read_only=read_only, durable=durable)
         except BaseException:
             lock.close()
             raise
@@ -191,7 +196,7 @@ class ActivationStore:
         if self.read_only or not new:
             self._note_sources(sources or {})
             return {}
-        block = write_block(self.folder, {layer: layers[layer] for layer in new})
+        block = write_block(self.folder, {layer: layers[layer] for layer in new}, durable=self.durable)
         path = named_block(self.folder, block.name)
         try:
             with self._database.transaction() as connection:

@@ -3,14 +3,18 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
-from safetensors.torch import load, save
+import numpy as np
+import torch
 from torch import Tensor
 
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.tcav.activation_store import ActivationStore, StoredClip
+from video_tcav.tcav.activation_store.blocks import DTYPES
 from video_tcav.tcav.activation_store.contents import file_signature
 from video_tcav.tcav.activation_store.rows import About
 from video_tcav.tcav.store import FileRow
@@ -18,9 +22,14 @@ from video_tcav.tcav.store import FileRow
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A batch: its rows as safetensors, and what `ActivationStore.add` needs beside them as JSON."""
+    """A batch.
 
-    rows: bytes
+    Attributes:
+        rows: of one layer after the other; memory that is read and not copied on its way.
+        about: what `ActivationStore.add` needs beside them, as JSON.
+    """
+
+    rows: memoryview
     about: str
 
     def deliver(self, store: ActivationStore) -> None:
@@ -33,10 +42,20 @@ class Message:
         store.add(
             About(**about["about"]),
             [bytes.fromhex(key) for key in about["keys"]],
-            load(self.rows),
+            self._layers(about["layers"]),
             targets=about["targets"],
             sources={bytes.fromhex(key): (clips, still) for key, (clips, still) in about["sources"].items()},
         )
+
+    def _layers(self, layout: Sequence[tuple[str, str, tuple[int, int]]]) -> dict[str, Tensor]:
+        layers, start = {}, 0
+        for name, dtype, shape in layout:
+            count = prod(shape)
+            with catch_warnings(action="ignore", category=UserWarning):  # nobody writes to what cannot be written to
+                values = torch.frombuffer(self.rows, dtype=DTYPES[dtype], count=count, offset=start)
+            layers[name] = values.view(shape)
+            start += values.nbytes
+        return layers
 
 
 class Outbox:
@@ -67,8 +86,16 @@ class Outbox:
     ) -> dict[str, list[FileRow]]:
         """Send a batch."""
         known = {key.hex(): value for key, value in (sources or {}).items()}
-        text = {"about": asdict(about), "keys": [key.hex() for key in keys], "targets": targets, "sources": known}
-        self._send(Message(rows=save(dict(layers)), about=json.dumps(text)))
+        layout = [(name, str(rows.dtype).removeprefix("torch."), tuple(rows.shape)) for name, rows in layers.items()]
+        text = {
+            "about": asdict(about),
+            "keys": [key.hex() for key in keys],
+            "targets": targets,
+            "sources": known,
+            "layers": layout,
+        }
+        together = np.concatenate([rows.numpy().view(np.uint8).ravel() for rows in layers.values()])
+        self._send(Message(rows=together.data, about=json.dumps(text)))
         return {}
 
     def sources(self, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:

@@ -33,7 +33,7 @@ class Processes:
             max_workers=min(self.workers, len(chunks)),
             mp_context=context,
             initializer=_start,
-            initargs=(store.folder, work, stop),
+            initargs=(store.folder, store.durable, work, stop),
         )
         try:
             sizes = {pool.submit(_record, chunk): len(chunk.sources) for chunk in chunks}
@@ -55,23 +55,23 @@ class _Stopped(Exception):
     """The run wants no more."""
 
 
-_started: tuple[Path, Work, Event] | None = None
+_started: tuple[Path, bool, Work, Event] | None = None
 _worker: Worker | None = None
 
 
-def _start(folder: Path, work: Work, stop: Event) -> None:
+def _start(folder: Path, durable: bool, work: Work, stop: Event) -> None:
     global _started
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _started = folder, work, stop
+    _started = folder, durable, work, stop
 
 
 def _record(chunk: Chunk) -> dict[str, str]:
     global _worker
     assert _started is not None
-    folder, work, stop = _started
+    folder, durable, work, stop = _started
     if _worker is None:
-        _worker = Worker(work, ActivationStore.open(folder))
+        _worker = Worker(work, ActivationStore.open(folder, durable=durable))
 
     def note(_steps: float) -> None:
         if stop.is_set():

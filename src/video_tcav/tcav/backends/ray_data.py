@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from queue import Empty, Full, Queue
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from video_tcav.core.errors import MissingExtraError, VideoTcavError, WorkerError
@@ -94,7 +95,7 @@ class RayData:
                 num_gpus=1 if gpu else None,
             )
             for table in messages.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
-                yield from (row for part in table.to_batches(max_chunksize=1) for row in part.to_pylist())
+                yield from (_row(part) for part in table.to_batches(max_chunksize=1))
         finally:
             context.enable_progress_bars = shown
 
@@ -139,9 +140,9 @@ class Actor:
         """Pass a chunk; the rows of each batch are handed out while the next one is passed."""
         task: _Task = batch["task"][0]
         sending = _Sending()
-        passing = self._thread.submit(self._record, task, sending)
+        passing = self._thread.submit(self._pass, task, sending)
         try:
-            while (message := sending.next(passing)) is not None:
+            while (message := sending.next()) is not None:
                 yield _table(rows=message.rows, about=message.about)
             try:
                 yield _table(done=len(task.chunk.sources), unread=json.dumps(passing.result()))
@@ -149,6 +150,12 @@ class Actor:
                 yield _table(error=str(error))
         finally:
             sending.drop()
+
+    def _pass(self, task: _Task, sending: "_Sending") -> dict[str, str]:
+        try:
+            return self._record(task, sending)
+        finally:
+            sending.send(None)
 
     def _record(self, task: _Task, sending: "_Sending") -> dict[str, str]:
         self._sending = sending
@@ -175,10 +182,11 @@ class _Sending:
     """
 
     def __init__(self) -> None:
-        self._queue: Queue[Message] = Queue(maxsize=1)
+        self._queue: Queue[Message | None] = Queue(maxsize=1)
         self._dropped = Event()
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message | None) -> None:
+        """Wait until a batch is taken; `None` after the last."""
         while not self._dropped.is_set():
             with suppress(Full):
                 return self._queue.put(message, timeout=_POLL_S)
@@ -192,17 +200,27 @@ class _Sending:
     def drop(self) -> None:
         self._dropped.set()
 
-    def next(self, passing: "Future[dict[str, str]]") -> Message | None:
-        """The next batch; `None` when the passes have ended and all was taken."""
-        while not (passing.done() and self._queue.empty()):
+    def next(self) -> Message | None:
+        """The next batch; `None` when the passes have ended."""
+        while True:  # a wait without an end could not be interrupted
             with suppress(Empty):
                 return self._queue.get(timeout=_POLL_S)
-        return None
 
 
-def _table(*, rows: bytes = b"", about: str = "", done: int = 0, unread: str = "{}", error: str = "") -> pa.Table:
-    values = {"rows": [rows], "about": [about], "done": [done], "unread": [unread], "error": [error]}
+def _table(
+    *, rows: memoryview | bytes = b"", about: str = "", done: int = 0, unread: str = "{}", error: str = ""
+) -> pa.Table:
+    """One row; `rows` is not copied."""
+    ends = pa.py_buffer(np.array([0, len(rows)], dtype=np.int64))
+    column = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(rows)])
+    values = {"rows": column, "about": [about], "done": [done], "unread": [unread], "error": [error]}
     return pa.table(values, schema=_FIELDS)
+
+
+def _row(one: pa.RecordBatch) -> dict[str, Any]:
+    """The row of a batch of one; `rows` stays where Ray has put it."""
+    found = {name: one.column(name)[0] for name in _FIELDS.names}
+    return {name: memoryview(value.as_buffer()) if name == "rows" else value.as_py() for name, value in found.items()}
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """One worker: its own copy of the model, and the passes of one chunk after another."""
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 
 from video_tcav.core.errors import MediaError, WorkerError
+from video_tcav.core.memory import freed_memory_kept
 from video_tcav.core.progress import Advance
 from video_tcav.media import VideoSource
 from video_tcav.models import load_model
@@ -29,6 +31,8 @@ class Worker:
 
     def __init__(self, work: Work, keeper: Keeper) -> None:
         torch.set_num_threads(work.torch_threads)
+        self._memory = ExitStack()
+        self._memory.enter_context(freed_memory_kept())  # from one chunk to the next: for as long as this process lives
         self._keeper = keeper
         self._digests: dict[str, str] = {}
         model = load_model(**work.recipe, device=work.device)
