@@ -34,14 +34,14 @@ def main() -> None:
     options = parser.parse_args()
     rule = rule_of(options.rule)
     torch.manual_seed(0)
-    untrained = r3d_18(num_classes=len(rule.labels))
+    network = r3d_18(num_classes=len(rule.labels))
     for steps in (0, options.steps):
-        module = trained(untrained, rule, steps)
+        module = trained_further(network, rule, steps)
         model = vt.load_model(module, frames=16, size=64, classes=list(rule.labels), device="cpu")
         compare(model, rule, options.clips, steps)
 
 
-def trained(module: nn.Module, rule: object, steps: int) -> nn.Module:
+def trained_further(module: nn.Module, rule: object, steps: int) -> nn.Module:
     module.train()
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3, weight_decay=0.02)
     for step in range(steps):

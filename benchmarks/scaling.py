@@ -2,7 +2,7 @@
 
     python benchmarks/scaling.py --clips 100 1000
     python benchmarks/scaling.py --clips 100 1000 --ways local store processes ray
-    python benchmarks/scaling.py --clips 100 1000 --ways local ray --model torchvision:r3d_18 --size 64 --threads 2 --workers 1
+    python benchmarks/scaling.py --clips 100 1000 --ways local ray --model torchvision:r3d_18 --layers 3 --threads 2 --workers 1
 
 The first counts core-seconds (processor time, which other work on the machine changes little) of decoding, passes, store,
 inner products and statistics, and fits the cost model to them. The second takes the wall time of whole passes: the slope
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--model", default="rendered:r2plus1d-motion")
     parser.add_argument("--size", type=int, help="of the clips in pixels, if not the model's own")
     parser.add_argument("--space", default="flatten")
+    parser.add_argument("--layers", type=int, default=0, help="so many of the last default layers; all if 0")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch, in each process")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--ways", nargs="+", choices=list(WAYS))
@@ -52,7 +53,8 @@ def main() -> None:
         folder = options.folder or Path(name)
         sets = {count: clips(folder / str(count), count) for count in options.clips}
         if options.ways:
-            compare(model, sets, options.ways, space=options.space, workers=options.workers)
+            layers = model.default_layers[-options.layers :]
+            compare(model, sets, options.ways, options.workers, space=options.space, layers=layers)
         else:
             fit([measure(model, root, options.space) for root in sets.values()])
 
@@ -67,7 +69,7 @@ def clips(root: Path, count: int) -> Path:
     return root
 
 
-def compare(model: vt.VideoModel, sets: dict[int, Path], ways: list[str], *, space: str, workers: int) -> None:
+def compare(model: vt.VideoModel, sets: dict[int, Path], ways: list[str], workers: int, **settings: object) -> None:
     wall: dict[tuple[str, int], float] = {}
     for count, root in sets.items():
         for way in ways:
@@ -75,7 +77,7 @@ def compare(model: vt.VideoModel, sets: dict[int, Path], ways: list[str], *, spa
                 store = {"store": name} if way == "store" else {}  # workers have one of their own
                 before = sum(os.times()[:4])
                 more = {"workers": workers} if way in WITH_WORKERS else {}
-                result = run(model, root, space=space, layers=model.default_layers[-3:], **WAYS[way], **store, **more)
+                result = run(model, root, **settings, **WAYS[way], **store, **more)
             wall[way, count] = result.seconds["passes"]
             cores = sum(os.times()[:4]) - before  # with processes that have ended; Ray's are not counted
             print(f"{way:10} {count:6} clips: {wall[way, count]:7.1f} s of passes, {cores:.1f} core-s in all, ", end="")

@@ -10,7 +10,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt(3)
 _NEVER_TRIM, _TRIM_ABOVE = -1, 64 * 2**20
 _NO_MMAP, _USUAL_MMAPS = 0, 65536
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _inside = 0
 
 

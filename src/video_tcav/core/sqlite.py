@@ -33,6 +33,7 @@ class Format:
         error: for a file that cannot be used.
         if_missing: what to do where there is none.
         if_newer: what to do about a newer version.
+        if_older: what to do about an older version, once there is one.
         if_damaged: what to do about a file that is none.
         cannot_write: the error for a full disk, from folder and reason.
         cannot_make: the error for a folder that takes no new file, likewise.
@@ -52,6 +53,7 @@ class Format:
     if_damaged: str
     cannot_write: Callable[[Path, object], OutputError]
     cannot_make: Callable[[Path, object], OutputError]
+    if_older: str = ""
 
     def missing(self, folder: Path) -> VideoTcavError:
         """The error for a folder without the file."""
@@ -174,12 +176,17 @@ def _connect(form: Format, path: Path, *, read_only: bool = False) -> sqlite3.Co
 def _check_version(form: Format, folder: Path, connection: sqlite3.Connection) -> None:
     rows = connection.execute("SELECT value FROM meta WHERE key = ?", [form.version_key]).fetchall()
     text = str(rows[0]["value"]) if rows else "none"
-    if text.isascii() and text.isdecimal() and int(text) > form.version:
+    number = int(text) if text.isascii() and text.isdecimal() else 0
+    if number > form.version:
         raise form.error(
             f"`{form.argument}` must be of version {form.version} at most. Got {folder} of version {text[:20]}. "
             f"{form.if_newer}"
         )
-    if text != str(form.version):
+    if 0 < number < form.version:
+        raise form.error(
+            f"`{form.argument}` must be of version {form.version}. Got {folder} of version {number}. {form.if_older}"
+        )
+    if number != form.version:
         raise form.error(f"`{folder / form.file_name}` must be {form.what}. Got version {text[:20]!r}. Check the path.")
 
 

@@ -24,7 +24,7 @@ BATCH_BYTES = 512 * 2**20
 LARGEST_BATCH = 8
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)  # tensors do not compare
 class LayerTrace:
     """What one forward of one clip showed.
 
@@ -32,12 +32,14 @@ class LayerTrace:
         layers: the requested layers, in the order in which they ran.
         shapes: each one's output shape for one clip; the first axis is 1 unless the layer folds frames into it.
         clip_bytes: memory that a graph over the whole network holds for one clip, roughly.
-        logits: of that clip.
+        inputs: that clip.
+        logits: of it.
     """
 
     layers: tuple[str, ...]
     shapes: dict[str, tuple[int, ...]]
     clip_bytes: int
+    inputs: Float[Tensor, "one ..."]
     logits: Float[Tensor, "one class"]
 
     @property
@@ -165,7 +167,13 @@ def trace_layers(model: VideoModel, layers: Sequence[str], inputs: Float[Tensor,
             raise LayerNotFoundError(
                 f"`layer` must take part in the forward. Got {name}, which does not run. Choose another."
             )
-    return LayerTrace(layers=tuple(shapes), shapes=shapes, clip_bytes=max(clip_bytes, inputs.nbytes), logits=logits)
+    return LayerTrace(
+        layers=tuple(shapes),
+        shapes=shapes,
+        clip_bytes=max(clip_bytes, inputs.nbytes),
+        inputs=inputs,
+        logits=logits,
+    )
 
 
 def record_activations(

@@ -121,9 +121,8 @@ class Design:
             labels = np.broadcast_to(self.labels, (size, len(self.labels))).copy()
             for part, keys in drawn:
                 count = int(part.labels.sum())
-                smallest = keys.argpartition(count - 1, axis=1)[
-                    :, :count
-                ]  # in no order, which is several times as fast
+                # the smallest keys get the concept label; putting them in order, too, would take three times as long
+                smallest = keys.argpartition(count - 1, axis=1)[:, :count]
                 taken = np.zeros(keys.shape, dtype=bool)
                 np.put_along_axis(taken, smallest, True, axis=1)
                 labels[:, part.inside] = taken[:, part.member_of]
@@ -136,9 +135,7 @@ class Design:
             labels = np.broadcast_to(self.labels, (size, len(self.labels))).copy()
             moved = np.broadcast_to(folds, labels.shape).copy()
             for part, keys in drawn:
-                slots = np.argsort(
-                    ~part.labels, kind="stable"
-                )  # concept slots first: the smallest keys get the concept label
+                slots = np.argsort(~part.labels, kind="stable")  # those of the concept first
                 order = keys.argsort(1)
                 taken = np.empty_like(order)
                 np.put_along_axis(taken, order, np.broadcast_to(slots, order.shape), axis=1)

@@ -11,9 +11,9 @@ from video_tcav.tcav.cavs import CavKind, fit_cavs, label_contrast
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.kernel import Kernel
 
-Key = TypeVar("Key")
 GATE_PERMUTATIONS = 999
 GATE_LEVEL = 0.05
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +66,23 @@ def cross_validated_accuracies(
 
     A clip exactly on the threshold counts half, and so do the clips of a fold whose training part lacks one kind.
     """
-    credit = {key: np.full(labels.shape, 0.5) for key in kernels}
+    counts = {True: labels.sum(1), False: (~labels).sum(1)}
+    right = {key: {concept: count / 2 for concept, count in counts.items()} for key in kernels}
     for fold in np.unique(folds):
         held_out = folds == fold
         both = (labels & ~held_out).any(1) & (~labels & ~held_out).any(1)
         draws = np.flatnonzero(both & held_out.any(1))
         if not draws.size:
             continue
-        training = (~held_out[draws]).astype(float)
-        contrast = label_contrast(labels[draws], training)
+        training, mine = (~held_out[draws]).astype(float), labels[draws]
+        tested = {True: held_out[draws] & mine, False: held_out[draws] & ~mine}
+        contrast = label_contrast(mine, training)
         for key, kernel in kernels.items():
-            alphas = contrast if kind == "mean" else fit_cavs(kind, kernel, labels[draws], training)
+            alphas = contrast if kind == "mean" else fit_cavs(kind, kernel, mine, training)
             projections = alphas @ kernel
             threshold = np.einsum("dr,dr->d", projections, np.abs(contrast)) / 2  # half-way between both means
             side = np.sign(projections - threshold[:, None])
-            found = (1 + np.where(labels[draws], side, -side)) / 2
-            credit[key][draws] = np.where(held_out[draws], found, credit[key][draws])
-    weights = np.abs(label_contrast(labels)) / 2
-    return {key: np.einsum("dr,dr->d", found, weights) for key, found in credit.items()}
+            for concept, rows in tested.items():
+                gained = np.einsum("dr,dr->d", side, rows) / 2  # sums of halves are exact
+                right[key][concept][draws] += gained if concept else -gained
+    return {key: (found[True] / counts[True] + found[False] / counts[False]) / 2 for key, found in right.items()}

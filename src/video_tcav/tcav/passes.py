@@ -197,13 +197,15 @@ class Recorder:
         return found.shapes
 
     def look(self, sources: Sequence[VideoSource]) -> int | None:
-        """How many clips are passed at once, as the first source that can be used shows; `None` if there is none."""
+        """How many clips are passed at once, and how, as the first source that can be used shows; `None` if there is none."""
         for source in sources:
             try:
                 clips = read_clips(source, self.model.clip_spec, windows=self.windows)
             except MediaError:
                 continue  # the passes list it
-            return self._batch_size(self.model.prepare(clips[0]))
+            prepared = self.model.prepare(clips[0])
+            self.passing(prepared)
+            return self._batch_size(prepared)
         return None
 
     def trace(self, inputs: Tensor) -> LayerTrace:
@@ -216,18 +218,19 @@ class Recorder:
     def passing(self, prepared: Tensor) -> Passing:
         """How clips like this one are passed; the first call decides it."""
         if self._passing is None:
-            inputs = prepared[None].to(self.model.device)
-            ways = self._decide_ways(inputs)
+            ways = self._decide_ways(self.trace(prepared[None].to(self.model.device)))
             self._passing = Passing(self.model, self.layers, ways, precision=self.precision, compiled=self.compiled)
         return self._passing
 
-    def _decide_ways(self, inputs: Tensor) -> Ways:
+    def _decide_ways(self, trace: LayerTrace) -> Ways:
         """Decided once for all runs that share a store: which clip is passed first must not matter."""
-        plain = self.trace(inputs).logits
+
+        def decide() -> Ways:
+            return ways_of(self.model, trace.inputs, trace.logits)
+
         if self.recall is None:
-            return ways_of(self.model, inputs, plain)
-        found = self.recall.fact("ways", list(inputs.shape), make=lambda: asdict(ways_of(self.model, inputs, plain)))
-        return Ways(**found)
+            return decide()
+        return Ways(**self.recall.fact("ways", list(trace.inputs.shape), make=lambda: asdict(decide())))
 
     def _needed_axes(self, layer: str) -> LayerAxes | None:
         assert self._trace is not None

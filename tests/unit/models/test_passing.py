@@ -13,6 +13,8 @@ from video_tcav.models.compiled import parts_between
 from video_tcav.models.passing import Passing, Ways, ways_of
 from video_tcav.models.precision import Precision, agrees_in_bfloat16, choose_precision, fast_bfloat16
 from video_tcav.models.record import record_activations, record_gradients
+from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.store import SpillSpace
 
 
 class Net(nn.Module):
@@ -133,3 +135,12 @@ def test_a_model_that_is_no_convolution_takes_no_faster_way():
     flat = Flat()
     del flat.stem, flat.stages
     assert ways_of(vt.load_model(flat, device="cpu"), torch.randn(1, 3, 4, 8, 8)) == Ways()
+
+
+def test_the_ways_do_not_depend_on_which_clip_was_traced_before(tmp_path):
+    model = vt.load_model(Net(), device="cpu")
+    first, second = torch.randn(2, 3, 4, 8, 8)
+    recorder = Recorder(model=model, layers=("stages.0",), space="flatten", storage=SpillSpace(10**9, tmp_path))
+    recorder.trace(first[None])
+    assert recorder.passing(second)._ways == ways_of(model, second[None])
+    assert ways_of(model, second[None]).channels_last

@@ -20,7 +20,10 @@ import video_tcav as vt
 from tests.conftest import ROOT
 from tests.unit.tcav.store_runs import load, run
 from video_tcav.core.errors import OutputError, StoreError, VideoTcavError
+from video_tcav.tcav.activation_store import blocks
 from video_tcav.tcav.activation_store.rows import About
+from video_tcav.tcav.backends.processes import Processes
+from video_tcav.tcav.run import _opened
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 ABOUT = About(model="m", model_digest="d", space="flatten", role="activation")
@@ -250,7 +253,8 @@ def tamper(folder: Path, sql: str, *parameters) -> None:
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("2", "`store` must be of version 1 at most. Got .* of version 2. Update video-tcav"),
+        ("3", "`store` must be of version 2 at most. Got .* of version 3. Update video-tcav"),
+        ("1", "`store` must be of version 2. Got .* of version 1. Delete the folder, or give another"),
         ("0", "must be the index of an activation store. Got version '0'"),
         ("one", "must be the index of an activation store. Got version 'one'"),
     ],
@@ -314,3 +318,19 @@ def test_rows_that_were_tampered_with_lead_nowhere(model, shapes_clips, full, tm
     found = run(model, shapes_clips, tmp_path / "store", **SMALL)
     assert found.to_frame().equals(full[1])
     assert sum("computed again" in warning for warning in found.warnings) == 1
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_batch_waits_for_the_disk_only_where_it_must(tmp_path, monkeypatch, durable):
+    synced = []
+    monkeypatch.setattr(blocks.os, "fsync", lambda handle: synced.append(handle))
+    monkeypatch.setattr(blocks, "sync", synced.append)
+    blocks.write_block(tmp_path, {"a": torch.zeros(1, 2)}, durable=durable)
+    assert bool(synced) == durable
+
+
+def test_only_the_store_of_one_run_does_not_wait_for_the_disk(tmp_path):
+    with _opened(None, Processes(workers=2), str(tmp_path)) as own, _opened(tmp_path / "kept", None, "") as kept:
+        assert own is not None
+        assert kept is not None
+        assert (own.durable, kept.durable) == (False, True)

@@ -3,14 +3,19 @@
 import threading
 import time
 import warnings
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 import torch
 
 from tests.unit.tcav.store_runs import load, run
 from video_tcav.core.errors import WorkerError
+from video_tcav.tcav.activation_store.rows import About
 from video_tcav.tcav.activation_store.store import ActivationStore
-from video_tcav.tcav.backends.ray_data import Actor, RayData, room
+from video_tcav.tcav.backends.outbox import Message, Outbox
+from video_tcav.tcav.backends.ray_data import Actor, RayData, _row, _table, room
+from video_tcav.tcav.store import read_rows
 
 pytest.importorskip("ray")
 
@@ -124,8 +129,6 @@ def test_an_actor_can_be_left_in_the_middle_and_asked_again(monkeypatch):
             sending.check(1)
         return {}
 
-    from video_tcav.tcav.backends.outbox import Message
-
     messages = [Message(rows=memoryview(bytes([number])), about=str(number)) for number in range(5)]
     monkeypatch.setattr(actor, "_record", record)
     left = actor({"task": [messages]})
@@ -137,3 +140,48 @@ def test_an_actor_can_be_left_in_the_middle_and_asked_again(monkeypatch):
 
     found = [table.column("about").to_pylist()[0] for table in actor({"task": [Task(messages)]})]
     assert found == ["0", "1", "2", "3", "4", ""]
+
+
+def test_rows_travel_in_tables_as_they_were_sent(tmp_path):
+    """Several messages in one table, as Ray Data hands them out: each is read where it lies."""
+    sent: list[Message] = []
+    outbox = Outbox({}, sent.append)
+    about = About(model="m", model_digest="d", space="flatten", role="gradient")
+    layers = [
+        {"a": torch.randn(2, 3, generator=torch.manual_seed(number)), "b": torch.randn(2, 5, dtype=torch.float64)}
+        for number in range(3)
+    ]
+    for number, rows in enumerate(layers):
+        keys = [bytes([number, row]) for row in range(2)]
+        outbox.add(about, keys, rows, targets=[0.5, -0.5], sources={bytes([9, number]): (2, False)})
+    table = pa.concat_tables([_table(rows=one.rows, about=one.about) for one in sent]).combine_chunks()
+    with ActivationStore.open(tmp_path / "store", durable=False) as store:
+        for part in table.to_batches(max_chunksize=1):
+            row = _row(part)
+            Message(rows=row["rows"], about=row["about"]).deliver(store)
+        for number, rows in enumerate(layers):
+            for index in range(2):
+                found = store.find([bytes([number, index])], ["a", "b"])[bytes([number, index])]
+                assert found.target == (0.5, -0.5)[index]
+                for name, values in rows.items():
+                    assert torch.equal(read_rows([found.rows[name]])[0], values[index])
+
+
+@pytest.mark.parametrize("error", [WorkerError("`x` must be y. Got z."), ZeroDivisionError()])
+def test_an_error_in_the_passes_ends_the_chunk(monkeypatch, error):
+    actor = Actor()
+
+    def record(task, sending):
+        sending.send(Message(rows=memoryview(b"1"), about="first"))
+        raise error
+
+    monkeypatch.setattr(actor, "_record", record)
+    task = SimpleNamespace(chunk=SimpleNamespace(sources=()))
+    handed = actor({"task": [task]})
+    assert next(handed).column("about").to_pylist() == ["first"]
+    if isinstance(error, WorkerError):
+        assert next(handed).column("error").to_pylist() == [str(error)]
+        assert list(handed) == []
+    else:
+        with pytest.raises(ZeroDivisionError):
+            next(handed)

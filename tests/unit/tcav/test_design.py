@@ -146,7 +146,7 @@ def test_too_few_random_clips_are_refused():
         check_design(design("cccr", "abcd"), "racket", "random clips", min_clips=3, min_groups=3)
 
 
-@pytest.mark.parametrize("groups", ["abcdefghij", "aabbccddee", "aaabcdefgg"])
+@pytest.mark.parametrize("groups", ["abcdefghij", "aabbccddee", "aaabcdddgg", "aaaaaaabcd"])
 def test_labels_alone_are_those_that_come_with_folds(groups):
     one = design("cccccrrrrr", groups, "abcdefghij")
     with_folds = np.concatenate([chunk.labels for chunk in one.relabelled_experiments(300, 4)])

@@ -72,6 +72,13 @@ def test_a_clip_on_the_threshold_counts_half():
     assert fit_cavs("mean", activations @ activations.T, labels[None]).sum() == pytest.approx(0)
 
 
+@pytest.mark.parametrize("counts", [(20, 60), (15, 25), (10, 30), (60, 240)])
+def test_no_mistake_is_an_accuracy_of_exactly_one(counts):
+    labels = np.repeat([True, False], counts)
+    activations = np.random.default_rng(0).normal(size=(len(labels), 5)) + 100 * labels[:, None]
+    assert accuracy_of(kernel_of(activations), labels, np.arange(len(labels)) % 5) == 1.0
+
+
 @pytest.mark.parametrize("kind", ["mean", "ridge"])
 def test_layers_that_share_their_relabellings_get_what_each_gets_alone(kind):
     generator = np.random.default_rng(2)

@@ -49,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A file that is on disk for good.
+    """A file that is complete.
 
     Attributes:
         name: of the file.

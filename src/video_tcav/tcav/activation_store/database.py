@@ -7,7 +7,7 @@ from video_tcav.core.sqlite import Database, Format
 
 FILE_NAME = "store.sqlite"
 BLOCKS = "blocks"
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -95,4 +95,5 @@ _FORMAT = Format(
     if_damaged="Delete the folder, or give another; what it held will be computed again.",
     cannot_write=cannot_write,
     cannot_make=cannot_write,
+    if_older="Delete the folder, or give another; what it held will be computed again.",
 )

@@ -178,7 +178,7 @@ class Recall:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Inside, batches are written while the next one is passed; at the end all are on disk.
+        """Inside, batches are written while the next one is passed; at the end all are written.
 
         Raises:
             OutputError: if the disk is full.

@@ -59,7 +59,7 @@ class ActivationStore:
     Attributes:
         folder: of the store.
         read_only: whether nothing is added.
-        durable: whether what is added survives the machine's loss of power, and not only the end of the process.
+        durable: whether a block is on the disk before the index names it, and not in the system's memory only.
         warnings: one line for each block that was found damaged and given up.
     """
 
@@ -117,7 +117,7 @@ class ActivationStore:
         return store
 
     def close(self) -> None:
-        """Close the store; what was added is on disk already."""
+        """Close the store; what was added is written already."""
         try:
             self._contents.write()
         finally:
