@@ -277,7 +277,7 @@ def _opened(
 ) -> AbstractContextManager[ActivationStore | None]:
     """The store of a run; where there are workers and none is given, one that goes with the run."""
     if store is None and helpers is not None:
-        return opened(Path(folder) / "store", durable=False)
+        return ActivationStore.open(Path(folder) / "store", durable=False)
     return opened(store)
 
 

@@ -16,10 +16,13 @@ from video_tcav.media import find_videos, source_digest
 from video_tcav.models.targets import parse_target
 from video_tcav.tcav.activation_store import ActivationStore, recall_for
 from video_tcav.tcav.backends import Chunk, Work, backend_for
+from video_tcav.tcav.backends.ahead import _work
 from video_tcav.tcav.backends.backend import cut
 from video_tcav.tcav.backends.outbox import Message, Outbox
 from video_tcav.tcav.backends.processes import Processes
 from video_tcav.tcav.backends.worker import Worker
+from video_tcav.tcav.passes import Recorder
+from video_tcav.tcav.store import SpillSpace
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(180, func_only=True)]
 
@@ -222,3 +225,13 @@ def test_the_recipe_loads_the_same_model(model):
     assert again.weights_digest == model.weights_digest
     assert (again.clip_spec, again.classes, again.name) == (model.clip_spec, model.classes, model.name)
     assert isinstance(again.module, nn.Module)
+
+
+def test_the_run_decides_how_clips_are_passed_before_it_hands_out_work(model, shapes_clips, tmp_path):
+    with ActivationStore.open(tmp_path / "store") as store:
+        recall = recall_for(store, model, LAYERS, "flatten", 1, {})
+        storage = SpillSpace(10**9, tmp_path)
+        recorder = Recorder(model=model, layers=LAYERS, space="flatten", storage=storage, recall=recall)
+        batch = recorder.look(find_videos(shapes_clips / "right"))
+        assert batch is not None
+        assert len(_work(recorder, batch).facts) == 1

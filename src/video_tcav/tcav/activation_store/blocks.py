@@ -23,6 +23,7 @@ from video_tcav.core.files import sync
 from video_tcav.tcav.activation_store.database import BLOCKS, cannot_write
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 _NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
 _UNFINISHED = re.compile(r"\.new-[0-9a-f]{32}\.tmp")
@@ -98,7 +99,7 @@ def write_block(folder: Path, layers: Mapping[str, Tensor], *, durable: bool = T
         layer: Part(
             offset=start + places[layer]["data_offsets"][0],
             width=values.shape[1],
-            dtype=str(values.dtype).removeprefix("torch."),
+            dtype=DTYPE_NAMES[values.dtype],
             digest=_digest(values.numpy().data.cast("B")),
         )
         for layer, values in layers.items()

@@ -8,6 +8,7 @@ from video_tcav.core.sqlite import Database, Format
 FILE_NAME = "store.sqlite"
 BLOCKS = "blocks"
 VERSION = 2
+_MAKE_ANEW = "Delete the folder, or give another; what it held will be computed again."
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -92,8 +93,8 @@ _FORMAT = Format(
     error=StoreError,
     if_missing="Check the path.",
     if_newer="Update video-tcav, or give another folder.",
-    if_damaged="Delete the folder, or give another; what it held will be computed again.",
+    if_damaged=_MAKE_ANEW,
     cannot_write=cannot_write,
     cannot_make=cannot_write,
-    if_older="Delete the folder, or give another; what it held will be computed again.",
+    if_older=_MAKE_ANEW,
 )

@@ -211,12 +211,12 @@ class Recall:
 
 
 @contextmanager
-def opened(store: ActivationStore | str | Path | None, *, durable: bool = True) -> Iterator[ActivationStore | None]:
+def opened(store: ActivationStore | str | Path | None) -> Iterator[ActivationStore | None]:
     """The store itself; one that is named by its folder is closed in the end."""
     if store is None or isinstance(store, ActivationStore):
         yield store
         return
-    with ActivationStore.open(store, durable=durable) as found:
+    with ActivationStore.open(store) as found:
         yield found
 
 

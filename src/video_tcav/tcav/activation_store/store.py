@@ -87,7 +87,7 @@ class ActivationStore:
             durable: whether to wait for the disk with each batch; not needed for a store that goes with its run.
 
         Raises:
-            StoreError: if the folder is something else, the store is of a newer version, or there is none.
+            StoreError: if the folder is something else, the store is of another version, or there is none.
             OutputError: if it cannot be made.
         """
         folder = Path(folder)

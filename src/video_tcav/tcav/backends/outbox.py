@@ -14,7 +14,7 @@ from torch import Tensor
 
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.tcav.activation_store import ActivationStore, StoredClip
-from video_tcav.tcav.activation_store.blocks import DTYPES
+from video_tcav.tcav.activation_store.blocks import DTYPE_NAMES, DTYPES
 from video_tcav.tcav.activation_store.contents import file_signature
 from video_tcav.tcav.activation_store.rows import About
 from video_tcav.tcav.store import FileRow
@@ -86,7 +86,7 @@ class Outbox:
     ) -> dict[str, list[FileRow]]:
         """Send a batch."""
         known = {key.hex(): value for key, value in (sources or {}).items()}
-        layout = [(name, str(rows.dtype).removeprefix("torch."), tuple(rows.shape)) for name, rows in layers.items()]
+        layout = [(name, DTYPE_NAMES[rows.dtype], tuple(rows.shape)) for name, rows in layers.items()]
         text = {
             "about": asdict(about),
             "keys": [key.hex() for key in keys],

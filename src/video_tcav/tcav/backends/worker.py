@@ -32,7 +32,7 @@ class Worker:
     def __init__(self, work: Work, keeper: Keeper) -> None:
         torch.set_num_threads(work.torch_threads)
         self._memory = ExitStack()
-        self._memory.enter_context(freed_memory_kept())  # from one chunk to the next: for as long as this process lives
+        self._memory.enter_context(freed_memory_kept())  # from one chunk to the next: as long as this worker
         self._keeper = keeper
         self._digests: dict[str, str] = {}
         model = load_model(**work.recipe, device=work.device)
