@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
@@ -15,10 +17,17 @@ from video_tcav.models.record import check_finite, untouched
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """One class and its probability, in [0, 1]."""
+    """One class and its probability.
+
+    Attributes:
+        label: the class.
+        probability: in [0, 1]; `None` where the model's outputs are plain numbers.
+        value: the number of a regression, in its own unit; `None` where outputs stand for probabilities.
+    """
 
     label: str
-    probability: float
+    probability: float | None
+    value: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,12 +88,7 @@ def predict(
             else:
                 inputs = torch.stack([model.prepare(clip) for clip in loaded.clips])
                 logits = check_finite(model.logits(inputs), f"the logits of {loaded.source.key}")
-                likely = logits.softmax(1).mean(0).topk(min(top, len(model.classes)))
-                labels = tuple(
-                    Label(label=model.classes[index], probability=value)
-                    for value, index in zip(likely.values.tolist(), likely.indices.tolist(), strict=True)
-                )
-                found.append(Prediction(path=loaded.source.key, labels=labels))
+                found.append(Prediction(path=loaded.source.key, labels=_labels(model, logits, top)))
             advance(1)
     if not found:
         raise InputError(
@@ -92,3 +96,18 @@ def predict(
             "Give other files."
         )
     return Predictions(predictions=tuple(found), skipped=tuple(skipped))
+
+
+def _labels(model: VideoModel, logits: Float[Tensor, "window class"], top: int) -> tuple[Label, ...]:
+    """The most probable classes, or the largest numbers of a regression, averaged over windows."""
+    averages = model.outputs.probabilities(logits).mean(0)
+    likely = averages.topk(min(top, len(model.classes)))
+    are_probabilities = model.outputs.has_probabilities
+    return tuple(
+        Label(
+            label=model.classes[index],
+            probability=average if are_probabilities else None,
+            value=None if are_probabilities else average,
+        )
+        for average, index in zip(likely.values.tolist(), likely.indices.tolist(), strict=True)
+    )

@@ -24,7 +24,7 @@ from video_tcav.benchmark.training import normalised
 from video_tcav.benchmark.world import RenderedClip, Rule, render, rule_of
 from video_tcav.core.errors import MethodError
 from video_tcav.models import VideoModel, load_model
-from video_tcav.models.outputs import output_logits
+from video_tcav.models.outputs import layer_tensor
 
 TRUTH = "truth"
 """What the true cause itself is called in the place of a method."""
@@ -274,7 +274,7 @@ def _counted(model: VideoModel) -> Iterator[list[int]]:
     passes: list[int] = []
 
     def count(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
-        logits = output_logits(output)
+        logits = layer_tensor(output)
         passes.append(len(logits) * (_BACKWARD if logits.requires_grad else 1))
 
     handle = model.module.register_forward_hook(count)

@@ -14,7 +14,7 @@ from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Clips, clip_shape, silent
 from video_tcav.attribution.perturbation import Baseline, Keep, baseline_clips, masked_values
 from video_tcav.core.errors import InputError, ShapeError
-from video_tcav.models import Target, VideoModel
+from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.record import untouched
 from video_tcav.tcav.plan import at_least
 
@@ -186,8 +186,11 @@ def _replaced(
         return torch.stack([places[one // (steps + 1)] >= bounds[one % (steps + 1)] for one in run]).to(old)
 
     count = len(places) * (steps + 1)
-    odds = masked_values(model, old, new, kept, count, Target(class_index=label), silent)
-    return odds.sigmoid().unflatten(0, (len(places), steps + 1)).cpu()  # the sigmoid of log-odds is the softmax
+    target = parse_target(model, label, "log_odds")
+    values = masked_values(model, old, new, kept, count, target, silent)
+    if model.outputs.has_probabilities:
+        values = values.sigmoid()  # the sigmoid of log-odds is the probability; a regression's number stays itself
+    return values.unflatten(0, (len(places), steps + 1)).cpu()
 
 
 def _places(maps: Float[Tensor, "map time height width"]) -> Int[Tensor, "map time height width"]:

@@ -14,10 +14,12 @@ from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable, check_writable, write_json
 
 
+@options.with_model_options
 def explain(
+    *,
+    model_options: options.ModelOptions,
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
     model: options.Model,
-    weights: options.Weights = None,
     target: Annotated[
         str, typer.Option(metavar="CLASS|top", help="Class to explain; top is each clip's most probable one.")
     ] = "top",
@@ -83,13 +85,6 @@ def explain(
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     strict: options.Strict = False,
     json: options.JsonFile = None,
-    frames: options.Frames = None,
-    stride: options.Stride = None,
-    size: options.Size = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    classes: options.Classes = None,
-    device: options.Device = "auto",
 ) -> None:
     """Show where and when the model looked, as a video, a sheet or numbers, with what each map is worth.
 
@@ -104,7 +99,7 @@ def explain(
     for text in concept or []:
         name, path = options.parse_concept(text)
         concepts.setdefault(name, []).append(path)
-    loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
+    loaded = model_options.load(model)
     found = vt.explain(
         loaded,
         videos,

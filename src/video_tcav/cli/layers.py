@@ -10,25 +10,20 @@ from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable, write_json
 
 
+@options.with_model_options
 def layers(
+    *,
+    model_options: options.ModelOptions,
     model: options.Model,
-    weights: options.Weights = None,
     all_layers: Annotated[
         bool, typer.Option("--all", help="Show every layer, not only two levels and the stages.")
     ] = False,
     json: options.JsonFile = None,
-    frames: options.Frames = None,
-    stride: options.Stride = None,
-    size: options.Size = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    classes: options.Classes = None,
-    device: options.Device = "auto",
 ) -> None:
     """List the model's layers with the shape of their output for one clip and the meaning of each axis."""
     if json:
         check_file_writable(json)
-    loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
+    loaded = model_options.load(model)
     found = vt.list_layers(loaded)
     shown = [one for one in found if all_layers or one.is_default or one.name.count(".") < 2]
     table = Table("layer", "shape", "axes", box=None, pad_edge=False)
@@ -41,6 +36,9 @@ def layers(
     render.out.print(
         f"\n* the layers that `test` uses unless told otherwise.{f' {hidden} inner layers: --all.' if hidden else ''}"
     )
+    render.out.print(loaded.outputs.sentence, markup=False, soft_wrap=True)
+    for note in loaded.notes:
+        render.out.print(note, markup=False, soft_wrap=True)
     if json:
         write_json(json, [_plain(one) for one in found])
 

@@ -1,12 +1,20 @@
 """Options that several commands share, spelled the same everywhere."""
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 import video_tcav as vt
+from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError
+from video_tcav.models.output_kinds import OutputKind
+
+_MODEL = "Model and clip"
 
 Model = Annotated[
     str,
@@ -14,24 +22,6 @@ Model = Annotated[
         "--model", "-m", metavar="M", help="torchvision:NAME, hf:ID or FOLDER, file:PATH.py:FACTORY, or rendered:NAME."
     ),
 ]
-Weights = Annotated[
-    str | None,
-    typer.Option(metavar="W", help="A safetensors file or checkpoint of tensors, or a published name: KINETICS400_V1."),
-]
-Frames = Annotated[int | None, typer.Option(help="Frames in a clip.", rich_help_panel="Clip")]
-Stride = Annotated[int | None, typer.Option(help="Take every so many frames of the video.", rich_help_panel="Clip")]
-Size = Annotated[
-    str | None, typer.Option(metavar="N|native", help="Pixels of the model's input.", rich_help_panel="Clip")
-]
-Mean = Annotated[
-    str | None, typer.Option(metavar="X[,X,X]", help="Mean of the pixels in [0, 1].", rich_help_panel="Clip")
-]
-Std = Annotated[str | None, typer.Option(metavar="X[,X,X]", help="Their standard deviation.", rich_help_panel="Clip")]
-Classes = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Class names, one a line or a JSON list.", rich_help_panel="Clip"),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda:0.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON.")]
 Workers = Annotated[
     int | None,
@@ -46,29 +36,93 @@ Backend = Annotated[str, typer.Option(metavar="local|ray[:ADDRESS]", help="Where
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 
 
-def load(
-    model: str,
-    weights: str | None,
-    frames: int | None,
-    stride: int | None,
-    size: str | None,
-    mean: str | None,
-    std: str | None,
-    classes: Path | None,
-    device: str,
-) -> "vt.VideoModel":
-    """The model that the shared options describe."""
-    return vt.load_model(
-        model,
-        weights=weights,
-        frames=frames,
-        stride=stride,
-        size=parse_size(size),
-        mean=_numbers("mean", mean),
-        std=_numbers("std", std),
-        classes=classes,
-        device=device,
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """What the command line says about a model, beside its name: each field is an option of every command that takes one."""
+
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W", help="A safetensors file or checkpoint of tensors, or a published name: KINETICS400_V1."
+        ),
+    ] = None
+    outputs: Annotated[
+        OutputKind | None,
+        typer.Option(
+            help="What the network returns. [dim]default: what its configuration says, or a trial shows[/]",
+            show_default=False,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    frames: Annotated[int | None, typer.Option(help="Frames in a clip.", rich_help_panel=_MODEL)] = None
+    stride: Annotated[
+        int | None, typer.Option(help="Take every so many frames of the video.", rich_help_panel=_MODEL)
+    ] = None
+    sampling: Annotated[
+        Sampling | None,
+        typer.Option(help="Neighbouring frames, or spread over the whole video.", rich_help_panel=_MODEL),
+    ] = None
+    short: Annotated[
+        Short | None,
+        typer.Option(
+            help="A video with fewer frames than a clip: list it, repeat its last frame, or begin anew.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None
+    size: Annotated[
+        str | None, typer.Option(metavar="N|native", help="Pixels of the model's input.", rich_help_panel=_MODEL)
+    ] = None
+    mean: Annotated[
+        str | None, typer.Option(metavar="X[,X,X]", help="Mean of the pixels in [0, 1].", rich_help_panel=_MODEL)
+    ] = None
+    std: Annotated[
+        str | None, typer.Option(metavar="X[,X,X]", help="Their standard deviation.", rich_help_panel=_MODEL)
+    ] = None
+    classes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Class names, one a line or a JSON list.", rich_help_panel=_MODEL),
+    ] = None
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.", rich_help_panel=_MODEL)] = "auto"
+
+    def given(self) -> tuple[str, ...]:
+        """Names of the options that were given, the device left out."""
+        return tuple(name for name, value in asdict(self).items() if value is not None and name != "device")
+
+    def load(self, model: str) -> "vt.VideoModel":
+        """The model of that name with these options."""
+        settings = asdict(self) | {
+            "size": parse_size(self.size),
+            "mean": _numbers("mean", self.mean),
+            "std": _numbers("std", self.std),
+        }
+        return vt.load_model(model, **settings)
+
+
+Result = TypeVar("Result")
+
+
+def with_model_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """A command whose parameter `model_options` is spelled out as the options of `ModelOptions`."""
+    signature = inspect.signature(command, eval_str=True)
+    hints = get_type_hints(ModelOptions, include_extras=True)
+    names = [field.name for field in fields(ModelOptions)]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    spelled = [
+        inspect.Parameter(field.name, keyword, default=field.default, annotation=hints[field.name])
+        for field in fields(ModelOptions)
+    ]
+    others = [part for name, part in signature.parameters.items() if name != "model_options"]
+
+    @functools.wraps(command)
+    def spelled_out(**values: Any) -> Result:
+        options = ModelOptions(**{name: values.pop(name) for name in names})
+        return command(**values, model_options=options)
+
+    spelled_out.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
+        parameters=[*(part.replace(kind=keyword) for part in others), *spelled]
     )
+    spelled_out.__annotations__ = {part.name: part.annotation for part in [*others, *spelled]}
+    return spelled_out
 
 
 def parse_size(text: str | None) -> Any:

@@ -14,7 +14,10 @@ from video_tcav.core.errors import InputError
 _ON_DEVICE = ("torchvision:", "hf:")
 
 
+@options.with_model_options
 def propose(
+    *,
+    model_options: options.ModelOptions,
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
     bank: Annotated[Path, typer.Option(metavar="DIR", help="The concept bank; made if there is none.")],
     detector: Annotated[
@@ -58,35 +61,25 @@ def propose(
     ] = "hdbscan",
     threads: Annotated[int, typer.Option(min=1, help="Of an ONNX detector.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
-    weights: options.Weights = None,
-    frames: options.Frames = None,
-    stride: options.Stride = None,
-    size: options.Size = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    classes: options.Classes = None,
-    device: options.Device = "auto",
 ) -> None:
     """Find things in videos, follow them, and propose clips of them for concepts.
 
     Run it again to go on after a stop: what is in the bank is not done twice. Then look at the clips and decide with
     `video-tcav studio BANK`.
     """
-    own = {"weights": weights, "frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
-    own |= {"classes": classes}
-    alone = [name for name, value in own.items() if value is not None]
+    alone = model_options.given()
     if alone and not embed:
         raise InputError(
             f"`--{alone[0]}` must go with --embed. Got it alone. A detector's weights are part of its name:"
             " torchvision:NAME?weights=FILE."
         )
-    if device != "auto" and not embed and not detector.startswith(_ON_DEVICE):
+    if model_options.device != "auto" and not embed and not detector.startswith(_ON_DEVICE):
         raise InputError(
             f"`--device` must go with --embed, or a torchvision: or hf: detector. Got it with {detector}, which runs on"
             " the CPU. Leave it out."
         )
     labels = [name.strip() for text in label or [] for name in text.split(",") if name.strip()]
-    model = options.load(embed, weights, frames, stride, size, mean, std, classes, device) if embed else None
+    model = model_options.load(embed) if embed else None
     found = proposals.propose(
         videos,
         bank,
@@ -99,7 +92,7 @@ def propose(
         group=group,
         negatives=negatives,
         threads=threads,
-        device=device,
+        device=model_options.device,
         seed=seed,
         progress=True,
         kinds=tuple(kind.strip() for kind in versions.split(",") if kind.strip()),

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import video_tcav as vt
+from video_tcav.tcav.words import units
 
 PLAIN_WIDTH = 120
 LEVEL = 0.05
@@ -45,6 +46,12 @@ def skipped(files: Sequence[Any]) -> None:
             out.print(f"  {one.path}: {one.reason}", markup=False, soft_wrap=True)
 
 
+def model_outputs(model: "vt.VideoModel") -> None:
+    """Say what the outputs were taken for, where that is anything but the logits of a known network; and the loader's notes."""
+    for note in model.remarks():
+        out.print(f"! {note}", style="yellow", markup=False)
+
+
 def random_weights(model: "vt.VideoModel") -> None:
     """Warn where the model's weights are known to be random."""
     if not model.trained:
@@ -70,7 +77,7 @@ def without_common_prefix(layers: Sequence[str]) -> dict[str, str]:
 def tcav_result(result: "vt.TcavResult") -> None:
     """A table of all results, a sentence for each concept, and what to beware of."""
     first = result.results[0]
-    unit = "log-odds" if first.against == "log_odds" else "logits"
+    unit = units(first.against)
     p_name = "p" if first.correction == "none" else f"p ({first.correction})"
     of = f"{escape(first.against)}; {first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"
     title = f"What moves [bold]{escape(first.target)}[/] ({of})"

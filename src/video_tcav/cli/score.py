@@ -13,11 +13,13 @@ from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable, write_json
 
 
+@options.with_model_options
 def score(
+    *,
+    model_options: options.ModelOptions,
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
     model: options.Model,
     cavs: Annotated[Path, typer.Option(metavar="FILE", help="cavs.safetensors from the --out folder of `test`.")],
-    weights: options.Weights = None,
     target: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Also say how the concept would move this class.")
     ] = None,
@@ -27,19 +29,12 @@ def score(
     windows: Annotated[int, typer.Option(min=1, help="Clips taken from each video.")] = 1,
     strict: options.Strict = False,
     json: options.JsonFile = None,
-    frames: options.Frames = None,
-    stride: options.Stride = None,
-    size: options.Size = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    classes: options.Classes = None,
-    device: options.Device = "auto",
 ) -> None:
     """Score clips with saved CAVs: presence is 0 for the average random clip and 1 for the average concept clip."""
     if json:
         check_file_writable(json)
     saved = vt.load_cavs(cavs)
-    loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
+    loaded = model_options.load(model)
     found = vt.score_clips(
         loaded, saved, videos, target=target, against=against, windows=windows, strict=strict, progress=True
     )

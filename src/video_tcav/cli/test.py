@@ -18,7 +18,10 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Significance = Literal["permutation", "ttest"]
 
 
+@options.with_model_options
 def run(
+    *,
+    model_options: options.ModelOptions,
     model: options.Model,
     target: Annotated[str, typer.Option(metavar="CLASS", help="Class to explain, by name or number.")],
     concept: Annotated[
@@ -28,7 +31,6 @@ def run(
     clips: Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="Clips of that class; not needed with --at random.")
     ] = None,
-    weights: options.Weights = None,
     layer: Annotated[
         list[str] | None, typer.Option(metavar="L", help="Layer to look at; the stages if not given.")
     ] = None,
@@ -100,13 +102,6 @@ def run(
         Path | None, typer.Option(metavar="DIR", help="Folder for tables (CSV, Parquet, JSON) and CAVs.")
     ] = None,
     json: options.JsonFile = None,
-    frames: options.Frames = None,
-    stride: options.Stride = None,
-    size: options.Size = None,
-    mean: options.Mean = None,
-    std: options.Std = None,
-    classes: options.Classes = None,
-    device: options.Device = "auto",
 ) -> None:
     """Test how much concepts matter for a class: effects with intervals and calibrated p-values, layer by layer.
 
@@ -120,7 +115,7 @@ def run(
     for text in concept:
         name, path = options.parse_concept(text)
         concepts.setdefault(name, []).append(path)
-    loaded = options.load(model, weights, frames, stride, size, mean, std, classes, device)
+    loaded = model_options.load(model)
     result = vt.run_tcav(
         loaded,
         target=target,

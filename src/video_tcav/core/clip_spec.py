@@ -1,11 +1,15 @@
 """What clip a model wants: how many frames, how far apart, how large, how normalised."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from video_tcav.core.errors import InputError
 
 InputLayout = Literal["channels_first", "time_first"]
+Sampling = Literal["dense", "uniform"]
+"""`dense`: neighbouring frames of a part of the video; `uniform`: frames spread over all of it (segment sampling)."""
+Short = Literal["skip", "pad", "loop"]
+"""A video with fewer frames than a clip: listed as unusable, its last frame repeated, or begun anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +20,10 @@ class ClipSpec:
         frames: frames in a clip.
         stride: distance of two neighbouring frames, in frames of the video at its own rate. Unused where `fps` is set.
         fps: rate at which the model was trained to see frames; `None` means "every `stride`-th frame of the video".
+        sampling: `dense` takes frames by `stride` or `fps` from a part of the video; `uniform` spreads them over all of it, as
+            TSN, TSM and the models of Something-Something are trained. Then `stride` and `fps` are unused.
+        short: what becomes of a video with fewer frames than a clip: `skip` lists it, `pad` repeats its last frame,
+            `loop` begins anew, as some models' authors do.
         size: `(height, width)` in pixels of the model's input; `None` keeps the video's own size ("native").
         resize: `(height, width)` or shorter side in pixels before the centre crop to `size`; `None`: the shorter side of
             `size`, keeping the aspect ratio.
@@ -27,6 +35,8 @@ class ClipSpec:
     frames: int = 16
     stride: int = 1
     fps: float | None = None
+    sampling: Sampling = "dense"
+    short: Short = "skip"
     size: tuple[int, int] | None = (112, 112)
     resize: tuple[int, int] | int | None = None
     mean: tuple[float, float, float] = (0.45, 0.45, 0.45)
@@ -40,6 +50,11 @@ class ClipSpec:
             raise InputError(f"`stride` must be at least 1. Got {self.stride}. 1 takes every frame.")
         if self.fps is not None and not self.fps > 0:
             raise InputError(f"`fps` must be positive. Got {self.fps}. Leave it out to go by `stride`.")
+        for name, allowed in (("sampling", get_args(Sampling)), ("short", get_args(Short))):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"`{name}` must be one of {', '.join(allowed)}. Got {getattr(self, name)!r}. Choose one of them."
+                )
         if self.size is not None and min(self.size) < 1:
             raise InputError(f"`size` must be positive. Got {self.size}. Give pixels, or native.")
         if min(self.std) <= 0:

@@ -60,6 +60,9 @@ def _model(name: str, one: Model, experiment: Experiment, file: YamlFile) -> Vid
             mean=one.mean,
             std=one.std,
             classes=None if one.classes is None else beside(one.classes, file.path),
+            outputs=one.outputs,
+            sampling=one.sampling,
+            short=one.short,
             device=one.device,
         )
     except VideoTcavError as error:

@@ -17,6 +17,8 @@ from pydantic import (
 
 from video_tcav.benchmark.world.factors import FACTORS
 from video_tcav.concepts import Twin
+from video_tcav.core.clip_spec import Sampling, Short
+from video_tcav.models.output_kinds import OutputKind
 from video_tcav.tcav.cavs import CavKind
 from video_tcav.tcav.plan import At
 from video_tcav.tcav.significance import Significance
@@ -48,6 +50,9 @@ class Model(Part):
     mean: float | tuple[float, float, float] | None = Field(None, description="mean of the pixels in [0, 1]")
     std: float | tuple[float, float, float] | None = Field(None, description="their standard deviation")
     classes: str | None = Field(None, description="a file of class names, one a line or a JSON list")
+    outputs: OutputKind | None = Field(None, description="what the network returns; told by a trial if not given")
+    sampling: Sampling | None = Field(None, description="dense: neighbouring frames; uniform: spread over the video")
+    short: Short | None = Field(None, description="a video with fewer frames than a clip: skip, pad or loop")
     device: str = Field("auto", description="auto, cpu or cuda:0")
 
 

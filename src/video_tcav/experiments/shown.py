@@ -185,7 +185,7 @@ def _shown(
         window=window,
         layer=layer,
         value=float(target(logits)[0]),
-        probability=float(logits[0].softmax(0)[target.class_index]),
+        probability=float(model.outputs.probabilities(logits)[0, target.class_index]),
         why=why,
         effects=effects,
         times_s=times_s,

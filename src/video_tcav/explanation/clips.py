@@ -11,6 +11,7 @@ from video_tcav.core.errors import InputError
 from video_tcav.media import LoadedClips
 from video_tcav.models import Target, VideoModel, parse_target
 from video_tcav.models.record import check_finite, untouched
+from video_tcav.models.targets import target_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,7 @@ class Clip:
     @property
     def against(self) -> str:
         """The target's kind as the user writes it."""
-        other = self.target.other_index
-        return self.target.kind if other is None else f"contrast:{self.model.classes[other]}"
+        return target_name(self.model, self.target)
 
 
 def of_any_class(model: VideoModel, against: str) -> Target:
@@ -61,5 +61,5 @@ def prepared_clips(model: VideoModel, loaded: LoadedClips, aim: Target, *, top: 
             inputs=inputs,
             target=target,
             value=float(target(logits)[0]),
-            probability=float(logits[0].softmax(0)[target.class_index]),
+            probability=float(model.outputs.probabilities(logits)[0, target.class_index]),
         )

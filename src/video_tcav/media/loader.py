@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.clip_spec import ClipSpec, Sampling
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.media.decode import read_frames
 from video_tcav.media.files import VideoSource
-from video_tcav.media.sampling import Sampling, check_sampling, clip_times
+from video_tcav.media.sampling import check_sampling, clip_times
 from video_tcav.media.timeline import Timeline, read_timeline
 
 _AHEAD_PER_THREAD = 2

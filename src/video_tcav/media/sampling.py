@@ -1,15 +1,13 @@
 """Which frames make a clip: chosen by time, because variable frame rates are common."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.clip_spec import ClipSpec, Sampling
 from video_tcav.core.errors import InputError, MediaError
-
-Sampling = Literal["dense", "uniform"]
 
 _REGULAR = 0.25  # of the interval: timestamps that stray less are rounded ones of a constant rate
 _ROUNDING_S = 0.0015  # Matroska and WebM keep whole milliseconds, so intervals of one rate differ by one

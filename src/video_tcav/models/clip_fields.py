@@ -2,20 +2,23 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.clip_spec import ClipSpec, Sampling, Short
 from video_tcav.core.errors import InputError, VideoTcavError
+from video_tcav.models.output_kinds import OUTPUT_KINDS
 
-CLIP_FIELDS = ("frames", "stride", "fps", "size", "resize", "mean", "std", "layout")
+CLIP_FIELDS = ("frames", "stride", "fps", "sampling", "short", "size", "resize", "mean", "std", "layout")
+MODEL_FIELDS = (*CLIP_FIELDS, "outputs")
+"""What a module's `clip_spec`, the metadata of weights and the options may say: the clip, and what the outputs are."""
 
 
 def parse_clip_fields(
     values: Mapping[str, Any], *, source: str, error: type[VideoTcavError] = InputError
 ) -> dict[str, Any]:
-    """Fields of a `ClipSpec` out of loosely typed values; what is `None` or no field of a clip is left out.
+    """Fields of a `ClipSpec`, and `outputs`, out of loosely typed values; what is `None` or no such field is left out.
 
     Args:
         values: numbers, sequences, or their text as it stands in the metadata of weights ("112", "0.45,0.45,0.45").
@@ -23,13 +26,13 @@ def parse_clip_fields(
         error: raised where a value cannot be read.
 
     Returns:
-        Keyword arguments for `ClipSpec`.
+        Keyword arguments for `ClipSpec`, and `outputs` beside them where it is there.
 
     Raises:
         VideoTcavError: of the type `error`, naming the field.
     """
     fields: dict[str, Any] = {}
-    for name in CLIP_FIELDS:
+    for name in MODEL_FIELDS:
         if values.get(name) is None:
             continue
         try:
@@ -43,7 +46,7 @@ def parse_clip_fields(
 
 def merge_clip_spec(spec: ClipSpec, fields: Mapping[str, Any]) -> ClipSpec:
     """The clip with some fields replaced; a new size takes its own resize with it, a new stride turns `fps` off."""
-    changes = dict(fields)
+    changes = {name: value for name, value in fields.items() if name in CLIP_FIELDS}
     if "size" in changes:
         changes.setdefault("resize", None)
     if "stride" in changes:
@@ -134,10 +137,16 @@ def _triple(value: Any) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _layout(value: Any) -> str:
-    if value not in ("channels_first", "time_first"):
-        raise ValueError(value)
-    return value
+def _word(*allowed: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError(value)
+        return value
+
+    return read
+
+
+_LAYOUTS = ("channels_first", "time_first")
 
 
 _READERS = {
@@ -148,7 +157,10 @@ _READERS = {
     "resize": _resize,
     "mean": _triple,
     "std": _triple,
-    "layout": _layout,
+    "layout": _word(*_LAYOUTS),
+    "sampling": _word(*get_args(Sampling)),
+    "short": _word(*get_args(Short)),
+    "outputs": _word(*OUTPUT_KINDS),
 }
 _RULES = {
     "frames": "a whole number",
@@ -158,5 +170,8 @@ _RULES = {
     "resize": "pixels or (height, width)",
     "mean": "one number or three",
     "std": "one number or three",
-    "layout": "channels_first or time_first",
+    "layout": " or ".join(_LAYOUTS),
+    "sampling": " or ".join(get_args(Sampling)),
+    "short": ", ".join(get_args(Short)),
+    "outputs": f"one of {', '.join(OUTPUT_KINDS)}",
 }

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial, reduce
+from operator import or_
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,11 +18,10 @@ from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, ModelError, WeightsError
-from video_tcav.models.clip_fields import merge_clip_spec, parse_class_names, parse_clip_fields
-from video_tcav.models.layers import noise_clip, stage_layers
-from video_tcav.models.outputs import output_logits
+from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_class_names, parse_clip_fields
+from video_tcav.models.layers import stage_layers
 from video_tcav.models.preprocess import prepare_clip
-from video_tcav.models.record import untouched
+from video_tcav.models.trial import first_line, outputs_of, try_model
 from video_tcav.models.video_model import VideoModel, state_digest
 from video_tcav.models.weights import Weights, fit_weights, read_weights
 
@@ -97,7 +97,8 @@ def describe_module(
         InputError: if the number of classes differs from the outputs.
     """
     module.eval()
-    spec = reduce(merge_clip_spec, settings, _own_clip_spec(module))
+    settings = (_module_fields(module), *settings)
+    spec = reduce(merge_clip_spec, settings, ClipSpec())
     model = VideoModel(
         name=name,
         module=module,
@@ -107,32 +108,19 @@ def describe_module(
         prepare=partial(prepare_clip, spec=spec),
         trained=trained,
     )
-    outputs = count_outputs(model)
-    if classes is not None and len(classes) != outputs:
+    trial = try_model(model, classes=None if classes is None else len(classes))
+    width = trial.values.shape[1]
+    if classes is not None and len(classes) != width:
         raise InputError(
-            f"`classes` must name the {outputs} outputs of the model. Got {len(classes)} names."
+            f"`classes` must name the {width} outputs of the model. Got {len(classes)} names."
             " Give the list that the model was trained with."
         )
-    model = dataclasses.replace(model, classes=classes or tuple(str(index) for index in range(outputs)))
+    model = dataclasses.replace(
+        model,
+        classes=classes or tuple(str(index) for index in range(width)),
+        outputs=outputs_of(trial, reduce(or_, map(dict, settings))),
+    )
     return dataclasses.replace(model, default_layers=stage_layers(model))
-
-
-def count_outputs(model: VideoModel) -> int:
-    """How many logits the model returns for one noise clip of its own spec.
-
-    Raises:
-        ModelError: if it does not take the clip, or returns something else.
-    """
-    clip = noise_clip(model)
-    try:
-        with untouched(model.module), torch.no_grad():
-            output = model.forward(clip)
-    except Exception as reason:  # any error of a foreign network
-        raise ModelError(
-            f"`model` must take a clip of shape {tuple(clip.shape)}. Got {_line(reason)} from {model.name}."
-            " Say frames, size or layout, or set clip_spec on the module."
-        ) from reason
-    return output_logits(output).shape[1]
 
 
 def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
@@ -148,7 +136,7 @@ def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: i
             module = build(**_arguments(build, classes))
         except Exception as reason:  # any error of the user's code
             raise ModelError(
-                f"`model` must name a function that builds a network. Got {_line(reason)} from {path}:{factory}."
+                f"`model` must name a function that builds a network. Got {first_line(reason)} from {path}:{factory}."
                 " Call it by itself to see why."
             ) from reason
     if not isinstance(module, nn.Module):
@@ -179,7 +167,7 @@ def _import(path: Path) -> ModuleType:
     except Exception as reason:  # any error of the user's code
         del sys.modules[name]
         raise ModelError(
-            f"`model` must name a file that can be imported. Got {_line(reason)} from {path}."
+            f"`model` must name a file that can be imported. Got {first_line(reason)} from {path}."
             " Run it with python to see why."
         ) from reason
     return module
@@ -202,19 +190,21 @@ def _importable(folder: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
-def _own_clip_spec(module: nn.Module) -> ClipSpec:
+def _module_fields(module: nn.Module) -> Mapping[str, Any]:
+    """What the module's own `clip_spec` says about the clip and the outputs; empty without one."""
     own = getattr(module, "clip_spec", None)
     if own is None or isinstance(own, ClipSpec):
-        return own or ClipSpec()
+        return {} if own is None else {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
     if not isinstance(own, Mapping):
         raise ModelError(
             f"`clip_spec` of the module must be a ClipSpec or a dict. Got {type(own).__name__}. Correct or remove it."
         )
-    unknown = [key for key in own if key not in {field.name for field in dataclasses.fields(ClipSpec)}]
+    unknown = [key for key in own if key not in MODEL_FIELDS]
     if unknown:
-        raise ModelError(f"`clip_spec` of the module must hold fields of a ClipSpec. Got {unknown[0]!r}. Remove it.")
-    own_fields = parse_clip_fields(own, source="the module's clip_spec", error=ModelError)
-    return merge_clip_spec(ClipSpec(), own_fields)
+        raise ModelError(
+            f"`clip_spec` of the module must hold fields of a ClipSpec, or outputs. Got {unknown[0]!r}. Remove it."
+        )
+    return parse_clip_fields(own, source="the module's clip_spec", error=ModelError)
 
 
 def _metadata_classes(content: Weights | None) -> tuple[str, ...] | None:
@@ -230,8 +220,3 @@ def _metadata_fields(content: Weights | None) -> dict[str, Any]:
     if content is None:
         return {}
     return parse_clip_fields(content.metadata, source=str(content.path), error=WeightsError)
-
-
-def _line(reason: Exception) -> str:
-    lines = str(reason).strip().splitlines()
-    return f"{type(reason).__name__}: {lines[0].rstrip('.')[:160]}" if lines else type(reason).__name__

@@ -15,6 +15,7 @@ from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.declared_axes import huggingface_axes
 from video_tcav.models.hf_preprocess import load_processor, processor_clip_spec, processor_prepare, quiet
 from video_tcav.models.layers import evenly_spaced
+from video_tcav.models.output_kinds import OutputKind, Outputs
 from video_tcav.models.video_model import VideoModel, no_declared_axes
 from video_tcav.models.weights import fit_weights, read_weights
 
@@ -121,7 +122,24 @@ def load_huggingface(
         input_name=module.main_input_name,
         declare_axes=huggingface_axes(config, module.base_model_prefix) or no_declared_axes,
         trained=True,
+        outputs=_outputs(config),
     )
+
+
+def _outputs(config: Any) -> Outputs:
+    """What the head is trained for, by the rule of transformers' own losses: one label without a word is a regression."""
+    kinds: Mapping[str | None, OutputKind] = {
+        "multi_label_classification": "sigmoid_logits",
+        "regression": "numbers",
+        "single_label_classification": "logits",
+    }
+    said = getattr(config, "problem_type", None)
+    if said is None and config.num_labels == 1:
+        known_by = "taken for such since a configuration with one label and no problem_type is trained so"
+        return Outputs(kind="numbers", known_by=known_by, is_assumed=True)
+    if said is None:
+        return Outputs(kind="logits", known_by="since its configuration names no other problem_type")
+    return Outputs(kind=kinds[said], known_by=f"as its configuration says (problem_type {said})")
 
 
 def _config(source: str) -> Any:

@@ -8,12 +8,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.clip_fields import parse_clip_fields, read_classes
-from video_tcav.models.file_models import count_outputs, describe_module, load_file
+from video_tcav.models.file_models import describe_module, load_file
 from video_tcav.models.hf_models import load_huggingface
+from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.rendered_models import load_rendered
 from video_tcav.models.torchvision_models import load_torchvision
+from video_tcav.models.trial import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights import fit_weights, read_weights
 
@@ -28,6 +31,9 @@ def load_model(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     classes: str | Path | Sequence[str] | None = None,
+    outputs: OutputKind | None = None,
+    sampling: Sampling | None = None,
+    short: Short | None = None,
     device: str | torch.device = "auto",
 ) -> VideoModel:
     """Load a video classifier by its spec.
@@ -43,6 +49,11 @@ def load_model(
         mean: one number or three, on values in [0, 1].
         std: one number or three, on values in [0, 1].
         classes: names of the logits, or a file of them (one a line, or a JSON list).
+        outputs: what the network returns: `logits`, `softmax` (probabilities that sum to 1), `sigmoid_logits` or `sigmoid`
+            (multi-label or a single output: each class is there or not), or `numbers` (regression); by default what its
+            configuration says, or what a trial shows.
+        sampling: `dense` for neighbouring frames, `uniform` for frames spread over the whole video.
+        short: what becomes of a video with fewer frames than a clip: `skip`, `pad` or `loop`.
         device: `auto` takes the first GPU that there is.
 
     Returns:
@@ -54,7 +65,16 @@ def load_model(
         InputError: if a setting cannot be used.
         MissingExtraError: if `hf:` is asked for without its extra.
     """
-    given = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
+    given = {
+        "frames": frames,
+        "stride": stride,
+        "size": size,
+        "mean": mean,
+        "std": std,
+        "outputs": outputs,
+        "sampling": sampling,
+        "short": short,
+    }
     fields = parse_clip_fields(given, source="the options")
     target = pick_device(device)
     model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes))
@@ -92,10 +112,11 @@ def _load(
 
 
 def _checked(model: VideoModel, fields: Mapping[str, Any]) -> VideoModel:
-    """The same model, after a trial of one clip where its frames or size are not the published ones."""
-    if "frames" in fields or "size" in fields:
-        count_outputs(model)
-    return model
+    """The same model, after a trial where its frames, size or outputs are not the published ones."""
+    if not {"frames", "size", "outputs"} & set(fields):
+        return model
+    trial = try_model(model)
+    return replace(model, outputs=outputs_of(trial, fields)) if "outputs" in fields else model
 
 
 def pick_device(device: str | torch.device) -> torch.device:

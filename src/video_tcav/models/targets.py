@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.core.errors import InputError
+from video_tcav.core.errors import InputError, NonFiniteError
+from video_tcav.models.output_kinds import OutputKind, Outputs
 from video_tcav.models.video_model import VideoModel
 
-TargetKind = Literal["log_odds", "logit", "contrast"]
+TargetKind = Literal["log_odds", "logit", "contrast", "number"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +22,16 @@ class Target:
         class_index: the class that is explained, k.
         kind: `log_odds` is z_k − logsumexp of all other logits ("why this class at all"), `contrast` is z_k − z_m
             ("why k rather than m"), `logit` is z_k, as in Kim et al. 2018. A raw logit is free up to a shift that
-            all classes share, so it can rise where the probability falls.
+            all classes share, so it can rise where the probability falls. Where classes do not exclude each other, the
+            log-odds of a class are its logit. `number` is the output of a regression, in its own unit.
         other_index: the class m of `contrast`.
+        outputs: what the model's outputs are.
     """
 
     class_index: int
     kind: TargetKind = "log_odds"
     other_index: int | None = None
+    outputs: OutputKind = "logits"
 
     def __post_init__(self) -> None:
         if (self.kind == "contrast") != (self.other_index is not None):
@@ -41,33 +45,71 @@ class Target:
             )
 
     def __call__(self, logits: Float[Tensor, "clip class"]) -> Float[Tensor, " clip"]:
+        values = self._values(logits)
+        if values.requires_grad and self.outputs in ("softmax", "sigmoid"):
+            self._check_gradient(logits)
+        return values
+
+    def _values(self, logits: Float[Tensor, "clip class"]) -> Float[Tensor, " clip"]:
         own = logits[:, self.class_index]
-        if self.kind == "logit":
-            return own
         if self.kind == "contrast":
             return own - logits[:, self.other_index]
+        if self.kind in ("logit", "number") or not Outputs(kind=self.outputs).is_exclusive:
+            return own
         if logits.shape[1] < 2:
-            raise InputError("`log_odds` must have another class to compare with. Got a model of one class. Use logit.")
+            raise InputError(
+                "`log_odds` must have another class to compare with. Got a model of one class."
+                " Say what its output is: --outputs sigmoid_logits, sigmoid or numbers."
+            )
         others = torch.arange(logits.shape[1], device=logits.device) != self.class_index
         return own - torch.logsumexp(logits[:, others], dim=1)
+
+    def _check_gradient(self, logits: Float[Tensor, "clip class"]) -> None:
+        """Refuse probabilities that leave no gradient.
+
+        Raises:
+            NonFiniteError: if a probability is 0 or 1 to the last digit.
+        """
+        lost = int(Outputs(kind=self.outputs).saturated(logits.detach(), self.class_index).sum())
+        if lost:
+            raise NonFiniteError(
+                f"`model` must return probabilities that are not exactly 0 or 1, where no gradient is left. Got such ones for"
+                f" {lost} of {len(logits)} clips. Give the model without its final {self.outputs}."
+            )
 
 
 def parse_target(model: VideoModel, target: str | int, against: str) -> Target:
     """The target that `--target` and `--against` describe.
 
     Args:
-        model: knows the classes.
+        model: knows the classes, and what its outputs are.
         target: class name or number.
-        against: `log_odds`, `logit` or `contrast:CLASS`.
+        against: `log_odds`, `logit` or `contrast:CLASS`; for a regression, whose target is its number, `log_odds` or `number`.
 
     Raises:
         ClassNotFoundError: for a class that the model does not have.
-        InputError: for another `against`.
+        InputError: for another `against`, or one that the model's outputs do not have.
     """
-    index = model.class_index(target)
+    index, outputs = model.class_index(target), model.outputs.kind
     kind, _, other = against.partition(":")
+    if outputs == "numbers":
+        if against in ("log_odds", "number"):  # log_odds is what every command asks for unless told otherwise
+            return Target(class_index=index, kind="number", outputs=outputs)
+        raise InputError(
+            f"`against` must be number where outputs are plain numbers. Got {against}. Leave it out, or say what the outputs are."
+        )
     if kind == "contrast" and other:
-        return Target(class_index=index, kind="contrast", other_index=model.class_index(other))
+        return Target(class_index=index, kind="contrast", other_index=model.class_index(other), outputs=outputs)
+    if against == "logit" and outputs == "softmax":
+        raise InputError(
+            "`against` must be log_odds or contrast:CLASS where outputs are softmax probabilities, which leave no logits."
+            " Got logit. Leave it out."
+        )
     if against == "log_odds" or against == "logit":
-        return Target(class_index=index, kind=against)
+        return Target(class_index=index, kind=against, outputs=outputs)
     raise InputError(f"`against` must be log_odds, logit or contrast:CLASS. Got {against}. Choose one of them.")
+
+
+def target_name(model: VideoModel, target: Target) -> str:
+    """The target's kind as a user writes it: `log_odds`, `logit`, `number` or `contrast:CLASS`."""
+    return target.kind if target.other_index is None else f"contrast:{model.classes[target.other_index]}"

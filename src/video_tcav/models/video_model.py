@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ClassNotFoundError, LayerNotFoundError, ModelError
 from video_tcav.models.axes import LayerAxes
-from video_tcav.models.outputs import output_logits
+from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
+from video_tcav.models.outputs import output_rows
 
 AxesRule = Callable[[str, tuple[int, ...], tuple[int, int, int]], LayerAxes | None]
 """Layer name, shape of its output for one clip, `(time, height, width)` of that clip -> axes, or `None`: not certain."""
@@ -38,6 +39,8 @@ class VideoModel:
         input_name: keyword of the module's input, for Hugging Face models; `None`: the first positional argument.
         declare_axes: axes of the layers of a known family; `None` from it means that they must be probed.
         trained: `False` where the weights are known to be random.
+        outputs: what the numbers that the module returns are.
+        notes: what was assumed or done when it was loaded, one sentence each.
         recipe: what `load_model` must be given, beside the device, to load it again; `None` for a module at hand.
     """
 
@@ -50,6 +53,8 @@ class VideoModel:
     input_name: str | None = None
     declare_axes: AxesRule = no_declared_axes
     trained: bool = True
+    outputs: Outputs = BUILT_IN_LOGITS
+    notes: tuple[str, ...] = ()
     recipe: Mapping[str, Any] | None = None
 
     @property
@@ -62,6 +67,10 @@ class VideoModel:
         """Floating type of the weights."""
         return next((t.dtype for t in _tensors(self.module) if t.is_floating_point()), torch.float32)
 
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of its answers must know: what the outputs are, unless they are plain logits, and the notes."""
+        return self.notes if self.outputs.kind == "logits" else (self.outputs.sentence, *self.notes)
+
     @cached_property
     def weights_digest(self) -> str:
         """SHA-256 over the names, types, shapes and bytes of all weights and buffers; computed once."""
@@ -72,22 +81,34 @@ class VideoModel:
         inputs = inputs.to(device=self.device, dtype=self.dtype)
         return self.module(inputs) if self.input_name is None else self.module(**{self.input_name: inputs})
 
-    def logits(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
-        """Logits of a batch of prepared clips; gradients flow unless the caller turned them off.
+    def values(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
+        """What the module returns for a batch of prepared clips, one row a clip; gradients flow unless turned off.
 
         Args:
             inputs: prepared clips, stacked, on any device.
 
         Raises:
-            ModelError: if the module returns no logits, or not one for each class.
+            ModelError: if the module does not return one number for each class.
         """
-        logits = output_logits(self.forward(inputs))
-        if logits.shape != (len(inputs), len(self.classes)):
+        return output_rows(self.forward(inputs), clips=len(inputs), classes=len(self.classes))
+
+    def logits(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
+        """Logits of a batch of prepared clips, also where the module returns probabilities; plain numbers as they are.
+
+        Args:
+            inputs: prepared clips, stacked, on any device.
+
+        Raises:
+            ModelError: if the module does not return one number for each class, or no probabilities where it must.
+        """
+        values = self.values(inputs)
+        contradiction = self.outputs.contradiction(values.detach())
+        if contradiction is not None:
             raise ModelError(
-                f"`model` must return {len(self.classes)} logits for each of {len(inputs)} clips, one a class."
-                f" Got shape {tuple(logits.shape)}. Give `classes` that fit the model."
+                f"`outputs` must be what the model returns. Got {self.outputs.kind}, {self.outputs.known_by}, and"
+                f" {contradiction}. Say what they are: {', '.join(OUTPUT_KINDS)}."
             )
-        return logits
+        return self.outputs.to_logits(values)
 
     def class_index(self, target: str | int) -> int:
         """Index of a class given by its name, or else by its number.

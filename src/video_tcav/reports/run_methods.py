@@ -25,6 +25,7 @@ _CORRECTIONS = {
     "maxt": "the max-T procedure of Westfall and Young",
 }
 _AGAINST = {
+    "number": "the number that the model returns, in its own unit",
     "log_odds": "the log-odds of the class, its logit minus the log-sum-exp of all others",
     "logit": "the raw logit of the class",
 }

@@ -15,7 +15,7 @@ from video_tcav.core.provenance import provenance
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
 from video_tcav.models.precision import PRECISIONS, AskedPrecision, choose_precision
-from video_tcav.models.targets import parse_target
+from video_tcav.models.targets import parse_target, target_name
 from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.backends import Ahead, Backend, backend_for
@@ -128,9 +128,10 @@ def run_tcav(
     Source:
         Saha et al. 2024, arXiv:2404.09067; Kim et al. 2018, arXiv:1711.11279.
     """
+    scalar = parse_target(model, target, against)
     settings = Settings(
         target=model.classes[model.class_index(target)],
-        against=against,
+        against=target_name(model, scalar),
         at=one_of("at", at, PLACES),
         space=one_of("space", space, SPACES),
         cav=one_of("cav", cav, CAV_KINDS),
@@ -150,7 +151,6 @@ def run_tcav(
     chosen = tuple(dict.fromkeys(layers or model.default_layers))
     for name in chosen:
         model.layer(name)
-    scalar = parse_target(model, target, against)
     products = choose_precision(model, one_of("precision", precision, PRECISIONS))
     group_of, budget = grouping(group), parse_bytes(memory)
     at_least("windows", windows, 1)
@@ -236,6 +236,7 @@ def run_tcav(
         results=results,
         skipped=tuple(recorder.skipped),
         warnings=(
+            *model.remarks(),
             *cautions(results, trained=model.trained, permutations=permutations),
             *(warning for comparison in comparisons for warning in comparison.warnings),
             *plan.copies(group_of),
@@ -255,7 +256,12 @@ def run_tcav(
                 "precision": products,
                 "compile": compile,
             },
-            model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
+            model={
+                "name": model.name,
+                "weights": model.weights_digest,
+                "trained": model.trained,
+                "outputs": model.outputs.kind,
+            },
             clip_spec=asdict(model.clip_spec),
             clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
             | {concept.name: plan.digests_of(concept.sources) for concept in plan.concepts},

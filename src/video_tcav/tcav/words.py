@@ -129,7 +129,7 @@ def _effect(one: ConceptResult) -> str:
 
 def units(against: str) -> str:
     """What effects on a target of this kind are counted in."""
-    return "log-odds" if against == "log_odds" else "logits"
+    return {"log_odds": "log-odds", "number": "units of the output"}.get(against, "logits")
 
 
 def effect_text(one: ConceptResult) -> tuple[str, str]:

@@ -140,7 +140,7 @@ class TestFile:
             ("no_module", r"returns a torch\.nn\.Module\. Got int"),
             ("missing", r"must name a function in .*model.py. Got 'missing'"),
             ("value", r"must name a function in .*model.py. Got 'value'"),
-            ("bad_spec", r"must hold fields of a ClipSpec. Got 'depth'"),
+            ("bad_spec", r"must hold fields of a ClipSpec, or outputs. Got 'depth'"),
             ("no_logits", r"must return one row of logits a clip"),
         ],
     )

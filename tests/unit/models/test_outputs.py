@@ -1,11 +1,12 @@
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from video_tcav.core.errors import ModelError
-from video_tcav.models.outputs import layer_tensor, output_logits, replace_layer_tensor
+from video_tcav.models.outputs import layer_tensor, output_rows, replace_layer_tensor
 
 Pair = namedtuple("Pair", "index values")
 VALUES, OTHER, INDEX = torch.ones(2, 3), torch.zeros(2, 3), torch.arange(3)
@@ -57,17 +58,86 @@ def test_no_floating_tensor_is_an_error(output):
         layer_tensor(output)
 
 
-@pytest.mark.parametrize("output", [VALUES, (VALUES, 1), [VALUES], {"loss": None, "logits": VALUES}])
-def test_logits_are_found(output):
-    assert output_logits(output) is VALUES
+Scores = namedtuple("Scores", "hidden logits")
 
 
-@pytest.mark.parametrize("output", [None, "text", (), {"scores": VALUES}, (INDEX,), Fields(INDEX, VALUES)])
-def test_no_logits_is_an_error(output):
-    with pytest.raises(ModelError, match=r"`model` must return logits"):
-        output_logits(output)
+@dataclass
+class Answer:
+    features: torch.Tensor
+    scores: torch.Tensor | None = None
 
 
-def test_logits_are_one_row_a_clip():
-    with pytest.raises(ModelError, match=r"one row of logits a clip, \(clip, class\). Got shape \(2, 3, 4\)"):
-        output_logits(torch.zeros(2, 3, 4))
+WIDE = torch.zeros(2, 768)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        VALUES,
+        (VALUES, 1),
+        [VALUES],
+        (None, VALUES),
+        (torch.zeros(()), VALUES),
+        {"loss": None, "logits": VALUES},
+        {"features": WIDE, "logits": VALUES},
+        {"scores": VALUES, "features": WIDE},
+        {"output": {"features": WIDE, "logits": VALUES}},
+        [{"pred": VALUES}],
+        ((VALUES,),),
+        Scores(WIDE, VALUES),
+        Answer(WIDE, VALUES),
+        SimpleNamespace(logits=VALUES),
+        (torch.zeros(2, 5, 7, 7), VALUES),
+    ],
+)
+def test_rows_are_found(output):
+    assert output_rows(output, clips=2) is VALUES
+    assert output_rows(output, clips=2, classes=3) is VALUES
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        None,
+        "text",
+        (),
+        {"embedding": VALUES},
+        Answer(WIDE),
+        (INDEX,),
+        torch.zeros(2, 3, 4),
+        {"logits": torch.zeros(2, 8, 3)},
+    ],
+)
+def test_no_rows_is_an_error(output):
+    with pytest.raises(ModelError, match=r"`model` must return one row of logits a clip, \(2, class\)\. Got"):
+        output_rows(output, clips=2)
+
+
+@pytest.mark.parametrize("output", [(WIDE, VALUES), [VALUES, OTHER], {"scores": VALUES, "probs": OTHER}])
+def test_several_possible_rows_are_refused(output):
+    with pytest.raises(ModelError, match=r"one tensor that can be the logits. Got 2: .*\(2, 3\)"):
+        output_rows(output, clips=2)
+
+
+def test_the_number_of_classes_tells_rows_from_other_tensors():
+    assert output_rows((WIDE, VALUES), clips=2, classes=3) is VALUES
+
+
+@pytest.mark.parametrize(
+    ("shape", "clips", "classes", "rows"),
+    [
+        ((2,), 2, None, (2, 1)),
+        ((1,), 1, 1, (1, 1)),
+        ((), 1, 1, (1, 1)),
+        ((5,), 1, 5, (1, 5)),
+        ((2, 5, 1, 1, 1), 2, None, (2, 5)),
+    ],
+)
+def test_squeezed_outputs_are_rows(shape, clips, classes, rows):
+    assert output_rows(torch.zeros(shape), clips=clips, classes=classes).shape == rows
+
+
+@pytest.mark.parametrize(("shape", "clips"), [((16, 4), 2), ((1, 4), 2), ((4,), 2)])
+def test_another_number_of_rows_is_refused(shape, clips):
+    with pytest.raises(ModelError, match=r"one row of logits a clip"):
+        output_rows(torch.zeros(shape), clips=clips)

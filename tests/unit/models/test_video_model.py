@@ -26,7 +26,7 @@ def test_logits_carry_gradients_in_the_models_own_type():
 
 def test_logits_must_fit_the_classes():
     model = dataclasses.replace(small(), classes=("a", "b"))
-    with pytest.raises(ModelError, match=r"must return 2 logits for each of 1 clips.*Got shape \(1, 3\)"):
+    with pytest.raises(ModelError, match=r"must return one row of logits a clip, \(1, 2\). Got shape \(1, 3\)"):
         model.logits(torch.zeros(1, 3, 4, 8, 8))
 
 

@@ -48,7 +48,7 @@ def model_digest(model: VideoModel) -> str:
             digest.update(key.encode() + _bytes_of(part._buffers.get(key)))
     for content in sorted(_code_of(model.module)):
         digest.update(content.encode())
-    digest.update(json.dumps([model.input_name, len(model.classes)]).encode())
+    digest.update(json.dumps([model.input_name, len(model.classes), model.outputs.kind]).encode())
     return digest.hexdigest()
 
 

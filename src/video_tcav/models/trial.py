@@ -1,0 +1,141 @@
+"""A trial pass of two noise clips: how many outputs a network of unknown family has, and what they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from video_tcav.core.errors import ModelError
+from video_tcav.models.layers import noise_clip
+from video_tcav.models.output_kinds import OutputKind, Outputs, is_fraction, sums_to_one
+from video_tcav.models.outputs import output_rows
+from video_tcav.models.record import untouched
+from video_tcav.models.video_model import VideoModel
+
+_MARK = "_video_tcav_last_operation"
+_RESHAPES = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "contiguous"}
+_SELECTS = {
+    "select",
+    "getitem",
+    "chunk",
+    "split",
+    "stack",
+    "cat",
+    "mean",
+    "clone",
+    "detach",
+    "to",
+    "float",
+    "double",
+    "type",
+}
+_KEEPS_VALUES = frozenset(_RESHAPES | _SELECTS)
+"""Operations behind which values in [0, 1] stay there, and rows that sum to 1 do so still."""
+_UNBOUNDED = frozenset(
+    ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", "conv2d", "conv3d", "bilinear")
+)
+_TRIAL_SCALES = (1.0, 3.0)
+"""Two clips of unlike contrast, so that a small logit is less likely to lie in [0, 1] twice."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """What a model returned for two noise clips.
+
+    Attributes:
+        values: one row a clip.
+        last_operation: name of the function that made them, with what keeps values left out; empty where that cannot be
+            seen (scripted and compiled networks).
+    """
+
+    values: Float[Tensor, "clip class"]
+    last_operation: str
+
+
+def try_model(model: VideoModel, *, classes: int | None = None) -> Trial:
+    """Pass two noise clips of the model's own spec.
+
+    Args:
+        model: its class names are not looked at.
+        classes: outputs that are expected; only needed where the model returns several tensors that could be the logits.
+
+    Raises:
+        ModelError: if it does not take the clips, or returns something else than one row of numbers a clip.
+    """
+    clips = torch.cat([scale * noise_clip(model, seed=seed) for seed, scale in enumerate(_TRIAL_SCALES)])
+    try:
+        with untouched(model.module), torch.no_grad(), _LastOperation():
+            output = model.forward(clips)
+    except Exception as reason:  # any error of a foreign network
+        raise ModelError(
+            f"`model` must take a clip of shape {(1, *clips.shape[1:])}. Got {first_line(reason)} from {model.name}."
+            " Say frames, size or layout, or set clip_spec on the module."
+        ) from reason
+    try:
+        values = output_rows(output, clips=len(clips))
+    except ModelError:
+        if classes is None:
+            raise
+        values = output_rows(output, clips=len(clips), classes=classes)
+    return Trial(values=values.detach().cpu(), last_operation=getattr(values, _MARK, ""))
+
+
+def outputs_of(trial: Trial, settings: Mapping[str, Any]) -> Outputs:
+    """What the outputs are: as the user says, else as the trial shows, else assumed.
+
+    Args:
+        trial: from `try_model`.
+        settings: may hold `outputs`, as the user or the file of weights says.
+
+    Raises:
+        ModelError: if the outputs cannot be what the settings say.
+    """
+    given: OutputKind | None = settings.get("outputs")
+    if given is None:
+        return _detected(trial)
+    outputs = Outputs(kind=given, known_by="as given")
+    contradiction = outputs.contradiction(trial.values)
+    if contradiction is not None:
+        raise ModelError(f"`outputs` must be what the model returns. Got {given}, and {contradiction}. Correct it.")
+    return outputs
+
+
+def _detected(trial: Trial) -> Outputs:
+    values, last = trial.values, trial.last_operation
+    if values.shape[1] > 1 and is_fraction(values) and sums_to_one(values):
+        return Outputs(kind="softmax", known_by="since each row lies in [0, 1] and sums to 1")
+    if is_fraction(values) and last == "sigmoid":
+        return Outputs(kind="sigmoid", known_by="since a sigmoid makes them")
+    if is_fraction(values) and last not in _UNBOUNDED | {"log_softmax"}:
+        return Outputs(kind="sigmoid", known_by="taken for such since all lie in [0, 1]", is_assumed=True)
+    if values.shape[1] == 1:
+        return Outputs(kind="sigmoid_logits", known_by="taken for such since there is one output", is_assumed=True)
+    if last == "log_softmax":
+        return Outputs(kind="logits", known_by="since a log-softmax makes them")
+    return Outputs(kind="logits", known_by="taken for such since nothing says otherwise", is_assumed=True)
+
+
+class _LastOperation(TorchFunctionMode):
+    """Marks every tensor with the function that made its values."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "").strip("_")
+        source = args[0] if args else None
+        if isinstance(source, tuple | list) and source:
+            source = source[0]
+        mark = getattr(source, _MARK, "") if name in _KEEPS_VALUES else name
+        for tensor in output if isinstance(output, tuple | list) else (output,):
+            if isinstance(tensor, Tensor):
+                setattr(tensor, _MARK, mark)
+        return output
+
+
+def first_line(reason: Exception) -> str:
+    """Type and first line of a foreign error."""
+    lines = str(reason).strip().splitlines()
+    return f"{type(reason).__name__}: {lines[0].rstrip('.')[:160]}" if lines else type(reason).__name__
