@@ -38,6 +38,7 @@ class VideoModel:
         input_name: keyword of the module's input, for Hugging Face models; `None`: the first positional argument.
         declare_axes: axes of the layers of a known family; `None` from it means that they must be probed.
         trained: `False` where the weights are known to be random.
+        notes: what was assumed or done at loading, one sentence each.
         recipe: what `load_model` must be given, beside the device, to load it again; `None` for a module at hand.
     """
 
@@ -50,6 +51,7 @@ class VideoModel:
     input_name: str | None = None
     declare_axes: AxesRule = no_declared_axes
     trained: bool = True
+    notes: tuple[str, ...] = ()
     recipe: Mapping[str, Any] | None = None
 
     @property
