@@ -140,13 +140,13 @@ def _config(source: str, *, named: bool) -> Any:
     assert transformers is not None
     try:
         settings, _ = transformers.PreTrainedConfig.get_config_dict(source)
-        check_labels(settings, f"hf:{source}", named=named)
+    except (OSError, ValueError) as reason:
+        raise _no_config(source, reason) from reason
+    check_labels(settings, f"hf:{source}", named=named)
+    try:
         config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as reason:
-        raise ModelError(
-            f"`model` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
-            f" {error_line(reason)}. Check the name and the connection."
-        ) from reason
+        raise _no_config(source, reason) from reason
     if config.model_type not in FAMILIES:
         raise ModelError(
             f"`model` must be one of the families {', '.join(FAMILIES)}. Got hf:{source}, which is"
@@ -159,6 +159,13 @@ def _config(source: str, *, named: bool) -> Any:
             " Choose another checkpoint, or wrap it in a module that turns a colour clip into its channels."
         )
     return config
+
+
+def _no_config(source: str, reason: Exception) -> ModelError:
+    return ModelError(
+        f"`model` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
+        f" {error_line(reason)}. Check the name and the connection."
+    )
 
 
 def _apply_clip(config: Any, family: _Family, fields: Mapping[str, Any], source: str) -> None:

@@ -4,6 +4,7 @@ import pickle
 import pickletools
 import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -31,22 +32,27 @@ _HARMLESS_BUILTINS = frozenset(
 _MOST_TYPES = 200
 
 
-class _Inert(dict[Any, Any]):
-    """Stands for an object of any type; takes every argument and state, and does nothing with them.
-
-    A dict, so that the items of a pickled dict subclass (`addict.Dict`, `defaultdict`) are kept.
-    """
+class _Inert:
+    """Stands for an object of any type; takes every argument and state, and does nothing with them."""
 
     def __new__(cls, *_arguments: Any) -> "_Inert":
         return super().__new__(cls)
 
     def __init__(self, *_arguments: Any) -> None:
-        super().__init__()
+        pass
 
     def __setstate__(self, state: object) -> None:
         pass
 
-    __hash__ = object.__hash__  # pyright: ignore[reportAssignmentType]
+
+class _InertDict:
+    """Stands for a dict of another type (`addict.Dict`, `defaultdict`), whose items may be the weights.
+
+    It makes an `OrderedDict`: torch sets items of no type of ours.
+    """
+
+    def __new__(cls, *_arguments: Any) -> OrderedDict[Any, Any]:
+        return OrderedDict()
 
 
 class _InertList(list[Any]):
@@ -115,7 +121,9 @@ def _listed_globals(path: Path) -> list[str]:
 
 
 def _stand_in(name: str) -> type:
-    return _InertList if name == "collections.deque" else _Inert
+    if name.endswith(("dict", "Dict", "CfgNode")):
+        return _InertDict
+    return _InertList if name.endswith(("deque", "List")) else _Inert
 
 
 def _is_harmless(name: str) -> bool:

@@ -180,7 +180,7 @@ def _state_dicts(weights: Weights) -> tuple[StateDict, ...]:
 
 def _is_chosen(match: NameMatch, choice: str) -> bool:
     choice = choice.rstrip(".")
-    return match.label == choice or match.label.startswith(f"{choice}.") or match.prefix == f"{choice}." or not choice
+    return not choice or f"{match.label}.".startswith(f"{choice}.") or match.prefix.startswith(f"{choice}.")
 
 
 def _foreign(match: NameMatch, matches: list[NameMatch]) -> list[str]:
