@@ -40,7 +40,7 @@ class LoadedClips:
 
 
 def read_clips(
-    source: VideoSource, spec: ClipSpec, *, windows: int = 1, sampling: Sampling = "dense"
+    source: VideoSource, spec: ClipSpec, *, windows: int = 1, sampling: Sampling | None = None
 ) -> UInt8[Tensor, "window time 3 height width"]:
     """Clips of one source, in its own size; a still gives its one picture, repeated.
 
@@ -48,12 +48,13 @@ def read_clips(
         source: the video; only its segment is used.
         spec: how many frames, and how far apart.
         windows: how many clips.
-        sampling: see `clip_times`.
+        sampling: see `clip_times`; as `spec` says if not given.
 
     Raises:
         MediaError: if the source cannot be decoded or is too short.
         InputError: if `windows` or `sampling` is not possible.
     """
+    sampling = spec.sampling if sampling is None else sampling
     check_sampling(windows, sampling)
     return _read(source, spec, windows, sampling)[0]
 
@@ -63,7 +64,7 @@ def load_clips(
     spec: ClipSpec,
     *,
     windows: int = 1,
-    sampling: Sampling = "dense",
+    sampling: Sampling | None = None,
     threads: int = 2,
 ) -> Generator[LoadedClips, None, None]:
     """Clips of many sources, in their order; threads decode ahead while the caller uses what came.
@@ -75,12 +76,13 @@ def load_clips(
         sources: the videos.
         spec: how many frames, and how far apart.
         windows: clips of each.
-        sampling: see `clip_times`.
+        sampling: see `clip_times`; as `spec` says if not given.
         threads: how many files are decoded at once; each thread works at most two sources ahead.
 
     Raises:
         InputError: if `windows`, `sampling` or `threads` is not possible.
     """
+    sampling = spec.sampling if sampling is None else sampling
     check_sampling(windows, sampling)
     if threads < 1:
         raise InputError(f"`threads` must be at least 1. Got {threads}. Take the number of free cores.")

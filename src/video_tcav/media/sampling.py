@@ -20,7 +20,7 @@ def clip_times(
     spec: ClipSpec,
     *,
     windows: int = 1,
-    sampling: Sampling = "dense",
+    sampling: Sampling | None = None,
     path: Path = Path("video"),
 ) -> list[Int[np.ndarray, " time"]]:
     """Frame indices of each window of a video.
@@ -35,20 +35,24 @@ def clip_times(
         timestamps_s: when each frame comes on display, in seconds, increasing.
         spec: what the model takes.
         windows: how many clips.
-        sampling: how frames are spread.
+        sampling: how frames are spread; as `spec` says if not given.
         path: what an error names.
 
     Returns:
         One array of `spec.frames` indices per window: at each time the frame then on display.
 
     Raises:
-        MediaError: if the video has fewer frames than a clip.
+        MediaError: if the video has fewer frames than a clip, and `spec.short` is `skip`.
         InputError: if `windows` or `sampling` is not possible.
     """
+    sampling = spec.sampling if sampling is None else sampling
     check_sampling(windows, sampling)
     count = len(timestamps_s)
     if count < spec.frames:
-        raise MediaError(path, f"too short: {count} frames, the model takes {spec.frames}")
+        if spec.short == "skip":
+            raise MediaError(path, f"too short: {count} frames, the model takes {spec.frames}")
+        wanted_frames = np.arange(spec.frames)
+        return [wanted_frames % count if spec.short == "loop" else np.minimum(wanted_frames, count - 1)] * windows
     if count == 1:
         return [np.zeros(1, dtype=np.int64)] * windows
     interval_s, times_s, early_s = _regular_times(timestamps_s)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -70,9 +71,22 @@ def read_classes(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] 
         names = parse_class_names(_read_text(Path(classes)), source)
     else:
         source, names = "the given list", tuple(str(name) for name in classes)
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if not names or doubled:
-        what = f"{doubled[0]!r} twice" if doubled else "none"
+    return check_class_names(names, source)
+
+
+def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """The names, if there are some, none is empty and none comes twice.
+
+    Args:
+        names: of the classes.
+        source: where they come from, for the message.
+
+    Raises:
+        InputError: naming the first that is wrong.
+    """
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if not names or doubled or not all(name.strip() for name in names):
+        what = f"{doubled[0]!r} twice" if doubled else "an empty name" if names else "none"
         raise InputError(f"`classes` must name each class once. Got {what} in {source}. Correct the list.")
     return names
 

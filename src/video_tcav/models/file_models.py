@@ -17,13 +17,14 @@ import torch
 from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError, ModelError, WeightsError
-from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_class_names, parse_clip_fields
+from video_tcav.core.errors import InputError, ModelError
+from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
 from video_tcav.models.layers import stage_layers
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.trial import first_line, outputs_of, try_model
 from video_tcav.models.video_model import VideoModel, state_digest
 from video_tcav.models.weights import Weights, fit_weights, read_weights
+from video_tcav.models.weights_metadata import metadata_classes, metadata_fields
 
 
 def load_file(
@@ -55,21 +56,42 @@ def load_file(
         InputError: if the number of classes differs from the outputs.
     """
     content = None if weights is None else read_weights(weights)
-    classes = classes or _metadata_classes(content)
-    described = _metadata_fields(content)
+    classes = classes or metadata_classes(content)
     module = _build(path, factory, classes, seed=0)
-    trained = True
-    if content is not None:
-        fit_weights(module, content)
-    else:
-        trained = state_digest(module) == state_digest(_build(path, factory, classes, seed=1))
-    return describe_module(
-        module,
-        name=f"file:{path}:{factory}",
-        settings=(described, fields),
-        classes=classes,
-        trained=trained,
-    )
+    trained = content is not None or state_digest(module) == state_digest(_build(path, factory, classes, seed=1))
+    name = f"file:{path}:{factory}"
+    return describe_weights(module, content, name=name, fields=fields, classes=classes, trained=trained)
+
+
+def describe_weights(
+    module: nn.Module,
+    content: Weights | None,
+    *,
+    name: str,
+    fields: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+    trained: bool = True,
+) -> VideoModel:
+    """A network of an unknown family with weights loaded into it, and what their metadata says of the clip and classes.
+
+    Args:
+        module: the network.
+        content: its weights; `None` leaves those that it has.
+        name: what to call it.
+        fields: clip settings that win over the metadata, which wins over the module's `clip_spec`.
+        classes: names that win over the metadata.
+        trained: whether the weights mean something.
+
+    Raises:
+        WeightsError: if the weights do not fit.
+        ModelError: as `describe_module` does.
+        InputError: if the number of classes differs from the outputs.
+    """
+    settings = (metadata_fields(content), fields)
+    classes = classes or metadata_classes(content)
+    notes = () if content is None else fit_weights(module, content)
+    model = describe_module(module, name=name, settings=settings, classes=classes, trained=trained)
+    return dataclasses.replace(model, notes=(*notes, *model.notes))
 
 
 def describe_module(
@@ -205,18 +227,3 @@ def _module_fields(module: nn.Module) -> Mapping[str, Any]:
             f"`clip_spec` of the module must hold fields of a ClipSpec, or outputs. Got {unknown[0]!r}. Remove it."
         )
     return parse_clip_fields(own, source="the module's clip_spec", error=ModelError)
-
-
-def _metadata_classes(content: Weights | None) -> tuple[str, ...] | None:
-    if content is None or "classes" not in content.metadata:
-        return None
-    try:
-        return parse_class_names(content.metadata["classes"], str(content.path))
-    except InputError as reason:
-        raise WeightsError(str(reason)) from reason
-
-
-def _metadata_fields(content: Weights | None) -> dict[str, Any]:
-    if content is None:
-        return {}
-    return parse_clip_fields(content.metadata, source=str(content.path), error=WeightsError)

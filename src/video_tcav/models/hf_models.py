@@ -1,23 +1,23 @@
 """The video classifiers of Hugging Face: VideoMAE, TimeSformer, ViViT, V-JEPA 2."""
 
-import pickle
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
+from video_tcav.core.errors import InputError, MissingExtraError, ModelError
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.declared_axes import huggingface_axes
+from video_tcav.models.hf_labels import check_labels
 from video_tcav.models.hf_preprocess import load_processor, processor_clip_spec, processor_prepare, quiet
+from video_tcav.models.hf_weights import error_line, load_classifier
 from video_tcav.models.layers import evenly_spaced
 from video_tcav.models.output_kinds import OutputKind, Outputs
 from video_tcav.models.video_model import VideoModel, no_declared_axes
-from video_tcav.models.weights import fit_weights, read_weights
+from video_tcav.models.weight_files import check_no_adapter, checkpoint_folder
 
 try:
     import transformers
@@ -63,6 +63,9 @@ class _Family:
     fixed_clip: bool
 
 
+SSV2_CLASSES = 174
+"""Classes of Something-Something V2, by which its checkpoints are known."""
+
 FAMILIES: Mapping[str, _Family] = {
     "videomae": _Family(
         frames="num_frames", size="image_size", layers="encoder.layer", stride=_videomae_stride, fixed_clip=False
@@ -93,18 +96,19 @@ def load_huggingface(
 
     Raises:
         MissingExtraError: without transformers.
-        ModelError: if the source is no such model.
+        ModelError: if the source is no such model, or its configuration contradicts itself.
         WeightsError: if the weights cannot be read safely, or hold no classifier.
         InputError: if the number of classes differs from the outputs.
     """
     if transformers is None:
         raise MissingExtraError("hf", f"hf:{source}")
     with quiet():
-        config = _config(source)
+        folder, notes = _folder(source)
+        config = _config(folder, named=classes is not None)
         family = FAMILIES[config.model_type]
         _apply_clip(config, family, fields, source)
-        module = _module(source, config, weights)
-        processor = load_processor(source, config.model_type, _square(getattr(config, family.size)))
+        module, weights_notes = load_classifier(folder, config, weights)
+        processor = load_processor(folder, config.model_type, _square(getattr(config, family.size)))
     spec = merge_clip_spec(_published_spec(config, family, processor), fields)
     wanted = _square(getattr(config, family.size))
     if spec.size != wanted:
@@ -123,6 +127,7 @@ def load_huggingface(
         declare_axes=huggingface_axes(config, module.base_model_prefix) or no_declared_axes,
         trained=True,
         outputs=_outputs(config),
+        notes=(*notes, *weights_notes),
     )
 
 
@@ -142,21 +147,46 @@ def _outputs(config: Any) -> Outputs:
     return Outputs(kind=kinds[said], known_by=f"as its configuration says (problem_type {said})")
 
 
-def _config(source: str) -> Any:
+def _folder(source: str) -> tuple[str, tuple[str, ...]]:
+    """The folder itself, or its last checkpoint where a trainer left several; hub ids stay as they are."""
+    if not Path(source).is_dir():
+        return source, ()
+    folder, notes = checkpoint_folder(Path(source))
+    check_no_adapter(folder, "model")
+    return (str(folder) if notes else source), notes
+
+
+def _config(source: str, *, named: bool) -> Any:
+    """The configuration, whose class names are checked unless the user names the classes."""
     assert transformers is not None
+    try:
+        settings, _ = transformers.PreTrainedConfig.get_config_dict(source)
+    except (OSError, ValueError) as reason:
+        raise _no_config(source, reason) from reason
+    check_labels(settings, f"hf:{source}", named=named)
     try:
         config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as reason:
-        raise ModelError(
-            f"`model` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
-            f" {_line(reason)}. Check the name and the connection."
-        ) from reason
+        raise _no_config(source, reason) from reason
     if config.model_type not in FAMILIES:
         raise ModelError(
             f"`model` must be one of the families {', '.join(FAMILIES)}. Got hf:{source}, which is"
             f" {config.model_type}. Use file: with a function that loads it."
         )
+    channels = getattr(config, "num_channels", getattr(config, "in_chans", 3))
+    if channels != 3:
+        raise ModelError(
+            f"`model` must take three channels, red, green and blue. Got hf:{source} with num_channels {channels}."
+            " Choose another checkpoint, or wrap it in a module that turns a colour clip into its channels."
+        )
     return config
+
+
+def _no_config(source: str, reason: Exception) -> ModelError:
+    return ModelError(
+        f"`model` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
+        f" {error_line(reason)}. Check the name and the connection."
+    )
 
 
 def _apply_clip(config: Any, family: _Family, fields: Mapping[str, Any], source: str) -> None:
@@ -177,49 +207,12 @@ def _apply_clip(config: Any, family: _Family, fields: Mapping[str, Any], source:
         setattr(config, key, number)
 
 
-def _module(source: str, config: Any, weights: str | None) -> Any:
-    assert transformers is not None
-    auto: Any = transformers.AutoModelForVideoClassification
-    options = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
-    if weights is not None:
-        content = read_weights(weights)
-        with torch.random.fork_rng(devices=[]):
-            module = auto.from_config(config, **options)
-        fit_weights(module, content)
-        return module
-    try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the pickle protocol
-            module, report = auto.from_pretrained(
-                source,
-                config=config,
-                trust_remote_code=False,
-                weights_only=True,
-                output_loading_info=True,
-                **options,
-            )
-    except pickle.UnpicklingError as reason:
-        raise WeightsError(
-            f"`weights` must hold tensors only. Got hf:{source}, a pickle that wants to run code."
-            " Save it with safetensors."
-        ) from reason
-    except (OSError, ValueError, RuntimeError) as reason:
-        raise WeightsError(
-            f"`weights` must be in the folder or on the hub, and fit. Got hf:{source}: {_line(reason)}."
-            " Check the checkpoint."
-        ) from reason
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise WeightsError(
-            f"`weights` must hold a whole classifier. Got hf:{source} with {len(missing)} missing:"
-            f" {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}. Choose a checkpoint that was fine-tuned."
-        )
-    return module
-
-
 def _published_spec(config: Any, family: _Family, processor: Any) -> ClipSpec:
     frames = getattr(config, family.frames)
-    return processor_clip_spec(processor, frames=frames, stride=family.stride(frames))
+    spec = processor_clip_spec(processor, frames=frames, stride=family.stride(frames))
+    # MCG-NJU/VideoMAE tests its Something-Something models on frames spread over the whole video (ssv2.py, test_mode).
+    spread = config.model_type == "videomae" and config.num_labels == SSV2_CLASSES
+    return replace(spec, sampling="uniform") if spread else spec
 
 
 def _classes(config: Any, classes: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -248,8 +241,3 @@ def _square(size: int | list[int] | tuple[int, int]) -> tuple[int, int]:
         return size, size
     height, width = size
     return height, width
-
-
-def _line(reason: Exception) -> str:
-    lines = [line for line in str(reason).strip().splitlines() if line.strip()]
-    return (lines[0].rstrip(".:")[:160]) if lines else type(reason).__name__

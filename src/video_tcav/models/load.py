@@ -11,14 +11,14 @@ from torch import nn
 from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.clip_fields import parse_clip_fields, read_classes
-from video_tcav.models.file_models import describe_module, load_file
+from video_tcav.models.file_models import describe_weights, load_file
 from video_tcav.models.hf_models import load_huggingface
 from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.rendered_models import load_rendered
 from video_tcav.models.torchvision_models import load_torchvision
 from video_tcav.models.trial import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
-from video_tcav.models.weights import fit_weights, read_weights
+from video_tcav.models.weights import read_weights
 
 
 def load_model(
@@ -88,9 +88,8 @@ def _load(
     spec: str | nn.Module, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
 ) -> VideoModel:
     if isinstance(spec, nn.Module):
-        if weights is not None:
-            fit_weights(spec, read_weights(weights))
-        return describe_module(spec, name=type(spec).__name__, settings=(fields,), classes=classes)
+        content = None if weights is None else read_weights(weights)
+        return describe_weights(spec, content, name=type(spec).__name__, fields=fields, classes=classes)
     scheme, _, rest = spec.partition(":")
     if scheme == "file" and rest:
         path, _, factory = rest.rpartition(":")

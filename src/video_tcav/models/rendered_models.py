@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, ModelError, WeightsError
 from video_tcav.models.axes import LayerAxes
-from video_tcav.models.clip_fields import merge_clip_spec, parse_class_names
+from video_tcav.models.clip_fields import check_class_names, merge_clip_spec, parse_class_names
 from video_tcav.models.declared_axes import CHANNELS_FIRST, token_axes
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import VideoModel
@@ -143,7 +144,7 @@ def load_rendered(
         )
     content = read_weights(weights or str(WEIGHTS / f"{name}.safetensors"))
     if "classes" in content.metadata:
-        own = parse_class_names(content.metadata["classes"], str(content.path))
+        own = check_class_names(parse_class_names(content.metadata["classes"], str(content.path)), str(content.path))
         if classes is not None and len(classes) != len(own):
             raise InputError(
                 f"`classes` must name the {len(own)} outputs of the model. Got {len(classes)} names."
@@ -156,8 +157,9 @@ def load_rendered(
             " `video-tcav benchmark train` wrote."
         )
     module = ARCHITECTURES[architecture](len(classes))
-    fit_weights(module, content)
-    return _described(name, module.eval(), classes, merge_clip_spec(CLIP_SPEC, fields), trained=True)
+    notes = fit_weights(module, content)
+    model = _described(name, module.eval(), classes, merge_clip_spec(CLIP_SPEC, fields), trained=True)
+    return replace(model, notes=notes)
 
 
 def untrained(architecture: str, classes: tuple[str, ...], *, seed: int) -> VideoModel:

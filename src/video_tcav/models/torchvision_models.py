@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights
 
 from video_tcav.core.clip_spec import ClipSpec
@@ -16,7 +16,8 @@ from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.declared_axes import channels_first_axes, mvit_axes, swin3d_axes
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import AxesRule, VideoModel
-from video_tcav.models.weights import Weights, fit_weights, read_weights
+from video_tcav.models.weights import Weights, fit_weights, match_weights, read_weights
+from video_tcav.models.weights_metadata import metadata_classes
 
 UNTRAINED_SEED = 0
 
@@ -109,7 +110,10 @@ def load_torchvision(
     spec = merge_clip_spec(published_spec, fields)
     _check_fixed_clip(name, spec, published_spec)
     content = _read(entry, weights)
-    outputs = _head_size(content, architecture.head) if content else len(classes or preset.meta["categories"])
+    if content is not None:
+        content = match_weights(_build(name, 1, device="meta").state_dict(), content, any_shape=True)
+        classes = classes or metadata_classes(content)
+    outputs = content.tensors[architecture.head].shape[0] if content else len(classes or preset.meta["categories"])
     names = _class_names(classes, outputs, preset, content)
     module = _build(name, outputs)
     if content is not None:
@@ -123,6 +127,7 @@ def load_torchvision(
         prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
         declare_axes=architecture.axes(module),
         trained=content is not None,
+        notes=() if content is None else content.notes,
     )
 
 
@@ -168,16 +173,6 @@ def _read(entry: WeightsEnum | None, weights: str | None) -> Weights | None:
     return Weights(path=entry.url, tensors=tensors, metadata={})
 
 
-def _head_size(content: Weights, head: str) -> int:
-    found = content.tensors.get(head)
-    if not isinstance(found, Tensor) or found.ndim < 2:
-        raise WeightsError(
-            f"`weights` must hold the head {head} of this architecture. Got {content.path} with"
-            f" {', '.join(list(content.tensors)[:3])}, ... Give the weights of this architecture."
-        )
-    return found.shape[0]
-
-
 def _class_names(
     classes: tuple[str, ...] | None, outputs: int, preset: WeightsEnum, content: Weights | None
 ) -> tuple[str, ...]:
@@ -194,8 +189,8 @@ def _class_names(
     return tuple(str(index) for index in range(outputs))
 
 
-def _build(name: str, outputs: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
+def _build(name: str, outputs: int, *, device: str = "cpu") -> nn.Module:
+    with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(UNTRAINED_SEED)
         return get_model(name, weights=None, num_classes=outputs)
 

@@ -114,3 +114,22 @@ def test_impossible_settings_are_refused():
         clip_times(constant(30, 25), ClipSpec(frames=16), windows=0)
     with pytest.raises(InputError, match=r"`sampling` must be one of dense, uniform. Got 'random'"):
         check_sampling(1, "random")
+
+
+@pytest.mark.parametrize(("short", "expected"), [("pad", [0, 1, 2, 2, 2, 2, 2, 2]), ("loop", [0, 1, 2, 0, 1, 2, 0, 1])])
+@pytest.mark.parametrize("sampling", ["dense", "uniform"])
+def test_a_short_video_is_padded_or_looped_where_asked(short, expected, sampling):
+    spec = ClipSpec(frames=8, short=short, sampling=sampling)
+    for window in clip_times(constant(3, 25.0), spec, windows=2):
+        assert window.tolist() == expected
+
+
+def test_the_spec_asks_for_uniform_sampling():
+    (window,) = clip_times(constant(45, 12.0), ClipSpec(frames=16, stride=4, sampling="uniform"))
+    assert window.tolist() == [int(45 / 16 / 2 + 45 / 16 * step) for step in range(16)]
+
+
+@pytest.mark.parametrize("fields", [{"sampling": "sparse"}, {"short": "stretch"}])
+def test_other_words_are_refused(fields):
+    with pytest.raises(InputError, match=r"must be one of"):
+        ClipSpec(**fields)

@@ -1,0 +1,165 @@
+"""Names of tensors in checkpoints: prefixes of wrappers, state dicts inside other mappings, averages of the weights."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+# What torch.compile, activation checkpointing, FSDP and (Distributed)DataParallel put into the names of tensors.
+_WRAPPERS = frozenset({"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module", "module"})
+_AVERAGE = re.compile(r"(^|[._])(ema|swa|averaged?|shadow|polyak)([._]|$)|(^|[._])model_?ema", re.IGNORECASE)
+# Beside a network's tensors: weights of losses and states of metrics, by the first part of the name.
+_LOSS_OR_METRIC = re.compile(
+    r"(criterion|criteria|loss|metric)s?(_.*)?|.*_(criterion|loss|losses|loss_fn|metrics?)"
+    r"|(train|val|valid|test)_(acc|accuracy|f1|auroc|top\d).*|n_averaged",
+    re.IGNORECASE,
+)
+_DEEPEST_STATE_DICT = 4  # Lightning's callbacks: callbacks, the callback, its state, the state dict
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateDict:
+    """Tensors by name, at one place of a checkpoint.
+
+    Attributes:
+        location: keys that lead to it, joined by dots; empty at the top.
+        tensors: by name, as the file calls them.
+    """
+
+    location: str
+    tensors: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameMatch:
+    """A state dict in which one prefix maps all names of a module.
+
+    Attributes:
+        state_dict: where the tensors are.
+        prefix: what stands before the module's names.
+        tensors: by the module's names.
+        sources: the names that they have in the file.
+        surplus: names under the prefix that the module does not have.
+    """
+
+    state_dict: StateDict
+    prefix: str
+    tensors: Mapping[str, Tensor]
+    sources: Mapping[str, str]
+    surplus: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """Location and prefix, by which a user can choose."""
+        return ".".join(part for part in (self.state_dict.location, self.prefix.rstrip(".")) if part)
+
+    @property
+    def is_average(self) -> bool:
+        """Whether the label says that these are averages over training (EMA, SWA)."""
+        return _AVERAGE.search(self.label) is not None
+
+
+def find_state_dicts(content: Any, location: str = "", depth: int = 0) -> Iterator[StateDict]:
+    """Every mapping that holds tensors by name, from the outside in."""
+    if not isinstance(content, Mapping):
+        return
+    tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    if tensors:
+        yield StateDict(location=location, tensors=tensors)
+    if depth < _DEEPEST_STATE_DICT:
+        for key, value in content.items():
+            if isinstance(key, str):
+                yield from find_state_dicts(value, f"{location}.{key}" if location else key, depth + 1)
+
+
+def match_names(state_dicts: Iterable[StateDict], wanted: Collection[str]) -> list[NameMatch]:
+    """Every way to map all names of a module by one prefix.
+
+    Args:
+        state_dicts: the state dicts of a checkpoint.
+        wanted: names of the module's tensors.
+
+    Returns:
+        Matches by the names as they are; without any, those without the parts that wrappers put into names; without
+        any, state dicts whose names are all names of the module without the prefix that these share.
+    """
+    state_dicts = list(state_dicts)
+    required = [name for name in wanted if not name.endswith("num_batches_tracked")]
+    exact = [match for content in state_dicts for match in _prefix_matches(content, content.tensors, wanted, required)]
+    return exact or _unwrapped_matches(state_dicts, wanted) or _lacking_prefix(state_dicts, wanted, required)
+
+
+def is_loss_or_metric(name: str) -> bool:
+    """Whether a name is that of a loss's weight or a metric's state, by its first part."""
+    return _LOSS_OR_METRIC.fullmatch(name.partition(".")[0]) is not None
+
+
+def names_average(key: str) -> bool:
+    """Whether a key is usual for averages of the weights over training."""
+    return _AVERAGE.search(key) is not None
+
+
+def unwrapped_name(name: str) -> str:
+    """The name without the parts that wrappers put into it."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+
+
+def _prefix_matches(
+    state_dict: StateDict, tensors: Mapping[str, Tensor], wanted: Collection[str], required: Collection[str]
+) -> Iterator[NameMatch]:
+    if not required:
+        return
+    first = next(iter(required))
+    prefixes = [name.removesuffix(first) for name in tensors if name == first or name.endswith(f".{first}")]
+    for prefix in prefixes:
+        if all(prefix + name in tensors for name in required):
+            names = {name: prefix + name for name in wanted if prefix + name in tensors}
+            used = set(names.values())
+            yield NameMatch(
+                state_dict=state_dict,
+                prefix=prefix,
+                tensors={name: tensors[source] for name, source in names.items()},
+                sources=names,
+                surplus=tuple(name for name in tensors if name.startswith(prefix) and name not in used),
+            )
+
+
+def _unwrapped_matches(state_dicts: Iterable[StateDict], wanted: Collection[str]) -> list[NameMatch]:
+    """Matches where a wrapper's name stands inside the names (`backbone._orig_mod.conv`), in the file or the module."""
+    plain = {unwrapped_name(name): name for name in wanted}
+    matches = []
+    for state_dict in state_dicts:
+        originals = {unwrapped_name(name): name for name in state_dict.tensors}
+        tensors = {name: state_dict.tensors[original] for name, original in originals.items()}
+        if len(plain) < len(wanted) or len(tensors) < len(state_dict.tensors):
+            continue  # two names would become one
+        required = [name for name in plain if not name.endswith("num_batches_tracked")]
+        for match in _prefix_matches(state_dict, tensors, plain, required):
+            renamed = {plain[name]: tensor for name, tensor in match.tensors.items()}
+            sources = {plain[name]: originals[source] for name, source in match.sources.items()}
+            matches.append(replace(match, tensors=renamed, sources=sources))
+    return matches
+
+
+def _lacking_prefix(
+    state_dicts: Iterable[StateDict], wanted: Collection[str], required: Collection[str]
+) -> list[NameMatch]:
+    """State dicts of the network inside a wrapper module: exactly the module's names without their shared prefix."""
+    shared = next(iter(wanted), "").partition(".")[0] + "."
+    if not all(name.startswith(shared) for name in wanted):
+        return []
+    inner = {name.removeprefix(shared) for name in wanted}
+    least = {name.removeprefix(shared) for name in required}
+    return [
+        NameMatch(
+            state_dict=content,
+            prefix="",
+            tensors={shared + name: tensor for name, tensor in content.tensors.items()},
+            sources={shared + name: name for name in content.tensors},
+            surplus=(),
+        )
+        for content in state_dicts
+        if least and least <= set(content.tensors) <= inner
+    ]
