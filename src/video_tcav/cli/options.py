@@ -10,9 +10,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 import video_tcav as vt
-from video_tcav.core.clip_spec import Sampling, Short
+from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.core.errors import InputError
-from video_tcav.models.output_kinds import OutputKind
 
 _MODEL = "Model and clip"
 

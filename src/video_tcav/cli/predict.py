@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -11,7 +11,6 @@ from rich.table import Table
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable, write_json
-from video_tcav.prediction import Label
 
 
 @options.with_model_options
@@ -47,9 +46,9 @@ def predict(
         )
 
 
-def _number(label: Label) -> str:
+def _number(label: Any) -> str:
     return f"{label.value:.4g}" if label.probability is None else f"{label.probability:.3f}"
 
 
-def _plain(label: Label) -> dict[str, object]:
+def _plain(label: Any) -> dict[str, object]:
     return {name: value for name, value in asdict(label).items() if value is not None}

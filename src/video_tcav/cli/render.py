@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table
 
 import video_tcav as vt
-from video_tcav.tcav.words import units
 
 PLAIN_WIDTH = 120
 LEVEL = 0.05
@@ -77,7 +76,7 @@ def without_common_prefix(layers: Sequence[str]) -> dict[str, str]:
 def tcav_result(result: "vt.TcavResult") -> None:
     """A table of all results, a sentence for each concept, and what to beware of."""
     first = result.results[0]
-    unit = units(first.against)
+    unit = {"log_odds": "log-odds", "number": "units of the output"}.get(first.against, "logits")
     p_name = "p" if first.correction == "none" else f"p ({first.correction})"
     of = f"{escape(first.against)}; {first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"
     title = f"What moves [bold]{escape(first.target)}[/] ({of})"

@@ -8,6 +8,8 @@ from video_tcav.core.errors import InputError
 InputLayout = Literal["channels_first", "time_first"]
 Sampling = Literal["dense", "uniform"]
 """`dense`: neighbouring frames of a part of the video; `uniform`: frames spread over all of it (segment sampling)."""
+OutputKind = Literal["logits", "softmax", "sigmoid_logits", "sigmoid", "numbers"]
+"""What the numbers that a model returns are; `models.output_kinds` says what each means."""
 Short = Literal["skip", "pad", "loop"]
 """A video with fewer frames than a clip: listed as unusable, its last frame repeated, or begun anew."""
 

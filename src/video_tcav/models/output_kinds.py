@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-OutputKind = Literal["logits", "softmax", "sigmoid_logits", "sigmoid", "numbers"]
+from video_tcav.core.clip_spec import OutputKind
+
 OUTPUT_KINDS: tuple[OutputKind, ...] = get_args(OutputKind)
 
 MEANINGS: Mapping[OutputKind, str] = {
