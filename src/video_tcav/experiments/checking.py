@@ -111,8 +111,9 @@ def _spec_beside(spec: str, file: Path) -> str:
 
 
 def _beside_if_there(path: str | None, file: Path) -> str | None:
-    """A weights file beside the experiment, or else a published name."""
+    """A weights file beside the experiment, with the set of weights chosen in it (`FILE::KEY`), or else a published name."""
     if path is None:
         return None
-    near = beside(path, file)
-    return near if Path(near).exists() or "/" in path or path.endswith((".safetensors", ".pt", ".pth")) else path
+    near, name = beside(path, file), path.partition("::")[0]
+    exists = Path(near).exists() or Path(near.partition("::")[0]).exists()
+    return near if exists or "/" in path or name.endswith((".safetensors", ".pt", ".pth")) else path

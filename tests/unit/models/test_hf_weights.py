@@ -27,6 +27,8 @@ def saved(folder, seed=0, family="VideoMAE", **settings):
         torch.manual_seed(seed)
         config = getattr(transformers, f"{family}Config")(**SIZES, **{"num_labels": 3} | settings)
         network = getattr(transformers, f"{family}ForVideoClassification")(config)
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter)  # biases too, so that one in the wrong place shows
         network.save_pretrained(folder)
     return folder, {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
@@ -102,6 +104,7 @@ def test_tensors_that_the_classifier_lacks_are_said(tmp_path):
 def test_a_head_of_another_size(tmp_path, capfd):
     folder, state = saved(tmp_path)
     torch.save(state, tmp_path / "w.pt")
+    capfd.readouterr()  # of saving
     reconfigured(folder, id2label={"0": "a", "1": "b"}, label2id={"a": 0, "b": 1})
     capfd.readouterr()  # what saving printed
     for weights in (None, tmp_path / "w.pt"):
