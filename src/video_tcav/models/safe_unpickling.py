@@ -79,6 +79,9 @@ def load_pickled_tensors(path: Path) -> Any:
             break
         except pickle.UnpicklingError as reason:
             refused = re.search(r"GLOBAL (\S+)", str(reason))
+            unknown = sorted(name for name in stand_ins if not _is_harmless(name))
+            if refused is None and unknown:  # such as a method by `getattr`, which a stand-in cannot be called as
+                raise _refused_types(path, unknown, None) from None
             if refused is None and not _is_pickle(path):
                 raise unreadable(path, reason) from reason
             name = refused[1] if refused else ""

@@ -140,7 +140,7 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(model, data, shapes_clips,
         (["layers", "--model", "torchvision:r3d_81"], "r3d_81"),
         (["layers", *model[:2], "--weights", evil], "must hold tensors only"),
         (["layers", *model[:2], "--weights", tmp_path / "text.safetensors"], "text.safetensors"),
-        (["layers", "--model", "torchvision:r3d_18", "--weights", model[3]], "must hold the head fc.weight"),
+        (["layers", "--model", "torchvision:r3d_18", "--weights", model[3]], "`weights` must fit the model"),
         (["predict", *model, shapes_clips / "missing.mp4"], "missing.mp4"),
         (["score", *model, "--cavs", model[3], shapes_clips / "right"], "must be a file that a run has saved"),
     ]
