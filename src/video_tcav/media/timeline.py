@@ -1,6 +1,6 @@
 """When each frame of a video is on display, read from its packets without decoding."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from video_tcav.media.files import VideoSource, images_in, is_frame_sequence
 FRAME_FOLDER_FPS = 25.0
 
 _END_SLACK_S = 0.5
+_LEAP_S = 1.0
 _GIF_TRAILER = b"\x3b"
 
 
@@ -29,6 +30,7 @@ class Timeline:
         pts: presentation times in units of `time_base`, increasing; the counter of frames where `by_order`.
         timestamps_s: the same in seconds from the container's start.
         keyframes: indices of frames at which decoding can start.
+        surplus: how many more frames have the same time as the one that is then on display, by that time.
         by_order: whether the decoder's own times cannot be trusted, so that frames are told by their order.
     """
 
@@ -36,6 +38,7 @@ class Timeline:
     timestamps_s: Float[np.ndarray, " frame"]
     keyframes: Int[np.ndarray, " keyframe"]
     by_order: bool
+    surplus: dict[int, int] = field(default_factory=dict)
 
     @property
     def interval_s(self) -> float:
@@ -85,17 +88,21 @@ def frame_files(folder: Path) -> list[Path]:
 def _video_timeline(path: Path) -> Timeline:
     with open_media(path) as container:
         stream = picture_stream(container, path)
-        packets, shown = 0, []
+        packets, shown, keyframes = 0, [], 0
         try:
             for packet in container.demux(stream):
                 if packet.size:
                     packets += 1
+                    keyframes += packet.is_keyframe
                     if not packet.is_discard:  # an edit list hides the others
-                        shown.append((packet.pts, packet.dts, packet.is_keyframe))
+                        shown.append((packet.pts, packet.dts, packet.is_keyframe, keyframes))
         except FFmpegError as error:
             raise MediaError(path, f"truncated: its data ends after {packets} frames; {COPY_AGAIN}") from error
         if not shown:
             raise MediaError(path, f"truncated or empty: a video stream without a frame; {COPY_AGAIN}")
+        if not keyframes:
+            raise MediaError(path, f"broken: {packets} frames without a keyframe to start from; {COPY_AGAIN}")
+        _refuse_new_clock(container, stream, shown, path)
         timeline = _timeline_of_packets(container, stream, shown)
         if timeline is not None:
             _refuse_truncated(container, stream, timeline, packets, path)
@@ -104,14 +111,17 @@ def _video_timeline(path: Path) -> Timeline:
 
 
 def _timeline_of_packets(container: InputContainer, stream: VideoStream, shown: list[tuple]) -> Timeline | None:
-    pts, dts, is_key = zip(*shown, strict=True)
+    pts, dts, is_key, _ = zip(*shown, strict=True)
     # AVI stores no display times: with reordered frames the demuxer's are guesses, and so are the decoder's
     guessed = "avi" in container.format.name.split(",") and (pts != dts or bool(stream.codec_context.has_b_frames))
     by_order = guessed or None in pts
     chosen = dts if by_order and None not in dts else pts
     if None in chosen:
         return None
-    ticks, first = np.unique(np.array(chosen, dtype=np.int64), return_index=True)
+    if not by_order:  # what comes before the first keyframe cannot be decoded
+        first_key = next(number for number, packet in enumerate(shown) if packet[3])
+        chosen, is_key = chosen[first_key:], is_key[first_key:]
+    ticks, first, counts = np.unique(np.array(chosen, dtype=np.int64), return_index=True, return_counts=True)
     start_s = (container.start_time or 0) / av.time_base
     timestamps_s = ticks * float(stream.time_base or 1) - start_s
     return Timeline(
@@ -119,7 +129,22 @@ def _timeline_of_packets(container: InputContainer, stream: VideoStream, shown: 
         timestamps_s=timestamps_s,
         keyframes=np.flatnonzero(np.array(is_key)[first]),
         by_order=by_order,
+        surplus={} if by_order else {int(ticks[at]): int(counts[at]) - 1 for at in np.flatnonzero(counts > 1)},
     )
+
+
+def _refuse_new_clock(container: InputContainer, stream: VideoStream, shown: list[tuple], path: Path) -> None:
+    """Joined recordings: times begin anew, or leap ahead in a broadcast, where a leap is a loss."""
+    decoding = np.array([packet[1] for packet in shown if packet[1] is not None], dtype=np.int64)
+    keys = np.array([packet[0] for packet in shown if packet[2] and packet[0] is not None], dtype=np.int64)
+    steps_s = np.diff(decoding) * float(stream.time_base or 1)
+    if (steps_s < 0).any() or (np.diff(keys) < 0).any():
+        raise MediaError(path, "its clock begins anew (recordings that were joined); split or remux it")
+    broadcast = container.format.name in ("mpegts", "mpeg")
+    if broadcast and len(steps_s) and steps_s.max() > max(_LEAP_S, 10 * float(np.median(steps_s))):
+        raise MediaError(
+            path, f"its clock leaps by {steps_s.max():.2f} s (frames are lost, or joined); split or remux it"
+        )
 
 
 def _decoded_timeline(path: Path) -> Timeline:
