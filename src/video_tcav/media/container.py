@@ -72,8 +72,18 @@ def _open_options(image: bool) -> dict[str, str]:
     return {
         "format_whitelist": f"{_VIDEO_FORMATS},{_IMAGE_FORMATS}",
         "protocol_whitelist": "file",
-        "max_pixels": str(most_pixels(image)),
+        "max_pixels": decoder_limit(image),
     }
+
+
+def decoder_limit(image: bool) -> str:
+    """The same for FFmpeg's decoders, which count rows and columns that they add for alignment."""
+    return str(most_pixels(image) * 102 // 100)
+
+
+def strict_decoding() -> dict[str, str]:
+    """Decoder's options: what deviates from the bitstream's rules is an error; FFmpeg would paint over it."""
+    return {"err_detect": "crccheck+bitstream+buffer+careful+explode", "max_pixels": decoder_limit(image=False)}
 
 
 def most_pixels(image: bool) -> int:
@@ -121,10 +131,6 @@ def _refuse_enormous(stream: VideoStream, path: Path) -> None:
 
 
 def _plain_reason(path: Path, error: FFmpegError) -> str:
-    message = str(error.log[2]) if error.log else ""
-    if "exceeds specified max pixel count" in message:
-        size = message.removeprefix("Picture size ").split()[0].replace("x", "×")
-        return f"a picture of {size} pixels: more than {MOST_STILL_MEGAPIXELS} megapixels; make it smaller"
     if _is_playlist(path):
         return _PLAYLIST
     if isinstance(error, DecoderNotFoundError):

@@ -15,11 +15,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from video_tcav.core.errors import MediaError
-from video_tcav.media.container import COPY_AGAIN, most_pixels
+from video_tcav.media.container import COPY_AGAIN, strict_decoding
+from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages
 from video_tcav.media.timeline import Timeline
 
-# whatever deviates from the bitstream's rules is an error, where FFmpeg would otherwise paint over it
-STRICT = {"err_detect": "crccheck+bitstream+buffer+careful+explode"}
 # in the others, packets may hold no picture to show: VP8's hidden references, MPEG-4's frames that are not coded
 PICTURE_PER_PACKET = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg", "gif", "av1", "libdav1d"})
 
@@ -61,7 +60,7 @@ class FrameDecoder:
     _decoded: int = 0
 
     def __post_init__(self) -> None:
-        self.stream.codec_context.options = STRICT | {"max_pixels": str(most_pixels(image=False))}
+        self.stream.codec_context.options = strict_decoding()
         self._each_shown = self.stream.codec_context.name in PICTURE_PER_PACKET and not self.timeline.by_order
         self._surplus = dict(self.timeline.surplus)
         self._deinterlacer: Deinterlacer | None = None
@@ -92,16 +91,29 @@ class FrameDecoder:
     def _frames_of(self, packet: Packet | None) -> Iterator[DecodedFrame]:
         coded = self._note(packet) if packet is not None and packet.size else None
         try:
-            frames = self.stream.codec_context.decode(packet if coded else None)
+            frames = self._decode(packet if coded else None)
         except AvEOFError:
             return
         except FFmpegError:
             frames = []
-            self._spoil(coded or ((self._chain, False), self._number))
+            self._spoil(coded or self._latest)
         for frame in frames:
             assert isinstance(frame, VideoFrame)
             decoded = self._placed(frame)
             yield from self._deinterlaced(decoded) if decoded else ()
+
+    def _decode(self, packet: Packet | None) -> list[VideoFrame]:
+        if self.stream.codec_context.name not in MESSAGE_ONLY:
+            return self.stream.codec_context.decode(packet)
+        with decoder_messages() as messages:
+            frames = self.stream.codec_context.decode(packet)
+        if messages:
+            self._spoil(self._latest)
+        return frames
+
+    @property
+    def _latest(self) -> tuple[tuple[int, bool], int]:
+        return (self._chain, False), self._number
 
     def _note(self, packet: Packet) -> tuple[tuple[int, bool], int]:
         self._number += 1
@@ -120,7 +132,7 @@ class FrameDecoder:
         self._first_bad[chain] = min(number, self._first_bad.get(chain, number))
 
     def _placed(self, frame: VideoFrame) -> DecodedFrame | None:
-        chain, number = self._coded.pop(frame.pts, ((self._chain, False), self._number))
+        chain, number = self._coded.pop(frame.pts, self._latest)
         if frame.is_corrupt:
             self._spoil((chain, number))
         if frame.pts is not None and self.shows_each_packet and not frame.interlaced_frame:

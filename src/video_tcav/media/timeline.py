@@ -12,14 +12,15 @@ from av.video.stream import VideoStream
 from jaxtyping import Float, Int
 
 from video_tcav.core.errors import MediaError
-from video_tcav.media.container import COPY_AGAIN, missing_of_iso_file, open_media, picture_stream
+from video_tcav.media.container import COPY_AGAIN, missing_of_iso_file, open_media, picture_stream, strict_decoding
 from video_tcav.media.files import VideoSource, images_in, is_frame_sequence
+from video_tcav.media.structure import container_damage
 
 FRAME_FOLDER_FPS = 25.0
 
 _END_SLACK_S = 0.5
 _LEAP_S = 1.0
-_GIF_TRAILER = b"\x3b"
+_BROADCAST = ("mpegts", "mpeg")  # streams without an index, a length or an end
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,6 +89,9 @@ def frame_files(folder: Path) -> list[Path]:
 def _video_timeline(path: Path) -> Timeline:
     with open_media(path) as container:
         stream = picture_stream(container, path)
+        damage = container_damage(path, container.format.name)
+        if damage:
+            raise MediaError(path, f"{damage}; {COPY_AGAIN}")
         packets, shown, keyframes = 0, [], 0
         try:
             for packet in container.demux(stream):
@@ -106,6 +110,8 @@ def _video_timeline(path: Path) -> Timeline:
         timeline = _timeline_of_packets(container, stream, shown)
         if timeline is not None:
             _refuse_truncated(container, stream, timeline, packets, path)
+            if container.format.name in _BROADCAST:
+                _refuse_partial_end(path, timeline)
             return timeline
     return _decoded_timeline(path)
 
@@ -140,8 +146,11 @@ def _refuse_new_clock(container: InputContainer, stream: VideoStream, shown: lis
     steps_s = np.diff(decoding) * float(stream.time_base or 1)
     if (steps_s < 0).any() or (np.diff(keys) < 0).any():
         raise MediaError(path, "its clock begins anew (recordings that were joined); split or remux it")
-    broadcast = container.format.name in ("mpegts", "mpeg")
-    if broadcast and len(steps_s) and steps_s.max() > max(_LEAP_S, 10 * float(np.median(steps_s))):
+    if (
+        container.format.name in _BROADCAST
+        and len(steps_s)
+        and steps_s.max() > max(_LEAP_S, 10 * float(np.median(steps_s)))
+    ):
         raise MediaError(
             path, f"its clock leaps by {steps_s.max():.2f} s (frames are lost, or joined); split or remux it"
         )
@@ -168,12 +177,7 @@ def _refuse_truncated(
 ) -> None:
     formats = container.format.name.split(",")
     promised = f" of {stream.frames}" if stream.frames else ""
-    if "gif" in formats:
-        if _GIF_TRAILER not in path.read_bytes()[-16:]:
-            raise MediaError(
-                path, f"truncated: the animation stops after {packets} frames without an end; {COPY_AGAIN}"
-            )
-    elif "mov" in formats:  # fewer packets than promised are no sign here: an edit list may hide the others
+    if "mov" in formats:  # fewer packets than promised are no sign here: an edit list may hide the others
         missing = missing_of_iso_file(path)
         if missing:
             raise MediaError(path, f"truncated: {packets}{promised} frames are there ({missing}); {COPY_AGAIN}")
@@ -183,7 +187,7 @@ def _refuse_truncated(
         found = max(packets, int(timeline.pts[-1]) + 1)  # dropped frames are counted but not stored
         if found + 1 < stream.frames:
             raise MediaError(path, f"truncated: {packets}{promised} frames are there; {COPY_AGAIN}")
-    elif "matroska" in formats:
+    elif {"matroska", "flv", "asf"} & set(formats):
         _refuse_early_end(container, stream, timeline, path)
 
 
@@ -197,6 +201,26 @@ def _refuse_early_end(container: InputContainer, stream: VideoStream, timeline: 
     if len(container.streams) > 1 and promised_s - _last_packet_s(path) <= slack_s:
         return  # the sound goes on after the picture
     raise MediaError(path, f"truncated: it ends at {end_s:.2f} s of {promised_s:.2f} s; {COPY_AGAIN}")
+
+
+def _refuse_partial_end(path: Path, timeline: Timeline) -> None:
+    """Nothing but a last picture that is there in part tells that a stream was cut: decode from the last keyframe on."""
+    with open_media(path) as container:
+        stream = picture_stream(container, path)
+        stream.codec_context.options = strict_decoding()
+        if len(timeline.keyframes) and not timeline.by_order:
+            container.seek(int(timeline.pts[timeline.keyframes[-1]]), stream=stream)
+        whole = True
+        for packet in container.demux(stream):
+            try:
+                frames = stream.codec_context.decode(packet if packet.size else None)
+            except FFmpegError:
+                whole = not packet.size and whole
+                continue
+            corrupt = any(frame.is_corrupt for frame in frames)
+            whole = not (packet.is_corrupt or corrupt) if packet.size else whole and not corrupt
+    if not whole:
+        raise MediaError(path, f"truncated or broken: its last picture is there in part; {COPY_AGAIN}")
 
 
 def _tagged_duration_s(stream: VideoStream) -> float | None:
