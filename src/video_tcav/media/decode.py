@@ -1,6 +1,5 @@
 """From a source to upright RGB pictures."""
 
-import re
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,11 +15,10 @@ from video_tcav.core.errors import InputError, MediaError
 from video_tcav.media.container import COPY_AGAIN, MOST_STILL_MEGAPIXELS, decoder_limit, open_media, picture_stream
 from video_tcav.media.decoder import DecodedFrame, FrameDecoder, damaged_at
 from video_tcav.media.files import VideoSource, kind_of
-from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages
+from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
 from video_tcav.media.picture import Picture, PictureMaker, pixel_aspect
 from video_tcav.media.timeline import Timeline, frame_files, read_timeline
 
-_TOO_MANY_PIXELS = re.compile(r"Picture size (?P<width>\d+)x(?P<height>\d+) exceeds")
 _SEEK_BEYOND_S = 5.0  # decoding a few seconds is cheaper than a seek and its uncertainties
 _HELD_FRAMES = 2  # decoders may swallow that many packets (packed or invisible frames) without a loss to the eye
 
@@ -164,18 +162,11 @@ def _read_image(path: Path) -> Picture:
             with decoder_messages() as messages:
                 frame = next(container.decode(stream), None)
         except FFmpegError:
-            _refuse_enormous_still(path, messages)
+            refuse_enormous(path, messages, MOST_STILL_MEGAPIXELS)
             raise
         if frame is None or (messages and stream.codec_context.name in MESSAGE_ONLY):
             raise MediaError(path, f"broken beyond reading: no whole picture can be decoded; {COPY_AGAIN}")
         return PictureMaker(pixel_aspect(stream, path))(frame)
-
-
-def _refuse_enormous_still(path: Path, messages: list[str]) -> None:
-    for message in messages:
-        if match := _TOO_MANY_PIXELS.search(message):
-            size = f"{match['width']}×{match['height']}"
-            raise MediaError(path, f"{size} pixels: more than {MOST_STILL_MEGAPIXELS} megapixels; make it smaller")
 
 
 def _read_video(path: Path, timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[Picture]:

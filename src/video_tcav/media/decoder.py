@@ -15,8 +15,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from video_tcav.core.errors import MediaError
-from video_tcav.media.container import COPY_AGAIN, strict_decoding
-from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages
+from video_tcav.media.container import COPY_AGAIN, MOST_VIDEO_MEGAPIXELS, strict_decoding
+from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
 from video_tcav.media.timeline import Timeline
 
 # in the others, packets may hold no picture to show: VP8's hidden references, MPEG-4's frames that are not coded
@@ -105,8 +105,13 @@ class FrameDecoder:
     def _decode(self, packet: Packet | None) -> list[VideoFrame]:
         if self.stream.codec_context.name not in MESSAGE_ONLY:
             return self.stream.codec_context.decode(packet)
-        with decoder_messages() as messages:
-            frames = self.stream.codec_context.decode(packet)
+        messages: list[str] = []
+        try:
+            with decoder_messages() as messages:
+                frames = self.stream.codec_context.decode(packet)
+        except FFmpegError:
+            refuse_enormous(self.path, messages, MOST_VIDEO_MEGAPIXELS)
+            raise
         if messages:
             self._spoil(self._latest)
         return frames

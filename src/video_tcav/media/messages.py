@@ -3,14 +3,18 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 
 import av.logging
+
+from video_tcav.core.errors import MediaError
 
 MESSAGE_ONLY = frozenset({"gif", "mjpeg"})  # codecs whose damage is not always raised as an error
 
 # of what lies beside the picture: cameras fill it as they like
 _HARMLESS = re.compile(r"APP|EXIF|ICC|profile|deprecated", re.IGNORECASE)
+_TOO_MANY_PIXELS = re.compile(r"Picture size (?P<width>\d+)x(?P<height>\d+) exceeds")
 _lock = Lock()
 _listeners = 0
 
@@ -32,6 +36,18 @@ def decoder_messages() -> Iterator[list[str]]:
         messages.extend(
             text.strip() for level, _, text in logs if level <= av.logging.ERROR and not _HARMLESS.search(text)
         )
+
+
+def refuse_enormous(path: Path, messages: list[str], most_megapixels: int) -> None:
+    """Say it where a decoder would not decode a picture because of its size.
+
+    Raises:
+        MediaError: if one of the messages says so.
+    """
+    for message in messages:
+        if match := _TOO_MANY_PIXELS.search(message):
+            size = f"{match['width']}×{match['height']}"
+            raise MediaError(path, f"{size} pixels: more than {most_megapixels} megapixels; make it smaller")
 
 
 def _listen(change: int) -> None:

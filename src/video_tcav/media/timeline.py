@@ -205,22 +205,31 @@ def _refuse_early_end(container: InputContainer, stream: VideoStream, timeline: 
 
 def _refuse_partial_end(path: Path, timeline: Timeline) -> None:
     """Nothing but a last picture that is there in part tells that a stream was cut: decode from the last keyframe on."""
+    last_key = None if timeline.by_order else int(timeline.pts[timeline.keyframes[-1:]].max(initial=0)) or None
+    whole = _last_picture_is_whole(path, last_key)
+    if whole is None:  # seeking in such streams may go too far
+        whole = _last_picture_is_whole(path, None)
+    if not whole:
+        raise MediaError(path, f"truncated or broken: its last picture is there in part; {COPY_AGAIN}")
+
+
+def _last_picture_is_whole(path: Path, start_pts: int | None) -> bool | None:
+    """Whether the last packet decodes, from a keyframe on; `None` where none came."""
+    whole, keyframes = True, 0
     with open_media(path) as container:
         stream = picture_stream(container, path)
         stream.codec_context.options = strict_decoding()
-        if len(timeline.keyframes) and not timeline.by_order:
-            container.seek(int(timeline.pts[timeline.keyframes[-1]]), stream=stream)
-        whole = True
+        if start_pts is not None:
+            container.seek(start_pts, stream=stream)
         for packet in container.demux(stream):
+            keyframes += packet.is_keyframe
             try:
                 frames = stream.codec_context.decode(packet if packet.size else None)
+                whole = not any(frame.is_corrupt for frame in frames) and (whole or packet.size > 0)
+                whole = whole and not packet.is_corrupt
             except FFmpegError:
-                whole = not packet.size and whole
-                continue
-            corrupt = any(frame.is_corrupt for frame in frames)
-            whole = not (packet.is_corrupt or corrupt) if packet.size else whole and not corrupt
-    if not whole:
-        raise MediaError(path, f"truncated or broken: its last picture is there in part; {COPY_AGAIN}")
+                whole = whole and not packet.size
+    return whole if keyframes else None
 
 
 def _tagged_duration_s(stream: VideoStream) -> float | None:

@@ -6,6 +6,7 @@ from video_tcav.media.structure.reasons import damaged, truncated
 
 _SYNC, _TRANSPORT_ERROR = 0x47, 0x80
 _PACKET_SIZES = (188, 192, 204)  # plain, with a time in front (M2TS), with error correction behind
+_M2TS_SIZE = 192
 _SEARCHED, _IN_A_ROW = 4096, 5
 
 _PACK, _END = 0xBA, 0xB9
@@ -22,11 +23,12 @@ def transport_stream_damage(content: memoryview) -> str | None:
     packets = (len(data) - first) // size
     grid = data[first : first + packets * size].reshape(packets, size)
     bad = np.flatnonzero((grid[:, 0] != _SYNC) | (grid[:, 1] & _TRANSPORT_ERROR != 0))
-    # broken off within a packet; the time in front of an M2TS packet belongs to the next
-    rest = len(data) - first - packets * size - (size - 188 if size == 192 else 0)
     if len(bad):
         return damaged(first + int(bad[0]) * size)
-    return truncated(len(data), first + (packets + 1) * size) if rest > 0 and data[-rest] == _SYNC else None
+    rest = len(data) - first - packets * size
+    # behind the last packet of an M2TS there is no time of a next one
+    broken_off = rest and data[-rest] == _SYNC and not (size == _M2TS_SIZE and rest == _PACKET_SIZES[0])
+    return truncated(len(data), first + (packets + 1) * size) if broken_off else None
 
 
 def _packets(data: np.ndarray) -> tuple[int, int] | None:
