@@ -146,8 +146,10 @@ class FrameDecoder:
             self._surplus[frame.pts] -= 1  # another frame takes its place at the same time
             self._coded[frame.pts] = (chain, number)
             return None
-        by_order = self.timeline.by_order or frame.pts is None
-        index = self._decoded if by_order else int(np.searchsorted(self.timeline.pts, frame.pts, side="right")) - 1
+        if self.timeline.by_order or frame.pts is None:
+            index = self._decoded
+        else:
+            index = int(np.searchsorted(self.timeline.pts, frame.pts, side="right")) - 1
         self._decoded += 1
         return DecodedFrame(index=index, frame=frame, chain=chain, number=number) if index >= 0 else None
 

@@ -28,6 +28,7 @@ def decoder_messages() -> Iterator[list[str]]:
     """
     _listen(+1)
     messages: list[str] = []
+    logs: list[tuple[int, str, str]] = []
     try:
         with av.logging.Capture(local=True) as logs:
             yield messages
