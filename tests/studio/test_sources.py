@@ -151,7 +151,7 @@ def test_pixels_that_are_not_square(bank, client, encodings, tmp_path, aspect):
     made = probe_video(span.path)
     assert made.width / made.height == pytest.approx(WIDTH * float(aspect) / HEIGHT, rel=0.03)
     [first] = read_frames(VideoSource(path=span.path, kind="video"), [0])
-    assert red_left(first) == pytest.approx(left_at(span.offset_s) / span.width, abs=0.02)
+    assert red_left(first) == pytest.approx(left_at(span.offset_s) / WIDTH, abs=0.02)
 
 
 def test_a_pipe_or_a_device_is_no_source(bank, client, tmp_path):
