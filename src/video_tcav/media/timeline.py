@@ -20,6 +20,7 @@ FRAME_FOLDER_FPS = 25.0
 
 _END_SLACK_S = 0.5
 _LEAP_S = 1.0
+_SEEK_MARGIN_S = 1.0  # seeking in a stream without an index lands within about half a second
 _BROADCAST = ("mpegts", "mpeg")  # streams without an index, a length or an end
 
 
@@ -220,7 +221,8 @@ def _last_picture_is_whole(path: Path, start_pts: int | None) -> bool | None:
         stream = picture_stream(container, path)
         stream.codec_context.options = strict_decoding()
         if start_pts is not None:
-            container.seek(start_pts, stream=stream)
+            ticks = round(_SEEK_MARGIN_S / float(stream.time_base or 1))
+            container.seek(max(start_pts - ticks, 0), stream=stream)
         for packet in container.demux(stream):
             keyframes += packet.is_keyframe
             try:
