@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.error import DecoderNotFoundError, FFmpegError, InvalidDataError
+from av.error import ArgumentError, DecoderNotFoundError, FFmpegError, InvalidDataError
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -15,6 +16,18 @@ from video_tcav.core.errors import MediaError
 
 COPY_AGAIN = "copy or download it again"
 
+MOST_STILL_MEGAPIXELS = 100
+MOST_VIDEO_MEGAPIXELS = 36  # 8K has 33; a clip holds many frames, and a decoder several
+
+# Demuxers by name, whatever a file's ending: none of them opens a second file or the network.
+_VIDEO_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,obu,asf,flv,ogg,dv"
+)
+_IMAGE_FORMATS = "png_pipe,jpeg_pipe,bmp_pipe,webp_pipe,webp,tiff_pipe,gif_pipe,mjpeg"
+_PLAYLIST = "a playlist or text that names other files, which is never opened; give the video files themselves"
+_PLAYLIST_STARTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"<smil", b"[Reference]")
+
+_STILL_CODECS = frozenset({"png", "mjpeg", "bmp", "webp", "tiff"})
 _ISO_BOXES = frozenset(b"ftyp moov mdat free skip wide pnot styp moof mfra sidx uuid meta udta".split())
 
 
@@ -33,11 +46,49 @@ def open_media(path: Path, *, image: bool = False) -> Iterator[InputContainer]:
     check_file(path)
     try:
         with ExitStack() as stack:
-            # an absolute path cannot be taken for a protocol ("a:b.mp4")
-            target = stack.enter_context(path.open("rb")) if image else str(path.absolute())
-            yield stack.enter_context(av.open(target, "r", metadata_errors="replace"))
+            # an absolute path cannot be taken for a protocol ("a:b.mp4"), and bytes have no name to go by
+            target = stack.enter_context(_mapped(path)) if image else str(path.absolute())
+            yield stack.enter_context(_open(target, path, image))
     except FFmpegError as error:
         raise MediaError(path, _plain_reason(path, error)) from error
+
+
+def _open(target: str | mmap, path: Path, image: bool) -> InputContainer:
+    try:
+        return av.open(target, "r", metadata_errors="replace", options=_open_options(image))
+    except ArgumentError as error:  # of the allow-list
+        reason = "not one of the containers that are read; convert it to H.264 in mp4"
+        raise MediaError(path, _PLAYLIST if _is_playlist(path) else reason) from error
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap]:
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        yield content
+
+
+def _open_options(image: bool) -> dict[str, str]:
+    """Options of FFmpeg for demuxer and probing: one allow-list of formats, no protocol but files, no huge picture."""
+    return {
+        "format_whitelist": f"{_VIDEO_FORMATS},{_IMAGE_FORMATS}",
+        "protocol_whitelist": "file",
+        "max_pixels": decoder_limit(image),
+    }
+
+
+def decoder_limit(image: bool) -> str:
+    """The same for FFmpeg's decoders, which count rows and columns that they add for alignment."""
+    return str(most_pixels(image) * 102 // 100)
+
+
+def strict_decoding() -> dict[str, str]:
+    """Decoder's options: what deviates from the bitstream's rules is an error; FFmpeg would paint over it."""
+    return {"err_detect": "crccheck+bitstream+buffer+careful+explode", "max_pixels": decoder_limit(image=False)}
+
+
+def most_pixels(image: bool) -> int:
+    """Pixels above which a still or a frame of a video is refused before it is decoded."""
+    return (MOST_STILL_MEGAPIXELS if image else MOST_VIDEO_MEGAPIXELS) * 1_000_000
 
 
 def check_file(path: Path) -> None:
@@ -65,12 +116,23 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             stream.thread_type = "NONE"  # several files at once beat several threads on one
+            _refuse_enormous(stream, path)
             return stream
     found = "sound but no picture" if container.streams.audio else "no picture"
     raise MediaError(path, f"has {found}; give a file with a video stream")
 
 
+def _refuse_enormous(stream: VideoStream, path: Path) -> None:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width * height > most_pixels(image=False) and stream.codec_context.name not in _STILL_CODECS:
+        raise MediaError(
+            path, f"frames of {width}×{height} pixels: more than {MOST_VIDEO_MEGAPIXELS} megapixels; make them smaller"
+        )
+
+
 def _plain_reason(path: Path, error: FFmpegError) -> str:
+    if _is_playlist(path):
+        return _PLAYLIST
     if isinstance(error, DecoderNotFoundError):
         return "its codec is unknown to FFmpeg; convert it to H.264 in mp4"
     if isinstance(error, PermissionError):
@@ -82,6 +144,11 @@ def _plain_reason(path: Path, error: FFmpegError) -> str:
         return f"not a video, or broken beyond reading; play it to check, or {COPY_AGAIN}"
     words = " ".join(str(error.strerror or error).split())
     return f"cannot be read ({words}); play it to check, or {COPY_AGAIN}"
+
+
+def _is_playlist(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(512).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_PLAYLIST_STARTS)
 
 
 def missing_of_iso_file(path: Path) -> str | None:

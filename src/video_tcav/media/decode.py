@@ -1,23 +1,22 @@
 """From a source to upright RGB pictures."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from av.container import InputContainer
 from av.error import FFmpegError
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from video_tcav.core.errors import InputError, MediaError
-from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream
+from video_tcav.media.container import COPY_AGAIN, MOST_STILL_MEGAPIXELS, decoder_limit, open_media, picture_stream
+from video_tcav.media.decoder import DecodedFrame, FrameDecoder, damaged_at
 from video_tcav.media.files import VideoSource, kind_of
-from video_tcav.media.picture import Picture, PictureMaker
+from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
+from video_tcav.media.picture import Picture, PictureMaker, pixel_aspect
 from video_tcav.media.timeline import Timeline, frame_files, read_timeline
 
 _SEEK_BEYOND_S = 5.0  # decoding a few seconds is cheaper than a seek and its uncertainties
@@ -60,11 +59,12 @@ def probe_video(path: str | Path) -> VideoInfo:
     timeline = read_timeline(VideoSource(path=path, kind=kind))
     first = frame_files(path)[0] if kind == "frames" else path
     with open_media(first, image=kind != "video") as container:
-        frame = next(container.decode(picture_stream(container, first)), None)
+        stream = picture_stream(container, first)
+        frame = next(container.decode(stream), None)
         if frame is None:
             raise MediaError(first, f"broken: no frame can be decoded; {COPY_AGAIN}")
         rotation_deg = round(frame.rotation / 90) * 90
-        height, width, _ = PictureMaker()(frame).shape
+        height, width, _ = PictureMaker(pixel_aspect(stream, first))(frame).shape
     return VideoInfo(
         path=path,
         frame_count=len(timeline.timestamps_s),
@@ -153,12 +153,20 @@ def iter_frames(
 def _read_image(path: Path) -> Picture:
     with open_media(path, image=True) as container:
         stream = picture_stream(container, path)
+        options = {"max_pixels": decoder_limit(image=True)}
         if stream.codec_context.name != "tiff":  # whose decoder then refuses the tags that OpenCV writes
-            stream.codec_context.options = {"err_detect": "explode"}  # else half a JPEG decodes, with the rest grey
-        frame = next(container.decode(stream), None)
-        if frame is None:
-            raise MediaError(path, f"broken: no picture can be decoded; {COPY_AGAIN}")
-        return PictureMaker()(frame)
+            options["err_detect"] = "explode"  # else half a JPEG decodes, with the rest grey
+        stream.codec_context.options = options
+        messages: list[str] = []
+        try:
+            with decoder_messages() as messages:
+                frame = next(container.decode(stream), None)
+        except FFmpegError:
+            refuse_enormous(path, messages, MOST_STILL_MEGAPIXELS)
+            raise
+        if frame is None or (messages and stream.codec_context.name in MESSAGE_ONLY):
+            raise MediaError(path, f"broken beyond reading: no whole picture can be decoded; {COPY_AGAIN}")
+        return PictureMaker(pixel_aspect(stream, path))(frame)
 
 
 def _read_video(path: Path, timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[Picture]:
@@ -201,60 +209,52 @@ def _runs(timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[tuple[in
 def _iter_pictures(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]]]) -> Iterator[Picture]:
     with open_media(path) as container:
         stream = picture_stream(container, path)
-        to_picture = PictureMaker()
+        to_picture = PictureMaker(pixel_aspect(stream, path))
         for start, wanted in runs:
             if start:
                 container.seek(int(timeline.pts[start]), stream=stream)
-            frames = _numbered(container, stream, timeline, path)
-            for frame in _on_display(frames, wanted, timeline, path, sought=start > 0):
-                if frame.is_corrupt:
-                    raise MediaError(path, f"broken: the picture at {frame.time or 0:.2f} s is damaged; {COPY_AGAIN}")
-                yield to_picture(frame)
+            decoder = FrameDecoder(container=container, stream=stream, timeline=timeline, path=path)
+            given: list[DecodedFrame] = []
+            for decoded in _on_display(decoder, wanted, sought=start > 0):
+                given.append(replace(decoded, frame=None))
+                yield to_picture(decoded.frame)
+            decoder.rest()
+            for decoded in given:
+                _refuse_damaged(decoder, decoded)
 
 
-def _numbered(
-    container: InputContainer, stream: VideoStream, timeline: Timeline, path: Path
-) -> Iterator[tuple[int, VideoFrame]]:
-    """Decoded frames with their index in the timeline."""
-    decoded = 0
-    try:
-        for frame in container.decode(stream):
-            if timeline.by_order or frame.pts is None:
-                yield decoded, frame
-            else:
-                yield int(np.searchsorted(timeline.pts, frame.pts, side="right")) - 1, frame
-            decoded += 1
-    except FFmpegError as error:
-        raise _cut_short(path, decoded, timeline) from error
+def _refuse_damaged(decoder: FrameDecoder, decoded: DecodedFrame) -> None:
+    if decoder.is_damaged(decoded):
+        raise damaged_at(decoder.path, float(decoder.timeline.timestamps_s[decoded.index]))
 
 
-def _on_display(
-    frames: Iterator[tuple[int, VideoFrame]],
-    wanted: list[int],
-    timeline: Timeline,
-    path: Path,
-    *,
-    sought: bool,
-) -> Iterator[VideoFrame]:
+def _on_display(decoder: FrameDecoder, wanted: list[int], *, sought: bool) -> Iterator[DecodedFrame]:
     """The frame on display at each wanted index: the frame of that index, or the last before it."""
+    timeline, path = decoder.timeline, decoder.path
     remaining = list(wanted)
-    held: tuple[int, VideoFrame] | None = None
-    for index, frame in frames:
-        if held is None and index > remaining[0] and sought:
+    held: DecodedFrame | None = None
+    for decoded in decoder.frames():
+        if held is None and decoded.index > remaining[0] and sought:
             raise MediaError(path, "the seek went too far; decode from the start")
-        while remaining and index > remaining[0]:
-            yield held[1] if held else frame  # nothing before it: what a player shows first
+        while remaining and decoded.index > remaining[0]:
+            if decoder.shows_each_packet:
+                raise damaged_at(path, float(timeline.timestamps_s[remaining[0]]))
+            on_display = held or decoded  # nothing before it: what a player shows first
+            _refuse_damaged(decoder, on_display)
+            yield on_display
             remaining.pop(0)
-        if remaining and index == remaining[0]:
-            yield frame
+        if remaining and decoded.index == remaining[0]:
+            _refuse_damaged(decoder, decoded)
+            yield decoded
             remaining.pop(0)
         if not remaining:
             return
-        held = index, frame
-    if held is None or remaining[-1] - held[0] > _HELD_FRAMES:
-        raise _cut_short(path, held[0] + 1 if held else 0, timeline)
+        held = decoded
+    if held is None or remaining[-1] - held.index > (0 if decoder.shows_each_packet else _HELD_FRAMES):
+        raise _cut_short(path, held.index + 1 if held else 0, timeline)
+    _refuse_damaged(decoder, held)
     for _ in remaining:
-        yield held[1]
+        yield held
 
 
 def _cut_short(path: Path, decoded: int, timeline: Timeline) -> MediaError:

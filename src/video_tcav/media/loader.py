@@ -11,7 +11,7 @@ from torch import Tensor
 
 from video_tcav.core.clip_spec import ClipSpec, Sampling
 from video_tcav.core.errors import InputError, MediaError
-from video_tcav.media.decode import read_frames
+from video_tcav.media.decode import iter_frames, read_frames
 from video_tcav.media.files import VideoSource
 from video_tcav.media.sampling import check_sampling, clip_times
 from video_tcav.media.timeline import Timeline, read_timeline
@@ -42,7 +42,7 @@ class LoadedClips:
 def read_clips(
     source: VideoSource, spec: ClipSpec, *, windows: int = 1, sampling: Sampling | None = None
 ) -> UInt8[Tensor, "window time 3 height width"]:
-    """Clips of one source, in its own size; a still gives its one picture, repeated.
+    """Clips of one source, in its own size; a still gives its one picture, repeated as a view without copies.
 
     Args:
         source: the video; only its segment is used.
@@ -122,11 +122,13 @@ def _read(
     timeline = read_timeline(source)
     if _is_still(source, timeline):
         indices = np.zeros((windows, spec.frames), dtype=np.int64)
-    else:
-        first, last = _segment(source, timeline)
-        times_s = timeline.timestamps_s[first:last]
-        chosen = clip_times(times_s, spec, windows=windows, sampling=sampling, path=source.path)
-        indices = first + np.stack(chosen)
+        (picture,) = iter_frames(source, [0], timeline=timeline)
+        # a view, since copies of a photo would fill the memory
+        return picture.expand(windows, spec.frames, -1, -1, -1), indices, timeline.timestamps_s[indices]
+    first, last = _segment(source, timeline)
+    times_s = timeline.timestamps_s[first:last]
+    chosen = clip_times(times_s, spec, windows=windows, sampling=sampling, path=source.path)
+    indices = first + np.stack(chosen)
     frames = read_frames(source, indices.ravel(), timeline=timeline)
     return frames.unflatten(0, (windows, spec.frames)), indices, timeline.timestamps_s[indices]
 

@@ -1,19 +1,33 @@
 """From a decoded frame to an upright RGB picture."""
 
+from fractions import Fraction
+from pathlib import Path
+
 import numpy as np
+from av.filter import Graph
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 from jaxtyping import Int, UInt8
+
+from video_tcav.core.errors import MediaError
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
-_QUARTER_DEG = 90
+
+_EXIF_SIDE_DATA = 31  # AV_FRAME_DATA_EXIF, which PyAV's enumeration lacks: its whole list then cannot be read
+_MOST_UNSQUARE = 8.0  # what goes beyond is no pixel's shape but an error in the file
 
 
 class PictureMaker:
-    """Makes pictures of the frames of one file, whose display matrix is read from the first of them."""
+    """Makes pictures of the frames of one file, whose display matrix is read from the first of them.
 
-    def __init__(self) -> None:
+    Args:
+        pixel_aspect: width of a stored pixel in heights; pictures come in square pixels, in the stored height.
+    """
+
+    def __init__(self, pixel_aspect: float = 1.0) -> None:
+        self._pixel_aspect = pixel_aspect
         self._reformatter = VideoReformatter()
         self._orientation: Int[np.ndarray, "2 2"] | None = None
 
@@ -22,22 +36,47 @@ class PictureMaker:
         if self._orientation is None:
             self._orientation = display_orientation(frame)
         # one thread: starting several for each frame takes longer than the conversion itself
-        picture = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        width = max(1, round(frame.width * self._pixel_aspect))
+        picture = self._reformatter.reformat(frame, width=width, format="rgb24", threads=1).to_ndarray()
         return upright(picture, self._orientation)
 
 
 def display_orientation(frame: VideoFrame) -> Int[np.ndarray, "2 2"]:
     """Where the picture's axes go, of −1, 0 and 1: rows are the new x and y (downwards), columns the old."""
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV refuses the whole list where FFmpeg has a newer kind (EXIF), but it tells the turn
-        quarters = round(frame.rotation / _QUARTER_DEG) % 4
-        return np.linalg.matrix_power(np.array([[0, 1], [-1, 0]]), quarters)
+        side_data = frame.side_data
+    except ValueError:
+        side_data = _without_exif(frame).side_data
+    matrix = side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return np.eye(2, dtype=np.int64)
     exact = np.frombuffer(matrix, dtype=np.int32).reshape(3, 3)[:2, :2].T.astype(np.int64)
     along_old_y = abs(exact[0, 1]) > abs(exact[0, 0])
     return np.sign(exact) * (np.eye(2, dtype=np.int64)[::-1] if along_old_y else np.eye(2, dtype=np.int64))
+
+
+def _without_exif(frame: VideoFrame) -> VideoFrame:
+    """The same frame without its EXIF, of which FFmpeg has already made a display matrix, mirroring included."""
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25))
+    graph.link_nodes(source, graph.add("sidedata", f"mode=delete:type={_EXIF_SIDE_DATA}"), graph.add("buffersink"))
+    graph.configure()
+    graph.push(frame)
+    stripped = graph.pull()
+    assert isinstance(stripped, VideoFrame)
+    return stripped
+
+
+def pixel_aspect(stream: VideoStream, path: Path) -> float:
+    """Width of a pixel in heights as a file says it; 1 where it does not.
+
+    Raises:
+        MediaError: if no pixel can have that shape.
+    """
+    aspect = float(stream.sample_aspect_ratio or 1)
+    if not 1 / _MOST_UNSQUARE <= aspect <= _MOST_UNSQUARE:
+        raise MediaError(path, f"broken: its pixels are said to be {aspect:g} times as wide as high; convert it anew")
+    return aspect
 
 
 def upright(picture: Picture, orientation: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray, "new_height new_width 3"]:

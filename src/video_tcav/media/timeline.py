@@ -1,6 +1,6 @@
 """When each frame of a video is on display, read from its packets without decoding."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,13 +12,16 @@ from av.video.stream import VideoStream
 from jaxtyping import Float, Int
 
 from video_tcav.core.errors import MediaError
-from video_tcav.media.container import COPY_AGAIN, missing_of_iso_file, open_media, picture_stream
+from video_tcav.media.container import COPY_AGAIN, missing_of_iso_file, open_media, picture_stream, strict_decoding
 from video_tcav.media.files import VideoSource, images_in, is_frame_sequence
+from video_tcav.media.structure import container_damage
 
 FRAME_FOLDER_FPS = 25.0
 
 _END_SLACK_S = 0.5
-_GIF_TRAILER = b"\x3b"
+_LEAP_S = 1.0
+_SEEK_MARGIN_S = 1.0  # seeking in a stream without an index lands within about half a second
+_BROADCAST = ("mpegts", "mpeg")  # streams without an index, a length or an end
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +32,7 @@ class Timeline:
         pts: presentation times in units of `time_base`, increasing; the counter of frames where `by_order`.
         timestamps_s: the same in seconds from the container's start.
         keyframes: indices of frames at which decoding can start.
+        surplus: how many more frames have the same time as the one that is then on display, by that time.
         by_order: whether the decoder's own times cannot be trusted, so that frames are told by their order.
     """
 
@@ -36,6 +40,7 @@ class Timeline:
     timestamps_s: Float[np.ndarray, " frame"]
     keyframes: Int[np.ndarray, " keyframe"]
     by_order: bool
+    surplus: dict[int, int] = field(default_factory=dict)
 
     @property
     def interval_s(self) -> float:
@@ -85,33 +90,45 @@ def frame_files(folder: Path) -> list[Path]:
 def _video_timeline(path: Path) -> Timeline:
     with open_media(path) as container:
         stream = picture_stream(container, path)
-        packets, shown = 0, []
+        damage = container_damage(path, container.format.name)
+        if damage:
+            raise MediaError(path, f"{damage}; {COPY_AGAIN}")
+        packets, shown, keyframes = 0, [], 0
         try:
             for packet in container.demux(stream):
                 if packet.size:
                     packets += 1
+                    keyframes += packet.is_keyframe
                     if not packet.is_discard:  # an edit list hides the others
-                        shown.append((packet.pts, packet.dts, packet.is_keyframe))
+                        shown.append((packet.pts, packet.dts, packet.is_keyframe, keyframes))
         except FFmpegError as error:
             raise MediaError(path, f"truncated: its data ends after {packets} frames; {COPY_AGAIN}") from error
         if not shown:
             raise MediaError(path, f"truncated or empty: a video stream without a frame; {COPY_AGAIN}")
+        if not keyframes:
+            raise MediaError(path, f"broken: {packets} frames without a keyframe to start from; {COPY_AGAIN}")
+        _refuse_new_clock(container, stream, shown, path)
         timeline = _timeline_of_packets(container, stream, shown)
         if timeline is not None:
             _refuse_truncated(container, stream, timeline, packets, path)
+            if container.format.name in _BROADCAST:
+                _refuse_partial_end(path, timeline)
             return timeline
     return _decoded_timeline(path)
 
 
 def _timeline_of_packets(container: InputContainer, stream: VideoStream, shown: list[tuple]) -> Timeline | None:
-    pts, dts, is_key = zip(*shown, strict=True)
+    pts, dts, is_key, _ = zip(*shown, strict=True)
     # AVI stores no display times: with reordered frames the demuxer's are guesses, and so are the decoder's
     guessed = "avi" in container.format.name.split(",") and (pts != dts or bool(stream.codec_context.has_b_frames))
     by_order = guessed or None in pts
     chosen = dts if by_order and None not in dts else pts
     if None in chosen:
         return None
-    ticks, first = np.unique(np.array(chosen, dtype=np.int64), return_index=True)
+    if not by_order:  # what comes before the first keyframe cannot be decoded
+        first_key = next(number for number, packet in enumerate(shown) if packet[3])
+        chosen, is_key = chosen[first_key:], is_key[first_key:]
+    ticks, first, counts = np.unique(np.array(chosen, dtype=np.int64), return_index=True, return_counts=True)
     start_s = (container.start_time or 0) / av.time_base
     timestamps_s = ticks * float(stream.time_base or 1) - start_s
     return Timeline(
@@ -119,7 +136,25 @@ def _timeline_of_packets(container: InputContainer, stream: VideoStream, shown: 
         timestamps_s=timestamps_s,
         keyframes=np.flatnonzero(np.array(is_key)[first]),
         by_order=by_order,
+        surplus={} if by_order else {int(ticks[at]): int(counts[at]) - 1 for at in np.flatnonzero(counts > 1)},
     )
+
+
+def _refuse_new_clock(container: InputContainer, stream: VideoStream, shown: list[tuple], path: Path) -> None:
+    """Joined recordings: times begin anew, or leap ahead in a broadcast, where a leap is a loss."""
+    decoding = np.array([packet[1] for packet in shown if packet[1] is not None], dtype=np.int64)
+    keys = np.array([packet[0] for packet in shown if packet[2] and packet[0] is not None], dtype=np.int64)
+    steps_s = np.diff(decoding) * float(stream.time_base or 1)
+    if (steps_s < 0).any() or (np.diff(keys) < 0).any():
+        raise MediaError(path, "its clock begins anew (recordings that were joined); split or remux it")
+    if (
+        container.format.name in _BROADCAST
+        and len(steps_s)
+        and steps_s.max() > max(_LEAP_S, 10 * float(np.median(steps_s)))
+    ):
+        raise MediaError(
+            path, f"its clock leaps by {steps_s.max():.2f} s (frames are lost, or joined); split or remux it"
+        )
 
 
 def _decoded_timeline(path: Path) -> Timeline:
@@ -143,12 +178,7 @@ def _refuse_truncated(
 ) -> None:
     formats = container.format.name.split(",")
     promised = f" of {stream.frames}" if stream.frames else ""
-    if "gif" in formats:
-        if _GIF_TRAILER not in path.read_bytes()[-16:]:
-            raise MediaError(
-                path, f"truncated: the animation stops after {packets} frames without an end; {COPY_AGAIN}"
-            )
-    elif "mov" in formats:  # fewer packets than promised are no sign here: an edit list may hide the others
+    if "mov" in formats:  # fewer packets than promised are no sign here: an edit list may hide the others
         missing = missing_of_iso_file(path)
         if missing:
             raise MediaError(path, f"truncated: {packets}{promised} frames are there ({missing}); {COPY_AGAIN}")
@@ -158,7 +188,7 @@ def _refuse_truncated(
         found = max(packets, int(timeline.pts[-1]) + 1)  # dropped frames are counted but not stored
         if found + 1 < stream.frames:
             raise MediaError(path, f"truncated: {packets}{promised} frames are there; {COPY_AGAIN}")
-    elif "matroska" in formats:
+    elif {"matroska", "flv", "asf"} & set(formats):
         _refuse_early_end(container, stream, timeline, path)
 
 
@@ -172,6 +202,36 @@ def _refuse_early_end(container: InputContainer, stream: VideoStream, timeline: 
     if len(container.streams) > 1 and promised_s - _last_packet_s(path) <= slack_s:
         return  # the sound goes on after the picture
     raise MediaError(path, f"truncated: it ends at {end_s:.2f} s of {promised_s:.2f} s; {COPY_AGAIN}")
+
+
+def _refuse_partial_end(path: Path, timeline: Timeline) -> None:
+    """Nothing but a last picture that is there in part tells that a stream was cut: decode from the last keyframe on."""
+    last_key = None if timeline.by_order else int(timeline.pts[timeline.keyframes[-1:]].max(initial=0)) or None
+    whole = _last_picture_is_whole(path, last_key)
+    if whole is None:  # seeking in such streams may go too far
+        whole = _last_picture_is_whole(path, None)
+    if not whole:
+        raise MediaError(path, f"truncated or broken: its last picture is there in part; {COPY_AGAIN}")
+
+
+def _last_picture_is_whole(path: Path, start_pts: int | None) -> bool | None:
+    """Whether the last packet decodes, from a keyframe on; `None` where none came."""
+    whole, keyframes = True, 0
+    with open_media(path) as container:
+        stream = picture_stream(container, path)
+        stream.codec_context.options = strict_decoding()
+        if start_pts is not None:
+            ticks = round(_SEEK_MARGIN_S / float(stream.time_base or 1))
+            container.seek(max(start_pts - ticks, 0), stream=stream)
+        for packet in container.demux(stream):
+            keyframes += packet.is_keyframe
+            try:
+                frames = stream.codec_context.decode(packet if packet.size else None)
+                whole = not any(frame.is_corrupt for frame in frames) and (whole or packet.size > 0)
+                whole = whole and not packet.is_corrupt
+            except FFmpegError:
+                whole = whole and not packet.size
+    return whole if keyframes else None
 
 
 def _tagged_duration_s(stream: VideoStream) -> float | None:

@@ -10,6 +10,8 @@ from torchvision.transforms import functional as F
 
 from video_tcav.core.clip_spec import ClipSpec
 
+_LARGE_FRAME = 12_000_000  # values: from 4 megapixels on
+
 
 def prepare_clip(
     clip: UInt8[Tensor, "time 3 height width"], spec: ClipSpec
@@ -23,15 +25,29 @@ def prepare_clip(
     Returns:
         `(3, time, height, width)` or `(time, 3, height, width)`, as `spec.layout` says.
     """
-    frames = clip.contiguous()
+    still = clip.shape[0] > 1 and clip.stride(0) == 0  # one picture as a view: it is resized before it is repeated
+    frames = clip[:1].contiguous() if still else clip.contiguous()
     if spec.size is not None:
         # Bilinear without antialiasing, as the published video models were trained (pytorch/vision#7160).
         target = resized_size((frames.shape[-2], frames.shape[-1]), spec)
-        frames = F.resize(frames, list(target), interpolation=InterpolationMode.BILINEAR, antialias=False)
+        frames = _resize(frames, target)
         frames = F.center_crop(frames, list(spec.size))
     scaled = F.convert_image_dtype(frames, torch.float32)
     normalised = F.normalize(scaled, mean=list(spec.mean), std=list(spec.std))
+    if still:
+        normalised = normalised.expand(clip.shape[0], -1, -1, -1).contiguous()
     return normalised.transpose(0, 1) if spec.layout == "channels_first" else normalised
+
+
+def _resize(
+    frames: UInt8[Tensor, "time 3 height width"], target: tuple[int, int]
+) -> UInt8[Tensor, "time 3 new_height new_width"]:
+    """Channel by channel: torchvision makes floats of whole frames, four bytes for one."""
+    channels = [
+        F.resize(channel, list(target), interpolation=InterpolationMode.BILINEAR, antialias=False)
+        for channel in (frames.split(1, dim=1) if frames[0].numel() > _LARGE_FRAME else [frames])
+    ]
+    return torch.cat(channels, dim=1)
 
 
 def resized_size(native: tuple[int, int], spec: ClipSpec) -> tuple[int, int]:

@@ -127,7 +127,7 @@ class Encodings:
 def _encode_still(path: Path, stem: Path) -> Encoded:
     [picture] = read_frames(VideoSource(path=path, kind="still"), [0])
     height, width = picture.shape[-2:]
-    small = _resized(picture, _shown_size(Shape(width=width, height=height, pixel_aspect=1.0)))
+    small = _resized(picture, _shown_size(Shape(width=width, height=height)))
     out = stem.with_suffix(".png")
     write_picture(out, torch.from_numpy(small).permute(2, 0, 1))
     return Encoded(path=out, media_type="image/png", offset_s=0.0, width=width, height=height)
@@ -181,9 +181,8 @@ def _nearest(
 
 def _shown_size(shape: Shape) -> tuple[int, int]:
     """Even width and height in square pixels, no larger than needed for a look."""
-    width, height = shape.width * max(1.0, shape.pixel_aspect), shape.height * max(1.0, 1 / shape.pixel_aspect)
-    scale = min(1.0, _LONGEST_SIDE_PX / max(width, height))
-    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
+    scale = min(1.0, _LONGEST_SIDE_PX / max(shape.width, shape.height))
+    return max(2, 2 * round(shape.width * scale / 2)), max(2, 2 * round(shape.height * scale / 2))
 
 
 def _resized(frame: Tensor, size: tuple[int, int]) -> np.ndarray:

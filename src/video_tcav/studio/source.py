@@ -10,9 +10,7 @@ from video_tcav.core.errors import MediaError
 from video_tcav.media import file_digest
 from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream
 from video_tcav.media.files import VIDEO_SUFFIXES
-from video_tcav.media.picture import PictureMaker
-
-_MOST_UNSQUARE = 8.0  # what goes beyond is no pixel's shape but an error in the file
+from video_tcav.media.picture import PictureMaker, pixel_aspect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +18,12 @@ class Shape:
     """The upright picture of a video.
 
     Attributes:
-        width: in stored pixels, in which boxes are given.
-        height: in stored pixels.
-        pixel_aspect: width of a pixel in heights, as players show it; 1 is square.
+        width: in square pixels, in which boxes are given.
+        height: in square pixels.
     """
 
     width: int
     height: int
-    pixel_aspect: float
 
 
 def source_path(origin: Origin) -> Path:
@@ -75,9 +71,5 @@ def _shape(path: Path, size: int, mtime_ns: int) -> Shape:
         frame = next(container.decode(stream), None)
         if frame is None:
             raise MediaError(path, f"broken: no frame can be decoded; {COPY_AGAIN}")
-        height, width, _ = PictureMaker()(frame).shape
-        aspect = float(stream.sample_aspect_ratio or 1)
-        turned = round(frame.rotation / 90) % 2 == 1
-    if not 1 / _MOST_UNSQUARE <= aspect <= _MOST_UNSQUARE:
-        aspect = 1.0
-    return Shape(width=width, height=height, pixel_aspect=1 / aspect if turned else aspect)
+        height, width, _ = PictureMaker(pixel_aspect(stream, path))(frame).shape
+    return Shape(width=width, height=height)

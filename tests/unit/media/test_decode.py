@@ -86,7 +86,7 @@ def test_seeking_gives_the_same_frames_as_decoding_from_the_start(make_video, su
 
 
 def test_packets_without_a_picture_show_what_is_on_display(make_video, frame_numbers):
-    source = video(make_video("a.mkv", 10))
+    source = video(make_video("a.webm", 10, codec="libvpx"))  # VP8 has packets that are never shown
     whole = read_timeline(source)
     pts = np.sort(np.append(whole.pts, [-20, 100, 380]))  # before frame 0, between 2 and 3, after 9
     invisible = Timeline(pts=pts, timestamps_s=pts / 1000, keyframes=whole.keyframes, by_order=False)

@@ -75,7 +75,7 @@ def test_at_an_even_rate_every_frame_is_shown_once(fps, count, ticks):
         np.testing.assert_array_equal(evenly(times_s[:count], one.until_s, one.fps), np.arange(count))
 
 
-def test_boxes_and_crops_are_in_stored_pixels_where_pixels_are_not_square(tmp_path):
+def test_boxes_are_in_square_pixels_where_stored_ones_are_not_square(tmp_path):
     times_s = np.arange(55) / FPS
     rows = {}
     for name, aspect in (("square", None), ("wide", Fraction(2, 1))):
@@ -85,12 +85,9 @@ def test_boxes_and_crops_are_in_stored_pixels_where_pixels_are_not_square(tmp_pa
         propose(tmp_path / name, tmp_path / f"bank-{name}", detector=Squares(), kinds=("moving",))
         with ConceptBank.open(tmp_path / f"bank-{name}") as bank:
             (clip,) = bank.clips()
-            crop = read_frames(VideoSource(path=clip.path, kind="video"), range(clip.frames))
-            rows[name] = clip.origin.boxes, crop
-    boxes, crop = rows["wide"]
-    np.testing.assert_allclose(np.array(boxes)[:, 0], 10 + SPEED * times_s, atol=2)
-    np.testing.assert_allclose(boxes, rows["square"][0], atol=0.5)
-    assert (crop.float() - rows["square"][1].float()).abs().mean() < 1
+            rows[name] = np.array(clip.origin.boxes)
+    np.testing.assert_allclose(rows["wide"][:, 0], 2 * (10 + SPEED * times_s), atol=4)
+    np.testing.assert_allclose(rows["wide"], rows["square"] * (2, 1, 2, 1), atol=2.5)  # colour is stored coarsely
 
 
 def test_the_second_reading_gives_the_frames_that_were_looked_through(tmp_path):

@@ -1,0 +1,222 @@
+"""Decoding from a keyframe on: frames with their index, and whether damage before them reaches them by prediction."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from av.container import InputContainer
+from av.error import EOFError as AvEOFError
+from av.error import FFmpegError
+from av.filter import Graph
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from video_tcav.core.errors import MediaError
+from video_tcav.media.container import COPY_AGAIN, MOST_VIDEO_MEGAPIXELS, strict_decoding
+from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
+from video_tcav.media.timeline import Timeline
+
+# in the others, packets may hold no picture to show: VP8's hidden references, MPEG-4's frames that are not coded
+PICTURE_PER_PACKET = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg", "gif", "av1", "libdav1d"})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DecodedFrame:
+    """One frame of a video.
+
+    Attributes:
+        index: its place in the timeline.
+        frame: the picture, deinterlaced.
+        chain: keyframe that it is predicted from, and whether it is a leading picture of it.
+        number: its packet's place in the order of decoding.
+    """
+
+    index: int
+    frame: VideoFrame
+    chain: tuple[int, bool]
+    number: int
+
+
+@dataclass(kw_only=True, eq=False)
+class FrameDecoder:
+    """Decodes one stream from where its container stands, and keeps account of damage.
+
+    What cannot be decoded spoils all frames that follow in decoding order up to the next keyframe; of leading pictures
+    (shown before the keyframe that they follow) it spoils the leading pictures alone.
+    """
+
+    container: InputContainer
+    stream: VideoStream
+    timeline: Timeline
+    path: Path
+    _first_bad: dict[tuple[int, bool], int] = field(default_factory=dict)
+    _coded: dict[int | None, tuple[tuple[int, bool], int]] = field(default_factory=dict)
+    _chain: int = -1
+    _key_pts: int | None = None
+    _number: int = 0
+    _decoded: int = 0
+
+    def __post_init__(self) -> None:
+        self.stream.codec_context.options = strict_decoding()
+        self._each_shown = self.stream.codec_context.name in PICTURE_PER_PACKET and not self.timeline.by_order
+        self._surplus = dict(self.timeline.surplus)
+        self._deinterlacer: Deinterlacer | None = None
+        if not self.timeline.by_order and len(self.timeline.keyframes):
+            self._first_bad[-1, False] = -1  # before a keyframe there is nothing to predict from
+
+    @property
+    def shows_each_packet(self) -> bool:
+        """Whether a packet without a picture is a loss; of interlaced frames, either field may have its own."""
+        return self._each_shown and self._deinterlacer is None
+
+    def frames(self) -> Iterator[DecodedFrame]:
+        """Frames in order of display, damaged ones among them."""
+        for packet in self.container.demux(self.stream):
+            yield from self._frames_of(packet)
+        if self._deinterlacer:
+            yield from self._deinterlacer.flush()
+
+    def rest(self) -> None:
+        """Take out what the decoder still holds: only then is known whether what was decoded before is damaged."""
+        for _ in self._frames_of(None):
+            pass
+
+    def is_damaged(self, decoded: DecodedFrame) -> bool:
+        """Whether it, or what it is predicted from, could not be decoded, by what is known so far."""
+        return any(decoded.number >= self._first_bad.get(chain, self._number + 1) for chain in _sources(decoded.chain))
+
+    def _frames_of(self, packet: Packet | None) -> Iterator[DecodedFrame]:
+        coded = self._note(packet) if packet is not None and packet.size else None
+        try:
+            frames = self._decode(packet if coded else None)
+        except AvEOFError:
+            return
+        except FFmpegError:
+            frames = []
+            self._spoil(coded or self._latest)
+        for frame in frames:
+            assert isinstance(frame, VideoFrame)
+            decoded = self._placed(frame)
+            yield from self._deinterlaced(decoded) if decoded else ()
+
+    def _decode(self, packet: Packet | None) -> list[VideoFrame]:
+        if self.stream.codec_context.name not in MESSAGE_ONLY:
+            return self.stream.codec_context.decode(packet)
+        messages: list[str] = []
+        try:
+            with decoder_messages() as messages:
+                frames = self.stream.codec_context.decode(packet)
+        except FFmpegError:
+            refuse_enormous(self.path, messages, MOST_VIDEO_MEGAPIXELS)
+            raise
+        if messages:
+            self._spoil(self._latest)
+        return frames
+
+    @property
+    def _latest(self) -> tuple[tuple[int, bool], int]:
+        return (self._chain, False), self._number
+
+    def _note(self, packet: Packet) -> tuple[tuple[int, bool], int]:
+        self._number += 1
+        if packet.is_keyframe:
+            self._chain, self._key_pts = self._chain + 1, packet.pts
+        leading = packet.pts is not None and self._key_pts is not None and packet.pts < self._key_pts
+        coded = ((self._chain, leading), self._number)
+        if not packet.is_discard:
+            self._coded[packet.pts] = coded
+        if packet.is_corrupt:
+            self._spoil(coded)
+        return coded
+
+    def _spoil(self, coded: tuple[tuple[int, bool], int]) -> None:
+        chain, number = coded
+        self._first_bad[chain] = min(number, self._first_bad.get(chain, number))
+
+    def _placed(self, frame: VideoFrame) -> DecodedFrame | None:
+        chain, number = self._coded.pop(frame.pts, self._latest)
+        if frame.is_corrupt:
+            self._spoil((chain, number))
+        if frame.pts is not None and self.shows_each_packet and not frame.interlaced_frame:
+            self._spoil_missing(frame.pts)
+        if frame.pts is not None and self._surplus.get(frame.pts, 0) > 0:
+            self._surplus[frame.pts] -= 1  # another frame takes its place at the same time
+            self._coded[frame.pts] = (chain, number)
+            return None
+        if self.timeline.by_order or frame.pts is None:
+            index = self._decoded
+        else:
+            index = int(np.searchsorted(self.timeline.pts, frame.pts, side="right")) - 1
+        self._decoded += 1
+        return DecodedFrame(index=index, frame=frame, chain=chain, number=number) if index >= 0 else None
+
+    def _spoil_missing(self, shown_pts: int) -> None:
+        """Frames come in order of display: what is earlier and has not come will not come."""
+        for pts in [pts for pts in self._coded if pts is not None and pts < shown_pts]:
+            self._spoil(self._coded.pop(pts))
+
+    def _deinterlaced(self, decoded: DecodedFrame) -> Iterator[DecodedFrame]:
+        if self._deinterlacer is None and decoded.frame.interlaced_frame:
+            self._deinterlacer = Deinterlacer(self.stream)
+        if self._deinterlacer is None:
+            yield decoded
+        else:
+            yield from self._deinterlacer.push(decoded)
+
+
+class Deinterlacer:
+    """FFmpeg's yadif on the frames that are marked as interlaced; it looks one frame ahead."""
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._graph: Graph | None = None
+        self._waiting: deque[DecodedFrame] = deque()
+
+    def push(self, decoded: DecodedFrame) -> Iterator[DecodedFrame]:
+        """Frames that are ready once this one is there."""
+        if self._graph is None:
+            self._graph = _yadif(decoded.frame)
+        self._waiting.append(decoded)
+        self._graph.push(decoded.frame)
+        yield from self._pull()
+
+    def flush(self) -> Iterator[DecodedFrame]:
+        """The last frame, which no other follows."""
+        if self._graph is not None:
+            self._graph.push(None)
+            yield from self._pull()
+
+    def _pull(self) -> Iterator[DecodedFrame]:
+        assert self._graph is not None
+        while self._waiting:
+            try:
+                frame = self._graph.pull()
+            except (BlockingIOError, AvEOFError):
+                return
+            assert isinstance(frame, VideoFrame)
+            waiting = self._waiting.popleft()
+            yield DecodedFrame(index=waiting.index, frame=frame, chain=waiting.chain, number=waiting.number)
+
+
+def _yadif(frame: VideoFrame) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    graph.link_nodes(source, graph.add("yadif", "mode=send_frame:deint=interlaced"), graph.add("buffersink"))
+    graph.configure()
+    return graph
+
+
+def _sources(chain: tuple[int, bool]) -> tuple[tuple[int, bool], ...]:
+    number, leading = chain
+    # leading pictures are predicted from the keyframe before, too
+    return ((number, True), (number, False), (number - 1, False)) if leading else ((number, False),)
+
+
+def damaged_at(path: Path, time_s: float) -> MediaError:
+    """The error for a frame that is damaged, or predicted from what is."""
+    return MediaError(
+        path, f"broken: the picture at {time_s:.2f} s, or one that it is predicted from, is damaged; {COPY_AGAIN}"
+    )

@@ -1,0 +1,62 @@
+"""FFmpeg's error messages while a picture is decoded: for GIF and JPEG they are the only sign of damage."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+import av.logging
+
+from video_tcav.core.errors import MediaError
+
+MESSAGE_ONLY = frozenset({"gif", "mjpeg"})  # codecs whose damage is not always raised as an error
+
+# of what lies beside the picture: cameras fill it as they like
+_HARMLESS = re.compile(r"APP|EXIF|ICC|profile|deprecated", re.IGNORECASE)
+_TOO_MANY_PIXELS = re.compile(r"Picture size (?P<width>\d+)x(?P<height>\d+) exceeds")
+_lock = Lock()
+_listeners = 0
+
+
+@contextmanager
+def decoder_messages() -> Iterator[list[str]]:
+    """Collect the error messages that FFmpeg logs in this thread about the picture itself.
+
+    PyAV drops messages unless its level is set, for the whole process: the level is set while anybody listens, and only
+    where the user has set none.
+    """
+    _listen(+1)
+    messages: list[str] = []
+    logs: list[tuple[int, str, str]] = []
+    try:
+        with av.logging.Capture(local=True) as logs:
+            yield messages
+    finally:
+        _listen(-1)
+        messages.extend(
+            text.strip() for level, _, text in logs if level <= av.logging.ERROR and not _HARMLESS.search(text)
+        )
+
+
+def refuse_enormous(path: Path, messages: list[str], most_megapixels: int) -> None:
+    """Say it where a decoder would not decode a picture because of its size.
+
+    Raises:
+        MediaError: if one of the messages says so.
+    """
+    for message in messages:
+        if match := _TOO_MANY_PIXELS.search(message):
+            size = f"{match['width']}×{match['height']}"
+            raise MediaError(path, f"{size} pixels: more than {most_megapixels} megapixels; make it smaller")
+
+
+def _listen(change: int) -> None:
+    global _listeners
+    with _lock:
+        if _listeners == 0 and av.logging.get_level() is None:
+            av.logging.set_skip_repeated(False)  # another thread may have logged the same just before
+            av.logging.set_level(av.logging.ERROR)
+        _listeners += change
+        if _listeners == 0 and av.logging.get_level() == av.logging.ERROR:
+            av.logging.set_level(None)

@@ -1,0 +1,78 @@
+"""Matroska and WebM (RFC 9559): nested elements of known size, with a CRC-32 in most Matroska files."""
+
+import zlib
+
+from video_tcav.media.structure.reasons import damaged, truncated
+
+_EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+_CRC32, _VOID = 0xBF, 0xEC
+_TOP = frozenset({_EBML, _SEGMENT, _VOID, _CRC32})
+_IN_SEGMENT = frozenset(
+    {0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _VOID, _CRC32}
+)
+_IN_CLUSTER = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0xAF, 0x5854, _VOID, _CRC32})
+_CRC_SIZE = 6  # with its identifier and size
+
+
+def matroska_damage(content: memoryview) -> str | None:
+    """Check sizes and checksums of all elements down to the clusters' blocks."""
+    offset = 0
+    while offset < len(content):
+        header = _header(content, offset)
+        if header is None or header[0] not in _TOP:
+            return None if offset else damaged(offset)  # bytes that someone appended
+        identifier, start, size = header
+        end = len(content) if size is None else start + size
+        if end > len(content):
+            return truncated(len(content), end)
+        if identifier == _SEGMENT and (reason := _children_damage(content, start, end, _IN_SEGMENT)):
+            return reason
+        offset = end
+    return None
+
+
+def _children_damage(content: memoryview, start: int, end: int, allowed: frozenset[int]) -> str | None:
+    offset = start
+    while offset < end:
+        header = _header(content, offset)
+        if header is None:
+            return damaged(offset)
+        identifier, inside, size = header
+        if allowed is _IN_SEGMENT and identifier in _IN_CLUSTER - {_VOID, _CRC32}:
+            pass  # inside a cluster of unknown size, as recorders write it
+        elif identifier not in allowed:
+            return damaged(offset)
+        if size is None:  # its children are walked as if they were its neighbours
+            offset = inside
+            continue
+        if inside + size > end:
+            return truncated(len(content), inside + size) if end == len(content) else damaged(offset)
+        if reason := _element_damage(content, identifier, inside, inside + size):
+            return reason
+        offset = inside + size
+    return None
+
+
+def _element_damage(content: memoryview, identifier: int, start: int, end: int) -> str | None:
+    if identifier in _IN_SEGMENT and content[start : start + 2] == b"\xbf\x84":
+        checksum = int.from_bytes(content[start + 2 : start + _CRC_SIZE], "little")
+        return None if zlib.crc32(content[start + _CRC_SIZE : end]) == checksum else damaged(start)
+    return _children_damage(content, start, end, _IN_CLUSTER) if identifier == _CLUSTER else None
+
+
+def _header(content: memoryview, offset: int) -> tuple[int, int, int | None] | None:
+    """Identifier, where the content starts, and its size (`None` if unknown) of the element at an offset."""
+    if offset >= len(content) or content[offset] < 0x10:  # identifiers have at most four bytes
+        return None
+    length = 9 - content[offset].bit_length()
+    place = offset + length
+    if place >= len(content) or content[place] == 0:
+        return None
+    identifier = int.from_bytes(content[offset:place], "big")
+    bytes_of_size = 9 - content[place].bit_length()
+    inside = place + bytes_of_size
+    if inside > len(content):
+        return None
+    mask = (1 << 7 * bytes_of_size) - 1
+    size = int.from_bytes(content[place:inside], "big") & mask
+    return identifier, inside, None if size == mask else size
