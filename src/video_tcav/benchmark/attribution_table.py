@@ -12,9 +12,10 @@ from joblib import Parallel, delayed
 from video_tcav.attribution.method import Method
 from video_tcav.attribution.methods import METHODS
 from video_tcav.benchmark.attribution_checks import MethodResult, check_method, check_truth
-from video_tcav.core.files import atomic_path, write_json
+from video_tcav.core.files import write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
+from video_tcav.core.tables import write_csv
 from video_tcav.models.rendered_models import rendered_names
 from video_tcav.tcav.plan import at_least, one_of
 
@@ -74,8 +75,7 @@ class AttributionBenchmark:
         """Write `attribution.json` and `attribution.csv`."""
         root = Path(folder)
         write_json(root / "attribution.json", self.to_dict())
-        with atomic_path(root / "attribution.csv") as temporary:
-            self.to_frame().to_csv(temporary, index=False)
+        write_csv(root / "attribution.csv", self.to_frame())
 
 
 def default_methods() -> dict[str, Method]:

@@ -25,9 +25,10 @@ from video_tcav.benchmark.interventions import Intervention, interventional_effe
 from video_tcav.benchmark.recording import Recording, passes, record_world
 from video_tcav.benchmark.world import FACTORS, rule_of
 from video_tcav.core.errors import InputError
-from video_tcav.core.files import atomic_path, write_json
+from video_tcav.core.files import write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
+from video_tcav.core.tables import write_csv
 from video_tcav.models import load_model
 from video_tcav.models.rendered_models import rendered_names
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
@@ -85,8 +86,7 @@ class Calibration:
         root = Path(folder)
         write_json(root / "calibration.json", self.to_dict())
         for name, table in (("rejections", self.rejections_frame()), ("agreements", self.agreements_frame())):
-            with atomic_path(root / f"{name}.csv") as temporary:
-                table.to_csv(temporary, index=False)
+            write_csv(root / f"{name}.csv", table)
 
 
 def calibrate(

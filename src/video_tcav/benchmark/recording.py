@@ -1,10 +1,8 @@
 """Rendered clips as one model sees them: inner products of activations and gradients at its layers, for every target."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -13,6 +11,7 @@ from video_tcav.benchmark.training import rendered_inputs
 from video_tcav.benchmark.world import FACTORS, Factors, Rule, sample_factors
 from video_tcav.benchmark.world.factors import ORDERED
 from video_tcav.concepts import Twin, twin_clip
+from video_tcav.core.scratch import scratch_folder
 from video_tcav.models import VideoModel
 from video_tcav.models.record import record_activations, record_gradients
 from video_tcav.models.targets import Target, parse_target
@@ -104,8 +103,8 @@ def record_world(
     chosen = tuple(targets or rule.labels)
     classes = [_class_clips(rule, name, class_clips, seed=seed) for name in chosen]
     layers = model.default_layers
-    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill:
-        space = SpillSpace(_MEMORY, Path(spill))
+    with scratch_folder() as spill:
+        space = SpillSpace(_MEMORY, spill)
         stores = {layer: RowStore(space) for layer in layers}
         _record_pool(model, layers, pool, None, stores, advance)
         for twin in TWINS if twins else ():

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ from video_tcav.benchmark.speed_whole import measure_whole
 from video_tcav.core.files import write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
+from video_tcav.core.scratch import scratch_folder
 from video_tcav.models import load_model
 from video_tcav.models.precision import fast_bfloat16
 
@@ -126,7 +126,7 @@ def measure_speed(
     """
     chosen = settings or (QUICK if quick else FULL)
     rows: list[SpeedRow] = []
-    with TemporaryDirectory(prefix="video-tcav-speed-") as name:
+    with scratch_folder() as name:
         root = Path(name)
         for number, (spec, fields, layers) in enumerate(chosen.models):
             model = load_model(spec, device="cpu", **fields)

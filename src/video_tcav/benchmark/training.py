@@ -8,15 +8,14 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int, UInt8
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from video_tcav.benchmark.world import Factors, Rule, render_batch
 from video_tcav.benchmark.world.factors import TRAINING
 from video_tcav.concepts import twin_clip
 from video_tcav.core.errors import InputError
-from video_tcav.core.files import atomic_path
 from video_tcav.core.progress import progress_bar
+from video_tcav.core.tables import write_tensors
 from video_tcav.models.rendered_models import ARCHITECTURES, CLIP_SPEC, untrained
 from video_tcav.models.video_model import VideoModel
 
@@ -56,8 +55,7 @@ class Trained:
             InputError: for a name that does not end in .safetensors.
         """
         check_name(Path(path))
-        with atomic_path(Path(path)) as temporary:
-            save_file(self.model.module.state_dict(), temporary, metadata=self.metadata)
+        write_tensors(Path(path), self.model.module.state_dict(), metadata=self.metadata)
         return Path(path)
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 import video_tcav.concepts.bank as banks
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
+from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable, write_json
 
 app = typer.Typer(
@@ -36,7 +36,7 @@ def list_concepts(bank: Bank, json: options.JsonFile = None) -> None:
     for column in ("open", "accepted", "rejected", "videos"):
         table.add_column(column, justify="right")
     for one in concepts:
-        table.add_row(escape(one.name), str(one.open), str(one.accepted), str(one.rejected), str(one.videos))
+        table.add_row(render.escape(one.name), str(one.open), str(one.accepted), str(one.rejected), str(one.videos))
     render.out.print(table if concepts else "No concept yet.")
     if loose:
         render.out.print(f"{_number(loose, 'clip')} in no concept.", markup=False)
@@ -105,7 +105,7 @@ def merge(
                 f"{path}: {counts}, {_number(len(found.conflicts), 'conflict')}", markup=False, soft_wrap=True
             )
             for words in found.conflicts[:_SHOWN_CONFLICTS]:
-                render.out.print(f"  {words}", markup=False, soft_wrap=True)
+                render.out.print(f"  {one_line(words)}", markup=False, soft_wrap=True)
             if len(found.conflicts) > _SHOWN_CONFLICTS:
                 render.out.print(f"  and {len(found.conflicts) - _SHOWN_CONFLICTS} more")
             for words in found.broken:
@@ -122,10 +122,10 @@ def check(
     """Read the whole bank and say what is wrong; exit code 1 if something is."""
     with banks.ConceptBank.open(bank) as opened:
         for path in opened.repair() if repair else ():
-            render.out.print(f"{path}: removed", markup=False, soft_wrap=True)
+            render.out.print(one_line(f"{path}: removed"), markup=False, soft_wrap=True)
         problems, clips = opened.check(), opened.count()
     for words in problems:
-        render.out.print(words, markup=False, soft_wrap=True)
+        render.out.print(one_line(words), markup=False, soft_wrap=True)
     if problems:
         render.out.print(f"{_number(len(problems), 'problem')} in {_number(clips, 'clip')}.")
         raise typer.Exit(1)

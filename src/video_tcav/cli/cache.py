@@ -11,6 +11,7 @@ from rich.table import Table
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
+from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable, write_json
 
 app = typer.Typer(
@@ -43,7 +44,7 @@ def info(store: Store, json: options.JsonFile = None) -> None:
         ("layers", ", ".join(found.layers) or "none"),
         ("last used", last),
     ):
-        table.add_row(name, value)
+        table.add_row(name, render.escape(value))
     render.out.print(table)
     if json:
         write_json(json, asdict(found))
@@ -62,7 +63,7 @@ def verify(
         blocks = opened.info().blocks
     for problem in problems:
         end = ": dropped" if repair else ""
-        render.out.print(f"{problem.path}: {problem.reason}{end}", markup=False, soft_wrap=True)
+        render.out.print(one_line(f"{problem.path}: {problem.reason}{end}"), markup=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
     render.out.print(f"{_blocks(blocks)}, all there and unchanged.")

@@ -8,6 +8,7 @@ from rich.table import Table
 
 import video_tcav.experiments as experiments
 from video_tcav.cli import options, render
+from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable, write_json
 
 _SHOWN = 20
@@ -24,7 +25,7 @@ def diff(
     found = experiments.diff_runs(experiments.load_run(run_a), experiments.load_run(run_b))
     render.out.print(f"[bold]From[/] {render.escape(str(run_a))} [bold]to[/] {render.escape(str(run_b))}")
     if found.settings:
-        text = f"! The experiments differ in {', '.join(found.settings[:8])}; changes may come from there."
+        text = f"! The experiments differ in {one_line(', '.join(found.settings[:8]))}; changes may come from there."
         render.out.print(text, style="yellow", markup=False)
     if found.other_clips:
         render.out.print("! The runs saw different clips.", style="yellow", markup=False)
@@ -32,7 +33,7 @@ def diff(
     _effects(found)
     for word, claims in (("first", found.only_before), ("second", found.only_after)):
         if claims:
-            render.out.print(f"Only in the {word}: {'; '.join(claims)}.", markup=False)
+            render.out.print(f"Only in the {word}: {one_line('; '.join(claims))}.", markup=False)
     if json:
         write_json(json, found.to_dict())
 
@@ -65,7 +66,7 @@ def _effects(found: "experiments.RunDiff") -> None:
         table.add_row(
             render.escape(concept),
             render.escape(one.target),
-            "—" if one.twin == "none" else one.twin,
+            "—" if one.twin == "none" else render.escape(one.twin),
             render.escape(one.layer),
             f"{one.before:+.2f}",
             f"{one.after:+.2f}",

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 import video_tcav as vt
@@ -140,11 +139,11 @@ def _table(found: "vt.Explanations") -> Table:
     short = render.without_common_prefix([one.layer for one in rows])
     for one in rows:
         table.add_row(
-            escape(render.shortened(one.source.key)),
+            render.escape(render.shortened(one.source.key)),
             *([str(one.window)] if windowed else []),
-            f"{escape(one.target)} ({one.probability:.0%})",
-            escape(one.concept or one.method),
-            escape(short[one.layer]),
+            f"{render.escape(one.target)} ({one.probability:.0%})",
+            render.escape(one.concept or one.method),
+            render.escape(short[one.layer]),
             f"{one.peak_s:.2f} s",
             *([f"{one.deletion:.2f}", f"{one.deletion_elsewhere:.2f}"] if checked else []),
             *([f"{one.motion_share:.0%}"] if split else []),
@@ -157,6 +156,6 @@ def _list_methods(wanted: bool) -> None:
         return
     table = Table("method", "", box=None, pad_edge=False)
     for name, kind in vt.attribution.METHODS.items():
-        table.add_row(name, escape((kind.__doc__ or "").splitlines()[0]))
+        table.add_row(name, render.escape((kind.__doc__ or "").splitlines()[0]))
     render.out.print(table)
     raise typer.Exit

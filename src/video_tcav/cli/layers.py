@@ -28,9 +28,9 @@ def layers(
     shown = [one for one in found if all_layers or one.is_default or one.name.count(".") < 2]
     table = Table("layer", "shape", "axes", box=None, pad_edge=False)
     for one in shown:
-        name = f"[bold]{one.name} *[/]" if one.is_default else one.name
+        name = f"[bold]{render.escape(one.name)} *[/]" if one.is_default else render.escape(one.name)
         axes = ", ".join(one.axes.dims) + render.tokens(one.axes) if one.axes else f"unknown: {one.axes_note}"
-        table.add_row(name, " × ".join(map(str, one.shape)), axes)
+        table.add_row(name, " × ".join(map(str, one.shape)), render.escape(axes))
     render.out.print(table)
     hidden = len(found) - len(shown)
     render.out.print(

@@ -12,6 +12,7 @@ import typer
 import video_tcav as vt
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.core.errors import InputError
+from video_tcav.core.escaping import well_formed
 
 _MODEL = "Model and clip"
 
@@ -137,6 +138,7 @@ def parse_size(text: str | None) -> Any:
 def parse_concept(text: str) -> tuple[str, str]:
     """Split `NAME=PATH`."""
     name, separator, path = text.partition("=")
+    name = well_formed(name)
     if not (separator and name.strip() and path.strip()):
         raise InputError(f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
     return name.strip(), path.strip()

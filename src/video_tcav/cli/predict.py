@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 import video_tcav as vt
@@ -34,7 +33,8 @@ def predict(
     )
     for one in found.predictions:
         for rank, label in enumerate(one.labels):
-            table.add_row(escape(render.shortened(one.path)) if rank == 0 else "", escape(label.label), _number(label))
+            video = render.escape(render.shortened(one.path)) if rank == 0 else ""
+            table.add_row(video, render.escape(label.label), _number(label))
     render.out.print(table)
     render.model_outputs(loaded)
     render.random_weights(loaded)

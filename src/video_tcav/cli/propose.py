@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 import video_tcav.proposals as proposals
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
+from video_tcav.core.escaping import one_line
 
 _ON_DEVICE = ("torchvision:", "hf:")
 
@@ -111,13 +111,13 @@ def _print(found: "proposals.Proposals", bank: Path) -> None:
         for name in ("tubes", "clips", "videos"):
             table.add_column(name, justify="right")
         for one in found.counts:
-            table.add_row(escape(one.concept), str(one.tubes), str(one.clips), str(one.videos))
+            table.add_row(render.escape(one.concept), str(one.tubes), str(one.clips), str(one.videos))
         render.out.print(table)
     else:
         render.out.print("Nothing new was proposed.")
     if found.groups:
         groups = ", ".join(f"{name} ({tubes})" for name, tubes in found.groups.items())
-        render.out.print(f"\nGroups of like clips: {groups}", markup=False, soft_wrap=True)
+        render.out.print(f"\nGroups of like clips: {one_line(groups)}", markup=False, soft_wrap=True)
     facts = [f"{found.videos} videos gone through"]
     if found.done_before:
         facts.append(f"{found.done_before} done before")

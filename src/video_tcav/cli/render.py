@@ -6,20 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+from rich import markup
 from rich.table import Table
 
 import video_tcav as vt
+from video_tcav.core.escaping import one_line
+from video_tcav.core.terminal import console
 
 PLAIN_WIDTH = 120
 LEVEL = 0.05
 SMALLEST_P = 0.0001
-out = Console(
-    highlight=False,
+out = console(
     soft_wrap=False,
     width=None if sys.stdout.isatty() else max(PLAIN_WIDTH, shutil.get_terminal_size().columns),
 )
+
+errors = console(error=True, soft_wrap=True)
+
+
+def escape(text: str) -> str:
+    """A name as markup that shows it: on one line, with nothing that a terminal or a workflow would obey."""
+    return markup.escape(one_line(text))
 
 
 def shortened(path: str, parts: int = 3) -> str:
@@ -42,7 +49,7 @@ def skipped(files: Sequence[Any]) -> None:
     if files:
         out.print(f"\n[bold]{len(files)} file{'s' if len(files) > 1 else ''} could not be used:[/]")
         for one in files:
-            out.print(f"  {one.path}: {one.reason}", markup=False, soft_wrap=True)
+            out.print(f"  {one_line(f'{one.path}: {one.reason}')}", markup=False, soft_wrap=True)
 
 
 def model_outputs(model: "vt.VideoModel") -> None:
@@ -96,7 +103,7 @@ def tcav_result(result: "vt.TcavResult") -> None:
         weak = "" if one.represented else " (weak)" if strong else " (not represented)"
         table.add_row(
             escape(name) if last[0] != name else "",
-            "—" if one.twin == "none" else one.twin,
+            "—" if one.twin == "none" else escape(one.twin),
             escape(short[one.layer]),
             escape(" ".join(vt.effect_text(one))),
             f"{p_text(one.p_adjusted)}{'*' if strong else ' '}",
@@ -113,9 +120,9 @@ def tcav_result(result: "vt.TcavResult") -> None:
         f"in {r.n_groups} groups"
         for (name, versus), r in sizes.items()
     )
-    out.print(f"* adjusted p ≤ 0.05. {counts}.\n", style="dim", markup=False)
+    out.print(f"* adjusted p ≤ 0.05. {one_line(counts)}.\n", style="dim", markup=False)
     for sentence in vt.sentences(result):
-        out.print(f"• {sentence}", markup=False)
+        out.print(f"• {one_line(sentence)}", markup=False)
     for warning in result.warnings:
-        out.print(f"! {warning}", style="yellow", markup=False)
+        out.print(f"! {one_line(warning)}", style="yellow", markup=False)
     skipped(result.skipped)

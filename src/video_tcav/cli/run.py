@@ -9,6 +9,7 @@ import typer
 import video_tcav.experiments as experiments
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
+from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable
 
 _STYLES = {"supported": "green", "contradicted": "bold red", "undecided": "yellow", "not represented": "dim"}
@@ -64,7 +65,9 @@ def run(
         experiment, out=out, resume=resume, store=cache, workers=workers, backend=backend, progress=True
     )
     outcomes(result)
-    if report:
+    if report and resume and not os.access(result.path, os.W_OK):
+        render.errors.print("! The run directory is read-only: no report was written.", style="yellow", markup=False)
+    elif report:
         page = reports.write_report(result, result.path / "report.html")
         render.out.print(f"\nThe report is {page}. Tables are beside it.", markup=False, soft_wrap=True)
     if junit:
@@ -85,11 +88,11 @@ def outcomes(result: "experiments.Run") -> None:
         model = f" [dim]({render.escape(one.model)})[/]" if several else ""
         name = f" [dim]— {render.escape(one.claim)}[/]" if one.name != one.claim else ""
         render.out.print(f"[{style}]{_SIGNS[one.verdict]} {one.verdict:15}[/] {render.escape(one.name)}{name}{model}")
-        render.out.print(f"  {one.layer}: {one.reason}", style="dim", markup=False)
+        render.out.print(f"  {one_line(f'{one.layer}: {one.reason}')}", style="dim", markup=False)
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
     render.out.print(f"\n{counts}. Run directory: {result.path}", markup=False, soft_wrap=True)
     for warning in result.warnings():
-        render.out.print(f"! {warning}", style="yellow", markup=False)
+        render.out.print(f"! {one_line(warning)}", style="yellow", markup=False)
     if remarks := result.remarks():
         text = f"Diagnostics have {len(remarks)} remark{'s' if len(remarks) > 1 else ''} on CAVs and effects: see the report."
         render.out.print(text, style="dim", markup=False)

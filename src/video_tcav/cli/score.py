@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 import video_tcav as vt
@@ -53,6 +52,6 @@ def _table(scores: "Sequence[vt.ClipScore]", *, windowed: bool) -> Table:
         name = one.concept if one.versus == "random" else f"{one.concept} vs {one.versus}"
         window = [str(one.window)] if windowed else []
         derivative = [] if one.directional_derivative is None else [f"{one.directional_derivative:+.4f}"]
-        video, presence = escape(render.shortened(one.path)), f"{one.presence:+.2f}"
-        table.add_row(video, *window, escape(one.layer), escape(name), presence, *derivative)
+        video, presence = render.escape(render.shortened(one.path)), f"{one.presence:+.2f}"
+        table.add_row(video, *window, render.escape(one.layer), render.escape(name), presence, *derivative)
     return table

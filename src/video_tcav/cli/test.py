@@ -1,5 +1,6 @@
 """`video-tcav test`: does this concept matter for this class, at which layer, and is it the motion or the picture?"""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,7 +8,8 @@ import typer
 
 import video_tcav as vt
 from video_tcav.cli import options, render
-from video_tcav.core.errors import InputError
+from video_tcav.core.errors import InputError, UnsavedResultError
+from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_file_writable, check_writable
 
 Space = Literal["flatten", "space", "time", "spacetime"]
@@ -116,7 +118,9 @@ def run(
         name, path = options.parse_concept(text)
         concepts.setdefault(name, []).append(path)
     loaded = model_options.load(model)
-    result = vt.run_tcav(
+    unsaved = None
+    run = partial(
+        vt.run_tcav,
         loaded,
         target=target,
         clips=clips,
@@ -147,6 +151,10 @@ def run(
         compile=compile,
         progress=True,
     )
+    try:
+        result = run()
+    except UnsavedResultError as error:  # it is shown all the same: it took long
+        result, unsaved = error.result, error
     render.tcav_result(result)
     sketched = result.provenance["sketch"].values()
     if sketched:
@@ -158,12 +166,14 @@ def run(
         )
     if json:
         result.to_json(json)
+    if unsaved:
+        raise unsaved
     if out:
         render.out.print(f"\n{'Tables' if sketched else 'Tables and CAVs'} are in {out}.", markup=False)
 
 
 def _pair(text: str) -> tuple[str, str]:
-    first, _, second = text.partition(":")
+    first, _, second = well_formed(text).partition(":")
     if not first or not second:
         raise InputError(f"`--relative` must be A:B. Got {text}. Write, for example, racket:ball.")
     return first, second

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from video_tcav.concepts.bank import bank_sources
 from video_tcav.core.errors import SourceError
+from video_tcav.core.escaping import well_formed
 from video_tcav.media import VideoSource, find_videos
 
 Sources = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
@@ -31,7 +32,7 @@ class Concept:
             SourceError: if there is none; the message names the concept.
         """
         try:
-            return cls(name=name, sources=as_sources(where))
+            return cls(name=well_formed(name), sources=as_sources(where))
         except SourceError as error:
             raise SourceError(f"concept {name}: {error}") from error
 

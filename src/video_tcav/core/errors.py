@@ -5,6 +5,7 @@ and exits with 2. Each subclass is also the builtin that a caller would expect.
 """
 
 from pathlib import Path
+from typing import Any
 
 
 class VideoTcavError(Exception):
@@ -78,6 +79,18 @@ class ConvergenceError(VideoTcavError, ArithmeticError):
 
 class OutputError(VideoTcavError, OSError):
     """A result cannot be written where it was asked to go."""
+
+
+class UnsavedResultError(OutputError):
+    """A result was computed, and not all of its files could be written; the message says which are there.
+
+    Attributes:
+        result: what was computed.
+    """
+
+    def __init__(self, message: str, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class BankError(VideoTcavError, ValueError):

@@ -1,46 +1,100 @@
 """Files that are either whole or not there: written to a temporary name, synced and renamed."""
 
+import errno
 import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from video_tcav.core.errors import OutputError
+from video_tcav.core.escaping import well_formed
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to, renamed to `path` when the block ends without an error.
 
+    What is there already and is no file, such as `/dev/stdout`, is written to and stays.
+
     Raises:
         OutputError: if the folder cannot be written to, or the disk is full.
     """
     temporary = None
+    device = path.exists() and not path.is_file() and not path.is_dir()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        if not device:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=None if device else path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"`{path}` must be writable. Got: {error.strerror or error}. Give another place to write to."
-        ) from error
+        if device:
+            path.write_bytes(temporary.read_bytes())
+        else:
+            _rename(temporary, path)
+    except OutputError:
+        raise
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+        raise OutputError(f"`{path}` must be writable. Got: {reason_of(error)}. {cure_of(error)}") from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # what went wrong with the file itself is what counts
+                temporary.unlink(missing_ok=True)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    with temporary.open("rb+") as written:
+        os.fsync(written.fileno())
+    temporary.chmod(0o666 & ~_umask())
+    temporary.replace(path)
+
+
+def reason_of(error: Exception) -> str:
+    """Why something could not be read or written, in the system's words."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return " ".join(reason.split())
+
+
+def cure_of(error: Exception) -> str:
+    """What to do about a file that could not be written."""
+    full = getattr(error, "errno", None) in _FULL or "No space left" in str(error)
+    return "Free space on the disk, or give another place." if full else "Give another place to write to."
+
+
+def write_in_turn(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> None:
+    """Write the files of one result, the small ones first: what fits is there, and what does not is named.
+
+    Args:
+        folder: of all files.
+        writers: by name of the file, what writes it; in order.
+
+    Raises:
+        OutputError: if any could not be written, saying which are there.
+    """
+    written, failures = [], {}
+    for name, write in writers.items():
+        try:
+            write(folder / name)
+            written.append(name)
+        except OutputError as error:
+            failures[name] = error
+    if failures:
+        first = next(iter(failures.values()))
+        raise OutputError(f"{first} Written: {', '.join(written) or 'nothing'}. Not written: {', '.join(failures)}.")
 
 
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folder as a file, and needs none to be synced
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -74,8 +128,13 @@ def check_writable(folder: Path) -> Path:
 
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as JSON that any reader accepts: NaN and infinity become null."""
+    write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text as UTF-8; what UTF-8 cannot hold is spelled out, see `core.escaping`."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        temporary.write_bytes(well_formed(text).encode("utf-8"))
 
 
 def read_json(path: Path) -> Any:

@@ -1,7 +1,9 @@
-"""Memory that one pass frees and the next asks for again."""
+"""Memory: what one pass frees and the next asks for again, and what to do where there is too little."""
 
 import ctypes
+import errno
 import platform
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +12,35 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt(3)
 _NEVER_TRIM, _TRIM_ABOVE = -1, 64 * 2**20
 _NO_MMAP, _USUAL_MMAPS = 0, 65536
 
+# NumPy and most libraries raise MemoryError; PyTorch, cuDNN, cuBLAS, OpenCV and ONNX Runtime only say so
+_TOO_LITTLE = re.compile(
+    r"can't allocate memory|cannot allocate memory|not enough memory|out of memory|insufficient memory"
+    r"|failed to allocate|alloc_failed|bad_alloc",
+    re.IGNORECASE,
+)
+_OF_A_GPU = re.compile(r"cuda|cudnn|cublas|gpu|hip|mps", re.IGNORECASE)
+
 _lock = threading.RLock()
 _inside = 0
+_LONGEST_REASON = 300
+
+
+def memory_error_line(error: Exception) -> str | None:
+    """What to say of an error that means too little memory; `None` for any other."""
+    text = " ".join(str(error).split())
+    short = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if not short and not _TOO_LITTLE.search(text):
+        return None
+    reason = text[:_LONGEST_REASON].rpartition(". ")[0] or text[:_LONGEST_REASON] or "an allocation that failed"
+    if not isinstance(error, MemoryError) and _OF_A_GPU.search(text):
+        return (
+            f"`device` must have memory for the model and its clips. Got: {reason}. Give a smaller --size or fewer --frames, "
+            "end other programs on it, or use --device cpu."
+        )
+    return (
+        f"`memory` must suffice for what the command does. Got: {reason}. Give a smaller --memory or --sketch 1024, fewer "
+        "--workers, fewer clips, or a smaller --size."
+    )
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,6 +13,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from video_tcav.core.terminal import console
 
 Advance = Callable[[float], None]
 """Told of every step that was done, or of parts of one."""
@@ -40,6 +41,6 @@ def progress_bar(description: str, total: int, *, visible: bool) -> Iterator[Adv
         _RateColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console(error=True)) as progress:
         task = progress.add_task(description, total=total)
         yield lambda steps: progress.advance(task, steps)

@@ -2,16 +2,19 @@
 
 import os
 import secrets
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from video_tcav.core.errors import OutputError, VideoTcavError
+from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import sync
+from video_tcav.core.scratch import scratch_folder
 
 MOST_PARAMETERS = 500
 _OUT_OF_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
@@ -69,10 +72,11 @@ class Database:
         folder: where its file is.
     """
 
-    def __init__(self, form: Format, folder: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, form: Format, folder: Path, connection: sqlite3.Connection, opened: ExitStack) -> None:
         self.folder = folder
         self._form = form
         self._connection = connection
+        self._opened = opened
         self._turn = threading.RLock()
 
     @classmethod
@@ -88,19 +92,16 @@ class Database:
             if not create:
                 raise form.missing(folder)
             _create(form, path)
-        with _told(form, folder):
-            connection = _connect(form, path, read_only=read_only)
-            try:
-                _check_version(form, folder, connection)
-            except BaseException:
-                connection.close()
-                raise
-        return cls(form, folder, connection)
+        with _told(form, folder), ExitStack() as opened:
+            read_only = read_only or not (os.access(folder, os.W_OK) and os.access(path, os.W_OK))
+            connection = opened.enter_context(_reading(form, path) if read_only else closing(_connect(form, str(path))))
+            _check_version(form, folder, connection)
+            return cls(form, folder, connection, opened.pop_all())
 
     def close(self) -> None:
         """Close the connection; what was committed is on disk already."""
         with self._turn:
-            self._connection.close()
+            self._opened.close()
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
@@ -134,7 +135,7 @@ class Database:
 
 def plain(value: Any) -> Any:
     """The value, with the bytes of a file's name that are no UTF-8 spelled out: SQLite cannot keep them."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    return well_formed(value) if isinstance(value, str) else value
 
 
 @contextmanager
@@ -156,17 +157,45 @@ def _told(form: Format, folder: Path) -> Iterator[None]:
         raise form.error(f"`{folder / form.file_name}` must be {form.what}. Got: {error}. {form.if_damaged}") from error
 
 
-def _connect(form: Format, path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    # immutable: a folder that may not be written to takes no log beside the file either
-    place = f"{path.absolute().as_uri()}?immutable=1" if read_only else str(path)
+@contextmanager
+def _reading(form: Format, path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that writes nothing beside the file, and nothing to it.
+
+    The log of a process that was killed, or is at work, holds changes that are not in the file yet. Where SQLite cannot read
+    the log in place, since it would have to write an index of it, both are read as a copy. Without a log nobody is at work,
+    and the file alone is all (`immutable`).
+    """
+    log = path.with_name(f"{path.name}-wal")
+    name = path.absolute().as_uri()
+    with ExitStack() as opened:
+        if not (log.exists() and log.stat().st_size):
+            connection = _connect(form, f"{name}?immutable=1")
+        else:
+            try:
+                connection = _connect(form, f"{name}?mode=ro", index=path.with_name(f"{path.name}-shm"))
+            except sqlite3.OperationalError:
+                folder = opened.enter_context(scratch_folder())
+                for part in (path, log):
+                    shutil.copyfile(part, folder / part.name)
+                connection = _connect(form, str(folder / path.name))
+        with closing(connection):
+            connection.execute("PRAGMA query_only = ON")
+            yield connection
+
+
+def _connect(form: Format, place: str, *, index: Path | None = None) -> sqlite3.Connection:
+    if index is not None and not index.exists():
+        raise sqlite3.OperationalError("the index of the log is missing")
     connection = sqlite3.connect(
-        place, timeout=form.busy_s, isolation_level=None, check_same_thread=False, uri=read_only
+        place, timeout=form.busy_s, isolation_level=None, check_same_thread=False, uri=place.startswith("file:")
     )
     connection.row_factory = sqlite3.Row
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {form.synchronous}")
         connection.execute("PRAGMA trusted_schema = OFF")
+        if place.endswith("?mode=ro"):
+            connection.execute("SELECT COUNT(*) FROM sqlite_master")  # only now SQLite looks at the log
     except BaseException:
         connection.close()
         raise
@@ -195,11 +224,13 @@ def _create(form: Format, path: Path) -> None:
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _told(form, path.parent), closing(_connect(form, unfinished)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+        with _told(form, path.parent), closing(_connect(form, str(unfinished))) as connection:
             connection.executescript(
                 f"BEGIN;{form.schema}INSERT INTO meta VALUES ('{form.version_key}', '{form.version}');COMMIT;"
             )
+            # Only now: what stands in a log would be copied into the file when it is closed, which fails without a word
+            # on a full disk.
+            connection.execute("PRAGMA journal_mode = WAL")
         _link(unfinished, path)
     except OSError as error:
         if isinstance(error, OutputError):

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import atomic_path, read_json, write_json
+from video_tcav.core.tables import write_parquet
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
 from video_tcav.tcav.significance import Significance
@@ -110,11 +111,9 @@ def save_analysis(folder: Path, which: Which, result: TcavResult) -> None:
             arrays[f"{number}.{name}"] = np.ascontiguousarray(getattr(one, name), dtype=np.float64)
     with atomic_path(folder / "draws.safetensors") as temporary:
         save_file(arrays, temporary)
-    with atomic_path(folder / "clip_effects.parquet") as temporary:
-        result.detail.clip_frame().to_parquet(temporary)
+    write_parquet(folder / "clip_effects.parquet", result.detail.clip_frame())
     for name, frame in result.detail.diagnostics.to_frames().items():
-        with atomic_path(folder / f"diagnostics-{name}.parquet") as temporary:
-            frame.to_parquet(temporary)
+        write_parquet(folder / f"diagnostics-{name}.parquet", frame)
     clips = [[clip.source, clip.window] for clip in result.detail.class_clips]
     facts = {"clips": clips, "class_groups": result.detail.n_class_groups}
     write_json(folder / "analysis.json", {**asdict(which), **facts, "remarks": remarks_on(result.detail.diagnostics)})

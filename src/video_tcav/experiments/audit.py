@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from video_tcav.core.escaping import workflow_message, workflow_property, xml_text
 from video_tcav.core.files import atomic_path
 from video_tcav.experiments.verdicts import Outcome
 
@@ -20,19 +21,11 @@ def annotations(outcomes: Sequence[Outcome], file: str) -> tuple[str, ...]:
     found = []
     for one in outcomes:
         if one.verdict in _LEVELS:
-            place = f"file={_property(file)},line={one.line},title={_property(f'{one.verdict}: {one.name}')}"
+            place = f"file={workflow_property(file)},line={one.line},title={workflow_property(f'{one.verdict}: {one.name}')}"
             found.append(
-                f"::{_LEVELS[one.verdict]} {place}::{_message(f'{one.claim}: {one.reason} ({one.model}, {one.layer})')}"
+                f"::{_LEVELS[one.verdict]} {place}::{workflow_message(f'{one.claim}: {one.reason} ({one.model}, {one.layer})')}"
             )
     return tuple(found)
-
-
-def _message(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def write_junit(outcomes: Sequence[Outcome], path: str | Path, *, suite: str) -> Path:
@@ -46,21 +39,16 @@ def write_junit(outcomes: Sequence[Outcome], path: str | Path, *, suite: str) ->
     counts = {"tests": len(outcomes), "failures": len(contradicted), "skipped": len(open_ones), "errors": 0}
     numbers = {name: str(count) for name, count in counts.items()}
     root = ElementTree.Element("testsuites", numbers)
-    inside = ElementTree.SubElement(root, "testsuite", {"name": _xml(suite), **numbers})
+    inside = ElementTree.SubElement(root, "testsuite", {"name": xml_text(suite), **numbers})
     for one in outcomes:
-        name = {"name": _xml(one.name), "classname": _xml(f"{one.model}.{one.target}")}
+        name = {"name": xml_text(one.name), "classname": xml_text(f"{one.model}.{one.target}")}
         case = ElementTree.SubElement(inside, "testcase", name)
         if one.verdict == "contradicted":
-            failure = ElementTree.SubElement(case, "failure", {"message": _xml(one.reason), "type": "contradicted"})
-            failure.text = _xml(f"{one.claim} (line {one.line}): {one.reason}")
+            failure = ElementTree.SubElement(case, "failure", {"message": xml_text(one.reason), "type": "contradicted"})
+            failure.text = xml_text(f"{one.claim} (line {one.line}): {one.reason}")
         elif one.verdict != "supported":
-            ElementTree.SubElement(case, "skipped", {"message": _xml(f"{one.verdict}: {one.reason}")})
+            ElementTree.SubElement(case, "skipped", {"message": xml_text(f"{one.verdict}: {one.reason}")})
     ElementTree.indent(root)
     with atomic_path(Path(path)) as temporary:
         ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)
     return Path(path)
-
-
-def _xml(text: str) -> str:
-    """Text without the control characters that XML cannot hold."""
-    return "".join(letter for letter in text if letter in "\t\n\r" or ord(letter) >= 32)

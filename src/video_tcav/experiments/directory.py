@@ -9,16 +9,16 @@ hypotheses.*        verdicts; results.*, clip_effects.*: all analyses together
 report.html         and report.md, figures/
 """
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from video_tcav.core.errors import ExperimentError, OutputError
-from video_tcav.core.files import atomic_path, check_writable, read_json, write_json
+from video_tcav.core.files import atomic_path, check_writable, read_json, reason_of, write_json
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.yaml_lines import YamlFile
 
@@ -130,16 +130,22 @@ def held(directory: RunDirectory) -> Iterator[None]:
 
     Raises:
         ExperimentError: if another process is at it.
+        OutputError: if the directory cannot be written to.
     """
-    handle = os.open(directory.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    lock = FileLock(directory.path / ".lock", thread_local=False)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ExperimentError(
-                f"{directory.path}: a run must be the only one in its folder. Got another that is at work. Wait for it, or give"
-                " another --out."
-            ) from error
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise ExperimentError(
+            f"{directory.path}: a run must be the only one in its folder. Got another that is at work. Wait for it, or give"
+            " another --out."
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"`{directory.path}` must be writable, as its run is not finished. Got: {reason_of(error)}. Copy it elsewhere, "
+            "and go on there with --out and --resume."
+        ) from error
+    try:
         yield
     finally:
-        os.close(handle)
+        lock.release()

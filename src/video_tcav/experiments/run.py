@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 
 from video_tcav.core.errors import ExperimentError, MediaError
-from video_tcav.core.files import atomic_path, write_json
+from video_tcav.core.escaping import one_line
+from video_tcav.core.files import write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
+from video_tcav.core.tables import write_csv, write_parquet
+from video_tcav.core.terminal import console
 from video_tcav.experiments.analyses import Which, finish_folder, load_analysis, save_analysis
 from video_tcav.experiments.checking import check_file, check_grouping, checked
 from video_tcav.experiments.clips import ClipSets, find_clips
@@ -80,6 +82,8 @@ def run_experiment(
     folder = Path(out) if out is not None else Path("runs") / Path(path).stem
     digests = {name: model.weights_digest for name, model in models.items()}
     directory = prepare(folder, experiment, file, resume=resume, facts={"model_digests": digests})
+    if directory.record().get("finished"):
+        return load_run(folder)  # needs no lock, which a read-only directory could not have
     with held(directory):
         if directory.record().get("finished"):
             return load_run(folder)
@@ -279,11 +283,9 @@ def write_tables(folder: Path, name: str, frame: pd.DataFrame) -> None:
     Raises:
         OutputError: if the folder cannot be written to.
     """
-    with atomic_path(folder / f"{name}.parquet") as temporary:
-        frame.to_parquet(temporary)
-    with atomic_path(folder / f"{name}.csv") as temporary:
-        frame.to_csv(temporary, index=False)
+    write_parquet(folder / f"{name}.parquet", frame)
+    write_csv(folder / f"{name}.csv", frame)
 
 
 def _say(text: str) -> None:
-    Console(stderr=True, highlight=False).print(text, style="dim", markup=False)
+    console(error=True).print(one_line(text), style="dim", markup=False)

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int8, UInt8
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from video_tcav.attribution import ConceptMap, Method, make_method
 from video_tcav.core.errors import EmptyMapError, ExperimentError, MethodError, VideoTcavError
-from video_tcav.core.files import atomic_path, read_json, write_json
+from video_tcav.core.files import read_json, write_json
+from video_tcav.core.tables import write_tensors
 from video_tcav.experiments.analyses import Analysis
 from video_tcav.media import VideoSource, load_clips
 from video_tcav.media.loader import LoadedClips
@@ -227,8 +228,7 @@ def save_shown(folder: Path, number: int, clip: ShownClip) -> None:
     maps = [*clip.concepts, *([clip.attribution] if clip.attribution else [])]
     for index, one in enumerate(maps):
         tensors[f"map.{index}"] = one.values
-    with atomic_path(folder / f"{number:03d}.safetensors") as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
+    write_tensors(folder / f"{number:03d}.safetensors", {name: tensor.contiguous() for name, tensor in tensors.items()})
     facts = {
         name: getattr(clip, name)
         for name in ("model", "target", "clip", "window", "layer", "value", "probability", "why")

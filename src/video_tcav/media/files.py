@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from video_tcav.core.errors import InputError, SourceError
+from video_tcav.core.escaping import well_formed
 
 SourceKind = Literal["video", "still", "frames"]
 
@@ -53,10 +54,11 @@ class VideoSource:
     @property
     def key(self) -> str:
         """The path, and the segment where there is one: `clip.mp4#t=1.5,4`."""
+        path = well_formed(str(self.path))  # it stands in tables and on terminals, which hold no other text
         if self.start_s is None and self.end_s is None:
-            return str(self.path)
+            return path
         end = "" if self.end_s is None else f",{self.end_s:.15g}"
-        return f"{self.path}#t={self.start_s or 0:.15g}{end}"
+        return f"{path}#t={self.start_s or 0:.15g}{end}"
 
 
 def kind_of(path: Path) -> SourceKind | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from video_tcav.core.errors import InputError, SourceError
+from video_tcav.core.escaping import from_spreadsheet_cell
 from video_tcav.media.files import VideoSource, kind_of
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
@@ -67,7 +68,7 @@ def read_manifest(path: Path) -> list[VideoSource]:
 
 def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:
     where = f"`{manifest}`, row {number} after the header,"
-    cell = row["path"].strip()
+    cell = from_spreadsheet_cell(row["path"].strip())
     if not cell:
         raise SourceError(f"{where} must name a file in `path`. Got an empty cell. Fill it in or delete the row.")
     path = manifest.parent / cell
@@ -75,10 +76,10 @@ def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:
         return VideoSource(
             path=path,
             kind=kind_of(path) or "video",
-            label=row.get("label") or None,
+            label=from_spreadsheet_cell(row.get("label") or "") or None,
             start_s=_seconds(row.get("start_s"), "start_s"),
             end_s=_seconds(row.get("end_s"), "end_s"),
-            group=row.get("group") or None,
+            group=from_spreadsheet_cell(row.get("group") or "") or None,
         )
     except InputError as error:
         raise SourceError(f"{where} cannot be used: {error}") from error

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ClassNotFoundError, LayerNotFoundError, ModelError
+from video_tcav.core.escaping import well_formed
 from video_tcav.models.axes import LayerAxes
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
@@ -56,6 +57,9 @@ class VideoModel:
     outputs: Outputs = BUILT_IN_LOGITS
     notes: tuple[str, ...] = ()
     recipe: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(well_formed(name) for name in self.classes))
 
     @property
     def device(self) -> torch.device:
@@ -116,7 +120,7 @@ class VideoModel:
         Raises:
             ClassNotFoundError: if it is neither.
         """
-        name = str(target)
+        name = well_formed(str(target))
         if name in self.classes:
             return self.classes.index(name)
         if name.isdecimal() and int(name) < len(self.classes):

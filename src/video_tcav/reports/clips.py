@@ -1,14 +1,13 @@
 """Clips and pictures inside a page: encoded, and carried along as data URIs."""
 
 import base64
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from jaxtyping import UInt8
 from torch import Tensor
 
 from video_tcav.benchmark.world import Factors, render
+from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import write_video
 from video_tcav.media.encode import picture_bytes
 
@@ -45,8 +44,8 @@ def show_factors(factors: Factors, *, size: int, still: bool = False) -> ShownCl
 
 def video_uri(frames: UInt8[Tensor, "time 3 height width"], *, fps: float) -> str:
     """H.264 in MP4, which every browser plays."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "clip.mp4"
+    with scratch_folder() as folder:
+        path = folder / "clip.mp4"
         write_video(path, frames, fps=fps)
         return data_uri("video/mp4", path.read_bytes())
 

@@ -8,7 +8,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from video_tcav.core.files import atomic_path
+from video_tcav.core.escaping import printable
+from video_tcav.core.files import write_text
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SMALLEST_P = 0.0001
@@ -32,8 +33,7 @@ def write_page(path: Path, template: str, **values: Any) -> Path:
         OutputError: if the file cannot be written.
     """
     text = render_page(template, **values)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return path
 
 
@@ -69,6 +69,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # `Markup` is ours
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from video_tcav.core.escaping import printable
 from video_tcav.experiments import Run
 from video_tcav.reports.page import p_text, signed
 from video_tcav.reports.run_charts import Chart
@@ -73,6 +74,7 @@ def _verdicts(run: Run, unit: str) -> str:
 
 def _text(text: str) -> str:
     """Words that Markdown and HTML take as words."""
+    text = printable(text)
     for sign, instead in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(sign, instead)
     for sign in "\\`*_[]|#!":

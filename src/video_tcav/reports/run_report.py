@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from video_tcav.core.files import atomic_path, check_file_writable
+from video_tcav.core.files import check_file_writable, write_text
 from video_tcav.experiments import Run
 from video_tcav.reports.charts import write_figure
 from video_tcav.reports.page import render_page
@@ -92,16 +92,11 @@ def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) ->
     for _, chart in charts:
         for ending in (".svg", ".png"):
             write_figure(chart.figure, path.parent / "figures" / f"{chart.name}{ending}", name=chart.name)
-    _write(path.with_suffix(".md"), markdown(run, charts, folder="figures"))
+    write_text(path.with_suffix(".md"), markdown(run, charts, folder="figures"))
     values = _values(run, parts, found)
     bare = len(render_page("report.html.j2", **values, **no_clips()).encode())
-    _write(path, render_page("report.html.j2", **values, **fitting_clips(run, most_bytes - bare)))
+    write_text(path, render_page("report.html.j2", **values, **fitting_clips(run, most_bytes - bare)))
     return path
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def _part(run: Run, view: TargetView) -> Part:

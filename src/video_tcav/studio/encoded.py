@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 
 import cv2
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from video_tcav.concepts.bank import BankClip
 from video_tcav.core.errors import MediaError
+from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import VideoSource, iter_frames, read_frames, write_picture, write_video
 from video_tcav.media.files import kind_of
 from video_tcav.media.timeline import read_timeline
@@ -56,7 +57,8 @@ class Encodings:
 
     def __init__(self, *, most_files: int = 400, most_bytes: int = 10**9) -> None:
         self._most_files, self._most_bytes = most_files, most_bytes
-        self._folder: TemporaryDirectory[str] | None = None  # made for the first file: most reviews need none
+        self._scratch = ExitStack()
+        self._folder: Path | None = None  # made for the first file: most reviews need none
         self._kept: OrderedDict[str, tuple[Encoded, int]] = OrderedDict()
         self._count = 0
         self._state = Lock()
@@ -64,8 +66,7 @@ class Encodings:
 
     def close(self) -> None:
         """Remove the files."""
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._scratch.close()
 
     def span(self, clip: BankClip) -> Encoded:
         """The span of a clip in its source, with a second around it.
@@ -99,9 +100,9 @@ class Encodings:
         with self._turn:
             found = self._find(key)  # somebody else may have asked for it just before
             if found is None:
-                self._folder = self._folder or TemporaryDirectory(prefix="video-tcav-studio-")
+                self._folder = self._folder or self._scratch.enter_context(scratch_folder())
                 self._count += 1
-                found = make(Path(self._folder.name) / str(self._count))
+                found = make(self._folder / str(self._count))
                 found.path.chmod(0o600)  # what others may read of the source is not ours to widen
                 self._keep(key, found)
             return found

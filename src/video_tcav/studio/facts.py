@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from video_tcav.concepts.bank import BankClip, ConceptBank, ConceptCount, Kind
+from video_tcav.core.escaping import well_formed
 from video_tcav.media.files import kind_of
 from video_tcav.studio.need import Need
 
@@ -105,7 +106,7 @@ def detail_facts(clip: BankClip) -> dict[str, Any]:
 
 def sendable(text: str) -> str:
     """Text that can be sent: of a file name that is no UTF-8, the odd bytes are written out."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return well_formed(text)
 
 
 def _plain(value: object) -> str:

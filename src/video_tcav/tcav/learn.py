@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from video_tcav.concepts.concept import Sources
+from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
 from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
@@ -62,14 +62,14 @@ def learn_cavs(
     group_of = grouping(group)
     at_least("windows", windows, 1)
     one_of("space", space, SPACES)
-    with TemporaryDirectory(prefix="video-tcav-") as spill, opened(store) as cache:
+    with scratch_folder() as spill, opened(store) as cache:
         digest = source_digest if cache is None else cache.source_digest
         plan = cav_plan(concepts, random, windows=windows, group_of=group_of, digest=digest)
         recorder = Recorder(
             model=model,
             layers=chosen,
             space=space,
-            storage=SpillSpace(parse_bytes(memory), Path(spill)),
+            storage=SpillSpace(parse_bytes(memory), spill),
             windows=windows,
             strict=strict,
             recall=recall_for(cache, model, chosen, space, windows, plan.digests),

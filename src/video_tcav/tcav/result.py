@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from video_tcav.core.files import atomic_path, write_json
+from video_tcav.core.files import write_json
+from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.tcav.cavs import CavKind
 from video_tcav.tcav.significance import Correction, Significance
 from video_tcav.tcav.slots import Skipped
@@ -143,10 +144,8 @@ class TcavResult:
 
     def to_parquet(self, path: str | Path) -> None:
         """Write the table as Parquet."""
-        with atomic_path(Path(path)) as temporary:
-            self.to_frame().to_parquet(temporary)
+        write_parquet(Path(path), self.to_frame())
 
     def to_csv(self, path: str | Path) -> None:
         """Write the table as CSV."""
-        with atomic_path(Path(path)) as temporary:
-            self.to_frame().to_csv(temporary, index=False)
+        write_csv(Path(path), self.to_frame())

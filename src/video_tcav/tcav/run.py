@@ -1,22 +1,24 @@
 """Video-TCAV from clips to results: the function behind `video-tcav test`."""
 
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError
+from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
+from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
 from video_tcav.models.precision import PRECISIONS, AskedPrecision, choose_precision
 from video_tcav.models.targets import parse_target, target_name
-from video_tcav.tcav.activation_store import ActivationStore, opened, recall_for
+from video_tcav.tcav.activation_store import ActivationStore, opened, read_only_words, recall_for
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.backends import Ahead, Backend, backend_for
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
@@ -28,7 +30,8 @@ from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.plan import PLACES, At, at_least, make_plan, one_of
 from video_tcav.tcav.recording import class_groups_of, comparisons_of, grams_of, record_plan
 from video_tcav.tcav.result import TcavResult
-from video_tcav.tcav.saved_cavs import cavs_of, save_cavs
+from video_tcav.tcav.saved_cavs import cavs_of
+from video_tcav.tcav.saving import save_result
 from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
 from video_tcav.tcav.sketch import LEAST_SKETCH, SketchedRows
 from video_tcav.tcav.spaces import SPACES, Space
@@ -148,6 +151,8 @@ def run_tcav(
         raise InputError(
             "`correction` must not be maxt with the t-test. Got maxt, which needs relabellings. Use bonferroni."
         )
+    concepts = {well_formed(name): where for name, where in concepts.items()}
+    relative = [(well_formed(first), well_formed(second)) for first, second in relative]
     chosen = tuple(dict.fromkeys(layers or model.default_layers))
     for name in chosen:
         model.layer(name)
@@ -159,7 +164,7 @@ def run_tcav(
     helpers = backend_for(backend, workers)
     folder = check_writable(Path(out)) if out is not None else None
     seconds: dict[str, float] = {}
-    with tempfile.TemporaryDirectory(prefix="video-tcav-") as spill, _opened(store, helpers, spill) as cache:
+    with scratch_folder() as spill, _opened(store, helpers, spill) as cache:
         known_damage = 0 if cache is None else len(cache.warnings)
         plan = make_plan(
             clips,
@@ -178,7 +183,7 @@ def run_tcav(
             model=model,
             layers=chosen,
             space=space,
-            storage=SpillSpace(budget, Path(spill)),
+            storage=SpillSpace(budget, spill),
             windows=windows,
             threads=threads,
             strict=strict,
@@ -227,63 +232,58 @@ def run_tcav(
             )
         elsewhere = () if ahead is None else ahead.warnings(recorder)
         damaged = () if cache is None else tuple(cache.warnings[known_damage:])
-        if folder is not None and sketch is not None:
-            (folder / "cavs.safetensors").unlink(missing_ok=True)  # of another run
-        elif folder is not None:
-            accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in results if r.twin == "none"}
-            save_cavs(folder / "cavs.safetensors", cavs_of(recorder, comparisons, grams, settings.cav, accuracy))
-    result = TcavResult(
-        results=results,
-        skipped=tuple(recorder.skipped),
-        warnings=(
-            *model.remarks(),
-            *cautions(results, trained=model.trained, permutations=permutations),
-            *(warning for comparison in comparisons for warning in comparison.warnings),
-            *plan.copies(group_of),
-            *plan.overlap(),
-            *damaged,
-            *elsewhere,
-            *sketch_cautions(sketched),
-        ),
-        provenance=provenance(
-            settings={
-                **asdict(settings),
-                "layers": chosen,
-                "twins": plan.twins,
-                "windows": windows,
-                "group": group,
-                "sketch": sketch,
-                "precision": products,
-                "compile": compile,
-            },
-            model={
-                "name": model.name,
-                "weights": model.weights_digest,
-                "trained": model.trained,
-                "outputs": model.outputs.kind,
-            },
-            clip_spec=asdict(model.clip_spec),
-            clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
-            | {concept.name: plan.digests_of(concept.sources) for concept in plan.concepts},
-            spilled=[name for name, store in recorder.activations.items() if store.spilled],
-            sketch={name: asdict(error) for name, error in sketched.items()},
-        ),
-        seconds=seconds,
-        detail=known,
-    )
-    if folder is not None:
-        result.to_json(folder / "results.json")
-        result.to_parquet(folder / "results.parquet")
-        result.to_csv(folder / "results.csv")
+        result = TcavResult(
+            results=results,
+            skipped=tuple(recorder.skipped),
+            warnings=(
+                *model.remarks(),
+                *cautions(results, trained=model.trained, permutations=permutations),
+                *(warning for comparison in comparisons for warning in comparison.warnings),
+                *plan.copies(group_of),
+                *plan.overlap(),
+                *damaged,
+                *read_only_words(cache),
+                *elsewhere,
+                *sketch_cautions(sketched),
+            ),
+            provenance=provenance(
+                settings={
+                    **asdict(settings),
+                    "layers": chosen,
+                    "twins": plan.twins,
+                    "windows": windows,
+                    "group": group,
+                    "sketch": sketch,
+                    "precision": products,
+                    "compile": compile,
+                },
+                model={
+                    "name": model.name,
+                    "weights": model.weights_digest,
+                    "trained": model.trained,
+                    "outputs": model.outputs.kind,
+                },
+                clip_spec=asdict(model.clip_spec),
+                clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
+                | {concept.name: plan.digests_of(concept.sources) for concept in plan.concepts},
+                spilled=[name for name, store in recorder.activations.items() if store.spilled],
+                sketch={name: asdict(error) for name, error in sketched.items()},
+            ),
+            seconds=seconds,
+            detail=known,
+        )
+        if folder is not None:
+            cavs = None if sketch is not None else partial(cavs_of, recorder, comparisons, grams, settings.cav)
+            save_result(folder, result, cavs)
     return result
 
 
 def _opened(
-    store: ActivationStore | str | Path | None, helpers: Backend | None, folder: str
+    store: ActivationStore | str | Path | None, helpers: Backend | None, folder: Path
 ) -> AbstractContextManager[ActivationStore | None]:
     """The store of a run; where there are workers and none is given, one that goes with the run."""
     if store is None and helpers is not None:
-        return ActivationStore.open(Path(folder) / "store", durable=False)
+        return ActivationStore.open(folder / "store", durable=False)
     return opened(store)
 
 

@@ -5,21 +5,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, ModelError, ShapeError
-from video_tcav.core.files import atomic_path
 from video_tcav.core.progress import progress_bar
+from video_tcav.core.scratch import scratch_folder
+from video_tcav.core.tables import write_tensors
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.tcav.cavs import CavKind, fit_cavs, unit_coefficients
@@ -163,8 +162,7 @@ def save_cavs(path: Path, cavs: Sequence[SavedCav]) -> None:
         }
         for number, cav in enumerate(cavs)
     ]
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": FORMAT, "cavs": json.dumps(facts)})
+    write_tensors(path, tensors, metadata={"format": FORMAT, "cavs": json.dumps(facts)})
 
 
 def load_cavs(path: str | Path) -> tuple[SavedCav, ...]:
@@ -226,8 +224,8 @@ def score_clips(
     sources = as_sources(clips)
     layers = tuple(dict.fromkeys(cav.layer for cav in cavs))
     passes = len(sources) * (1 if scalar is None else 2)
-    with TemporaryDirectory(prefix="video-tcav-") as spill:
-        storage = SpillSpace(parse_bytes(memory), Path(spill))
+    with scratch_folder() as spill:
+        storage = SpillSpace(parse_bytes(memory), spill)
         recorder = Recorder(
             model=model, layers=layers, space=cavs[0].space, storage=storage, windows=windows, strict=strict
         )

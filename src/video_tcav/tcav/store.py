@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 from typing import Self
 
@@ -96,26 +97,26 @@ class _OpenFiles:
     """Files to read from by position; the ones used last stay open."""
 
     def __init__(self) -> None:
-        self._handles: dict[Path, int] = {}
+        self._handles: dict[Path, FileIO] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         while self._handles:
-            os.close(self._handles.popitem()[1])
+            self._handles.popitem()[1].close()
 
     def read_into(self, path: Path, target: np.ndarray, offset: int) -> None:
-        handle = self._handles.pop(path, -1)
+        handle = self._handles.pop(path, None)
         try:
-            handle = os.open(path, os.O_RDONLY) if handle < 0 else handle
+            handle = handle or FileIO(path)
         except OSError as error:
             raise OutputError(
                 f"`activations` on disk must stay until the run ends. Got: {error.strerror} for {path}. Run again."
             ) from error
         self._handles[path] = handle  # behind all others
         if len(self._handles) > _MOST_OPEN:
-            os.close(self._handles.pop(next(iter(self._handles))))
+            self._handles.pop(next(iter(self._handles))).close()
         _read_into(handle, target, offset)
 
 
@@ -251,10 +252,11 @@ def stored_values(values: Float[Tensor, "row width"]) -> Float[Tensor, "row widt
     return values.detach().to(device="cpu", dtype=dtype).contiguous()
 
 
-def _read_into(handle: int, target: np.ndarray, offset: int) -> None:
+def _read_into(handle: FileIO, target: np.ndarray, offset: int) -> None:
     view = target.data.cast("B")
+    handle.seek(offset)
     while view:
-        count = os.preadv(handle, [view], offset)
-        if count == 0:
+        count = handle.readinto(view)
+        if not count:
             raise OutputError("`activations` on disk must stay until the run ends. Got a shortened file. Run again.")
-        view, offset = view[count:], offset + count
+        view = view[count:]

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +44,14 @@ def test_checking_leaves_nothing(tmp_path):
 def test_json_has_null_for_what_is_no_number(tmp_path):
     write_json(tmp_path / "a.json", {"a": [math.nan, 1.5, (math.inf, "é")]})
     assert json.loads((tmp_path / "a.json").read_text()) == {"a": [None, 1.5, [None, "é"]]}
+
+
+def test_a_device_is_written_to_and_stays(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_json(tmp_path / "pipe", [1])
+    assert json.loads(os.read(reader, 100)) == [1]
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    with pytest.raises(OutputError, match="`/dev/full` must be writable. Got: No space left on device. Free space"):
+        write_json(Path("/dev/full"), [1])

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.mounts import read_only
 from tests.unit.experiments.files import SMALL, write
-from video_tcav.core.errors import ExperimentError
-from video_tcav.experiments import load_run, run_experiment
+from video_tcav.cli.app import main
+from video_tcav.core.errors import ExperimentError, OutputError
+from video_tcav.experiments import diff_runs, load_run, run_experiment
 
 KILLS = 10
 GO = """
@@ -130,3 +132,30 @@ def test_the_runs_own_activations_go_when_it_is_finished(tmp_path):
     run = run_experiment(write(tmp_path), out=tmp_path / "run")
     assert not (run.path / "activations").exists()
     assert not list(run.path.glob("**/.*.partial"))
+
+
+def test_a_read_only_run_that_is_finished_is_read_again(tmp_path, monkeypatch, capsys):
+    experiment, out = write(tmp_path), tmp_path / "run"
+    run = run_experiment(experiment, out=out)
+    record = (out / "run.json").read_text()
+    with read_only(out):
+        assert run_experiment(experiment, out=out, resume=True).outcomes == run.outcomes
+        monkeypatch.setattr("sys.argv", ["video-tcav", "run", str(experiment), "--out", str(out), "--resume"])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+        said = capsys.readouterr()
+        assert "supported" in said.out
+        assert said.err.strip().endswith("! The run directory is read-only: no report was written.")
+        monkeypatch.setattr("sys.argv", ["video-tcav", "report", str(out)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 2
+        assert "must be writable. Got: Read-only file system. Give another place" in capsys.readouterr().err
+        assert diff_runs(load_run(out), load_run(out)).settings == ()
+    (out / "run.json").write_text(record.replace('"finished": true', '"finished": false'))
+    with (
+        read_only(out),
+        pytest.raises(OutputError, match="must be writable, as its run is not finished. Got: Read-only"),
+    ):
+        run_experiment(experiment, out=out, resume=True)

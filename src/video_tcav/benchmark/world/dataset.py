@@ -9,8 +9,8 @@ import pandas as pd
 from video_tcav.benchmark.world.factors import Factors
 from video_tcav.benchmark.world.render import FRAMES, SIZE, RenderedClip, render
 from video_tcav.core.errors import InputError
-from video_tcav.core.files import atomic_path
 from video_tcav.core.progress import progress_bar
+from video_tcav.core.tables import write_csv
 from video_tcav.media import write_video
 from video_tcav.media.encode import VideoCodec
 
@@ -70,8 +70,7 @@ def write_world(
             )
             advance(1)
     manifest = root / "manifest.csv"
-    with atomic_path(manifest) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False)
+    write_csv(manifest, pd.DataFrame(rows))
     return manifest
 
 

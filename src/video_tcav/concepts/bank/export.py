@@ -12,6 +12,7 @@ from video_tcav.concepts.bank.clips import groups_of, main_kind
 from video_tcav.concepts.bank.files import check_inside, copy_synced
 from video_tcav.concepts.bank.records import VERDICTS, BankClip, Verdict, concept_name, one_of
 from video_tcav.core.errors import BankError, OutputError
+from video_tcav.core.escaping import spreadsheet_cell
 from video_tcav.core.files import atomic_path
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ def export_clips(
         ):
             writer = csv.DictWriter(file, _COLUMNS)
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(
+                {name: spreadsheet_cell(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+                for row in rows
+            )
     return Path(folder) / MANIFEST
 
 

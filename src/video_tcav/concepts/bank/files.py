@@ -89,6 +89,8 @@ def is_abandoned(path: Path) -> bool:
 
 
 def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # Windows has no signal 0: it would end the process
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -1,12 +1,12 @@
 """What a store remembers besides rows: digests of files that have not changed, and facts that runs share."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from video_tcav.core.escaping import well_formed
 from video_tcav.core.sqlite import Database
 from video_tcav.media import VideoSource
 from video_tcav.media.digest import file_digest, segment_digest
@@ -34,7 +34,7 @@ class Contents:
         path = source.path.absolute()
         signature = file_signature(path)
         self._given[path] = signature
-        name = os.fsencode(path).decode("utf-8", "backslashreplace")
+        name = well_formed(str(path))
         rows = self._database.read("SELECT digest FROM files WHERE path = ? AND signature = ?", [name, signature])
         if rows and signature:
             return segment_digest(rows[0]["digest"], source)

@@ -66,7 +66,8 @@ def check_new(folder: Path, *, create: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"`store` must be a folder. Got {folder}, a file. Give another place.")
     inside = list(folder.iterdir()) if folder.exists() else []
-    if any(path.name != BLOCKS and not path.name.startswith(("store.", ".store.")) for path in inside):
+    # another process may be making the store just now: its lock may need a folder
+    if any(path.name != BLOCKS and not path.name.startswith(("store.", ".store.", ".filelock-")) for path in inside):
         raise StoreError(
             f"`store` must be an activation store, or a new or empty folder. Got {folder}, which holds other files. "
             "Give a folder of its own."

@@ -1,31 +1,43 @@
 """Who uses a store: any number of processes share it, one alone may delete from it."""
 
-import fcntl
-import os
-import time
+import sqlite3
 from pathlib import Path
+
+from filelock import ReadWriteLock, Timeout
 
 from video_tcav.core.errors import StoreError
 
 FILE_NAME = "store.lock"
 _WAIT_S = 120.0
-_POLL_S = 0.05
 
 
 class FolderLock:
-    """A lock that ends with the process, however it ends; nobody holds it during a pass alone."""
+    """A lock that ends with the process, however it ends; nobody holds it during a pass alone.
+
+    Args:
+        folder: of the store.
+        read_only: whether the folder may be one that cannot be written to; then nothing is locked there.
+
+    Raises:
+        OSError: if the file of the lock cannot be made.
+    """
 
     def __init__(self, folder: Path, *, read_only: bool) -> None:
         self._folder = folder
-        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT
-        try:
-            self._handle = os.open(folder / FILE_NAME, flags | os.O_CLOEXEC, 0o666)
-        except FileNotFoundError:  # a copy of a store that may not be written to needs none
-            self._handle = -1
+        self._lock: ReadWriteLock | None = None
+        if not (read_only and not (folder / FILE_NAME).exists()):
+            self._open(read_only)
 
     def alone(self) -> bool:
         """Take the store for this process alone, if no other uses it."""
-        return self._try(fcntl.LOCK_EX)
+        if self._lock is None:
+            return False
+        self._open()
+        try:
+            self._lock.acquire_write(blocking=False)
+        except (Timeout, sqlite3.Error, OSError):  # in use, or a file system without locks
+            return False
+        return True
 
     def share(self) -> None:
         """Use the store beside others; waits while one of them deletes.
@@ -33,27 +45,30 @@ class FolderLock:
         Raises:
             StoreError: if that takes too long.
         """
-        for _ in range(int(_WAIT_S / _POLL_S)):
-            if self._try(fcntl.LOCK_SH):
-                return
-            time.sleep(_POLL_S)
-        raise StoreError(
-            f"`store` must not be pruned for more than {_WAIT_S:.0f} s. Got {self._folder}, held by another process. Try again."
-        )
+        if self._lock is None:
+            return
+        self._open()
+        try:
+            self._lock.acquire_read(timeout=_WAIT_S)
+        except Timeout as error:
+            raise StoreError(
+                f"`store` must not be pruned for more than {_WAIT_S:.0f} s. Got {self._folder}, held by another process. "
+                "Try again."
+            ) from error
+        except (sqlite3.Error, OSError):  # a file system without locks: reading and adding need none
+            self.close()
 
     def close(self) -> None:
         """Let go."""
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
-    def _try(self, kind: int) -> bool:
-        if self._handle < 0:
-            return kind == fcntl.LOCK_SH
+    def _open(self, may_fail: bool = False) -> None:
+        """A lock that is not held: it goes from shared to alone and back by being opened again."""
+        self.close()
         try:
-            fcntl.flock(self._handle, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:  # a file system without locks: reading and adding need none
-            return kind == fcntl.LOCK_SH
-        return True
+            self._lock = ReadWriteLock(self._folder / FILE_NAME, is_singleton=False)
+        except (sqlite3.Error, OSError):
+            if not may_fail:
+                raise

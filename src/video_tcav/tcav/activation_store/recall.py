@@ -220,6 +220,13 @@ def opened(store: ActivationStore | str | Path | None) -> Iterator[ActivationSto
         yield found
 
 
+def read_only_words(store: ActivationStore | None) -> tuple[str, ...]:
+    """A line on a store that nothing was added to."""
+    if store is None or not store.read_only:
+        return ()
+    return (f"store {store.folder} is read-only: what it holds was used, what it lacks was computed and not kept.",)
+
+
 def recall_for(
     store: ActivationStore | None,
     model: VideoModel,

@@ -1,6 +1,7 @@
 """The store itself: rows go in by batches, and are found again by their keys, in this process or any other."""
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any, Self
 from torch import Tensor
 
 from video_tcav.core.errors import OutputError, StoreError
+from video_tcav.core.files import reason_of
 from video_tcav.core.sqlite import Database
 from video_tcav.media import VideoSource
 from video_tcav.tcav.activation_store import upkeep
@@ -99,9 +101,9 @@ class ActivationStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FolderLock(folder, read_only=read_only)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise OutputError(
-                f"`store` must be a folder that can be written to. Got: {error.strerror} for {folder}. Give another place."
+                f"`store` must be a folder that can be written to. Got: {reason_of(error)} for {folder}. Give another place."
             ) from error
         try:
             alone = not read_only and lock.alone()

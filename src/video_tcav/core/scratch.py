@@ -1,0 +1,91 @@
+"""Folders for what a command keeps on disk while it works: each goes with its process, at the latest at the next start.
+
+A process that is killed (SIGKILL, loss of power) cannot remove its folder. Each folder has a lock that its process holds:
+the system takes it from a process that ends, however it ends and in whatever container it was. What nobody holds is removed.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from video_tcav.core.errors import OutputError
+
+PREFIX = "video-tcav-"
+LOCK = "in-use.lock"
+_TRIES = 5
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A new folder below the temporary folder (`TMPDIR`), removed when the block ends.
+
+    Raises:
+        OutputError: if there can be none.
+    """
+    remove_abandoned_folders()
+    folder, lock = _locked_folder()
+    try:
+        yield folder
+    finally:
+        lock.release()  # first: Windows removes no file that is open
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned_folders() -> None:
+    """Remove what killed processes of this user left behind; never what is in use, or what has no lock."""
+    with suppress(OSError):
+        for entry in os.scandir(tempfile.gettempdir()):
+            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and _is_ours(entry.stat()):
+                _remove_abandoned(Path(entry.path))
+
+
+def remove_empty_compiler_caches() -> None:
+    """Remove the folder that PyTorch makes in the temporary folder on import, where nothing was compiled into it."""
+    with suppress(OSError):
+        for entry in os.scandir(tempfile.gettempdir()):
+            if entry.name.startswith("torchinductor_") and entry.is_dir(follow_symlinks=False):
+                with suppress(OSError):  # it holds something, or is another user's
+                    Path(entry.path).rmdir()
+
+
+def _remove_abandoned(folder: Path) -> None:
+    if not (folder / LOCK).is_file():
+        return
+    lock = FileLock(folder / LOCK, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):  # in use, or on a disk that may not be written to
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.release()
+
+
+def _is_ours(state: os.stat_result) -> bool:
+    return not hasattr(os, "getuid") or state.st_uid == os.getuid()
+
+
+def _locked_folder() -> tuple[Path, FileLock]:
+    """A folder and its lock; made again where another process took it for abandoned between the two."""
+    for _ in range(_TRIES):
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        except OSError as error:
+            raise OutputError(
+                f"`TMPDIR` must be a folder that can be written to. Got: {error.strerror} for {tempfile.gettempdir()}. "
+                "Set it to another."
+            ) from error
+        lock = FileLock(folder / LOCK, thread_local=False)
+        with suppress(OSError):
+            lock.acquire(blocking=False)
+            if (folder / LOCK).exists():
+                return folder, lock
+        lock.release(force=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    raise OutputError(
+        f"`TMPDIR` must be on a disk where files can be locked. Got {tempfile.gettempdir()}. Set it to another."
+    )

@@ -1,0 +1,38 @@
+"""The files of a result: small tables first, CAVs, which may be large, after them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from video_tcav.core.errors import OutputError, UnsavedResultError
+from video_tcav.core.files import write_in_turn
+from video_tcav.tcav.result import TcavResult
+from video_tcav.tcav.saved_cavs import SavedCav, save_cavs
+
+Accuracy = Mapping[tuple[str, str, str], float]
+
+
+def save_result(folder: Path, result: TcavResult, cavs: Callable[[Accuracy], Sequence[SavedCav]] | None) -> None:
+    """Write the tables of a result, and its CAVs.
+
+    Args:
+        folder: where.
+        result: what was measured.
+        cavs: makes them, from the accuracy of each; `None` where there are none.
+
+    Raises:
+        UnsavedResultError: if any file cannot be written, with the result and what is there.
+    """
+    writers: dict[str, Callable[[Path], object]] = {
+        "results.json": result.to_json,
+        "results.parquet": result.to_parquet,
+        "results.csv": result.to_csv,
+    }
+    if cavs is None:
+        (folder / "cavs.safetensors").unlink(missing_ok=True)  # of another run
+    else:
+        accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in result.results if r.twin == "none"}
+        writers["cavs.safetensors"] = lambda path: save_cavs(path, cavs(accuracy))
+    try:
+        write_in_turn(folder, writers)
+    except OutputError as error:
+        raise UnsavedResultError(str(error), result) from error
