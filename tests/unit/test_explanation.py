@@ -104,12 +104,19 @@ class OneClass(torch.nn.Module):
         return self.head(self.stages(clip).mean((2, 3, 4)))
 
 
-def test_a_model_of_one_class_has_no_probability_to_take_away(videos):
-    lonely = vt.load_model(OneClass(), frames=8, size=32, classes=["yes"])
+def test_one_class_among_one_has_no_probability_to_take_away(videos):
+    lonely = vt.load_model(OneClass(), frames=8, size=32, classes=["yes"], outputs="logits")
     [one] = vt.explain(lonely, videos / "class" / "00.mp4", against="logit").explanations
     assert one.probability == 1 and math.isnan(one.deletion)
-    with pytest.raises(InputError, match="Use logit"):
+    with pytest.raises(InputError, match="Say what its output is"):
         vt.explain(lonely, videos / "class" / "00.mp4")
+
+
+def test_one_output_is_a_class_that_is_there_or_not(videos):
+    binary = vt.load_model(OneClass(), frames=8, size=32, classes=["yes"])
+    [one] = vt.explain(binary, videos / "class" / "00.mp4").explanations
+    assert one.probability == pytest.approx(1 / (1 + math.exp(-one.value)), abs=1e-5)
+    assert 0 < one.deletion < 1
 
 
 class NoStages(torch.nn.Module):

@@ -83,7 +83,8 @@ def explain(
     """
     top = target == TOP and TOP not in model.classes
     aim = of_any_class(model, against) if top else parse_target(model, target, against)
-    check = check and len(model.classes) > 1  # a single class is certain whatever is taken away
+    # one class among one is certain whatever is taken away
+    check = check and not (len(model.classes) == 1 and model.outputs.is_exclusive)
     sources = as_sources(videos)
     chosen = methods if methods is not None else () if concepts or cavs else ("gradcam",)
     given = {"layers": layers, "baseline": baseline, "seed": seed}

@@ -110,13 +110,18 @@ def _detected(trial: Trial) -> Outputs:
         return Outputs(kind="softmax", known_by="since each row lies in [0, 1] and sums to 1")
     if is_fraction(values) and last == "sigmoid":
         return Outputs(kind="sigmoid", known_by="since a sigmoid makes them")
-    if is_fraction(values) and last not in _UNBOUNDED | {"log_softmax"}:
+    if _vary_inside(values) and last not in _UNBOUNDED | {"log_softmax"}:
         return Outputs(kind="sigmoid", known_by="taken for such since all lie in [0, 1]", is_assumed=True)
     if values.shape[1] == 1:
         return Outputs(kind="sigmoid_logits", known_by="taken for such since there is one output", is_assumed=True)
     if last == "log_softmax":
         return Outputs(kind="logits", known_by="since a log-softmax makes them")
     return Outputs(kind="logits", known_by="taken for such since nothing says otherwise", is_assumed=True)
+
+
+def _vary_inside(values: Tensor) -> bool:
+    """Whether values lie between 0 and 1 and differ from clip to clip; constants and counts of nothing do not."""
+    return bool(((values > 0) & (values < 1)).all()) and not torch.equal(values[0], values[1])
 
 
 class _LastOperation(TorchFunctionMode):

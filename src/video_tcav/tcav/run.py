@@ -17,7 +17,7 @@ from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
 from video_tcav.models.precision import PRECISIONS, AskedPrecision, choose_precision
-from video_tcav.models.targets import parse_target, target_name
+from video_tcav.models.targets import parse_target
 from video_tcav.tcav.activation_store import ActivationStore, opened, read_only_words, recall_for
 from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
 from video_tcav.tcav.backends import Ahead, Backend, backend_for
@@ -134,7 +134,7 @@ def run_tcav(
     scalar = parse_target(model, target, against)
     settings = Settings(
         target=model.classes[model.class_index(target)],
-        against=target_name(model, scalar),
+        against="number" if scalar.kind == "number" else against,
         at=one_of("at", at, PLACES),
         space=one_of("space", space, SPACES),
         cav=one_of("cav", cav, CAV_KINDS),
