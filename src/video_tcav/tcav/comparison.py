@@ -1,6 +1,5 @@
 """From recorded clips to comparisons: which rows stand for a concept, which for its matched negatives."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from jaxtyping import Int
 
 from video_tcav.concepts import Concept, Twin
 from video_tcav.core.errors import InputError
+from video_tcav.core.patterns import PathPattern
 from video_tcav.media import VideoSource
 from video_tcav.tcav.clip_id import ClipId, Version
 from video_tcav.tcav.design import Design, check_design, check_enough
@@ -48,24 +48,24 @@ def grouping(group: str) -> GroupOf:
             in the path; its first group, or the whole match, names the group.
 
     Raises:
-        InputError: if the expression is invalid; the function raises it for a path that does not match.
+        InputError: if the expression is invalid or too large; the function raises it for a path that does not match, or on which
+            the search does not end soon.
     """
     if group == "video":
         return lambda source: source.group or str(source.path)
-    try:
-        pattern = re.compile(group)
-    except re.error as error:
-        raise InputError(
-            f"`group` must be video or a regular expression. Got {group} ({error}). Write, for example, '([a-z]+)_'."
-        ) from error
+    pattern = PathPattern(group)
+    names: dict[str, str] = {}  # a source is asked for its group in every comparison
 
     def name(source: VideoSource) -> str:
-        found = pattern.search(str(source.path))
-        if not found:
-            raise InputError(
-                f"`group` must match every path. Got {group}, which is not in {source.path}. Change the pattern."
-            )
-        return found.group(1) if pattern.groups and found.group(1) is not None else found.group(0)
+        path = str(source.path)
+        if path not in names:
+            found = pattern.name_in(path)
+            if found is None:
+                raise InputError(
+                    f"`group` must match every path. Got {group}, which is not in {path}. Change the pattern."
+                )
+            names[path] = found
+        return names[path]
 
     return name
 

@@ -1,0 +1,117 @@
+"""Bounds on what files and options may hold, so that no text, number or file blows up: sizes, depth of JSON, floats."""
+
+import json
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+MOST_TEXT_BYTES = 16 * 2**20
+"""Text that a person wrote (class files, annotations): Kinetics-700 lists 650,000 clips in 40 bytes each at most."""
+_EXCERPT = 60
+
+
+class LimitError(ValueError):
+    """What a bound refuses, in words that fit behind "Got": callers say which argument it is and what to do."""
+
+
+def read_bounded(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
+    """The bytes of a regular file of bounded size: never waits for a pipe, never reads a device without end.
+
+    Raises:
+        LimitError: if it is no regular file, or too large.
+        OSError: if it cannot be read.
+    """
+    check_path(path)
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    with os.fdopen(handle, "rb", closefd=True) as file:
+        state = os.fstat(file.fileno())
+        _check_regular(state.st_mode)
+        content = file.read(most + 1) if state.st_size <= most else b""
+    if state.st_size > most or len(content) > most:
+        raise LimitError(f"more than {_size(most)}")
+    return content
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file, before a library opens it: a pipe would hold it up, a device has no end.
+
+    Raises:
+        LimitError: if it is a folder, pipe, socket or device.
+        OSError: if there is no such file.
+    """
+    check_path(path)
+    _check_regular(path.stat().st_mode)
+
+
+def check_path(path: str | Path) -> None:
+    """Refuse a path that no file system can hold.
+
+    Raises:
+        LimitError: if it holds a NUL character, or lone surrogates that are no file name's bytes.
+    """
+    text = str(path)
+    if "\0" in text:
+        raise LimitError("a path with a NUL character")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise LimitError("a path that is no text") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text that came from elsewhere.
+
+    Raises:
+        ValueError: if it is no JSON, nests too deep, or holds a number of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise LimitError("values that nest too deep") from error
+
+
+def finite(value: Any) -> float:
+    """A number that a float holds.
+
+    Raises:
+        LimitError: if it is beyond a float, infinite or not a number.
+        TypeError: if it is no number.
+        ValueError: if it is text that is none.
+    """
+    if isinstance(value, bool):
+        raise TypeError("a truth value is no number")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise LimitError("a number beyond a float") from error
+    if not math.isfinite(number):
+        raise LimitError("no finite number")
+    return number
+
+
+def excerpt(value: Any, most: int = _EXCERPT) -> str:
+    """A value for a message: its `repr`, cut to a length, whatever it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an int of more digits than Python prints, a list that nests deep
+        text = f"a {type(value).__name__} too large to print"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def shortened(names: list[str], most: int = 20) -> str:
+    """Names for a message, the first of them if there are many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _check_regular(mode: int) -> None:
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    if not stat.S_ISREG(mode):
+        raise LimitError(next((words for is_kind, words in kinds if is_kind(mode)), "a device"))
+
+
+def _size(count: int) -> str:
+    return f"{count // 2**20} MB" if count >= 2**20 else f"{count // 2**10} kB"
