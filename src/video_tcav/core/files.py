@@ -14,7 +14,9 @@ from safetensors import SafetensorError
 
 from video_tcav.core.errors import OutputError
 from video_tcav.core.escaping import well_formed
+from video_tcav.core.limits import parse_json, read_bounded
 
+_MOST_JSON_BYTES = 2**30  # digests of some million clips
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -131,6 +133,11 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def as_read_back(content: Any) -> Any:
+    """What `read_json` returns of a file that `write_json` wrote: tuples are lists, NaN is null, names are spelled out."""
+    return json.loads(well_formed(json.dumps(_plain(content), ensure_ascii=False, allow_nan=False)))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text as UTF-8; what UTF-8 cannot hold is spelled out, see `core.escaping`."""
     with atomic_path(path) as temporary:
@@ -142,9 +149,9 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: if it cannot be read.
-        ValueError: if it is no JSON.
+        ValueError: if it is no JSON, or no regular file.
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_json(read_bounded(path, most=_MOST_JSON_BYTES).decode("utf-8"))
 
 
 def _plain(content: Any) -> Any:

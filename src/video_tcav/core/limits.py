@@ -26,9 +26,13 @@ def read_bounded(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
     check_path(path)
     # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    with os.fdopen(handle, "rb", closefd=True) as file:
-        state = os.fstat(file.fileno())
+    try:
+        state = os.fstat(handle)
         _check_regular(state.st_mode)
+    except BaseException:
+        os.close(handle)
+        raise
+    with os.fdopen(handle, "rb") as file:
         content = file.read(most + 1) if state.st_size <= most else b""
     if state.st_size > most or len(content) > most:
         raise LimitError(f"more than {_size(most)}")

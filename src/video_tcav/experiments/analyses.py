@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from video_tcav.core.errors import ExperimentError
-from video_tcav.core.files import atomic_path, read_json, write_json
+from video_tcav.core.files import atomic_path, read_json, reason_of, write_json
 from video_tcav.core.tables import write_parquet
+from video_tcav.experiments.digests import DAMAGE
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
 from video_tcav.tcav.significance import Significance
@@ -130,6 +130,7 @@ def load_analysis(folder: Path) -> Analysis:
         record = read_json(folder / "results.json")
         rows = pd.read_parquet(folder / "results.parquet").to_dict("records")
         draws = load_file(folder / "draws.safetensors")
+        _check_facts(about, record)
         found = tuple(
             Found(
                 result=ConceptResult(**{str(name): value for name, value in row.items()}),
@@ -148,11 +149,18 @@ def load_analysis(folder: Path) -> Analysis:
             remarks=tuple(about["remarks"]),
             record=record,
         )
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except DAMAGE as error:
         raise ExperimentError(
-            f"{folder}: an analysis must be whole. Got: {' '.join(str(error).split()) or type(error).__name__}. Delete the folder"
+            f"{folder}: an analysis must be whole. Got: {reason_of(error)[:200]}. Delete the folder"
             " and run the experiment again with --resume."
         ) from error
+
+
+def _check_facts(about: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """Refuse values of a type that readers of an analysis do not expect."""
+    texts = [about[name] for name in ("model", "target", "space", "test")] + [*about["remarks"], *record["warnings"]]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(record["provenance"]["clips"], Mapping):
+        raise ValueError("values of other types")
 
 
 def finish_folder(partial: Path, final: Path) -> None:

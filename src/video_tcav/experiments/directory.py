@@ -1,10 +1,10 @@
 """The run directory: what an experiment was, what was found, and whether it is finished.
 
 experiment.yaml     as it was given
-run.json            the resolved experiment, provenance, state
+run.json            the resolved experiment, provenance, state; digests of all other files, and of itself
 clips/              clips that were rendered for it
-analyses/           one folder each, see `analyses.py`
-shown/              clips that the report shows, with their maps
+analyses/           one folder each, see `analyses.py`; its digests.json is written last
+shown/              clips that the report shows, with their maps; likewise
 hypotheses.*        verdicts; results.*, clip_effects.*: all analyses together
 report.html         and report.md, figures/
 """
@@ -18,11 +18,17 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from video_tcav.core.errors import ExperimentError, OutputError
-from video_tcav.core.files import atomic_path, check_writable, read_json, reason_of, write_json
+from video_tcav.core.files import as_read_back, atomic_path, check_writable, read_json, reason_of, write_json
+from video_tcav.core.limits import excerpt
+from video_tcav.experiments.digests import check_files, damaged, digests_of, files_below, is_sealed, seal
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.yaml_lines import YamlFile
 
-FORMAT = 1
+FORMAT = 2
+FORMAT_WITHOUT_DIGESTS = 1
+"""Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not gone on with."""
+TABLES = ("hypotheses", "results", "clip_effects")
+RUN_AGAIN = "Run the experiment again in another folder."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,26 +60,57 @@ class RunDirectory:
         Raises:
             ExperimentError: if it is no run directory, damaged, or of a newer version.
         """
+        place = self.path / "run.json"
         try:
-            found = read_json(self.path / "run.json")
+            found = read_json(place)
             version = int(found["format"])
         except FileNotFoundError as error:
             raise ExperimentError(
                 f"{self.path}: a run directory must hold run.json. Got none. Give the folder that `video-tcav run` wrote."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ExperimentError(
-                f"{self.path / 'run.json'}: must be readable. Got: {error}. Run the experiment again."
-            ) from error
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+            raise ExperimentError(f"{place}: must be readable. Got: {reason_of(error)[:200]}. {RUN_AGAIN}") from error
         if version > FORMAT:
             raise ExperimentError(
-                f"{self.path}: a run must be of format {FORMAT} at most. Got {version}, of a newer video-tcav. Upgrade it."
+                f"{self.path}: a run must be of format {FORMAT} at most. Got {excerpt(version)}, of a newer video-tcav."
+                " Upgrade it."
             )
+        sealed = is_sealed(found) if version == FORMAT else version == FORMAT_WITHOUT_DIGESTS and "digest" not in found
+        if not sealed:
+            raise damaged(place, "other values than its digest says", RUN_AGAIN)
         return found
 
     def write_record(self, **facts: Any) -> None:
         """Write `run.json`."""
-        write_json(self.path / "run.json", {"format": FORMAT, **facts})
+        write_json(self.path / "run.json", seal(as_read_back({"format": FORMAT, **facts})))
+
+    def digests(self) -> dict[str, str]:
+        """The digest of every file that a run has written, but for `run.json`, rendered clips and reports."""
+        tables = [self.path / f"{name}.{ending}" for name in TABLES for ending in ("parquet", "csv")]
+        files = [self.path / "experiment.yaml", self.path / "hypotheses.json", *tables]
+        return digests_of(self.path, [*files, *files_below(self.analyses), *files_below(self.shown)])
+
+    def is_complete(self) -> bool:
+        """Whether no file of a finished run was deleted; one that was is written again by a run that goes on."""
+        return all((self.path / name).exists() for name in self.record().get("digests") or ())
+
+    def check_files(self) -> None:
+        """Refuse a finished run of which a file is not as it was written.
+
+        Raises:
+            ExperimentError: naming the file, and what to do.
+        """
+        digests = self.record().get("digests")
+        if digests is None:
+            return  # of version 0.1
+        for part in (self.analyses, self.shown):
+            for path in files_below(part):
+                if path.relative_to(self.path).as_posix() not in digests:
+                    raise damaged(path, "a file that the run did not write", "Delete it.")
+        for name, digest in digests.items():
+            folder = "/".join(name.split("/")[:-1][:2]) if name.startswith("analyses/") else name.split("/")[0]
+            what = "it" if "/" not in name else f"the folder {self.path / folder}"
+            check_files(self.path, {name: digest}, f"Delete {what}, and run the experiment again with --resume.")
 
 
 def prepare(
@@ -99,6 +136,10 @@ def prepare(
                 else "Go on with --resume."
             )
             raise ExperimentError(f"{path}: the folder must be new. Got a run that {state}. {cure}")
+        if before["format"] == FORMAT_WITHOUT_DIGESTS and not before.get("finished"):
+            raise ExperimentError(
+                f"{path}: a run must go on with the version that began it. Got one of video-tcav 0.1. Give another --out."
+            )
         if before.get("experiment") != resolved or before.get("model_digests") != facts.get("model_digests"):
             what = changed(before.get("experiment") or {}, resolved) or ["weights of a model"]
             raise ExperimentError(

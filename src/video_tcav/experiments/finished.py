@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import TypeAdapter
 
 from video_tcav.core.errors import ExperimentError
-from video_tcav.core.files import read_json
+from video_tcav.core.files import read_json, reason_of
 from video_tcav.experiments.analyses import Analysis, load_analysis
+from video_tcav.experiments.digests import DAMAGE
 from video_tcav.experiments.directory import RunDirectory
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.previews import Preview, load_previews
@@ -91,10 +93,10 @@ class Run:
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a finished run.
+    """Read a finished run, if its files are as it wrote them.
 
     Raises:
-        ExperimentError: if the folder is no run, or the run is not finished.
+        ExperimentError: if the folder is no run, the run is not finished, or a file of it is damaged.
     """
     directory = RunDirectory(path=Path(path))
     record = directory.record()
@@ -102,17 +104,20 @@ def load_run(path: str | Path) -> Run:
         raise ExperimentError(
             f"{path}: a run must be finished. Got one that is not. Go on with `video-tcav run … --resume`."
         )
+    directory.check_files()
     try:
         experiment = Experiment.model_validate(record["experiment"])
         rows = read_json(directory.path / "hypotheses.json")
-        outcomes = tuple(Outcome(**{name: _number(name, value) for name, value in row.items()}) for row in rows)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        values = [{name: _number(name, value) for name, value in row.items()} for row in rows]
+        outcomes = _OUTCOMES.validate_python(values)
+    except DAMAGE as error:
         raise ExperimentError(
-            f"{path}: a run must be whole. Got: {error}. Run the experiment again in another folder."
+            f"{path}: a run must be whole. Got: {reason_of(error)[:200]}. Run the experiment again in another folder."
         ) from error
     return Run(path=directory.path, experiment=experiment, outcomes=outcomes, record=record)
 
 
+_OUTCOMES = TypeAdapter(tuple[Outcome, ...])
 _NUMBERS = (
     "effect",
     "effect_low",

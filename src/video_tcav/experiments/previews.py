@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 
 from video_tcav.core.errors import ExperimentError
-from video_tcav.core.files import read_json, write_json
+from video_tcav.core.files import read_json, reason_of, write_json
 from video_tcav.experiments.clips import ClipSets
+from video_tcav.experiments.digests import DAMAGE
 from video_tcav.experiments.shown import seen_frames
 from video_tcav.media import VideoSource, load_clips, write_picture, write_video
 from video_tcav.models import VideoModel
@@ -95,7 +96,7 @@ def load_previews(folder: Path) -> tuple[Preview, ...]:
         return tuple(Preview(**one) for one in read_json(folder / "previews.json"))
     except FileNotFoundError:
         return ()
-    except (OSError, TypeError, ValueError) as error:
+    except DAMAGE as error:
         raise ExperimentError(
-            f"{folder}: the list of previews must be whole. Got: {error}. Delete the folder."
+            f"{folder}: the list of previews must be whole. Got: {reason_of(error)[:200]}. Delete the folder."
         ) from error

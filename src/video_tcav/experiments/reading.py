@@ -9,10 +9,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from video_tcav.core.errors import ExperimentError
+from video_tcav.core.limits import excerpt, shortened
 from video_tcav.experiments.file import Experiment, Hypothesis
 from video_tcav.experiments.yaml_lines import Place, YamlFile, read_yaml
 
 _SHOWN = 60
+_COMPARED = 500
+"""Names among which a similar one is looked for: each takes some 50 microseconds."""
 
 
 def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
@@ -179,7 +182,7 @@ def _about(
     elif len(models) > 1:
         yield (
             place,
-            f"`model` must be named where there are several. Got none. Add model: and one of {', '.join(models)}.",
+            f"`model` must be named where there are several. Got none. Add model: and one of {shortened(list(models))}.",
         )
     if one.layer is not None and experiment.layers is not None:
         yield from _known("layer", one.layer, experiment.layers, (*place, "layer"))
@@ -188,13 +191,12 @@ def _about(
 def _known(key: str, value: str, known: Iterable[str], place: Place) -> Iterator[tuple[Place, str]]:
     names = list(known)
     if value not in names:
-        near = difflib.get_close_matches(value, names, n=1, cutoff=0.6)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(names)}, or add it there."
+        near = difflib.get_close_matches(value, names[:_COMPARED], n=1, cutoff=0.6)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose one of {shortened(names)}, or add it there."
         yield place, f"`{key}` must be one that the experiment names. Got {value!r}. {hint}"
 
 
 def _shown(value: Any) -> str:
     if value is None:
         return "nothing"
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return excerpt(value, _SHOWN)

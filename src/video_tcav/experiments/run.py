@@ -17,6 +17,7 @@ from video_tcav.core.terminal import console
 from video_tcav.experiments.analyses import Which, finish_folder, load_analysis, save_analysis
 from video_tcav.experiments.checking import check_file, check_grouping, checked
 from video_tcav.experiments.clips import ClipSets, find_clips
+from video_tcav.experiments.digests import DIGESTS, check_folder, write_digests
 from video_tcav.experiments.directory import RunDirectory, held, prepare
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.finished import Run, load_run
@@ -82,10 +83,10 @@ def run_experiment(
     folder = Path(out) if out is not None else Path("runs") / Path(path).stem
     digests = {name: model.weights_digest for name, model in models.items()}
     directory = prepare(folder, experiment, file, resume=resume, facts={"model_digests": digests})
-    if directory.record().get("finished"):
+    if _is_finished(directory):
         return load_run(folder)  # needs no lock, which a read-only directory could not have
     with held(directory):
-        if directory.record().get("finished"):
+        if _is_finished(directory):
             return load_run(folder)
         work = _Work(
             experiment=experiment,
@@ -108,6 +109,11 @@ def run_experiment(
     return load_run(folder)
 
 
+def _is_finished(directory: RunDirectory) -> bool:
+    """Whether nothing is left to do: a finished run of which a part was deleted, as damaged, makes that part again."""
+    return bool(directory.record().get("finished")) and directory.is_complete()
+
+
 def _check_groups(clips: ClipSets, group_of: GroupOf, file: YamlFile) -> None:
     """A pattern that does not match is found before the long work."""
     for sources in (
@@ -126,6 +132,7 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
     for number, which in enumerate(wanted, start=1):
         folder = work.directory.analyses / which.folder_name(number)
         if folder.is_dir():
+            check_folder(folder, f"Delete the folder {folder}, and run the experiment again with --resume.")
             _check_same_clips(folder, clips, which.target)
             continue
         partial = folder.with_name(f".{folder.name}.partial")
@@ -163,6 +170,7 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
             progress=work.progress,
         )
         save_analysis(partial, which, result)
+        write_digests(partial)
         finish_folder(partial, folder)
 
 
@@ -219,8 +227,8 @@ def _relative(experiment: Experiment, which: Which) -> list[tuple[str, str]]:
 def _show(work: _Work, clips: ClipSets) -> None:
     """A few clips of every set, and maps and timelines of the class clips worth seeing, for each model and target."""
     experiment, folder = work.experiment, work.directory.shown
-    done = folder / "done"
-    if done.exists():
+    if (folder / DIGESTS).exists():
+        check_folder(folder, f"Delete the folder {folder}, and run the experiment again with --resume.")
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -250,7 +258,7 @@ def _show(work: _Work, clips: ClipSets) -> None:
             for one in chosen:
                 shown += 1
                 save_shown(folder, shown, one)
-    done.touch()
+    write_digests(folder)
 
 
 def _finish(work: _Work) -> None:
@@ -272,9 +280,10 @@ def _finish(work: _Work) -> None:
             frame.insert(place, name, getattr(one.which, name))
         parts.append(frame)
     write_tables(directory.path, "clip_effects", pd.concat(parts, ignore_index=True))
-    record = {name: value for name, value in directory.record().items() if name != "format"}
+    record = {name: value for name, value in directory.record().items() if name not in ("format", "digest")}
     facts = provenance(models=[one.record["provenance"].get("model") for one in analyses])
-    directory.write_record(**{**record, "lines": lines, "provenance": facts, "finished": True})
+    digests = directory.digests()
+    directory.write_record(**{**record, "lines": lines, "provenance": facts, "digests": digests, "finished": True})
 
 
 def write_tables(folder: Path, name: str, frame: pd.DataFrame) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int8, UInt8
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from video_tcav.attribution import ConceptMap, Method, make_method
 from video_tcav.core.errors import EmptyMapError, ExperimentError, MethodError, VideoTcavError
-from video_tcav.core.files import read_json, write_json
+from video_tcav.core.files import read_json, reason_of, write_json
 from video_tcav.core.tables import write_tensors
 from video_tcav.experiments.analyses import Analysis
+from video_tcav.experiments.digests import DAMAGE
 from video_tcav.media import VideoSource, load_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import VideoModel, parse_target
@@ -246,7 +246,7 @@ def load_shown(folder: Path) -> tuple[ShownClip, ...]:
     Raises:
         ExperimentError: if a file is damaged.
     """
-    return tuple(_load(path) for path in sorted(folder.glob("*.json")))
+    return tuple(_load(path) for path in sorted(folder.glob("[0-9]*.json")))
 
 
 def _load(path: Path) -> ShownClip:
@@ -272,7 +272,7 @@ def _load(path: Path) -> ShownClip:
         )
     except VideoTcavError:
         raise
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except DAMAGE as error:
         raise ExperimentError(
-            f"{path}: a shown clip must be whole. Got: {error}. Delete the folder {path.parent} and resume."
+            f"{path}: a shown clip must be whole. Got: {reason_of(error)[:200]}. Delete the folder {path.parent} and resume."
         ) from error

@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 from video_tcav.core.errors import ExperimentError
+from video_tcav.core.limits import LimitError, excerpt, read_bounded
+from video_tcav.experiments.yaml_events import LOADER, YamlMistake, check_events
 
 Place = tuple[str | int, ...]
 """Where a value is: keys and positions, from the outside in."""
@@ -40,51 +42,57 @@ class YamlFile:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a YAML file with `safe_load`; keys that come twice are refused.
+    """Read a YAML file as plain values; keys that come twice are refused, and so is what would blow up.
 
     Raises:
-        ExperimentError: if it cannot be read, is no YAML, or holds a key twice.
+        ExperimentError: if it cannot be read, is no YAML, or holds a key twice, values without end, or tags.
     """
     text = _text(path)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = {} if node is None else _lines(node, path)
-        return YamlFile(path=path, values=yaml.safe_load(text), lines=lines)
-    except ExperimentError:
-        raise
+        check_events(text)
+        loader = LOADER(text)
+        try:
+            node = loader.get_single_node()
+            lines = {} if node is None else _lines(node, path)
+            values = None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+        return YamlFile(path=path, values=values, lines=lines)
+    except YamlMistake as error:
+        raise ExperimentError(f"{path}:{error.line}: {error.rule}") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise ExperimentError(
-            f"{path}:{line}: the file must be YAML. Got: {error.problem or error}. Mend this line (indent with spaces; quote text"
-            " that holds : or #)."
+            f"{path}:{line}: the file must be YAML. Got: {excerpt_of(error.problem or error)}. Fix this line (indent with spaces;"
+            " quote text that holds : or #)."
         ) from error
     except yaml.YAMLError as error:
+        raise ExperimentError(f"{path}:1: the file must be YAML. Got: {excerpt_of(error)}. Fix it.") from error
+    except (ValueError, OverflowError) as error:  # a date that does not exist, a number beyond a float
         raise ExperimentError(
-            f"{path}:1: the file must be YAML. Got: {' '.join(str(error).split())}. Mend it."
+            f"{path}:1: the file must hold values that exist. Got: {excerpt_of(error)}. Quote what is text."
         ) from error
-    except ValueError as error:  # a date that does not exist, and the like
-        raise ExperimentError(
-            f"{path}:1: the file must hold values that exist. Got: {error}. Quote what is text."
-        ) from error
+
+
+def excerpt_of(error: object) -> str:
+    """What a library says, on one line of bounded length."""
+    return " ".join(str(error).split())[:200]
 
 
 def _text(path: Path) -> str:
     try:
-        if path.is_dir():
-            raise ExperimentError(
-                f"{path}:1: the file must be an experiment in YAML. Got a folder. Name the file in it."
-            )
-        if path.stat().st_size > LARGEST_FILE:
-            raise ExperimentError(
-                f"{path}:1: the file must be smaller than 1 MB. Got a larger one. Put clips into manifests."
-            )
-        return path.read_text(encoding="utf-8")
+        return read_bounded(path, most=LARGEST_FILE).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ExperimentError(f"{path}:1: the file must exist. Got no such file. Check the path.") from error
     except UnicodeDecodeError as error:
         raise ExperimentError(
             f"{path}:1: the file must be text in UTF-8. Got other bytes. Save it as UTF-8."
+        ) from error
+    except LimitError as error:
+        raise ExperimentError(
+            f"{path}:1: the file must be an experiment in YAML, smaller than 1 MB. Got {error}. Name its file, and put clips into"
+            " manifests."
         ) from error
     except OSError as error:
         raise ExperimentError(
@@ -95,30 +103,33 @@ def _text(path: Path) -> str:
 def _lines(root: yaml.Node, path: Path) -> dict[Place, int]:
     lines: dict[Place, int] = {}
 
-    def visit(node: yaml.Node, place: Place, line: int, above: tuple[int, ...]) -> None:
-        if id(node) in above:
-            raise ExperimentError(
-                f"{path}:{line}: a value must not hold itself. Got an alias of its own parent. Remove it."
-            )
+    def visit(node: yaml.Node, place: Place, line: int) -> None:
         lines[place] = line
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                name = yaml.safe_load(yaml.serialize(key)) if not isinstance(key, yaml.ScalarNode) else _scalar(key)
-                if (*place, name) in lines and key.tag != "tag:yaml.org,2002:merge":
+                name, key_line = _key(key, path), key.start_mark.line + 1
+                if (*place, name) in lines:
                     raise ExperimentError(
-                        f"{path}:{key.start_mark.line + 1}: a key must come once. Got {name!r} twice, first on line"
+                        f"{path}:{key_line}: a key must come once. Got {excerpt(name)} twice, first on line"
                         f" {lines[(*place, name)]}. Remove or rename one."
                     )
-                visit(value, (*place, name), key.start_mark.line + 1, (*above, id(node)))
+                visit(value, (*place, name), key_line)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                visit(value, (*place, index), value.start_mark.line + 1, (*above, id(node)))
+                visit(value, (*place, index), value.start_mark.line + 1)
 
-    visit(root, (), root.start_mark.line + 1, ())
+    visit(root, (), root.start_mark.line + 1)
     return lines
 
 
-def _scalar(node: yaml.ScalarNode) -> Any:
+def _key(node: yaml.Node, path: Path) -> Any:
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode):
+        raise ExperimentError(
+            f"{path}:{line}: a key must be text. Got a list or mapping. Write a name before the colon."
+        )
+    if node.tag == "tag:yaml.org,2002:merge":
+        raise ExperimentError(f"{path}:{line}: a key must be text. Got <<, a merge. Write out what it stands for.")
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node)

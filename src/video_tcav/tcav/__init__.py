@@ -1,6 +1,7 @@
 """Video-TCAV: recorded clips to effects, TCAV scores and calibrated p-values, in Gram space."""
 
 from video_tcav.tcav.activation_store import ActivationStore, Pruned, StoredClip, StoreInfo, StoreProblem
+from video_tcav.tcav.cav_files import load_cavs
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind, fit_cavs
 from video_tcav.tcav.design import Design
 from video_tcav.tcav.detail import Detail
@@ -12,7 +13,7 @@ from video_tcav.tcav.learn import learn_cavs
 from video_tcav.tcav.power import groups_needed
 from video_tcav.tcav.result import ConceptResult, TcavResult
 from video_tcav.tcav.run import run_tcav
-from video_tcav.tcav.saved_cavs import ClipScore, SavedCav, load_cavs, score_clips
+from video_tcav.tcav.saved_cavs import ClipScore, SavedCav, score_clips
 from video_tcav.tcav.significance import adjust, permutation_null, permutation_p
 from video_tcav.tcav.words import effect_text, sentences
 

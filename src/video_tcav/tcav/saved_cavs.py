@@ -1,16 +1,13 @@
-"""CAVs as a file: unit vectors in activation space that can score clips the run has never seen."""
+"""CAVs apart from their run: unit vectors in activation space that can score clips the run has never seen."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from video_tcav.concepts import as_sources
@@ -18,7 +15,6 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, ModelError, ShapeError
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.scratch import scratch_folder
-from video_tcav.core.tables import write_tensors
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.tcav.cavs import CavKind, fit_cavs, unit_coefficients
@@ -30,8 +26,6 @@ from video_tcav.tcav.passes import Recorder
 from video_tcav.tcav.slots import Skipped
 from video_tcav.tcav.spaces import Space
 from video_tcav.tcav.store import RowStore, SpillSpace, parse_bytes
-
-FORMAT = "video-tcav cavs 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,40 +144,6 @@ def _cavs_at(
             weights_digest=recorder.model.weights_digest,
             accuracy=accuracy[one.concept, one.versus, layer],
         )
-
-
-def save_cavs(path: Path, cavs: Sequence[SavedCav]) -> None:
-    """Write CAVs as one safetensors file."""
-    tensors = {str(number): cav.vector for number, cav in enumerate(cavs)}
-    facts = [
-        {
-            "tensor": str(number),
-            **{field.name: getattr(cav, field.name) for field in fields(cav) if field.name != "vector"},
-        }
-        for number, cav in enumerate(cavs)
-    ]
-    write_tensors(path, tensors, metadata={"format": FORMAT, "cavs": json.dumps(facts)})
-
-
-def load_cavs(path: str | Path) -> tuple[SavedCav, ...]:
-    """Read CAVs that a run has saved.
-
-    Raises:
-        InputError: if the file holds none.
-    """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise InputError(
-                    f"`cavs` must be a file that a run has saved. Got {path}. Give the cavs.safetensors of --out."
-                )
-            facts = json.loads(metadata["cavs"])
-            return tuple(SavedCav(vector=file.get_tensor(one.pop("tensor")), **one) for one in facts)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"`cavs` must be a readable safetensors file. Got {path} ({error}). Give the cavs.safetensors of --out."
-        ) from error
 
 
 def score_clips(

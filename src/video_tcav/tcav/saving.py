@@ -5,8 +5,9 @@ from pathlib import Path
 
 from video_tcav.core.errors import OutputError, UnsavedResultError
 from video_tcav.core.files import write_in_turn
+from video_tcav.tcav.cav_files import save_cavs
 from video_tcav.tcav.result import TcavResult
-from video_tcav.tcav.saved_cavs import SavedCav, save_cavs
+from video_tcav.tcav.saved_cavs import SavedCav
 
 Accuracy = Mapping[tuple[str, str, str], float]
 

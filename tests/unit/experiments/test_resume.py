@@ -18,6 +18,7 @@ from tests.unit.experiments.files import SMALL, write
 from video_tcav.cli.app import main
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.experiments import diff_runs, load_run, run_experiment
+from video_tcav.experiments.directory import RunDirectory, held
 
 KILLS = 10
 GO = """
@@ -96,8 +97,6 @@ def test_killed_at_ten_moments_and_resumed_each_time(tmp_path):
 
 
 def test_two_at_once_are_one_too_many(tmp_path):
-    from video_tcav.experiments.directory import RunDirectory, held
-
     experiment = write(tmp_path)
     first = start(experiment, tmp_path / "run", tmp_path / "store")
     while not (tmp_path / "run" / ".lock").exists():
@@ -114,8 +113,9 @@ def test_clips_that_changed_meanwhile_are_refused(tmp_path):
     """A run that was killed after its analysis goes on only with the same clips."""
     experiment = write(tmp_path)
     run = run_experiment(experiment, out=tmp_path / "run")
-    record = run.path / "run.json"
-    record.write_text(record.read_text().replace('"finished": true', '"finished": false'))
+    directory = RunDirectory(path=run.path)
+    facts = {name: value for name, value in directory.record().items() if name not in ("format", "digest", "digests")}
+    directory.write_record(**{**facts, "finished": False})  # as a kill between its analysis and its end leaves it
     clip = next((run.path / "clips" / "random").iterdir())
     kept = clip.read_bytes()
     clip.write_bytes((run.path / "clips" / "concepts-swing" / "00000.mp4").read_bytes())

@@ -150,8 +150,10 @@ def test_what_is_no_finished_run_is_said_so(run, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run.path, copy)
     next((copy / "analyses").iterdir()).joinpath("draws.safetensors").write_bytes(b"none")
-    with pytest.raises(ExperimentError, match="must be whole"):
-        _ = load_run(copy).analyses
+    with pytest.raises(
+        ExperimentError, match=r"draws\.safetensors: must be as the run wrote it.*Delete the folder .*--resume"
+    ):
+        load_run(copy)
 
 
 def test_a_run_shows_itself_in_a_notebook(run):

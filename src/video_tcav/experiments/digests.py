@@ -1,0 +1,113 @@
+"""SHA-256 digests of a run's files, by which a damaged one is told and named."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from safetensors import SafetensorError
+
+from video_tcav.core.errors import ExperimentError
+from video_tcav.core.files import read_json, write_json
+from video_tcav.core.limits import check_regular
+
+DIGESTS = "digests.json"
+DAMAGE = (
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,  # of pyarrow, for types that it does not know
+    pa.ArrowException,
+    SafetensorError,
+)
+"""What the libraries raise that read a damaged file."""
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder that are no hidden ones, sorted."""
+    found = (path for path in folder.rglob("*") if not path.is_dir())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def digests_of(root: Path, files: Iterable[Path]) -> dict[str, str]:
+    """The digest of each file, by its path below `root`."""
+    return {path.relative_to(root).as_posix(): _digest(path) for path in files}
+
+
+def write_digests(folder: Path) -> None:
+    """Write the digests of all files of a finished folder beside them: the last file, which says that the others are there.
+
+    Raises:
+        OutputError: if the folder cannot be written to.
+    """
+    files = [path for path in files_below(folder) if path != folder / DIGESTS]
+    write_json(folder / DIGESTS, digests_of(folder, files))
+
+
+def check_folder(folder: Path, cure: str) -> None:
+    """Refuse a folder of which a file is not as it was written.
+
+    Raises:
+        ExperimentError: naming the file.
+    """
+    try:
+        digests = read_json(folder / DIGESTS)
+        if not isinstance(digests, Mapping):
+            raise ValueError("no mapping of names to digests")
+    except (OSError, ValueError) as error:
+        raise damaged(folder / DIGESTS, _reason(error), cure) from error
+    check_files(folder, digests, cure)
+    written = {*digests, DIGESTS}
+    for path in files_below(folder):
+        if path.relative_to(folder).as_posix() not in written:
+            raise damaged(path, "a file that the run did not write", cure)
+
+
+def check_files(root: Path, digests: Mapping[str, Any], cure: str) -> None:
+    """Refuse files that are not as they were written.
+
+    Raises:
+        ExperimentError: naming the first.
+    """
+    for name, digest in digests.items():
+        try:
+            actual = _digest(root / name)
+        except (OSError, ValueError) as error:
+            raise damaged(root / name, _reason(error), cure) from error
+        if actual != digest:
+            raise damaged(root / name, "other bytes than its digest says", cure)
+
+
+def seal(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with a digest of itself."""
+    return {**record, "digest": _record_digest(record)}
+
+
+def is_sealed(record: Mapping[str, Any]) -> bool:
+    """Whether a record is what `seal` returned."""
+    return record.get("digest") == _record_digest({name: value for name, value in record.items() if name != "digest"})
+
+
+def damaged(path: Path, reason: str, cure: str) -> ExperimentError:
+    """The error for a file that is not as the run wrote it."""
+    return ExperimentError(f"{path}: must be as the run wrote it. Got: {reason}. {cure}")
+
+
+def _record_digest(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    check_regular(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return " ".join((strerror or str(error) or type(error).__name__).split())[:200]

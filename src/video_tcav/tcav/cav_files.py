@@ -1,0 +1,131 @@
+"""CAVs as a safetensors file that carries a digest of its tensors and metadata."""
+
+import hashlib
+import json
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from video_tcav.core.errors import InputError
+from video_tcav.core.limits import check_regular
+from video_tcav.core.tables import write_tensors
+from video_tcav.tcav.saved_cavs import SavedCav
+from video_tcav.tcav.spaces import Space
+
+FORMAT = "video-tcav cavs 2"
+FORMAT_WITHOUT_DIGEST = "video-tcav cavs 1"
+"""Of version 0.1: read with a warning, since nothing but the length of its vectors tells a damaged one."""
+_CURE = "Give the cavs.safetensors of --out; if that is this one, test again."
+_LENGTH_TOLERANCE = 1e-3  # of a unit vector of millions of float32 values; one in bfloat16 is off by less, too
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _CavFacts(BaseModel):
+    """What the metadata says about one tensor; names as in `SavedCav`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    tensor: str
+    concept: str
+    versus: str
+    layer: str
+    space: Space
+    concept_mean: _Finite
+    random_mean: _Finite
+    weights_digest: str
+    accuracy: float
+
+
+_FACTS = TypeAdapter(list[_CavFacts])
+
+
+def save_cavs(path: Path, cavs: Sequence[SavedCav]) -> None:
+    """Write CAVs as one safetensors file."""
+    tensors = {str(number): cav.vector for number, cav in enumerate(cavs)}
+    facts = [
+        {
+            "tensor": str(number),
+            **{field.name: getattr(cav, field.name) for field in fields(cav) if field.name != "vector"},
+        }
+        for number, cav in enumerate(cavs)
+    ]
+    text = json.dumps(facts)
+    write_tensors(path, tensors, metadata={"format": FORMAT, "cavs": text, "digest": _digest(text, tensors)})
+
+
+def load_cavs(path: str | Path) -> tuple[SavedCav, ...]:
+    """Read CAVs that a run has saved, if they are what it wrote.
+
+    A file of version 0.1 carries no digest. It is read with a warning.
+
+    Raises:
+        InputError: if the file holds none, or is damaged.
+    """
+    try:
+        check_regular(Path(path))
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            _check_format(metadata, path)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["format"] == FORMAT and metadata["digest"] != _digest(metadata["cavs"], tensors):
+            raise _damaged(path, "other bytes than its digest says")
+        cavs = _cavs(_FACTS.validate_json(metadata["cavs"]), tensors, path)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _damaged(path, f"{'.'.join(map(str, first['loc']))[:80] or 'its metadata'}: {first['msg']}") from error
+    except (OSError, SafetensorError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"`cavs` must be a readable safetensors file. Got {path} ({reason}). {_CURE}") from error
+    if metadata["format"] == FORMAT_WITHOUT_DIGEST:
+        warnings.warn(f"{path} is of version 0.1 and carries no digest: damage to it may go unnoticed.", stacklevel=2)
+    return cavs
+
+
+def _check_format(metadata: Mapping[str, str], path: str | Path) -> None:
+    names = {FORMAT: {"format", "cavs", "digest"}, FORMAT_WITHOUT_DIGEST: {"format", "cavs"}}
+    wanted = names.get(metadata.get("format", ""))
+    if wanted is None:
+        raise InputError(f"`cavs` must be a file that a run has saved. Got {path}, of another format. {_CURE}")
+    if set(metadata) != wanted:
+        raise _damaged(path, f"metadata {', '.join(sorted(metadata))[:80]}")
+
+
+def _cavs(facts: Sequence[_CavFacts], tensors: Mapping[str, Tensor], path: str | Path) -> tuple[SavedCav, ...]:
+    if sorted(one.tensor for one in facts) != sorted(tensors):
+        raise _damaged(path, "other tensors than its metadata names")
+    for one in facts:
+        vector = tensors[one.tensor]
+        place = f"{one.concept} at {one.layer}"[:80]
+        if vector.ndim != 1 or not vector.is_floating_point() or not len(vector):
+            raise _damaged(path, f"{place}: no vector of numbers")
+        length = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+        if not (length == 0 or abs(length - 1) <= _LENGTH_TOLERANCE):  # zero: the layer tells nothing apart
+            raise _damaged(path, f"{place}: a vector of length {length:.3g}")
+        if not (math.isnan(one.accuracy) or 0 <= one.accuracy <= 1):
+            raise _damaged(path, f"{place}: an accuracy of {one.accuracy:.3g}")
+    return tuple(SavedCav(vector=tensors[one.tensor], **one.model_dump(exclude={"tensor"})) for one in facts)
+
+
+def _digest(facts: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the metadata, and of each tensor with its name, type and shape."""
+    digest = hashlib.sha256(facts.encode("utf-8", "backslashreplace"))
+    for name in sorted(tensors):
+        vector = tensors[name].detach().cpu().contiguous()
+        digest.update(f"\0{name}\0{vector.dtype}\0{tuple(vector.shape)}\0".encode("utf-8", "backslashreplace"))
+        digest.update(vector.reshape(-1).view(torch.uint8).numpy() if vector.numel() else b"")
+    return digest.hexdigest()
+
+
+def _damaged(path: str | Path, reason: str) -> InputError:
+    return InputError(f"`cavs` must be as a run has saved it. Got {path}, which is damaged ({reason}). {_CURE}")
