@@ -13,9 +13,11 @@ import video_tcav as vt
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import well_formed
+from video_tcav.core.limits import excerpt, finite
 
 _MODEL = "Model and clip"
 
+_MOST_DIGITS = 9
 Model = Annotated[
     str,
     typer.Option(
@@ -130,8 +132,10 @@ def parse_size(text: str | None) -> Any:
     if text is None or text == "native":
         return text
     sides = text.lower().split("x")
-    if not all(side.isdecimal() for side in sides) or len(sides) > 2:
-        raise InputError(f"`--size` must be pixels, HEIGHTxWIDTH or native. Got {text}. Write, for example, 112.")
+    if not all(side.isdecimal() and len(side) <= _MOST_DIGITS for side in sides) or len(sides) > 2:
+        raise InputError(
+            f"`--size` must be pixels, HEIGHTxWIDTH or native. Got {excerpt(text)}. Write, for example, 112."
+        )
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
@@ -148,7 +152,9 @@ def _numbers(name: str, text: str | None) -> Any:
     if text is None:
         return None
     try:
-        found = [float(part) for part in text.split(",")]
+        found = [finite(part) for part in text.split(",")]
     except ValueError as error:
-        raise InputError(f"`--{name}` must be one number or three. Got {text}. Write, for example, 0.45.") from error
+        raise InputError(
+            f"`--{name}` must be one number or three. Got {excerpt(text)}. Write, for example, 0.45."
+        ) from error
     return found[0] if len(found) == 1 else found

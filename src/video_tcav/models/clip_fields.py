@@ -1,7 +1,6 @@
 """Settings of a clip and names of classes as users write them: options, text files, metadata of weights."""
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,9 +8,11 @@ from typing import Any, get_args
 
 from video_tcav.core.clip_spec import ClipSpec, Sampling, Short
 from video_tcav.core.errors import InputError, VideoTcavError
+from video_tcav.core.limits import LimitError, excerpt, finite, parse_json, read_bounded
 from video_tcav.models.output_kinds import OUTPUT_KINDS
 
 CLIP_FIELDS = ("frames", "stride", "fps", "sampling", "short", "size", "resize", "mean", "std", "layout")
+_MOST_NUMBERS = 3
 MODEL_FIELDS = (*CLIP_FIELDS, "outputs")
 """What a module's `clip_spec`, the metadata of weights and the options may say: the clip, and what the outputs are."""
 
@@ -40,7 +41,7 @@ def parse_clip_fields(
             fields[name] = _READERS[name](values[name])
         except (TypeError, ValueError) as reason:
             raise error(
-                f"`{name}` of {source} must be {_RULES[name]}. Got {values[name]!r}. Correct it or leave it out."
+                f"`{name}` of {source} must be {_RULES[name]}. Got {excerpt(values[name])}. Correct it or leave it out."
             ) from reason
     return fields
 
@@ -100,8 +101,8 @@ def parse_class_names(text: str, source: str) -> tuple[str, ...]:
     if not text.lstrip().startswith("["):
         return tuple(line.strip() for line in text.splitlines() if line.strip())
     try:
-        names = json.loads(text)
-    except json.JSONDecodeError as reason:
+        names = parse_json(text)
+    except ValueError as reason:
         raise InputError(f"`classes` must be a JSON list of names. Got {source}: {reason}. Correct it.") from reason
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"`classes` must be a JSON list of names. Got other values in {source}. Correct it.")
@@ -110,23 +111,31 @@ def parse_class_names(text: str, source: str) -> tuple[str, ...]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_bounded(path).decode("utf-8")
     except (OSError, UnicodeDecodeError) as reason:
         raise InputError(
             f"`classes` must be a readable text file, one class a line. Got {path}: {type(reason).__name__}. Check it."
         ) from reason
+    except LimitError as reason:
+        raise InputError(
+            f"`classes` must be a readable text file, one class a line. Got {path}: {reason}. Check it."
+        ) from reason
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool) or int(value) != float(value):
-        raise ValueError(value)
+    number = finite(value)
+    if number != int(value):
+        raise ValueError("no whole number")
     return int(value)
 
 
 def _numbers(value: Any) -> list[float]:
     if isinstance(value, str):
         value = value.strip().strip("[]()").replace("x", ",").split(",")
-    return [float(item) for item in value] if isinstance(value, Sequence) else [float(value)]
+    items = value if isinstance(value, Sequence) else [value]
+    if len(items) > _MOST_NUMBERS:
+        raise ValueError("too many numbers")
+    return [finite(item) for item in items]
 
 
 def _size(value: Any) -> tuple[int, int] | None:
@@ -166,7 +175,7 @@ _LAYOUTS = ("channels_first", "time_first")
 _READERS = {
     "frames": _whole,
     "stride": _whole,
-    "fps": float,
+    "fps": finite,
     "size": _size,
     "resize": _resize,
     "mean": _triple,

@@ -10,6 +10,7 @@ from torch import nn
 
 from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError, ModelError
+from video_tcav.core.limits import excerpt
 from video_tcav.models.clip_fields import parse_clip_fields, read_classes
 from video_tcav.models.file_models import describe_weights, load_file
 from video_tcav.models.hf_models import load_huggingface
@@ -19,6 +20,9 @@ from video_tcav.models.torchvision_models import load_torchvision
 from video_tcav.models.trial import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights import read_weights
+
+DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
+"""Processors and GPUs of NVIDIA or AMD, Apple and Intel; the rest of PyTorch's devices need other programs, or hold nothing."""
 
 
 def load_model(
@@ -122,14 +126,17 @@ def pick_device(device: str | torch.device) -> torch.device:
     """The device of that name; `auto` takes the first GPU that there is.
 
     Raises:
-        InputError: if it is not here.
+        InputError: if it is not here, or of a kind that models do not run on, such as `meta`, which holds no numbers.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.empty(0, device=device)
-        return torch.device(device)
-    except (RuntimeError, AssertionError, NotImplementedError) as reason:
+        chosen = torch.device(device)
+        if chosen.type not in DEVICE_TYPES or (chosen.type == "cpu" and chosen.index):
+            raise ValueError(chosen.type)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError, ValueError, TypeError, ArithmeticError) as reason:
         raise InputError(
-            f"`device` must be auto or a device that is here. Got {str(device)!r}. Write cpu or cuda:0."
+            f"`device` must be auto or a device that is here. Got {excerpt(str(device))}. Write cpu or cuda:0."
         ) from reason
+    return chosen

@@ -13,7 +13,7 @@ from video_tcav.tcav.comparison import grouping
 from video_tcav.tcav.gate import cross_validated_accuracies
 from video_tcav.tcav.kernel import kernel_of
 from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.plan import at_least, cav_plan, one_of
+from video_tcav.tcav.plan import MOST_WINDOWS, at_least, cav_plan, one_of
 from video_tcav.tcav.recording import comparisons_of, record_plan
 from video_tcav.tcav.saved_cavs import SavedCav, cavs_of
 from video_tcav.tcav.spaces import SPACES, Space
@@ -60,7 +60,7 @@ def learn_cavs(
     for name in chosen:
         model.layer(name)
     group_of = grouping(group)
-    at_least("windows", windows, 1)
+    at_least("windows", windows, 1, MOST_WINDOWS)
     one_of("space", space, SPACES)
     with scratch_folder() as spill, opened(store) as cache:
         digest = source_digest if cache is None else cache.source_digest

@@ -9,11 +9,13 @@ import numpy as np
 from video_tcav.concepts import TWINS, Concept, Twin, as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, MediaError, SourceError
+from video_tcav.core.limits import excerpt
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
 from video_tcav.tcav.sketch import USUAL_SKETCH
 
 At = Literal["class", "random"]
+MOST_WINDOWS = 10_000
 PLACES: tuple[At, ...] = get_args(At)
 MOST_HELD_OUT = 40
 ROOM_BYTES = 2 * 10**9
@@ -241,14 +243,16 @@ def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
     return value
 
 
-def at_least(name: str, value: int, least: int) -> int:
-    """The value itself, if it is large enough.
+def at_least(name: str, value: int, least: int, most: int = 2**63 - 1) -> int:
+    """The value itself, if it is large enough, and not larger than what could be counted or held.
 
     Raises:
         InputError: if it is not.
     """
-    if value < least:
-        raise InputError(f"`{name}` must be at least {least}. Got {value}. Give a larger number.")
+    if not value >= least:
+        raise InputError(f"`{name}` must be at least {least}. Got {excerpt(value)}. Give a larger number.")
+    if value > most:
+        raise InputError(f"`{name}` must be at most {most}. Got {excerpt(value)}. Give a smaller number.")
     return value
 
 

@@ -27,7 +27,7 @@ from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.gram import Gram
 from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.plan import PLACES, At, at_least, make_plan, one_of
+from video_tcav.tcav.plan import MOST_WINDOWS, PLACES, At, at_least, make_plan, one_of
 from video_tcav.tcav.recording import class_groups_of, comparisons_of, grams_of, record_plan
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import cavs_of
@@ -142,9 +142,9 @@ def run_tcav(
             "correction", correction or ("bonferroni" if significance == "ttest" else "holm"), CORRECTIONS
         ),
         significance=one_of("significance", significance, SIGNIFICANCES),
-        permutations=at_least("permutations", permutations, 1),
-        random_sets=at_least("random_sets", random_sets, 2),
-        bootstraps=at_least("bootstraps", bootstraps, 2),
+        permutations=at_least("permutations", permutations, 1, 10**9),
+        random_sets=at_least("random_sets", random_sets, 2, 10**6),
+        bootstraps=at_least("bootstraps", bootstraps, 2, 10**7),
         seed=at_least("seed", seed, 0),
     )
     if settings.significance == "ttest" and settings.correction == "maxt":
@@ -158,7 +158,7 @@ def run_tcav(
         model.layer(name)
     products = choose_precision(model, one_of("precision", precision, PRECISIONS))
     group_of, budget = grouping(group), parse_bytes(memory)
-    at_least("windows", windows, 1)
+    at_least("windows", windows, 1, MOST_WINDOWS)
     if sketch is not None:
         at_least("sketch", sketch, LEAST_SKETCH)
     helpers = backend_for(backend, workers)

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.core.errors import InputError, OutputError, ShapeError
+from video_tcav.core.limits import excerpt, finite
 
 _MOST_OPEN = 64
 _UNITS = {
@@ -32,20 +33,28 @@ _UNITS = {
 }
 
 
+_MOST_BYTES = 2**60
+"""An exbibyte: more than any machine has, and exact in a float."""
+
+
 def parse_bytes(size: str | int, name: str = "memory") -> int:
     """Bytes in "2GB", "500 MB", "1GiB" or a plain number; `name` is what an error calls it.
 
     Raises:
         InputError: if it is no size.
     """
-    text = str(size).strip().upper()
+    text = (size if isinstance(size, str) else excerpt(size)).strip().upper()
     unit = text.lstrip("0123456789. ")
     try:
-        count = float(text.removesuffix(unit)) * _UNITS[unit]
+        count = finite(text.removesuffix(unit)) * _UNITS[unit]
     except (KeyError, ValueError) as error:
-        raise InputError(f"`{name}` must be a size in bytes. Got {size}. Write, for example, 2GB or 500MB.") from error
-    if count < 0:
-        raise InputError(f"`{name}` must not be negative. Got {size}. Write, for example, 2GB.")
+        raise InputError(
+            f"`{name}` must be a size in bytes. Got {excerpt(size)}. Write, for example, 2GB or 500MB."
+        ) from error
+    if not 0 <= count <= _MOST_BYTES:
+        raise InputError(
+            f"`{name}` must be at most {_MOST_BYTES // 2**50} PiB. Got {excerpt(size)}. Write, for example, 2GB."
+        )
     return int(count)
 
 
