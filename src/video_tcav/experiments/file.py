@@ -17,8 +17,7 @@ from pydantic import (
 
 from video_tcav.benchmark.world.factors import FACTORS
 from video_tcav.concepts import Twin
-from video_tcav.core.clip_spec import Sampling, Short
-from video_tcav.models.output_kinds import OutputKind
+from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.tcav.cavs import CavKind
 from video_tcav.tcav.plan import At
 from video_tcav.tcav.significance import Significance

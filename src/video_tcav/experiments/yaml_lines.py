@@ -58,6 +58,8 @@ def read_yaml(path: Path) -> YamlFile:
         finally:
             loader.dispose()
         return YamlFile(path=path, values=values, lines=lines)
+    except ExperimentError:
+        raise  # it is a ValueError too, and says its line already
     except YamlMistake as error:
         raise ExperimentError(f"{path}:{error.line}: {error.rule}") from error
     except yaml.MarkedYAMLError as error:

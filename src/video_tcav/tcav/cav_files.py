@@ -123,7 +123,7 @@ def _digest(facts: str, tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         vector = tensors[name].detach().cpu().contiguous()
         digest.update(f"\0{name}\0{vector.dtype}\0{tuple(vector.shape)}\0".encode("utf-8", "backslashreplace"))
-        digest.update(vector.reshape(-1).view(torch.uint8).numpy() if vector.numel() else b"")
+        digest.update(vector.reshape(-1).view(torch.uint8).numpy().data if vector.numel() else b"")
     return digest.hexdigest()
 
 
