@@ -159,7 +159,9 @@ def load_analysis(folder: Path) -> Analysis:
 def _check_facts(about: Mapping[str, Any], record: Mapping[str, Any]) -> None:
     """Refuse values of a type that readers of an analysis do not expect."""
     texts = [about[name] for name in ("model", "target", "space", "test")] + [*about["remarks"], *record["warnings"]]
-    if not all(isinstance(text, str) for text in texts) or not isinstance(record["provenance"]["clips"], Mapping):
+    if not all(isinstance(text, str) for text in texts) or not isinstance(
+        record["provenance"].get("clips", {}), Mapping
+    ):
         raise ValueError("values of other types")
 
 

@@ -64,7 +64,7 @@ def test_a_calibration_of_one_model_says_what_was_kept(monkeypatch, capsys, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["benchmark", "world", "OUT", "--size", "big"], "`--size` must be pixels, HEIGHTxWIDTH or native. Got big"),
+        (["benchmark", "world", "OUT", "--size", "big"], "`--size` must be pixels, HEIGHTxWIDTH or native. Got 'big'"),
         (["benchmark", "world", "OUT", "--size", "native"], "`--size` must be pixels or HEIGHTxWIDTH. Got native"),
         (["benchmark", "world", "OUT", "--size", "4"], "`size` must be at least 16 pixels"),
         (

@@ -154,7 +154,7 @@ def test_an_ignored_hangup_stays_ignored(call, model, shapes_clips, monkeypatch)
 def test_memory_that_is_not_there_is_one_line_with_what_to_do(model, shapes_clips):
     limited = "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 * 2**30,) * 2); "
     run = f"{limited}from video_tcav.cli.app import main; main()"
-    arguments = [*map(str, model), str(shapes_clips / "right/000.mp4"), "--size", "9000"]
+    arguments = [*map(str, model), str(shapes_clips / "right/000.mp4"), "--size", "6000"]
     done = subprocess.run(
         [sys.executable, "-c", run, "predict", *arguments], capture_output=True, text=True, timeout=120, check=False
     )

@@ -1,5 +1,6 @@
 """A run that is killed goes on where it was: the same bytes in the end, and nothing finished is computed again."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -18,6 +19,7 @@ from tests.unit.experiments.files import SMALL, write
 from video_tcav.cli.app import main
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.experiments import diff_runs, load_run, run_experiment
+from video_tcav.experiments.digests import seal
 from video_tcav.experiments.directory import RunDirectory, held
 
 KILLS = 10
@@ -153,7 +155,8 @@ def test_a_read_only_run_that_is_finished_is_read_again(tmp_path, monkeypatch, c
         assert end.value.code == 2
         assert "must be writable. Got: Read-only file system. Give another place" in capsys.readouterr().err
         assert diff_runs(load_run(out), load_run(out)).settings == ()
-    (out / "run.json").write_text(record.replace('"finished": true', '"finished": false'))
+    unfinished = {name: value for name, value in json.loads(record).items() if name != "digest"} | {"finished": False}
+    (out / "run.json").write_text(json.dumps(seal(unfinished)))
     with (
         read_only(out),
         pytest.raises(OutputError, match="must be writable, as its run is not finished. Got: Read-only"),

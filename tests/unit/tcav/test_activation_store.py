@@ -353,7 +353,7 @@ def test_pruning_takes_the_least_recently_used_first(model, shapes_clips, plain,
     with vt.ActivationStore.open(store) as opened:
         assert opened.prune().blocks_left == 0
         assert list((store / "blocks").iterdir()) == []
-        with pytest.raises(InputError, match="`max_size` must be a size in bytes. Got much"):
+        with pytest.raises(InputError, match="`max_size` must be a size in bytes. Got 'much'"):
             opened.prune(max_size="much")
 
 

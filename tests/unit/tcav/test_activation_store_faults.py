@@ -330,7 +330,7 @@ def test_a_batch_waits_for_the_disk_only_where_it_must(tmp_path, monkeypatch, du
 
 
 def test_only_the_store_of_one_run_does_not_wait_for_the_disk(tmp_path):
-    with _opened(None, Processes(workers=2), str(tmp_path)) as own, _opened(tmp_path / "kept", None, "") as kept:
+    with _opened(None, Processes(workers=2), tmp_path) as own, _opened(tmp_path / "kept", None, "") as kept:
         assert own is not None
         assert kept is not None
         assert (own.durable, kept.durable) == (False, True)
