@@ -63,6 +63,7 @@ def _model(name: str, one: Model, experiment: Experiment, file: YamlFile) -> Vid
             outputs=one.outputs,
             sampling=one.sampling,
             short=one.short,
+            allow_impure=one.allow_impure,
             device=one.device,
         )
     except VideoTcavError as error:

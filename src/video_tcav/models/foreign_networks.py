@@ -1,0 +1,131 @@
+"""Networks of an unknown family: what a trial, the weights' metadata and their `clip_spec` tell about them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial, reduce
+from operator import or_
+from typing import Any
+
+from torch import nn
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import InputError, ModelError
+from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
+from video_tcav.models.layers import stage_layers
+from video_tcav.models.preprocess import prepare_clip
+from video_tcav.models.repeatability import check_repeats, random_state_kept
+from video_tcav.models.trial import outputs_of, try_model
+from video_tcav.models.video_model import VideoModel
+from video_tcav.models.weights import Weights, fit_weights
+from video_tcav.models.weights_metadata import metadata_classes, metadata_fields
+
+
+def describe_weights(
+    module: nn.Module,
+    content: Weights | None,
+    *,
+    name: str,
+    fields: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+    trained: bool = True,
+    allow_impure: bool = False,
+) -> VideoModel:
+    """A network of an unknown family with weights loaded into it, and what their metadata says of the clip and classes.
+
+    Args:
+        module: the network.
+        content: its weights; `None` leaves those that it has.
+        name: what to call it.
+        fields: clip settings that win over the metadata, which wins over the module's `clip_spec`.
+        classes: names that win over the metadata.
+        trained: whether the weights mean something.
+        allow_impure: take a network that does not repeat itself.
+
+    Raises:
+        WeightsError: if the weights do not fit.
+        ModelError: as `describe_module` does.
+        InputError: if the number of classes differs from the outputs.
+    """
+    settings = (metadata_fields(content), fields)
+    classes = classes or metadata_classes(content)
+    notes = () if content is None else fit_weights(module, content)
+    model = describe_module(
+        module, name=name, settings=settings, classes=classes, trained=trained, allow_impure=allow_impure
+    )
+    return dataclasses.replace(model, notes=(*notes, *model.notes))
+
+
+def describe_module(
+    module: nn.Module,
+    *,
+    name: str,
+    settings: Sequence[Mapping[str, Any]],
+    classes: tuple[str, ...] | None,
+    trained: bool = True,
+    allow_impure: bool = False,
+) -> VideoModel:
+    """A network whose family is not known, with what one noise clip tells about it.
+
+    Args:
+        module: takes `(clip, 3, time, height, width)`, or what its `clip_spec` attribute says.
+        name: what to call it.
+        settings: clip settings that win over the module's `clip_spec`, later ones over earlier ones.
+        classes: names of the logits; without them they are called by their numbers.
+        trained: whether the weights mean something.
+        allow_impure: take a network that does not repeat itself.
+
+    Returns:
+        The model; the module is put in evaluation mode.
+
+    Raises:
+        ModelError: if the module does not take such a clip, returns no logits, or does not repeat itself.
+        InputError: if the number of classes differs from the outputs.
+    """
+    module.eval()
+    settings = (_module_fields(module), *settings)
+    spec = reduce(merge_clip_spec, settings, ClipSpec())
+    model = VideoModel(
+        name=name,
+        module=module,
+        clip_spec=spec,
+        classes=classes or (),
+        default_layers=(),
+        prepare=partial(prepare_clip, spec=spec),
+        trained=trained,
+    )
+    with random_state_kept(model.device):
+        return _tried(model, reduce(or_, map(dict, settings)), classes, allow_impure)
+
+
+def _tried(
+    model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None, allow_impure: bool
+) -> VideoModel:
+    """The model with what passes of noise clips tell: outputs, whether it repeats itself, stages."""
+    trial = try_model(model, classes=None if classes is None else len(classes))
+    width = trial.values.shape[1]
+    if classes is not None and len(classes) != width:
+        raise InputError(
+            f"`classes` must name the {width} outputs of the model. Got {len(classes)} names."
+            " Give the list that the model was trained with."
+        )
+    names = classes or tuple(str(index) for index in range(width))
+    model = dataclasses.replace(model, classes=names, outputs=outputs_of(trial, settings))
+    notes = check_repeats(model, allow_impure=allow_impure)
+    return dataclasses.replace(model, default_layers=stage_layers(model), notes=notes)
+
+
+def _module_fields(module: nn.Module) -> Mapping[str, Any]:
+    """What the module's own `clip_spec` says about the clip and the outputs; empty without one."""
+    own = getattr(module, "clip_spec", None)
+    if own is None or isinstance(own, ClipSpec):
+        return {} if own is None else {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
+    if not isinstance(own, Mapping):
+        raise ModelError(
+            f"`clip_spec` of the module must be a ClipSpec or a dict. Got {type(own).__name__}. Correct or remove it."
+        )
+    unknown = [key for key in own if key not in MODEL_FIELDS]
+    if unknown:
+        raise ModelError(
+            f"`clip_spec` of the module must hold fields of a ClipSpec, or outputs. Got {unknown[0]!r}. Remove it."
+        )
+    return parse_clip_fields(own, source="the module's clip_spec", error=ModelError)
