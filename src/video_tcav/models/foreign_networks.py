@@ -14,10 +14,11 @@ from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_c
 from video_tcav.models.layers import stage_layers
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.repeatability import check_repeats, random_state_kept
-from video_tcav.models.trial import outputs_of, try_model
+from video_tcav.models.trial import first_line, outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights import Weights, fit_weights
 from video_tcav.models.weights_metadata import metadata_classes, metadata_fields
+from video_tcav.models.wrappers import described_parts, unwrapped
 
 
 def describe_weights(
@@ -46,13 +47,14 @@ def describe_weights(
         ModelError: as `describe_module` does.
         InputError: if the number of classes differs from the outputs.
     """
+    module, wrapper_notes = unwrapped(module)
     settings = (metadata_fields(content), fields)
     classes = classes or metadata_classes(content)
     notes = () if content is None else fit_weights(module, content)
     model = describe_module(
         module, name=name, settings=settings, classes=classes, trained=trained, allow_impure=allow_impure
     )
-    return dataclasses.replace(model, notes=(*notes, *model.notes))
+    return dataclasses.replace(model, notes=(*wrapper_notes, *notes, *model.notes))
 
 
 def describe_module(
@@ -81,8 +83,9 @@ def describe_module(
         ModelError: if the module does not take such a clip, returns no logits, or does not repeat itself.
         InputError: if the number of classes differs from the outputs.
     """
-    module.eval()
-    settings = (_module_fields(module), *settings)
+    evaluation_mode(module)
+    said, notes = _said_of_clip(module)
+    settings = (said, *settings)
     spec = reduce(merge_clip_spec, settings, ClipSpec())
     model = VideoModel(
         name=name,
@@ -92,6 +95,7 @@ def describe_module(
         default_layers=(),
         prepare=partial(prepare_clip, spec=spec),
         trained=trained,
+        notes=notes,
     )
     with random_state_kept(model.device):
         return _tried(model, reduce(or_, map(dict, settings)), classes, allow_impure)
@@ -110,8 +114,38 @@ def _tried(
         )
     names = classes or tuple(str(index) for index in range(width))
     model = dataclasses.replace(model, classes=names, outputs=outputs_of(trial, settings))
-    notes = check_repeats(model, allow_impure=allow_impure)
+    notes = (*model.notes, *check_repeats(model, allow_impure=allow_impure))
     return dataclasses.replace(model, default_layers=stage_layers(model), notes=notes)
+
+
+def evaluation_mode(module: nn.Module) -> None:
+    """Put a network in evaluation mode.
+
+    Raises:
+        ModelError: if it has none, as what torch.export makes.
+    """
+    try:
+        module.eval()
+    except Exception as reason:  # any error of a foreign network
+        raise ModelError(
+            f"`model` must have an evaluation mode. Got {first_line(reason)} from {type(module).__name__}. Give the Python"
+            " module that it was made of."
+        ) from reason
+
+
+def _said_of_clip(module: nn.Module) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """What the `clip_spec` of the network says, or else that of the one network that it holds, with a note of that."""
+    if getattr(module, "clip_spec", None) is not None:
+        return _module_fields(module), ()
+    inner = [(name, _module_fields(part)) for name, part in described_parts(module)]
+    if any(fields != inner[0][1] for _, fields in inner):
+        names = " and ".join(name for name, _ in inner[:2])
+        raise ModelError(
+            f"`clip_spec` of the parts of a network must agree. Got unlike ones in {names}. Set clip_spec on the whole."
+        )
+    if not inner:
+        return {}, ()
+    return inner[0][1], (f"The clip is that of clip_spec in {inner[0][0]}, which the network holds.",)
 
 
 def _module_fields(module: nn.Module) -> Mapping[str, Any]:

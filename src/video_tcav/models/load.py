@@ -21,6 +21,7 @@ from video_tcav.models.torchvision_models import load_torchvision
 from video_tcav.models.trial import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights import read_weights
+from video_tcav.models.wrappers import unwrapped
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """Processors and GPUs of NVIDIA or AMD, Apple and Intel; the rest of PyTorch's devices need other programs, or hold nothing."""
@@ -102,9 +103,8 @@ def _load(
 ) -> VideoModel:
     if isinstance(spec, nn.Module):
         content = None if weights is None else read_weights(weights)
-        return describe_weights(
-            spec, content, name=type(spec).__name__, fields=fields, classes=classes, allow_impure=allow_impure
-        )
+        name = type(unwrapped(spec)[0]).__name__
+        return describe_weights(spec, content, name=name, fields=fields, classes=classes, allow_impure=allow_impure)
     scheme, _, rest = spec.partition(":")
     if scheme == "file" and rest:
         path, _, factory = rest.rpartition(":")
