@@ -138,6 +138,19 @@ class VideoModel:
             f" Got {name!r}. {_closest(name, self.classes)}"
         )
 
+    def stages(self) -> tuple[str, ...]:
+        """The default layers.
+
+        Raises:
+            LayerNotFoundError: if it has none.
+        """
+        if not self.default_layers:
+            raise LayerNotFoundError(
+                f"`layers` must be given for {self.name}, which has no default layers. Got none."
+                f" `video-tcav layers --model {self.name}` lists those that can be chosen."
+            )
+        return self.default_layers
+
     def layer(self, name: str) -> nn.Module:
         """The submodule of that dotted name.
 
