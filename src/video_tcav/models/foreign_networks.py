@@ -11,6 +11,7 @@ from torch import nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
+from video_tcav.models.known_networks import describe_known
 from video_tcav.models.layers import stage_layers
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.repeatability import check_repeats, random_state_kept
@@ -51,9 +52,15 @@ def describe_weights(
     settings = (metadata_fields(content), fields)
     classes = classes or metadata_classes(content)
     notes = () if content is None else fit_weights(module, content)
-    model = describe_module(
-        module, name=name, settings=settings, classes=classes, trained=trained, allow_impure=allow_impure
+    model = describe_known(
+        module, settings=reduce(or_, map(dict, settings)), classes=classes, allow_impure=allow_impure
     )
+    if model is None:
+        model = describe_module(
+            module, name=name, settings=settings, classes=classes, trained=trained, allow_impure=allow_impure
+        )
+    else:
+        model = dataclasses.replace(model, name=name, trained=trained)
     return dataclasses.replace(model, notes=(*wrapper_notes, *notes, *model.notes))
 
 
@@ -87,6 +94,7 @@ def describe_module(
     said, notes = _said_of_clip(module)
     settings = (said, *settings)
     spec = reduce(merge_clip_spec, settings, ClipSpec())
+    notes = (*notes, *_assumed_of_clip(module, spec, reduce(or_, map(dict, settings))))
     model = VideoModel(
         name=name,
         module=module,
@@ -146,6 +154,23 @@ def _said_of_clip(module: nn.Module) -> tuple[Mapping[str, Any], tuple[str, ...]
     if not inner:
         return {}, ()
     return inner[0][1], (f"The clip is that of clip_spec in {inner[0][0]}, which the network holds.",)
+
+
+def _assumed_of_clip(module: nn.Module, spec: ClipSpec, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """A note of the clip's settings that nobody gave; empty if none."""
+    size = "the video's own size" if spec.size is None else "{} × {} pixels".format(*spec.size)
+    words = {
+        "frames": f"{spec.frames} frames",
+        "size": size,
+        "mean": f"mean {spec.mean[0]:g}",
+        "std": f"std {spec.std[0]:g}",
+        "layout": f"layout {spec.layout}",
+    }
+    missing = [name for name in words if name not in settings]
+    if not set(missing) - {"layout"}:  # that it takes such a clip shows the layout
+        return ()
+    listed = ", ".join(words[name] for name in missing)
+    return (f"Assumed for {type(module).__name__}: {listed}; say {', '.join(missing)}, or set clip_spec.",)
 
 
 def _module_fields(module: nn.Module) -> Mapping[str, Any]:

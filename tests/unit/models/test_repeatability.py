@@ -11,7 +11,7 @@ from video_tcav.models.load import load_model
 class Network(nn.Module):
     """A small network with something in the middle."""
 
-    clip_spec = {"frames": 4, "size": 8}
+    clip_spec = {"frames": 4, "size": 8, "mean": 0.45, "std": 0.225}
 
     def __init__(self, middle=lambda x: x, classes=3):
         super().__init__()
@@ -154,4 +154,4 @@ def test_the_recipe_of_an_allowed_network_loads_it_again(tmp_path):
         load_model(spec)
     model = load_model(spec, allow_impure=True)
     assert model.recipe is not None
-    assert load_model(**model.recipe, device="cpu").notes[0].startswith("The model does not repeat itself")
+    assert load_model(**model.recipe, device="cpu").notes[-1].startswith("The model does not repeat itself")
