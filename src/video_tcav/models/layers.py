@@ -47,7 +47,7 @@ def list_layers(model: VideoModel, *, probe: bool | None = None) -> list[LayerIn
 
     Args:
         model: the model; left as it was.
-        probe: find axes that are not declared by probing (eleven forwards of one clip serve all layers); by default
+        probe: find axes that are not declared by probing (14 forwards of one clip serve all layers); by default
             only for a model whose family declares none.
 
     Returns:

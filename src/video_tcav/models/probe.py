@@ -43,7 +43,7 @@ class _Seen:
 def probe_axes(
     model: VideoModel, layers: Sequence[str], clip: Float[Tensor, "one ..."]
 ) -> dict[str, LayerAxes | AxesError]:
-    """Axes of layers from eleven forwards of one clip; one probing serves all layers.
+    """Axes of layers from 14 forwards of one clip; one probing serves all layers.
 
     Layers that answer weakly are probed again with other noise, and must be read the same way.
 

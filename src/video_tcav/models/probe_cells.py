@@ -19,12 +19,12 @@ from video_tcav.models.video_model import VideoModel
 
 CELL = 8
 """A cell is this fraction of each axis, at least one frame or pixel: about one token of a common grid."""
-PLACES = ((0.1, 0.6, 0.3), (0.6, 0.15, 0.75), (0.9, 0.85, 0.45))
-"""Where the cells lie along time, height and width: far from each other along each axis, and off the middle."""
+PLACES = ((0.1, 0.6, 0.3), (0.6, 0.15, 0.75), (0.9, 0.85, 0.45), (0.3, 0.4, 0.95), (0.75, 0.7, 0.08), (0.45, 0.27, 0.6))
+"""Where the cells lie along time, height and width: far from each other along each axis, in even and odd positions."""
 STRENGTH = 4.0
 """Of the disturbance, in standard deviations of the noise clip."""
-SLACK = 0.75
-"""How far from the cell, in positions, the strongest answer may lie."""
+SLACK = 0.49
+"""How far from the cell, in positions, the centre of the one that answers most may lie: half a position is its own border."""
 
 
 def misplaced(
@@ -34,7 +34,7 @@ def misplaced(
     clip: Float[Tensor, "one ..."],
     dims: Sequence[int],
 ) -> dict[str, AxesError]:
-    """Readings by which the strongest answer to a cell lies somewhere else; three forwards serve all layers.
+    """Readings by which the strongest answer to a cell lies somewhere else; six forwards serve all layers.
 
     Args:
         model: the model; left as it was.
