@@ -25,6 +25,8 @@ STRENGTH = 4.0
 """Of the disturbance, in standard deviations of the noise clip."""
 SLACK = 0.49
 """How far from the cell, in positions, the centre of the one that answers most may lie: half a position is its own border."""
+SHIFT = 0.5
+"""By how many positions all of a layer may be shifted: convolutions with padding have their centres at the borders."""
 
 
 def misplaced(
@@ -75,12 +77,15 @@ def _agree(
     the answer must only move with the cell: receptive fields of deep layers are wider than their few positions.
     """
     everywhere = torch.stack(list(answers)).mean(0)
-    for answer, cell in zip(answers, cells, strict=True):
-        peak = torch.unravel_index((answer - everywhere).argmax(), answer.shape)
-        for axis, index, count, part, size in zip(POSITION_AXES, peak, answer.shape, cell, sizes, strict=True):
-            centre, slack = (int(index) + 0.5) / count, SLACK / count
-            inside = part.start / size - slack <= centre <= part.stop / size + slack
-            if axis in axes.token_order and not inside:
+    peaks = [torch.unravel_index((answer - everywhere).argmax(), answer.shape) for answer in answers]
+    for number, axis in enumerate(POSITION_AXES):
+        count, size = answers[0].shape[number], sizes[number]
+        if axis in axes.token_order:
+            centres = [(int(peak[number]) + 0.5) / count for peak in peaks]
+            spans = [(cell[number].start / size, cell[number].stop / size) for cell in cells]
+            least = max(start - SLACK / count - centre for centre, (start, _) in zip(centres, spans, strict=True))
+            most = min(stop + SLACK / count - centre for centre, (_, stop) in zip(centres, spans, strict=True))
+            if max(least, -SHIFT / count) > min(most, SHIFT / count):
                 return False
     return all(
         _moves_along(answers, cells, number)
