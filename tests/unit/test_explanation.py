@@ -9,7 +9,14 @@ import torch
 import video_tcav as vt
 from video_tcav.attribution import InputXGradient
 from video_tcav.benchmark import render, sample_factors
-from video_tcav.core.errors import ClassNotFoundError, InputError, MediaError, MethodError, ModelError
+from video_tcav.core.errors import (
+    ClassNotFoundError,
+    InputError,
+    LayerNotFoundError,
+    MediaError,
+    MethodError,
+    ModelError,
+)
 
 
 def write(folder, clips, *, size=64):
@@ -130,7 +137,7 @@ class NoStages(torch.nn.Module):
 
 def test_concepts_at_a_model_without_stages_need_a_layer(videos):
     flat = vt.load_model(NoStages(), frames=8, size=32, classes=["no", "yes"])
-    with pytest.raises(InputError, match="`layers` must be given for a model without stages"):
+    with pytest.raises(LayerNotFoundError, match="which has no default layers"):
         vt.explain(flat, videos / "class", concepts={"racket": videos / "racket"}, random=videos / "random")
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.attribution.attribution_map import INPUT, AttributionMap, Map
-from video_tcav.core.errors import EmptyMapError, MethodError, ShapeError
+from video_tcav.core.errors import EmptyMapError, ShapeError
 from video_tcav.core.progress import Advance
 from video_tcav.models import LayerAxes, VideoModel
 from video_tcav.models.layers import layers_axes
@@ -142,14 +142,10 @@ def mapped_axes(model: VideoModel, layers: Sequence[str] | None, clips: Clips) -
     """The layers to look at, each with its axes; the deepest stage where none is given.
 
     Raises:
-        MethodError: if the model has no stages and none is given.
+        LayerNotFoundError: if the model has no stages and none is given.
         AxesError: if a layer has no positions, or its axes are ambiguous.
     """
-    chosen = tuple(dict.fromkeys(layers or model.default_layers[-1:]))
-    if not chosen:
-        raise MethodError(
-            f"`layers` must be given for a model without stages. Got {model.name}. See `video-tcav layers`."
-        )
+    chosen = tuple(dict.fromkeys(layers or model.stages()[-1:]))
     return layers_axes(model, chosen, size=_free_size(model, clips))
 
 

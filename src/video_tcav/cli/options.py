@@ -84,11 +84,19 @@ class ModelOptions:
         Path | None,
         typer.Option(metavar="FILE", help="Class names, one a line or a JSON list.", rich_help_panel=_MODEL),
     ] = None
+    allow_impure: Annotated[
+        bool,
+        typer.Option(
+            "--allow-impure",
+            help="Take a network that gives one clip other outputs each time, or among other clips.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = False
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.", rich_help_panel=_MODEL)] = "auto"
 
     def given(self) -> tuple[str, ...]:
         """Names of the options that were given, the device left out."""
-        return tuple(name for name, value in asdict(self).items() if value is not None and name != "device")
+        return tuple(name for name, value in asdict(self).items() if value not in (None, False) and name != "device")
 
     def load(self, model: str) -> "vt.VideoModel":
         """The model of that name with these options."""

@@ -69,8 +69,9 @@ def propose(
     """
     alone = model_options.given()
     if alone and not embed:
+        option = alone[0].replace("_", "-")
         raise InputError(
-            f"`--{alone[0]}` must go with --embed. Got it alone. A detector's weights are part of its name:"
+            f"`--{option}` must go with --embed. Got it alone. A detector's weights are part of its name:"
             " torchvision:NAME?weights=FILE."
         )
     if model_options.device != "auto" and not embed and not detector.startswith(_ON_DEVICE):

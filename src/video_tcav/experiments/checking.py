@@ -63,6 +63,7 @@ def _model(name: str, one: Model, experiment: Experiment, file: YamlFile) -> Vid
             outputs=one.outputs,
             sampling=one.sampling,
             short=one.short,
+            allow_impure=one.allow_impure,
             device=one.device,
         )
     except VideoTcavError as error:
@@ -74,6 +75,8 @@ def _model(name: str, one: Model, experiment: Experiment, file: YamlFile) -> Vid
         checked(file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against))
     for number, layer in enumerate(experiment.layers or ()):
         checked(file, ("layers", number), lambda layer=layer: model.layer(layer))
+    if not experiment.layers:
+        checked(file, entry, model.stages)
     known = experiment.layers or model.default_layers
     for number, hypothesis in enumerate(experiment.hypotheses):
         mine = name in (hypothesis.same_in.models if hypothesis.same_in else (hypothesis.model or name,))

@@ -52,6 +52,7 @@ class Model(Part):
     outputs: OutputKind | None = Field(None, description="what the network returns; told by a trial if not given")
     sampling: Sampling | None = Field(None, description="dense: neighbouring frames; uniform: spread over the video")
     short: Short | None = Field(None, description="a video with fewer frames than a clip: skip, pad or loop")
+    allow_impure: bool = Field(False, description="take a network that gives one clip other outputs each time")
     device: str = Field("auto", description="auto, cpu or cuda:0")
 
 

@@ -25,11 +25,7 @@ def concept_maps(
             "`concepts` must come with random clips, and random clips with concepts. Got one without the other."
             " Give --concept NAME=PATH and --random PATH."
         )
-    wanted = tuple(layers or model.default_layers[-1:])
-    if (concepts or cavs) and not wanted:
-        raise InputError(
-            f"`layers` must be given for a model without stages. Got {model.name}. Choose one of `video-tcav layers`."
-        )
+    wanted = tuple(layers or model.stages()[-1:]) if concepts or cavs else ()
     learned: Sequence[SavedCav] = ()
     if concepts and random is not None:
         learned = learn_cavs(model, concepts=concepts, random=random, layers=wanted, seed=seed, progress=progress)

@@ -1,14 +1,11 @@
 """Models from the user's own Python file: any network, with the clip that it asks for."""
 
-import dataclasses
 import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial, reduce
-from operator import or_
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,15 +13,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError, ModelError
-from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
-from video_tcav.models.layers import stage_layers
-from video_tcav.models.preprocess import prepare_clip
-from video_tcav.models.trial import first_line, outputs_of, try_model
+from video_tcav.core.errors import ModelError
+from video_tcav.models.foreign_networks import describe_weights
+from video_tcav.models.trial import first_line
 from video_tcav.models.video_model import VideoModel, state_digest
-from video_tcav.models.weights import Weights, fit_weights, read_weights
-from video_tcav.models.weights_metadata import metadata_classes, metadata_fields
+from video_tcav.models.weights import read_weights
+from video_tcav.models.weights_metadata import metadata_classes
 
 
 def load_file(
@@ -34,6 +28,7 @@ def load_file(
     weights: str | None,
     fields: Mapping[str, Any],
     classes: tuple[str, ...] | None,
+    allow_impure: bool = False,
 ) -> VideoModel:
     """The model that a function in a Python file builds.
 
@@ -45,6 +40,7 @@ def load_file(
         weights: a weights file; the metadata of safetensors may hold `classes` (a JSON list) and clip settings.
         fields: clip settings that win over all others.
         classes: names that win over the metadata.
+        allow_impure: take a network that does not repeat itself.
 
     Returns:
         The model on the CPU. Without `weights` the factory is called a second time: where both calls give the same
@@ -60,89 +56,9 @@ def load_file(
     module = _build(path, factory, classes, seed=0)
     trained = content is not None or state_digest(module) == state_digest(_build(path, factory, classes, seed=1))
     name = f"file:{path}:{factory}"
-    return describe_weights(module, content, name=name, fields=fields, classes=classes, trained=trained)
-
-
-def describe_weights(
-    module: nn.Module,
-    content: Weights | None,
-    *,
-    name: str,
-    fields: Mapping[str, Any],
-    classes: tuple[str, ...] | None,
-    trained: bool = True,
-) -> VideoModel:
-    """A network of an unknown family with weights loaded into it, and what their metadata says of the clip and classes.
-
-    Args:
-        module: the network.
-        content: its weights; `None` leaves those that it has.
-        name: what to call it.
-        fields: clip settings that win over the metadata, which wins over the module's `clip_spec`.
-        classes: names that win over the metadata.
-        trained: whether the weights mean something.
-
-    Raises:
-        WeightsError: if the weights do not fit.
-        ModelError: as `describe_module` does.
-        InputError: if the number of classes differs from the outputs.
-    """
-    settings = (metadata_fields(content), fields)
-    classes = classes or metadata_classes(content)
-    notes = () if content is None else fit_weights(module, content)
-    model = describe_module(module, name=name, settings=settings, classes=classes, trained=trained)
-    return dataclasses.replace(model, notes=(*notes, *model.notes))
-
-
-def describe_module(
-    module: nn.Module,
-    *,
-    name: str,
-    settings: Sequence[Mapping[str, Any]],
-    classes: tuple[str, ...] | None,
-    trained: bool = True,
-) -> VideoModel:
-    """A network whose family is not known, with what one noise clip tells about it.
-
-    Args:
-        module: takes `(clip, 3, time, height, width)`, or what its `clip_spec` attribute says.
-        name: what to call it.
-        settings: clip settings that win over the module's `clip_spec`, later ones over earlier ones.
-        classes: names of the logits; without them they are called by their numbers.
-        trained: whether the weights mean something.
-
-    Returns:
-        The model; the module is put in evaluation mode.
-
-    Raises:
-        ModelError: if the module does not take such a clip, or returns no logits.
-        InputError: if the number of classes differs from the outputs.
-    """
-    module.eval()
-    settings = (_module_fields(module), *settings)
-    spec = reduce(merge_clip_spec, settings, ClipSpec())
-    model = VideoModel(
-        name=name,
-        module=module,
-        clip_spec=spec,
-        classes=classes or (),
-        default_layers=(),
-        prepare=partial(prepare_clip, spec=spec),
-        trained=trained,
+    return describe_weights(
+        module, content, name=name, fields=fields, classes=classes, trained=trained, allow_impure=allow_impure
     )
-    trial = try_model(model, classes=None if classes is None else len(classes))
-    width = trial.values.shape[1]
-    if classes is not None and len(classes) != width:
-        raise InputError(
-            f"`classes` must name the {width} outputs of the model. Got {len(classes)} names."
-            " Give the list that the model was trained with."
-        )
-    model = dataclasses.replace(
-        model,
-        classes=classes or tuple(str(index) for index in range(width)),
-        outputs=outputs_of(trial, reduce(or_, map(dict, settings))),
-    )
-    return dataclasses.replace(model, default_layers=stage_layers(model))
 
 
 def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
@@ -210,20 +126,3 @@ def _importable(folder: Path) -> Iterator[None]:
             inside = file is not None and Path(file).resolve().is_relative_to(search)
             if inside and not name.startswith("_video_tcav_model_"):
                 del sys.modules[name]
-
-
-def _module_fields(module: nn.Module) -> Mapping[str, Any]:
-    """What the module's own `clip_spec` says about the clip and the outputs; empty without one."""
-    own = getattr(module, "clip_spec", None)
-    if own is None or isinstance(own, ClipSpec):
-        return {} if own is None else {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
-    if not isinstance(own, Mapping):
-        raise ModelError(
-            f"`clip_spec` of the module must be a ClipSpec or a dict. Got {type(own).__name__}. Correct or remove it."
-        )
-    unknown = [key for key in own if key not in MODEL_FIELDS]
-    if unknown:
-        raise ModelError(
-            f"`clip_spec` of the module must hold fields of a ClipSpec, or outputs. Got {unknown[0]!r}. Remove it."
-        )
-    return parse_clip_fields(own, source="the module's clip_spec", error=ModelError)

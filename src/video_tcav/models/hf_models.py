@@ -12,7 +12,13 @@ from video_tcav.core.errors import InputError, MissingExtraError, ModelError
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.declared_axes import huggingface_axes
 from video_tcav.models.hf_labels import check_labels
-from video_tcav.models.hf_preprocess import load_processor, processor_clip_spec, processor_prepare, quiet
+from video_tcav.models.hf_preprocess import (
+    load_processor,
+    processor_clip_spec,
+    processor_in_memory,
+    processor_prepare,
+    quiet,
+)
 from video_tcav.models.hf_weights import error_line, load_classifier
 from video_tcav.models.layers import evenly_spaced
 from video_tcav.models.output_kinds import OutputKind, Outputs
@@ -128,6 +134,55 @@ def load_huggingface(
         trained=True,
         outputs=_outputs(config),
         notes=(*notes, *weights_notes),
+    )
+
+
+def is_huggingface_classifier(module: nn.Module) -> bool:
+    """Whether a module is a video classifier of one of the known families."""
+    if transformers is None or not isinstance(module, transformers.PreTrainedModel):
+        return False
+    return module.config.model_type in FAMILIES and type(module).__name__.endswith("ForVideoClassification")
+
+
+def describe_huggingface(module: Any, fields: Mapping[str, Any]) -> VideoModel:
+    """A module in memory as the video classifier of Hugging Face that it is.
+
+    Args:
+        module: the network, with any head.
+        fields: clip settings that win over the published ones.
+
+    Returns:
+        The model, with the class names of its configuration; they may not fit the head.
+
+    Raises:
+        ModelError: if frames or size differ from its configuration.
+    """
+    config, family = module.config, FAMILIES[module.config.model_type]
+    frames, size = getattr(config, family.frames), _square(getattr(config, family.size))
+    for field, own in (("frames", frames), ("size", size)):
+        if fields.get(field, own) != own:
+            raise ModelError(
+                f"`{field}` of {type(module).__name__} in memory must be {own}. Got {fields[field] or 'native'}. Leave it"
+                " out, or build the network for it."
+            )
+    processor, note = processor_in_memory(config.name_or_path, config.model_type, size)
+    spec = merge_clip_spec(_published_spec(config, family, processor), fields)
+    if spec.size != size:
+        raise ModelError(
+            f"`size` of {type(module).__name__} in memory must be {size}, as its configuration says. Got"
+            f" {spec.size or 'native'} from its processor. Give size={size[0]}."
+        )
+    return VideoModel(
+        name=type(module).__name__,
+        module=module,
+        clip_spec=spec,
+        classes=_classes(config, None),
+        default_layers=_stages(module, config, family),
+        prepare=processor_prepare(processor, spec, overridden=frozenset(fields)),
+        input_name=module.main_input_name,
+        declare_axes=huggingface_axes(config, module.base_model_prefix) or no_declared_axes,
+        outputs=_outputs(config),
+        notes=(note,),
     )
 
 

@@ -80,6 +80,30 @@ def load_processor(source: str, family: str, size: tuple[int, int]) -> Any:
         ) from reason
 
 
+def processor_in_memory(source: str, family: str, size: tuple[int, int]) -> tuple[Any, str]:
+    """The processor of the checkpoint that a network in memory came from, or else its family's default, and a note of which.
+
+    Args:
+        source: where its configuration says that it came from; may be empty, or not be there.
+        family: the model type.
+        size: `(height, width)` of the model's input.
+    """
+    with quiet():
+        try:
+            if source:
+                return load_processor(
+                    source, family, size
+                ), f"Preprocessing is that of hf:{source}, where it came from."
+        except (ModelError, OSError, ValueError):
+            pass  # gone, or out of reach
+        height, width = size
+        note = (
+            f"Assumed for the {family} network: its family's preprocessing at {height} × {width} pixels, since no processor"
+            " of its checkpoint could be read; say mean and std if it was trained with others."
+        )
+        return _default_processor(family, size), note
+
+
 def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec:
     """What a processor does to a clip, in the terms of a clip spec (mean and deviation on values in [0, 1])."""
     scale, offset = _scale(processor)

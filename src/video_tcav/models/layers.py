@@ -1,6 +1,6 @@
 """The layers of a model: their names, shapes and axes, and which of them are its stages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -47,7 +47,7 @@ def list_layers(model: VideoModel, *, probe: bool | None = None) -> list[LayerIn
 
     Args:
         model: the model; left as it was.
-        probe: find axes that are not declared by probing (eight forwards of one clip serve all layers); by default
+        probe: find axes that are not declared by probing (14 forwards of one clip serve all layers); by default
             only for a model whose family declares none.
 
     Returns:
@@ -141,7 +141,9 @@ def _find_axes(model: VideoModel, layers: Sequence[str], size: tuple[int, int] |
 
 
 def stage_layers(model: VideoModel) -> tuple[str, ...]:
-    """Stages of a network of unknown family: children of its first container of stages, or else of its root.
+    """Stages of a network of unknown family: children of its first container of stages, else of its root, else of a part.
+
+    Frames may be folded into the first dimension (an image network on each frame): then the axes are probed.
 
     Args:
         model: its `default_layers` are not looked at.
@@ -150,20 +152,42 @@ def stage_layers(model: VideoModel) -> tuple[str, ...]:
         At most six names of children that output at least three dimensions; out of more, four evenly spaced.
     """
     traced = trace(model)
-    holders = [name for name, _ in model.module.named_modules() if name.split(".")[-1] in STAGE_CONTAINERS]
-    for holder in [*holders, ""]:
-        children = [
-            f"{holder}.{name}" if holder else name for name, _ in model.module.get_submodule(holder).named_children()
+    names = [name for name, _ in model.module.named_modules() if name]
+    containers = [name for name in names if name.split(".")[-1] in STAGE_CONTAINERS]
+    parts = sorted(set(names) - set(containers), key=lambda name: (name.count("."), names.index(name)))
+    lone: tuple[str, ...] = ()
+    for holder in [*containers, "", *parts]:
+        stages = _stages_in(model, holder, traced)
+        if len(stages) > 1 or (stages and holder in containers):
+            outside = [name for name in lone if not f"{holder}.".startswith(f"{name}.") and name not in stages]
+            return tuple(sorted([*stages, *outside], key=list(traced).index))
+        lone = lone or stages
+    return lone
+
+
+def _stages_in(model: VideoModel, holder: str, traced: Mapping[str, tuple[tuple[int, ...], int]]) -> tuple[str, ...]:
+    """Children with positions that run once; of many, those that have parts of their own, and four of them."""
+    children = [
+        f"{holder}.{name}" if holder else name for name, _ in model.module.get_submodule(holder).named_children()
+    ]
+    stages = [name for name in children if name in traced and _may_be_stage(*traced[name])]
+    folded = [name for name in stages if traced[name][0][0] > 1]
+    if folded:
+        axes = probe_axes(model, folded, noise_clip(model))
+        stages = [
+            name
+            for name in stages
+            if name not in axes or (isinstance(axes[name], LayerAxes) and "time" in axes[name].dims)  # pyright: ignore[reportAttributeAccessIssue]
         ]
-        stages = [name for name in children if name in traced and _is_stage(*traced[name])]
-        if stages:
-            return evenly_spaced(stages) if len(stages) > 6 else tuple(stages)
-    return ()
+    if len(stages) <= 6:
+        return tuple(stages)
+    compound = [name for name in stages if next(model.layer(name).children(), None) is not None]
+    return evenly_spaced(compound if len(compound) > 1 else stages)
 
 
-def _is_stage(shape: tuple[int, ...], calls: int) -> bool:
-    """One row a clip, with positions left, once a forward."""
-    return len(shape) >= 3 and shape[0] == 1 and calls == 1
+def _may_be_stage(shape: tuple[int, ...], calls: int) -> bool:
+    """Positions are left, and it runs once a forward; more rows than one may be frames."""
+    return len(shape) >= 3 and calls == 1
 
 
 def evenly_spaced(names: Sequence[str], count: int = 4) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.core.limits import excerpt
 from video_tcav.models.clip_fields import parse_clip_fields, read_classes
-from video_tcav.models.file_models import describe_weights, load_file
+from video_tcav.models.file_models import load_file
+from video_tcav.models.foreign_networks import describe_weights
 from video_tcav.models.hf_models import load_huggingface
 from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.rendered_models import load_rendered
@@ -20,6 +21,7 @@ from video_tcav.models.torchvision_models import load_torchvision
 from video_tcav.models.trial import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights import read_weights
+from video_tcav.models.wrappers import unwrapped
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """Processors and GPUs of NVIDIA or AMD, Apple and Intel; the rest of PyTorch's devices need other programs, or hold nothing."""
@@ -38,6 +40,7 @@ def load_model(
     outputs: OutputKind | None = None,
     sampling: Sampling | None = None,
     short: Short | None = None,
+    allow_impure: bool = False,
     device: str | torch.device = "auto",
 ) -> VideoModel:
     """Load a video classifier by its spec.
@@ -58,6 +61,7 @@ def load_model(
             configuration says, or what a trial shows.
         sampling: `dense` for neighbouring frames, `uniform` for frames spread over the whole video.
         short: what becomes of a video with fewer frames than a clip: `skip`, `pad` or `loop`.
+        allow_impure: take a network of your own that gives one clip other outputs each time, or among other clips.
         device: `auto` takes the first GPU that there is.
 
     Returns:
@@ -81,19 +85,26 @@ def load_model(
     }
     fields = parse_clip_fields(given, source="the options")
     target = pick_device(device)
-    model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes))
+    model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes), allow_impure)
     model.module.to(target)
     if isinstance(spec, nn.Module):
         return model
-    return replace(model, recipe={"spec": spec, "weights": weights, "classes": classes, **given})
+    # Whoever loads it again must not decide anew whether it may be used.
+    recipe = {"spec": spec, "weights": weights, "classes": classes, "allow_impure": True, **given}
+    return replace(model, recipe=recipe)
 
 
 def _load(
-    spec: str | nn.Module, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
+    spec: str | nn.Module,
+    weights: str | None,
+    fields: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+    allow_impure: bool,
 ) -> VideoModel:
     if isinstance(spec, nn.Module):
         content = None if weights is None else read_weights(weights)
-        return describe_weights(spec, content, name=type(spec).__name__, fields=fields, classes=classes)
+        name = type(unwrapped(spec)[0]).__name__
+        return describe_weights(spec, content, name=name, fields=fields, classes=classes, allow_impure=allow_impure)
     scheme, _, rest = spec.partition(":")
     if scheme == "file" and rest:
         path, _, factory = rest.rpartition(":")
@@ -101,7 +112,9 @@ def _load(
             raise ModelError(
                 f"`model` must name a file and a function. Got {spec!r}. Write file:path/to/model.py:function."
             )
-        return load_file(Path(path), factory, weights=weights, fields=fields, classes=classes)
+        return load_file(
+            Path(path), factory, weights=weights, fields=fields, classes=classes, allow_impure=allow_impure
+        )
     if scheme == "torchvision" and rest:
         return _checked(load_torchvision(rest, weights=weights, fields=fields, classes=classes), fields)
     if scheme == "hf" and rest:

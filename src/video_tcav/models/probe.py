@@ -2,7 +2,8 @@
 
 A slab at the start and at the end of time, height and width in turn is disturbed with the same noise. Along the
 output dimension that carries the axis, the answer moves from one end to the other; elsewhere it stays. A dimension of
-tokens is read as every possible grid, and the grid must explain the answers clearly better than any other.
+tokens is read as every possible grid, and the grid must explain the answers clearly better than any other, and where single
+cells of the clip answer.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from torch import Tensor
 from video_tcav.core.errors import AxesError
 from video_tcav.models.axes import POSITION_AXES, LayerAxes
 from video_tcav.models.outputs import first_tensor
+from video_tcav.models.probe_cells import misplaced
 from video_tcav.models.probe_match import Answers, Match, Profile, match_axes
 from video_tcav.models.record import hooked, untouched
 from video_tcav.models.video_model import VideoModel
@@ -41,7 +43,7 @@ class _Seen:
 def probe_axes(
     model: VideoModel, layers: Sequence[str], clip: Float[Tensor, "one ..."]
 ) -> dict[str, LayerAxes | AxesError]:
-    """Axes of layers from eight forwards of one clip; one probing serves all layers.
+    """Axes of layers from 14 forwards of one clip; one probing serves all layers.
 
     Layers that answer weakly are probed again with other noise, and must be read the same way.
 
@@ -95,7 +97,9 @@ def _probe(
             matches[name] = match_axes(name, answers, layer.fold)
         except AxesError as error:
             errors[name] = error
-    return matches, errors
+    readings = {name: match.axes for name, match in matches.items()}
+    dims = [dim for _, dim in _position_dims(model)]
+    return matches, errors | misplaced(model, readings, base, clip, dims)
 
 
 def _unfold(name: str, base: Tensor, pair: Tensor) -> _Seen:

@@ -131,6 +131,52 @@ def load_torchvision(
     )
 
 
+def architecture_of(module: nn.Module) -> str | None:
+    """Name of torchvision's video classifier that a module is, whatever its head; `None` if it is none."""
+    for name, architecture in ARCHITECTURES.items() if type(module).__module__.startswith(_TORCHVISION) else ():
+        twin, head = _build(name, 1, device="meta"), architecture.head.partition(".")[0]
+        if type(twin) is type(module) and _shapes(twin, head) == _shapes(module, head):
+            return name
+    return None
+
+
+def _shapes(module: nn.Module, head: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors but those of the head."""
+    tensors = module.state_dict().items()
+    return {name: tuple(tensor.shape) for name, tensor in tensors if name.partition(".")[0] != head}
+
+
+def describe_torchvision(module: nn.Module, name: str, fields: Mapping[str, Any]) -> VideoModel:
+    """A module in memory as one of torchvision's classifiers.
+
+    Args:
+        module: the network, with any head.
+        name: its architecture, from `architecture_of`.
+        fields: clip settings that win over the published ones.
+
+    Returns:
+        The model, with the class names of the published weights; they may not fit the head.
+
+    Raises:
+        ModelError: if it cannot take such a clip.
+    """
+    architecture, preset = ARCHITECTURES[name], next(iter(get_model_weights(name)))
+    published = _published_spec(architecture, preset)
+    spec = merge_clip_spec(published, fields)
+    _check_fixed_clip(name, spec, published)
+    return VideoModel(
+        name=name,
+        module=module,
+        clip_spec=spec,
+        classes=tuple(preset.meta["categories"]),
+        default_layers=architecture.stages(module),
+        prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
+        declare_axes=architecture.axes(module),
+        notes=(f"Known as torchvision's {name}: clip and preprocessing are those of its published weights.",),
+    )
+
+
+_TORCHVISION = "torchvision.models.video"
 _PIXEL_FIELDS = {"size", "resize", "mean", "std", "layout"}
 
 

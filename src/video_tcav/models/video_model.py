@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,7 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.models.axes import LayerAxes
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
+from video_tcav.models.wrappers import holds_compiled_parts
 
 AxesRule = Callable[[str, tuple[int, ...], tuple[int, int, int]], LayerAxes | None]
 """Layer name, shape of its output for one clip, `(time, height, width)` of that clip -> axes, or `None`: not certain."""
@@ -80,10 +82,16 @@ class VideoModel:
         """SHA-256 over the names, types, shapes and bytes of all weights and buffers; computed once."""
         return state_digest(self.module)
 
+    @cached_property
+    def _is_compiled(self) -> bool:
+        return holds_compiled_parts(self.module)
+
     def forward(self, inputs: Float[Tensor, "clip ..."]) -> object:
         """Whatever the module returns for a batch, which is moved to its device and type."""
         inputs = inputs.to(device=self.device, dtype=self.dtype)
-        return self.module(inputs) if self.input_name is None else self.module(**{self.input_name: inputs})
+        # What a user compiled runs plainly: its compiled code does not call hooks that came after it.
+        with torch.compiler.set_stance("force_eager") if self._is_compiled else nullcontext():
+            return self.module(inputs) if self.input_name is None else self.module(**{self.input_name: inputs})
 
     def values(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
         """What the module returns for a batch of prepared clips, one row a clip; gradients flow unless turned off.
@@ -129,6 +137,19 @@ class VideoModel:
             f"`target` must be one of the model's {len(self.classes)} classes or its number."
             f" Got {name!r}. {_closest(name, self.classes)}"
         )
+
+    def stages(self) -> tuple[str, ...]:
+        """The default layers.
+
+        Raises:
+            LayerNotFoundError: if it has none.
+        """
+        if not self.default_layers:
+            raise LayerNotFoundError(
+                f"`layers` must be given for {self.name}, which has no default layers. Got none."
+                f" `video-tcav layers --model {self.name}` lists those that can be chosen."
+            )
+        return self.default_layers
 
     def layer(self, name: str) -> nn.Module:
         """The submodule of that dotted name.

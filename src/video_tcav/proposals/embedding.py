@@ -26,7 +26,7 @@ class ClipEmbedder:
 
     def __init__(self, model: VideoModel) -> None:
         self.model = model
-        self.layer = model.default_layers[-1]
+        self.layer = model.stages()[-1]
         self.space = f"{model.weights_digest}:{self.layer}"
 
     def __call__(self, clips: Sequence[Frames], *, fps: float) -> Float[np.ndarray, "clip feature"]:

@@ -56,7 +56,7 @@ def learn_cavs(
     Raises:
         VideoTcavError: one of its kinds, with a cure in the message.
     """
-    kind, chosen = one_of("cav", cav, CAV_KINDS), tuple(dict.fromkeys(layers or model.default_layers))
+    kind, chosen = one_of("cav", cav, CAV_KINDS), tuple(dict.fromkeys(layers or model.stages()))
     for name in chosen:
         model.layer(name)
     group_of = grouping(group)

@@ -153,7 +153,7 @@ def run_tcav(
         )
     concepts = {well_formed(name): where for name, where in concepts.items()}
     relative = [(well_formed(first), well_formed(second)) for first, second in relative]
-    chosen = tuple(dict.fromkeys(layers or model.default_layers))
+    chosen = tuple(dict.fromkeys(layers or model.stages()))
     for name in chosen:
         model.layer(name)
     products = choose_precision(model, one_of("precision", precision, PRECISIONS))

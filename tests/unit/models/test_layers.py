@@ -84,7 +84,7 @@ def test_the_model_is_as_before_also_after_an_exception():
 
 def test_default_layers_of_unknown_networks():
     assert load_model(ChannelsLast(), frames=8, size=24).default_layers == ("blocks.0", "blocks.1")
-    assert load_model(FrameWise(), frames=8, size=16).default_layers == ("temporal",)  # folded layers are left out
+    assert load_model(FrameWise(), frames=8, size=16).default_layers == ("image", "temporal")
 
     class Many(nn.Module):
         def __init__(self):

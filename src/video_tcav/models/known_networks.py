@@ -1,0 +1,66 @@
+"""Modules in memory that are networks of torchvision or Hugging Face: described as their names would be."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from video_tcav.core.errors import InputError
+from video_tcav.models.hf_models import describe_huggingface, is_huggingface_classifier
+from video_tcav.models.repeatability import check_repeats, random_state_kept
+from video_tcav.models.torchvision_models import architecture_of, describe_torchvision
+from video_tcav.models.trial import outputs_of, try_model
+from video_tcav.models.video_model import VideoModel
+
+
+def describe_known(
+    module: nn.Module,
+    *,
+    settings: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+    allow_impure: bool,
+) -> VideoModel | None:
+    """A network of torchvision or Hugging Face with its published preprocessing, axes, stages and, where they fit, class names.
+
+    A changed head keeps the preprocessing; its outputs are tried.
+
+    Args:
+        module: the network, wrappers taken off.
+        settings: clip settings that win over the published ones.
+        classes: names that win over the published ones.
+        allow_impure: take a network that does not repeat itself.
+
+    Returns:
+        The model; `None` for a network that is neither, or says by `clip_spec` what it wants.
+
+    Raises:
+        ModelError: if it does not take such a clip, or does not repeat itself.
+        InputError: if the number of classes differs from the outputs.
+    """
+    describe = None if getattr(module, "clip_spec", None) is not None else _describer(module)
+    if describe is None:
+        return None
+    module.eval()
+    model = describe(settings)
+    with random_state_kept(model.device):
+        trial = try_model(model, classes=None if classes is None else len(classes))
+        width = trial.values.shape[1]
+        if classes is not None and len(classes) != width:
+            raise InputError(
+                f"`classes` must name the {width} outputs of the model. Got {len(classes)} names."
+                " Give the list that the model was trained with."
+            )
+        published = model.classes if len(model.classes) == width else tuple(str(index) for index in range(width))
+        is_told = model.outputs.kind != "logits" and "outputs" not in settings  # by the configuration
+        model = replace(
+            model, classes=classes or published, outputs=model.outputs if is_told else outputs_of(trial, settings)
+        )
+        return replace(model, notes=(*model.notes, *check_repeats(model, allow_impure=allow_impure)))
+
+
+def _describer(module: nn.Module) -> Callable[[Mapping[str, Any]], VideoModel] | None:
+    name = architecture_of(module)
+    if name is not None:
+        return lambda settings: describe_torchvision(module, name, settings)
+    return (lambda settings: describe_huggingface(module, settings)) if is_huggingface_classifier(module) else None

@@ -1,0 +1,214 @@
+"""Repeatability: whether a network gives one clip the same outputs again, alone and in a batch with another.
+
+Effects, p-values and maps rest on it: with dropout that is always on, statistics of the batch, or state that is kept from clip to
+clip, what is measured depends on which clips were passed before or beside.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from video_tcav.core.errors import ModelError
+from video_tcav.models.layers import noise_clip
+from video_tcav.models.outputs import output_rows
+from video_tcav.models.record import untouched
+from video_tcav.models.trial import first_line
+from video_tcav.models.video_model import VideoModel
+
+TOLERANCE = 1e-3
+"""Two outputs are the same if they differ by no more than this fraction of the spread of outputs: rounding stays far below."""
+HALF_TOLERANCE = 0.05
+"""The same for networks in half precision in batches of unlike size, for which kernels round in another order."""
+ROUNDING = 64
+"""Units of the last digit (float32) of the largest output that are rounding, however small the spread is."""
+HALF_ROUNDING = 4
+"""The same for half precision."""
+MORE_PASSES = 16
+"""Passes of a network that draws random numbers and gave the same outputs twice: rare dropout shows later."""
+_PARTNER_SCALE = 3.0
+"""Contrast of the other clip in the batch: statistics of the batch must notice it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Impurity:
+    """How a network fails to repeat itself.
+
+    Attributes:
+        difference: largest difference of an output for one clip.
+        spread: of all outputs, to compare it with.
+        cause: what the network does, as the end of a sentence.
+    """
+
+    difference: float
+    spread: float
+    cause: str
+
+    @property
+    def sentence(self) -> str:
+        """What was measured and why."""
+        return (
+            f"outputs for one clip that differ by up to {self.difference:.2g} (all outputs span {self.spread:.2g}):"
+            f" {self.cause}"
+        )
+
+
+def check_repeats(model: VideoModel, *, allow_impure: bool) -> tuple[str, ...]:
+    """Refuse a network that does not repeat itself.
+
+    Args:
+        model: its class names must be known; left as it was, but for state that it keeps itself.
+        allow_impure: take it all the same.
+
+    Returns:
+        A note for the model where it was taken all the same; empty for a network that repeats itself.
+
+    Raises:
+        ModelError: if it does not repeat itself and is not allowed to, or cannot be passed again.
+    """
+    impurity = find_impurity(model)
+    if impurity is None:
+        return ()
+    if not allow_impure:
+        raise ModelError(
+            f"`model` must give one clip the same outputs each time, alone and among others. Got {impurity.sentence}."
+            " Turn that off in the network; --allow-impure (allow_impure=True) takes it all the same."
+        )
+    return (f"The model does not repeat itself, which was allowed: {impurity.sentence}.",)
+
+
+def find_impurity(model: VideoModel) -> Impurity | None:
+    """Pass one noise clip twice alone, and before and behind another clip in a batch.
+
+    Args:
+        model: its class names must be known.
+
+    Returns:
+        What differs and why; `None` if nothing does.
+
+    Raises:
+        ModelError: if the network fails in one of these passes.
+    """
+    clip, partner = noise_clip(model), _PARTNER_SCALE * noise_clip(model, seed=1)
+    with random_state_kept(model.device), untouched(model.module), torch.no_grad():
+        state = torch.get_rng_state()
+        alone = _values(model, clip)
+        first = _values(model, torch.cat([clip, partner]))
+        last = _values(model, torch.cat([partner, clip]))
+        again = [_values(model, clip)]
+        if not torch.equal(state, torch.get_rng_state()):
+            again += [_values(model, clip) for _ in range(MORE_PASSES)]
+        repeated = max(_difference(alone, values) for values in again)
+        batched = max(_difference(alone, first[:1]), _difference(alone, last[1:]))
+        if repeated > _rounding(model, first, same_batch=True):
+            cause = _random_or_state(model, clip, partner)
+        elif batched > _rounding(model, first, same_batch=False):
+            cause = _dependence_on_batch(model)
+        else:
+            return None
+    return Impurity(difference=max(repeated, batched), spread=float(first.max() - first.min()), cause=cause)
+
+
+def _values(model: VideoModel, clips: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
+    try:
+        output = model.forward(clips)
+    except Exception as reason:  # any error of a foreign network
+        raise ModelError(
+            f"`model` must take any number of clips, one after the other. Got {first_line(reason)} for {len(clips)} of"
+            " them, after other clips were passed. A network that keeps state between clips must forget it in each forward."
+        ) from reason
+    return output_rows(output, clips=len(clips), classes=len(model.classes)).detach().cpu().double()
+
+
+def _difference(values: Tensor, other: Tensor) -> float:
+    """Largest absolute difference; not-a-number in the same place is the same."""
+    both = torch.isnan(values) & torch.isnan(other)
+    gap = torch.where(both | (values == other), 0.0, (values - other).abs())
+    return float(torch.nan_to_num(gap, nan=torch.inf).max())
+
+
+def _rounding(model: VideoModel, values: Tensor, *, same_batch: bool) -> float:
+    """The largest difference that is rounding."""
+    half = model.dtype in (torch.float16, torch.bfloat16)
+    spread, largest = float(values.max() - values.min()), float(values.abs().max())
+    fraction = HALF_TOLERANCE if half and not same_batch else TOLERANCE
+    digits = HALF_ROUNDING * torch.finfo(model.dtype).eps if half else ROUNDING * torch.finfo(torch.float32).eps
+    return fraction * spread + digits * largest
+
+
+def _random_or_state(model: VideoModel, clip: Tensor, partner: Tensor) -> str:
+    """With the same random numbers twice, and another clip between: what still differs is state."""
+    passes: list[Tensor] = []
+    for between in (clip, partner):
+        _values(model, between)
+        _seed_everything()
+        passes.append(_values(model, clip))
+    training = _still_training(model.module)
+    if _difference(*passes) > _rounding(model, passes[0], same_batch=True):
+        norms = [name for name, kind in training if "Norm" in kind]
+        if norms:
+            return f"normalisation stays in training mode ({_listed(norms)})"
+        return "it keeps state from one clip to the next, as streaming networks do; clear it in each forward"
+    names = [name for name, kind in training if "Drop" in kind or "Stochastic" in kind]
+    if names:
+        return f"dropout stays in training mode ({_listed(names)})"
+    return (
+        "it draws random numbers in evaluation mode, such as dropout that is always on (F.dropout without"
+        " training=self.training) or random sampling of frames"
+    )
+
+
+def _dependence_on_batch(model: VideoModel) -> str:
+    training = [name for name, kind in _still_training(model.module) if "Norm" in kind]
+    if training:
+        return f"normalisation stays in training mode ({_listed(training)})"
+    norms = [
+        name
+        for name, part in model.module.named_modules()
+        if isinstance(part, _BatchNorm) and part.running_mean is None
+    ]
+    if norms:
+        return f"BatchNorm without running statistics ({_listed(norms)}) takes those of the clips in the batch"
+    return "they depend on the other clips in the batch, as with statistics or a softmax over the batch"
+
+
+def _still_training(module: nn.Module) -> list[tuple[str, str]]:
+    """Names and types of parts that stay in training mode inside `untouched`, since they override `train`."""
+    return [
+        (name or "the network", " ".join(kind.__name__ for kind in type(part).__mro__))
+        for name, part in module.named_modules()
+        if part.training
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _seed_everything() -> None:
+    torch.manual_seed(0)
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - the global generator is what a foreign network may draw from
+
+
+@contextmanager
+def random_state_kept(device: torch.device) -> Iterator[None]:
+    """All global random states are outside what they were before.
+
+    Args:
+        device: where a network draws random numbers, beside the CPU.
+    """
+    devices = [device] if device.type == "cuda" else []
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,58 @@
+"""Wrappers around a network (DataParallel, DDP, torch.compile, AveragedModel), and what a holder's network says of its clip."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from video_tcav.core.errors import ModelError
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, torch.optim.swa_utils.AveragedModel)
+COMPILED = "_orig_mod"
+"""Under this name torch.compile keeps the network that it wraps."""
+
+
+def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
+    """The network inside wrappers that change no result, by whose own layer names it is explained.
+
+    Args:
+        module: the network, wrapped or not.
+
+    Returns:
+        The network, and a note for each wrapper that was taken off.
+
+    Raises:
+        ModelError: for a network whose layers cannot be hooked (TorchScript), or whose weights are in pieces (FSDP).
+    """
+    notes: list[str] = []
+    while isinstance(module, _WRAPPERS) or COMPILED in module._modules:
+        compiled = COMPILED in module._modules
+        kind = "torch.compile" if compiled else type(module).__name__
+        module = module.get_submodule(COMPILED if compiled else "module")
+        notes.append(f"The network inside {kind} is used, {type(module).__name__}, by its own layer names.")
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            raise ModelError(
+                f"`model` must be a network of Python modules. Got {name or part.original_name} as TorchScript, whose layers"
+                " cannot be hooked reliably. Give the Python module that it was made of, with its weights."
+            )
+    if type(module).__name__ in ("FullyShardedDataParallel", "FSDPModule"):
+        raise ModelError(
+            f"`model` must hold its weights whole. Got {type(module).__name__}. Save its full state_dict, and give the"
+            " network without it."
+        )
+    return module, tuple(notes)
+
+
+def holds_compiled_parts(module: nn.Module) -> bool:
+    """Whether torch.compile wraps a part: hooks inside it may not be called, so that it must run plainly."""
+    return any(
+        COMPILED in part._modules or getattr(part, "_compiled_call_impl", None) is not None for part in module.modules()
+    )
+
+
+def described_parts(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Parts of a network that say by `clip_spec` what clip they take, with their names; the network itself left out."""
+    for name, part in module.named_modules():
+        if name and getattr(part, "clip_spec", None) is not None:
+            yield name, part

@@ -1,0 +1,63 @@
+from itertools import permutations
+
+import pytest
+import torch
+from torch import nn
+
+from video_tcav.core.errors import AxesError
+from video_tcav.models.axes import LayerAxes
+from video_tcav.models.layers import layer_axes
+from video_tcav.models.load import load_model
+
+from .networks import Tokens
+
+
+class Blocked(nn.Module):
+    """Tokens in the order of mask units, as Hiera's: units row by row, and the tokens of each unit one after the other."""
+
+    def __init__(self, unit, depth=1, prefix=0, width=16):
+        super().__init__()
+        self.unit, self.patch = unit, nn.Conv3d(3, width, (2, 4, 4), (2, 4, 4))
+        self.prefix = nn.Parameter(torch.randn(1, prefix, width))
+        self.blocks = nn.ModuleList(
+            nn.TransformerEncoderLayer(width, 2, 32, dropout=0.0, batch_first=True) for _ in range(depth)
+        )
+        self.head = nn.Linear(width, 4)
+
+    def forward(self, clip):
+        grid = self.patch(clip)
+        for dim, size in zip((2, 4, 6), self.unit, strict=True):
+            grid = grid.unflatten(dim, (-1, size))  # (clip, channel, time, in unit, height, in unit, width, in unit)
+        tokens = grid.permute(0, 2, 4, 6, 3, 5, 7, 1).flatten(1, 6)
+        tokens = torch.cat([self.prefix.expand(len(tokens), -1, -1), tokens], 1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.head(tokens.mean(1))
+
+
+@pytest.mark.parametrize("unit", [(1, 2, 2), (1, 4, 4), (2, 2, 2), (2, 4, 4), (1, 2, 4), (4, 1, 2)])
+@pytest.mark.parametrize("prefix", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_tokens_in_mask_units_are_refused(unit, prefix, seed):
+    torch.manual_seed(seed)
+    model = load_model(Blocked(unit, prefix=prefix), frames=8, size=32)
+    with pytest.raises(AxesError, match="`layer` must"):
+        layer_axes(model, "blocks.0")
+
+
+@pytest.mark.parametrize("unit", [(1, 1, 1), (1, 1, 8), (1, 8, 8), (2, 8, 8)])
+def test_units_that_keep_the_order_of_an_axis_are_read(unit):
+    torch.manual_seed(0)
+    model = load_model(Blocked(unit), frames=8, size=32)
+    assert layer_axes(model, "blocks.0") == LayerAxes(
+        dims=("clip", "token", "channel"), token_order=("time", "height", "width"), grid=(4, 8, 8)
+    )
+
+
+@pytest.mark.parametrize("order", list(permutations(("time", "height", "width"))))
+@pytest.mark.parametrize("depth", [1, 4])
+def test_true_orders_still_pass(order, depth):
+    torch.manual_seed(1)
+    model = load_model(Tokens(order, depth=depth), frames=8, size=32)
+    axes = layer_axes(model, f"blocks.{depth - 1}")
+    assert (axes.token_order, axes.grid, axes.prefix_tokens) == (order, (4, 8, 8), 1)
