@@ -79,7 +79,7 @@ class ModelOptions:
     ] = None
     classes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Class names, one a line or a JSON list.", rich_help_panel=_MODEL),
+        typer.Option(metavar="FILE", help="Class names, one a line, numbered, or in JSON.", rich_help_panel=_MODEL),
     ] = None
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.", rich_help_panel=_MODEL)] = "auto"
 
