@@ -139,9 +139,18 @@ def _seconds(cell: str | None, column: str) -> float | None:
 
 
 def listed_path(folder: Path, name: str) -> Path:
-    """Path of a listed name; backslashes part folders where no file has them in its name."""
+    """Path of a listed name; backslashes part folders where no file has them in its name.
+
+    Raises:
+        SourceError: if no file can have such a name.
+    """
     path = folder / name
-    return path if "\\" not in name or path.exists() else folder / name.replace("\\", "/")
+    try:
+        return path if path.exists() or "\\" not in name else folder / name.replace("\\", "/")
+    except OSError as error:
+        raise SourceError(
+            f"`path` must be the name of a file. Got {name[:60]}…: {error.strerror}. Correct it."
+        ) from error
 
 
 def refuse_repeats(path: Path, rows: Sequence[tuple[str, VideoSource]]) -> None:
