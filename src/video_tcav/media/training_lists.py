@@ -165,7 +165,7 @@ def _frames_source(where: str, line: TrainingLine, files: _FilesBelow, found: Pa
     return VideoSource(
         path=found or files.root / name,
         kind="frames",
-        label=_label(rest[-1]),
+        label=_label(rest[len(rest) - 1]),
         end_s=listed / _FRAMES_PER_SECOND if part and listed else None,
         group=_group(name),
     )
