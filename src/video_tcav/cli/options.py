@@ -82,7 +82,7 @@ class ModelOptions:
     ] = None
     classes: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Class names, one a line or a JSON list.", rich_help_panel=_MODEL),
+        typer.Option(metavar="FILE", help="Class names, one a line, numbered, or in JSON.", rich_help_panel=_MODEL),
     ] = None
     allow_impure: Annotated[
         bool,

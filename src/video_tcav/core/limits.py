@@ -65,14 +65,14 @@ def check_path(path: str | Path) -> None:
         raise LimitError("a path that is no text") from error
 
 
-def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text that came from elsewhere.
+def parse_json(text: str | bytes, **options: Any) -> Any:
+    """The value of a JSON text that came from elsewhere; `options` go to `json.loads`.
 
     Raises:
         ValueError: if it is no JSON, nests too deep, or holds a number of thousands of digits.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, **options)
     except RecursionError as error:
         raise LimitError("values that nest too deep") from error
 

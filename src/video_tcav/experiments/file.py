@@ -48,7 +48,7 @@ class Model(Part):
     size: int | tuple[int, int] | Literal["native"] | None = Field(None, description="pixels of the model's input")
     mean: float | tuple[float, float, float] | None = Field(None, description="mean of the pixels in [0, 1]")
     std: float | tuple[float, float, float] | None = Field(None, description="their standard deviation")
-    classes: str | None = Field(None, description="a file of class names, one a line or a JSON list")
+    classes: str | None = Field(None, description="a file of class names, one a line, numbered, or in JSON")
     outputs: OutputKind | None = Field(None, description="what the network returns; told by a trial if not given")
     sampling: Sampling | None = Field(None, description="dense: neighbouring frames; uniform: spread over the video")
     short: Short | None = Field(None, description="a video with fewer frames than a clip: skip, pad or loop")

@@ -1,18 +1,19 @@
-"""The published annotation files of Kinetics, UCF101, HMDB51 and Something-Something V2."""
+"""The published annotation files of Kinetics, UCF101, HMDB51 and Something-Something V2, and lists of training code."""
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, cast
 
 from video_tcav.core.errors import InputError, SourceError
+from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
 from video_tcav.media.files import VIDEO_SUFFIXES, VideoSource, media_files
-from video_tcav.media.manifest import read_table
+from video_tcav.media.manifest import read_table, refuse_repeats
+from video_tcav.media.training_lists import TRAINING_SUFFIXES, is_training_line, read_training_list
 
-AnnotationFormat = Literal["kinetics", "ucf101", "hmdb51", "ssv2"]
+AnnotationFormat = Literal["kinetics", "ucf101", "hmdb51", "ssv2", "training"]
 
-_UCF101_LINE = re.compile(r"(?P<file>\S+/(?P<stem>v_\S+)\.\w+)(?:\s+\d+)?")
+_UCF101_LINE = re.compile(r"(?P<file>\S+/(?P<stem>v_[^/\s]+)\.\w+)(?:\s+\d+)?")
 _UCF101_GROUP = re.compile(r"v_(?P<group>.+_g\d+)_c\d+")
 _HMDB51_NAME = re.compile(r"(?P<label>.+)_test_split\d")
 _HMDB51_LINE = re.compile(r"(?P<file>.+\.\w+)\s+(?P<split>[012])")
@@ -22,21 +23,25 @@ _HMDB51_SPLITS = {"train": ("1",), "test": ("2",), None: ("1", "2")}
 def detect_annotations(path: Path) -> AnnotationFormat | None:
     """Format of a published annotation file, by name and content; `None` if it is none of them."""
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return "kinetics" if "youtube_id" in _first_line(path) else None
-    if suffix == ".txt":
-        line = _first_line(path)
-        if _HMDB51_NAME.fullmatch(path.stem) and _HMDB51_LINE.fullmatch(line):
-            return "hmdb51"
-        return "ucf101" if _UCF101_LINE.fullmatch(line) else None
-    return "ssv2" if suffix == ".json" and _first_line(path).lstrip().startswith("[") else None
+    if suffix not in TRAINING_SUFFIXES | {".json"}:
+        return None
+    line = _first_line(path)
+    if suffix == ".json":
+        return "ssv2" if line.startswith("[") else None
+    if suffix == ".csv" and "youtube_id" in line:
+        return "kinetics"
+    if suffix == ".txt" and _HMDB51_NAME.fullmatch(path.stem) and _HMDB51_LINE.fullmatch(line):
+        return "hmdb51"
+    if suffix == ".txt" and _UCF101_LINE.fullmatch(line):
+        return "ucf101"
+    return "training" if is_training_line(line) else None
 
 
 def read_annotations(
     path: str | Path,
     *,
     root: Path | None = None,
-    format: Literal["auto", "kinetics", "ucf101", "hmdb51", "ssv2"] = "auto",
+    format: Literal["auto", "kinetics", "ucf101", "hmdb51", "ssv2", "training"] = "auto",
     split: str | None = None,
 ) -> list[VideoSource]:
     """Sources of a published annotation file, in its order.
@@ -48,8 +53,8 @@ def read_annotations(
         path: the annotation file.
         root: folder with the videos, searched with its subfolders; by default that of the annotation file.
         format: `auto` tells it from the file.
-        split: Kinetics: a value of its `split` column. HMDB51: `train` or `test`, both by default. The other
-            two keep one file per split, so choose the file.
+        split: Kinetics: a value of its `split` column. HMDB51: `train` or `test`, both by default. The others
+            keep one file per split, so choose the file.
 
     Raises:
         SourceError: if the file cannot be read, is malformed, or none of its videos is under `root`.
@@ -61,17 +66,20 @@ def read_annotations(
     known = detect_annotations(path) if format == "auto" else format
     if known is None:
         raise SourceError(
-            f"`{path}` must be an annotation file of Kinetics, UCF101, HMDB51 or Something-Something V2. "
+            f"`{path}` must be an annotation file of Kinetics, UCF101, HMDB51 or Something-Something V2, or a training list. "
             "Got another content. Name its `format`, or write a manifest with a column `path`."
         )
-    if split is not None and known in ("ucf101", "ssv2"):
+    if split is not None and known in ("ucf101", "ssv2", "training"):
         raise InputError(f"`split` must be left out for {known}. Got {split!r}. Choose the file of that split instead.")
     folder = path.parent if root is None else Path(root)
     if not folder.is_dir():
         raise SourceError(f"`root` must be a folder with videos. Got {folder}. Check the path.")
-    videos = _VideoFolder(folder)
-    read = {"kinetics": _kinetics, "ucf101": _ucf101, "hmdb51": _hmdb51, "ssv2": _ssv2}[known]
-    sources = read(path, videos, split)
+    if known == "training":
+        sources = read_training_list(path, folder)
+    else:
+        read = {"kinetics": _kinetics, "ucf101": _ucf101, "hmdb51": _hmdb51, "ssv2": _ssv2}[known]
+        sources = read(path, _VideoFolder(folder), split)
+    refuse_repeats(path, [(f"entry {number}", source) for number, source in enumerate(sources, start=1)])
     if not any(source.path.exists() for source in sources):
         raise SourceError(
             f"`{path}` must list videos that exist. Got {len(sources)} listed, none is under {folder}. "
@@ -113,7 +121,7 @@ def _kinetics(path: Path, videos: _VideoFolder, split: str | None) -> list[Video
 
 
 def _kinetics_source(path: Path, number: int, row: dict, videos: _VideoFolder) -> VideoSource:
-    label, youtube_id = row.get("label") or None, row["youtube_id"]
+    label, youtube_id = plain_name(row.get("label", "")) or None, row["youtube_id"]
     try:
         start_s, end_s = float(row["time_start"]), float(row["time_end"])
         trimmed = f"{youtube_id}_{int(start_s):06d}_{int(end_s):06d}"
@@ -159,10 +167,7 @@ def _hmdb51(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSo
 
 
 def _ssv2(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise SourceError(f"`{path}` must be JSON. Got: {error}. Use the published file.") from error
+    entries = parse_json(read_text(path, error=SourceError), f"`{path}`", error=SourceError)
     if not isinstance(entries, list):
         raise SourceError(f"`{path}` must be a JSON list of objects. Got another value. Use the published file.")
     sources = []
@@ -170,23 +175,21 @@ def _ssv2(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSour
         if not isinstance(entry, dict) or "id" not in entry:
             raise SourceError(f"`{path}`, entry {number}, must be an object with an `id`. Got {entry!r}. Correct it.")
         template = entry.get("template") or entry.get("label")
-        label = re.sub(r"[\[\]]", "", template) if template else None
-        found = videos.find(str(entry["id"])) or videos.root / f"{entry['id']}.webm"
+        label = plain_name(re.sub(r"[\[\]]", "", str(template))) if template else None
+        video_id = plain_name(str(entry["id"]))
+        found = videos.find(video_id) or videos.root / f"{video_id}.webm"
         sources.append(VideoSource(path=found, kind="video", label=label))
     return sources
 
 
 def _matched_lines(path: Path, pattern: re.Pattern[str], example: str) -> Iterable[re.Match[str]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip():
-            match = pattern.fullmatch(line.strip())
-            if match is None:
-                raise SourceError(
-                    f"`{path}`, line {number}, must read like `{example}`. Got {line.strip()!r}. Correct it."
-                )
-            yield match
+    for number, line in numbered_lines(read_text(path, error=SourceError)):
+        match = pattern.fullmatch(line)
+        if match is None:
+            raise SourceError(f"`{path}`, line {number}, must read like `{example}`. Got {line!r}. Correct it.")
+        yield match
 
 
 def _first_line(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return next((line.strip() for line in file if line.strip()), "")
+    lines = numbered_lines(read_text(path, error=SourceError))
+    return lines[0][1] if lines else ""

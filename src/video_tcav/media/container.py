@@ -21,13 +21,17 @@ MOST_VIDEO_MEGAPIXELS = 36  # 8K has 33; a clip holds many frames, and a decoder
 
 # Demuxers by name, whatever a file's ending: none of them opens a second file or the network.
 _VIDEO_FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,obu,asf,flv,ogg,dv"
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,obu,asf,flv,ogg,dv,"
+    "yuv4mpegpipe"
 )
-_IMAGE_FORMATS = "png_pipe,jpeg_pipe,bmp_pipe,webp_pipe,webp,tiff_pipe,gif_pipe,mjpeg"
+_IMAGE_FORMATS = (
+    "png_pipe,jpeg_pipe,bmp_pipe,webp_pipe,webp,tiff_pipe,gif_pipe,mjpeg,ppm_pipe,pgm_pipe,pbm_pipe,j2k_pipe,qoi_pipe"
+)
 _PLAYLIST = "a playlist or text that names other files, which is never opened; give the video files themselves"
 _PLAYLIST_STARTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playlist]", b"<smil", b"[Reference]")
 
-_STILL_CODECS = frozenset({"png", "mjpeg", "bmp", "webp", "tiff"})
+_STILL_CODECS = frozenset({"png", "mjpeg", "bmp", "webp", "tiff", "ppm", "pgm", "pbm", "jpeg2000", "qoi"})
+_HEIF_BRANDS = frozenset({"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"})
 _ISO_BOXES = frozenset(b"ftyp moov mdat free skip wide pnot styp moof mfra sidx uuid meta udta".split())
 
 
@@ -113,6 +117,7 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
     Raises:
         MediaError: if there is none.
     """
+    _refuse_tiles(container, path)
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             stream.thread_type = "NONE"  # several files at once beat several threads on one
@@ -120,6 +125,15 @@ def picture_stream(container: InputContainer, path: Path) -> VideoStream:
             return stream
     found = "sound but no picture" if container.streams.audio else "no picture"
     raise MediaError(path, f"has {found}; give a file with a video stream")
+
+
+def _refuse_tiles(container: InputContainer, path: Path) -> None:
+    """Refuse pictures that phones cut into tiles: FFmpeg shows each as a stream of its own, and the first would pass for all."""
+    brand = container.metadata.get("major_brand", "").strip()
+    streams = container.streams.video
+    whole = bool(streams) and bool(streams[0].disposition & Disposition.default)
+    if brand in _HEIF_BRANDS or (brand == "avif" and not whole):
+        raise MediaError(path, "a HEIF picture, which may be cut into tiles; save it as JPEG or PNG")
 
 
 def _refuse_enormous(stream: VideoStream, path: Path) -> None:

@@ -12,11 +12,16 @@ from video_tcav.core.escaping import well_formed
 
 SourceKind = Literal["video", "still", "frames"]
 
+# what the formats that `container` allows are usually called; each is read in a test
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".avi", ".webm", ".mkv", ".mov", ".gif", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp"}
-    | {".ts", ".mts", ".m2ts"}
+    | {".ts", ".mts", ".m2ts", ".m2t", ".vob", ".asf", ".f4v", ".3g2", ".qt", ".divx", ".dv", ".apng", ".mj2"}
+    | {".h264", ".264", ".h265", ".265", ".hevc", ".m2v", ".mjpeg", ".mjpg", ".ivf", ".obu", ".y4m"}
 )
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+    | {".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".qoi"}
+)
 
 _FRAME_STEM = re.compile(r"(?P<prefix>(?:img|image|frame)?[-_ ]?)(?P<number>\d{3,})", re.IGNORECASE)
 

@@ -1,39 +1,84 @@
 """A user's own list of videos: CSV, TSV or Parquet with a `path` column."""
 
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.core.escaping import from_spreadsheet_cell
+from video_tcav.core.text_files import numbered_lines, plain_name, read_text, visible
 from video_tcav.media.files import VideoSource, kind_of
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+_SEPARATORS = (",", ";", "\t")
+_COLUMNS = frozenset({"path", "label", "start_s", "end_s", "group", "youtube_id", "time_start", "time_end", "split"})
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV, TSV or Parquet file as text cells; an empty cell is an empty string.
+    """A CSV, TSV or Parquet file as text cells without spaces around; an empty cell is an empty string.
+
+    Cells of text may be parted by commas, semicolons or tabs, as the header shows. Names of columns that have a meaning count
+    in any case.
 
     Raises:
-        SourceError: if the file cannot be read as a table.
+        SourceError: if the file cannot be read as a table, or two columns have one name.
     """
+    text = "" if path.suffix.lower() == ".parquet" else read_text(path, error=SourceError)
     try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            separator = "\t" if path.suffix.lower() == ".tsv" else ","
-            table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _parse_cells(text)
     except (
         OSError,
         ValueError,
-    ) as error:  # pandas' parser errors, pyarrow's and bad encodings are ValueErrors
+    ) as error:  # pandas' parser errors and pyarrow's are ValueErrors
         reason = " ".join(str(error).split())
-        raise SourceError(f"`{path}` must be a readable table. Got: {reason}. Save it again as UTF-8 CSV.") from error
-    ragged = not isinstance(table.index, pd.RangeIndex)  # pandas takes surplus first cells for an index
-    if ragged:
-        raise SourceError(f"`{path}` must have one name per column. Got rows longer than the header. Quote commas.")
-    table.columns = [str(column).strip() for column in table.columns]
-    return table.astype(object).where(table.notna(), "").astype(str)
+        raise SourceError(
+            f"`{path}` must be a readable table. Got: {reason}. Quote cells that hold the separator."
+        ) from error
+    table.columns = _column_names(path, [str(column) for column in table.columns])
+    return table.astype(object).where(table.notna(), "").astype(str).map(visible)
+
+
+def header_separator(text: str) -> str:
+    """What parts the cells of a table's header: that which leaves known names of columns, or else most cells."""
+    lines = numbered_lines(text)
+    header = lines[0][1] if lines else ""
+
+    def fits(separator: str) -> tuple[int, int]:
+        cells = [
+            visible(cell).lower() for cell in next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
+        ]
+        return len(_COLUMNS & set(cells)), len(cells)
+
+    return max(_SEPARATORS, key=fits)
+
+
+def _parse_cells(text: str) -> pd.DataFrame:
+    # the header as text too, so that pandas does not rename doubles
+    table = pd.read_csv(
+        io.StringIO(text),
+        sep=header_separator(text),
+        dtype=str,
+        keep_default_na=False,
+        skipinitialspace=True,
+        header=None,
+        index_col=False,
+    )
+    cells = table.iloc[1:].reset_index(drop=True)
+    cells.columns = [str(cell) for cell in table.iloc[0]]
+    return cells
+
+
+def _column_names(path: Path, names: Sequence[str]) -> list[str]:
+    names = [visible(name) for name in names]
+    names = [name.lower() if name.lower() in _COLUMNS else name for name in names]
+    doubled = [name for name, count in Counter(names).items() if count > 1 and name]
+    if doubled:
+        raise SourceError(f"`{path}` must name each column once. Got {doubled[0]!r} twice. Rename one.")
+    return names
 
 
 def read_manifest(path: Path) -> list[VideoSource]:
@@ -56,7 +101,7 @@ def read_manifest(path: Path) -> list[VideoSource]:
     sources = [_row_source(path, number, row) for number, row in enumerate(table.to_dict("records"), start=1)]
     if not sources:
         raise SourceError(f"`{path}` must list at least one video. Got a header only. Add one row per video.")
-    _refuse_repeats(path, sources)
+    refuse_repeats(path, [(f"row {number}", source) for number, source in enumerate(sources, start=1)])
     if not any(source.path.exists() for source in sources):
         first = sources[0].path
         raise SourceError(
@@ -68,18 +113,18 @@ def read_manifest(path: Path) -> list[VideoSource]:
 
 def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:
     where = f"`{manifest}`, row {number} after the header,"
-    cell = from_spreadsheet_cell(row["path"].strip())
+    cell = from_spreadsheet_cell(row["path"])
     if not cell:
         raise SourceError(f"{where} must name a file in `path`. Got an empty cell. Fill it in or delete the row.")
-    path = manifest.parent / cell
+    path = listed_path(manifest.parent, cell)
     try:
         return VideoSource(
             path=path,
             kind=kind_of(path) or "video",
-            label=from_spreadsheet_cell(row.get("label") or "") or None,
+            label=plain_name(from_spreadsheet_cell(row.get("label") or "")) or None,
             start_s=_seconds(row.get("start_s"), "start_s"),
             end_s=_seconds(row.get("end_s"), "end_s"),
-            group=from_spreadsheet_cell(row.get("group") or "") or None,
+            group=plain_name(from_spreadsheet_cell(row.get("group") or "")) or None,
         )
     except InputError as error:
         raise SourceError(f"{where} cannot be used: {error}") from error
@@ -94,11 +139,33 @@ def _seconds(cell: str | None, column: str) -> float | None:
         raise InputError(f"`{column}` must be a number of seconds. Got {cell!r}. Write it like 12.5.") from error
 
 
-def _refuse_repeats(manifest: Path, sources: list[VideoSource]) -> None:
-    first_row: dict[VideoSource, int] = {}
-    for number, source in enumerate(sources, start=1):
-        earlier = first_row.setdefault(source, number)
-        if earlier != number:
-            raise SourceError(
-                f"`{manifest}` must have each source once. Got row {number} the same as row {earlier}. Delete one."
-            )
+def listed_path(folder: Path, name: str) -> Path:
+    """Path of a listed name; backslashes part folders where no file has them in its name.
+
+    Raises:
+        SourceError: if no file can have such a name.
+    """
+    path = folder / name
+    try:
+        return path if path.exists() or "\\" not in name else folder / name.replace("\\", "/")
+    except OSError as error:
+        raise SourceError(
+            f"`path` must be the name of a file. Got {name[:60]}…: {error.strerror}. Correct it."
+        ) from error
+
+
+def refuse_repeats(path: Path, rows: Sequence[tuple[str, VideoSource]]) -> None:
+    """Refuse a list that names a source twice.
+
+    Args:
+        path: the list.
+        rows: what to call the place in the list, and the source.
+
+    Raises:
+        SourceError: naming both places.
+    """
+    first_row: dict[VideoSource, str] = {}
+    for place, source in rows:
+        earlier = first_row.setdefault(source, place)
+        if earlier != place:
+            raise SourceError(f"`{path}` must have each source once. Got {place} the same as {earlier}. Delete one.")

@@ -1,14 +1,13 @@
-"""Settings of a clip and names of classes as users write them: options, text files, metadata of weights."""
+"""Settings of a clip as users write them: options, modules, metadata of weights."""
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 from video_tcav.core.clip_spec import ClipSpec, Sampling, Short
 from video_tcav.core.errors import InputError, VideoTcavError
-from video_tcav.core.limits import LimitError, excerpt, finite, parse_json, read_bounded
+from video_tcav.core.limits import excerpt, finite
+from video_tcav.models.class_names import parse_class_names as parse_class_names
 from video_tcav.models.output_kinds import OUTPUT_KINDS
 
 CLIP_FIELDS = ("frames", "stride", "fps", "sampling", "short", "size", "resize", "mean", "std", "layout")
@@ -54,72 +53,6 @@ def merge_clip_spec(spec: ClipSpec, fields: Mapping[str, Any]) -> ClipSpec:
     if "stride" in changes:
         changes.setdefault("fps", None)
     return dataclasses.replace(spec, **changes)
-
-
-def read_classes(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Class names out of a file (one a line, or a JSON list), or as given.
-
-    Args:
-        classes: path of the file, or the names themselves; `None` stays `None`.
-
-    Raises:
-        InputError: if the file cannot be read, holds no names, or a name twice.
-    """
-    if classes is None:
-        return None
-    if isinstance(classes, str | Path):
-        source = str(classes)
-        names = parse_class_names(_read_text(Path(classes)), source)
-    else:
-        source, names = "the given list", tuple(str(name) for name in classes)
-    return check_class_names(names, source)
-
-
-def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
-    """The names, if there are some, none is empty and none comes twice.
-
-    Args:
-        names: of the classes.
-        source: where they come from, for the message.
-
-    Raises:
-        InputError: naming the first that is wrong.
-    """
-    doubled = [name for name, count in Counter(names).items() if count > 1]
-    if not names or doubled or not all(name.strip() for name in names):
-        what = f"{doubled[0]!r} twice" if doubled else "an empty name" if names else "none"
-        raise InputError(f"`classes` must name each class once. Got {what} in {source}. Correct the list.")
-    return names
-
-
-def parse_class_names(text: str, source: str) -> tuple[str, ...]:
-    """Class names out of a JSON list, or one a line.
-
-    Raises:
-        InputError: if the text starts like a JSON list and is none of strings.
-    """
-    if not text.lstrip().startswith("["):
-        return tuple(line.strip() for line in text.splitlines() if line.strip())
-    try:
-        names = parse_json(text)
-    except ValueError as reason:
-        raise InputError(f"`classes` must be a JSON list of names. Got {source}: {reason}. Correct it.") from reason
-    if not all(isinstance(name, str) for name in names):
-        raise InputError(f"`classes` must be a JSON list of names. Got other values in {source}. Correct it.")
-    return tuple(names)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return read_bounded(path).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as reason:
-        raise InputError(
-            f"`classes` must be a readable text file, one class a line. Got {path}: {type(reason).__name__}. Check it."
-        ) from reason
-    except LimitError as reason:
-        raise InputError(
-            f"`classes` must be a readable text file, one class a line. Got {path}: {reason}. Check it."
-        ) from reason
 
 
 def _whole(value: Any) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from video_tcav.core.errors import InputError, ModelError
-from video_tcav.models.clip_fields import check_class_names
+from video_tcav.models.class_names import check_class_names
 
 
 def check_labels(settings: Mapping[str, Any], source: str, *, named: bool) -> None:

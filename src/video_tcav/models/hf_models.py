@@ -9,6 +9,7 @@ from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, MissingExtraError, ModelError
+from video_tcav.core.text_files import plain_name
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.declared_axes import huggingface_axes
 from video_tcav.models.hf_labels import check_labels
@@ -271,7 +272,7 @@ def _published_spec(config: Any, family: _Family, processor: Any) -> ClipSpec:
 
 
 def _classes(config: Any, classes: tuple[str, ...] | None) -> tuple[str, ...]:
-    own = tuple(str(config.id2label[index]) for index in range(config.num_labels))
+    own = tuple(plain_name(str(config.id2label[index])) for index in range(config.num_labels))
     if classes is not None and len(classes) != len(own):
         raise InputError(
             f"`classes` must name the {len(own)} outputs of the model. Got {len(classes)} names."

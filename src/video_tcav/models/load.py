@@ -11,7 +11,8 @@ from torch import nn
 from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.core.limits import excerpt
-from video_tcav.models.clip_fields import parse_clip_fields, read_classes
+from video_tcav.models.class_names import read_classes
+from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.file_models import load_file
 from video_tcav.models.foreign_networks import describe_weights
 from video_tcav.models.hf_models import load_huggingface
@@ -55,7 +56,7 @@ def load_model(
         size: pixels, `(height, width)`, their text (`96x128`), or `native` for the video's own size.
         mean: one number or three, on values in [0, 1].
         std: one number or three, on values in [0, 1].
-        classes: names of the logits, or a file of them (one a line, or a JSON list).
+        classes: names of the logits, or a file of them (one a line, numbered, or in JSON).
         outputs: what the network returns: `logits`, `softmax` (probabilities that sum to 1), `sigmoid_logits` or `sigmoid`
             (multi-label or a single output: each class is there or not), or `numbers` (regression); by default what its
             configuration says, or what a trial shows.

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, ModelError, WeightsError
 from video_tcav.models.axes import LayerAxes
-from video_tcav.models.clip_fields import check_class_names, merge_clip_spec, parse_class_names
+from video_tcav.models.class_names import check_class_names, parse_class_names
+from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.declared_axes import CHANNELS_FIRST, token_axes
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import VideoModel

@@ -3,7 +3,8 @@
 from typing import Any
 
 from video_tcav.core.errors import InputError, WeightsError
-from video_tcav.models.clip_fields import check_class_names, parse_class_names, parse_clip_fields
+from video_tcav.models.class_names import check_class_names, parse_class_names
+from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.weights import Weights
 
 

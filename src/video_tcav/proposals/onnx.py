@@ -15,7 +15,9 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 from torchvision.ops import batched_nms
 
 from video_tcav.core.errors import InputError, MissingExtraError
+from video_tcav.core.text_files import read_text
 from video_tcav.media import file_digest
+from video_tcav.models.class_names import parse_class_names
 from video_tcav.proposals.detector import Detections, Detector, check_labels, clipped
 from video_tcav.proposals.onnx_layout import Layout, find_layout, read_output
 
@@ -150,13 +152,7 @@ def _class_names(path: Path, classes: str | Path | None, session: Any, count: in
         file = Path(classes)
         if not file.is_file():
             raise InputError(f"`classes` must be a file of names. Got {file}, which does not exist. Check the path.")
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"`classes` must be a text file of names. Got {file}: {error}. Give one name a line."
-            ) from error
-        names = tuple(line.strip() for line in lines if line.strip())
+        names = parse_class_names(read_text(file), str(file))
         if count and len(names) != count:
             raise InputError(
                 f"`classes` must name the {count} classes of {path.name}. Got {len(names)} in {file}. Give its own list."

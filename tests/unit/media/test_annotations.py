@@ -134,3 +134,51 @@ def test_other_content_is_not_guessed(tmp_path):
     (tmp_path / "notes.txt").write_text("hello\n")
     with pytest.raises(SourceError, match=r"must be an annotation file of Kinetics, UCF101"):
         read_annotations(tmp_path / "notes.txt")
+
+
+SAVED = [("utf-8-sig", "\n"), ("utf-8-sig", "\r\n"), ("utf-8", "\r"), ("utf-16", "\r\n")]
+LISTS = {
+    "kinetics.csv": ["label,youtube_id,time_start,time_end,split", "a b, one, 1, 11, val", "a b,two,1,11,val "],
+    "trainlist01.txt": ["wave/v_wave_g01_c01.avi 1", " wave/v_wave_g02_c01.avi 1 "],
+    "wave_test_split1.txt": ["a_wave_u_cm_np1_ba_med_0.avi 1", "b_wave_u_cm_np1_ba_med_0.avi 2  "],
+    "ssv2.json": [
+        '[{"id": "78687", "template": "Moving [something]"},',
+        '{"id": 42326, "template": " Moving  something "}]',
+    ],
+}
+
+
+@pytest.mark.parametrize(("encoding", "line_end"), SAVED)
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_as_editors_save_them_mean_the_same(tmp_path, name, encoding, line_end):
+    touch(tmp_path, "a b/one_000001_000011.mp4", "a b/two_000001_000011.mp4", "78687.webm", "42326.webm")
+    touch(tmp_path, *(f"wave/v_wave_g0{number}_c01.avi" for number in "12"))
+    touch(tmp_path, *(f"wave/{letter}_wave_u_cm_np1_ba_med_0.avi" for letter in "ab"))
+    (tmp_path / name).write_bytes((line_end * 2).join(["", *LISTS[name], ""]).encode(encoding))
+    sources = find_videos(tmp_path / name)
+    assert [source.path.exists() for source in sources] == [True, True]
+    assert len({source.label for source in sources}) == 1
+    assert len(find_videos(f"{tmp_path / name}::{sources[0].label}")) == 2
+
+
+def test_joined_lists_keep_no_mark_inside(tmp_path):
+    touch(tmp_path, *(f"Bowling/v_Bowling_g0{number}_c01.avi" for number in "12"))
+    (tmp_path / "testlist.txt").write_text("".join(f"\ufeffBowling/v_Bowling_g0{number}_c01.avi\n" for number in "12"))
+    assert [source.label for source in find_videos(tmp_path / "testlist.txt")] == ["Bowling"] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "message"),
+    [
+        ("trainlist01.txt", ["wave/v_wave_g01_c01.avi 1"] * 2, "each source once. Got entry 2 the same as entry 1"),
+        ("ssv2.json", ['[{"id": "1"}, {"id": "2"}, {"id": "1"}]'], "each source once. Got entry 3 the same as entry 1"),
+        ("ssv2.json", ['[{"id": "1", "id": "2"}]'], "must be JSON. Got: the name 'id' twice in one object"),
+        ("ssv2.json", ["[" * 100_000], "must be JSON. Got: values that nest too deep"),
+        ("trainlist01.txt", ["a/v_" * 50_000], "must be a video, an image, a manifest"),
+    ],
+)
+def test_doubles_and_nonsense_in_lists(tmp_path, name, lines, message):
+    touch(tmp_path, "wave/v_wave_g01_c01.avi", "1.webm", "2.webm")
+    (tmp_path / name).write_text("\n".join(lines))
+    with pytest.raises(SourceError, match=message):
+        find_videos(tmp_path / name)

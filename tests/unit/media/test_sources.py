@@ -161,7 +161,10 @@ def test_manifest(tree, name):
         ("path,start_s\nrun/b.mp4,-1\n", "row 1 .*`start_s` must be 0 or more"),
         ("path,label\nrun/b.mp4,x\n,y\n", "row 2 after the header, must name a file in `path`"),
         ("path,label\nrun/b.mp4,x\nf.gif,y,z,w\n", "must be a readable table. Got: .*line 3"),
-        ("path,label\nrun/b.mp4,x,y\nf.gif,y,z\n", "must have one name per column"),
+        ("path,label\nrun/b.mp4,x,y\nf.gif,y,z\n", "must be a readable table. Got: .*line 2"),
+        ("path,label,label\nrun/b.mp4,x,y\n", "must name each column once. Got 'label' twice"),
+        ("Path,path\nrun/b.mp4,f.gif\n", "must name each column once. Got 'path' twice"),
+        ("path,label\nrun/b.mp4,x\nrun/b.mp4, x \n", "Got row 2 the same as row 1"),
         ("path,label\nrun/b.mp4,x\nrun/b.mp4,x\n", "Got row 2 the same as row 1"),
         ("path\n", "Got a header only"),
         ("", "must be a readable table. Got: No columns"),
@@ -173,6 +176,43 @@ def test_malformed_manifest_names_the_row(tree, content, message):
     with pytest.raises(SourceError, match=message) as caught:
         find_videos(tree / "list.csv")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", [",", ", ", ";", " ; ", "\t"])
+def test_manifests_as_spreadsheets_and_editors_save_them(tree, encoding, line_end, separator):
+    rows = [["Path", "Label", "group"], ["run/b.mp4", '"zwölf, drei; vier"', " p1"], ["f.gif", "b  c", '"p1 "']]
+    text = line_end.join(separator.join(row) for row in rows) + line_end
+    (tree / "list.csv").write_bytes(text.encode(encoding))
+    first, second = find_videos(tree / "list.csv")
+    assert (first.path, first.label, second.label) == (tree / "run/b.mp4", "zwölf, drei; vier", "b c")
+    assert first.group == second.group == "p1"
+
+
+def test_one_group_whatever_its_spaces_and_accents(tree):
+    rows = [
+        "path,label,group",
+        "run/b.mp4,x,Ren\u00e9 1",
+        "f.gif,x, Rene\u0301  1 ",
+        "run/a.AVI,x,\u200bRen\u00e9\u00a01",
+    ]
+    (tree / "list.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert {source.group for source in find_videos(tree / "list.csv")} == {"Ren\u00e9 1"}
+
+
+@pytest.mark.parametrize(
+    "content", ["path,label\nrun/b.mp4,zwölf\n".encode("latin-1"), "path\nf.gif".encode("utf-16-le")]
+)
+def test_manifest_in_an_encoding_that_nothing_tells(tree, content):
+    (tree / "list.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=r"list.csv` must be text in UTF-8. Got (other bytes in line 2|zero bytes)"):
+        find_videos(tree / "list.csv")
+
+
+def test_manifest_of_windows_names_folders_with_backslashes(tree):
+    (tree / "list.csv").write_text("path\nrun\\b.mp4\n")
+    assert find_videos(tree / "list.csv")[0].path == tree / "run/b.mp4"
 
 
 def test_label_of_a_manifest_without_labels(tree):

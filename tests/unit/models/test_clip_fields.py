@@ -1,8 +1,8 @@
 import pytest
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError, WeightsError
-from video_tcav.models.clip_fields import merge_clip_spec, parse_clip_fields, read_classes
+from video_tcav.core.errors import WeightsError
+from video_tcav.models.clip_fields import merge_clip_spec, parse_clip_fields
 
 
 def test_numbers_and_their_text_mean_the_same():
@@ -48,27 +48,3 @@ def test_a_new_size_or_stride_turns_off_what_belonged_to_the_old():
     assert merge_clip_spec(spec, {"size": (96, 96)}).resize is None
     assert merge_clip_spec(spec, {"stride": 4}).fps is None
     assert merge_clip_spec(spec, {"frames": 8}) == ClipSpec(frames=8, fps=15.0, resize=(128, 171))
-
-
-def test_classes_from_files(tmp_path):
-    lines, listed = tmp_path / "classes.txt", tmp_path / "classes.json"
-    lines.write_text("run\n\n walk \n", encoding="utf-8")
-    listed.write_text('["run", "walk"]', encoding="utf-8")
-    assert read_classes(lines) == read_classes(str(listed)) == read_classes(["run", "walk"]) == ("run", "walk")
-    assert read_classes(None) is None
-
-
-def test_unusable_classes(tmp_path):
-    with pytest.raises(InputError, match=r"must be a readable text file.*FileNotFoundError"):
-        read_classes(tmp_path / "missing.txt")
-    broken = tmp_path / "broken.json"
-    broken.write_text('["run", 3]', encoding="utf-8")
-    with pytest.raises(InputError, match=r"must be a JSON list of names. Got other values"):
-        read_classes(broken)
-    broken.write_text('["run"', encoding="utf-8")
-    with pytest.raises(InputError, match=r"must be a JSON list of names"):
-        read_classes(broken)
-    with pytest.raises(InputError, match=r"each class once. Got 'run' twice"):
-        read_classes(["run", "run"])
-    with pytest.raises(InputError, match=r"each class once. Got none"):
-        read_classes([])

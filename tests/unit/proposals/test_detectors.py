@@ -96,7 +96,7 @@ def test_names_come_from_a_file_the_model_or_coco(tmp_path):
     with pytest.raises(InputError, match=r"must name the 2 classes of d\.onnx\. Got 3"):
         OnnxDetector(path, classes=tmp_path / "three.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="`classes` must be a text file of names"):
+    with pytest.raises(InputError, match=r"binary.txt` must be text in UTF-8"):
         OnnxDetector(path, classes=tmp_path / "binary.txt")
     coco = np.zeros((1, 84, 189), np.float32)
     coco[0, :, 9] = [30, 30, 20, 36, *np.eye(80)[38]]

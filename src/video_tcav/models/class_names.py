@@ -1,0 +1,127 @@
+"""Names of a model's classes in the files that data sets and training code ship."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from video_tcav.core.errors import InputError
+from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
+
+# "0 name", "0,name", "0: name"; and "name,0", where a space alone would not do: names may end with a number
+_NUMBER_FIRST = re.compile(r'"?(?P<number>\d{1,9})"?(?:\s*[,;:\t]\s*|\s+)(?P<name>\S.*)')
+_NUMBER_LAST = re.compile(r'(?P<name>[^,;\t].*?)[,;\t]\s*"?(?P<number>\d{1,9})"?')
+_HEADER_WORDS = frozenset(
+    {"id", "idx", "index", "number", "label_id", "class_id", "class_idx", "class_index"}
+    | {"name", "label", "class", "label_name", "class_name"}
+)
+
+
+def read_classes(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Class names out of a file, or as given.
+
+    Args:
+        classes: path of a file that `parse_class_names` reads, or the names themselves; `None` stays `None`.
+
+    Raises:
+        InputError: if the file cannot be read, holds no names, or a name twice.
+    """
+    if classes is None:
+        return None
+    if isinstance(classes, str | Path):
+        source = str(classes)
+        names = parse_class_names(read_text(Path(classes)), source)
+    else:
+        source, names = "the given list", tuple(plain_name(str(name)) for name in classes)
+    return check_class_names(names, source)
+
+
+def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
+    """The names, if there are some, none is empty and none comes twice, whatever the spaces in it.
+
+    Args:
+        names: of the classes.
+        source: where they come from, for the message.
+
+    Raises:
+        InputError: naming the first that is wrong.
+    """
+    doubled = [name for name, count in Counter(map(plain_name, names)).items() if count > 1]
+    if not names or doubled or not all(plain_name(name) for name in names):
+        what = f"{doubled[0]!r} twice" if doubled and doubled[0] else "an empty name" if names else "none"
+        raise InputError(f"`classes` must name each class once. Got {what} in {source}. Correct the list.")
+    return names
+
+
+def parse_class_names(text: str, source: str) -> tuple[str, ...]:
+    """Class names in the order of the model's outputs.
+
+    Read are a JSON list, a JSON object `{name: number}` or `{number: name}`, one name a line, and numbered lines
+    (`0 name`, `0,name`, `name,0`, with or without a header), which are put in the order of their numbers.
+
+    Raises:
+        InputError: if JSON holds anything else, or the numbers do not run from 0 or 1 on.
+    """
+    if text.lstrip("\ufeff \t\r\n").startswith(("[", "{")):
+        return _names_of_json(parse_json(text, f"`classes` in {source}"), source)
+    lines = [line for _, line in numbered_lines(text)]
+    for pattern in (_NUMBER_FIRST, _NUMBER_LAST):
+        body = lines[1:] if lines and _is_header(lines[0]) else lines
+        matches = [pattern.fullmatch(line) for line in body]
+        numbered = [match for match in matches if match]
+        if body and len(numbered) == len(body):
+            return _in_order([(int(match["number"]), match["name"]) for match in numbered], source)
+        if len(numbered) > len(body) / 2:
+            line = body[matches.index(None)]
+            raise InputError(f"`classes` must number all lines or none. Got {line!r} in {source}. Correct the list.")
+    return tuple(_unquoted(line) for line in lines)
+
+
+def _names_of_json(content: Any, source: str) -> tuple[str, ...]:
+    if isinstance(content, list) and all(isinstance(name, str) for name in content):
+        return tuple(_unquoted(name) for name in content)
+    if isinstance(content, Mapping):
+        pairs = list(content.items())
+        by_name = [(number, name) for name, value in pairs if (number := _whole_number(value)) is not None]
+        by_number = [
+            (number, value)
+            for key, value in pairs
+            if isinstance(value, str) and (number := _whole_number(key)) is not None
+        ]
+        if pairs and (len(by_name) == len(pairs)) != (len(by_number) == len(pairs)):
+            return _in_order(by_name if len(by_name) == len(pairs) else by_number, source)
+    raise InputError(
+        f"`classes` must be a JSON list of names, or an object of names and numbers. Got other values in {source}. Correct it."
+    )
+
+
+def _in_order(pairs: Sequence[tuple[int, str]], source: str) -> tuple[str, ...]:
+    """Names in the order of their numbers, which must run from 0 or 1 on without gap or double."""
+    numbers = sorted(number for number, _ in pairs)
+    first = min(numbers[0], 1)
+    wrong = next((number for rank, number in enumerate(numbers, start=first) if number != rank), None)
+    if wrong is not None:
+        what = f"{wrong} twice" if numbers.count(wrong) > 1 else f"{wrong} after a gap"
+        raise InputError(
+            f"`classes` must be numbered from 0 or 1 on, each number once. Got {what} in {source}. Correct the list."
+        )
+    return tuple(_unquoted(name) for _, name in sorted(pairs))
+
+
+def _is_header(line: str) -> bool:
+    cells = [_unquoted(cell).lower().replace(" ", "_") for cell in re.split(r"[,;\t]", line)]
+    cells = line.lower().split() if len(cells) == 1 else cells
+    return len(cells) == 2 and set(cells) <= _HEADER_WORDS
+
+
+def _unquoted(name: str) -> str:
+    """A name without the quotes that tables, and the class names of Kinetics in JSON, have around it."""
+    name = plain_name(name)
+    quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return plain_name(name[1:-1].replace('""', '"')) if quoted else name
+
+
+def _whole_number(value: object) -> int | None:
+    text = str(value)
+    return int(text) if not isinstance(value, bool) and re.fullmatch(r"[0-9]{1,9}", text) else None

@@ -1,0 +1,71 @@
+"""Every ending that a folder is searched for is one that is read, and what is left out is said."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import MediaError
+from video_tcav.media import VideoSource, find_videos, read_clips
+from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+H264, MPEG2, MPEG4 = "libx264", "mpeg2video", "mpeg4"
+WRITTEN = {
+    ".mp4": (H264, "mp4"), ".m4v": (H264, "mp4"), ".mov": (H264, "mov"), ".qt": (H264, "mov"), ".f4v": (H264, "mp4"),
+    ".3gp": (H264, "3gp"), ".3g2": (H264, "3g2"), ".mkv": (H264, "matroska"), ".webm": ("libvpx-vp9", "webm"),
+    ".avi": (MPEG4, "avi"), ".divx": (MPEG4, "avi"), ".gif": ("gif", "gif"), ".apng": ("apng", "apng"),
+    ".mpg": (MPEG2, "mpeg"), ".mpeg": (MPEG2, "mpeg"), ".vob": (MPEG2, "vob"), ".wmv": ("wmv2", "asf"),
+    ".asf": (MPEG4, "asf"), ".flv": (H264, "flv"), ".ogv": ("libvpx", "ogv"), ".ts": (H264, "mpegts"),
+    ".mts": (H264, "mpegts"), ".m2ts": (H264, "mpegts"), ".m2t": (MPEG2, "mpegts"), ".dv": ("dvvideo", "dv"),
+    ".mj2": ("jpeg2000", "mp4"), ".h264": (H264, "h264"), ".264": (H264, "h264"),
+    ".m2v": (MPEG2, "mpeg2video"), ".mjpeg": ("mjpeg", "mjpeg"), ".mjpg": ("mjpeg", "mjpeg"),
+    ".ivf": ("libvpx-vp9", "ivf"), ".obu": ("libaom-av1", "obu"), ".y4m": ("rawvideo", "yuv4mpegpipe"),
+}  # fmt: skip
+HEVC = {".h265", ".265", ".hevc"}  # same demuxer; their encoder writes to the terminal
+PIXELS = {"gif": "rgb8", "apng": "rgb24", "mjpeg": "yuvj420p"}
+
+
+def write(path: Path, codec: str, form: str) -> None:
+    with av.open(str(path), "w", format=form) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height = (720, 576) if codec == "dvvideo" else (64, 64)
+        stream.pix_fmt, stream.bit_rate = PIXELS.get(codec, "yuv420p"), 2_000_000
+        for number in range(12):
+            picture = np.full((stream.height, stream.width, 3), 8 + 15 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.mark.parametrize("ending", sorted(VIDEO_SUFFIXES - HEVC))
+def test_videos_of_every_ending_are_found_and_read(tmp_path, ending):
+    codec, form = WRITTEN[ending]
+    codec = "libsvtav1" if codec not in av.codecs_available else codec
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV has no encoder {codec}")
+    write(tmp_path / f"a{ending}", codec, form)
+    (source,) = find_videos(tmp_path)
+    clip = read_clips(source, ClipSpec(frames=12, size=None))[0]
+    levels = clip.float().mean((1, 2, 3)).numpy()
+    assert np.abs(levels - (8 + 15 * np.arange(12))).max() < 12
+
+
+@pytest.mark.parametrize("ending", sorted(IMAGE_SUFFIXES))
+def test_pictures_of_every_ending_are_found_and_read(tmp_path, ending):
+    grey = np.tile(np.array([0, 255], np.uint8).repeat(32), (48, 1))
+    picture = Image.fromarray(grey).convert({".pbm": "1", ".pgm": "L"}.get(ending, "RGB"))
+    picture.save(tmp_path / f"a{ending}", **({"format": "JPEG"} if ending in (".jfif", ".jpe") else {}))
+    (source,) = find_videos(tmp_path)
+    assert source.kind == "still"
+    clip = read_clips(source, ClipSpec(frames=2, size=None))[0]
+    assert np.abs(clip.float().mean(1).numpy() - grey).max() < 25
+
+
+def test_a_heif_picture_is_refused_whatever_its_name(tmp_path):
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "a.avif")
+    content = (tmp_path / "a.avif").read_bytes().replace(b"ftypavif", b"ftypheic", 1)
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(MediaError, match=r"a HEIF picture, which may be cut into tiles; save it as JPEG or PNG"):
+        read_clips(VideoSource(path=tmp_path / "a.jpg", kind="still"), ClipSpec(frames=2))
