@@ -23,19 +23,14 @@ def read_bounded(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
         LimitError: if it is no regular file, or too large.
         OSError: if it cannot be read.
     """
-    check_path(path)
-    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    try:
-        state = os.fstat(handle)
-        _check_regular(state.st_mode)
-    except BaseException:
-        os.close(handle)
-        raise
-    with os.fdopen(handle, "rb") as file:
-        content = file.read(most + 1) if state.st_size <= most else b""
-    if state.st_size > most or len(content) > most:
-        raise LimitError(f"more than {_size(most)}")
+    check_regular(path)
+    too_large = LimitError(f"more than {_size(most)}")
+    if path.stat().st_size > most:
+        raise too_large
+    with path.open("rb") as file:
+        content = file.read(most + 1)  # files of /proc say that they are empty
+    if len(content) > most:
+        raise too_large
     return content
 
 
@@ -47,7 +42,10 @@ def check_regular(path: Path) -> None:
         OSError: if there is no such file.
     """
     check_path(path)
-    _check_regular(path.stat().st_mode)
+    mode = path.stat().st_mode
+    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    if not stat.S_ISREG(mode):
+        raise LimitError(next((words for is_kind, words in kinds if is_kind(mode)), "a device"))
 
 
 def check_path(path: str | Path) -> None:
@@ -85,8 +83,8 @@ def finite(value: Any) -> float:
         TypeError: if it is no number.
         ValueError: if it is text that is none.
     """
-    if isinstance(value, bool):
-        raise TypeError("a truth value is no number")
+    if isinstance(value, bool | bytes | bytearray):
+        raise TypeError(f"{type(value).__name__} is no number")
     try:
         number = float(value)
     except OverflowError as error:
@@ -109,12 +107,6 @@ def shortened(names: list[str], most: int = 20) -> str:
     """Names for a message, the first of them if there are many."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def _check_regular(mode: int) -> None:
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-    if not stat.S_ISREG(mode):
-        raise LimitError(next((words for is_kind, words in kinds if is_kind(mode)), "a device"))
 
 
 def _size(count: int) -> str:

@@ -63,7 +63,9 @@ class RunDirectory:
         place = self.path / "run.json"
         try:
             found = read_json(place)
-            version = int(found["format"])
+            version = found["format"]
+            if type(version) is not int:
+                raise TypeError("a format that is no whole number")
         except FileNotFoundError as error:
             raise ExperimentError(
                 f"{self.path}: a run directory must hold run.json. Got none. Give the folder that `video-tcav run` wrote."

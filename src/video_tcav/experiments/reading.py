@@ -34,7 +34,7 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
         )
     for place, name in _names(found.values):
         if not isinstance(name, str):
-            raise found.error(place, f"a name must be text. Got {name!r}. Put it in quotes: '{name}'.")
+            raise found.error(place, f"a name must be text. Got {excerpt(name)}. Put it in quotes.")
     try:
         experiment = Experiment.model_validate(found.values)
     except ValidationError as error:
@@ -45,10 +45,15 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
     return experiment, found
 
 
-def _names(values: Mapping[Any, Any]) -> Iterator[tuple[Place, Any]]:
-    for part in ("models", "targets", "concepts"):
-        if isinstance(values.get(part), Mapping):
-            yield from (((part, name), name) for name in values[part])
+def _names(values: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """All keys of the file, by their place."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield (*place, name), name
+            yield from _names(value, (*place, name))
+    elif isinstance(values, list):
+        for number, value in enumerate(values):
+            yield from _names(value, (*place, number))
 
 
 def _mistake(error: ErrorDetails, found: YamlFile) -> ExperimentError:

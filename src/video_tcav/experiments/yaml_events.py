@@ -44,10 +44,11 @@ class _Count:
     total: int = 0
 
     def add(self, values: int, anchor: str | None) -> None:
-        """Count a finished value within all that is open."""
-        self.total += values
+        """Count a finished value within what is open around it."""
         if self.open:
             self.open[-1].values += values
+        else:
+            self.total += values
         if anchor is not None:
             self.sizes[anchor] = values
 

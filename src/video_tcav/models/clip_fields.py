@@ -65,7 +65,7 @@ def _whole(value: Any) -> int:
 def _numbers(value: Any) -> list[float]:
     if isinstance(value, str):
         value = value.strip().strip("[]()").replace("x", ",").split(",")
-    items = value if isinstance(value, Sequence) else [value]
+    items = value if isinstance(value, Sequence) and not isinstance(value, bytes) else [value]
     if len(items) > _MOST_NUMBERS:
         raise ValueError("too many numbers")
     return [finite(item) for item in items]

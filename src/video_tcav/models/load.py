@@ -145,9 +145,11 @@ def pick_device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if str(device).partition(":")[0] not in DEVICE_TYPES:  # PyTorch warns about some of the others
+            raise ValueError(device)
         chosen = torch.device(device)
-        if chosen.type not in DEVICE_TYPES or (chosen.type == "cpu" and chosen.index):
-            raise ValueError(chosen.type)
+        if chosen.type == "cpu" and chosen.index:
+            raise ValueError(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError, ValueError, TypeError, ArithmeticError) as reason:
         raise InputError(

@@ -30,9 +30,8 @@ _UNITS = {
     "KIB": 2**10,
     "MIB": 2**20,
     "GIB": 2**30,
+    "TIB": 2**40,
 }
-
-
 _MOST_BYTES = 2**60
 """An exbibyte: more than any machine has, and exact in a float."""
 
