@@ -16,6 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from video_tcav.core.errors import LayerNotFoundError, ModelError, NonFiniteError
 from video_tcav.models.outputs import layer_tensor, replace_layer_tensor
+from video_tcav.models.recurrent import holds_scripted_recurrence, recurrent_forwards, without_cudnn
 from video_tcav.models.video_model import VideoModel
 
 Hook = Callable[[str, Any], Any]
@@ -73,12 +74,16 @@ class _Stop(Exception):
 def untouched(module: nn.Module) -> Iterator[None]:
     """Evaluation mode and frozen parameters inside; modes, flags and gradients as before outside.
 
-    Gradients can be asked for inside also where the caller is in inference mode.
+    Gradients can be asked for inside also where the caller is in inference mode, and through recurrent layers on a GPU.
     """
     modes = [(part, part.training) for part in module.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     grad_enabled = torch.is_grad_enabled()
-    with torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext():
+    with (
+        torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext(),
+        without_cudnn() if holds_scripted_recurrence(module) else nullcontext(),
+        replaced_forwards(recurrent_forwards(module)),
+    ):
         try:
             torch.set_grad_enabled(grad_enabled)
             module.eval()
