@@ -5,6 +5,7 @@ import stat
 import sys
 import webbrowser
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -196,8 +197,9 @@ def test_the_box_lies_on_pixels_that_are_not_square(browser, tmp_path, suffix):
     write_uneven(source, np.arange(0, 3000, 40), aspect=Fraction(2))
     with make_bank(tmp_path / "bank", clips=1, videos=1) as bank:
         origin = origin_of(source)
+        square = tuple((2 * left, top, 2 * right, bottom) for left, top, right, bottom in origin.boxes)
         bank.set_verdict([1], "rejected")
-        bank.add_file(bank.clip(1).path, concept="ball", verdict="open", origin=origin)
+        bank.add_file(bank.clip(1).path, concept="ball", verdict="open", origin=replace(origin, boxes=square))
     with running(tmp_path / "bank") as studio, opened(browser, f"{studio.link}&verdict=open") as page:
         press(page, "Enter")
         until(page, "document.querySelector('#detail rect')?.getAttribute('visibility') === 'visible'")
