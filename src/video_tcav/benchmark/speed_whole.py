@@ -55,11 +55,11 @@ def measure_whole(
     ways = ways_of(model, clips[0][0][None])
     passing = Passing(model, layers, ways)
     batch = trace_layers(model, layers, clips[0][0][None]).batch
-    _passes(model, layers, passing, [one[:batch] for one in clips], batch)  # what is set up once counts for nobody
+    model_passes(model, layers, passing, [one[:batch] for one in clips], batch)  # what is set up once counts for nobody
     calls: dict[str, Callable[[], Any]] = {
-        "passes": partial(_passes, model, layers, passing, clips, batch),
+        "passes": partial(model_passes, model, layers, passing, clips, batch),
         "run": lambda: results.append(_run(model, layers, sets)),
-        "loop": lambda: loops.append(_loop(model, layers, sets)),
+        "loop": lambda: loops.append(plain_loop(model, layers, sets)),
     }
     if captum_sets:
         calls["captum"] = partial(_captum, model, layers, sets, folder, captum_sets)
@@ -125,7 +125,7 @@ def _run(model: VideoModel, layers: Sequence[str], sets: SpeedSets, **options: A
     )
 
 
-def _passes(
+def model_passes(
     model: VideoModel, layers: Sequence[str], passing: Passing, clips: Sequence[Sequence[Tensor]], size: int
 ) -> None:
     """What a run asks of the model: one forward a clip, and one backward for each clip of the class."""
@@ -143,7 +143,7 @@ def _passes(
             record_gradients(model, layers, batch, target)
 
 
-def _loop(model: VideoModel, layers: Sequence[str], sets: SpeedSets) -> Tensor:
+def plain_loop(model: VideoModel, layers: Sequence[str], sets: SpeedSets) -> Tensor:
     """What one would write by hand: every layer from one forward, every gradient from one backward; effects at each layer."""
     seen: dict[str, Tensor] = {}
     handles = [
