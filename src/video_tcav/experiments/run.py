@@ -16,7 +16,7 @@ from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.core.terminal import console
 from video_tcav.experiments.analyses import Which, finish_folder, load_analysis, save_analysis
 from video_tcav.experiments.checking import check_file, check_grouping, checked
-from video_tcav.experiments.clips import ClipSets, find_clips
+from video_tcav.experiments.clips import ClipSets, find_clips, left_out_of
 from video_tcav.experiments.digests import DIGESTS, check_folder, write_digests
 from video_tcav.experiments.directory import RunDirectory, held, prepare
 from video_tcav.experiments.file import Experiment
@@ -281,9 +281,9 @@ def _finish(work: _Work) -> None:
         parts.append(frame)
     write_tables(directory.path, "clip_effects", pd.concat(parts, ignore_index=True))
     record = {name: value for name, value in directory.record().items() if name not in ("format", "digest")}
-    facts = provenance(models=[one.record["provenance"].get("model") for one in analyses])
-    digests = directory.digests()
-    directory.write_record(**{**record, "lines": lines, "provenance": facts, "digests": digests, "finished": True})
+    made_by = provenance(models=[one.record["provenance"].get("model") for one in analyses])
+    facts = {"lines": lines, "provenance": made_by, "left_out": left_out_of(experiment, work.file)}
+    directory.write_record(**{**record, **facts, "digests": directory.digests(), "finished": True})
 
 
 def write_tables(folder: Path, name: str, frame: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from video_tcav.concepts.concept import Sources
+from video_tcav.concepts.concept import Sources, left_out_notes
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
@@ -241,6 +241,7 @@ def run_tcav(
                 *(warning for comparison in comparisons for warning in comparison.warnings),
                 *plan.copies(group_of),
                 *plan.overlap(),
+                *dict.fromkeys(note for part in (clips, random, *concepts.values()) for note in left_out_notes(part)),
                 *damaged,
                 *read_only_words(cache),
                 *elsewhere,
