@@ -152,6 +152,7 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
             cav=experiment.cav,
             twins=experiment.all_twins(),
             relative=_relative(experiment, which),
+            negatives=experiment.negatives,
             correction=experiment.statistics.correction if which.test == "permutation" else "bonferroni",
             significance=which.test,
             permutations=experiment.statistics.permutations,

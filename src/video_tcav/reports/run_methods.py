@@ -124,8 +124,18 @@ def _clips(run: Run) -> str:
     windows = f" From each video, {run.experiment.windows} clips were taken." if run.experiment.windows > 1 else ""
     return (
         f"The classes were {_listed(classes)}. The concepts were {_listed(list(concepts.values()))}, compared with {pool} "
-        f"random clips.{windows} Where the clips of a concept do not move, the random clips were frozen to match. The unit "
+        f"random clips.{windows} {_matching(run)}The unit "
         f"of resampling, relabelling and cross-validation was {group}."
+    )
+
+
+def _matching(run: Run) -> str:
+    """Whether random clips were frozen, where a concept does not move; nothing where all move."""
+    ways = {one.negatives: one.concept for part in run.analyses for one in (found.result for found in part.found)}
+    if "moving" in ways:
+        return "The clips of a concept that does not move were compared with random clips that do. "
+    return (
+        "Where the clips of a concept do not move, the random clips were frozen to match. " if "frozen" in ways else ""
     )
 
 
