@@ -26,6 +26,7 @@ from video_tcav.experiments.shown import save_shown, show_clips
 from video_tcav.experiments.verdicts import judge
 from video_tcav.experiments.yaml_lines import YamlFile
 from video_tcav.media import VideoSource, source_digest
+from video_tcav.media.used_steps import used_steps
 from video_tcav.models import VideoModel
 from video_tcav.tcav import run_tcav
 from video_tcav.tcav.backends import backend_for
@@ -103,7 +104,7 @@ def run_experiment(
         _check_groups(clips, group_of, file)
         _analyse(work, clips)
         _show(work, clips)
-        _finish(work)
+        _finish(work, clips)
         if store is None:
             shutil.rmtree(directory.store, ignore_errors=True)
     return load_run(folder)
@@ -262,7 +263,7 @@ def _show(work: _Work, clips: ClipSets) -> None:
     write_digests(folder)
 
 
-def _finish(work: _Work) -> None:
+def _finish(work: _Work, clips: ClipSets) -> None:
     """Verdicts and tables of all analyses; the record says last that the run is finished."""
     directory, experiment = work.directory, work.experiment
     analyses = [
@@ -284,6 +285,8 @@ def _finish(work: _Work) -> None:
     record = {name: value for name, value in directory.record().items() if name not in ("format", "digest")}
     made_by = provenance(models=[one.record["provenance"].get("model") for one in analyses])
     facts = {"lines": lines, "provenance": made_by, "left_out": left_out_of(experiment, work.file)}
+    sources = [source for *_, members in sets_of(clips) for source in members]
+    facts["steps"] = {name: used_steps(sources, model.clip_spec).to_dict() for name, model in work.models.items()}
     directory.write_record(**{**record, **facts, "digests": directory.digests(), "finished": True})
 
 
