@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.concepts import as_sources
-from video_tcav.concepts.concept import Sources
+from video_tcav.concepts.concept import Sources, left_out_notes
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import load_clips
@@ -40,10 +40,11 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Predictions of all videos that could be used, and the errors of those that could not."""
+    """Predictions of all videos that could be used, the errors of those that could not, and which files of folders are none."""
 
     predictions: tuple[Prediction, ...]
     skipped: tuple[MediaError, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def predict(
@@ -95,7 +96,7 @@ def predict(
             f"`videos` must hold a file that can be used. Got {len(skipped)} that cannot, the first: {skipped[0]}. "
             "Give other files."
         )
-    return Predictions(predictions=tuple(found), skipped=tuple(skipped))
+    return Predictions(predictions=tuple(found), skipped=tuple(skipped), left_out=left_out_notes(videos))
 
 
 def _labels(model: VideoModel, logits: Float[Tensor, "window class"], top: int) -> tuple[Label, ...]:

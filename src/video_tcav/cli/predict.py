@@ -38,6 +38,7 @@ def predict(
     render.out.print(table)
     render.model_outputs(loaded)
     render.random_weights(loaded)
+    render.left_out(found.left_out)
     render.skipped(found.skipped)
     if json:
         write_json(

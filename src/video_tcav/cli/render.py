@@ -52,6 +52,12 @@ def skipped(files: Sequence[Any]) -> None:
             out.print(f"  {one_line(f'{one.path}: {one.reason}')}", markup=False, soft_wrap=True)
 
 
+def left_out(notes: Sequence[str]) -> None:
+    """Say which files of folders were not looked at."""
+    for note in notes:
+        out.print(f"! {note}", style="yellow", markup=False)
+
+
 def model_outputs(model: "vt.VideoModel") -> None:
     """Say what the outputs were taken for, where that is anything but the logits of a known network; and the loader's notes."""
     for note in model.remarks():

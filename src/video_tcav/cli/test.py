@@ -14,6 +14,7 @@ from video_tcav.core.files import check_file_writable, check_writable
 
 Space = Literal["flatten", "space", "time", "spacetime"]
 At = Literal["class", "random"]
+Negatives = Literal["matched", "moving"]
 Cav = Literal["mean", "ridge", "logistic", "svm"]
 Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -60,6 +61,10 @@ def run(
         Correction | None,
         typer.Option(help="For many tests. [dim]default: holm, or bonferroni with the t-test[/]", show_default=False),
     ] = None,
+    negatives: Annotated[
+        Negatives,
+        typer.Option(help="Where a concept does not move: random clips frozen to match, or moving as they are."),
+    ] = "matched",
     significance: Annotated[
         Significance,
         typer.Option(help="permutation, or the source paper's t-test, which is anti-conservative."),
@@ -133,6 +138,7 @@ def run(
         cav=cav,
         twins=twin or [],
         relative=[_pair(text) for text in relative or []],
+        negatives=negatives,
         correction=correction,
         significance=significance,
         permutations=permutations,

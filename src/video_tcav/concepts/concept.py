@@ -8,6 +8,7 @@ from video_tcav.concepts.bank import bank_sources
 from video_tcav.core.errors import SourceError
 from video_tcav.core.escaping import well_formed
 from video_tcav.media import VideoSource, find_videos
+from video_tcav.media.sources import left_out_note
 
 Sources = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
 
@@ -53,3 +54,13 @@ def as_sources(where: Sources) -> tuple[VideoSource, ...]:
             "`clips` must hold a video at least. Got an empty list. Give a file, folder, glob or manifest."
         )
     return tuple(found.values())
+
+
+def left_out_notes(where: Sources | None) -> tuple[str, ...]:
+    """A line for each folder and glob of which files are left out, since their endings are none that are read."""
+    if where is None or isinstance(where, VideoSource):
+        return ()
+    if isinstance(where, str | Path):
+        note = left_out_note(where) if bank_sources(str(where)) is None else None
+        return () if note is None else (note,)
+    return tuple(dict.fromkeys(note for part in where for note in left_out_notes(part)))

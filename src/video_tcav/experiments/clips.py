@@ -8,6 +8,7 @@ from pathlib import Path
 from video_tcav.benchmark.world import render, sample_factors
 from video_tcav.benchmark.world.dataset import FPS
 from video_tcav.concepts import as_sources
+from video_tcav.concepts.concept import left_out_notes
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.progress import progress_bar
 from video_tcav.experiments.file import Experiment, Rendered, RenderedSource, Where
@@ -81,6 +82,13 @@ def _parts(experiment: Experiment) -> list[tuple[Place, Where | None]]:
         paired = name not in experiment.concepts
         pairs.append((("concepts", base, version) if paired else ("concepts", name), where))
     return [*pairs, (("random",), experiment.random)]
+
+
+def left_out_of(experiment: Experiment, file: YamlFile) -> tuple[str, ...]:
+    """A line for each folder and glob of which files are left out, since their endings are none that are read."""
+    named = [where for _, where in _parts(experiment) if where is not None and not isinstance(where, RenderedSource)]
+    paths = [path for where in named for path in ([where] if isinstance(where, str) else where)]
+    return left_out_notes([beside(path, file.path) for path in paths])
 
 
 def _found(where: str | Sequence[str], place: Place, file: YamlFile) -> tuple[VideoSource, ...]:

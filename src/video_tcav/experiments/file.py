@@ -19,7 +19,7 @@ from video_tcav.benchmark.world.factors import FACTORS
 from video_tcav.concepts import Twin
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.tcav.cavs import CavKind
-from video_tcav.tcav.plan import At
+from video_tcav.tcav.plan import At, Negatives
 from video_tcav.tcav.significance import Significance
 from video_tcav.tcav.spaces import Space
 
@@ -244,6 +244,10 @@ class Experiment(Part):
     )
     twins: tuple[Twin, ...] = Field(
         (), description="frozen adds motion effects, reversed order effects; hypotheses add their own"
+    )
+    negatives: Negatives = Field(
+        "matched",
+        description="matched freezes random clips where a concept does not move; moving leaves them as they are",
     )
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
     windows: int = Field(1, ge=1, le=1000, description="clips taken from each video")

@@ -62,8 +62,8 @@ class Run:
         return {word: sum(one.verdict == word for one in self.outcomes) for word in VERDICTS}
 
     def warnings(self) -> tuple[str, ...]:
-        """What a reader must know before believing the verdicts, of all analyses, each once."""
-        return self._each(lambda one: one.record["warnings"])
+        """What a reader must know before believing the verdicts, of all analyses, each once; and which files are in no set."""
+        return *self.record.get("left_out", ()), *self._each(lambda one: one.record["warnings"])
 
     def remarks(self) -> tuple[str, ...]:
         """What diagnostics say against reading much into some CAVs and effects, likewise."""

@@ -16,7 +16,7 @@ from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.core.terminal import console
 from video_tcav.experiments.analyses import Which, finish_folder, load_analysis, save_analysis
 from video_tcav.experiments.checking import check_file, check_grouping, checked
-from video_tcav.experiments.clips import ClipSets, find_clips
+from video_tcav.experiments.clips import ClipSets, find_clips, left_out_of
 from video_tcav.experiments.digests import DIGESTS, check_folder, write_digests
 from video_tcav.experiments.directory import RunDirectory, held, prepare
 from video_tcav.experiments.file import Experiment
@@ -26,6 +26,7 @@ from video_tcav.experiments.shown import save_shown, show_clips
 from video_tcav.experiments.verdicts import judge
 from video_tcav.experiments.yaml_lines import YamlFile
 from video_tcav.media import VideoSource, source_digest
+from video_tcav.media.used_steps import used_steps
 from video_tcav.models import VideoModel
 from video_tcav.tcav import run_tcav
 from video_tcav.tcav.backends import backend_for
@@ -103,7 +104,7 @@ def run_experiment(
         _check_groups(clips, group_of, file)
         _analyse(work, clips)
         _show(work, clips)
-        _finish(work)
+        _finish(work, clips)
         if store is None:
             shutil.rmtree(directory.store, ignore_errors=True)
     return load_run(folder)
@@ -152,6 +153,7 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
             cav=experiment.cav,
             twins=experiment.all_twins(),
             relative=_relative(experiment, which),
+            negatives=experiment.negatives,
             correction=experiment.statistics.correction if which.test == "permutation" else "bonferroni",
             significance=which.test,
             permutations=experiment.statistics.permutations,
@@ -261,7 +263,7 @@ def _show(work: _Work, clips: ClipSets) -> None:
     write_digests(folder)
 
 
-def _finish(work: _Work) -> None:
+def _finish(work: _Work, clips: ClipSets) -> None:
     """Verdicts and tables of all analyses; the record says last that the run is finished."""
     directory, experiment = work.directory, work.experiment
     analyses = [
@@ -281,9 +283,11 @@ def _finish(work: _Work) -> None:
         parts.append(frame)
     write_tables(directory.path, "clip_effects", pd.concat(parts, ignore_index=True))
     record = {name: value for name, value in directory.record().items() if name not in ("format", "digest")}
-    facts = provenance(models=[one.record["provenance"].get("model") for one in analyses])
-    digests = directory.digests()
-    directory.write_record(**{**record, "lines": lines, "provenance": facts, "digests": digests, "finished": True})
+    made_by = provenance(models=[one.record["provenance"].get("model") for one in analyses])
+    facts = {"lines": lines, "provenance": made_by, "left_out": left_out_of(experiment, work.file)}
+    sources = [source for *_, members in sets_of(clips) for source in members]
+    facts["steps"] = {name: used_steps(sources, model.clip_spec).to_dict() for name, model in work.models.items()}
+    directory.write_record(**{**record, **facts, "digests": directory.digests(), "finished": True})
 
 
 def write_tables(folder: Path, name: str, frame: pd.DataFrame) -> None:

@@ -82,7 +82,17 @@ def media_files(folder: Path) -> list[Path]:
     Raises:
         SourceError: if a folder may not be read.
     """
-    return sorted(path for path in _walk(folder, set()) if path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES)
+    return sorted(path for path in _walk(folder, set()) if is_media(path))
+
+
+def other_files(folder: Path) -> list[Path]:
+    """All other files below a folder, likewise."""
+    return sorted(path for path in _walk(folder, set()) if not is_media(path))
+
+
+def is_media(path: Path) -> bool:
+    """Whether a path has the ending of a video or an image."""
+    return path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES
 
 
 def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:

@@ -125,7 +125,7 @@ def _read(
         (picture,) = iter_frames(source, [0], timeline=timeline)
         # a view, since copies of a photo would fill the memory
         return picture.expand(windows, spec.frames, -1, -1, -1), indices, timeline.timestamps_s[indices]
-    first, last = _segment(source, timeline)
+    first, last = segment_frames(source, timeline)
     times_s = timeline.timestamps_s[first:last]
     chosen = clip_times(times_s, spec, windows=windows, sampling=sampling, path=source.path)
     indices = first + np.stack(chosen)
@@ -138,7 +138,7 @@ def _is_still(source: VideoSource, timeline: Timeline) -> bool:
     return source.kind == "still" or one_frame_gif
 
 
-def _segment(source: VideoSource, timeline: Timeline) -> tuple[int, int]:
+def segment_frames(source: VideoSource, timeline: Timeline) -> tuple[int, int]:
     """First frame of the segment, and the one after its last."""
     times_s = timeline.timestamps_s + _SEGMENT_SLACK_S
     first = 0 if source.start_s is None else int(np.searchsorted(times_s, source.start_s))

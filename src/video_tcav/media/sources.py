@@ -1,17 +1,21 @@
 """From what a user names (file, folder, glob, manifest, annotations) to the videos behind it."""
 
 import difflib
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from video_tcav.core.errors import SourceError
 from video_tcav.media.annotations import detect_annotations, read_annotations
-from video_tcav.media.files import VideoSource, kind_of, media_files, sources_of_files
+from video_tcav.media.files import VideoSource, is_media, kind_of, media_files, other_files, sources_of_files
 from video_tcav.media.manifest import MANIFEST_SUFFIXES, read_manifest
 
 __all__ = ["VideoSource", "find_videos"]
 
 _WANTED = "videos (mp4, avi, webm, mkv, mov, gif …), images (jpg, png …) and folders of numbered frames"
 _MAGIC = frozenset("*?[")
+_OF_WINDOWS = frozenset({"thumbs.db", "desktop.ini"})
+_MOST_ENDINGS = 5
 
 
 def find_videos(path: str | Path) -> list[VideoSource]:
@@ -63,14 +67,19 @@ def _from_file(path: Path) -> list[VideoSource]:
 
 
 def _glob(pattern: Path) -> set[Path]:
-    first = next(index for index, part in enumerate(pattern.parts) if _MAGIC & set(part))
-    base = Path(*pattern.parts[:first])
     files: set[Path] = set()
-    for match in base.glob("/".join(pattern.parts[first:])) if base.is_dir() else ():
-        if any(part.startswith(".") for part in match.relative_to(base).parts):
-            continue
+    for match in _matches(pattern):
         files.update(media_files(match) if match.is_dir() else [match] if kind_of(match) else [])
     return files
+
+
+def _matches(pattern: Path) -> Iterator[Path]:
+    """Files and folders that match, hidden ones left out."""
+    first = next(index for index, part in enumerate(pattern.parts) if _MAGIC & set(part))
+    base = Path(*pattern.parts[:first])
+    for match in base.glob("/".join(pattern.parts[first:])) if base.is_dir() else ():
+        if not any(part.startswith(".") for part in match.relative_to(base).parts):
+            yield match
 
 
 def _not_empty(sources: list[VideoSource], place: str) -> list[VideoSource]:
@@ -93,3 +102,33 @@ def _with_label(sources: list[VideoSource], label: str, text: str) -> list[Video
 
 def _nearest_existing(path: Path) -> Path:
     return next(parent for parent in path.absolute().parents if parent.exists())
+
+
+def left_out_note(path: str | Path) -> str | None:
+    """What a folder or glob holds beside what `find_videos` takes, in one line: how many files, and of which endings.
+
+    Hidden files, and those that Windows puts into folders of pictures, are not counted.
+
+    Args:
+        path: as for `find_videos`.
+
+    Returns:
+        The line; `None` where nothing is left out, or `path` is a file.
+    """
+    text, _ = _split_label(str(path))
+    folder = Path(text).expanduser()
+    if folder.is_dir():
+        names = other_files(folder)
+    elif not folder.is_file() and _MAGIC & set(text):
+        names = [name for match in _matches(folder) for name in (other_files(match) if match.is_dir() else [match])]
+        names = [name for name in names if not is_media(name)]
+    else:
+        return None
+    names = [name for name in dict.fromkeys(names) if name.name.lower() not in _OF_WINDOWS]
+    if not names:
+        return None
+    endings = Counter(name.suffix.lower() or "without ending" for name in names).most_common()
+    listed = ", ".join(f"{count} {ending}" for ending, count in endings[:_MOST_ENDINGS])
+    more = f" and {len(endings) - _MOST_ENDINGS} other endings" if len(endings) > _MOST_ENDINGS else ""
+    count = "1 file of {} was" if len(names) == 1 else f"{len(names)} files of {{}} were"
+    return f"{count.format(text)} left out: {listed}{more}; only videos and pictures of known endings are read."

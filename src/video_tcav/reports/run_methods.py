@@ -87,7 +87,10 @@ def _models(run: Run) -> str:
         spec = "" if one.spec == name else f" ({model_words(one.spec)})"
         digest = f", weights with SHA-256 {digests[name][:12]}…" if digests.get(name) else ""
         names.append(f"{model_words(name)}{spec}{digest}")
-    sizes = {_clip_size(one.record["provenance"].get("clip_spec")) for one in run.analyses} - {""}
+    steps = run.record.get("steps") or {}
+    sizes = {
+        clip_words(one.record["provenance"].get("clip_spec"), steps.get(one.which.model)) for one in run.analyses
+    } - {""}
     layers = {}
     for one in run.analyses:
         layers.setdefault(one.which.model, layers_of(one))
@@ -124,8 +127,18 @@ def _clips(run: Run) -> str:
     windows = f" From each video, {run.experiment.windows} clips were taken." if run.experiment.windows > 1 else ""
     return (
         f"The classes were {_listed(classes)}. The concepts were {_listed(list(concepts.values()))}, compared with {pool} "
-        f"random clips.{windows} Where the clips of a concept do not move, the random clips were frozen to match. The unit "
+        f"random clips.{windows} {_matching(run)}The unit "
         f"of resampling, relabelling and cross-validation was {group}."
+    )
+
+
+def _matching(run: Run) -> str:
+    """Whether random clips were frozen, where a concept does not move; nothing where all move."""
+    ways = {one.negatives: one.concept for part in run.analyses for one in (found.result for found in part.found)}
+    if "moving" in ways:
+        return "A concept that does not move was compared with random clips that do. "
+    return (
+        "Where the clips of a concept do not move, the random clips were frozen to match. " if "frozen" in ways else ""
     )
 
 
@@ -196,13 +209,43 @@ def _software(run: Run) -> str:
     )
 
 
-def _clip_size(spec: Any) -> str:
+def clip_words(spec: Any, steps: Any) -> str:
+    """The clip in words; with how its frames were really spread, where the run has noted it."""
     if not spec:
         return ""
     size = spec.get("size")
     pixels = f" of {size[0]} × {size[1]} pixels" if isinstance(size, list | tuple) else ""
-    stride = f", one in {spec['stride']} of the video," if spec.get("stride", 1) not in (None, 1) else ""
-    return f"{spec['frames']} frames{stride}{pixels}"
+    return f"{spec['frames']} frames{pixels}, {_spread(spec, steps)}{_filled(spec, steps)}"
+
+
+def _spread(spec: Any, steps: Any) -> str:
+    if spec.get("sampling") == "uniform":
+        return "spread over the whole video (uniform sampling)"
+    shorter, videos = (steps["shorter"], steps["videos"]) if steps else (0, 0)
+    if spec.get("fps"):
+        closer = f" (closer together in {shorter} of {videos} videos, which are shorter)" if shorter else ""
+        return f"{spec['fps']:g} a second{closer}"
+    asked = int(spec.get("stride") or 1)
+    if not steps:
+        return f"one in {asked} of the video, or closer together where it is shorter" if asked > 1 else "in a row"
+    used = {int(stride): count for stride, count in steps["strides"].items()} or {asked: videos}
+    if len(used) == 1:
+        (stride,) = used
+        short = f" (one in {asked} was asked for, and no video is long enough)" if stride < asked else ""
+        return f"one in {stride} of the video{short}" if stride > 1 else f"in a row{short}"
+    words = _listed(
+        [f"one in {stride} in {count} video{'s' * (count > 1)}" for stride, count in sorted(used.items(), reverse=True)]
+    )
+    return f"{words}, as their length allowed (one in {asked} was asked for)"
+
+
+def _filled(spec: Any, steps: Any) -> str:
+    """What was done about videos with fewer frames than a clip."""
+    count = steps["filled"] if steps else 0
+    if not count:
+        return ""
+    how = "the last frame was repeated" if spec.get("short") == "pad" else "the video began anew"
+    return f"; in {count} videos with fewer frames, {how}"
 
 
 def _listed(words: list[str]) -> str:

@@ -133,12 +133,13 @@ def compare(
     *,
     versus: str,
     moving: bool,
+    freeze: bool,
     twins: Sequence[Twin],
     group_of: GroupOf,
     units: Mapping[str, int],
     groups: Mapping[str, int],
 ) -> Comparison:
-    """Lay out one comparison; clips that do not move are compared with frozen negatives and have no twins.
+    """Lay out one comparison; clips that do not move have no twins, and are compared with frozen negatives if `freeze`.
 
     Raises:
         InputError: if there are too few clips or groups.
@@ -171,18 +172,18 @@ def compare(
         )
 
     def row(source: VideoSource, window: int, version: Version) -> int:
-        matched: Version = version if moving or source.key in recorder.static else "frozen"
+        matched: Version = version if moving or not freeze or source.key in recorder.static else "frozen"
         return recorder.rows[ClipId(source=source.key, window=window, version=matched)]
 
     rows: dict[Version, np.ndarray] = {
         version: np.asarray([row(source, window, version) for source, window, _ in clips], dtype=int)
         for version in versions
     }
-    frozen = not moving and any(source.key not in recorder.static for source, *_ in clips)
+    unlike = not moving and any(source.key not in recorder.static for source, *_ in clips)
     return Comparison(
         concept=concept.name,
         versus=versus,
-        negatives="frozen" if frozen else "as given",
+        negatives=("frozen" if freeze else "moving") if unlike else "as given",
         design=design,
         rows=rows,
         warnings=(_left_out(concept, stills, given),) if stills else (),

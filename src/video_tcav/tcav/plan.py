@@ -17,6 +17,9 @@ from video_tcav.tcav.sketch import USUAL_SKETCH
 At = Literal["class", "random"]
 MOST_WINDOWS = 10_000
 PLACES: tuple[At, ...] = get_args(At)
+Negatives = Literal["matched", "moving"]
+"""Random clips of a concept that does not move: frozen as it is, or as they are."""
+NEGATIVES: tuple[Negatives, ...] = get_args(Negatives)
 MOST_HELD_OUT = 40
 ROOM_BYTES = 2 * 10**9
 """For inner products, however little `memory` leaves to rows."""
@@ -34,6 +37,7 @@ class Plan:
         relative: pairs of concept names to compare with each other.
         twins: which twins to record.
         digests: content digest of each source that can be read, by its key.
+        negatives: whether random clips are frozen where a concept does not move.
     """
 
     concepts: tuple[Concept, ...]
@@ -42,6 +46,7 @@ class Plan:
     relative: tuple[tuple[str, str], ...]
     twins: tuple[Twin, ...]
     digests: Mapping[str, str]
+    negatives: Negatives = "matched"
 
     def pairs(self) -> list[tuple[Concept, str, tuple[VideoSource, ...]]]:
         """All comparisons: a concept, what it is compared with, and the sources of that."""
@@ -120,6 +125,7 @@ def make_plan(
     group_of: GroupOf,
     at: At = "class",
     seed: int = 0,
+    negatives: Negatives = "matched",
     digest: Digest = source_digest,
 ) -> Plan:
     """Find all clips and check that they can be compared; `digest` names the content of a source.
@@ -166,6 +172,7 @@ def make_plan(
         relative=tuple(relative),
         twins=chosen,
         digests=digests,
+        negatives=one_of("negatives", negatives, NEGATIVES),
     )
     plan.check_sizes(windows, group_of)
     return plan

@@ -34,13 +34,16 @@ def record_plan(
         if scalar is not None:
             recorder.record_class(plan.class_sources, scalar, advance)
         recorder.record_concepts(list(concept_sources.values()), versions, advance)
+        random_versions = versions
         if not all(moving_kind(concept, recorder) for concept in plan.concepts) and "frozen" not in versions:
-            versions = (*versions, "frozen")  # the matched negatives of clips that do not move
+            frozen: tuple[Version, ...] = ("frozen",)  # the matched negatives of clips that do not move
+            random_versions = (*versions, *frozen) if plan.negatives == "matched" else versions
             moving = [source for source in concept_sources.values() if source.key not in recorder.static]
             if ahead is not None:
-                ahead.fill(recorder, [([*moving, *random], ("frozen",), None)])
-            recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
-        recorder.record_concepts(random, versions, advance)
+                frozen_random = random if plan.negatives == "matched" else []
+                ahead.fill(recorder, [([*moving, *frozen_random], frozen, None)])
+            recorder.record_concepts(moving, frozen, lambda _steps: None)
+        recorder.record_concepts(random, random_versions, advance)
 
 
 def comparisons_of(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Comparison]:
@@ -61,6 +64,7 @@ def comparisons_of(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Co
             recorder,
             versus=versus,
             moving=moving[concept.name] and (versus == "random" or moving[versus]),
+            freeze=versus != "random" or plan.negatives == "matched",
             **shared,
         )
         for concept, versus, negatives in plan.pairs()

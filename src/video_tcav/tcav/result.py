@@ -34,7 +34,8 @@ class ConceptResult:
         cav: how the CAV was learned.
         against: the target's definition: `log_odds`, `logit` or `contrast:CLASS`.
         at: where the gradient was taken: at clips of the `class`, or at `random` clips set aside for it.
-        negatives: `as given`, or `frozen` where the concept's clips do not move and the random clips were frozen to match.
+        negatives: `as given`, or `frozen` where the concept's clips do not move and the random clips were frozen to match;
+            `moving` where it does not move and the random clips were left as they are.
         tcav_score: fraction of class clips whose target rises along the concept; for `motion` and `order` the fraction
             whose target rises more along the concept than along its twin. In [0, 1].
         tcav_score_std: its standard deviation over CAVs against random sets.

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from video_tcav.concepts.concept import Sources
+from video_tcav.concepts.concept import Sources, left_out_notes
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
@@ -27,7 +27,7 @@ from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.gram import Gram
 from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.plan import MOST_WINDOWS, PLACES, At, at_least, make_plan, one_of
+from video_tcav.tcav.plan import MOST_WINDOWS, PLACES, At, Negatives, at_least, make_plan, one_of
 from video_tcav.tcav.recording import class_groups_of, comparisons_of, grams_of, record_plan
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import cavs_of
@@ -53,6 +53,7 @@ def run_tcav(
     cav: CavKind = "mean",
     twins: Sequence[str] = (),
     relative: Sequence[tuple[str, str]] = (),
+    negatives: Negatives = "matched",
     correction: Correction | None = None,
     significance: Significance = "permutation",
     permutations: int = 9999,
@@ -92,6 +93,8 @@ def run_tcav(
         cav: `mean`, `ridge`, `logistic` or `svm`.
         twins: `frozen` adds the motion effect, `reversed` the order effect; `shuffled` stands between the two.
         relative: pairs of concepts to compare with each other (relative TCAV).
+        negatives: `matched` freezes random clips where a concept does not move, so that its CAV does not learn that; `moving`
+            leaves them as they are.
         correction: `holm`, `bonferroni`, `bh`, `maxt` or `none`; Holm if not given, Bonferroni for the t-test.
         significance: `permutation`, or the source paper's `ttest`, which is anti-conservative.
         permutations: relabellings of the permutation test.
@@ -176,6 +179,7 @@ def run_tcav(
             group_of=group_of,
             at=at,
             seed=seed,
+            negatives=negatives,
             digest=source_digest if cache is None else cache.source_digest,
         )
         plan.check_room(len(chosen), windows=windows, sketch=sketch, budget=budget)
@@ -241,6 +245,7 @@ def run_tcav(
                 *(warning for comparison in comparisons for warning in comparison.warnings),
                 *plan.copies(group_of),
                 *plan.overlap(),
+                *dict.fromkeys(note for part in (clips, random, *concepts.values()) for note in left_out_notes(part)),
                 *damaged,
                 *read_only_words(cache),
                 *elsewhere,
@@ -253,6 +258,7 @@ def run_tcav(
                     "twins": plan.twins,
                     "windows": windows,
                     "group": group,
+                    "negatives": plan.negatives,
                     "sketch": sketch,
                     "precision": products,
                     "compile": compile,

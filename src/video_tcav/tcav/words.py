@@ -37,6 +37,11 @@ def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: i
         if result.negatives == "frozen"
     )
     found.extend(
+        f"{_pair(result)}: clips do not move, and random clips do (--negatives moving): its CAV is also one of not moving."
+        for result in first.values()
+        if result.negatives == "moving"
+    )
+    found.extend(
         f"{one.concept}: groups hold concept and random clips in unequal shares, which alone gives {one.null_mean:+.2f} at "
         f"{one.layer}; p and z are measured from there. Balance the groups before reading the effect."
         for one in results

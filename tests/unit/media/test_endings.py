@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from video_tcav.concepts.concept import left_out_notes
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError
 from video_tcav.media import VideoSource, find_videos, read_clips
 from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from video_tcav.media.sources import left_out_note
 
 H264, MPEG2, MPEG4 = "libx264", "mpeg2video", "mpeg4"
 WRITTEN = {
@@ -69,3 +71,43 @@ def test_a_heif_picture_is_refused_whatever_its_name(tmp_path):
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(MediaError, match=r"a HEIF picture, which may be cut into tiles; save it as JPEG or PNG"):
         read_clips(VideoSource(path=tmp_path / "a.jpg", kind="still"), ClipSpec(frames=2))
+
+
+@pytest.fixture
+def racket(tmp_path: Path) -> Path:
+    names = ["a.jpg", "b.HEIC", "c.heic", "deep/d.mp3", "e", ".DS_Store", "Thumbs.db", "deep/.f.heic", "deep/g.jpg"]
+    for name in names:
+        (tmp_path / "racket" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "racket" / name).touch()
+    return tmp_path / "racket"
+
+
+@pytest.mark.parametrize("where", ["racket", "racket::deep", "racket/**", "rack*"])
+def test_files_that_are_left_out_are_counted_by_ending(racket, where):
+    assert left_out_note(racket.parent / where) == (
+        f"4 files of {racket.parent / where.partition('::')[0]} were left out: 2 .heic, 1 .mp3, 1 without ending; only "
+        "videos and pictures of known endings are read."
+    )
+
+
+def test_nothing_is_left_out(racket):
+    assert left_out_note(racket / "*.jpg") is None
+    assert left_out_note(racket / "a.jpg") is None
+    for name in ("b.HEIC", "c.heic", "e"):
+        (racket / name).unlink()
+    assert "1 file of" in str(left_out_note(racket))
+    (racket / "deep/d.mp3").unlink()
+    assert left_out_note(racket) is None
+
+
+def test_many_endings_are_not_all_listed(racket):
+    for letter in "abcdefg":
+        (racket / f"x.{letter}").touch()
+    assert "2 .heic, 1 .mp3, 1 without ending, " in str(left_out_note(racket))
+    assert str(left_out_note(racket)).count(" 1 .") == 3
+    assert "and 5 other endings;" in str(left_out_note(racket))
+
+
+def test_sets_of_clips_say_each_folder_once(racket):
+    assert len(left_out_notes([racket, str(racket / "a.jpg"), racket])) == 1
+    assert left_out_notes(None) == left_out_notes(find_videos(racket)) == ()

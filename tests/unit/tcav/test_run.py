@@ -227,6 +227,26 @@ def test_pictures_are_matched_with_frozen_random_clips(model, shapes, shapes_cli
     assert abs(own.effect) < 2  # without frozen negatives the CAV would learn "does not move"
 
 
+def test_random_clips_may_be_left_moving(model, shapes, shapes_clips, tmp_path):
+    sets = {"picture": write_stills(shapes, tmp_path / "pictures", 8), "moves-right": shapes_clips / "moves-right"}
+    few = {"concepts": sets, "layers": ["stages.2"], "relative": [("picture", "moves-right")]}
+    matched, moving = (run(model, shapes_clips, negatives=way, **few) for way in ("matched", "moving"))
+    (frozen,) = rows(matched, concept="picture", versus="random")
+    (unmatched,) = rows(moving, concept="picture", versus="random")
+    assert (frozen.negatives, unmatched.negatives) == ("frozen", "moving")
+    assert abs(unmatched.effect - frozen.effect) > 0.1
+    # a moving concept is frozen beside a still one all the same
+    assert [one.effect for one in rows(moving, versus="moves-right")] == pytest.approx(
+        [one.effect for one in rows(matched, versus="moves-right")]
+    )
+    assert {one.negatives for one in rows(moving, versus="moves-right")} == {"frozen"}
+    assert any("picture: clips do not move, and random clips do (--negatives moving)" in one for one in moving.warnings)
+    assert not any("so all were frozen to match" in one for one in moving.warnings if one.startswith("picture:"))
+    assert moving.provenance["settings"]["negatives"] == "moving"
+    with pytest.raises(errors.InputError, match="`negatives` must be one of matched, moving. Got none"):
+        run(model, shapes_clips, negatives="none")
+
+
 def test_stills_and_moving_clips_do_not_mix(model, shapes, shapes_clips, tmp_path):
     write_stills(shapes, tmp_path / "mixed", 4)
     for file in sorted((shapes_clips / "green").iterdir())[:5]:

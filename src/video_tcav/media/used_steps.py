@@ -1,0 +1,80 @@
+"""How far apart the frames of clips really are: the stride that was used, which shrinks where a video is short."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import MediaError
+from video_tcav.media.files import VideoSource
+from video_tcav.media.loader import segment_frames
+from video_tcav.media.sampling import clip_times
+from video_tcav.media.timeline import read_timeline
+
+_ROUNDING = 1e-6  # of a length in seconds, as floats have it
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsedSteps:
+    """Distances of neighbouring frames in the clips of some videos.
+
+    Attributes:
+        videos: how many could be looked at; stills are not counted.
+        strides: videos by the median distance in frames, where the clip goes by a stride; else empty.
+        shorter: videos too short for the distance asked for.
+        filled: videos with fewer frames than a clip, whose last frame is repeated, or which begin anew.
+    """
+
+    videos: int
+    strides: dict[str, int]
+    shorter: int
+    filled: int
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON keeps it."""
+        return asdict(self)
+
+
+def used_steps(sources: Iterable[VideoSource], spec: ClipSpec) -> UsedSteps:
+    """Look at the timeline of each video, without decoding it.
+
+    Args:
+        sources: the videos; what cannot be read is left out, as its clips are.
+        spec: the clip that is taken from each.
+    """
+    strides, shorter, filled, videos = Counter[int](), 0, 0, 0
+    for source in {source.key: source for source in sources if source.kind != "still"}.values():
+        try:
+            times_s = _segment_times(source)
+            indices = clip_times(times_s, spec, path=source.path)[0]
+        except MediaError:
+            continue
+        if len(times_s) == 1 and source.path.suffix.lower() == ".gif":
+            continue
+        videos += 1
+        if len(times_s) < spec.frames:
+            filled += 1
+        elif spec.sampling == "dense" and spec.frames > 1:
+            stride = round(float(np.median(np.diff(indices))))
+            strides[stride] += spec.fps is None
+            shorter += _is_shorter(float(times_s[-1] - times_s[0]), stride, spec)
+    return UsedSteps(
+        videos=videos,
+        strides={str(stride): count for stride, count in sorted(strides.items(), reverse=True) if count},
+        shorter=shorter,
+        filled=filled,
+    )
+
+
+def _segment_times(source: VideoSource) -> np.ndarray:
+    timeline = read_timeline(source)
+    first, last = segment_frames(source, timeline)
+    return timeline.timestamps_s[first:last]
+
+
+def _is_shorter(video_s: float, stride: int, spec: ClipSpec) -> bool:
+    if spec.fps is None:
+        return stride < spec.stride
+    return (spec.frames - 1) / spec.fps > video_s * (1 + _ROUNDING)
