@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 import yaml
 from benchmarks.fuzz_inputs import Sample
@@ -141,14 +142,8 @@ def manifest(folder: Path) -> Iterator[Prepared]:
     samples = [sample_of(name, rows, as_table(sep)) for name, sep in (("m.csv", ","), ("m.tsv", "\t"), ("m.csv", ";"))]
     path = folder / "m.parquet"
     columns = list(zip(*rows[1:], strict=True))
-    vt_frame(dict(zip(header, columns, strict=True))).to_parquet(path)
+    pd.DataFrame(dict(zip(header, columns, strict=True))).to_parquet(path)
     yield [*samples, Sample("m.parquet", path.read_bytes())], reading(folder, read_manifest)
-
-
-def vt_frame(columns: dict[str, Any]) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(columns)
 
 
 @contextmanager
@@ -250,7 +245,7 @@ def cavs(folder: Path) -> Iterator[Prepared]:
     facts = {"versus": "random", "layer": "stages.2", "space": "flatten", "concept_mean": 1.0, "random_mean": 0.0}
     names = ("swing", "court")
     save_cavs(
-        path, [SavedCav(vector=vector, concept=name, **facts, weights_digest="ab", accuracy=0.9) for name in names]
+        path, [SavedCav(vector=vector.clone(), concept=name, **facts, weights_digest="ab", accuracy=0.9) for name in names]
     )
     tensors = load_file(path)
     rows = [
