@@ -18,10 +18,8 @@ from safetensors.torch import load_file
 
 import video_tcav as vt
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.files import read_json, write_json
 from video_tcav.experiments import load_run, read_experiment, run_experiment
-from video_tcav.experiments.digests import DIGESTS, seal, write_digests
-from video_tcav.experiments.directory import RunDirectory
+from video_tcav.experiments.digests import DIGESTS, seal
 from video_tcav.media import VideoSource
 from video_tcav.media.annotations import read_annotations
 from video_tcav.media.manifest import read_manifest
@@ -245,7 +243,8 @@ def cavs(folder: Path) -> Iterator[Prepared]:
     facts = {"versus": "random", "layer": "stages.2", "space": "flatten", "concept_mean": 1.0, "random_mean": 0.0}
     names = ("swing", "court")
     save_cavs(
-        path, [SavedCav(vector=vector.clone(), concept=name, **facts, weights_digest="ab", accuracy=0.9) for name in names]
+        path,
+        [SavedCav(vector=vector.clone(), concept=name, **facts, weights_digest="ab", accuracy=0.9) for name in names],
     )
     tensors = load_file(path)
     rows = [
@@ -269,13 +268,53 @@ def cavs(folder: Path) -> Iterator[Prepared]:
     yield samples, reading(folder, vt.load_cavs)
 
 
-def resealed(run: Path) -> None:
-    """Write all digests of a run anew, so that its readers see the damage and not the digests."""
-    directory = RunDirectory(path=run)
-    for folder in (*directory.analyses.iterdir(), directory.shown):
-        write_digests(folder)
-    record = {name: value for name, value in read_json(run / "run.json").items() if name != "digest"}
-    write_json(run / "run.json", seal({**record, "digests": directory.digests()}))
+class SealedRun:
+    """A run directory in which files are exchanged, with or without digests that say so."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        paths = [
+            path for path in sorted(run.rglob("*")) if path.is_file() and "clips" not in path.relative_to(run).parts
+        ]
+        self.contents = {
+            str(path.relative_to(run)): path.read_bytes() for path in paths if not path.name.startswith(".")
+        }
+
+    def exchange(self, name: str, content: bytes) -> None:
+        """Write another content, and the digests of it."""
+        if name == "run.json":
+            self.write(name, resealed(content))
+            return
+        self.write(name, content)
+        record = json.loads(self.contents["run.json"])
+        folder = next((parent for parent in Path(name).parents if str(parent / DIGESTS) in self.contents), None)
+        if folder is not None and name != str(folder / DIGESTS):
+            digests = json.loads(self.contents[str(folder / DIGESTS)])
+            digests[str(Path(name).relative_to(folder))] = hashlib.sha256(content).hexdigest()
+            self.write(str(folder / DIGESTS), as_json(digests))
+            record["digests"][str(folder / DIGESTS)] = hashlib.sha256(as_json(digests)).hexdigest()
+        if name in record["digests"]:
+            record["digests"][name] = hashlib.sha256(content).hexdigest()
+        self.write("run.json", resealed(as_json(record)))
+
+    def restore(self, name: str) -> None:
+        for changed in {name, "run.json", *(name for name in self.contents if Path(name).name == DIGESTS)}:
+            self.write(changed, self.contents[changed])
+
+    def write(self, name: str, content: bytes) -> None:
+        (self.run / name).write_bytes(content)
+
+
+def resealed(content: bytes) -> bytes:
+    """A record with a digest that says what it holds, if it is one."""
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError):
+        return content
+    if not isinstance(record, dict):
+        return content
+    record.pop("digest", None)
+    return as_json(seal(record))
 
 
 def read_all(run: Path) -> None:
@@ -296,41 +335,26 @@ def runs(folder: Path) -> Iterator[Prepared]:
     (folder / "small.yaml").write_text(text)
     run = folder / "run"
     run_experiment(folder / "small.yaml", out=run)
-    files = [path for path in sorted(run.rglob("*")) if path.is_file() and "clips" not in path.relative_to(run).parts]
-    contents = {str(path.relative_to(run)): path.read_bytes() for path in files if not path.name.startswith(".")}
+    sealed = SealedRun(run)
     shutil.rmtree(run / "clips")
     samples = []
-    for name, content in contents.items():
-        if name.endswith((".mp4", ".png")):
-            continue
-        samples.append(Sample(name, content))
+    for name, content in sealed.contents.items():
+        if name.endswith((".json", ".yaml", ".csv", ".parquet", ".safetensors")):
+            samples.append(Sample(name, content))
         if name.endswith(".json"):
             samples.append(Sample(name, content, json.loads(content), as_json))
 
     def read(sample: Sample) -> None:
-        sealed = hashlib.sha256(sample.content).digest()[0] % 4  # one of four as it is, the others with new digests
-        (run / sample.name).write_bytes(sample.content)
         try:
-            if sealed and Path(sample.name).name not in ("run.json", DIGESTS):
-                resealed(run)
-            elif sealed and sample.name == "run.json":
-                reseal_record(run)
+            if hashlib.sha256(sample.content).digest()[0] % 4:  # one of four as it is, the others with new digests
+                sealed.exchange(sample.name, sample.content)
+            else:
+                sealed.write(sample.name, sample.content)
             read_all(run)
         finally:
-            for name in {sample.name, "run.json", *(name for name in contents if name.endswith(DIGESTS))}:
-                (run / name).write_bytes(contents[name])
+            sealed.restore(sample.name)
 
     yield samples, read
-
-
-def reseal_record(run: Path) -> None:
-    try:
-        record = json.loads((run / "run.json").read_bytes())
-    except (ValueError, RecursionError):
-        return
-    if isinstance(record, dict):
-        record.pop("digest", None)
-        (run / "run.json").write_bytes(as_json(seal(record)))
 
 
 READERS = {

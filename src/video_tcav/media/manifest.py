@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +103,7 @@ def read_manifest(path: Path) -> list[VideoSource]:
     if not sources:
         raise SourceError(f"`{path}` must list at least one video. Got a header only. Add one row per video.")
     refuse_repeats(path, [(f"row {number}", source) for number, source in enumerate(sources, start=1)])
-    if not any(source.path.exists() for source in sources):
+    if not any_exists(sources):
         first = sources[0].path
         raise SourceError(
             f"`{path}` must list files that exist. Got {len(sources)} rows, no file; the first is {first}. "
@@ -152,6 +153,11 @@ def listed_path(folder: Path, name: str) -> Path:
         raise SourceError(
             f"`path` must be the name of a file. Got {name[:60]}…: {error.strerror}. Correct it."
         ) from error
+
+
+def any_exists(sources: Sequence[VideoSource]) -> bool:
+    """Whether any of the files is there."""
+    return any(os.path.exists(source.path) for source in sources)  # noqa: PTH110  Path.exists raises for long names
 
 
 def refuse_repeats(path: Path, rows: Sequence[tuple[str, VideoSource]]) -> None:
