@@ -246,7 +246,7 @@ def cavs(folder: Path) -> Iterator[Prepared]:
         path,
         [SavedCav(vector=vector.clone(), concept=name, **facts, weights_digest="ab", accuracy=0.9) for name in names],
     )
-    tensors = load_file(path)
+    tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
     rows = [
         {"tensor": str(number), "concept": name, **facts, "weights_digest": "ab", "accuracy": 0.9}
         for number, name in enumerate(names)

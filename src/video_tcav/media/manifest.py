@@ -11,6 +11,8 @@ import pandas as pd
 
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.core.escaping import from_spreadsheet_cell
+from video_tcav.core.limits import check_regular
+from video_tcav.core.tables import TABLE_DAMAGE
 from video_tcav.core.text_files import numbered_lines, plain_name, read_text, visible
 from video_tcav.media.files import VideoSource, kind_of
 
@@ -28,13 +30,12 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         SourceError: if the file cannot be read as a table, or two columns have one name.
     """
-    text = "" if path.suffix.lower() == ".parquet" else read_text(path, error=SourceError)
+    is_parquet = path.suffix.lower() == ".parquet"
+    text = "" if is_parquet else read_text(path, error=SourceError)
     try:
-        table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _parse_cells(text)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # pandas' parser errors and pyarrow's are ValueErrors
+        check_regular(path)
+        table = pd.read_parquet(path) if is_parquet else _parse_cells(text)
+    except TABLE_DAMAGE as error:
         reason = " ".join(str(error).split())
         raise SourceError(
             f"`{path}` must be a readable table. Got: {reason}. Quote cells that hold the separator."
@@ -49,12 +50,18 @@ def header_separator(text: str) -> str:
     header = lines[0][1] if lines else ""
 
     def fits(separator: str) -> tuple[int, int]:
-        cells = [
-            visible(cell).lower() for cell in next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
-        ]
+        cells = [visible(cell).lower() for cell in split_cells(header, separator)]
         return len(_COLUMNS & set(cells)), len(cells)
 
     return max(_SEPARATORS, key=fits)
+
+
+def split_cells(line: str, separator: str) -> list[str]:
+    """Cells of one line, which may be in quotes."""
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # a cell of more than 131,072 characters
+        return line.split(separator)
 
 
 def _parse_cells(text: str) -> pd.DataFrame:
