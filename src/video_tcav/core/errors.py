@@ -7,9 +7,24 @@ and exits with 2. Each subclass is also the builtin that a caller would expect.
 from pathlib import Path
 from typing import Any
 
+from video_tcav.core.escaping import on_one_line
+
+_MOST_CHARACTERS = 4000
+_LAST_CHARACTERS = 1000
+"""Of a longer message, as many from its end are shown: what to do stands there."""
+
 
 class VideoTcavError(Exception):
-    """Root of all errors that this library raises on purpose."""
+    """Root of all errors that this library raises on purpose; its message is one line, whatever names and values it quotes."""
+
+    def __str__(self) -> str:
+        text = on_one_line(self._message())
+        if len(text) <= _MOST_CHARACTERS:
+            return text
+        return f"{text[: _MOST_CHARACTERS - _LAST_CHARACTERS]} … {text[-_LAST_CHARACTERS:]}"
+
+    def _message(self) -> str:
+        return super().__str__()
 
 
 class InputError(VideoTcavError, ValueError):
@@ -37,7 +52,7 @@ class MediaError(VideoTcavError, ValueError):
         self.path = path
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _message(self) -> str:
         return f"{self.path}: {self.reason}"
 
 

@@ -38,6 +38,16 @@ def printable(text: str) -> str:
     return _DIRECTIONS.sub(lambda found: _spelled(found[0]), text)
 
 
+def on_one_line(text: str) -> str:
+    r"""Text whose line breaks and control characters are spelled out.
+
+    Examples:
+        >>> on_one_line("swing\n\x1b[31m")
+        'swing\\n\\x1b[31m'
+    """
+    return _CONTROLS.sub(lambda found: _spelled(found[0]), text)
+
+
 def one_line(text: str) -> str:
     r"""A name or a sentence that stays on one line, and is no command to whoever reads the line.
 
@@ -45,7 +55,7 @@ def one_line(text: str) -> str:
         >>> one_line("swing\n::error::x")
         'swing\\n\\::error::x'
     """
-    text = _CONTROLS.sub(lambda found: _spelled(found[0]), well_formed(text))
+    text = on_one_line(well_formed(text))
     text = _DIRECTIONS.sub(lambda found: _spelled(found[0]), text)
     return without_commands(re.sub(r"(?<=\\n)::", r"\\::", text))
 

@@ -5,11 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from safetensors.torch import save_file
 from torch import Tensor
 
 from video_tcav.core.escaping import spreadsheet_cell, well_formed
 from video_tcav.core.files import atomic_path
+
+TABLE_DAMAGE = (
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,  # of pyarrow, for types that it does not know
+    pa.ArrowException,
+)
+"""What the libraries raise that read a damaged table."""
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:

@@ -87,9 +87,16 @@ class Analysis:
         return None
 
     def diagnostics(self) -> dict[str, pd.DataFrame]:
-        """Tables of the diagnostics, by name: see `tcav.diagnose`."""
+        """Tables of the diagnostics, by name: see `tcav.diagnose`.
+
+        Raises:
+            ExperimentError: if a file is damaged.
+        """
         files = sorted(self.folder.glob("diagnostics-*.parquet"))
-        return {path.stem.removeprefix("diagnostics-"): pd.read_parquet(path) for path in files}
+        try:
+            return {path.stem.removeprefix("diagnostics-"): pd.read_parquet(path) for path in files}
+        except DAMAGE as error:
+            raise _damaged(self.folder, error) from error
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result, with the model's name in the experiment."""
@@ -150,10 +157,14 @@ def load_analysis(folder: Path) -> Analysis:
             record=record,
         )
     except DAMAGE as error:
-        raise ExperimentError(
-            f"{folder}: an analysis must be whole. Got: {reason_of(error)[:200]}. Delete the folder"
-            " and run the experiment again with --resume."
-        ) from error
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> ExperimentError:
+    return ExperimentError(
+        f"{folder}: an analysis must be whole. Got: {reason_of(error)[:200]}. Delete the folder and run the experiment again"
+        " with --resume."
+    )
 
 
 def _check_facts(about: Mapping[str, Any], record: Mapping[str, Any]) -> None:

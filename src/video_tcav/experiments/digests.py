@@ -6,25 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from safetensors import SafetensorError
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import read_json, write_json
 from video_tcav.core.limits import check_regular
+from video_tcav.core.tables import TABLE_DAMAGE
 
 DIGESTS = "digests.json"
-DAMAGE = (
-    OSError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,  # of pyarrow, for types that it does not know
-    pa.ArrowException,
-    SafetensorError,
-)
+DAMAGE = (*TABLE_DAMAGE, SafetensorError)
 """What the libraries raise that read a damaged file."""
 
 

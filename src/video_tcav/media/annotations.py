@@ -8,7 +8,7 @@ from typing import Literal, cast
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
 from video_tcav.media.files import VIDEO_SUFFIXES, VideoSource, media_files
-from video_tcav.media.manifest import read_table, refuse_repeats
+from video_tcav.media.manifest import any_exists, read_table, refuse_repeats
 from video_tcav.media.training_lists import TRAINING_SUFFIXES, is_training_line, read_training_list
 
 AnnotationFormat = Literal["kinetics", "ucf101", "hmdb51", "ssv2", "training"]
@@ -80,7 +80,7 @@ def read_annotations(
         read = {"kinetics": _kinetics, "ucf101": _ucf101, "hmdb51": _hmdb51, "ssv2": _ssv2}[known]
         sources = read(path, _VideoFolder(folder), split)
     refuse_repeats(path, [(f"entry {number}", source) for number, source in enumerate(sources, start=1)])
-    if not any(source.path.exists() for source in sources):
+    if not any_exists(sources):
         raise SourceError(
             f"`{path}` must list videos that exist. Got {len(sources)} listed, none is under {folder}. "
             "Give the folder with the videos as `root`."
@@ -128,7 +128,7 @@ def _kinetics_source(path: Path, number: int, row: dict, videos: _VideoFolder) -
         found = videos.find(trimmed, label)
         if found is None and (whole := videos.find(youtube_id, label)) is not None:
             return VideoSource(path=whole, kind="video", label=label, start_s=start_s, end_s=end_s, group=youtube_id)
-    except ValueError as error:  # not a number, or (an InputError) an end before its start
+    except (ValueError, OverflowError) as error:  # no number, infinity, or (an InputError) an end before its start
         raise SourceError(
             f"`{path}`, row {number} after the header, must have seconds in time_start and time_end. "
             f"Got {row['time_start']!r} and {row['time_end']!r}. Correct the row."

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ import pandas as pd
 
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.core.escaping import from_spreadsheet_cell
+from video_tcav.core.limits import check_regular
+from video_tcav.core.tables import TABLE_DAMAGE
 from video_tcav.core.text_files import numbered_lines, plain_name, read_text, visible
 from video_tcav.media.files import VideoSource, kind_of
 
@@ -27,13 +30,12 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         SourceError: if the file cannot be read as a table, or two columns have one name.
     """
-    text = "" if path.suffix.lower() == ".parquet" else read_text(path, error=SourceError)
+    is_parquet = path.suffix.lower() == ".parquet"
+    text = "" if is_parquet else read_text(path, error=SourceError)
     try:
-        table = pd.read_parquet(path) if path.suffix.lower() == ".parquet" else _parse_cells(text)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # pandas' parser errors and pyarrow's are ValueErrors
+        check_regular(path)
+        table = pd.read_parquet(path) if is_parquet else _parse_cells(text)
+    except TABLE_DAMAGE as error:
         reason = " ".join(str(error).split())
         raise SourceError(
             f"`{path}` must be a readable table. Got: {reason}. Quote cells that hold the separator."
@@ -48,12 +50,18 @@ def header_separator(text: str) -> str:
     header = lines[0][1] if lines else ""
 
     def fits(separator: str) -> tuple[int, int]:
-        cells = [
-            visible(cell).lower() for cell in next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
-        ]
+        cells = [visible(cell).lower() for cell in split_cells(header, separator)]
         return len(_COLUMNS & set(cells)), len(cells)
 
     return max(_SEPARATORS, key=fits)
+
+
+def split_cells(line: str, separator: str) -> list[str]:
+    """Cells of one line, which may be in quotes."""
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:  # a cell of more than 131,072 characters
+        return line.split(separator)
 
 
 def _parse_cells(text: str) -> pd.DataFrame:
@@ -102,7 +110,7 @@ def read_manifest(path: Path) -> list[VideoSource]:
     if not sources:
         raise SourceError(f"`{path}` must list at least one video. Got a header only. Add one row per video.")
     refuse_repeats(path, [(f"row {number}", source) for number, source in enumerate(sources, start=1)])
-    if not any(source.path.exists() for source in sources):
+    if not any_exists(sources):
         first = sources[0].path
         raise SourceError(
             f"`{path}` must list files that exist. Got {len(sources)} rows, no file; the first is {first}. "
@@ -152,6 +160,11 @@ def listed_path(folder: Path, name: str) -> Path:
         raise SourceError(
             f"`path` must be the name of a file. Got {name[:60]}…: {error.strerror}. Correct it."
         ) from error
+
+
+def any_exists(sources: Sequence[VideoSource]) -> bool:
+    """Whether any of the files is there."""
+    return any(os.path.exists(source.path) for source in sources)  # noqa: PTH110  Path.exists raises for long names
 
 
 def refuse_repeats(path: Path, rows: Sequence[tuple[str, VideoSource]]) -> None:

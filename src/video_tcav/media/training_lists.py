@@ -1,6 +1,5 @@
 """Lists that training code reads: `path label` of mmaction2, SlowFast and VideoMAE, `folder frames label` of TSN and TSM."""
 
-import csv
 import os
 import re
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from video_tcav.core.errors import SourceError
 from video_tcav.core.text_files import numbered_lines, plain_name, read_text, visible
 from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, VideoSource, images_in, kind_of
-from video_tcav.media.manifest import listed_path
+from video_tcav.media.manifest import listed_path, split_cells
 
 TRAINING_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".list", ".lst"})
 
@@ -122,8 +121,7 @@ def _cells(rest: str) -> tuple[str, ...]:
     separator = visible(rest)[:1]
     if separator not in (",", ";"):
         return (plain_name(rest),) if "\t" in rest[:2] and "\t" not in rest.strip() else tuple(words)
-    cells = next(csv.reader([visible(rest)[1:]], delimiter=separator, skipinitialspace=True), [])
-    return tuple(plain_name(cell) for cell in cells)
+    return tuple(plain_name(cell) for cell in split_cells(visible(rest)[1:], separator))
 
 
 def _source(path: Path, line: TrainingLine, files: _FilesBelow) -> VideoSource:
@@ -150,7 +148,7 @@ def _frames_source(where: str, line: TrainingLine, files: _FilesBelow, found: Pa
     name, rest = line.name, line.rest
     if found is None and len(rest) > 1 and (spaced := files.find(f"{name} {rest[0]}")) is not None:
         name, rest, found = f"{name} {rest[0]}", rest[1:], spaced
-    if len(rest) > 2:
+    if len(rest) > 2 or (len(rest) == 2 and not _NUMBER.fullmatch(rest[0])):
         raise SourceError(
             f"{where} must read like {_FORMS}. Got {' '.join(rest)} behind {name}. Several labels, or a first frame, are not "
             "read: write a manifest."

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from video_tcav.core.errors import ModelError
+from video_tcav.core.limits import LimitError, check_regular
 from video_tcav.models.foreign_networks import describe_weights
 from video_tcav.models.trial import first_line
 from video_tcav.models.video_model import VideoModel, state_digest
@@ -62,6 +63,10 @@ def load_file(
 
 
 def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
+    try:
+        check_regular(path)
+    except (OSError, LimitError) as reason:
+        raise ModelError(f"`model` must name a Python file. Got {path}, which is none. Check the path.") from reason
     with torch.random.fork_rng(devices=[]), _importable(path.parent):
         torch.manual_seed(seed)
         build = getattr(_import(path), factory, None)
@@ -96,7 +101,7 @@ def _arguments(build: Any, classes: tuple[str, ...] | None) -> dict[str, int]:
 def _import(path: Path) -> ModuleType:
     name = f"_video_tcav_model_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     found = importlib.util.spec_from_file_location(name, path)
-    if not path.is_file() or found is None or found.loader is None:
+    if found is None or found.loader is None:
         raise ModelError(f"`model` must name a Python file. Got {path}, which is none. Check the path.")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module

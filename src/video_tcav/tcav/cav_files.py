@@ -75,7 +75,8 @@ def load_cavs(path: str | Path) -> tuple[SavedCav, ...]:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             _check_format(metadata, path)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # copies: a view of a file that is cut off meanwhile would end the process
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         if metadata["format"] == FORMAT and metadata["digest"] != _digest(metadata["cavs"], tensors):
             raise _damaged(path, "other bytes than its digest says")
         cavs = _cavs(_FACTS.validate_json(metadata["cavs"]), tensors, path)
