@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import read_json, reason_of
@@ -110,11 +110,27 @@ def load_run(path: str | Path) -> Run:
         rows = read_json(directory.path / "hypotheses.json")
         values = [{name: _number(name, value) for name, value in row.items()} for row in rows]
         outcomes = _OUTCOMES.validate_python(values)
+        _Facts.model_validate(record)
     except DAMAGE as error:
         raise ExperimentError(
             f"{path}: a run must be whole. Got: {reason_of(error)[:200]}. Run the experiment again in another folder."
         ) from error
     return Run(path=directory.path, experiment=experiment, outcomes=outcomes, record=record)
+
+
+class _Provenance(BaseModel):
+    video_tcav: str
+    python: str
+    created: str
+
+
+class _Facts(BaseModel):
+    """What readers of a run expect of `run.json`; runs of older versions have a part of it."""
+
+    provenance: _Provenance
+    left_out: list[str] = []
+    model_digests: dict[str, str | None] | None = None
+    steps: dict[str, dict[str, Any]] = {}
 
 
 _OUTCOMES = TypeAdapter(tuple[Outcome, ...])

@@ -35,13 +35,15 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         check_regular(path)
         table = pd.read_parquet(path) if is_parquet else _parse_cells(text)
+        # texts of Parquet are decoded here first
+        cells = table.astype(object).where(table.notna(), "").astype(str).map(visible)
     except TABLE_DAMAGE as error:
         reason = " ".join(str(error).split())
         raise SourceError(
             f"`{path}` must be a readable table. Got: {reason}. Quote cells that hold the separator."
         ) from error
-    table.columns = _column_names(path, [str(column) for column in table.columns])
-    return table.astype(object).where(table.notna(), "").astype(str).map(visible)
+    cells.columns = _column_names(path, [str(column) for column in cells.columns])
+    return cells
 
 
 def header_separator(text: str) -> str:

@@ -252,3 +252,12 @@ def test_digest_of_a_frame_folder_is_of_names_and_bytes(make_images):
     assert file_digest(one) == file_digest(two)
     (two / "001.png").write_bytes((two / "002.png").read_bytes())
     assert file_digest(one) != file_digest(two)
+
+
+def test_texts_of_a_parquet_table_that_are_no_text_are_refused_in_one_line(tree):
+    ROWS.assign(label="archery").to_parquet(tree / "list.parquet", compression=None)
+    content = (tree / "list.parquet").read_bytes()
+    (tree / "list.parquet").write_bytes(content.replace(b"archery", b"arch\xe9ry"))
+    with pytest.raises(SourceError, match="must be a readable table") as error:
+        find_videos(tree / "list.parquet")
+    assert "\n" not in str(error.value)
