@@ -17,7 +17,8 @@ STEPS = {"videos": 9, "strides": {"4": 9}, "shorter": 0, "filled": 0}
         (
             {},
             {"strides": {"4": 7, "2": 2, "1": 1}, "shorter": 3},
-            "one in 4 in 7 videos, one in 2 in 2 videos and one in 1 in 1 video, as their length allowed (one in 4 was asked for)",
+            "one in 4 in 7 videos, one in 2 in 2 videos and one in 1 in 1 video, as their length allowed"
+            " (one in 4 was asked for)",
         ),
         ({}, {"strides": {"2": 9}}, "one in 2 of the video (one in 4 was asked for, and no video is long enough)"),
         ({}, {"strides": {"1": 9}}, "in a row (one in 4 was asked for, and no video is long enough)"),
