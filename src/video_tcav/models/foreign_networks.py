@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError, ModelError
+from video_tcav.core.errors import ModelError
 from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
 from video_tcav.models.known_networks import describe_known
 from video_tcav.models.layers import stage_layers
@@ -113,13 +113,8 @@ def _tried(
     model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None, allow_impure: bool
 ) -> VideoModel:
     """The model with what passes of noise clips tell: outputs, whether it repeats itself, stages."""
-    trial = try_model(model, classes=None if classes is None else len(classes))
+    trial = try_model(model, classes=classes)
     width = trial.values.shape[1]
-    if classes is not None and len(classes) != width:
-        raise InputError(
-            f"`classes` must name the {width} outputs of the model. Got {len(classes)} names."
-            " Give the list that the model was trained with."
-        )
     names = classes or tuple(str(index) for index in range(width))
     model = dataclasses.replace(model, classes=names, outputs=outputs_of(trial, settings))
     notes = (*model.notes, *check_repeats(model, allow_impure=allow_impure))

@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import nn
 
-from video_tcav.core.errors import InputError
 from video_tcav.models.hf_models import describe_huggingface, is_huggingface_classifier
 from video_tcav.models.repeatability import check_repeats, random_state_kept
 from video_tcav.models.torchvision_models import architecture_of, describe_torchvision
@@ -44,13 +43,8 @@ def describe_known(
     module.eval()
     model = describe(settings)
     with random_state_kept(model.device):
-        trial = try_model(model, classes=None if classes is None else len(classes))
+        trial = try_model(model, classes=classes)
         width = trial.values.shape[1]
-        if classes is not None and len(classes) != width:
-            raise InputError(
-                f"`classes` must name the {width} outputs of the model. Got {len(classes)} names."
-                " Give the list that the model was trained with."
-            )
         published = model.classes if len(model.classes) == width else tuple(str(index) for index in range(width))
         is_told = model.outputs.kind != "logits" and "outputs" not in settings  # by the configuration
         model = replace(

@@ -1,6 +1,6 @@
 """A trial pass of two noise clips: how many outputs a network of unknown family has, and what they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from video_tcav.core.errors import ModelError
+from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.output_kinds import OutputKind, Outputs, is_fraction, sums_to_one
 from video_tcav.models.outputs import output_rows
@@ -56,15 +56,16 @@ class Trial:
     last_operation: str
 
 
-def try_model(model: VideoModel, *, classes: int | None = None) -> Trial:
+def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Trial:
     """Pass two noise clips of the model's own spec.
 
     Args:
         model: its class names are not looked at.
-        classes: outputs that are expected; only needed where the model returns several tensors that could be the logits.
+        classes: names of the outputs, as the user gives them; they also tell the logits among several tensors.
 
     Raises:
         ModelError: if it does not take the clips, or returns something else than one row of numbers a clip.
+        InputError: if the number of classes differs from the outputs.
     """
     clips = torch.cat([scale * noise_clip(model, seed=seed) for seed, scale in enumerate(_TRIAL_SCALES)])
     try:
@@ -80,7 +81,12 @@ def try_model(model: VideoModel, *, classes: int | None = None) -> Trial:
     except ModelError:
         if classes is None:
             raise
-        values = output_rows(output, clips=len(clips), classes=classes)
+        values = output_rows(output, clips=len(clips), classes=len(classes))
+    if classes is not None and len(classes) != values.shape[1]:
+        raise InputError(
+            f"`classes` must name the {values.shape[1]} outputs of the model. Got {len(classes)} names."
+            " Give the list that the model was trained with."
+        )
     return Trial(values=values.detach().cpu(), last_operation=getattr(values, _MARK, ""))
 
 

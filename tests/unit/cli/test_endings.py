@@ -15,23 +15,10 @@ import pandas as pd
 import pytest
 
 from tests.mounts import small_disk
-from video_tcav.cli.app import main
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.scratch import PREFIX
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["video-tcav", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out, said.err
-
-    return run
 
 
 @pytest.fixture

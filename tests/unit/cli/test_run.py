@@ -2,26 +2,11 @@
 
 import json
 
-import pytest
-
 from tests.unit.experiments.files import SMALL, write
-from video_tcav.cli.app import main
 
 FLIPPED = SMALL.partition("hypotheses:")[0] + (
     "hypotheses:\n  - more_than: {concept: court, than: swing, target: playing tennis}\n"
 )
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["video-tcav", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        return int(end.value.code or 0), said.out, said.err
-
-    return run
 
 
 def test_a_contradicted_hypothesis_fails_the_build_at_its_line(call, tmp_path, monkeypatch):
