@@ -32,7 +32,8 @@ from video_tcav.core.tables import write_csv
 from video_tcav.models import load_model
 from video_tcav.models.rendered_models import rendered_names
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
-from video_tcav.tcav.plan import PLACES, at_least, one_of
+from video_tcav.tcav.plan import at_least, one_of
+from video_tcav.tcav.settings import PLACES
 
 _PARTS, _CHUNKS = 8, 4
 _BOTH_PLACES = ("mean",)

@@ -22,7 +22,7 @@ from video_tcav.benchmark.recording import Recording
 from video_tcav.concepts import Twin
 from video_tcav.tcav.cavs import CAV_KINDS, CavKind
 from video_tcav.tcav.effects import clip_effects, tcav_score
-from video_tcav.tcav.plan import At
+from video_tcav.tcav.settings import At
 
 SIZES = (5, 10, 20, 40, 100)
 _PERMUTATIONS = {"mean": 199, "ridge": 199, "logistic": 19, "svm": 19}

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from video_tcav.benchmark.checks import Agreement, Rejections
-from video_tcav.tcav.plan import PLACES
+from video_tcav.tcav.settings import PLACES
 from video_tcav.tcav.words import LEVEL
 
 DETECTION_SIZE = 40

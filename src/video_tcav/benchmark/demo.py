@@ -17,7 +17,7 @@ from video_tcav.media import write_picture, write_video
 from video_tcav.models import VideoModel, load_model
 from video_tcav.prediction import Prediction, predict
 from video_tcav.tcav import ConceptResult, TcavResult, run_tcav
-from video_tcav.tcav.plan import At
+from video_tcav.tcav.settings import At
 from video_tcav.tcav.words import LEVEL
 
 TARGET = "playing tennis"

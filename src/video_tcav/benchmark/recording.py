@@ -17,7 +17,7 @@ from video_tcav.models.record import record_activations, record_gradients
 from video_tcav.models.targets import Target, parse_target
 from video_tcav.tcav.gram import Gram, gram
 from video_tcav.tcav.kernel import kernel_of
-from video_tcav.tcav.plan import PLACES, At
+from video_tcav.tcav.settings import PLACES, At
 from video_tcav.tcav.store import RowStore, SpillSpace
 
 Advance = Callable[[int], None]

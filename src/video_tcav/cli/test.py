@@ -11,10 +11,9 @@ from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError, UnsavedResultError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_file_writable, check_writable
+from video_tcav.tcav.settings import At, Negatives
 
 Space = Literal["flatten", "space", "time", "spacetime"]
-At = Literal["class", "random"]
-Negatives = Literal["matched", "moving"]
 Cav = Literal["mean", "ridge", "logistic", "svm"]
 Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
 Precision = Literal["auto", "float32", "bfloat16"]

@@ -19,7 +19,7 @@ from video_tcav.benchmark.world.factors import FACTORS
 from video_tcav.concepts import Twin
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.tcav.cavs import CavKind
-from video_tcav.tcav.plan import At, Negatives
+from video_tcav.tcav.settings import At, Negatives
 from video_tcav.tcav.significance import Significance
 from video_tcav.tcav.spaces import Space
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,10 @@ from video_tcav.core.errors import InputError, MediaError, SourceError
 from video_tcav.core.limits import excerpt
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
+from video_tcav.tcav.settings import NEGATIVES, At, Negatives
 from video_tcav.tcav.sketch import USUAL_SKETCH
 
-At = Literal["class", "random"]
 MOST_WINDOWS = 10_000
-PLACES: tuple[At, ...] = get_args(At)
-Negatives = Literal["matched", "moving"]
-"""Random clips of a concept that does not move: frozen as it is, or as they are."""
-NEGATIVES: tuple[Negatives, ...] = get_args(Negatives)
 MOST_HELD_OUT = 40
 ROOM_BYTES = 2 * 10**9
 """For inner products, however little `memory` leaves to rows."""

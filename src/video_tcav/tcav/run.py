@@ -27,11 +27,12 @@ from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.gram import Gram
 from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.plan import MOST_WINDOWS, PLACES, At, Negatives, at_least, make_plan, one_of
+from video_tcav.tcav.plan import MOST_WINDOWS, at_least, make_plan, one_of
 from video_tcav.tcav.recording import class_groups_of, comparisons_of, grams_of, record_plan
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import cavs_of
 from video_tcav.tcav.saving import save_result
+from video_tcav.tcav.settings import PLACES, At, Negatives
 from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
 from video_tcav.tcav.sketch import LEAST_SKETCH, SketchedRows
 from video_tcav.tcav.spaces import SPACES, Space
