@@ -1,11 +1,16 @@
 """Tiny networks with known axes."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from video_tcav.models.axes import LayerAxes
+from video_tcav.models.layers import layers_axes, noise_clip
+from video_tcav.models.probe_cells import misplaced
+from video_tcav.models.record import record_activations
 from video_tcav.models.video_model import VideoModel
 
 
@@ -113,3 +118,19 @@ def unchanged(model: VideoModel) -> Iterator[None]:
         assert not any(part._forward_hooks or part._forward_pre_hooks for part in model.module.modules())
         assert torch.equal(torch.get_rng_state(), state)
         assert torch.is_grad_enabled()
+
+
+def layers_that_single_cells_contradict(
+    model: VideoModel, reading: Callable[[LayerAxes], LayerAxes] = lambda axes: axes
+) -> set[str]:
+    """Stages whose declared axes, changed by `reading`, do not say where single cells of a noise clip answer."""
+    stages, clip = model.stages(), noise_clip(model)
+    axes = {name: reading(declared) for name, declared in layers_axes(model, stages).items()}
+    return set(
+        misplaced(model, axes, record_activations(model, stages, clip), clip, (model.clip_spec.time_dim + 1, 3, 4))
+    )
+
+
+def in_another_order(axes: LayerAxes) -> LayerAxes:
+    """A wrong reading of the same tokens: the slowest and the fastest axis change places."""
+    return dataclasses.replace(axes, token_order=axes.token_order[::-1])

@@ -12,7 +12,7 @@ from video_tcav.models.layers import layers_axes, list_layers, noise_clip
 from video_tcav.models.load import load_model
 from video_tcav.models.probe import probe_axes
 
-from .networks import unchanged
+from .networks import in_another_order, layers_that_single_cells_contradict, unchanged
 
 transformers = pytest.importorskip("transformers")
 
