@@ -104,6 +104,13 @@ def test_declared_inner_layers_agree_with_probing(folders):
         assert told == {name: declared[name] for name in told}
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_answer_to_single_cells_where_they_say(folders, family):
+    model = load(folders, family)
+    assert layers_that_single_cells_contradict(model) == set()
+    assert layers_that_single_cells_contradict(model, in_another_order) == set(model.default_layers)
+
+
 def processors():
     size = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}
     own = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
