@@ -137,5 +137,5 @@ def _disturbed(clip: Tensor, dims: Sequence[int], cell: Sequence[slice], *, seed
 def _error(layer: str) -> AxesError:
     return AxesError(
         f"`layer` must keep its positions in the order of an axis. Got {layer}, where a cell of the clip answers elsewhere than"
-        " its axes say, as with tokens in blocks (mask units, windows) or frames that are repeated. Choose another layer."
+        " its axes say, as with tokens in blocks (mask units, windows) or frames that begin anew. Choose another layer."
     )
