@@ -47,9 +47,10 @@ def describe_known(
         width = trial.values.shape[1]
         published = model.classes if len(model.classes) == width else tuple(str(index) for index in range(width))
         is_told = model.outputs.kind != "logits" and "outputs" not in settings  # by the configuration
-        model = replace(
-            model, classes=classes or published, outputs=model.outputs if is_told else outputs_of(trial, settings)
-        )
+        outputs = model.outputs if is_told else outputs_of(trial, settings)
+        if width == len(model.classes) and outputs.kind == "logits" and outputs.is_assumed:
+            outputs = model.outputs  # of the published head
+        model = replace(model, classes=classes or published, outputs=outputs)
         return replace(model, notes=(*model.notes, *check_repeats(model, allow_impure=allow_impure)))
 
 

@@ -27,6 +27,8 @@ SLACK = 0.49
 """How far from the cell, in positions, the centre of the one that answers most may lie: half a position is its own border."""
 SHIFT = 0.5
 """By how many positions all of a layer may be shifted: convolutions with padding have their centres at the borders."""
+REPEATED = 0.25
+"""Distant positions whose answers differ by less than this fraction of what neighbours differ by show one part of the clip."""
 
 
 def misplaced(
@@ -74,7 +76,8 @@ def _agree(
     """Whether each cell's answer, compared with those to the others, lies where the cell is.
 
     Along axes that are flattened in tokens its peak must, since their order is what may be misread. Along a dimension of its own
-    the answer must only move with the cell: receptive fields of deep layers are wider than their few positions.
+    the answer must only move with the cell, and not stand in two places: receptive fields of deep layers are wider than their
+    few positions.
     """
     everywhere = torch.stack(list(answers)).mean(0)
     peaks = [torch.unravel_index((answer - everywhere).argmax(), answer.shape) for answer in answers]
@@ -88,7 +91,7 @@ def _agree(
             if max(least, -SHIFT / count) > min(most, SHIFT / count):
                 return False
     return all(
-        _moves_along(answers, cells, number)
+        _moves_along(answers, cells, number) and not _repeats_along(answers, number)
         for number, axis in enumerate(POSITION_AXES)
         if axis in axes.dims and answers[0].shape[number] > 1
     )
@@ -100,6 +103,18 @@ def _moves_along(answers: Sequence[Tensor], cells: Sequence[list[slice]], number
     centres = [float(answer.sum(others) @ torch.arange(answer.shape[number]).double()) for answer in answers]
     first, last = (pick(range(len(cells)), key=lambda cell: cells[cell][number].start) for pick in (min, max))
     return cells[first][number] == cells[last][number] or centres[first] < centres[last]
+
+
+def _repeats_along(answers: Sequence[Tensor], number: int) -> bool:
+    """Whether positions far from each other answer to the same cells, unlike neighbours: the axis begins anew inside."""
+    others = [other for other in range(3) if other != number]
+    profiles = torch.stack([answer.sum(others) for answer in answers])
+    profiles = profiles - profiles.mean(0)
+    # Up to half the length, each position has a partner at that distance: a cell that it alone answers to counts.
+    gaps = [
+        float((profiles[:, lag:] - profiles[:, :-lag]).abs().mean()) for lag in range(1, profiles.shape[1] // 2 + 1)
+    ]
+    return any(gap < REPEATED * gaps[0] for gap in gaps)
 
 
 def _cell(sizes: Sequence[int], place: Sequence[float]) -> list[slice]:
@@ -122,5 +137,5 @@ def _disturbed(clip: Tensor, dims: Sequence[int], cell: Sequence[slice], *, seed
 def _error(layer: str) -> AxesError:
     return AxesError(
         f"`layer` must keep its positions in the order of an axis. Got {layer}, where a cell of the clip answers elsewhere than"
-        " its axes say, as with tokens in blocks (mask units, windows). Choose another layer."
+        " its axes say, as with tokens in blocks (mask units, windows) or frames that begin anew. Choose another layer."
     )

@@ -23,6 +23,8 @@ CLEAR_TOKEN = 0.05
 """The same for each axis of a token dimension: it has more readings, so chance finds more among them."""
 CHANNEL = 0.15
 """What a reading with a channel dimension is worth more than one without: nearly every layer has one."""
+HIDDEN = 0.3
+"""So far (as a fraction of the length) the answer moves along a dimension that holds an axis and is too long for it."""
 MAX_PREFIX = 2
 
 
@@ -102,6 +104,7 @@ def match_axes(layer: str, answers: Answers, fold: int) -> Match:
         )
     readings = dict(zip(wide, best, strict=True))
     _check_dominant(layer, answers, readings)
+    _check_hidden(layer, answers, readings)
     weakest = min((score for reading in best if reading for score in reading.scores), default=1.0)
     return Match(axes=_layer_axes(answers, readings, fold), weakest=weakest)
 
@@ -223,6 +226,23 @@ def _check_dominant(layer: str, answers: Answers, readings: Mapping[int, _Readin
                         f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *answers.shape)},"
                         f" where dimensions {dim + 1} and {other + 1} both answer to {axis}. Choose another layer."
                     )
+
+
+def _check_hidden(layer: str, answers: Answers, readings: Mapping[int, _Reading | None]) -> None:
+    """Raise where a channel dimension holds more positions of an axis than the clip has.
+
+    Only where a dimension of size one would take the axis's name; otherwise positions in channels are channels.
+    """
+    read = {axis for reading in readings.values() if reading for axis in reading.order}
+    for dim, axis in product(readings, answers.ends):
+        if readings[dim] or axis in read or answers.shape[dim] <= answers.clip[axis] or 1 not in answers.shape:
+            continue
+        profiles = _normalised(answers, dim, axis)
+        if profiles is not None and _moved(*profiles) > HIDDEN:
+            raise AxesError(
+                f"`layer` must have no more positions than the clip. Got {layer} of shape {(1, *answers.shape)}, where"
+                f" dimension {dim + 1} answers to {axis}, of which the clip has {answers.clip[axis]}. Choose another layer."
+            )
 
 
 def _total(assignment: tuple[_Reading | None, ...]) -> float:

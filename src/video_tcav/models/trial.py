@@ -76,18 +76,24 @@ def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Tri
             f"`model` must take a clip of shape {(1, *clips.shape[1:])}. Got {first_line(reason)} from {model.name}."
             " Say frames, size or layout, or set clip_spec on the module."
         ) from reason
-    try:
-        values = output_rows(output, clips=len(clips))
-    except ModelError:
-        if classes is None:
-            raise
-        values = output_rows(output, clips=len(clips), classes=len(classes))
+    with _LastOperation():  # rows that are reshaped keep their mark
+        values = _rows(output, len(clips), None if classes is None else len(classes))
     if classes is not None and len(classes) != values.shape[1]:
         raise InputError(
             f"`classes` must name the {values.shape[1]} outputs of the model. Got {len(classes)} names."
             " Give the list that the model was trained with."
         )
     return Trial(values=values.detach().cpu(), last_operation=getattr(values, _MARK, ""))
+
+
+def _rows(output: object, clips: int, classes: int | None) -> Tensor:
+    """One row a clip; the number of classes is looked at only where several tensors could be the rows."""
+    try:
+        return output_rows(output, clips=clips)
+    except ModelError:
+        if classes is None:
+            raise
+        return output_rows(output, clips=clips, classes=classes)
 
 
 def outputs_of(trial: Trial, settings: Mapping[str, Any]) -> Outputs:

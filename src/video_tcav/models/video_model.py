@@ -74,8 +74,9 @@ class VideoModel:
         return next((t.dtype for t in _tensors(self.module) if t.is_floating_point()), torch.float32)
 
     def remarks(self) -> tuple[str, ...]:
-        """What a reader of its answers must know: what the outputs are, unless they are plain logits, and the notes."""
-        return self.notes if self.outputs.kind == "logits" else (self.outputs.sentence, *self.notes)
+        """What a reader of its answers must know: what the outputs are, unless they are known to be logits, and the notes."""
+        is_plain = self.outputs.kind == "logits" and not self.outputs.is_assumed
+        return self.notes if is_plain else (self.outputs.sentence, *self.notes)
 
     @cached_property
     def weights_digest(self) -> str:

@@ -1,10 +1,16 @@
+import dataclasses
+
+import pytest
 import torch
+from torch import nn
 from torchvision.models.video.mvit import MSBlockConfig, MViT
 
 from video_tcav.models.declared_axes import mvit_axes
 from video_tcav.models.layers import list_layers, noise_clip, trace
 from video_tcav.models.load import load_model
 from video_tcav.models.probe import probe_axes
+
+from .networks import in_another_order, layers_that_single_cells_contradict
 
 
 def tiny_mvit() -> MViT:
@@ -53,3 +59,40 @@ def test_swin_convolution_and_pooling_are_channels_first():
     assert layers["norm"].axes.dims[-1] == "channel"
     assert layers["features.2"].is_default
     assert layers["head"].axes.dims == ("clip", "channel")
+
+
+def mvit_without_overlap(seed: int) -> MViT:
+    """Pooling takes the central token alone: random overlapping kernels may answer more at a neighbour."""
+    torch.manual_seed(seed)
+    network = tiny_mvit()
+    for part in network.modules():
+        if isinstance(part, nn.Conv3d) and part.groups > 1:
+            nn.init.dirac_(part.weight, part.groups)
+    return network
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_mvit_answers_to_single_cells_where_its_grids_say(seed):
+    network = mvit_without_overlap(seed)
+    model = dataclasses.replace(load_model(network, frames=8, size=(32, 48)), declare_axes=mvit_axes(network))
+    assert layers_that_single_cells_contradict(model) == set()
+    assert layers_that_single_cells_contradict(model, in_another_order) == set(model.default_layers)
+
+
+@pytest.mark.parametrize("rule", ["motion", "order"])
+def test_rendered_networks_answer_to_single_cells_where_they_say(rule):
+    convolutions, transformer = (load_model(f"rendered:{network}-{rule}") for network in ("r2plus1d", "transformer"))
+    assert layers_that_single_cells_contradict(convolutions) == set()
+    assert layers_that_single_cells_contradict(transformer) == set()
+    assert layers_that_single_cells_contradict(transformer, in_another_order) == set(transformer.default_layers)
+
+
+def test_mc3_answers_to_single_cells_where_it_says():
+    """The other networks with a dimension for each axis are compared with probing, which passes the same cells."""
+    model = load_model("torchvision:mc3_18", frames=8, size=32)
+    swapped = {"time": "width", "width": "time"}
+    assert layers_that_single_cells_contradict(model) == set()
+    wrong = layers_that_single_cells_contradict(
+        model, lambda axes: dataclasses.replace(axes, dims=tuple(swapped.get(name, name) for name in axes.dims))
+    )
+    assert "layer1" in wrong

@@ -8,44 +8,7 @@ from video_tcav.core.errors import LayerNotFoundError
 from video_tcav.models.layers import layers_axes
 from video_tcav.models.load import load_model
 
-FRAMES = 4
-
-
-class Folded(nn.Module):
-    """An image network on each frame, whose answers are averaged (TSN) or go through something over time."""
-
-    clip_spec = {"frames": FRAMES, "size": 32}
-
-    def __init__(self, image, width, over_time=None):
-        super().__init__()
-        self.image, self.over_time, self.head = image, over_time, nn.Linear(width, 3)
-
-    def forward(self, clip):
-        rows = self.image(clip.transpose(1, 2).flatten(0, 1)).unflatten(0, (len(clip), -1))
-        if self.over_time is not None:
-            rows = self.over_time(rows)[0]
-        return self.head(rows.mean(1))
-
-
-def image_network(pooled=True):
-    convolutions = [nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 8, 3, 2, 1)]
-    return nn.Sequential(*convolutions, *([nn.AdaptiveAvgPool2d(1), nn.Flatten()] if pooled else []))
-
-
-class Shift(nn.Module):
-    """Temporal shift (TSM) before a convolution on folded frames."""
-
-    clip_spec = {"frames": FRAMES, "size": 32}
-
-    def __init__(self):
-        super().__init__()
-        self.stem, self.stage, self.head = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1), nn.Linear(8, 3)
-
-    def forward(self, clip):
-        rows = self.stem(clip.transpose(1, 2).flatten(0, 1)).relu().unflatten(0, (len(clip), -1))
-        shifted = torch.zeros_like(rows)
-        shifted[:, :-1, :2], shifted[:, 1:, 2:4], shifted[:, :, 4:] = rows[:, 1:, :2], rows[:, :-1, 2:4], rows[:, :, 4:]
-        return self.head(self.stage(shifted.flatten(0, 1)).relu().mean((2, 3))).unflatten(0, (len(clip), -1)).mean(1)
+from .networks import Folded, Shift
 
 
 class Patches(nn.Module):
@@ -93,7 +56,7 @@ def test_stages_of_networks_over_folded_frames(build, stages, dims, wrap):
     assert model.default_layers == stages
     axes = layers_axes(model, stages)
     assert axes[stages[0]].dims == dims
-    assert axes[stages[0]].fold == FRAMES
+    assert axes[stages[0]].fold == build().clip_spec["frames"]
 
 
 def test_frames_before_clips_are_no_stage():
@@ -107,7 +70,7 @@ def test_frames_before_clips_are_no_stage():
 
 def test_a_model_without_stages_says_so_before_any_clip_is_passed(tmp_path):
     class Flat(nn.Module):
-        clip_spec = {"frames": FRAMES, "size": 8}
+        clip_spec = {"frames": 4, "size": 8}
 
         def __init__(self):
             super().__init__()

@@ -12,7 +12,7 @@ from video_tcav.models.layers import layers_axes, list_layers, noise_clip
 from video_tcav.models.load import load_model
 from video_tcav.models.probe import probe_axes
 
-from .networks import unchanged
+from .networks import in_another_order, layers_that_single_cells_contradict, unchanged
 
 transformers = pytest.importorskip("transformers")
 
@@ -102,6 +102,13 @@ def test_declared_inner_layers_agree_with_probing(folders):
         told = {name: axes for name, axes in probed.items() if not isinstance(axes, Exception)}
         assert len(told) > len(declared) / 2
         assert told == {name: declared[name] for name in told}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_answer_to_single_cells_where_they_say(folders, family):
+    model = load(folders, family)
+    assert layers_that_single_cells_contradict(model) == set()
+    assert layers_that_single_cells_contradict(model, in_another_order) == set(model.default_layers)
 
 
 def processors():

@@ -6,7 +6,7 @@ from torchvision.models import video
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.load import load_model
 
-from .networks import Convolutions
+from .networks import Convolutions, huggingface
 
 transformers = pytest.importorskip("transformers")
 
@@ -50,12 +50,6 @@ def test_a_clip_spec_wins_and_another_network_is_not_taken_for_it():
     deeper = video.r3d_18(weights=None)
     deeper.layer1 = nn.Sequential(*deeper.layer1, nn.Conv3d(64, 64, 1))
     assert any("Assumed for VideoResNet: mean 0.45" in note for note in load_model(deeper, frames=4, size=32).notes)
-
-
-def huggingface(family="VideoMAE", **settings):
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    config = getattr(transformers, f"{family}Config")(image_size=32, patch_size=8, num_frames=4, **sizes, **settings)
-    return getattr(transformers, f"{family}ForVideoClassification")(config).eval()
 
 
 @pytest.mark.parametrize("family", ["VideoMAE", "Timesformer"])

@@ -84,6 +84,16 @@ def test_small_logits_are_no_probabilities():
     assert load_model(network).outputs.kind == "logits"
 
 
+@pytest.mark.parametrize(
+    "reshape", [lambda z: z.squeeze(1), lambda z: z[:, :, None], lambda z: z[:, 0], lambda z: (None, z.flatten())]
+)
+def test_one_small_logit_is_no_probability_in_any_shape(reshape):
+    network = Network(
+        lambda z: reshape(nn.functional.linear(z / 100, torch.ones(1, 1), torch.tensor([0.5]))), classes=1
+    )
+    assert load_model(network).outputs.kind == "sigmoid_logits"
+
+
 def test_the_user_and_the_module_say_what_outputs_are():
     network = Network()
     assert load_model(network, outputs="numbers").outputs.kind == "numbers"

@@ -119,9 +119,74 @@ def test_dimensions_of_size_one_by_elimination():
     assert not axes["2"].has_positions
 
 
+class Stretched(nn.Module):
+    """Patches of one frame (`step` frames), whose frames are made more by `stretch`, in any layout."""
+
+    clip_spec = {"frames": 8, "size": 32}
+
+    def __init__(self, stretch, layout=lambda grid: grid, step=1, width=6):
+        super().__init__()
+        self.patch, self.layer = nn.Conv3d(3, width, (step, 4, 4), (step, 4, 4)), nn.Identity()
+        self.stretch, self.layout = stretch, layout
+
+    def forward(self, clip):
+        return self.layer(self.layout(self.stretch(self.patch(clip)))).flatten(1)[:, ::64][:, :4]
+
+
+def twice_each(grid):
+    return grid.repeat_interleave(2, 2)
+
+
+def twice_over(grid):
+    return torch.cat([grid, grid], 2)
+
+
+def tokens(grid):
+    return grid.flatten(2).transpose(1, 2)
+
+
+LAYOUTS = {
+    "channels first": lambda grid: grid,
+    "channels last": lambda grid: grid.permute(0, 2, 3, 4, 1),
+    "tokens": tokens,
+    "tokens of a smaller grid": lambda grid: tokens(nn.functional.avg_pool3d(grid, (1, 2, 2))),
+    "one channel": lambda grid: grid.mean(1, keepdim=True),
+    "one channel, last": lambda grid: grid.mean(1)[..., None],
+    "no place": lambda grid: grid.mean((3, 4)),
+    "no place, channels last": lambda grid: grid.mean((3, 4)).transpose(1, 2),
+}
+
+
+@pytest.mark.parametrize("stretch", [twice_each, twice_over, lambda grid: nn.functional.interpolate(grid, (24, 8, 8))])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_more_times_than_frames_are_refused(stretch, layout):
+    model = load_model(Stretched(stretch, LAYOUTS[layout]))
+    with pytest.raises(AxesError, match="`layer` must"):
+        layer_axes(model, "layer")
+
+
+def test_as_many_times_as_frames_are_read():
+    assert layer_axes(load_model(Stretched(twice_each, step=2)), "layer").dims == ("clip", "channel", *THW)
+    assert layer_axes(load_model(Stretched(twice_each, tokens, step=2)), "layer").grid == (8, 8, 8)
+    # Where time runs fastest, frames that come twice are as many places twice, each with its frames.
+    time_fastest = Stretched(twice_over, lambda grid: tokens(grid.movedim(2, 4)))
+    assert layer_axes(load_model(time_fastest), "layer").grid == (8, 8, 16)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_frames_that_begin_anew_are_refused(layout):
+    model = load_model(Stretched(twice_over, LAYOUTS[layout], step=2))
+    with pytest.raises(AxesError, match="where a cell of the clip answers elsewhere than its axes say"):
+        layer_axes(model, "layer")
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("r3d_18", {"frames": 8, "size": 32}), ("swin3d_t", {"frames": 8, "size": 64})],
+    [
+        ("r3d_18", {"frames": 8, "size": 32}),
+        ("r2plus1d_18", {"frames": 4, "size": 32}),
+        ("swin3d_t", {"frames": 8, "size": 64}),
+    ],
 )
 def test_declared_axes_are_what_probing_finds(name, options):
     model = load_model(f"torchvision:{name}", **options)

@@ -2,37 +2,13 @@ from itertools import permutations
 
 import pytest
 import torch
-from torch import nn
 
 from video_tcav.core.errors import AxesError
 from video_tcav.models.axes import LayerAxes
 from video_tcav.models.layers import layer_axes
 from video_tcav.models.load import load_model
 
-from .networks import Tokens
-
-
-class Blocked(nn.Module):
-    """Tokens in the order of mask units, as Hiera's: units row by row, and the tokens of each unit one after the other."""
-
-    def __init__(self, unit, depth=1, prefix=0, width=16):
-        super().__init__()
-        self.unit, self.patch = unit, nn.Conv3d(3, width, (2, 4, 4), (2, 4, 4))
-        self.prefix = nn.Parameter(torch.randn(1, prefix, width))
-        self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(width, 2, 32, dropout=0.0, batch_first=True) for _ in range(depth)
-        )
-        self.head = nn.Linear(width, 4)
-
-    def forward(self, clip):
-        grid = self.patch(clip)
-        for dim, size in zip((2, 4, 6), self.unit, strict=True):
-            grid = grid.unflatten(dim, (-1, size))  # (clip, channel, time, in unit, height, in unit, width, in unit)
-        tokens = grid.permute(0, 2, 4, 6, 3, 5, 7, 1).flatten(1, 6)
-        tokens = torch.cat([self.prefix.expand(len(tokens), -1, -1), tokens], 1)
-        for block in self.blocks:
-            tokens = block(tokens)
-        return self.head(tokens.mean(1))
+from .networks import Blocked, Tokens
 
 
 @pytest.mark.parametrize("unit", [(1, 2, 2), (1, 4, 4), (2, 2, 2), (2, 4, 4), (1, 2, 4), (4, 1, 2)])

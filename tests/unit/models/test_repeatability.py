@@ -7,6 +7,8 @@ from torch.nn import functional as F
 from video_tcav.core.errors import ModelError
 from video_tcav.models.load import load_model
 
+from .networks import Stream
+
 
 class Network(nn.Module):
     """A small network with something in the middle."""
@@ -52,19 +54,6 @@ class RunningMean(nn.Module):
     def forward(self, features):
         self.mean.mul_(0.9).add_(0.1 * features.mean((0, 2, 3, 4)))
         return features - self.mean[:, None, None, None]
-
-
-class Stream(nn.Module):
-    """Puts the last clip's features in front, which must be of the same number of clips."""
-
-    def __init__(self):
-        super().__init__()
-        self.memory = None
-
-    def forward(self, features):
-        joined = features if self.memory is None else torch.cat([self.memory, features], 2)
-        self.memory = features[:, :, -1:]
-        return joined
 
 
 def numpy_noise(features):
