@@ -175,6 +175,12 @@ def _processor_file(source: str) -> Path | None:
     return None
 
 
+# VideoMAE's own defaults in transformers, 0.5 and 0.5, are not what its networks were trained with: kinetics.py of
+# MCG-NJU/VideoMAE normalises as ImageNet does, facebook/timesformer-* by values of its own, behind the same processor.
+_IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+_MEANS_AND_STDS = {"timesformer": ([0.45, 0.45, 0.45], [0.225, 0.225, 0.225])}
+
+
 def _default_processor(family: str, size: tuple[int, int]) -> Any:
     assert transformers is not None
     height, width = size
@@ -183,15 +189,10 @@ def _default_processor(family: str, size: tuple[int, int]) -> Any:
     crop = {"height": height, "width": width}
     if family == "vivit":  # the published one resizes to 256/224 of the crop
         return transformers.VivitImageProcessor(size={"shortest_edge": round(min(size) * 256 / 224)}, crop_size=crop)
-    if family == "timesformer":
-        # facebook/timesformer-*: VideoMAE's processor with TimeSformer's own mean and deviation.
-        return transformers.VideoMAEImageProcessor(
-            size={"shortest_edge": min(size)},
-            crop_size=crop,
-            image_mean=[0.45, 0.45, 0.45],
-            image_std=[0.225, 0.225, 0.225],
-        )
-    return transformers.VideoMAEImageProcessor(size={"shortest_edge": min(size)}, crop_size=crop)
+    mean, std = _MEANS_AND_STDS.get(family, _IMAGENET)
+    return transformers.VideoMAEImageProcessor(
+        size={"shortest_edge": min(size)}, crop_size=crop, image_mean=mean, image_std=std
+    )
 
 
 def _scale(processor: Any) -> tuple[float, float]:

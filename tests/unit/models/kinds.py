@@ -144,7 +144,7 @@ def hiera(unit: tuple[int, int, int]) -> Callable[[], nn.Module]:
 
 KINETICS = video.R3D_18_Weights.KINETICS400_V1.meta["categories"]
 KINETICS_MEAN = (0.43216, 0.394666, 0.37645)
-FAMILY_MEAN = {"VideoMAE": (0.5, 0.5, 0.5), "Timesformer": (0.45, 0.45, 0.45)}
+FAMILY_MEAN = {"VideoMAE": (0.485, 0.456, 0.406), "Timesformer": (0.45, 0.45, 0.45)}
 GAITS = {0: "run", 1: "walk", 2: "wave"}
 IN_TOKENS = ("clip", "token", "channel")
 OF_IMAGES = ("image.0", "image.1", "image.2", "image.3")
