@@ -237,7 +237,7 @@ def _on_display(decoder: FrameDecoder, wanted: list[int], *, sought: bool) -> It
         if held is None and decoded.index > remaining[0] and sought:
             raise MediaError(path, "the seek went too far; decode from the start")
         while remaining and decoded.index > remaining[0]:
-            if decoder.shows_each_packet:
+            if decoder.shows_each_packet or decoder.has_lost(held.index if held else -1, remaining[0]):
                 raise damaged_at(path, float(timeline.timestamps_s[remaining[0]]))
             on_display = held or decoded  # nothing before it: what a player shows first
             _refuse_damaged(decoder, on_display)
@@ -253,6 +253,8 @@ def _on_display(decoder: FrameDecoder, wanted: list[int], *, sought: bool) -> It
     if held is None or remaining[-1] - held.index > (0 if decoder.shows_each_packet else _HELD_FRAMES):
         raise _cut_short(path, held.index + 1 if held else 0, timeline)
     _refuse_damaged(decoder, held)
+    if remaining and decoder.has_lost(held.index, remaining[-1]):
+        raise damaged_at(path, float(timeline.timestamps_s[remaining[-1]]))
     for _ in remaining:
         yield held
 

@@ -45,7 +45,8 @@ class FrameDecoder:
     """Decodes one stream from where its container stands, and keeps account of damage.
 
     What cannot be decoded spoils all frames that follow in decoding order up to the next keyframe; of leading pictures
-    (shown before the keyframe that they follow) it spoils the leading pictures alone.
+    (shown before the keyframe that they follow) it spoils the leading pictures alone. Where frames are told by their order,
+    it spoils all that follow: none of them is known to have kept its place.
     """
 
     container: InputContainer
@@ -54,6 +55,7 @@ class FrameDecoder:
     path: Path
     _first_bad: dict[tuple[int, bool], int] = field(default_factory=dict)
     _coded: dict[int | None, tuple[tuple[int, bool], int]] = field(default_factory=dict)
+    _lost_pts: set[int] = field(default_factory=set)
     _chain: int = -1
     _key_pts: int | None = None
     _number: int = 0
@@ -88,6 +90,11 @@ class FrameDecoder:
         """Whether it, or what it is predicted from, could not be decoded, by what is known so far."""
         return any(decoded.number >= self._first_bad.get(chain, self._number + 1) for chain in _sources(decoded.chain))
 
+    def has_lost(self, after: int, up_to: int) -> bool:
+        """Whether a packet failed whose frame would be on display at one of the indices `after` + 1, …, `up_to`."""
+        lost = np.searchsorted(self.timeline.pts, sorted(self._lost_pts), side="right") - 1
+        return bool(((lost > after) & (lost <= up_to)).any())
+
     def _frames_of(self, packet: Packet | None) -> Iterator[DecodedFrame]:
         coded = self._note(packet) if packet is not None and packet.size else None
         try:
@@ -97,6 +104,8 @@ class FrameDecoder:
         except FFmpegError:
             frames = []
             self._spoil(coded or self._latest)
+            if packet is not None and packet.pts is not None:
+                self._lost_pts.add(packet.pts)
         for frame in frames:
             assert isinstance(frame, VideoFrame)
             decoded = self._placed(frame)
@@ -122,7 +131,7 @@ class FrameDecoder:
 
     def _note(self, packet: Packet) -> tuple[tuple[int, bool], int]:
         self._number += 1
-        if packet.is_keyframe:
+        if packet.is_keyframe and not (self.timeline.by_order and self._chain >= 0):
             self._chain, self._key_pts = self._chain + 1, packet.pts
         leading = packet.pts is not None and self._key_pts is not None and packet.pts < self._key_pts
         coded = ((self._chain, leading), self._number)

@@ -1,4 +1,4 @@
-"""FFmpeg's error messages while a picture is decoded: for GIF and JPEG they are the only sign of damage."""
+"""FFmpeg's error messages while a picture is decoded: for GIF, JPEG and FFV1 they are the only sign of damage."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import av.logging
 
 from video_tcav.core.errors import MediaError
 
-MESSAGE_ONLY = frozenset({"gif", "mjpeg"})  # codecs whose damage is not always raised as an error
+MESSAGE_ONLY = frozenset({"gif", "mjpeg", "ffv1"})  # codecs whose damage is not always raised as an error
 
 # of what lies beside the picture: cameras fill it as they like
 _HARMLESS = re.compile(r"APP|EXIF|ICC|profile|deprecated", re.IGNORECASE)

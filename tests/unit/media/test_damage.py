@@ -30,8 +30,9 @@ KINDS = {
     "flv": "flv",
     "wmv": "wmv2",
     "ogv": "libvpx",
+    "apng": "apng",
 }
-STRUCTURED = ("mkv", "webm", "avi", "gif", "ts", "mpg", "flv", "wmv", "ogv")  # whose chain of parts is checked
+STRUCTURED = ("mkv", "webm", "avi", "gif", "ts", "mpg", "flv", "wmv", "ogv", "apng")  # whose chain of parts is checked
 
 
 def video(path: Path) -> VideoSource:
@@ -45,12 +46,12 @@ def picture(number: int) -> np.ndarray:
 
 
 def write(path: Path, encoder: str, numbers=range(60), *, times=None, **settings) -> Path:
-    options = {"g": "15"} | settings if encoder != "gif" else {}
+    options = {"g": "15"} | settings if encoder not in ("gif", "apng") else {}
     with av.open(str(path), "w") as container:
         stream = container.add_stream(encoder, rate=25, options=options)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = 128, 96
-        stream.pix_fmt = "rgb8" if encoder == "gif" else "yuv420p"
+        stream.pix_fmt = {"gif": "rgb8", "png": "rgb24", "apng": "rgb24"}.get(encoder, "yuv420p")
         stream.bit_rate = 1_000_000
         for place, number in enumerate(numbers):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
@@ -89,7 +90,7 @@ def test_bytes_that_are_added_or_missing_break_the_structure(whole, tmp_path, su
         read_clips(video(tmp_path / f"b.{suffix}"), SPEC)
 
 
-@pytest.mark.parametrize("suffix", ["mkv", "ogv"])
+@pytest.mark.parametrize("suffix", ["mkv", "ogv", "apng"])
 def test_checksums_tell_a_single_flipped_bit(whole, tmp_path, suffix):
     content = bytearray(whole[suffix].read_bytes())
     content[len(content) // 2] ^= 4
@@ -152,6 +153,38 @@ def test_what_is_predicted_from_damage_is_refused_up_to_the_next_keyframe(tmp_pa
         read_frames(video(bad), [index])
     assert torch.equal(read_frames(video(bad), range(12)), right[:12])
     assert torch.equal(read_frames(video(bad), range(31, 60)), right[31:])
+
+
+def with_damaged_packet(path: Path, number: int) -> Path:
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][number]
+    assert packet.pos is not None
+    content = bytearray(path.read_bytes())
+    place, size = packet.pos + packet.size // 4, packet.size // 2
+    content[place : place + size] = b"\x55" * size
+    bad = path.with_name(f"bad{path.suffix}")
+    bad.write_bytes(content)
+    return bad
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("a.mov", "png"), ("a.avi", "ffv1")])
+def test_a_packet_that_fails_is_not_replaced_by_the_picture_before(tmp_path, name, encoder):
+    path = write(tmp_path / name, encoder, range(30), g="1")
+    bad = with_damaged_packet(path, 20)
+    with pytest.raises(MediaError, match="broken"):
+        read_frames(video(bad), [20])
+    assert torch.equal(read_frames(video(bad), range(20)), read_frames(video(path), range(20)))
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("a.avi", "libx264"), ("a.avi", "mpeg4"), ("a.h264", "libx264")])
+def test_frames_that_are_told_by_their_order_are_refused_behind_damage(tmp_path, name, encoder):
+    path = write(tmp_path / name, encoder, range(60), bf="2")
+    bad = with_damaged_packet(path, 20)
+    assert read_timeline(video(bad)).by_order
+    for index in (25, 40, 59):
+        with pytest.raises(MediaError, match="broken"):
+            read_frames(video(bad), [index])
+    assert torch.equal(read_frames(video(bad), range(12)), read_frames(video(path), range(12)))
 
 
 def test_lost_packets_of_a_broadcast_are_refused(tmp_path):

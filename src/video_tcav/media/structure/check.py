@@ -10,6 +10,7 @@ from video_tcav.media.structure.gif import gif_damage
 from video_tcav.media.structure.matroska import matroska_damage
 from video_tcav.media.structure.mpeg import program_stream_damage, transport_stream_damage
 from video_tcav.media.structure.ogg import ogg_damage
+from video_tcav.media.structure.png import apng_damage
 from video_tcav.media.structure.riff import avi_damage
 
 _CHECKS: dict[str, Callable[[memoryview], str | None]] = {
@@ -21,6 +22,7 @@ _CHECKS: dict[str, Callable[[memoryview], str | None]] = {
     "mpeg": program_stream_damage,
     "ogg": ogg_damage,
     "gif": gif_damage,
+    "apng": apng_damage,
 }
 
 
