@@ -22,6 +22,7 @@ _END_SLACK_S = 0.5
 _LEAP_S = 1.0
 _SEEK_MARGIN_S = 1.0  # seeking in a stream without an index lands within about half a second
 _BROADCAST = ("mpegts", "mpeg")  # streams without an index, a length or an end
+_ELEMENTARY = ("h264", "hevc", "mpegvideo", "m4v")  # the same, without times
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,10 +112,11 @@ def _video_timeline(path: Path) -> Timeline:
         timeline = _timeline_of_packets(container, stream, shown)
         if timeline is not None:
             _refuse_truncated(container, stream, timeline, packets, path)
-            if container.format.name in _BROADCAST:
-                _refuse_partial_end(path, timeline)
-            return timeline
-    return _decoded_timeline(path)
+        else:
+            timeline = _decoded_timeline(path)
+        if container.format.name in _BROADCAST + _ELEMENTARY:
+            _refuse_partial_end(path, timeline)
+    return timeline
 
 
 def _timeline_of_packets(container: InputContainer, stream: VideoStream, shown: list[tuple]) -> Timeline | None:

@@ -31,8 +31,27 @@ KINDS = {
     "wmv": "wmv2",
     "ogv": "libvpx",
     "apng": "apng",
+    "ivf": "libvpx",
+    "y4m": "wrapped_avframe",
+    "mjpeg": "mjpeg",
+    "h264": "libx264",
+    "m2v": "mpeg2video",
 }
-STRUCTURED = ("mkv", "webm", "avi", "gif", "ts", "mpg", "flv", "wmv", "ogv", "apng")  # whose chain of parts is checked
+_PIXELS = {"gif": "rgb8", "png": "rgb24", "apng": "rgb24", "mjpeg": "yuvj420p"}
+STRUCTURED = (
+    "mkv",
+    "webm",
+    "avi",
+    "gif",
+    "ts",
+    "mpg",
+    "flv",
+    "wmv",
+    "ogv",
+    "apng",
+    "y4m",
+    "ivf",
+)  # whose chain of parts is checked
 
 
 def video(path: Path) -> VideoSource:
@@ -46,12 +65,12 @@ def picture(number: int) -> np.ndarray:
 
 
 def write(path: Path, encoder: str, numbers=range(60), *, times=None, **settings) -> Path:
-    options = {"g": "15"} | settings if encoder not in ("gif", "apng") else {}
+    options = {"g": "15"} | settings if encoder not in ("gif", "apng", "wrapped_avframe") else {}
     with av.open(str(path), "w") as container:
         stream = container.add_stream(encoder, rate=25, options=options)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = 128, 96
-        stream.pix_fmt = {"gif": "rgb8", "png": "rgb24", "apng": "rgb24"}.get(encoder, "yuv420p")
+        stream.pix_fmt = _PIXELS.get(encoder, "yuv420p")
         stream.bit_rate = 1_000_000
         for place, number in enumerate(numbers):
             frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")

@@ -11,6 +11,7 @@ from video_tcav.media.structure.matroska import matroska_damage
 from video_tcav.media.structure.mpeg import program_stream_damage, transport_stream_damage
 from video_tcav.media.structure.ogg import ogg_damage
 from video_tcav.media.structure.png import apng_damage
+from video_tcav.media.structure.raw import ivf_damage, jpegs_damage, y4m_damage
 from video_tcav.media.structure.riff import avi_damage
 
 _CHECKS: dict[str, Callable[[memoryview], str | None]] = {
@@ -23,6 +24,9 @@ _CHECKS: dict[str, Callable[[memoryview], str | None]] = {
     "ogg": ogg_damage,
     "gif": gif_damage,
     "apng": apng_damage,
+    "ivf": ivf_damage,
+    "yuv4mpegpipe": y4m_damage,
+    "mjpeg": jpegs_damage,
 }
 
 

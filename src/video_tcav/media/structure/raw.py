@@ -1,0 +1,56 @@
+"""Files of little but pictures: IVF (a length before each), YUV4MPEG (pictures of one size), and JPEGs in a row."""
+
+import re
+
+from video_tcav.media.structure.reasons import damaged, truncated
+
+_IVF_FRAME_HEADER = 12
+_Y4M_FRAME = b"FRAME"
+_Y4M_SIZES = re.compile(rb" ([WH])([0-9]{1,6})")
+_Y4M_COLOURS = re.compile(rb" C(\S+)")
+_Y4M_SAMPLES = {b"420": (2, 2), b"411": (4, 1), b"422": (2, 1), b"444": (1, 1)}  # pixels to a sample of colour
+_MOST_HEADER_BYTES = 4096
+_JPEG_END = b"\xff\xd9"
+
+
+def ivf_damage(content: memoryview) -> str | None:
+    """Check that the lengths lead to the end."""
+    offset = int.from_bytes(content[6:8], "little")
+    while offset < len(content):
+        end = offset + _IVF_FRAME_HEADER + int.from_bytes(content[offset : offset + 4], "little")
+        if end > len(content):
+            return truncated(len(content), end)
+        offset = end
+    return None
+
+
+def y4m_damage(content: memoryview) -> str | None:
+    """Check that each picture starts where the one before ends."""
+    header, _, _ = bytes(content[:_MOST_HEADER_BYTES]).partition(b"\n")
+    picture_bytes = _y4m_picture_bytes(header)
+    offset = len(header) + 1
+    while picture_bytes and offset < len(content):
+        line, _, _ = bytes(content[offset : offset + _MOST_HEADER_BYTES]).partition(b"\n")
+        if not line.startswith(_Y4M_FRAME):
+            return damaged(offset)
+        offset += len(line) + 1 + picture_bytes
+    return truncated(len(content), offset) if offset > len(content) else None
+
+
+def _y4m_picture_bytes(header: bytes) -> int | None:
+    """Bytes of a picture without its line of text; `None` for a kind that is not known."""
+    tag = _Y4M_COLOURS.search(header)
+    colours = tag[1] if tag else b"420jpeg"
+    columns_each, rows_each = _Y4M_SAMPLES.get(colours[:3], (0, 0))
+    if not columns_each or b"alpha" in colours:
+        return None
+    sides = {name: int(side) for name, side in _Y4M_SIZES.findall(header)}
+    width, height = sides.get(b"W", 0), sides.get(b"H", 0)
+    samples = width * height + 2 * -(-width // columns_each) * -(-height // rows_each)
+    return samples * (2 if re.search(rb"p\d+$", colours) else 1)
+
+
+def jpegs_damage(content: memoryview) -> str | None:
+    """Check that the last JPEG has its end."""
+    end = bytes(content[-_MOST_HEADER_BYTES:]).rstrip(b"\0")
+    return None if end.endswith(_JPEG_END) else f"truncated: the last picture stops after {len(content)} bytes"
