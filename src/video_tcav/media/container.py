@@ -32,6 +32,9 @@ _PLAYLIST_STARTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0", b"[playl
 
 _STILL_CODECS = frozenset({"png", "mjpeg", "bmp", "webp", "tiff", "ppm", "pgm", "pbm", "jpeg2000", "qoi"})
 _HEIF_BRANDS = frozenset({"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"})
+_PNG = b"\x89PNG\r\n\x1a\n"
+_WEBP_ANIMATION = 0x02  # of the flags in the header of an extended WebP
+_HEAD_BYTES = 65536
 _ISO_BOXES = frozenset(b"ftyp moov mdat free skip wide pnot styp moof mfra sidx uuid meta udta".split())
 
 
@@ -48,6 +51,8 @@ def open_media(path: Path, *, image: bool = False) -> Iterator[InputContainer]:
         MediaError: if the file is missing, unreadable, empty, or not a video.
     """
     check_file(path)
+    if image and _is_animation(path):
+        raise MediaError(path, "an animation that is named like a picture; convert it to mp4, or name a PNG .apng")
     try:
         with ExitStack() as stack:
             # an absolute path cannot be taken for a protocol ("a:b.mp4"), and bytes have no name to go by
@@ -163,6 +168,16 @@ def _plain_reason(path: Path, error: FFmpegError) -> str:
 def _is_playlist(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(512).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_PLAYLIST_STARTS)
+
+
+def _is_animation(path: Path) -> bool:
+    """Whether a WebP, AVIF or PNG holds several pictures, of which a still would be the first."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head.startswith(b"RIFF"):
+        return head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & _WEBP_ANIMATION)
+    _, chunk, control = head.partition(b"acTL")
+    return head[4:12] == b"ftypavis" or (head.startswith(_PNG) and bool(chunk) and control[:4] > b"\0\0\0\1")
 
 
 def missing_of_iso_file(path: Path) -> str | None:

@@ -175,3 +175,13 @@ def test_pictures_beyond_the_limit_are_refused_before_they_are_decoded(tmp_path,
     with pytest.raises(MediaError, match=r"16000×16000 pixels: more than (100|36) megapixels; make it|them smaller"):
         read_frames(VideoSource(path=path, kind=kind), [0])
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.avif", "a.jpg"])
+def test_an_animation_is_no_still(tmp_path, name):
+    first, *others = (Image.new("RGB", (64, 48), (40 * number, 90, 200)) for number in range(3))
+    first.save(tmp_path / name, format=name[2:].replace("jpg", "png"), save_all=True, append_images=others)
+    with pytest.raises(MediaError, match="an animation that is named like a picture"):
+        read_frames(still(tmp_path / name), [0])
+    first.save(tmp_path / name)
+    assert read_frames(still(tmp_path / name), [0]).shape == (1, 3, 48, 64)
