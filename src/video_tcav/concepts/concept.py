@@ -8,7 +8,7 @@ from video_tcav.concepts.bank import bank_sources
 from video_tcav.core.errors import SourceError
 from video_tcav.core.escaping import well_formed
 from video_tcav.media import VideoSource, find_videos
-from video_tcav.media.sources import left_out_note
+from video_tcav.media.sources import left_out_note, numbered_stills_note
 
 Sources = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
 
@@ -57,10 +57,10 @@ def as_sources(where: Sources) -> tuple[VideoSource, ...]:
 
 
 def left_out_notes(where: Sources | None) -> tuple[str, ...]:
-    """A line for each folder and glob of which files are left out, since their endings are none that are read."""
+    """Lines for each folder and glob of which files are left out, or numbered pictures are read as stills."""
     if where is None or isinstance(where, VideoSource):
         return ()
     if isinstance(where, str | Path):
-        note = left_out_note(where) if bank_sources(str(where)) is None else None
-        return () if note is None else (note,)
+        notes = (left_out_note(where), numbered_stills_note(where)) if bank_sources(str(where)) is None else ()
+        return tuple(note for note in notes if note is not None)
     return tuple(dict.fromkeys(note for part in where for note in left_out_notes(part)))

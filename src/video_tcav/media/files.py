@@ -1,7 +1,7 @@
 """What a source is, and which files and folders hold pictures."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +23,7 @@ IMAGE_SUFFIXES = frozenset(
     | {".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".qoi"}
 )
 
+_FRAME_STEM_LIKE = re.compile(r"(?:img|image|frame)?[-_ ]?\d+", re.IGNORECASE)
 _FRAME_STEM = re.compile(r"(?P<prefix>(?:img|image|frame)?[-_ ]?)(?P<number>\d{3,})", re.IGNORECASE)
 
 
@@ -132,6 +133,12 @@ def is_frame_sequence(images: Iterable[Path]) -> bool:
     numbers = sorted(int(match["number"]) for match in found)
     consecutive = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     return len(looks) == 1 and consecutive and len({path.suffix.lower() for path in images}) == 1
+
+
+def is_broken_sequence(images: Sequence[Path]) -> bool:
+    """Whether images are named like frames of one video, and are none: a number is missing, or digits are."""
+    named = all(_FRAME_STEM_LIKE.fullmatch(path.stem) for path in images)
+    return len(images) > 1 and named and not is_frame_sequence(images)
 
 
 def sources_of_files(files: Iterable[Path]) -> list[VideoSource]:

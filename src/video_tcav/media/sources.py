@@ -7,7 +7,16 @@ from pathlib import Path
 
 from video_tcav.core.errors import SourceError
 from video_tcav.media.annotations import detect_annotations, read_annotations
-from video_tcav.media.files import VideoSource, is_media, kind_of, media_files, other_files, sources_of_files
+from video_tcav.media.files import (
+    VideoSource,
+    images_in,
+    is_broken_sequence,
+    is_media,
+    kind_of,
+    media_files,
+    other_files,
+    sources_of_files,
+)
 from video_tcav.media.manifest import MANIFEST_SUFFIXES, read_manifest
 
 __all__ = ["VideoSource", "find_videos"]
@@ -132,3 +141,26 @@ def left_out_note(path: str | Path) -> str | None:
     more = f" and {len(endings) - _MOST_ENDINGS} other endings" if len(endings) > _MOST_ENDINGS else ""
     count = "1 file of {} was" if len(names) == 1 else f"{len(names)} files of {{}} were"
     return f"{count.format(text)} left out: {listed}{more}; only videos and pictures of known endings are read."
+
+
+def numbered_stills_note(path: str | Path) -> str | None:
+    """Which folders hold pictures that are named like frames of a video and are read as stills, in one line.
+
+    Args:
+        path: as for `find_videos`.
+
+    Returns:
+        The line; `None` where there is none, or `path` is no folder.
+    """
+    folder = Path(_split_label(str(path))[0]).expanduser()
+    if not folder.is_dir():
+        return None
+    parents = dict.fromkeys(file.parent for file in media_files(folder))
+    broken = [parent for parent in parents if is_broken_sequence(images_in(parent))]
+    if not broken:
+        return None
+    more = f" and of {len(broken) - 1} more folders" if len(broken) > 1 else ""
+    return (
+        f"The numbered pictures of {broken[0]}{more} are read as stills, not as frames of one video: their numbers have gaps, "
+        "other widths, fewer than three digits, or several endings."
+    )

@@ -111,3 +111,27 @@ def test_many_endings_are_not_all_listed(racket):
 def test_sets_of_clips_say_each_folder_once(racket):
     assert len(left_out_notes([racket, str(racket / "a.jpg"), racket])) == 1
     assert left_out_notes(None) == left_out_notes(find_videos(racket)) == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["img_001.png", "img_002.png", "img_004.png"],
+        ["frame9.png", "frame10.png"],
+        ["001.png", "002.jpg"],
+        ["01.png", "02.png"],
+    ],
+)
+def test_numbered_pictures_that_are_no_video_are_said_to_be_stills(tmp_path, names):
+    for name in names:
+        Image.new("RGB", (32, 32)).save(tmp_path / name)
+    (note,) = left_out_notes(tmp_path)
+    assert f"The numbered pictures of {tmp_path} are read as stills" in note
+    assert {source.kind for source in find_videos(tmp_path)} == {"still"}
+
+
+@pytest.mark.parametrize("names", [["img_001.png", "img_002.png"], ["racket1.png", "racket3.png"], ["001.png"]])
+def test_nothing_is_said_of_frames_and_of_pictures_with_other_names(tmp_path, names):
+    for name in names:
+        Image.new("RGB", (32, 32)).save(tmp_path / name)
+    assert left_out_notes(tmp_path) == ()
