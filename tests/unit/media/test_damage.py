@@ -223,6 +223,14 @@ def test_a_clock_that_begins_anew_is_refused(whole, tmp_path, suffix):
         read_timeline(video(tmp_path / f"joined.{suffix}"))
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "wmv", "apng"])
+def test_a_recording_behind_the_end_of_another_is_refused(whole, tmp_path, suffix):
+    content = whole[suffix].read_bytes()
+    (tmp_path / f"joined.{suffix}").write_bytes(content + content)
+    with pytest.raises(MediaError, match=f"a second recording begins at byte {len(content)}"):
+        read_timeline(video(tmp_path / f"joined.{suffix}"))
+
+
 def test_a_leap_of_the_clock_of_a_broadcast_is_refused(tmp_path):
     path = write(tmp_path / "a.ts", "mpeg2video", times=[*range(30), *range(200, 230)])
     with pytest.raises(MediaError, match=r"its clock leaps by 6\.\d\d s"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from video_tcav.media.structure.reasons import damaged, truncated
+from video_tcav.media.structure.reasons import damaged, joined, truncated
 
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -23,6 +23,8 @@ def asf_damage(content: memoryview) -> str | None:
     promised, packet_size = int.from_bytes(fields[40:48], "little"), int.from_bytes(fields[92:96], "little")
     if len(content) < promised < 2**62:
         return truncated(len(content), promised)
+    if bytes(content[promised : promised + 16]) == _HEADER:
+        return joined(promised)
     data = len(header) if bytes(content[len(header) : len(header) + 16]) == _DATA else header.find(_DATA)
     if data < 0:
         data = 16 + int.from_bytes(content[16:24], "little") - 16

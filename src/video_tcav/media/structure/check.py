@@ -7,6 +7,7 @@ from pathlib import Path
 from video_tcav.media.structure.asf import asf_damage
 from video_tcav.media.structure.flv import flv_damage
 from video_tcav.media.structure.gif import gif_damage
+from video_tcav.media.structure.iso import iso_damage
 from video_tcav.media.structure.matroska import matroska_damage
 from video_tcav.media.structure.mpeg import program_stream_damage, transport_stream_damage
 from video_tcav.media.structure.ogg import ogg_damage
@@ -15,6 +16,7 @@ from video_tcav.media.structure.raw import ivf_damage, jpegs_damage, y4m_damage
 from video_tcav.media.structure.riff import avi_damage
 
 _CHECKS: dict[str, Callable[[memoryview], str | None]] = {
+    "mov,mp4,m4a,3gp,3g2,mj2": iso_damage,
     "matroska,webm": matroska_damage,
     "avi": avi_damage,
     "flv": flv_damage,

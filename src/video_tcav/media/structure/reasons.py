@@ -9,3 +9,8 @@ def truncated(size: int, promised: int) -> str:
 def damaged(offset: int) -> str:
     """The reason for a file whose structure breaks."""
     return f"broken: its structure is damaged at byte {offset}"
+
+
+def joined(offset: int) -> str:
+    """The reason for a file behind whose end another begins, which nobody would see."""
+    return f"broken: a second recording begins at byte {offset}"
