@@ -1,6 +1,6 @@
 """A concept and where its clips are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +47,18 @@ def as_sources(where: Sources) -> tuple[VideoSource, ...]:
         return (where,)
     if isinstance(where, str | Path):
         banked = bank_sources(str(where))
-        return tuple(find_videos(where)) if banked is None else banked
-    found = {source.key: source for part in where for source in as_sources(part)}
-    if not found:
+        return _each_once(find_videos(where)) if banked is None else banked
+    sources = _each_once(source for part in where for source in as_sources(part))
+    if not sources:
         raise SourceError(
             "`clips` must hold a video at least. Got an empty list. Give a file, folder, glob or manifest."
         )
-    return tuple(found.values())
+    return sources
+
+
+def _each_once(sources: Iterable[VideoSource]) -> tuple[VideoSource, ...]:
+    """Sources without those that came before: a manifest may name a clip once for each of its labels."""
+    return tuple({source.key: source for source in sources}.values())
 
 
 def left_out_notes(where: Sources | None) -> tuple[str, ...]:

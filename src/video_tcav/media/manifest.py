@@ -18,6 +18,12 @@ from video_tcav.media.files import VideoSource, kind_of
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 _SEPARATORS = (",", ";", "\t")
+# what other tools call the times of a segment: left alone, the whole video would be taken
+_TIMES = frozenset(
+    f"{prefix}{moment}{suffix}"
+    for moment in ("start", "end", "begin", "stop")
+    for prefix, suffix in (("", ""), ("", "_time"), ("", "_sec"), ("", "_seconds"), ("t_", ""), ("time_", ""))
+)
 _COLUMNS = frozenset({"path", "label", "start_s", "end_s", "group", "youtube_id", "time_start", "time_end", "split"})
 
 
@@ -43,7 +49,7 @@ def read_table(path: Path) -> pd.DataFrame:
             f"`{path}` must be a readable table. Got: {reason}. Quote cells that hold the separator."
         ) from error
     cells.columns = _column_names(path, [str(column) for column in cells.columns])
-    return cells
+    return cells.loc[:, cells.columns != ""]  # a spreadsheet's empty columns
 
 
 def header_separator(text: str) -> str:
@@ -96,7 +102,8 @@ def read_manifest(path: Path) -> list[VideoSource]:
 
     Args:
         path: table with the column `path`, relative to the manifest or absolute, and optionally `label`,
-            `start_s`, `end_s` (seconds) and `group`. Other columns are left alone.
+            `start_s`, `end_s` (seconds) and `group`. Other columns are left alone, but for names that
+            such times usually have.
 
     Raises:
         SourceError: if the table cannot be read, has no `path` column or no row, a row is malformed or
@@ -107,6 +114,11 @@ def read_manifest(path: Path) -> list[VideoSource]:
         columns = ", ".join(table.columns)
         raise SourceError(
             f"`{path}` must have a column `path`. Got the columns {columns}. Rename the one with the files."
+        )
+    misnamed = [column for column in table.columns if column.lower() in _TIMES]
+    if misnamed and not {"start_s", "end_s"} & set(table.columns):
+        raise SourceError(
+            f"`{path}` must name its times `start_s` and `end_s`. Got {', '.join(misnamed)}. Rename them, and give seconds."
         )
     sources = [_row_source(path, number, row) for number, row in enumerate(table.to_dict("records"), start=1)]
     if not sources:
@@ -126,6 +138,10 @@ def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:
     cell = from_spreadsheet_cell(row["path"])
     if not cell:
         raise SourceError(f"{where} must name a file in `path`. Got an empty cell. Fill it in or delete the row.")
+    if broken := [column for column in ("path", "label", "group") if "\n" in str(row.get(column) or "")]:
+        raise SourceError(
+            f"{where} must be one line. Got a line break in `{broken[0]}`. Close the quotes, or double them."
+        )
     path = listed_path(manifest.parent, cell)
     try:
         return VideoSource(

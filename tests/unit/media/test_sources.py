@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from video_tcav.concepts.concept import as_sources
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.media import VideoSource, file_digest, find_videos, source_digest
 
@@ -167,6 +168,9 @@ def test_manifest(tree, name):
         ("path,label\nrun/b.mp4,x\nrun/b.mp4, x \n", "Got row 2 the same as row 1"),
         ("path,label\nrun/b.mp4,x\nrun/b.mp4,x\n", "Got row 2 the same as row 1"),
         ("path\n", "Got a header only"),
+        ("path,start,end\nrun/b.mp4,1,2\n", "must name its times `start_s` and `end_s`. Got start, end. Rename them"),
+        ("path,End_Time\nrun/b.mp4,2\n", "must name its times .* Got End_Time"),
+        ('path,label\nrun/b.mp4,"x\nf.gif,y"\nf.gif,z\n', "row 1 .* must be one line. Got a line break in `label`"),
         ("", "must be a readable table. Got: No columns"),
         ("path\nx.mp4\n", "Got 1 rows, no file; the first is .*x.mp4"),
     ],
@@ -261,3 +265,15 @@ def test_texts_of_a_parquet_table_that_are_no_text_are_refused_in_one_line(tree)
     with pytest.raises(SourceError, match="must be a readable table") as error:
         find_videos(tree / "list.parquet")
     assert "\n" not in str(error.value)
+
+
+def test_columns_without_a_name_and_other_columns_are_left_alone(tree):
+    (tree / "list.csv").write_text("path,start_s,start,,\nrun/b.mp4,1,12:30,a,b\n")
+    (source,) = find_videos(tree / "list.csv")
+    assert (source.start_s, source.path.name) == (1.0, "b.mp4")
+
+
+def test_a_clip_with_two_labels_counts_once_in_a_set(tree):
+    (tree / "list.csv").write_text("path,label\nrun/b.mp4,x\nrun/b.mp4,y\nf.gif,y\n")
+    assert [source.path.name for source in as_sources(tree / "list.csv")] == ["b.mp4", "f.gif"]
+    assert len(as_sources(f"{tree / 'list.csv'}::y")) == 2
