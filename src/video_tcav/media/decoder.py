@@ -169,7 +169,7 @@ class FrameDecoder:
 
     def _deinterlaced(self, decoded: DecodedFrame) -> Iterator[DecodedFrame]:
         if self._deinterlacer is None and decoded.frame.interlaced_frame:
-            self._deinterlacer = Deinterlacer(self.stream)
+            self._deinterlacer = Deinterlacer()
         if self._deinterlacer is None:
             yield decoded
         else:
@@ -179,16 +179,19 @@ class FrameDecoder:
 class Deinterlacer:
     """FFmpeg's yadif on the frames that are marked as interlaced; it looks one frame ahead."""
 
-    def __init__(self, stream: VideoStream) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._graph: Graph | None = None
+        self._layout: tuple[int, int, str] | None = None
         self._waiting: deque[DecodedFrame] = deque()
 
     def push(self, decoded: DecodedFrame) -> Iterator[DecodedFrame]:
         """Frames that are ready once this one is there."""
-        if self._graph is None:
-            self._graph = _yadif(decoded.frame)
+        layout = decoded.frame.width, decoded.frame.height, decoded.frame.format.name
+        if layout != self._layout:  # a filter takes pictures of one size
+            yield from self.flush()
+            self._graph, self._layout = _yadif(decoded.frame), layout
         self._waiting.append(decoded)
+        assert self._graph is not None
         self._graph.push(decoded.frame)
         yield from self._pull()
 

@@ -177,6 +177,19 @@ def test_pictures_beyond_the_limit_are_refused_before_they_are_decoded(tmp_path,
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
+def test_interlaced_frames_whose_size_changes_are_said_to_differ(tmp_path):
+    paths = [
+        write_video(
+            tmp_path / f"{side}.m2v", "mpeg2video", [np.full((side, side, 3), 90, np.uint8)] * 20, flags="+ildct+ilme"
+        )
+        for side in (64, 96)
+    ]
+    joined = tmp_path / "joined.m2v"
+    joined.write_bytes(b"".join(path.read_bytes() for path in paths))
+    with pytest.raises(MediaError, match="pictures differ in size: 64×64, 96×96"):
+        read_frames(VideoSource(path=joined, kind="video"), range(40))
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.avif", "a.jpg"])
 def test_an_animation_is_no_still(tmp_path, name):
     first, *others = (Image.new("RGB", (64, 48), (40 * number, 90, 200)) for number in range(3))
