@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, MOST_VIDEO_MEGAPIXELS, strict_decoding
-from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
+from video_tcav.media.messages import LOSS_MESSAGE, MESSAGE_ONLY, decoder_messages, refuse_enormous
 from video_tcav.media.timeline import Timeline
 
 # in the others, packets may hold no picture to show: VP8's hidden references, MPEG-4's frames that are not coded
@@ -112,7 +112,8 @@ class FrameDecoder:
             yield from self._deinterlaced(decoded) if decoded else ()
 
     def _decode(self, packet: Packet | None) -> list[VideoFrame]:
-        if self.stream.codec_context.name not in MESSAGE_ONLY:
+        codec = self.stream.codec_context.name
+        if codec not in MESSAGE_ONLY and codec != "h264":
             return self.stream.codec_context.decode(packet)
         messages: list[str] = []
         try:
@@ -121,7 +122,11 @@ class FrameDecoder:
         except FFmpegError:
             refuse_enormous(self.path, messages, MOST_VIDEO_MEGAPIXELS)
             raise
-        if messages:
+        if codec == "h264":  # a keyframe needs nothing of what was lost before it
+            lost = any(map(LOSS_MESSAGE.search, messages)) and packet is not None and not packet.is_keyframe
+        else:
+            lost = bool(messages)
+        if lost:
             self._spoil(self._latest)
         return frames
 

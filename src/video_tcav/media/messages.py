@@ -11,20 +11,22 @@ import av.logging
 from video_tcav.core.errors import MediaError
 
 MESSAGE_ONLY = frozenset({"gif", "mjpeg", "ffv1"})  # codecs whose damage is not always raised as an error
+LOSS_MESSAGE = re.compile("Frame num gap")  # of H.264, where a frame is missing and copies of another take its place
 
 # of what lies beside the picture: cameras fill it as they like
 _HARMLESS = re.compile(r"APP|EXIF|ICC|profile|deprecated", re.IGNORECASE)
 _TOO_MANY_PIXELS = re.compile(r"Picture size (?P<width>\d+)x(?P<height>\d+) exceeds")
 _lock = Lock()
 _listeners = 0
+_level_before: int | None = None
 
 
 @contextmanager
 def decoder_messages() -> Iterator[list[str]]:
     """Collect the error messages that FFmpeg logs in this thread about the picture itself.
 
-    PyAV drops messages unless its level is set, for the whole process: the level is set while anybody listens, and only
-    where the user has set none.
+    PyAV drops messages unless its level is set, for the whole process: the level is set while anybody listens, and as
+    before afterwards.
     """
     _listen(+1)
     messages: list[str] = []
@@ -35,7 +37,9 @@ def decoder_messages() -> Iterator[list[str]]:
     finally:
         _listen(-1)
         messages.extend(
-            text.strip() for level, _, text in logs if level <= av.logging.ERROR and not _HARMLESS.search(text)
+            text.strip()
+            for level, _, text in logs
+            if LOSS_MESSAGE.search(text) or (level <= av.logging.ERROR and not _HARMLESS.search(text))
         )
 
 
@@ -52,11 +56,12 @@ def refuse_enormous(path: Path, messages: list[str], most_megapixels: int) -> No
 
 
 def _listen(change: int) -> None:
-    global _listeners
+    global _listeners, _level_before
     with _lock:
-        if _listeners == 0 and av.logging.get_level() is None:
+        if _listeners == 0:
+            _level_before = av.logging.get_level()
             av.logging.set_skip_repeated(False)  # another thread may have logged the same just before
-            av.logging.set_level(av.logging.ERROR)
+            av.logging.set_level(av.logging.DEBUG)  # a lost frame is said no louder
         _listeners += change
-        if _listeners == 0 and av.logging.get_level() == av.logging.ERROR:
-            av.logging.set_level(None)
+        if _listeners == 0:
+            av.logging.set_level(_level_before)

@@ -206,6 +206,29 @@ def test_frames_that_are_told_by_their_order_are_refused_behind_damage(tmp_path,
     assert torch.equal(read_frames(video(bad), range(12)), read_frames(video(path), range(12)))
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.flv"])
+@pytest.mark.parametrize("level", [None, av.logging.ERROR])
+def test_what_is_predicted_from_a_frame_that_is_missing_is_refused(tmp_path, name, level):
+    path, lossy = write(tmp_path / f"whole{name[1:]}", "libx264", bf="0", sc_threshold="0"), tmp_path / name
+    with av.open(str(path)) as reading, av.open(str(lossy), "w") as writing:
+        stream = writing.add_stream_from_template(reading.streams.video[0])
+        for number, packet in enumerate(packet for packet in reading.demux(video=0) if packet.size):
+            packet.stream = stream
+            if number != 20:  # as a recording over a network loses it
+                writing.mux_one(packet)
+    right = read_frames(video(path), range(60))
+    before = av.logging.get_level()
+    av.logging.set_level(level)
+    try:
+        with pytest.raises(MediaError, match="broken"):
+            read_frames(video(lossy), [25])
+        assert torch.equal(read_frames(video(lossy), range(20)), right[:20])
+        assert torch.equal(read_frames(video(lossy), range(29, 59)), right[30:])  # behind the next keyframe
+        assert av.logging.get_level() == level
+    finally:
+        av.logging.set_level(before)
+
+
 def test_lost_packets_of_a_broadcast_are_refused(tmp_path):
     path = write(tmp_path / "a.ts", "libx264", range(60), g="60", bf="0")
     content = path.read_bytes()
