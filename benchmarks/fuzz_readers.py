@@ -20,10 +20,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 
 from benchmarks.fuzz_inputs import Sample, mutated
-from benchmarks.fuzz_targets import READERS, Reader
+from benchmarks.fuzz_targets import READERS, Read, Reader
 
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.progress import progress_bar
@@ -98,6 +99,14 @@ def clock() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def timed(read: Read, sample: Sample) -> tuple[str, float]:
+    """What becomes of an input, and in how many seconds."""
+    with clock():
+        begin = time.perf_counter()
+        outcome = outcome_of(read, sample)
+        return outcome, time.perf_counter() - begin
+
+
 def fuzz(reader: Reader, folder: Path, inputs: int, seed: int, *, start: int = 0, visible: bool = True) -> Tally:
     """Give a reader inputs, and count what becomes of them."""
     tally = Tally()
@@ -110,10 +119,9 @@ def fuzz(reader: Reader, folder: Path, inputs: int, seed: int, *, start: int = 0
         for number in range(start, start + inputs):
             generator = random.Random(f"{seed} {reader.name} {number}")
             sample = mutated(generator.choice(samples), samples, reader.words, generator)
-            with clock():
-                begin = time.perf_counter()
-                outcome = outcome_of(read, sample)
-                elapsed_s = time.perf_counter() - begin
+            outcome, elapsed_s = timed(read, sample)
+            if elapsed_s > HANG_S:  # a busy machine is no hang
+                outcome, elapsed_s = min((timed(read, sample) for _ in range(3)), key=itemgetter(1))
             tally.add(number, sample, outcome, elapsed_s)
             advance(1)
     return tally

@@ -149,9 +149,13 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: if it cannot be read.
-        ValueError: if it is no JSON, or no regular file.
+        ValueError: if it is no JSON, no regular file, or holds characters that are none.
     """
-    return parse_json(read_bounded(path, most=_MOST_JSON_BYTES).decode("utf-8"))
+    text = read_bounded(path, most=_MOST_JSON_BYTES).decode("utf-8")
+    content = parse_json(text)
+    if "\\ud" in text.lower():  # the escape of half a character; `write_json` writes none
+        json.dumps(content, ensure_ascii=False).encode("utf-8")
+    return content
 
 
 def _plain(content: Any) -> Any:

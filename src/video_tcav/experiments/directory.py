@@ -80,6 +80,8 @@ class RunDirectory:
         sealed = is_sealed(found) if version == FORMAT else version == FORMAT_WITHOUT_DIGESTS and "digest" not in found
         if not sealed:
             raise damaged(place, "other values than its digest says", RUN_AGAIN)
+        if not isinstance(found.get("digests"), dict | None):
+            raise damaged(place, "digests that are no names with their values", RUN_AGAIN)
         return found
 
     def write_record(self, **facts: Any) -> None:

@@ -145,6 +145,23 @@ def test_records_that_are_none(run, text):
     message(error)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("left_out", 1.5), ("left_out", [1]), ("digests", False), ("digests", 2.5), ("digests", ["a"])),
+        *(("provenance", 3), ("provenance", {"created": []}), ("model_digests", "a"), ("steps", {"model": 1})),
+        *(("experiment", "a"), ("title", "\ud800")),
+    ],
+)
+def test_records_of_other_types_are_refused_though_they_are_sealed(run, key, value):
+    record = json.loads((run / "run.json").read_text())
+    record.pop("digest")
+    (run / "run.json").write_text(json.dumps(seal({**record, key: value})))
+    with pytest.raises(ExperimentError, match="must be") as error:
+        load_run(run)
+    message(error)
+
+
 def test_report_diff_and_resume_name_the_file_too(run, finished, monkeypatch, capsys):
     path = next((run / "analyses").iterdir()) / "draws.safetensors"
     flip(path, random.Random(2))
