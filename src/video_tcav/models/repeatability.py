@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -195,8 +196,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def _random_states() -> tuple[object, ...]:
     """States of the global generators that a network may draw from, to see whether it did."""
-    _, keys, position, *_ = np.random.get_state()  # noqa: NPY002
-    return torch.get_rng_state().tolist(), random.getstate(), keys.tolist(), position
+    numpy: Any = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
+    return torch.get_rng_state().tolist(), random.getstate(), numpy["key"].tolist(), numpy["pos"]
 
 
 def _seed_everything() -> None:
@@ -213,7 +214,7 @@ def random_state_kept(device: torch.device) -> Iterator[None]:
         device: where a network draws random numbers, beside the CPU.
     """
     devices = [device] if device.type == "cuda" else []
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    python, numpy = random.getstate(), np.random.get_state(legacy=True)  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=devices):
             yield

@@ -104,6 +104,11 @@ def test_functions_of_probabilities_are_not_taken_for_logits(last, classes, what
     assert load_model(Network(last, classes), outputs="numbers").outputs.kind == "numbers"
 
 
+def test_a_logit_beside_a_fixed_zero_is_a_logit():
+    network = Network(lambda z: torch.cat([z.abs() + 30, 0 * z], 1), 1)
+    assert load_model(network).outputs.kind == "logits"
+
+
 def test_a_head_that_is_pooled_keeps_its_kind():
     for pool in (nn.AdaptiveAvgPool1d(1), nn.AvgPool1d(3)):
         network = Network(lambda z, pool=pool: pool(nn.functional.linear(z, torch.eye(4))[..., None].repeat(1, 1, 3)))
