@@ -42,6 +42,13 @@ def videos(tmp_path_factory):
     return root
 
 
+def test_a_regression_is_explained_by_its_number_not_by_a_probability(videos):
+    numbers = vt.load_model("rendered:r2plus1d-object", device="cpu", outputs="numbers")
+    first = vt.explain(numbers, videos / "class", target=0, methods=[InputXGradient()], check=False).explanations[0]
+    assert math.isnan(first.probability)
+    assert first.answer == f"{numbers.classes[0]} ({first.value:.4g})"
+
+
 def test_a_map_for_each_video_method_and_layer(model, videos):
     steps = ["gradcam", InputXGradient()]
     found = vt.explain(model, videos / "class", methods=steps, check=False)
@@ -52,6 +59,7 @@ def test_a_map_for_each_video_method_and_layer(model, videos):
     assert (first.target, first.against, first.layer, first.part) == ("playing tennis", "log_odds", "stages.3", "whole")
     assert first.values.shape == (16, 64, 64)
     assert first.probability > 0.9 and first.value > 2
+    assert first.answer == f"playing tennis ({first.probability:.0%})"
     assert first.frame_indices == tuple(range(16))
     assert 0 <= first.peak_s <= 15 / 20
     assert math.isnan(first.deletion) and math.isnan(first.motion_share)

@@ -141,7 +141,7 @@ def _table(found: "vt.Explanations") -> Table:
         table.add_row(
             render.escape(render.shortened(one.source.key)),
             *([str(one.window)] if windowed else []),
-            f"{render.escape(one.target)} ({one.probability:.0%})",
+            render.escape(one.answer),
             render.escape(one.concept or one.method),
             render.escape(short[one.layer]),
             f"{one.peak_s:.2f} s",

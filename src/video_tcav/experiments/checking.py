@@ -71,6 +71,9 @@ def _model(name: str, one: Model, experiment: Experiment, file: YamlFile) -> Vid
     checked(
         file, ("against",), lambda: parse_target(model, _other_class(model, experiment.against), experiment.against)
     )
+    if not model.outputs.has_probabilities and experiment.against != "number":
+        problem = f"`against` must be number, since the outputs of model {name} are plain numbers."
+        raise file.error(("against",), f"{problem} Got {experiment.against}. Write against: number.")
     for target in experiment.targets:
         checked(file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against))
     for number, layer in enumerate(experiment.layers or ()):

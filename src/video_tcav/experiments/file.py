@@ -238,7 +238,9 @@ class Experiment(Part):
     )
     spaces: tuple[Space, ...] = Field(("flatten",), min_length=1, description="the first judges the hypotheses")
     cav: CavKind = Field("mean", description="how CAVs are learned")
-    against: Name = Field("log_odds", description="what the target is: log_odds, logit or contrast:CLASS")
+    against: Name = Field(
+        "log_odds", description="what the target is: log_odds, logit, contrast:CLASS, or number for a regression"
+    )
     at: At = Field(
         "class", description="where gradients are taken: at clips of the class, or at random clips set aside"
     )

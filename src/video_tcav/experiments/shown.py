@@ -59,7 +59,7 @@ class ShownClip:
         window: which clip of the video.
         layer: where the maps are from.
         value: of the target.
-        probability: of the class, in [0, 1].
+        probability: of the class, in [0, 1]; the number itself where the model's outputs are plain numbers.
         why: why it is shown, such as "swing raised it most".
         effects: of each concept at this clip, in units of the target.
         times_s: when each frame is on display.

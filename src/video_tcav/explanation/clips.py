@@ -1,5 +1,6 @@
 """Prepared clips with what the model says about them."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -54,6 +55,7 @@ def prepared_clips(model: VideoModel, loaded: LoadedClips, aim: Target, *, top: 
             )
             continue
         target = replace(aim, class_index=best) if top else aim
+        probability = float(model.outputs.probabilities(logits)[0, target.class_index])
         yield Clip(
             model=model,
             loaded=loaded,
@@ -61,5 +63,5 @@ def prepared_clips(model: VideoModel, loaded: LoadedClips, aim: Target, *, top: 
             inputs=inputs,
             target=target,
             value=float(target(logits)[0]),
-            probability=float(model.outputs.probabilities(logits)[0, target.class_index]),
+            probability=probability if model.outputs.has_probabilities else math.nan,
         )

@@ -1,5 +1,6 @@
 """What an explanation is: one map of one clip, and all of them together."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -27,7 +28,7 @@ class Explanation:
         target: the class.
         against: what else the target is made of, as `run_tcav` has it.
         value: of the target, in its own units.
-        probability: of the class, in [0, 1].
+        probability: of the class, in [0, 1]; NaN where the model's outputs are plain numbers.
         part: of the map: all of it, what survives freezing the clip, or what does not.
         motion_share: how much of the whole map does not survive freezing, in [0, 1]; NaN where that was not asked.
         deletion: area under the class's probability as the clip is taken away in the order of the map, in [0, 1]; NaN where
@@ -56,6 +57,12 @@ class Explanation:
     values: Float[Tensor, "time height width"] | None
     seen: tuple[float, float, float, float]
     frame_indices: tuple[int, ...]
+
+    @property
+    def answer(self) -> str:
+        """The class and its probability, or the number that a regression gives."""
+        amount = f"{self.value:.4g}" if math.isnan(self.probability) else f"{self.probability:.0%}"
+        return f"{self.target} ({amount})"
 
     def facts(self) -> dict[str, Any]:
         """Everything but the map, as plain values."""

@@ -6,20 +6,25 @@ from functools import partial, reduce
 from operator import or_
 from typing import Any
 
+import torch
 from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
 from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
 from video_tcav.models.known_networks import describe_known
-from video_tcav.models.layers import stage_layers
+from video_tcav.models.layers import noise_clip, stage_layers
+from video_tcav.models.outputs import output_rows
 from video_tcav.models.preprocess import prepare_clip
+from video_tcav.models.record import untouched
 from video_tcav.models.repeatability import check_repeats, random_state_kept
 from video_tcav.models.trial import first_line, outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights import Weights, fit_weights
 from video_tcav.models.weights_metadata import metadata_classes, metadata_fields
 from video_tcav.models.wrappers import described_parts, unwrapped
+
+_AS_MANY_AS_FRAMES = "The {} outputs are taken for classes, though the clip has as many frames."
 
 
 def describe_weights(
@@ -114,11 +119,34 @@ def _tried(
 ) -> VideoModel:
     """The model with what passes of noise clips tell: outputs, whether it repeats itself, stages."""
     trial = try_model(model, classes=classes)
+    if "layout" not in settings:
+        _check_layout(model)
     width = trial.values.shape[1]
     names = classes or tuple(str(index) for index in range(width))
     model = dataclasses.replace(model, classes=names, outputs=outputs_of(trial, settings))
-    notes = (*model.notes, *check_repeats(model, allow_impure=allow_impure))
+    frames = () if classes or width != model.clip_spec.frames else (_AS_MANY_AS_FRAMES.format(width),)
+    notes = (*model.notes, *frames, *check_repeats(model, allow_impure=allow_impure))
     return dataclasses.replace(model, default_layers=stage_layers(model), notes=notes)
+
+
+def _check_layout(model: VideoModel) -> None:
+    """Refuse to guess the layout of a network that takes both: `view(-1, 3, height, width)` cuts frames out of either.
+
+    Raises:
+        ModelError: if it takes the clip with time and colours exchanged, and answers otherwise.
+    """
+    clip = noise_clip(model)
+    with untouched(model.module), torch.no_grad():
+        try:
+            exchanged = output_rows(model.forward(clip.transpose(1, 2)), clips=1)
+        except Exception:  # any error of a foreign network: it takes one layout only
+            return
+        values = output_rows(model.forward(clip), clips=1)
+    if exchanged.shape == values.shape and not torch.allclose(exchanged, values, equal_nan=True):
+        raise ModelError(
+            f"`layout` must be said for a network that takes both. Got none for {type(model.module).__name__}. Set it in"
+            " clip_spec on the module: channels_first for (clip, 3, time, height, width), or time_first."
+        )
 
 
 def evaluation_mode(module: nn.Module) -> None:

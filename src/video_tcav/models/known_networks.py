@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from video_tcav.models.hf_models import describe_huggingface, is_huggingface_classifier
+from video_tcav.models.output_kinds import Outputs
 from video_tcav.models.repeatability import check_repeats, random_state_kept
 from video_tcav.models.torchvision_models import architecture_of, describe_torchvision
 from video_tcav.models.trial import outputs_of, try_model
@@ -45,13 +46,21 @@ def describe_known(
     with random_state_kept(model.device):
         trial = try_model(model, classes=classes)
         width = trial.values.shape[1]
-        published = model.classes if len(model.classes) == width else tuple(str(index) for index in range(width))
-        is_told = model.outputs.kind != "logits" and "outputs" not in settings  # by the configuration
-        outputs = model.outputs if is_told else outputs_of(trial, settings)
-        if width == len(model.classes) and outputs.kind == "logits" and outputs.is_assumed:
-            outputs = model.outputs  # of the published head
+        is_published_head = len(model.classes) == width
+        published = model.classes if is_published_head else tuple(str(index) for index in range(width))
+        outputs = outputs_of(trial, settings)
+        if is_published_head and "outputs" not in settings and _is_configured(model.outputs, outputs):
+            outputs = model.outputs
         model = replace(model, classes=classes or published, outputs=outputs)
         return replace(model, notes=(*model.notes, *check_repeats(model, allow_impure=allow_impure)))
+
+
+def _is_configured(configured: Outputs, tried: Outputs) -> bool:
+    """Whether the configuration says what the outputs are; not where a head was put on that makes probabilities of them."""
+    if configured.kind == "logits":
+        return tried.kind == "logits" and tried.is_assumed
+    is_regression = configured.kind == "numbers" and not configured.is_assumed  # whose numbers may lie in [0, 1]
+    return is_regression or tried.kind not in ("softmax", "sigmoid")
 
 
 def _describer(module: nn.Module) -> Callable[[Mapping[str, Any]], VideoModel] | None:

@@ -172,7 +172,10 @@ def describe_torchvision(module: nn.Module, name: str, fields: Mapping[str, Any]
         default_layers=architecture.stages(module),
         prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
         declare_axes=architecture.axes(module),
-        notes=(f"Known as torchvision's {name}: clip and preprocessing are those of its published weights.",),
+        notes=(
+            f"Known as torchvision's {name}: clip, preprocessing and, for {len(preset.meta['categories'])} outputs, class"
+            " names are those of its published weights.",
+        ),
     )
 
 

@@ -11,13 +11,25 @@ from torch.overrides import TorchFunctionMode
 
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.layers import noise_clip
-from video_tcav.models.output_kinds import OutputKind, Outputs, is_fraction, sums_to_one
+from video_tcav.models.output_kinds import OUTPUT_KINDS, OutputKind, Outputs, is_fraction, sums_to_one
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.record import untouched
 from video_tcav.models.video_model import VideoModel
 
 _MARK = "_video_tcav_last_operation"
-_RESHAPES = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "contiguous"}
+_RESHAPES = {
+    "view",
+    "reshape",
+    "flatten",
+    "unflatten",
+    "squeeze",
+    "unsqueeze",
+    "permute",
+    "transpose",
+    "contiguous",
+    "expand",
+    "repeat",
+}
 _SELECTS = {
     "select",
     "getitem",
@@ -31,15 +43,22 @@ _SELECTS = {
     "to",
     "float",
     "double",
+    "half",
+    "bfloat16",
     "type",
+    "dropout",  # in evaluation mode
+    *(f"{kind}avg_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3)),
 }
 _KEEPS_VALUES = frozenset(_RESHAPES | _SELECTS)
 """Operations behind which values in [0, 1] stay there, and rows that sum to 1 do so still."""
 _UNBOUNDED = frozenset(
     ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", "conv2d", "conv3d", "bilinear")
 )
+_LOG_SIGMOID = {"log_sigmoid", "logsigmoid"}
 _TRIAL_SCALES = (1.0, 3.0)
 """Two clips of unlike contrast, so that a small logit is less likely to lie in [0, 1] twice."""
+_SAME_SUM = 1e-5
+"""Sums of two rows are the same if they differ by no more than this fraction."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,10 +123,11 @@ def outputs_of(trial: Trial, settings: Mapping[str, Any]) -> Outputs:
         settings: may hold `outputs`, as the user or the file of weights says.
 
     Raises:
-        ModelError: if the outputs cannot be what the settings say.
+        ModelError: if the outputs cannot be what the settings say, or are nothing that can be explained.
     """
     given: OutputKind | None = settings.get("outputs")
     if given is None:
+        _check_scale(trial)
         return _detected(trial)
     outputs = Outputs(kind=given, known_by="as given")
     contradiction = outputs.contradiction(trial.values)
@@ -116,12 +136,45 @@ def outputs_of(trial: Trial, settings: Mapping[str, Any]) -> Outputs:
     return outputs
 
 
+def _check_scale(trial: Trial) -> None:
+    """Refuse functions of probabilities that would pass for logits: percentages, their logarithms, a softmax over one output.
+
+    Raises:
+        ModelError: saying what the outputs look like.
+    """
+    values, last = trial.values, trial.last_operation
+    width = values.shape[1]
+    if width == 1 and last == "softmax":
+        what = "a softmax over a single output, which is always 1"
+    elif last in _LOG_SIGMOID:
+        what = "logarithms of sigmoid probabilities"
+    elif (
+        width > 1 and (values > 0).all() and _sum_alike((-values).exp(), 1.0)
+    ):  # a fixed logit of 0 is no probability of 1
+        what = "negative logarithms of probabilities"
+    elif width > 1 and (values >= 0).all() and _sum_alike(values, float(values[0].sum())) and not sums_to_one(values):
+        what = f"rows that all sum to {float(values[0].sum()):.4g}, as probabilities in another unit do"
+    else:
+        return
+    raise ModelError(
+        f"`model` must return logits, probabilities in [0, 1] or plain numbers. Got {what}. Return the logits, or say what"
+        f" they are: outputs {', '.join(OUTPUT_KINDS)}."
+    )
+
+
+def _sum_alike(values: Tensor, total: float) -> bool:
+    """Whether rows that differ from each other have the same sum, but for rounding."""
+    slack = max(_SAME_SUM, 8 * torch.finfo(values.dtype).eps)
+    close = (values.double().sum(1) - total).abs() <= slack * abs(total)
+    return bool(close.all()) and not torch.equal(values[0], values[1])
+
+
 def _detected(trial: Trial) -> Outputs:
     values, last = trial.values, trial.last_operation
-    if values.shape[1] > 1 and is_fraction(values) and sums_to_one(values):
-        return Outputs(kind="softmax", known_by="since each row lies in [0, 1] and sums to 1")
     if is_fraction(values) and last == "sigmoid":
         return Outputs(kind="sigmoid", known_by="since a sigmoid makes them")
+    if values.shape[1] > 1 and is_fraction(values) and sums_to_one(values):
+        return Outputs(kind="softmax", known_by="since each row lies in [0, 1] and sums to 1")
     if _vary_inside(values) and last not in _UNBOUNDED | {"log_softmax"}:
         return Outputs(kind="sigmoid", known_by="taken for such since all lie in [0, 1]", is_assumed=True)
     if values.shape[1] == 1:
@@ -143,9 +196,9 @@ class _LastOperation(TorchFunctionMode):
         output = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "").strip("_")
         source = args[0] if args else None
-        if isinstance(source, tuple | list) and source:
-            source = source[0]
-        mark = getattr(source, _MARK, "") if name in _KEEPS_VALUES else name
+        sources = source if isinstance(source, tuple | list) else [source]
+        marks = {getattr(part, _MARK, "") for part in sources}  # what is joined out of unlike parts is neither
+        mark = name if name not in _KEEPS_VALUES else marks.pop() if len(marks) == 1 else ""
         for tensor in output if isinstance(output, tuple | list) else (output,):
             if isinstance(tensor, Tensor):
                 setattr(tensor, _MARK, mark)

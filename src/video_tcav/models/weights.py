@@ -87,9 +87,29 @@ def fit_weights(module: nn.Module, weights: Weights) -> tuple[str, ...]:
         WeightsError: naming the first tensors that differ in shape, are missing, or are not of this model; or the sets of
             weights among which the user must choose.
     """
-    matched = match_weights(module.state_dict(), weights)
+    wanted = module.state_dict()
+    matched = match_weights(wanted, weights)
+    _check_types(wanted, matched)
     module.load_state_dict(dict(matched.tensors), strict=False)
     return matched.notes
+
+
+def _check_types(wanted: Mapping[str, Tensor], matched: Weights) -> None:
+    """Refuse what cannot be copied as it is: quantised integers for fractions, complex numbers, sparse tensors.
+
+    Raises:
+        WeightsError: naming the first such tensor.
+    """
+    for name, tensor in matched.tensors.items():
+        kinds = [
+            (one.is_floating_point(), one.is_complex(), one.layout, one.is_quantized) for one in (tensor, wanted[name])
+        ]
+        if kinds[0] != kinds[1] and name.rpartition(".")[2] != "num_batches_tracked":
+            layout = "" if tensor.layout == torch.strided else f", {tensor.layout}"
+            raise WeightsError(
+                f"`weights` must hold numbers of the model's kind. Got {matched.path} with {name} as {tensor.dtype}{layout}"
+                f" where the model has {wanted[name].dtype}. Save the weights as plain float32."
+            )
 
 
 def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: bool = False) -> Weights:
@@ -145,7 +165,8 @@ def _average_notes(match: NameMatch, weights: Weights) -> tuple[str, ...]:
     if {"ema_state_dict", "message_hub"} <= set(weights.keys):
         # mmengine's EMAHook swaps the two when it saves.
         return ("Weights are those of state_dict, where mmengine keeps averages; the plain ones are ::ema_state_dict.",)
-    places = [*weights.keys, *(content.location for content in _state_dicts(weights))]
+    places = [key.partition(".")[0] for key in weights.keys]
+    places += [content.location for content in _state_dicts(weights)]
     places += [name.partition(".")[0] for name in _left_out(match)]
     averages = [place for place in dict.fromkeys(places) if names_average(place)]
     if not averages:

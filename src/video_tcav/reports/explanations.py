@@ -283,11 +283,10 @@ def _plain(value: object) -> object:
 def _title(explanation: Explanation) -> str:
     what = f"concept {explanation.concept}" if explanation.concept else explanation.method
     part = "" if explanation.part == "whole" else f", {_PARTS[explanation.part]}"
-    said = f"{explanation.target} ({explanation.probability:.0%})"
     worth = ""
     if math.isfinite(explanation.deletion):
         worth = f"; deletion {explanation.deletion:.2f}, elsewhere {explanation.deletion_elsewhere:.2f}"
-    return f"{explanation.source.path.name}: {said}; {what} at {explanation.layer}{part}{worth}"
+    return f"{explanation.source.path.name}: {explanation.answer}; {what} at {explanation.layer}{part}{worth}"
 
 
 _PARTS = {"static": "what survives freezing", "motion": "what does not survive freezing"}

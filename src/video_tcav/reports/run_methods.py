@@ -26,7 +26,7 @@ _CORRECTIONS = {
 }
 _AGAINST = {
     "number": "the number that the model returns, in its own unit",
-    "log_odds": "the log-odds of the class, its logit minus the log-sum-exp of all others",
+    "log_odds": "the log-odds of the class: its logit, less the log-sum-exp of all others where classes exclude each other",
     "logit": "the raw logit of the class",
 }
 BIBTEX = """\

@@ -12,6 +12,8 @@ from video_tcav.models import load_model
 class Reads(nn.Module):
     """Class 0 is brightness, or the change of it from frame to frame, in the left half."""
 
+    clip_spec = {"layout": "channels_first"}
+
     def __init__(self, motion: bool) -> None:
         super().__init__()
         self.motion = motion

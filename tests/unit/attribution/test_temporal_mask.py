@@ -44,6 +44,8 @@ def test_frames_are_mixed_never_weighted_and_a_gradient_flows(mixture):
 class Change(nn.Module):
     """Its logit is how much the picture changes between two frames that follow each other, or in which direction."""
 
+    clip_spec = {"layout": "channels_first"}
+
     def __init__(self, first: int, last: int, signed: bool) -> None:
         super().__init__()
         self.first, self.last, self.signed = first, last, signed

@@ -353,3 +353,40 @@ class TestModels:
         save_file(STATE, tmp_path / "w.safetensors", {"classes": json.dumps(names)})
         with pytest.raises(WeightsError, match=message):
             load_model(network(0), weights=tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda tensor: (50 * tensor).to(torch.int8), "torch.int8"),
+        (lambda tensor: tensor > 0, "torch.bool"),
+        (lambda tensor: tensor.to(torch.complex64), "torch.complex64"),
+        (lambda tensor: tensor.to_sparse(), "torch.float32, torch.sparse_coo"),
+    ],
+)
+def test_tensors_of_another_kind_are_refused_and_nothing_is_loaded(tmp_path, change, kind):
+    torch.save({name: change(tensor) for name, tensor in STATE.items()}, tmp_path / "w.pt")
+    module = network(2)
+    with pytest.raises(
+        WeightsError, match=rf"must hold numbers of the model's kind.*backbone.0.weight as {kind} where"
+    ):
+        fit_weights(module, read_weights(tmp_path / "w.pt"))
+    assert all(torch.equal(tensor, AVERAGE[name]) for name, tensor in module.state_dict().items())
+
+
+def test_half_precision_weights_are_taken(tmp_path):
+    torch.save({name: tensor.half() for name, tensor in STATE.items()}, tmp_path / "w.pt")
+    module = network(2)
+    fit_weights(module, read_weights(tmp_path / "w.pt"))
+    torch.testing.assert_close(module.head.weight, STATE["head.weight"], rtol=1e-3, atol=1e-3)
+
+
+def test_the_prefix_of_averages_at_the_top_can_be_asked_for(tmp_path):
+    path = tmp_path / "w.pt"
+    prefixed = [("online_model", STATE), ("ema_model", AVERAGE)]
+    torch.save({f"{prefix}.{name}": tensor for prefix, state in prefixed for name, tensor in state.items()}, path)
+    hint = next(note for note in fit_weights(network(3), read_weights(path)) if "to take those, write" in note)
+    choice = re.search(r"write (\S+)\.$", hint)
+    module = network(3)
+    fit_weights(module, read_weights(choice[1]))
+    assert torch.equal(module.head.weight, AVERAGE["head.weight"])

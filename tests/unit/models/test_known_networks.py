@@ -85,6 +85,30 @@ def test_huggingface_head_and_configuration():
         load_model(huggingface(), frames=8)
 
 
+@pytest.mark.parametrize(
+    ("settings", "head", "kind"),
+    [
+        ({"num_labels": 3, "problem_type": "multi_label_classification"}, nn.Sigmoid(), "sigmoid"),
+        ({"num_labels": 3, "problem_type": "multi_label_classification"}, nn.Identity(), "sigmoid_logits"),
+        ({"num_labels": 3, "problem_type": "single_label_classification"}, nn.Softmax(-1), "softmax"),
+        ({"num_labels": 3, "problem_type": "regression"}, nn.Sigmoid(), "numbers"),
+        ({"num_labels": 1}, nn.Sigmoid(), "sigmoid"),
+    ],
+)
+def test_a_head_that_makes_probabilities_is_seen_behind_any_configuration(settings, head, kind):
+    network = huggingface(**settings)
+    network.classifier = nn.Sequential(network.classifier, head)
+    assert load_model(network).outputs.kind == kind
+
+
+def test_a_head_of_another_width_is_not_what_the_configuration_says():
+    network = huggingface(num_labels=1)
+    network.classifier = nn.Linear(16, 4)
+    assert load_model(network).outputs.kind == "logits"
+    network.classifier = nn.Sequential(nn.Linear(16, 4), nn.Softmax(-1))
+    assert load_model(network).outputs.kind == "softmax"
+
+
 def test_what_is_assumed_for_another_network_is_said():
     assert any(
         "Assumed for Convolutions: 16 frames, 112 × 112 pixels, mean 0.45, std 0.225" in note
@@ -92,3 +116,46 @@ def test_what_is_assumed_for_another_network_is_said():
     )
     told = load_model(Convolutions(), frames=4, size=8, mean=0.5, std=0.5)
     assert not any("Assumed" in note for note in told.notes)
+
+
+class FramesByView(nn.Module):
+    """Image rows cut out of the clip by `view`, as TSN and TSM do: right for time first, taken without a word for the other."""
+
+    def __init__(self):
+        super().__init__()
+        self.image, self.head = nn.Conv2d(3, 6, 3, 2), nn.Linear(6, 3)
+
+    def forward(self, clip):
+        rows = self.image(clip.reshape(-1, 3, *clip.shape[-2:])).relu().mean((2, 3))
+        return self.head(rows).unflatten(0, (len(clip), -1)).mean(1)
+
+
+def test_a_network_that_takes_both_layouts_must_say_which():
+    network = FramesByView()
+    with pytest.raises(
+        ModelError, match="`layout` must be said for a network that takes both. Got none for FramesByView"
+    ):
+        load_model(network, frames=4, size=16)
+    network.clip_spec = {"frames": 4, "size": 16, "layout": "time_first"}
+    model = load_model(network)
+    clip = torch.randn(1, 4, 3, 16, 16)
+    expected = network.head(torch.stack([network.image(frame).relu().mean((1, 2)) for frame in clip[0]])).mean(0)
+    torch.testing.assert_close(model.values(clip)[0], expected)
+
+
+def test_a_network_that_finds_the_colours_itself_need_not_say_a_layout():
+    class Either(Convolutions):
+        def forward(self, clip):
+            return super().forward(clip if clip.shape[1] == 3 else clip.transpose(1, 2))
+
+    assert load_model(Either(), frames=4, size=16).clip_spec.layout == "channels_first"
+
+
+def test_outputs_as_many_as_frames_are_said_to_be_taken_for_classes():
+    notes = [load_model(Convolutions(4), frames=4, size=16, classes=names).notes for names in (None, list("abcd"))]
+    assert [
+        any("taken for classes, though the clip has as many frames" in note for note in each) for each in notes
+    ] == [
+        True,
+        False,
+    ]

@@ -77,6 +77,46 @@ def test_what_a_trial_shows(last, classes, kind):
     assert load_model(Network(last, classes)).outputs.kind == kind
 
 
+@pytest.mark.parametrize("last", [lambda z: (0 * z).sigmoid(), lambda z: torch.cat([z.sigmoid()] * 2, 1)])
+def test_sigmoids_whose_rows_sum_to_one_are_no_softmax(last):
+    assert load_model(Network(last, 2, scale=0.0)).outputs.kind == "sigmoid"
+
+
+def test_a_sigmoid_beside_what_it_leaves_is_a_softmax():
+    soft = load_model(Network(lambda z: torch.cat([z.sigmoid(), 1 - z.sigmoid()], 1), 1))
+    assert soft.outputs.kind == "softmax"
+
+
+@pytest.mark.parametrize(
+    ("last", "classes", "what"),
+    [
+        (lambda z: 100 * z.softmax(1), 4, "rows that all sum to 100"),
+        (lambda z: (100 * z.softmax(1)).half(), 4, "rows that all sum to (100|99|100.)"),
+        (lambda z: z.softmax(1) + z.flip(1).softmax(1), 4, "rows that all sum to 2,"),
+        (lambda z: -z.log_softmax(1), 4, "negative logarithms of probabilities"),
+        (nn.functional.logsigmoid, 4, "logarithms of sigmoid probabilities"),
+        (nn.Softmax(dim=1), 1, "a softmax over a single output"),
+    ],
+)
+def test_functions_of_probabilities_are_not_taken_for_logits(last, classes, what):
+    with pytest.raises(ModelError, match=f"`model` must return logits, probabilities .*Got {what}"):
+        load_model(Network(last, classes))
+    assert load_model(Network(last, classes), outputs="numbers").outputs.kind == "numbers"
+
+
+def test_a_logit_beside_a_fixed_zero_is_a_logit():
+    network = Network(lambda z: torch.cat([z.abs() + 30, 0 * z], 1), 1)
+    assert load_model(network).outputs.kind == "logits"
+
+
+def test_a_head_that_is_pooled_keeps_its_kind():
+    for pool in (nn.AdaptiveAvgPool1d(1), nn.AvgPool1d(3)):
+        network = Network(lambda z, pool=pool: pool(nn.functional.linear(z, torch.eye(4))[..., None].repeat(1, 1, 3)))
+        network.head.weight.data *= 1e-3
+        network.head.bias.data = torch.full((4,), 0.02)  # values near 0.4
+        assert load_model(network).outputs.kind == "logits"
+
+
 def test_small_logits_are_no_probabilities():
     network = Network(scale=1e-3)
     network.head.bias.data += 500  # all values near 0.5, in [0, 1], behind a linear layer

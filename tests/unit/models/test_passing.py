@@ -134,6 +134,7 @@ def test_a_model_that_is_no_convolution_takes_no_faster_way():
 
     flat = Flat()
     del flat.stem, flat.stages
+    flat.clip_spec = {**Net.clip_spec, "layout": "channels_first"}
     assert ways_of(vt.load_model(flat, device="cpu"), torch.randn(1, 3, 4, 8, 8)) == Ways()
 
 

@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -56,6 +58,18 @@ class RunningMean(nn.Module):
         return features - self.mean[:, None, None, None]
 
 
+class SlowDrift(nn.Module):
+    """Grows by a ten-thousandth with each pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.passes = 0
+
+    def forward(self, features):
+        self.passes += 1
+        return features * (1 + 1e-4 * self.passes)
+
+
 def numpy_noise(features):
     return features * float(np.random.rand())  # noqa: NPY002
 
@@ -66,9 +80,11 @@ IMPURE = [
     (lambda x: F.dropout(x, 0.5), RANDOM),
     (lambda x: F.dropout3d(x, 0.2, training=True), RANDOM),
     (lambda x: x + 0.1 * torch.randn_like(x), RANDOM),
+    (lambda x: x + 1e-3 * torch.randn_like(x), RANDOM),
     (lambda x: x[:, :, torch.randperm(x.shape[2])[:2]], RANDOM),
     (lambda x: x if torch.rand(()) < 0.7 else 0 * x, RANDOM),
     (numpy_noise, RANDOM),
+    (lambda x: x if random.random() < 0.7 else 0 * x, RANDOM),
     (AlwaysOn(0.5), r"dropout stays in training mode \(middle\)"),
     (nn.BatchNorm3d(6, track_running_stats=False), r"BatchNorm without running statistics \(middle\)"),
     (TrainingNorm(6), r"normalisation stays in training mode \(middle\)"),
@@ -79,6 +95,7 @@ IMPURE = [
     (lambda x: x.flip(0), "depend on the other clips in the batch"),
     (LastClip(), STATE),
     (RunningMean(), STATE),
+    (SlowDrift(), STATE),
 ]
 
 
