@@ -16,7 +16,8 @@ from av.video.stream import VideoStream
 
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, MOST_VIDEO_MEGAPIXELS, strict_decoding
-from video_tcav.media.messages import LOSS_MESSAGE, MESSAGE_ONLY, decoder_messages, refuse_enormous
+from video_tcav.media.h264 import FrameNumbers
+from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
 from video_tcav.media.timeline import Timeline
 
 # in the others, packets may hold no picture to show: VP8's hidden references, MPEG-4's frames that are not coded
@@ -64,6 +65,8 @@ class FrameDecoder:
     def __post_init__(self) -> None:
         self.stream.codec_context.options = strict_decoding()
         self._each_shown = self.stream.codec_context.name in PICTURE_PER_PACKET and not self.timeline.by_order
+        codec = self.stream.codec_context
+        self._numbers = FrameNumbers(extradata=codec.extradata or b"") if codec.name == "h264" else None
         self._surplus = dict(self.timeline.surplus)
         self._deinterlacer: Deinterlacer | None = None
         if not self.timeline.by_order and len(self.timeline.keyframes):
@@ -112,8 +115,7 @@ class FrameDecoder:
             yield from self._deinterlaced(decoded) if decoded else ()
 
     def _decode(self, packet: Packet | None) -> list[VideoFrame]:
-        codec = self.stream.codec_context.name
-        if codec not in MESSAGE_ONLY and codec != "h264":
+        if self.stream.codec_context.name not in MESSAGE_ONLY:
             return self.stream.codec_context.decode(packet)
         messages: list[str] = []
         try:
@@ -122,11 +124,7 @@ class FrameDecoder:
         except FFmpegError:
             refuse_enormous(self.path, messages, MOST_VIDEO_MEGAPIXELS)
             raise
-        if codec == "h264":  # a keyframe needs nothing of what was lost before it
-            lost = any(map(LOSS_MESSAGE.search, messages)) and packet is not None and not packet.is_keyframe
-        else:
-            lost = bool(messages)
-        if lost:
+        if messages:
             self._spoil(self._latest)
         return frames
 
@@ -142,7 +140,10 @@ class FrameDecoder:
         coded = ((self._chain, leading), self._number)
         if not packet.is_discard:
             self._coded[packet.pts] = coded
-        if packet.is_corrupt:
+        misses_reference = self._numbers is not None and self._numbers.misses_reference(bytes(packet))
+        if packet.is_corrupt or (
+            misses_reference and not packet.is_keyframe
+        ):  # which needs nothing of what was before it
             self._spoil(coded)
         return coded
 

@@ -11,7 +11,6 @@ import av.logging
 from video_tcav.core.errors import MediaError
 
 MESSAGE_ONLY = frozenset({"gif", "mjpeg", "ffv1"})  # codecs whose damage is not always raised as an error
-LOSS_MESSAGE = re.compile("Frame num gap")  # of H.264, where a frame is missing and copies of another take its place
 
 # of what lies beside the picture: cameras fill it as they like
 _HARMLESS = re.compile(r"APP|EXIF|ICC|profile|deprecated", re.IGNORECASE)
@@ -37,9 +36,7 @@ def decoder_messages() -> Iterator[list[str]]:
     finally:
         _listen(-1)
         messages.extend(
-            text.strip()
-            for level, _, text in logs
-            if LOSS_MESSAGE.search(text) or (level <= av.logging.ERROR and not _HARMLESS.search(text))
+            text.strip() for level, _, text in logs if level <= av.logging.ERROR and not _HARMLESS.search(text)
         )
 
 
@@ -61,7 +58,7 @@ def _listen(change: int) -> None:
         if _listeners == 0:
             _level_before = av.logging.get_level()
             av.logging.set_skip_repeated(False)  # another thread may have logged the same just before
-            av.logging.set_level(av.logging.DEBUG)  # a lost frame is said no louder
+            av.logging.set_level(av.logging.ERROR)
         _listeners += change
         if _listeners == 0:
             av.logging.set_level(_level_before)
