@@ -113,15 +113,12 @@ class Speed:
         write_json(Path(path), self.to_dict())
 
 
-def measure_speed(
-    settings: SpeedSettings | None = None, *, quick: bool = False, compile: bool = False, progress: bool = False
-) -> Speed:
+def measure_speed(settings: SpeedSettings | None = None, *, quick: bool = False, progress: bool = False) -> Speed:
     """Measure on this machine, on the CPU, with random weights where a network is not of the package.
 
     Args:
         settings: how much; `FULL` or `QUICK` if not given.
         quick: whether few clips will do.
-        compile: whether torch.compile is measured, too; it needs minutes and a C++ compiler.
         progress: whether to show progress bars.
     """
     chosen = settings or (QUICK if quick else FULL)
@@ -132,9 +129,7 @@ def measure_speed(
             model = load_model(spec, device="cpu", **fields)
             concept, random, target = chosen.effect_clips
             sets = write_sets(root / f"m{number}", model.clip_spec, concept=concept, random=random, target=target)
-            rows += measure_choices(
-                model, layers, sets, batch=chosen.batch, rounds=chosen.rounds, compiled=compile, progress=progress
-            )
+            rows += measure_choices(model, layers, sets, batch=chosen.batch, rounds=chosen.rounds, progress=progress)
         for number, whole in enumerate(chosen.whole):
             spec, fields, layers = whole.model
             model = load_model(spec, device="cpu", **fields)
@@ -149,7 +144,7 @@ def measure_speed(
     return Speed(
         rows=tuple(rows),
         provenance=provenance(
-            settings=asdict(chosen) | {"compile": compile},
+            settings=asdict(chosen),
             threads=torch.get_num_threads(),
             processor=torch.backends.cpu.get_cpu_capability(),
             fast_bfloat16=fast_bfloat16(torch.device("cpu")),

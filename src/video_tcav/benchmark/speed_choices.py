@@ -28,7 +28,6 @@ class Choice:
         name: in the table.
         ways: of the same arithmetic.
         precision: of the products.
-        compiled: by torch.compile.
         batch: clips at once; all of them if `None`.
         threads: of PyTorch; as they are if `None`.
     """
@@ -36,12 +35,11 @@ class Choice:
     name: str
     ways: Ways
     precision: Precision = "float32"
-    compiled: bool = False
     batch: int | None = None
     threads: int | None = None
 
 
-def choices_for(model: VideoModel, inputs: Tensor, *, compiled: bool) -> list[Choice]:
+def choices_for(model: VideoModel, inputs: Tensor) -> list[Choice]:
     """All that apply to this model on this machine, plain first."""
     ways = ways_of(model, inputs)
     names = [name for name in ("channels_last", "fused_attention") if getattr(ways, name)]
@@ -50,15 +48,10 @@ def choices_for(model: VideoModel, inputs: Tensor, *, compiled: bool) -> list[Ch
     half = [Choice(name="bfloat16", ways=Ways(), precision="bfloat16")] if fast_bfloat16(model.device) else []
     if half and names:
         half.append(Choice(name="the above + bfloat16", ways=ways, precision="bfloat16"))
-    fastest = half[-1].precision if half else "float32"
     best = [
         Choice(name="float32 run, one clip at a time", ways=ways, batch=1),
         Choice(name="float32 run, one thread", ways=ways, threads=1),
     ]
-    if compiled:
-        best.append(Choice(name="float32 run + compile", ways=ways, compiled=True))
-        if fastest != "float32":
-            best.append(Choice(name="bfloat16 run + compile", ways=ways, precision=fastest, compiled=True))
     return [Choice(name=PLAIN, ways=Ways()), *alone, *both, *half, *best]
 
 
@@ -69,19 +62,18 @@ def measure_choices(
     *,
     batch: int,
     rounds: int,
-    compiled: bool,
     progress: bool = False,
 ) -> list[SpeedRow]:
     """Time the forward pass of `batch` clips in all ways by turns; effects from all sets, once each."""
     clips = [prepared(model, folder) for folder in sets.folders]
     timed = clips[0][:batch]
     target = parse_target(model, 0, "log_odds")
-    choices = choices_for(model, timed[0][None], compiled=compiled)
+    choices = choices_for(model, timed[0][None])
     effects: dict[str, Tensor] = {}
     calls: dict[str, Callable[[], object]] = {}
     with progress_bar(f"{described(model)} (passes)", len(choices) * (rounds + 1), visible=progress) as advance:
         for choice in choices:
-            passing = Passing(model, layers, choice.ways, precision=choice.precision, compiled=choice.compiled)
+            passing = Passing(model, layers, choice.ways, precision=choice.precision)
             calls[choice.name] = partial(_forward, model, layers, choice, passing, timed)
             calls[choice.name]()  # the first pass sets up kernels
             if choice.batch is None and choice.threads is None:

@@ -160,9 +160,6 @@ def attribution(
 @app.command()
 def speed(
     quick: Annotated[bool, typer.Option("--quick", help="Few clips, smaller ones for the transformer.")] = False,
-    compile: Annotated[
-        bool, typer.Option("--compile", help="Measure torch.compile as well: minutes more, with a C++ compiler.")
-    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the table as JSON.")] = None,
 ) -> None:
     """Measure on this machine what passes and runs cost, against PyTorch as it comes, a plain loop and Captum.
@@ -171,7 +168,7 @@ def speed(
     """
     if out is not None:
         check_file_writable(out)
-    found = bench.measure_speed(quick=quick, compile=compile, progress=True)
+    found = bench.measure_speed(quick=quick, progress=True)
     if out is not None:
         found.to_json(out)
     render.out.print(_speeds(found))

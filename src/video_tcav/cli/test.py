@@ -99,9 +99,6 @@ def run(
             help="Of the passes: exact, or bfloat16 products, about twice as fast where the processor has them."
         ),
     ] = "float32",
-    compile: Annotated[
-        bool, typer.Option("--compile", help="Compile the model's parts first: minutes, with a C++ compiler.")
-    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
     strict: options.Strict = False,
     out: Annotated[
@@ -153,7 +150,6 @@ def run(
         backend=backend,
         sketch=sketch,
         precision=precision,
-        compile=compile,
         progress=True,
     )
     try:

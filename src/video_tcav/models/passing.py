@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.models.compiled import CompiledParts
 from video_tcav.models.fused_attention import fused_attention, takes_fused_attention
 from video_tcav.models.memory_format import channels_last, takes_channels_last
 from video_tcav.models.precision import Precision, in_precision
@@ -52,7 +51,6 @@ class Passing:
         layers: dotted names of the requested layers.
         ways: from `ways_of`.
         precision: of the products.
-        compiled: whether the parts between the layers are compiled.
     """
 
     def __init__(
@@ -62,11 +60,9 @@ class Passing:
         ways: Ways,
         *,
         precision: Precision = "float32",
-        compiled: bool = False,
     ) -> None:
         self._model, self._ways = model, ways
         self._precision: Precision = precision
-        self._compiled = CompiledParts(model.module, layers) if compiled else None
 
     def batch(self, inputs: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "clip ..."]:
         """Prepared clips as one batch on the model's device, in the order in memory that the model likes."""
@@ -82,7 +78,5 @@ class Passing:
         with ExitStack() as stack:
             if self._ways.fused_attention:
                 stack.enter_context(fused_attention(self._model.module))
-            if self._compiled is not None:
-                stack.enter_context(self._compiled.used())
             stack.enter_context(in_precision(self._precision, self._model.device))
             yield

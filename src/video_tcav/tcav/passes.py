@@ -53,7 +53,6 @@ class Recorder:
         sketch: values that are kept of each row of activations; all if not given. Class clips must then be recorded first.
         keep_rows: whether rows are kept for this run; a worker only hands them on through `recall`.
         precision: of the products in a pass; rows are float32 whatever it is.
-        compiled: whether the parts between the layers are compiled.
         activations: by layer.
         gradients: by layer.
         rows: row of each clip in `activations`.
@@ -77,7 +76,6 @@ class Recorder:
     sketch: int | None = None
     keep_rows: bool = True
     precision: Precision = "float32"
-    compiled: bool = False
     activations: dict[str, RowStore | SketchedRows] = field(default_factory=dict)
     gradients: dict[str, RowStore] = field(default_factory=dict)
     rows: dict[ClipId, int] = field(default_factory=dict)
@@ -219,7 +217,7 @@ class Recorder:
         """How clips like this one are passed; the first call decides it."""
         if self._passing is None:
             ways = self._decide_ways(self.trace(prepared[None].to(self.model.device)))
-            self._passing = Passing(self.model, self.layers, ways, precision=self.precision, compiled=self.compiled)
+            self._passing = Passing(self.model, self.layers, ways, precision=self.precision)
         return self._passing
 
     def _decide_ways(self, trace: LayerTrace) -> Ways:

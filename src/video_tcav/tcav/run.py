@@ -73,7 +73,6 @@ def run_tcav(
     backend: str = "local",
     sketch: int | None = None,
     precision: AskedPrecision = "float32",
-    compile: bool = False,
     progress: bool = False,
 ) -> TcavResult:
     """Measure how much each concept matters for a class, at each layer, and whether it is the motion or the picture.
@@ -122,8 +121,6 @@ def run_tcav(
         precision: `float32` passes clips in the model's own type; `bfloat16` takes products in bfloat16, which processors
             with AMX or AVX-512 BF16 do about twice as fast, and changes effects in the third digit or so;
             `auto` does so where the hardware has it and the model bears it.
-        compile: whether torch.compile compiles the parts between the layers; takes a minute before the first clip, and
-            needs a C++ compiler.
         progress: whether to show progress bars on standard error.
 
     Returns:
@@ -193,13 +190,10 @@ def run_tcav(
             threads=threads,
             strict=strict,
             seed=seed,
-            recall=recall_for(
-                cache, model, chosen, space, windows, plan.digests, seed, precision=products, compiled=compile
-            ),
+            recall=recall_for(cache, model, chosen, space, windows, plan.digests, seed, precision=products),
             full_batches=True,
             sketch=sketch,
             precision=products,
-            compiled=compile,
         )
         ahead = None
         if helpers is not None and cache is not None:
@@ -262,7 +256,6 @@ def run_tcav(
                     "negatives": plan.negatives,
                     "sketch": sketch,
                     "precision": products,
-                    "compile": compile,
                 },
                 model={
                     "name": model.name,

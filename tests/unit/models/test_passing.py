@@ -1,15 +1,13 @@
-"""Precision, compiled parts, and that nothing of them is left on the model."""
+"""Precision, and that nothing of them is left on the model."""
 
 import copy
-import shutil
 
 import pytest
 import torch
 from torch import nn
 
 import video_tcav as vt
-from video_tcav.core.errors import InputError, ModelError
-from video_tcav.models.compiled import parts_between
+from video_tcav.core.errors import InputError
 from video_tcav.models.passing import Passing, Ways, ways_of
 from video_tcav.models.precision import Precision, agrees_in_bfloat16, choose_precision, fast_bfloat16
 from video_tcav.models.record import record_activations, record_gradients
@@ -80,51 +78,6 @@ def test_passes_agree_and_leave_the_model_as_it_came(model, precision: Precision
     assert not torch.is_autocast_enabled("cpu")
     assert not any("forward" in vars(part) for part in model.module.modules())
     assert all(torch.equal(value, before[name]) for name, value in model.module.state_dict().items())
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
-@pytest.mark.filterwarnings("ignore")  # the compiler has several of its own
-def test_compiled_parts_give_the_same_rows_and_leave_nothing_behind(model):
-    clips = [torch.randn(3, 4, 8, 8) for _ in range(3)]
-    layers, target = ["stages.0", "stages.1"], lambda logits: logits[:, 0] - logits[:, 1:].logsumexp(1)
-    exact = record_gradients(model, layers, torch.stack(clips), target)
-    passing = Passing(model, layers, ways_of(model, clips[0][None]), compiled=True)
-    assert passing._compiled is not None
-    batch = passing.batch(clips)
-    with passing.running():
-        assert any("forward" in vars(part) for part in model.module.modules())  # what runs is not the model's own
-        found = record_gradients(model, layers, batch, target)
-        activations = record_activations(model, layers, batch, last="stages.1")
-    for layer in layers:
-        torch.testing.assert_close(found.layers[layer], exact.layers[layer], rtol=1e-4, atol=1e-6)
-        torch.testing.assert_close(activations[layer], exact.activations[layer], rtol=1e-4, atol=1e-6)
-    assert not any("forward" in vars(part) for part in model.module.modules())
-
-
-def test_a_part_that_cannot_be_compiled_is_named_and_errors_of_the_model_stay_its_own(model, monkeypatch):
-    class Unsupported(Exception):
-        __module__ = "torch._dynamo.exc"
-
-    def failing(error):
-        def forward(*_clips):
-            raise error
-
-        return lambda _forward: forward
-
-    for raised, expected in ((Unsupported("no such thing\nat all"), ModelError), (ValueError("mine"), ValueError)):
-        monkeypatch.setattr(torch, "compile", failing(raised))
-        passing = Passing(model, ["stages.0"], Ways(), compiled=True)
-        words = "Got no such thing. Leave it out" if expected is ModelError else "mine"
-        with pytest.raises(expected, match=words), passing.running():
-            model.logits(torch.randn(1, 3, 4, 8, 8))
-        assert not any("forward" in vars(part) for part in model.module.modules())
-
-
-def test_parts_between_layers_are_the_largest_that_hold_none():
-    net = Net()
-    assert parts_between(net, ["stages.0"]) == [net.stem, *net.stages, net.head]
-    assert parts_between(net, ["stem.0", "head"]) == [*net.stem, *net.stages, net.head]
-    assert parts_between(net, ["stages.0", "stages.0.1"]) == [net.stem, *net.stages[0], net.stages[1], net.head]
 
 
 def test_a_model_that_is_no_convolution_takes_no_faster_way():

@@ -56,7 +56,6 @@ def work(model):
         strict=False,
         seed=0,
         precision="float32",
-        compiled=False,
     )
 
 

@@ -65,7 +65,7 @@ def preparation_digest(model: VideoModel) -> str:
     return digest.hexdigest()
 
 
-def numerics(model: VideoModel, precision: Precision = "float32", *, compiled: bool = False) -> dict[str, Any]:
+def numerics(model: VideoModel, precision: Precision = "float32") -> dict[str, Any]:
     """What else decides about the last bits, and about more than those where products are bfloat16."""
     device = model.device
     on_cpu = device.type == "cpu"
@@ -77,7 +77,7 @@ def numerics(model: VideoModel, precision: Precision = "float32", *, compiled: b
         "threads": torch.get_num_threads() if on_cpu else 0,
         "dtype": str(model.dtype),
         "precision": precision,
-        "compiled": compiled,
+        "compiled": False,  # of version 0.1, whose stores are found by the same keys
         "matmul": torch.get_float32_matmul_precision(),
         "mkldnn": torch.backends.mkldnn.enabled,
         "deterministic": torch.are_deterministic_algorithms_enabled(),

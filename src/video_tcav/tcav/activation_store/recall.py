@@ -101,7 +101,6 @@ class Recall:
         digests: Mapping[str, str],
         seed: int,
         precision: Precision = "float32",
-        compiled: bool = False,
     ) -> None:
         self._store = store
         self._layers = tuple(layers)
@@ -109,7 +108,7 @@ class Recall:
         self._digests = digests
         self._seed = seed
         self._model, self._space, self._model_digest = model.name, space, model_digest(model)
-        passes = numerics(model, precision, compiled=compiled)
+        passes = numerics(model, precision)
         self._cut = key_of("cut", preparation_digest(model), windows, "dense", passes["packages"]).hex()
         self._context = key_of(self._model_digest, self._cut, passes).hex()
         self.identity: dict[str, Any] = {"model": self._model_digest, "preparation": self._cut, **passes}
@@ -237,7 +236,6 @@ def recall_for(
     seed: int = 0,
     *,
     precision: Precision = "float32",
-    compiled: bool = False,
 ) -> Recall | None:
     """A store as a recorder of these settings sees it; `None` without a store."""
     if store is None:
@@ -251,5 +249,4 @@ def recall_for(
         digests=digests,
         seed=seed,
         precision=precision,
-        compiled=compiled,
     )

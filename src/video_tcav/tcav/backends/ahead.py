@@ -106,5 +106,4 @@ def _work(recorder: Recorder, batch: int) -> Work:
         strict=recorder.strict,
         seed=recorder.seed,
         precision=recorder.precision,
-        compiled=recorder.compiled,
     )

@@ -67,7 +67,6 @@ class Work:
         strict: whether a file that cannot be used ends the run.
         seed: of shuffled twins.
         precision: of the products in a pass.
-        compiled: whether the parts between the layers are compiled.
     """
 
     recipe: Mapping[str, Any]
@@ -83,7 +82,6 @@ class Work:
     strict: bool
     seed: int
     precision: Precision
-    compiled: bool
 
 
 class Backend(Protocol):

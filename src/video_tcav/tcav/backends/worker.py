@@ -45,7 +45,6 @@ class Worker:
             digests=self._digests,
             seed=work.seed,
             precision=work.precision,
-            compiled=work.compiled,
         )
         for name, wanted in work.identity.items():
             if recall.identity[name] != wanted:
@@ -66,7 +65,6 @@ class Worker:
             full_batches=True,
             keep_rows=False,
             precision=work.precision,
-            compiled=work.compiled,
         )
 
     def record(self, chunk: Chunk, advance: Advance) -> dict[str, str]:
