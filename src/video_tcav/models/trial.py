@@ -146,11 +146,11 @@ def _check_scale(trial: Trial) -> None:
     width = values.shape[1]
     if width == 1 and last == "softmax":
         what = "a softmax over a single output, which is always 1"
+    elif last == "sigmoid":  # each value is a probability of its own, whatever the rows sum to
+        return
     elif last in _LOG_SIGMOID:
         what = "logarithms of sigmoid probabilities"
-    elif (
-        width > 1 and (values > 0).all() and _sum_alike((-values).exp(), 1.0)
-    ):  # a fixed logit of 0 is no probability of 1
+    elif width > 1 and (values > 0).all() and _sum_alike((-values).exp(), 1.0):  # 0 may be a fixed logit
         what = "negative logarithms of probabilities"
     elif width > 1 and (values >= 0).all() and _sum_alike(values, float(values[0].sum())) and not sums_to_one(values):
         what = f"rows that all sum to {float(values[0].sum()):.4g}, as probabilities in another unit do"

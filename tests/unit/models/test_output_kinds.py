@@ -192,3 +192,8 @@ def test_half_precision_probabilities_keep_their_odds():
     torch.testing.assert_close(
         odds[:, 0] - odds[:, 1:].logsumexp(1), logits[:, 0] - logits[:, 1:].logsumexp(1), rtol=1e-3, atol=1e-3
     )
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-3])
+def test_sigmoids_of_a_network_whose_rows_hardly_differ_are_sigmoids(scale):
+    assert load_model(Network(last=torch.sigmoid, scale=scale)).outputs.kind == "sigmoid"
