@@ -4,6 +4,7 @@ import json
 import math
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def excerpt(value: Any, most: int = _EXCERPT) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
-def shortened(names: list[str], most: int = 20) -> str:
+def shortened(names: Sequence[str], most: int = 20) -> str:
     """Names for a message, the first of them if there are many."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

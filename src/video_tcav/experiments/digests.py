@@ -9,7 +9,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from video_tcav.core.errors import ExperimentError
-from video_tcav.core.files import read_json, write_json
+from video_tcav.core.files import read_json, reason_of, write_json
 from video_tcav.core.limits import check_regular
 from video_tcav.core.tables import TABLE_DAMAGE
 
@@ -50,7 +50,7 @@ def check_folder(folder: Path, cure: str) -> None:
         if not isinstance(digests, Mapping):
             raise ValueError("no mapping of names to digests")
     except (OSError, ValueError) as error:
-        raise damaged(folder / DIGESTS, _reason(error), cure) from error
+        raise damaged(folder / DIGESTS, reason_of(error)[:200], cure) from error
     check_files(folder, digests, cure)
     written = {*digests, DIGESTS}
     for path in files_below(folder):
@@ -68,7 +68,7 @@ def check_files(root: Path, digests: Mapping[str, Any], cure: str) -> None:
         try:
             actual = _digest(root / name)
         except (OSError, ValueError) as error:
-            raise damaged(root / name, _reason(error), cure) from error
+            raise damaged(root / name, reason_of(error)[:200], cure) from error
         if actual != digest:
             raise damaged(root / name, "other bytes than its digest says", cure)
 
@@ -96,8 +96,3 @@ def _digest(path: Path) -> str:
     check_regular(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _reason(error: Exception) -> str:
-    strerror = error.strerror if isinstance(error, OSError) else None
-    return " ".join((strerror or str(error) or type(error).__name__).split())[:200]

@@ -98,13 +98,16 @@ class RunDirectory:
         """Whether no file of a finished run was deleted; one that was is written again by a run that goes on."""
         return all((self.path / name).exists() for name in self.record().get("digests") or ())
 
-    def check_files(self) -> None:
+    def check_files(self, record: Mapping[str, Any]) -> None:
         """Refuse a finished run of which a file is not as it was written.
+
+        Args:
+            record: what `run.json` holds.
 
         Raises:
             ExperimentError: naming the file, and what to do.
         """
-        digests = self.record().get("digests")
+        digests = record.get("digests")
         if digests is None:
             return  # of version 0.1
         for part in (self.analyses, self.shown):

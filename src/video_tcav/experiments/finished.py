@@ -104,7 +104,7 @@ def load_run(path: str | Path) -> Run:
         raise ExperimentError(
             f"{path}: a run must be finished. Got one that is not. Go on with `video-tcav run … --resume`."
         )
-    directory.check_files()
+    directory.check_files(record)
     try:
         experiment = Experiment.model_validate(record["experiment"])
         rows = read_json(directory.path / "hypotheses.json")

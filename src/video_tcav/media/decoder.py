@@ -141,9 +141,8 @@ class FrameDecoder:
         if not packet.is_discard:
             self._coded[packet.pts] = coded
         misses_reference = self._numbers is not None and self._numbers.misses_reference(bytes(packet))
-        if packet.is_corrupt or (
-            misses_reference and not packet.is_keyframe
-        ):  # which needs nothing of what was before it
+        # a keyframe needs nothing of what was before it
+        if packet.is_corrupt or (misses_reference and not packet.is_keyframe):
             self._spoil(coded)
         return coded
 

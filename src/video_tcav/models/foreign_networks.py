@@ -99,7 +99,8 @@ def describe_module(
     said, notes = _said_of_clip(module)
     settings = (said, *settings)
     spec = reduce(merge_clip_spec, settings, ClipSpec())
-    notes = (*notes, *_assumed_of_clip(module, spec, reduce(or_, map(dict, settings))))
+    merged = reduce(or_, map(dict, settings))
+    notes = (*notes, *_assumed_of_clip(module, spec, merged))
     model = VideoModel(
         name=name,
         module=module,
@@ -111,7 +112,7 @@ def describe_module(
         notes=notes,
     )
     with random_state_kept(model.device):
-        return _tried(model, reduce(or_, map(dict, settings)), classes, allow_impure)
+        return _tried(model, merged, classes, allow_impure)
 
 
 def _tried(

@@ -95,27 +95,25 @@ def _agree(
             most = min(stop + SLACK / count - centre for centre, (_, stop) in zip(centres, spans, strict=True))
             if max(least, -SHIFT / count) > min(most, SHIFT / count):
                 return False
-    return all(
-        _moves_along(answers, cells, number)
-        and not _repeats_along(answers, number)
-        and _answers_near(answers, cells, number, sizes[number])
-        for number, axis in enumerate(POSITION_AXES)
-        if axis in axes.dims and answers[0].shape[number] > 1
-    )
+    for number, axis in enumerate(POSITION_AXES):
+        if axis in axes.dims and answers[0].shape[number] > 1:
+            profiles = torch.stack([answer.sum([other for other in range(3) if other != number]) for answer in answers])
+            spans = [cell[number] for cell in cells]
+            moves = _moves_along(profiles, spans) and not _repeats_along(profiles)
+            if not (moves and _answers_near(profiles, spans, sizes[number])):
+                return False
+    return True
 
 
-def _moves_along(answers: Sequence[Tensor], cells: Sequence[list[slice]], number: int) -> bool:
+def _moves_along(profiles: Float[Tensor, "cell position"], spans: Sequence[slice]) -> bool:
     """Whether the centre of the answer to the cell nearest to the end lies behind that to the one nearest to the start."""
-    others = [other for other in range(3) if other != number]
-    centres = [float(answer.sum(others) @ torch.arange(answer.shape[number]).double()) for answer in answers]
-    first, last = (pick(range(len(cells)), key=lambda cell: cells[cell][number].start) for pick in (min, max))
-    return cells[first][number] == cells[last][number] or centres[first] < centres[last]
+    centres = [float(centre) for centre in profiles @ torch.arange(profiles.shape[1]).double()]
+    first, last = (pick(range(len(spans)), key=lambda cell: spans[cell].start) for pick in (min, max))
+    return spans[first] == spans[last] or centres[first] < centres[last]
 
 
-def _repeats_along(answers: Sequence[Tensor], number: int) -> bool:
+def _repeats_along(profiles: Float[Tensor, "cell position"]) -> bool:
     """Whether positions far from each other answer to the same cells, unlike neighbours: the axis begins anew inside."""
-    others = [other for other in range(3) if other != number]
-    profiles = torch.stack([answer.sum(others) for answer in answers])
     profiles = profiles - profiles.mean(0)
     # Up to half the length, each position has a partner at that distance: a cell that it alone answers to counts.
     gaps = [
@@ -124,19 +122,17 @@ def _repeats_along(answers: Sequence[Tensor], number: int) -> bool:
     return any(gap < REPEATED * gaps[0] for gap in gaps)
 
 
-def _answers_near(answers: Sequence[Tensor], cells: Sequence[list[slice]], number: int, size: int) -> bool:
+def _answers_near(profiles: Float[Tensor, "cell position"], spans: Sequence[slice], size: int) -> bool:
     """Whether all cells but one have at least the mean answer of all cells near their own place; few positions tell nothing."""
-    others = [other for other in range(3) if other != number]
-    profiles = torch.stack([answer.sum(others) for answer in answers])
     count = profiles.shape[1]
     if count < TELLING_POSITIONS:
         return True
     shares = []
-    for place, cell in enumerate(cells):
-        first = math.floor(cell[number].start / size * count) - 1
-        last = math.ceil(cell[number].stop / size * count) + 1
+    for cell, span in enumerate(spans):
+        first = math.floor(span.start / size * count) - 1
+        last = math.ceil(span.stop / size * count) + 1
         near = profiles[:, max(0, first) : last].sum(1)
-        shares.append(float(near[place] / near.mean().clamp_min(1e-300)))
+        shares.append(float(near[cell] / near.mean().clamp_min(1e-300)))
     return sorted(shares)[1] > WEAKER
 
 

@@ -16,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from video_tcav.core.errors import LayerNotFoundError, ModelError, NonFiniteError
 from video_tcav.models.outputs import layer_tensor, replace_layer_tensor
-from video_tcav.models.recurrent import holds_scripted_recurrence, recurrent_forwards, without_cudnn
+from video_tcav.models.recurrent import recurrent_forwards
 from video_tcav.models.video_model import VideoModel
 
 Hook = Callable[[str, Any], Any]
@@ -81,7 +81,6 @@ def untouched(module: nn.Module) -> Iterator[None]:
     grad_enabled = torch.is_grad_enabled()
     with (
         torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext(),
-        without_cudnn() if holds_scripted_recurrence(module) else nullcontext(),
         replaced_forwards(recurrent_forwards(module)),
     ):
         try:

@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from torch import nn
 
-_SCRIPTED_NAMES = frozenset(("RNN", "LSTM", "GRU"))
-
 
 @contextmanager
 def without_cudnn() -> Iterator[None]:
@@ -30,16 +28,6 @@ def without_cudnn() -> Iterator[None]:
 def recurrent_forwards(module: nn.Module) -> list[tuple[nn.Module, Callable[..., Any]]]:
     """Each recurrent layer of a network, with a forward whose graph has a backward in evaluation mode."""
     return [(part, partial(_forward, part.forward)) for part in module.modules() if isinstance(part, nn.RNNBase)]
-
-
-def holds_scripted_recurrence(module: nn.Module) -> bool:
-    """Whether a TorchScript network holds a recurrent layer on a GPU; its forward cannot be replaced."""
-    scripted = (part for part in module.modules() if isinstance(part, torch.jit.ScriptModule))
-    return any(part.original_name in _SCRIPTED_NAMES and _is_on_cuda(part) for part in scripted)
-
-
-def _is_on_cuda(module: nn.Module) -> bool:
-    return any(parameter.is_cuda for parameter in module.parameters())
 
 
 def _forward(forward: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:

@@ -5,7 +5,7 @@ clip, what is measured depends on which clips were passed before or beside.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from video_tcav.core.errors import ModelError
+from video_tcav.core.limits import shortened
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.record import untouched
@@ -156,11 +157,11 @@ def _random_or_state(model: VideoModel, clip: Tensor, partner: Tensor) -> str:
     if _difference(*passes) > _rounding(model, passes[0], same_batch=True):
         norms = [name for name, kind in training if "Norm" in kind]
         if norms:
-            return f"normalisation stays in training mode ({_listed(norms)})"
+            return f"normalisation stays in training mode ({shortened(norms, 3)})"
         return "it keeps state from one clip to the next, as streaming networks do; clear it in each forward"
     names = [name for name, kind in training if "Drop" in kind or "Stochastic" in kind]
     if names:
-        return f"dropout stays in training mode ({_listed(names)})"
+        return f"dropout stays in training mode ({shortened(names, 3)})"
     return (
         "it draws random numbers in evaluation mode, such as dropout that is always on (F.dropout without"
         " training=self.training) or random sampling of frames"
@@ -170,14 +171,14 @@ def _random_or_state(model: VideoModel, clip: Tensor, partner: Tensor) -> str:
 def _dependence_on_batch(model: VideoModel) -> str:
     training = [name for name, kind in _still_training(model.module) if "Norm" in kind]
     if training:
-        return f"normalisation stays in training mode ({_listed(training)})"
+        return f"normalisation stays in training mode ({shortened(training, 3)})"
     norms = [
         name
         for name, part in model.module.named_modules()
         if isinstance(part, _BatchNorm) and part.running_mean is None
     ]
     if norms:
-        return f"BatchNorm without running statistics ({_listed(norms)}) takes those of the clips in the batch"
+        return f"BatchNorm without running statistics ({shortened(norms, 3)}) takes those of the clips in the batch"
     return "they depend on the other clips in the batch, as with statistics or a softmax over the batch"
 
 
@@ -188,10 +189,6 @@ def _still_training(module: nn.Module) -> list[tuple[str, str]]:
         for name, part in module.named_modules()
         if part.training
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _random_states() -> tuple[object, ...]:

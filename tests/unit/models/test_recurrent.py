@@ -103,12 +103,9 @@ def test_without_cudnn_leaves_every_other_flag_alone():
 
 
 @on_a_gpu
-@pytest.mark.filterwarnings("ignore")  # tracing is deprecated, and warns of Python values
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("scripted", [False, True])
-def test_gradients_on_a_gpu_are_those_of_the_cpu(clips, kind, scripted):
+def test_gradients_on_a_gpu_are_those_of_the_cpu(clips, kind):
     network = ConvThenRecurrent(kind(6, 5, num_layers=2, dropout=0.5, batch_first=True)).eval()
-    network = torch.jit.trace(network, clips) if scripted else network
     maps = []
     for device in ("cpu", "cuda"):
         model = load_model(network, classes=["a", "b", "c"], frames=4, size=8, device=device)
