@@ -20,8 +20,8 @@ import video_tcav as vt
 from video_tcav.attribution import GradCAM
 from video_tcav.attribution.attribution_map import to_clip
 from video_tcav.models import parse_target
-from video_tcav.models.record import untouched
-from video_tcav.reports.overlay import write_overlay
+from video_tcav.models.hooks import untouched
+from video_tcav.reports.maps.overlay import write_overlay
 
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 

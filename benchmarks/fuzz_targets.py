@@ -27,10 +27,10 @@ from video_tcav.media.sources import find_videos
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
 from video_tcav.models.load import load_model, pick_device
+from video_tcav.recording.rows import parse_bytes
 from video_tcav.tcav.cav_files import save_cavs
 from video_tcav.tcav.comparison import grouping
 from video_tcav.tcav.saved_cavs import SavedCav
-from video_tcav.tcav.store import parse_bytes
 
 Read = Callable[[Sample], object]
 Prepared = tuple[Sequence[Sample], Read]

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from benchmarks.speed.clips import SpeedSets, effect_difference, interleaved, prepared, write_sets
+from benchmarks.speed.whole_runs import model_passes, plain_loop
 from torch import Tensor, nn
 
 import video_tcav as vt
 from video_tcav.attribution import GradCAM, InputXGradient
-from video_tcav.benchmark.speed_clips import SpeedSets, effect_difference, interleaved, prepared, write_sets
-from video_tcav.benchmark.speed_whole import model_passes, plain_loop
-from video_tcav.benchmark.world import rule_of, write_world
-from video_tcav.models.passing import Passing, ways_of
-from video_tcav.models.record import trace_layers
+from video_tcav.models.hooks import trace_layers
+from video_tcav.recording.fast.fast_paths import Passing, ways_of
+from video_tcav.rendered import rule_of, write_world
 
 LIMIT = 1e-4
 """Largest relative difference of float32 numbers between the devices."""

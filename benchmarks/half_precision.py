@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torchvision.models.video import r3d_18
 
 import video_tcav as vt
-from video_tcav.benchmark.training import BATCH, normalised
-from video_tcav.benchmark.world import render_batch
-from video_tcav.benchmark.world.factors import TRAINING
-from video_tcav.benchmark.world.rules import rule_of
-from video_tcav.models.passing import Passing, ways_of
-from video_tcav.models.precision import PRECISIONS
-from video_tcav.models.record import record_activations, record_gradients
+from video_tcav.models.hooks import record_activations, record_gradients
 from video_tcav.models.targets import parse_target
+from video_tcav.recording.fast.fast_paths import Passing, ways_of
+from video_tcav.recording.fast.precision import PRECISIONS
+from video_tcav.rendered import render_batch
+from video_tcav.rendered.factors import TRAINING
+from video_tcav.rendered.rules import rule_of
+from video_tcav.rendered.training import BATCH, normalised
 
 LAYERS = ("layer2", "layer3", "layer4")
 AT_ONCE = 8

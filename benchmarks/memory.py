@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import video_tcav as vt
-from video_tcav.tcav.store import parse_bytes
+from video_tcav.recording.rows import parse_bytes
 
 
 class Wide(nn.Module):

@@ -21,13 +21,13 @@ import numpy as np
 import torch
 
 import video_tcav as vt
-from video_tcav.benchmark.world import sample_factors, write_world
 from video_tcav.media import find_videos, load_clips, source_digest
 from video_tcav.models.targets import parse_target
-from video_tcav.tcav.activation_store import ActivationStore, recall_for
-from video_tcav.tcav.gram import gram
-from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.store import SpillSpace
+from video_tcav.recording.cache import ActivationStore, recall_for
+from video_tcav.recording.inner_products import gram
+from video_tcav.recording.recorder import Recorder
+from video_tcav.recording.rows import SpillSpace
+from video_tcav.rendered import sample_factors, write_world
 
 SHARES = {"random": 0.6, "one": 0.15, "other": 0.15, "class": 0.1}
 MOST_CLASS = 100

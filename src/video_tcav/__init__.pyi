@@ -5,6 +5,7 @@ from .core.errors import VideoTcavError as VideoTcavError
 from .explanation import Explanation as Explanation
 from .explanation import Explanations as Explanations
 from .explanation import explain as explain
+from .gram import groups_needed as groups_needed
 from .media import VideoSource as VideoSource
 from .media import find_videos as find_videos
 from .media import read_annotations as read_annotations
@@ -15,13 +16,12 @@ from .models import list_layers as list_layers
 from .models import load_model as load_model
 from .prediction import Prediction as Prediction
 from .prediction import predict as predict
-from .tcav import ActivationStore as ActivationStore
+from .recording import ActivationStore as ActivationStore
 from .tcav import ClipScore as ClipScore
 from .tcav import ConceptResult as ConceptResult
 from .tcav import SavedCav as SavedCav
 from .tcav import TcavResult as TcavResult
 from .tcav import effect_text as effect_text
-from .tcav import groups_needed as groups_needed
 from .tcav import learn_cavs as learn_cavs
 from .tcav import load_cavs as load_cavs
 from .tcav import run_tcav as run_tcav

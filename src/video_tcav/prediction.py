@@ -12,7 +12,7 @@ from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import load_clips
 from video_tcav.models import VideoModel
-from video_tcav.models.record import check_finite, untouched
+from video_tcav.models.hooks import check_finite, untouched
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,21 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
+from benchmarks.attribution_table.__main__ import attribution
+from benchmarks.calibration.__main__ import calibration
+from benchmarks.calibration.experiments import Agreement, Rejections
+from benchmarks.speed.__main__ import speed
 
 import video_tcav as vt
 from tests.docs.blocks import DOCS, FENCE, PAGES, ROOT, blocks, commands_in, page_id
-from video_tcav import attribution, benchmark, concepts, experiments, proposals, reports, studio
-from video_tcav.benchmark.world import FACTORS, RULES
+from video_tcav import attribution as attribution_package
+from video_tcav import concepts, demo, experiments, proposals, rendered, reports, studio
+from video_tcav.attribution import metrics
 from video_tcav.cli.app import app
 from video_tcav.experiments import json_schema
-from video_tcav.models.rendered_models import rendered_names
+from video_tcav.rendered.factors import FACTORS
+from video_tcav.rendered.models import rendered_names
+from video_tcav.rendered.rules import RULES
 
 WORLD = DOCS / "rendered-world.md"
 EXPERIMENTS = DOCS / "experiments.md"
@@ -33,6 +40,19 @@ def commands(group: object, prefix: str = "") -> Mapping[str, object]:
 
 
 COMMANDS = commands(typer.main.get_command(app))
+
+
+def laboratory_options() -> set[str]:
+    """Options of the benchmarks that are commands, `python -m benchmarks.NAME`."""
+    found: set[str] = set()
+    for function in (attribution, calibration, speed):
+        one = typer.Typer()
+        one.command()(function)
+        found |= {option for parameter in typer.main.get_command(one).params for option in parameter.opts}
+    return found
+
+
+LABORATORY = laboratory_options()
 
 
 def split_command(line: str) -> tuple[str, list[str]]:
@@ -72,7 +92,17 @@ def test_every_public_name_is_in_the_api_page():
 
 @pytest.mark.parametrize(
     "package",
-    [attribution, benchmark, concepts, experiments, proposals, reports, studio],
+    [
+        attribution_package,
+        metrics,
+        concepts,
+        demo,
+        experiments,
+        proposals,
+        rendered,
+        reports,
+        studio,
+    ],
     ids=lambda package: package.__name__,
 )
 def test_every_public_name_of_a_package_is_in_the_api_page(package):
@@ -103,7 +133,7 @@ def test_commands_in_the_text_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_options_in_the_text_exist(page):
     """Words such as `--twin frozen` stand alone in a sentence; they must be an option of some command."""
-    known = set().union(*(options(name) for name in COMMANDS)) | {"--help", "--version"}
+    known = set().union(*(options(name) for name in COMMANDS)) | {"--help", "--version"} | LABORATORY
     named = re.findall(r"(?<![\w`-])`(--[\w-]+)", FENCE.sub("", page.read_text()))
     assert set(named) <= known
 
@@ -167,8 +197,8 @@ def test_the_page_on_results_explains_every_column():
 def test_the_page_on_the_rendered_world_is_complete():
     page = WORLD.read_text()
     words = {value for values in FACTORS.values() for value in values} | {"boxes", *FACTORS, *RULES, "mixed"}
-    words |= {field.name for field in fields(benchmark.Nuisance)} | set(rendered_names())
-    words |= {field.name for kind in (benchmark.Rejections, benchmark.Agreement) for field in fields(kind)}
+    words |= {field.name for field in fields(rendered.Nuisance)} | set(rendered_names())
+    words |= {field.name for kind in (Rejections, Agreement) for field in fields(kind)}
     assert {word for word in words if f"`{word}`" not in page} == set()
     assert {name for rule in RULES.values() for name in rule.labels if f'"{name}"' not in page} == set()
 

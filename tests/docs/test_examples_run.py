@@ -25,12 +25,12 @@ from typer.testing import CliRunner
 
 import video_tcav as vt
 from tests.docs.blocks import EXAMPLES, PAGES, ROOT, Block, blocks, page_id, shell_lines
-from video_tcav.benchmark import Factors, render, sample_factors
-from video_tcav.benchmark.demo import STILLS, demo_clips
-from video_tcav.benchmark.world.dataset import FPS
 from video_tcav.cli.app import app
 from video_tcav.core.errors import VideoTcavError
+from video_tcav.demo.demo import STILLS, demo_clips
 from video_tcav.media import write_picture
+from video_tcav.rendered import Factors, render, sample_factors
+from video_tcav.rendered.dataset import FPS
 
 NUMBER = re.compile(r"[-+−]?\d+(\.\d+)?")
 OTHER: dict[str, Any] = {

@@ -5,8 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
-from video_tcav.tcav.cavs import INVERSE_PENALTY, RIDGE_LAMBDA, TOLERANCE, fit_cavs, unit_coefficients
-from video_tcav.tcav.effects import clip_effects
+from video_tcav.gram.cavs import INVERSE_PENALTY, RIDGE_LAMBDA, TOLERANCE, fit_cavs, unit_coefficients
+from video_tcav.gram.effects import clip_effects
 
 CLIPS, WIDTH, CLASS_CLIPS = 40, 300, 7
 

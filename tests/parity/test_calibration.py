@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from video_tcav.gram.effects import effects
+from video_tcav.gram.significance import Inner, permutation_null, permutation_p, random_set_effects, random_set_ttest
 from video_tcav.models import load_model, record_activations, record_gradients
 from video_tcav.models.targets import Target
-from video_tcav.tcav.effects import effects
-from video_tcav.tcav.significance import Inner, permutation_null, permutation_p, random_set_effects, random_set_ttest
 
 DRAWS, POOL, CONCEPT, RANDOM = 1000, 300, 20, 60
 
@@ -35,7 +35,7 @@ def draw(inner: Inner, seed: int) -> Inner:
 
 
 def comparison():
-    from tests.unit.tcav.test_design import design
+    from tests.unit.gram.test_design import design
 
     names = "".join(chr(300 + index) for index in range(CONCEPT + RANDOM))
     return design("c" * CONCEPT + "r" * RANDOM, names, names)

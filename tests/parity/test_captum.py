@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from video_tcav.gram.cavs import fit_cavs, unit_coefficients
+from video_tcav.gram.effects import tcav_magnitude, tcav_score
 from video_tcav.models import load_model, record_activations, record_gradients
 from video_tcav.models.targets import Target
-from video_tcav.tcav.cavs import fit_cavs, unit_coefficients
-from video_tcav.tcav.effects import tcav_magnitude, tcav_score
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Captum's own imports

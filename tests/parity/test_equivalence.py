@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from video_tcav.benchmark.draws import draw_clips, seed_of
-from video_tcav.benchmark.recording import Recording, record_world
-from video_tcav.benchmark.world import rule_of
+from video_tcav.demo.rendered_recording import Recording, record_world
+from video_tcav.demo.resampling import draw_clips, seed_of
 from video_tcav.experiments.evidence import Evidence, equivalence_p, groups_to_decide, standard_error
+from video_tcav.gram import Gram
+from video_tcav.gram.effects import effects
+from video_tcav.gram.significance import Inner, bootstrap_effects, permutation_p
 from video_tcav.models import load_model
-from video_tcav.tcav import Gram
-from video_tcav.tcav.effects import effects
-from video_tcav.tcav.significance import Inner, bootstrap_effects, permutation_p
+from video_tcav.rendered import rule_of
 
 LEVEL, CONCEPT, RANDOM, CLASS = 0.05, 24, 80, 20
 

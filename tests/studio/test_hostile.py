@@ -14,7 +14,7 @@ from tests.studio.test_http import ORIGIN, PORT, SIDES, TOKEN
 from video_tcav.concepts.bank import ConceptBank
 from video_tcav.media import file_digest
 from video_tcav.studio import create_app, open_studio
-from video_tcav.studio.guard import BODY_LIMIT
+from video_tcav.studio.security import BODY_LIMIT
 
 UP = "../../../../../../etc/passwd"
 JUDGE = '{"ids": [1], "verdict": "accepted"}'

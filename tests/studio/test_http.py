@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from tests.studio.banks import make_bank
 from video_tcav.concepts.bank import ConceptCount
 from video_tcav.core.errors import BankError, InputError
+from video_tcav.gram import groups_needed
 from video_tcav.studio import Need, create_app, open_studio
-from video_tcav.studio.facts import sendable
-from video_tcav.tcav import groups_needed
+from video_tcav.studio.payloads import sendable
 
 PORT = 8123
 TOKEN = "a-token-for-tests"

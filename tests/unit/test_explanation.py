@@ -8,7 +8,6 @@ import torch
 
 import video_tcav as vt
 from video_tcav.attribution import InputXGradient
-from video_tcav.benchmark import render, sample_factors
 from video_tcav.core.errors import (
     ClassNotFoundError,
     InputError,
@@ -17,6 +16,7 @@ from video_tcav.core.errors import (
     MethodError,
     ModelError,
 )
+from video_tcav.rendered import render, sample_factors
 
 
 def write(folder, clips, *, size=64):

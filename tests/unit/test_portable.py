@@ -23,7 +23,7 @@ from video_tcav.cli.signals import raising_signals
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.experiments.directory import RunDirectory, held
-from video_tcav.tcav.activation_store.rows import About
+from video_tcav.recording.cache.row_index import About
 from pathlib import Path
 root = Path(sys.argv[1])
 with ConceptBank.open(root / "bank", create=True) as bank:

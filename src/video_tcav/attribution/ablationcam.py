@@ -12,7 +12,7 @@ from video_tcav.attribution.channel_method import ChannelMethod, Channels, Seen
 from video_tcav.attribution.method import Advance, Clips, batch_of
 from video_tcav.attribution.perturbation import chunks, target_values
 from video_tcav.models import LayerAxes, VideoModel, layer_tensor, replace_layer_tensor
-from video_tcav.models.record import hooked
+from video_tcav.models.hooks import hooked
 from video_tcav.models.targets import Target
 
 

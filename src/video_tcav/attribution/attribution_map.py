@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.core.errors import EmptyMapError, LayerNotFoundError
-from video_tcav.models.spacing import Spacing, Spacings, even_spacing
+from video_tcav.models.axes.spacing import Spacing, Spacings, even_spacing
 
 Map = Float[Tensor, "clip time height width"]
 INPUT = "input"

@@ -12,7 +12,7 @@ from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Advance, Clips, Found, Method, Positions, mapped_axes
 from video_tcav.core.errors import MethodError, ShapeError
 from video_tcav.models import LayerAxes, VideoModel
-from video_tcav.models.record import record_gradients
+from video_tcav.models.hooks import record_gradients
 from video_tcav.models.targets import Target
 
 

@@ -20,7 +20,7 @@ from video_tcav.attribution.perturbation import (
     target_values,
 )
 from video_tcav.models import VideoModel
-from video_tcav.models.record import untouched
+from video_tcav.models.hooks import untouched
 from video_tcav.models.targets import Target
 
 

@@ -15,10 +15,10 @@ from video_tcav.attribution.attribution_map import INPUT, AttributionMap, Map
 from video_tcav.core.errors import EmptyMapError, ShapeError
 from video_tcav.core.progress import Advance
 from video_tcav.models import LayerAxes, VideoModel
+from video_tcav.models.axes.spacing import Spacings, layer_spacings
+from video_tcav.models.hooks import check_finite, hooked, record_gradients, trace_layers, untouched
 from video_tcav.models.layers import layers_axes
 from video_tcav.models.outputs import layer_tensor
-from video_tcav.models.record import check_finite, hooked, record_gradients, trace_layers, untouched
-from video_tcav.models.spacing import Spacings, layer_spacings
 from video_tcav.models.targets import Target, parse_target
 
 Positions = Float[Tensor, "clip time height width channel"]

@@ -15,7 +15,7 @@ from video_tcav.attribution.method import Advance, Clips, Found, Method, batch_o
 from video_tcav.concepts import twin_clip
 from video_tcav.core.errors import InputError
 from video_tcav.models import VideoModel
-from video_tcav.models.record import check_finite
+from video_tcav.models.hooks import check_finite
 from video_tcav.models.targets import Target
 
 Baseline = Literal["grey", "black", "blur", "frozen", "reversed"]

@@ -13,8 +13,8 @@ from video_tcav.attribution.method import Advance, Clips, Found, Method, mapped_
 from video_tcav.core.errors import MethodError
 from video_tcav.models import LayerAxes, VideoModel
 from video_tcav.models.attention import attention_weights
+from video_tcav.models.hooks import check_finite, hooked
 from video_tcav.models.outputs import layer_tensor
-from video_tcav.models.record import check_finite, hooked
 from video_tcav.models.targets import Target
 
 Relevance = Float[Tensor, "clip token"]

@@ -92,12 +92,17 @@ def _options(
 
 
 def main() -> None:
-    """Run the command; what the user can mend ends with one line on standard error and exit code 2."""
+    """Run the command."""
+    ending(app)
+
+
+def ending(application: typer.Typer) -> None:
+    """Run a command line; what the user can fix ends with one line on standard error and exit code 2."""
     make_streams_lenient()
     errors = console(error=True, soft_wrap=True)
     with raising_signals() as signals:
         try:
-            _run()
+            _run(application)
         except BrokenPipeError:
             _give_up_output()
             sys.exit(1)
@@ -118,9 +123,9 @@ def main() -> None:
             remove_empty_compiler_caches()
 
 
-def _run() -> None:
+def _run(application: typer.Typer) -> None:
     try:
-        app()
+        application()
     finally:
         try:
             if sys.stdout is not None:

@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-import video_tcav.benchmark as bench
+import video_tcav.demo as demo_engine
 import video_tcav.reports as reports
 from video_tcav.cli import render
 from video_tcav.core.files import check_writable
+from video_tcav.gram.thresholds import LEVEL
 
 WHAT = {"swing": "moving clips", "wave": "moving clips", "court": "pictures", "racket": "pictures"}
 
@@ -20,7 +21,7 @@ def demo(
 ) -> None:
     """Ask two models that both say "playing tennis" what they saw: one reads the swing, one the court. Needs no download."""
     check_writable(out)
-    found = bench.run_demo(out, seed=seed, progress=True)
+    found = demo_engine.run_demo(out, seed=seed, progress=True)
     page = reports.write_demo_page(found, out / "index.html")
     render.out.print("\nTwo models look at the same 20 clips: a tennis swing, with a racket, on a court.\n")
     render.out.print(_predictions(found))
@@ -42,7 +43,7 @@ def demo(
     render.out.print(f"\nThe page with clips and plots: {page}", markup=False, soft_wrap=True)
 
 
-def _predictions(found: "bench.DemoResult") -> Table:
+def _predictions(found: "demo_engine.DemoResult") -> Table:
     table = Table(
         "model", '"playing tennis"', "swing, but not on a court", "on a court, but no swing", box=None, pad_edge=False
     )
@@ -52,7 +53,7 @@ def _predictions(found: "bench.DemoResult") -> Table:
     return table
 
 
-def _effects(found: "bench.DemoResult") -> Table:
+def _effects(found: "demo_engine.DemoResult") -> Table:
     table = Table(
         "concept",
         "",
@@ -67,10 +68,10 @@ def _effects(found: "bench.DemoResult") -> Table:
     return table
 
 
-def _cell(model: "bench.DemoModel", concept: str, twin: str) -> str:
+def _cell(model: "demo_engine.DemoModel", concept: str, twin: str) -> str:
     rows = [one for one in model.result.results if one.concept == concept and one.twin == twin]
     if not rows:
         return "–"
     last = rows[-1]
-    star = "*" if last.p_adjusted <= render.LEVEL else " "
+    star = "*" if last.p_adjusted <= LEVEL else " "
     return f"{last.effect:+.2f} [dim]{last.effect_low:+.2f} to {last.effect_high:+.2f}[/]{star}"

@@ -12,9 +12,9 @@ from rich.table import Table
 import video_tcav as vt
 from video_tcav.core.escaping import one_line
 from video_tcav.core.terminal import console
+from video_tcav.gram.thresholds import LEVEL
 
 PLAIN_WIDTH = 120
-LEVEL = 0.05
 SMALLEST_P = 0.0001
 out = console(
     soft_wrap=False,

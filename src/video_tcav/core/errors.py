@@ -116,6 +116,10 @@ class ExperimentError(VideoTcavError, ValueError):
     """An experiment file or a run directory cannot be used; the message says which line of which file."""
 
 
+class PluginError(VideoTcavError, ImportError):
+    """Another package adds a kind that cannot be used."""
+
+
 class StoreError(VideoTcavError, ValueError):
     """A folder is no activation store that can be used."""
 

@@ -16,10 +16,10 @@ from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import atomic_path, read_json, reason_of, write_json
 from video_tcav.core.tables import write_parquet
 from video_tcav.experiments.digests import DAMAGE
+from video_tcav.gram.significance import Significance
+from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
-from video_tcav.tcav.significance import Significance
-from video_tcav.tcav.spaces import Space
 
 Draws = Float[np.ndarray, " draw"]
 

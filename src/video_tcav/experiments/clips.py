@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from video_tcav.benchmark.world import render, sample_factors
-from video_tcav.benchmark.world.dataset import FPS
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import left_out_notes
 from video_tcav.core.errors import VideoTcavError
@@ -14,6 +12,8 @@ from video_tcav.core.progress import progress_bar
 from video_tcav.experiments.file import Experiment, Rendered, RenderedSource, Where
 from video_tcav.experiments.yaml_lines import Place, YamlFile
 from video_tcav.media import VideoSource, write_picture, write_video
+from video_tcav.rendered import render, sample_factors
+from video_tcav.rendered.dataset import FPS
 
 
 @dataclass(frozen=True, kw_only=True)

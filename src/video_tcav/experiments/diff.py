@@ -10,11 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from video_tcav.core.errors import ExperimentError
+from video_tcav.experiments.completed_run import Run
 from video_tcav.experiments.directory import changed
 from video_tcav.experiments.evidence import standard_error
-from video_tcav.experiments.finished import Run
 from video_tcav.experiments.verdicts import Outcome
-from video_tcav.tcav.significance import adjust
+from video_tcav.gram.significance import adjust
 
 _PLACE = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
 

@@ -10,7 +10,7 @@ from scipy import stats
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.analyses import Analysis, Found
 from video_tcav.experiments.file import Hypothesis
-from video_tcav.tcav.significance import percentile_interval, permutation_p
+from video_tcav.gram.significance import percentile_interval, permutation_p
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,13 +15,13 @@ from pydantic import (
     model_validator,
 )
 
-from video_tcav.benchmark.world.factors import FACTORS
 from video_tcav.concepts import Twin
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
-from video_tcav.tcav.cavs import CavKind
+from video_tcav.gram.cavs import CavKind
+from video_tcav.gram.significance import Significance
+from video_tcav.recording.feature_spaces import Space
+from video_tcav.rendered.factors import FACTORS
 from video_tcav.tcav.settings import At, Negatives
-from video_tcav.tcav.significance import Significance
-from video_tcav.tcav.spaces import Space
 
 Kind = Literal["matters", "more_than", "motion_matters", "order_matters", "does_not_matter", "same_in"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -11,7 +11,7 @@ from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import read_json, reason_of, write_json
 from video_tcav.experiments.clips import ClipSets
 from video_tcav.experiments.digests import DAMAGE
-from video_tcav.experiments.shown import seen_frames
+from video_tcav.experiments.example_clips import seen_frames
 from video_tcav.media import VideoSource, load_clips, write_picture, write_video
 from video_tcav.models import VideoModel
 

@@ -15,21 +15,21 @@ from video_tcav.core.provenance import provenance
 from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.core.terminal import console
 from video_tcav.experiments.analyses import Which, finish_folder, load_analysis, save_analysis
-from video_tcav.experiments.checking import check_file, check_grouping, checked
 from video_tcav.experiments.clips import ClipSets, find_clips, left_out_of
+from video_tcav.experiments.completed_run import Run, load_run
 from video_tcav.experiments.digests import DIGESTS, check_folder, write_digests
 from video_tcav.experiments.directory import RunDirectory, held, prepare
+from video_tcav.experiments.example_clips import save_shown, show_clips
 from video_tcav.experiments.file import Experiment
-from video_tcav.experiments.finished import Run, load_run
 from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
-from video_tcav.experiments.shown import save_shown, show_clips
+from video_tcav.experiments.validate import check_file, check_grouping, checked
 from video_tcav.experiments.verdicts import judge
 from video_tcav.experiments.yaml_lines import YamlFile
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.used_steps import used_steps
 from video_tcav.models import VideoModel
+from video_tcav.recording.workers import backend_for
 from video_tcav.tcav import run_tcav
-from video_tcav.tcav.backends import backend_for
 from video_tcav.tcav.comparison import GroupOf
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from video_tcav.experiments.analyses import Analysis
-from video_tcav.experiments.claims import claim_text
 from video_tcav.experiments.evidence import Evidence, equivalence_p, evidence, groups_to_decide
 from video_tcav.experiments.file import Experiment, Hypothesis, Kind
-from video_tcav.tcav.significance import adjust
-from video_tcav.tcav.words import units
+from video_tcav.experiments.statements import claim_text
+from video_tcav.gram.significance import adjust
+from video_tcav.tcav.summaries import units
 
 VerdictWord = Literal["supported", "contradicted", "undecided", "not represented"]
 VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)

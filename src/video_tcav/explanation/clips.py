@@ -11,7 +11,7 @@ from torch import Tensor
 from video_tcav.core.errors import InputError
 from video_tcav.media import LoadedClips
 from video_tcav.models import Target, VideoModel, parse_target
-from video_tcav.models.record import check_finite, untouched
+from video_tcav.models.hooks import check_finite, untouched
 from video_tcav.models.targets import target_name
 
 

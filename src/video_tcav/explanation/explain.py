@@ -10,8 +10,8 @@ from torch import Tensor
 
 from video_tcav.attribution import Method, make_method, split_motion
 from video_tcav.attribution.methods import LOOKS, settings_of
+from video_tcav.attribution.metrics.faithfulness import faithfulness
 from video_tcav.attribution.perturbation import Baseline
-from video_tcav.benchmark.faithfulness import faithfulness
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import EmptyMapError, InputError, MethodError
@@ -23,8 +23,8 @@ from video_tcav.explanation.result import Explanation, Explanations, Part
 from video_tcav.media import load_clips
 from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.preprocess import seen_box
+from video_tcav.recording.pending_clip import Skipped
 from video_tcav.tcav import SavedCav
-from video_tcav.tcav.slots import Skipped
 
 TOP = "top"
 """The target that stands for each clip's most probable class."""

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.media import VideoSource
-from video_tcav.tcav.slots import Skipped
+from video_tcav.recording.pending_clip import Skipped
 
 Part = Literal["whole", "static", "motion"]
 

@@ -1,4 +1,9 @@
-from .axes import LayerAxes as LayerAxes
+from .axes.layer_axes import LayerAxes as LayerAxes
+from .hooks import Gradients as Gradients
+from .hooks import LayerTrace as LayerTrace
+from .hooks import record_activations as record_activations
+from .hooks import record_gradients as record_gradients
+from .hooks import trace_layers as trace_layers
 from .layers import LayerInfo as LayerInfo
 from .layers import layer_axes as layer_axes
 from .layers import layers_axes as layers_axes
@@ -6,11 +11,6 @@ from .layers import list_layers as list_layers
 from .load import load_model as load_model
 from .outputs import layer_tensor as layer_tensor
 from .outputs import replace_layer_tensor as replace_layer_tensor
-from .record import Gradients as Gradients
-from .record import LayerTrace as LayerTrace
-from .record import record_activations as record_activations
-from .record import record_gradients as record_gradients
-from .record import trace_layers as trace_layers
 from .targets import Target as Target
 from .targets import parse_target as parse_target
 from .video_model import VideoModel as VideoModel

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import AxesError, LayerNotFoundError
-from video_tcav.models.axes import LayerAxes
+from video_tcav.models.axes.layer_axes import LayerAxes
+from video_tcav.models.axes.probe import probe_axes
+from video_tcav.models.hooks import hooked, untouched
 from video_tcav.models.outputs import first_tensor
-from video_tcav.models.probe import probe_axes
-from video_tcav.models.record import hooked, untouched
 from video_tcav.models.video_model import VideoModel, no_declared_axes
 
 NATIVE_SIZE = (112, 112)

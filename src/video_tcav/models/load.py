@@ -1,6 +1,6 @@
 """One door to every model: torchvision, Hugging Face, the user's own file, or a module at hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,19 +11,22 @@ from torch import nn
 from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.core.limits import excerpt
+from video_tcav.core.registry import Registry
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
-from video_tcav.models.file_models import load_file
-from video_tcav.models.foreign_networks import describe_weights
-from video_tcav.models.hf_models import load_huggingface
+from video_tcav.models.loaders.hugging_face import load_huggingface
+from video_tcav.models.loaders.python_file import load_file
+from video_tcav.models.loaders.torchvision_zoo import load_torchvision
+from video_tcav.models.loaders.unknown_networks import describe_weights
 from video_tcav.models.output_kinds import OutputKind
-from video_tcav.models.rendered_models import load_rendered
-from video_tcav.models.torchvision_models import load_torchvision
-from video_tcav.models.trial import outputs_of, try_model
+from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
-from video_tcav.models.weights import read_weights
+from video_tcav.models.weights.loading import read_weights
 from video_tcav.models.wrappers import unwrapped
 
+LOADERS: Registry[Callable[..., VideoModel]] = Registry(
+    "video_tcav.models", "model", {"rendered": "video_tcav.rendered.models:load_rendered"}
+)
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """Processors and GPUs of NVIDIA or AMD, Apple and Intel; the rest of PyTorch's devices need other programs, or hold nothing."""
 
@@ -121,7 +124,7 @@ def _load(
     if scheme == "hf" and rest:
         return _checked(load_huggingface(rest, weights=weights, fields=fields, classes=classes), fields)
     if scheme == "rendered" and rest:
-        return _checked(load_rendered(rest, weights=weights, fields=fields, classes=classes), fields)
+        return _checked(LOADERS[scheme](rest, weights=weights, fields=fields, classes=classes), fields)
     raise ModelError(
         f"`model` must start with torchvision:, hf:, file: or rendered:. Got {spec!r}."
         " Write torchvision:r3d_18, hf:user/model or file:path/to/model.py:function."

@@ -18,10 +18,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from video_tcav.core.errors import ModelError
 from video_tcav.core.limits import shortened
+from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.outputs import output_rows
-from video_tcav.models.record import untouched
-from video_tcav.models.trial import first_line
+from video_tcav.models.trial_pass import first_line
 from video_tcav.models.video_model import VideoModel
 
 TOLERANCE = 1e-3

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ClassNotFoundError, LayerNotFoundError, ModelError
 from video_tcav.core.escaping import well_formed
-from video_tcav.models.axes import LayerAxes
+from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.wrappers import holds_compiled_parts

@@ -1,12 +1,12 @@
 from .detector import Detections as Detections
 from .detector import Detector as Detector
+from .detector_spec import parse_detector as parse_detector
 from .embedding import ClipEmbedder as ClipEmbedder
 from .grouping import group_clips as group_clips
 from .grouping import group_name as group_name
 from .hf_detector import HuggingFaceDetector as HuggingFaceDetector
 from .motion import MotionDetector as MotionDetector
 from .onnx import OnnxDetector as OnnxDetector
-from .parse import parse_detector as parse_detector
 from .run import propose as propose
 from .settings import Proposals as Proposals
 from .settings import ProposedCount as ProposedCount

@@ -15,17 +15,17 @@ from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.media import VideoSource, file_digest, iter_frames
 from video_tcav.media.timeline import Timeline, read_timeline
 from video_tcav.models import VideoModel
+from video_tcav.proposals.bank_writer import VideoStore, concept_of
+from video_tcav.proposals.detect_tubes import find_tubes
 from video_tcav.proposals.detector import Detector
+from video_tcav.proposals.detector_spec import parse_detector
 from video_tcav.proposals.embedding import ClipEmbedder
-from video_tcav.proposals.finding import find_tubes
+from video_tcav.proposals.full_resolution_frames import SecondReading
 from video_tcav.proposals.grouping import Grouping, check_grouping, group_clips, group_name
-from video_tcav.proposals.ledger import Done, Ledger
 from video_tcav.proposals.motion import MOTION
-from video_tcav.proposals.parse import parse_detector
-from video_tcav.proposals.reading import SecondReading
+from video_tcav.proposals.progress_log import Done, Ledger
 from video_tcav.proposals.settings import Proposals, Settings, Skipped, Tally
-from video_tcav.proposals.storing import VideoStore, concept_of
-from video_tcav.proposals.stretches import stretches
+from video_tcav.proposals.shot_segments import stretches
 from video_tcav.proposals.tracking import check_tracker
 
 _NOT = "not "

@@ -11,10 +11,10 @@ from torchvision.models import detection as detection_models
 from torchvision.models import get_model, get_model_weights, list_models
 
 from video_tcav.core.errors import InputError, WeightsError
+from video_tcav.models.hooks import untouched
 from video_tcav.models.load import pick_device
-from video_tcav.models.record import untouched
 from video_tcav.models.video_model import state_digest
-from video_tcav.models.weights import Weights, fit_weights, read_weights
+from video_tcav.models.weights.loading import Weights, fit_weights, read_weights
 from video_tcav.proposals.detector import Detections, Detector, check_labels, clipped
 
 LEAST_SCORE = 0.1

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from jaxtyping import UInt8
 from torch import Tensor
 
-from video_tcav.benchmark.world import Factors, render
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import write_video
 from video_tcav.media.encode import picture_bytes
+from video_tcav.rendered import Factors, render
 
 _FRAMES, _FPS = 32, 25
 

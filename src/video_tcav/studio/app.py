@@ -14,14 +14,14 @@ from starlette.types import ASGIApp
 
 from video_tcav.concepts.bank import BankClip, ConceptBank
 from video_tcav.core.errors import MediaError, OutputError, VideoTcavError
-from video_tcav.studio.asked import Judge, Move, NewConcept, Nothing, PathId, Rename, Wanted
-from video_tcav.studio.encoded import Encodings
-from video_tcav.studio.facts import PICTURES, PLAYS, bank_facts, clip_facts, detail_facts
-from video_tcav.studio.guard import Guard, Refusal, shown
-from video_tcav.studio.need import Need
+from video_tcav.studio.payloads import PICTURES, PLAYS, bank_facts, clip_facts, detail_facts
+from video_tcav.studio.requests import Judge, Move, NewConcept, Nothing, PathId, Rename, Wanted
 from video_tcav.studio.run_pages import add_runs
 from video_tcav.studio.runs import Runs
-from video_tcav.studio.source import picture_shape, source_path
+from video_tcav.studio.sample_size import Need
+from video_tcav.studio.security import Guard, Refusal, shown
+from video_tcav.studio.source_video import picture_shape, source_path
+from video_tcav.studio.transcoding import Encodings
 
 _STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _KEEP = {"Cache-Control": "private, max-age=3600"}

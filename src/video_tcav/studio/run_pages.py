@@ -8,9 +8,9 @@ from fastapi.responses import FileResponse
 from pydantic import Field
 
 from video_tcav.concepts.bank import ConceptBank
-from video_tcav.studio.guard import Refusal
-from video_tcav.studio.matches import run_facts, shelf_facts
+from video_tcav.studio.run_matches import run_facts, shelf_facts
 from video_tcav.studio.runs import Run, Runs
+from video_tcav.studio.security import Refusal
 
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 # a report may run what it holds itself, but as a page of nobody: without the studio's cookie, its interface or any network

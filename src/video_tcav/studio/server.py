@@ -12,8 +12,8 @@ import uvicorn
 from video_tcav.concepts.bank import ConceptBank
 from video_tcav.core.errors import InputError
 from video_tcav.studio.app import create_app
-from video_tcav.studio.need import Need
 from video_tcav.studio.runs import Runs, default_folders
+from video_tcav.studio.sample_size import Need
 
 _HOST = "127.0.0.1"
 

@@ -1,4 +1,4 @@
-"""Video-TCAV: recorded clips to effects, TCAV scores and calibrated p-values, in Gram space."""
+"""Video-TCAV: recorded clips to effects, TCAV scores and calibrated p-values."""
 
 import lazy_loader
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from video_tcav.core.errors import InputError
 from video_tcav.core.limits import check_regular
 from video_tcav.core.tables import write_tensors
+from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav.saved_cavs import SavedCav
-from video_tcav.tcav.spaces import Space
 
 FORMAT = "video-tcav cavs 2"
 FORMAT_WITHOUT_DIGEST = "video-tcav cavs 1"

@@ -9,14 +9,13 @@ from jaxtyping import Int
 from video_tcav.concepts import Concept, Twin
 from video_tcav.core.errors import InputError
 from video_tcav.core.patterns import PathPattern
+from video_tcav.gram.design import Design, check_design, check_enough
+from video_tcav.gram.thresholds import MIN_CLIPS, MIN_GROUPS
 from video_tcav.media import VideoSource
-from video_tcav.tcav.clip_id import ClipId, Version
-from video_tcav.tcav.design import Design, check_design, check_enough
-from video_tcav.tcav.passes import Recorder
+from video_tcav.recording.clip_id import ClipId, Version
+from video_tcav.recording.recorder import Recorder
 
 GroupOf = Callable[[VideoSource], str]
-MIN_CLIPS = 3
-MIN_GROUPS = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from video_tcav.tcav.analysis import Measured
-from video_tcav.tcav.clip_id import ClipId
+from video_tcav.recording.clip_id import ClipId
 from video_tcav.tcav.diagnostics import Diagnostics
+from video_tcav.tcav.measure import Measured
 
 
 @dataclass(frozen=True, kw_only=True)

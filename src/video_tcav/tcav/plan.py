@@ -2,18 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from video_tcav.concepts import TWINS, Concept, Twin, as_sources
 from video_tcav.concepts.concept import Sources
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, MediaError, SourceError
-from video_tcav.core.limits import excerpt
 from video_tcav.media import VideoSource, source_digest
+from video_tcav.recording.sketched_rows import USUAL_SKETCH
 from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
 from video_tcav.tcav.settings import NEGATIVES, At, Negatives
-from video_tcav.tcav.sketch import USUAL_SKETCH
 
 MOST_WINDOWS = 10_000
 MOST_HELD_OUT = 40
@@ -233,30 +232,6 @@ def hold_out(
         )
     held = tuple(source for source in sources if group_of(source) in chosen)
     return held, tuple(source for source in sources if group_of(source) not in chosen)
-
-
-def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
-    """The value itself, if it is allowed.
-
-    Raises:
-        InputError: if it is not.
-    """
-    if value not in allowed:
-        raise InputError(f"`{name}` must be one of {', '.join(allowed)}. Got {value}. Choose one of them.")
-    return value
-
-
-def at_least(name: str, value: int, least: int, most: int = 2**63 - 1) -> int:
-    """The value itself, if it is large enough, and not larger than what could be counted or held.
-
-    Raises:
-        InputError: if it is not.
-    """
-    if not value >= least:
-        raise InputError(f"`{name}` must be at least {least}. Got {excerpt(value)}. Give a larger number.")
-    if value > most:
-        raise InputError(f"`{name}` must be at most {most}. Got {excerpt(value)}. Give a smaller number.")
-    return value
 
 
 def _named(role: str, where: Sources) -> tuple[VideoSource, ...]:

@@ -10,10 +10,10 @@ import pandas as pd
 
 from video_tcav.core.files import write_json
 from video_tcav.core.tables import write_csv, write_parquet
-from video_tcav.tcav.cavs import CavKind
-from video_tcav.tcav.significance import Correction, Significance
-from video_tcav.tcav.slots import Skipped
-from video_tcav.tcav.spaces import Space
+from video_tcav.gram.cavs import CavKind
+from video_tcav.gram.significance import Correction, Significance
+from video_tcav.recording.feature_spaces import Space
+from video_tcav.recording.pending_clip import Skipped
 
 if TYPE_CHECKING:
     from video_tcav.tcav.detail import Detail

@@ -8,36 +8,37 @@ from functools import partial
 from pathlib import Path
 
 from video_tcav.concepts.concept import Sources, left_out_notes
+from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.scratch import scratch_folder
+from video_tcav.gram.cavs import CAV_KINDS, CavKind
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
 from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
-from video_tcav.models.precision import PRECISIONS, AskedPrecision, choose_precision
 from video_tcav.models.targets import parse_target
-from video_tcav.tcav.activation_store import ActivationStore, opened, read_only_words, recall_for
-from video_tcav.tcav.analysis import Measured, Settings, corrected, measure
-from video_tcav.tcav.backends import Ahead, Backend, backend_for
-from video_tcav.tcav.cavs import CAV_KINDS, CavKind
+from video_tcav.recording.cache import ActivationStore, opened, read_only_words, recall_for
+from video_tcav.recording.fast.precision import PRECISIONS, AskedPrecision, choose_precision
+from video_tcav.recording.feature_spaces import SPACES, Space
+from video_tcav.recording.recorder import Recorder
+from video_tcav.recording.rows import SpillSpace, parse_bytes
+from video_tcav.recording.sketched_rows import LEAST_SKETCH, SketchedRows
+from video_tcav.recording.workers import Ahead, Backend, backend_for
 from video_tcav.tcav.comparison import Comparison, grouping
 from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
-from video_tcav.tcav.gram import Gram
-from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.plan import MOST_WINDOWS, at_least, make_plan, one_of
-from video_tcav.tcav.recording import class_groups_of, comparisons_of, grams_of, record_plan
+from video_tcav.tcav.measure import Measured, Settings, corrected, measure
+from video_tcav.tcav.plan import MOST_WINDOWS, make_plan
+from video_tcav.tcav.record_plan import class_groups_of, comparisons_of, grams_of, record_plan
 from video_tcav.tcav.result import TcavResult
+from video_tcav.tcav.result_files import save_result
 from video_tcav.tcav.saved_cavs import cavs_of
-from video_tcav.tcav.saving import save_result
 from video_tcav.tcav.settings import PLACES, At, Negatives
-from video_tcav.tcav.significance import CORRECTIONS, SIGNIFICANCES, Correction, Significance
-from video_tcav.tcav.sketch import LEAST_SKETCH, SketchedRows
-from video_tcav.tcav.spaces import SPACES, Space
-from video_tcav.tcav.store import SpillSpace, parse_bytes
-from video_tcav.tcav.words import cautions, sketch_cautions
+from video_tcav.tcav.summaries import cautions, sketch_cautions
 
 
 def run_tcav(

@@ -50,27 +50,12 @@ def test_training_writes_weights_that_load(monkeypatch, capsys, tmp_path):
     assert len(vt.load_model("rendered:r2plus1d", weights=path).classes) == 5
 
 
-def test_a_calibration_of_one_model_says_what_was_kept(monkeypatch, capsys, tmp_path):
-    code, out, _ = command(
-        *(monkeypatch, capsys, "benchmark", "calibration", "--model", "rendered:r2plus1d-scene", "--cav", "mean"),
-        *("--draws", 20, "--jobs", 1, "--out", tmp_path),
-    )
-    assert code == 0
-    assert "power at 40 clips" in out
-    assert (tmp_path / "calibration.png").stat().st_size > 20_000
-    assert (tmp_path / "calibration.json").is_file()
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["benchmark", "world", "OUT", "--size", "big"], "`--size` must be pixels, HEIGHTxWIDTH or native. Got 'big'"),
         (["benchmark", "world", "OUT", "--size", "native"], "`--size` must be pixels or HEIGHTxWIDTH. Got native"),
         (["benchmark", "world", "OUT", "--size", "4"], "`size` must be at least 16 pixels"),
-        (
-            ["benchmark", "calibration", "--model", "torchvision:r3d_18", "--out", "OUT"],
-            "must be one of the rendered world",
-        ),
         (["predict", "--model", "rendered:vgg-motion", "x.mp4"], "`model` must be rendered: and one of"),
         (["demo", "--out", "FILE"], "must be writable"),
     ],

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import video_tcav as vt
 from video_tcav.cli.app import app
 from video_tcav.core.errors import InputError, StoreError
-from video_tcav.tcav.activation_store.rows import About
+from video_tcav.recording.cache.row_index import About
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import video_tcav as vt
-from video_tcav.benchmark import render, sample_factors
+from video_tcav.rendered import render, sample_factors
 
 from .test_benchmark import command
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import video_tcav as vt
-from tests.unit.tcav.test_words import ONE
+from tests.unit.tcav.test_summaries import ONE
 from video_tcav.cli import render
 
 

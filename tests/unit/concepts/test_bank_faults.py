@@ -382,7 +382,7 @@ def test_what_is_being_written_is_left_alone(bank, kind, monkeypatch):
         seen.extend(bank.check())
         raise OSError(28, "No space left on device")
 
-    import video_tcav.concepts.bank.adding as adding
+    import video_tcav.concepts.bank.insertion as adding
 
     monkeypatch.setattr(adding, "write_picture" if kind == "still" else "write_video", look)
     with pytest.raises(OutputError, match="No space left"):

@@ -13,7 +13,7 @@ from tests.unit.concepts.bank_samples import add_clip, sample_frames, sample_ori
 from video_tcav.concepts import ConceptBank
 from video_tcav.concepts.bank import bank_sources
 from video_tcav.core.errors import OutputError
-from video_tcav.tcav.activation_store.rows import About
+from video_tcav.recording.cache.row_index import About
 
 ABOUT = About(model="m", model_digest="d", space="flatten", role="activation")
 

@@ -23,7 +23,7 @@ from video_tcav.core.limits import (
 from video_tcav.models.class_names import parse_class_names, read_classes
 from video_tcav.models.clip_fields import CLIP_FIELDS, parse_clip_fields
 from video_tcav.models.load import load_model, pick_device
-from video_tcav.tcav.store import parse_bytes
+from video_tcav.recording.rows import parse_bytes
 
 HUGE = 10**400
 DIGITS = "9" * 5000  # more than Python turns into an int

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from video_tcav.models.axes import LayerAxes
+from video_tcav.models.axes.layer_axes import LayerAxes
+from video_tcav.models.axes.probe_cells import misplaced
+from video_tcav.models.hooks import record_activations
 from video_tcav.models.layers import layers_axes, noise_clip
-from video_tcav.models.probe_cells import misplaced
-from video_tcav.models.record import record_activations
 from video_tcav.models.video_model import VideoModel
 
 

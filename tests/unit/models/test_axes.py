@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from video_tcav.core.errors import AxesError, ShapeError
-from video_tcav.models.axes import POSITION_AXES, LayerAxes
+from video_tcav.models.axes.layer_axes import POSITION_AXES, LayerAxes
 
 POSITIONS = torch.arange(2 * 3 * 4 * 5 * 6).reshape(2, 3, 4, 5, 6)  # clip, time, height, width, channel
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from video_tcav.core.errors import WeightsError
 from video_tcav.models.load import load_model
-from video_tcav.models.weights import fit_weights, read_weights
+from video_tcav.models.weights.loading import fit_weights, read_weights
 
 
 class Network(nn.Module):

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torchvision.models.video.mvit import MSBlockConfig, MViT
 
-from video_tcav.models.declared_axes import mvit_axes
+from video_tcav.models.axes.declared import mvit_axes
+from video_tcav.models.axes.probe import probe_axes
 from video_tcav.models.layers import list_layers, noise_clip, trace
 from video_tcav.models.load import load_model
-from video_tcav.models.probe import probe_axes
 
 from .networks import in_another_order, layers_that_single_cells_contradict
 

@@ -7,10 +7,10 @@ from safetensors.torch import save_file
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
-from video_tcav.models import hf_models
+from video_tcav.models.axes.probe import probe_axes
 from video_tcav.models.layers import layers_axes, list_layers, noise_clip
 from video_tcav.models.load import load_model
-from video_tcav.models.probe import probe_axes
+from video_tcav.models.loaders import hugging_face as hf_models
 
 from .networks import in_another_order, layers_that_single_cells_contradict, unchanged
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from video_tcav.core.errors import AxesError, LayerNotFoundError
-from video_tcav.models.axes import LayerAxes
+from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.layers import evenly_spaced, layer_axes, layers_axes, list_layers, noise_clip
 from video_tcav.models.load import load_model
 

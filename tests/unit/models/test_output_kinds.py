@@ -6,8 +6,8 @@ from torch import nn
 
 from video_tcav.core.errors import InputError, ModelError, NonFiniteError
 from video_tcav.models import load_model, parse_target
+from video_tcav.models.hooks import record_gradients
 from video_tcav.models.output_kinds import Outputs
-from video_tcav.models.record import record_gradients
 
 CLASSES = 4
 

@@ -4,8 +4,8 @@ from torchvision.models import get_model_weights
 from torchvision.transforms._presets import VideoClassification
 
 from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.models.loaders.torchvision_zoo import ARCHITECTURES
 from video_tcav.models.preprocess import prepare_clip, resized_size
-from video_tcav.models.torchvision_models import ARCHITECTURES
 
 
 @pytest.mark.parametrize("shape", [(50, 72), (72, 50), (300, 200), (112, 112)])

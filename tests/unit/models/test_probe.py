@@ -6,10 +6,10 @@ from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import AxesError
-from video_tcav.models.axes import LayerAxes
+from video_tcav.models.axes.layer_axes import LayerAxes
+from video_tcav.models.axes.probe import probe_axes
 from video_tcav.models.layers import layer_axes, layers_axes, noise_clip
 from video_tcav.models.load import load_model
-from video_tcav.models.probe import probe_axes
 
 from .networks import ChannelsLast, Convolutions, FrameWise, GlobalMix, Tokens, unchanged
 

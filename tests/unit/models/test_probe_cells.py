@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from video_tcav.core.errors import AxesError
-from video_tcav.models.axes import LayerAxes
+from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.layers import layer_axes
 from video_tcav.models.load import load_model
 

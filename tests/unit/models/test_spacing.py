@@ -6,8 +6,8 @@ from torch import nn
 
 import video_tcav as vt
 from video_tcav.attribution.attribution_map import to_clip
+from video_tcav.models.axes.spacing import Spacing, even_spacing, layer_spacings
 from video_tcav.models.layers import layers_axes
-from video_tcav.models.spacing import Spacing, even_spacing, layer_spacings
 
 from .networks import FrameWise, Tokens, unchanged
 

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from video_tcav.core.errors import WeightsError
-from video_tcav.models.weights import fit_weights, read_weights
+from video_tcav.models.weights.loading import fit_weights, read_weights
 
 STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
 

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from video_tcav.core.errors import ModelError
+from video_tcav.models.hooks import record_activations
 from video_tcav.models.layers import layers_axes, list_layers
 from video_tcav.models.load import load_model
-from video_tcav.models.record import record_activations
 
 from .networks import Convolutions
 

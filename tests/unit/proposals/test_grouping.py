@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from video_tcav.benchmark import render, sample_factors
 from video_tcav.concepts import Origin
 from video_tcav.core.errors import InputError
 from video_tcav.models import layer_axes, load_model, record_activations
 from video_tcav.proposals import ClipEmbedder, group_clips, group_name
 from video_tcav.proposals.embedding import nearest_cosine, thumbnails
 from video_tcav.proposals.grouping import motion_of, motion_words, varied_order
+from video_tcav.rendered import render, sample_factors
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 import torch
 
-from video_tcav.benchmark import render, sample_factors
-from video_tcav.benchmark.world import MOTIONS
-from video_tcav.benchmark.world.dataset import FPS
-from video_tcav.benchmark.world.render import FRAMES, SIZE
 from video_tcav.core.errors import InputError
 from video_tcav.proposals import MotionDetector, track
-from video_tcav.proposals.finding import sampled_frames
+from video_tcav.proposals.detect_tubes import sampled_frames
 from video_tcav.proposals.motion import shake_of
 from video_tcav.proposals.tracking import overlap, overlaps
+from video_tcav.rendered import render, sample_factors
+from video_tcav.rendered.dataset import FPS
+from video_tcav.rendered.factors import MOTIONS
+from video_tcav.rendered.renderer import FRAMES, SIZE
 
 MOVING = tuple(motion for motion in MOTIONS if motion != "still")
 CLIPS = 6  # of each motion

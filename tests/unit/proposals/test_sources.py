@@ -16,8 +16,8 @@ from video_tcav.concepts import ConceptBank
 from video_tcav.media import VideoSource, probe_video, read_frames
 from video_tcav.media.timeline import read_timeline
 from video_tcav.proposals import propose
-from video_tcav.proposals.reading import SecondReading, evenly
-from video_tcav.proposals.stretches import stretches
+from video_tcav.proposals.full_resolution_frames import SecondReading, evenly
+from video_tcav.proposals.shot_segments import stretches
 
 from .videos import FPS, Squares, write_timed
 

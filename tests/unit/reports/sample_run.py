@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 from tests.unit.reports.samples import concept_result
 from video_tcav.core.files import write_json
 from video_tcav.experiments import Experiment, Outcome, Run, load_run
+from video_tcav.experiments.example_clips import SALIENCY, ShownClip, TimedMap, save_shown
 from video_tcav.experiments.previews import Preview
-from video_tcav.experiments.shown import SALIENCY, ShownClip, TimedMap, save_shown
 from video_tcav.media import write_picture, write_video
 from video_tcav.tcav import ConceptResult
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from benchmarks.calibration.calibration import Calibration
+from benchmarks.calibration.experiments import Agreement, Rejections
 
-from video_tcav.benchmark.calibration import Calibration
-from video_tcav.benchmark.checks import Agreement, Rejections
-from video_tcav.benchmark.demo import DemoModel, DemoResult, Meaningless, Verdict
-from video_tcav.benchmark.world import sample_factors
+from video_tcav.demo.demo import DemoModel, DemoResult, Meaningless, Verdict
 from video_tcav.prediction import Label, Prediction
+from video_tcav.rendered import sample_factors
 from video_tcav.tcav import ConceptResult, TcavResult
 
 LAYERS = ("stages.0", "stages.1")

@@ -6,8 +6,8 @@ import torch
 
 from tests.unit.reports.spots import colourful, grey_clip, hot_spots
 from video_tcav.core.errors import InputError
-from video_tcav.reports.contact_sheet import sheet_picture
-from video_tcav.reports.heat import blend_heat, heat_colours
+from video_tcav.reports.maps.contact_sheet import sheet_picture
+from video_tcav.reports.maps.heat import blend_heat, heat_colours
 
 
 def shades(count: int) -> torch.Tensor:

@@ -13,7 +13,7 @@ from jaxtyping import TypeCheckError
 
 from tests.unit.reports.spots import GREY, grey_clip
 from video_tcav.core.errors import InputError
-from video_tcav.reports.heat import blend_heat, heat_colours, heat_scale
+from video_tcav.reports.maps.heat import blend_heat, heat_colours, heat_scale
 
 MAPS = {False: "inferno", True: "managua_r"}
 

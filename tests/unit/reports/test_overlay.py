@@ -8,8 +8,8 @@ from PIL import Image
 from tests.unit.reports.spots import colourful, grey_clip, hot_spots
 from video_tcav.core.errors import InputError, OutputError
 from video_tcav.media import VideoSource, probe_video, read_frames
-from video_tcav.reports.heat import blend_heat
-from video_tcav.reports.overlay import write_overlay
+from video_tcav.reports.maps.heat import blend_heat
+from video_tcav.reports.maps.overlay import write_overlay
 
 PLACES = [(12, 10), (20, 18), None, (30, 40), (14, 50), (22, 30)]
 HEIGHT, WIDTH = 47, 65

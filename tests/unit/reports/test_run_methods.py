@@ -3,7 +3,7 @@
 import pytest
 
 from tests.unit.reports.sample_run import write_run
-from video_tcav.reports.run_methods import clip_words, methods
+from video_tcav.reports.run.methods_text import clip_words, methods
 
 SPEC = {"frames": 16, "size": [112, 112], "stride": 4, "fps": None, "sampling": "dense", "short": "skip"}
 STEPS = {"videos": 9, "strides": {"4": 9}, "shorter": 0, "filled": 0}

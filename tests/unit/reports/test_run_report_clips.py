@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.reports.sample_run import Sample, write_run
-from video_tcav.reports.run_clips import PlayedClip, chosen_previews, heat_table, player
-from video_tcav.reports.run_timeline import HEIGHT, WIDTH, Line, line_look, timeline
-from video_tcav.reports.run_view import file_words, model_words, slug
+from video_tcav.reports.run.clips import PlayedClip, chosen_previews, heat_table, player
+from video_tcav.reports.run.timeline import HEIGHT, WIDTH, Line, line_look, timeline
+from video_tcav.reports.run.view import file_words, model_words, slug
 
 
 @pytest.fixture(scope="module")

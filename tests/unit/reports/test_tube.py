@@ -6,7 +6,7 @@ import torch
 
 from tests.unit.reports.spots import colourful, grey_clip, hot_spots
 from video_tcav.core.errors import InputError
-from video_tcav.reports.tube import tube_picture
+from video_tcav.reports.maps.tube import tube_picture
 
 BAR_PX = 60
 HEIGHT, WIDTH = 60, 80

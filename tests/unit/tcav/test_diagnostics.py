@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from video_tcav.gram.design import Design
+from video_tcav.gram.gram import Gram
 from video_tcav.tcav import diagnostics
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.design import Design
 from video_tcav.tcav.diagnostics.entanglement import Entanglement, pseudo_sizes
 from video_tcav.tcav.diagnostics.stability import full_size, halves, sizes
-from video_tcav.tcav.gram import Gram
 
 MEAN = {"cav": "mean", "seed": 0}
 ONES = list(range(5))

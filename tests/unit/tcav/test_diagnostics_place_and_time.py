@@ -10,13 +10,13 @@ import video_tcav as vt
 from tests.unit.tcav.test_diagnostics import compared
 from video_tcav.concepts import as_sources
 from video_tcav.models import LayerAxes
+from video_tcav.recording.feature_spaces import Space
+from video_tcav.recording.inner_products import gram
+from video_tcav.recording.recorder import Recorder
+from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.tcav import diagnostics
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics import Layout, PlaceAndTime, dependence_on_place_and_time, layouts_of
-from video_tcav.tcav.gram import gram
-from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.spaces import Space
-from video_tcav.tcav.store import RowStore, SpillSpace
 
 LAST = LayerAxes(dims=("clip", "time", "height", "width", "channel"))
 FIRST = LayerAxes(dims=("clip", "channel", "time", "height", "width"))

@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from video_tcav.concepts.bank import adding, changes, check, clips, embeddings, export, files, merge
+from video_tcav.concepts.bank import check, clips, embeddings, export, files, merge
+from video_tcav.concepts.bank import decisions as changes
+from video_tcav.concepts.bank import insertion as adding
 from video_tcav.concepts.bank.database import open_database
 from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, Origin, Verdict
 from video_tcav.core.errors import BankError

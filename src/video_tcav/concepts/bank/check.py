@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from video_tcav.concepts.bank.adding import remove_unnamed
 from video_tcav.concepts.bank.clips import all_rows, read_row
 from video_tcav.concepts.bank.database import FILE_NAME
 from video_tcav.concepts.bank.files import CLIPS, check_inside, is_abandoned
+from video_tcav.concepts.bank.insertion import remove_unnamed
 from video_tcav.core.errors import BankError, MediaError, OutputError
 from video_tcav.core.sqlite import Database
 from video_tcav.media import file_digest

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from video_tcav.concepts.bank.adding import add_file, imported_origin
 from video_tcav.concepts.bank.bank import ConceptBank
+from video_tcav.concepts.bank.insertion import add_file, imported_origin
 from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, Kind, Verdict, concept_name, one_of
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from video_tcav.concepts.bank import changes
-from video_tcav.concepts.bank.adding import NewClip, concept_id, store
+from video_tcav.concepts.bank import decisions as changes
 from video_tcav.concepts.bank.clips import all_rows, read_row
 from video_tcav.concepts.bank.embeddings import read_embeddings, set_embeddings
 from video_tcav.concepts.bank.files import copy_synced, staged
+from video_tcav.concepts.bank.insertion import NewClip, concept_id, store
 from video_tcav.concepts.bank.records import BankClip
 from video_tcav.core.errors import BankError
 from video_tcav.media import file_digest

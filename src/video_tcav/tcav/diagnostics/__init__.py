@@ -4,6 +4,7 @@ from video_tcav.tcav.diagnostics.consistency import Consistency, consistency
 from video_tcav.tcav.diagnostics.diagnose import Diagnostics, diagnose
 from video_tcav.tcav.diagnostics.entanglement import Entanglement, entanglement
 from video_tcav.tcav.diagnostics.place_and_time import Layout, PlaceAndTime, dependence_on_place_and_time, layouts_of
+from video_tcav.tcav.diagnostics.sentences import warnings
 from video_tcav.tcav.diagnostics.stability import (
     EffectByClips,
     PoolSensitivity,
@@ -12,7 +13,6 @@ from video_tcav.tcav.diagnostics.stability import (
     pool_sensitivity,
     split_half,
 )
-from video_tcav.tcav.diagnostics.words import warnings
 
 __all__ = [
     "Consistency",

@@ -7,12 +7,12 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from video_tcav.tcav.cavs import CavKind, fit_cavs, unit_coefficients
+from video_tcav.gram.cavs import CavKind, fit_cavs, unit_coefficients
+from video_tcav.gram.design import Design
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.kernel import Kernel
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.design import Design
 from video_tcav.tcav.diagnostics.products import inner_products, pearson, uncentred
-from video_tcav.tcav.gram import Gram
-from video_tcav.tcav.kernel import Kernel
 
 REFERENCE_DRAWS = 20
 

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, fields
 
 import pandas as pd
 
-from video_tcav.tcav.cavs import CavKind
+from video_tcav.gram.cavs import CavKind
+from video_tcav.gram.gram import Gram
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.consistency import Consistency, consistency
 from video_tcav.tcav.diagnostics.entanglement import Entanglement, entanglement
@@ -18,7 +19,6 @@ from video_tcav.tcav.diagnostics.stability import (
     pool_sensitivity,
     split_half,
 )
-from video_tcav.tcav.gram import Gram
 
 _ROWS = {
     "consistency": Consistency,

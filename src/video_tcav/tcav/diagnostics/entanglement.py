@@ -8,11 +8,11 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from video_tcav.tcav.cavs import CavKind, fit_cavs
+from video_tcav.gram.cavs import CavKind, fit_cavs
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.kernel import kernel_of
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.products import central_range, cosines
-from video_tcav.tcav.gram import Gram
-from video_tcav.tcav.kernel import kernel_of
 
 REFERENCE_DRAWS = 200
 REFERENCE_LEVEL = 0.95

@@ -10,14 +10,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from video_tcav.core.errors import AxesError
+from video_tcav.gram.cavs import CavKind, fit_cavs
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.kernel import squared_lengths
 from video_tcav.models import LayerAxes, layer_axes
-from video_tcav.tcav.cavs import CavKind, fit_cavs
+from video_tcav.recording.inner_products import BLOCK_BYTES, gram
+from video_tcav.recording.recorder import Recorder
+from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.products import central_range
-from video_tcav.tcav.gram import BLOCK_BYTES, Gram, gram
-from video_tcav.tcav.kernel import squared_lengths
-from video_tcav.tcav.passes import Recorder
-from video_tcav.tcav.store import RowStore, SpillSpace
 
 Over = Literal["places", "time", "both"]
 _DIMS: dict[Over, tuple[int, ...]] = {"places": (2, 3), "time": (1,), "both": (1, 2, 3)}

@@ -3,11 +3,11 @@
 import numpy as np
 from jaxtyping import Float
 
-from video_tcav.tcav.cavs import unit_coefficients
+from video_tcav.gram.cavs import unit_coefficients
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.kernel import Kernel
+from video_tcav.gram.significance import Inner, inner_of
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.gram import Gram
-from video_tcav.tcav.kernel import Kernel
-from video_tcav.tcav.significance import Inner, inner_of
 
 
 def inner_products(comparison: Comparison, gram: Gram) -> Inner:

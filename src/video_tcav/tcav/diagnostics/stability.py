@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from video_tcav.tcav.cavs import CavKind, fit_cavs
+from video_tcav.gram.cavs import CavKind, fit_cavs
+from video_tcav.gram.design import Design
+from video_tcav.gram.effects import clip_effects, effects
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.significance import bootstrap_effects, percentile_interval
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.design import Design
 from video_tcav.tcav.diagnostics.products import central_range, cosines, inner_products, pearson
-from video_tcav.tcav.effects import clip_effects, effects
-from video_tcav.tcav.gram import Gram
-from video_tcav.tcav.significance import bootstrap_effects, percentile_interval
 
 SPLITS = 50
 SUBSETS = 50

@@ -1,0 +1,128 @@
+"""Attribution methods at a glance: do their maps lie in the true cause, show what is needed, depend on what was learned?"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from benchmarks.attribution_table.checks import TRUTH
+from benchmarks.attribution_table.table import AttributionBenchmark
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Rectangle
+
+from video_tcav.reports.charts import INK, MUTED, PAPER, chart_style, write_figure
+from video_tcav.reports.page import percent
+
+_RULES = ("motion", "order", "object", "scene")
+_SHADES = LinearSegmentedColormap.from_list("attribution", ["#c8692f", "#f3d9c4", "#f6f4ef", "#c9e3d8", "#3f9a80"])
+_FAILS, _FAILED = "fails", "#9c1f10"
+_SMALL, _LINE = 8, 0.31
+_FULL_FOUND, _FULL_GAIN, _FULL_EXCESS = 0.6, 0.6, 0.8
+"""What is drawn in full colour."""
+Rows = dict[tuple[str, str], Mapping[str, float]]
+Cell = tuple[str, float]
+"""What a cell says, and how good that is, from -1 to 1; NaN is drawn without colour."""
+
+
+def attribution_figure(benchmark: AttributionBenchmark) -> Figure:
+    """A table in three parts, a row a method and a column a rule; the methods that find most of the cause come first."""
+    table = benchmark.by_rule()
+    rules = [rule for rule in _RULES if rule in set(table["rule"])]
+    table["found"] = (table["energy"] - table["area"]) / (1 - table["area"])
+    order = table[table["method"] != TRUTH].groupby("method", sort=False)["found"].mean()
+    methods = [str(name) for name in order.sort_values(ascending=False, kind="stable").index]
+    truth = [TRUTH] if TRUTH in set(table["method"]) else []
+    records: Any = table.to_dict("records")
+    cells: Rows = {(row["method"], row["rule"]): row for row in records}
+    with chart_style(), mpl.rc_context({"figure.facecolor": "white"}):
+        height = 2.0 + _LINE * (len(methods) + len(truth))
+        figure = Figure(figsize=(12, height), layout=ConstrainedLayoutEngine(wspace=0.05))
+        first, second, third = figure.subplots(1, 3, sharey=True)
+        area = table.groupby("rule")["area"].mean()
+        chance = [f"{rule}\nchance {percent(area[rule])}" for rule in rules]
+        _part(first, "(a) Inside the true cause", chance, cells, [*truth, *methods], rules, _inside)
+        plain = [f"{rule}\n" for rule in rules]
+        _part(second, "(b) Deletion, better than elsewhere by", plain, cells, [*truth, *methods], rules, _gain)
+        _part(third, "(c) Random weights: alike above chance", plain, cells, [*truth, *methods], rules, _alike)
+        figure.supxlabel(_caption(), x=0.012, ha="left", fontsize=_SMALL, color=MUTED)
+    return figure
+
+
+def write_attribution_figure(benchmark: AttributionBenchmark, path: str | Path) -> Path:
+    """Write the figure as PNG or SVG, by its ending; the file is there in full or not at all.
+
+    Raises:
+        InputError: for another ending.
+        OutputError: if the file cannot be written.
+    """
+    return write_figure(attribution_figure(benchmark), path, name="attribution")
+
+
+def _part(
+    axes: Axes,
+    title: str,
+    heads: Sequence[str],
+    found: Rows,
+    methods: Sequence[str],
+    rules: Sequence[str],
+    read: Callable[[Mapping[str, float]], Cell],
+) -> None:
+    """One part of the table: its heads, and a coloured cell for each method and rule."""
+    axes.set_title(title, pad=10)
+    for row, method in enumerate(methods):
+        for column, rule in enumerate(rules):
+            text, worth = read(found[method, rule]) if (method, rule) in found else ("–", math.nan)
+            colour = PAPER if math.isnan(worth) else to_hex(_SHADES((worth + 1) / 2))
+            axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=colour, linewidth=0))
+            failed = text.startswith(_FAILS)
+            axes.text(column, row, text, ha="center", va="center", fontsize=_SMALL, color=_FAILED if failed else INK,
+                      weight="bold" if failed else "normal")  # fmt: skip
+    if methods[0] == TRUTH:
+        axes.axhline(0.5, color=MUTED, linewidth=0.8)
+    axes.set_xticks(range(len(rules)), heads)
+    axes.set_yticks(range(len(methods)), ["the true cause" if name == TRUTH else name for name in methods])
+    axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set(xlim=(-0.5, len(rules) - 0.5), ylim=(len(methods) - 0.5, -0.5))
+    axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def _inside(cell: Mapping[str, float]) -> Cell:
+    """The share inside the cause; its colour says how far it is on the way from chance to all."""
+    return percent(cell["energy"]), _bounded(cell["found"] / _FULL_FOUND)
+
+
+def _gain(cell: Mapping[str, float]) -> Cell:
+    """By how much deletion is lower than for the same map elsewhere."""
+    return _signed(cell["deletion_gain"]), _bounded(cell["deletion_gain"] / _FULL_GAIN)
+
+
+def _alike(cell: Mapping[str, float]) -> Cell:
+    """Similarity to maps of random networks above chance, or on how many models that is too much."""
+    failed = int(cell["failed"])
+    text = f"{_FAILS} {failed} of {int(cell['models'])}" if failed else _signed(cell["excess"])
+    return text, -_bounded(abs(cell["excess"]) / _FULL_EXCESS)
+
+
+def _signed(value: float) -> str:
+    """With a sign, unless it rounds to nothing."""
+    return "–" if math.isnan(value) else f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
+
+
+def _bounded(value: float) -> float:
+    return value if math.isnan(value) else max(-1.0, min(1.0, value))
+
+
+def _caption() -> str:
+    return (
+        "(a) Share of what speaks for the class that lies inside the true cause; below each rule what a map gets that knows "
+        "nothing. Colour: how far from there to all.\n"
+        "(b) Area under the probability as the most important voxels go, subtracted from that of the same map moved elsewhere.\n"
+        "(c) Rank correlation with the map of an untrained network for the same clip, above that for other clips; a method fails "
+        "on a model where that is beyond doubt above 0.05.\n"
+        "Averages over the models of a rule. A dash: does not apply, or was not measured."
+    )

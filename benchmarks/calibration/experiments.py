@@ -1,0 +1,250 @@
+"""The single checks behind a calibration: how often a test rejects, and how effects compare with interventions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from zlib import crc32
+
+import numpy as np
+from benchmarks.calibration.interventions import Intervention
+
+from video_tcav.concepts import Twin
+from video_tcav.demo.rendered_recording import Recording
+from video_tcav.demo.resampling import (
+    Drawn,
+    difference_test,
+    draw_clips,
+    draw_nothing,
+    paper_ttest,
+    permutation_test,
+    rejection_rate,
+    seed_of,
+    wilson_interval,
+)
+from video_tcav.gram.cavs import CAV_KINDS, CavKind
+from video_tcav.gram.effects import clip_effects, tcav_score
+from video_tcav.tcav.settings import At
+
+SIZES = (5, 10, 20, 40, 100)
+_PERMUTATIONS = {"mean": 199, "ridge": 199, "logistic": 19, "svm": 19}
+"""Logistic and SVM are fitted anew for each. The test is exact with any number for which (B + 1) · 5 % is whole."""
+_RANDOM_SETS = {"mean": 30, "ridge": 30, "logistic": 10, "svm": 10}
+_NULL_CLIPS = 20
+_RANDOM_CLIPS = 100
+_TWIN_CLIPS = 40
+_TWIN_OF: dict[str, Twin] = {"motion effect": "frozen", "order effect": "reversed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejections:
+    """How often a test rejects at the 5 % level.
+
+    Attributes:
+        model: name of the model.
+        what: `type I` (nothing to find), `power` (the model's own cause), `non-cause`, `motion effect` or `order effect`.
+        test: `permutation`, or `t-test`, the source paper's.
+        layer: where.
+        cav: how CAVs were learned.
+        at: where the gradient was taken: at clips of the `class`, or at `random` clips.
+        target: class; of `type I` the first one.
+        concept: factor and value; of `type I` there is none.
+        concept_clips: clips of the concept in each draw.
+        draws: how often clips were drawn.
+        rate: fraction of draws in which the test rejects.
+        low: lower end of its 95 % interval (Wilson).
+        high: upper end.
+        effect: average effect over the draws, in log-odds; NaN where it was not measured.
+    """
+
+    model: str
+    what: str
+    test: str
+    layer: str
+    cav: str
+    at: At
+    target: str
+    concept: str
+    concept_clips: int
+    draws: int
+    rate: float
+    low: float
+    high: float
+    effect: float = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """What Video-TCAV says of one factor's value beside what an intervention shows.
+
+    Attributes:
+        model: name of the model.
+        target: class.
+        factor: of the world.
+        value: the concept.
+        at: where the gradient was taken.
+        tcav_effect: at the deepest stage, in log-odds.
+        tcav_score: fraction of those clips with a positive directional derivative.
+        true_effect: the interventional effect, in log-odds.
+        true_error: its standard error.
+        nil: whether that is nothing within its own error.
+    """
+
+    model: str
+    target: str
+    factor: str
+    value: str
+    at: At
+    tcav_effect: float
+    tcav_score: float
+    true_effect: float
+    true_error: float
+    nil: bool
+
+
+def type_one(recording: Recording, kind: CavKind, at: At, *, draws: int, seed: int, part: int = 0) -> list[Rejections]:
+    """Concept = random clips: both tests at every layer, on the same draws; parts have draws of their own."""
+    grams = {layer: parts[0] for layer, parts in recording.grams[at].items()}
+    pool = len(recording.pool)
+    generator = np.random.default_rng([seed, part, 23, CAV_KINDS.index(kind), crc32(f"{recording.name} {at}".encode())])
+    found: dict[tuple[str, str], list[float]] = {}
+    for _ in range(draws):
+        drawn = draw_nothing(pool, _NULL_CLIPS, 2 * _NULL_CLIPS, generator)
+        ps = permutation_test(kind, grams, drawn, permutations=_PERMUTATIONS[kind], seed=seed_of(generator))
+        wider = draw_nothing(pool, _NULL_CLIPS, _RANDOM_CLIPS, generator)
+        paper = paper_ttest(kind, grams, wider, sets=_RANDOM_SETS[kind], seed=seed_of(generator))
+        for layer in grams:
+            found.setdefault((layer, "permutation"), []).append(ps[layer])
+            found.setdefault((layer, "t-test"), []).append(paper[layer])
+    return [
+        rejections(
+            recording,
+            ps,
+            what="type I",
+            test=test,
+            layer=layer,
+            cav=kind,
+            at=at,
+            target=0,
+            concept_clips=_NULL_CLIPS,
+        )
+        for (layer, test), ps in found.items()
+    ]
+
+
+def detection(
+    recording: Recording, what: str, at: At, target: int, concept: tuple[str, str], *, size: int, draws: int, seed: int
+) -> Rejections:
+    """How often the permutation test rejects for one factor's value at the deepest stage."""
+    layer = recording.deepest
+    grams = {layer: recording.grams[at][layer][target]}
+    ps = [
+        permutation_test("mean", grams, drawn, permutations=199, seed=relabelling)[layer]
+        for drawn, relabelling in _concept_draws(recording, concept, target, size, draws, seed)
+    ]
+    return rejections(
+        recording, ps, what=what, layer=layer, cav="mean", at=at, target=target, concept=concept, concept_clips=size
+    )
+
+
+def difference(
+    recording: Recording, what: str, at: At, target: int, concept: tuple[str, str], *, draws: int, seed: int
+) -> Rejections:
+    """How often the motion or order effect of a concept is significant at the deepest stage, and its average size."""
+    layer, twin = recording.deepest, _TWIN_OF[what]
+    gram = recording.twin_grams[at][target]
+    effects, ps = [], []
+    for drawn, relabelling in _concept_draws(recording, concept, target, _TWIN_CLIPS, draws, seed):
+        rows = recording.twin_rows(drawn.rows, twin)
+        effect, p = difference_test("mean", gram, drawn, rows, permutations=199, seed=relabelling)
+        effects.append(effect)
+        ps.append(p)
+    return rejections(
+        recording,
+        ps,
+        what=what,
+        layer=layer,
+        cav="mean",
+        at=at,
+        target=target,
+        concept=concept,
+        concept_clips=_TWIN_CLIPS,
+        effect=float(np.mean(effects)),
+    )
+
+
+def _concept_draws(
+    recording: Recording, concept: tuple[str, str], target: int, size: int, draws: int, seed: int
+) -> Iterator[tuple[Drawn, int]]:
+    """Draws of concept and random clips, each with a seed for its relabellings."""
+    own = recording.rows(*concept)
+    others = np.setdiff1d(np.arange(len(recording.pool)), own)
+    generator = np.random.default_rng([seed, target, 29, size, crc32(f"{recording.name} {concept}".encode())])
+    for _ in range(draws):
+        yield draw_clips(own, others, size, _RANDOM_CLIPS, generator), seed_of(generator)
+
+
+def agreement(recording: Recording, at: At, truth: Sequence[Intervention]) -> list[Agreement]:
+    """TCAV effect and score over the whole pool at the deepest stage, beside each intervention."""
+    found = []
+    for one in truth:
+        gram = recording.grams[at][recording.deepest][recording.targets.index(one.target)]
+        labels = np.isin(np.arange(len(recording.pool)), recording.rows(one.factor, one.value))
+        by_clip = clip_effects("mean", gram.kernel, gram.cross, labels[None])[0]
+        found.append(
+            Agreement(
+                model=recording.name,
+                target=one.target,
+                factor=one.factor,
+                value=one.value,
+                at=at,
+                tcav_effect=float(by_clip.mean()),
+                tcav_score=float(tcav_score(by_clip)),
+                true_effect=one.effect,
+                true_error=one.error,
+                nil=one.nil,
+            )
+        )
+    return found
+
+
+def rejections(
+    recording: Recording,
+    p_values: Sequence[float],
+    *,
+    what: str,
+    layer: str,
+    cav: str,
+    at: At,
+    target: int,
+    concept_clips: int,
+    test: str = "permutation",
+    concept: tuple[str, str] | None = None,
+    effect: float = float("nan"),
+) -> Rejections:
+    """Count the rejections among p-values, with an interval."""
+    rate = rejection_rate(p_values)
+    low, high = wilson_interval(rate, len(p_values))
+    return Rejections(
+        model=recording.name,
+        what=what,
+        test=test,
+        layer=layer,
+        cav=cav,
+        at=at,
+        target=recording.targets[target],
+        concept="" if concept is None else f"{concept[0]} {concept[1]}",
+        concept_clips=concept_clips,
+        draws=len(p_values),
+        rate=rate,
+        low=low,
+        high=high,
+        effect=effect,
+    )
+
+
+def combine(parts: Sequence[Rejections]) -> Rejections:
+    """Several parts of one check, whose draws are independent, as one."""
+    draws = sum(part.draws for part in parts)
+    rate = sum(part.rate * part.draws for part in parts) / draws
+    low, high = wilson_interval(rate, draws)
+    effect = sum(part.effect * part.draws for part in parts) / draws
+    return replace(parts[0], draws=draws, rate=rate, low=low, high=high, effect=effect)

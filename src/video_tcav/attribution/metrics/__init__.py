@@ -1,0 +1,5 @@
+"""What an attribution map is worth: faithfulness, sanity checks, localisation."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,17 @@
+from .explained_clips import Explain as Explain
+from .explained_clips import Explained as Explained
+from .explained_clips import explain_each as explain_each
+from .faithfulness import Faithfulness as Faithfulness
+from .faithfulness import elsewhere as elsewhere
+from .localisation import energy_inside as energy_inside
+from .localisation import lift as lift
+from .localisation import pointing as pointing
+from .random_weights import cascaded as cascaded
+from .random_weights import random_copies as random_copies
+from .random_weights import randomised as randomised
+from .sanity import Randomisation as Randomisation
+from .sanity import cascade as cascade
+from .sanity import order_similarity as order_similarity
+from .sanity import randomisation as randomisation
+from .sanity import rank_similarity as rank_similarity
+from .sanity import shift_stability as shift_stability

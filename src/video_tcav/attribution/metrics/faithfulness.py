@@ -1,0 +1,211 @@
+"""Does a map tell what the model needs? Its parts are taken away, or given, in its order, and the target is watched."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from video_tcav.attribution.attribution_map import Map
+from video_tcav.attribution.method import Clips, clip_shape, silent
+from video_tcav.attribution.perturbation import Baseline, Keep, baseline_clips, masked_values
+from video_tcav.core.checks import at_least
+from video_tcav.core.errors import InputError, ShapeError
+from video_tcav.models import VideoModel, parse_target
+from video_tcav.models.hooks import untouched
+
+STEPS = 16
+PerClip = Float[Tensor, " clip"]
+Curves = Float[Tensor, "clip step"]
+CurveName = Literal["deletion", "insertion", "deletion_elsewhere", "insertion_elsewhere"]
+Check = Literal["deletion", "insertion"]
+CHECKS: tuple[Check, ...] = get_args(Check)
+_ELSEWHERE: dict[Check, CurveName] = {"deletion": "deletion_elsewhere", "insertion": "insertion_elsewhere"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Faithfulness:
+    """What happens to the probability of the target as a clip is taken away, or given, in the order of a map.
+
+    Attributes:
+        curves: of the checks that were made, by name, the probability after 0, 1, ... of the equal shares of the voxels, one
+            row a clip; `elsewhere` stands for the same map moved to another place and time, averaged over several such moves.
+    """
+
+    curves: Mapping[CurveName, Curves]
+
+    @property
+    def deletion(self) -> PerClip:
+        """Area under the curve as the most important voxels go first, in [0, 1]; low is good."""
+        return area_under(self.curves["deletion"])
+
+    @property
+    def insertion(self) -> PerClip:
+        """Area under the curve as the most important voxels come first, in [0, 1]; high is good."""
+        return area_under(self.curves["insertion"])
+
+    @property
+    def deletion_elsewhere(self) -> PerClip:
+        """Deletion by a map that is as smooth, but in another place."""
+        return area_under(self.curves["deletion_elsewhere"])
+
+    @property
+    def insertion_elsewhere(self) -> PerClip:
+        """Insertion by a map that is as smooth, but in another place."""
+        return area_under(self.curves["insertion_elsewhere"])
+
+    @property
+    def deletion_gain(self) -> PerClip:
+        """By how much deletion is lower than elsewhere: above zero, the map tells something."""
+        return self.deletion_elsewhere - self.deletion
+
+    @property
+    def insertion_gain(self) -> PerClip:
+        """By how much insertion is higher than elsewhere: above zero, the map tells something."""
+        return self.insertion - self.insertion_elsewhere
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a clip."""
+        pairs = [(check, moved) for check, moved in _ELSEWHERE.items() if check in self.curves]
+        names = [name for check, moved in pairs for name in (check, moved, f"{check}_gain")]
+        return pd.DataFrame({name: getattr(self, name).numpy() for name in names})
+
+
+def faithfulness(
+    model: VideoModel,
+    clips: Clips,
+    found: Map,
+    target: str | int | Sequence[str | int],
+    *,
+    baseline: Baseline = "blur",
+    steps: int = STEPS,
+    draws: int = 3,
+    seed: int = 0,
+    checks: Sequence[Check] = CHECKS,
+) -> Faithfulness:
+    """Deletion and insertion in space-time, for maps and for the same maps elsewhere.
+
+    A number of deletion alone says little: a smooth map does better than a ragged one, and some clips need more of
+    themselves than others. A map that was moved is exactly as smooth, and asked of the same clip.
+
+    Args:
+        model: from `load_model`; left as it came.
+        clips: prepared clips, stacked.
+        found: their signed maps on the clip's own grid (`AttributionMap.values()`).
+        target: a class by name or number, for all clips or one for each.
+        baseline: what is shown where nothing is.
+        steps: equal shares of the voxels.
+        draws: how many moved maps stand for elsewhere.
+        seed: of the moves.
+        checks: `deletion` and `insertion`, or one of them.
+
+    Raises:
+        ShapeError: if maps and clips disagree.
+        InputError: for maps that are not finite, a baseline that does not exist, or no steps or draws.
+    """
+    at_least("draws", draws, 1)
+    maps = torch.stack([found, *(elsewhere(found, seed=seed, draw=draw) for draw in range(draws))], dim=1)
+    curves: dict[CurveName, Curves] = {}
+    for check in checks:
+        both = torch.stack(list(_curves(model, clips, maps, target, baseline, steps, insert=check == "insertion")))
+        curves |= {check: both[:, 0], _ELSEWHERE[check]: both[:, 1:].mean(1)}
+    return Faithfulness(curves=curves)
+
+
+def area_under(curves: Curves) -> PerClip:
+    """Area under each curve by the trapezoid rule, its steps being spread over [0, 1]."""
+    return torch.trapezoid(curves, dx=1 / (curves.shape[1] - 1))
+
+
+def elsewhere(found: Map, *, seed: int, draw: int = 0) -> Map:
+    """The same maps, each moved circularly in time, height and width: as smooth as before, but not where it was.
+
+    Args:
+        found: maps.
+        seed: of the moves; each clip has its own.
+        draw: which of several moves.
+
+    Returns:
+        Maps that are a quarter to three quarters of each axis away.
+    """
+    generator = np.random.default_rng([seed, draw, 31])
+    low = [max(1, size // 4) if size > 1 else 0 for size in found.shape[1:]]
+    moves = generator.integers(low, [size - least + 1 for size, least in zip(found.shape[1:], low, strict=True)],
+                               size=(len(found), 3))  # fmt: skip
+    return torch.stack([one.roll(tuple(move), dims=(0, 1, 2)) for one, move in zip(found, moves.tolist(), strict=True)])
+
+
+def classes_of(model: VideoModel, target: str | int | Sequence[str | int], clips: int) -> list[int]:
+    """The class of each clip, where one is given for all or one for each.
+
+    Raises:
+        InputError: if there are more or fewer than clips.
+        ClassNotFoundError: for a class that the model does not have.
+    """
+    given = [target] * clips if isinstance(target, (str, int)) else list(target)
+    if len(given) != clips:
+        raise InputError(
+            f"`target` must be one class, or one for each clip. Got {len(given)} for {clips} clips. Give one each."
+        )
+    return [model.class_index(one) for one in given]
+
+
+def _curves(
+    model: VideoModel,
+    clips: Clips,
+    maps: Float[Tensor, "clip map time height width"],
+    target: str | int | Sequence[str | int],
+    baseline: Baseline,
+    steps: int,
+    *,
+    insert: bool,
+) -> Iterator[Float[Tensor, "map step"]]:
+    """Clip by clip, a curve for each of its maps."""
+    at_least("steps", steps, 1)
+    _check_maps(model, clips, maps)
+    clips = clips.to(device=model.device, dtype=model.dtype)
+    with untouched(model.module):
+        instead = baseline_clips(model, clips, baseline)
+        old, new = (instead, clips) if insert else (clips, instead)
+        for number, label in enumerate(classes_of(model, target, len(clips))):
+            here = slice(number, number + 1)
+            yield _replaced(model, old[here], new[here], _places(maps[number]), label, steps)
+
+
+def _replaced(
+    model: VideoModel, old: Clips, new: Clips, places: Int[Tensor, "map time height width"], label: int, steps: int
+) -> Float[Tensor, "map step"]:
+    """Probability of a class as the voxels of one clip give way to those of another, in the order of each map."""
+    bounds = torch.arange(steps + 1, device=places.device) * places[0].numel() / steps
+
+    def kept(run: range) -> Keep:
+        return torch.stack([places[one // (steps + 1)] >= bounds[one % (steps + 1)] for one in run]).to(old)
+
+    count = len(places) * (steps + 1)
+    target = parse_target(model, label, "log_odds")
+    values = masked_values(model, old, new, kept, count, target, silent)
+    if model.outputs.has_probabilities:
+        values = values.sigmoid()  # the sigmoid of log-odds is the probability; a regression's number stays itself
+    return values.unflatten(0, (len(places), steps + 1)).cpu()
+
+
+def _places(maps: Float[Tensor, "map time height width"]) -> Int[Tensor, "map time height width"]:
+    """When each voxel's turn is: 0 is the most important one."""
+    order = maps.flatten(1).argsort(dim=1, descending=True, stable=True)
+    turns = torch.arange(order.shape[1], device=order.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, turns).reshape(maps.shape)
+
+
+def _check_maps(model: VideoModel, clips: Clips, maps: Float[Tensor, "clip map time height width"]) -> None:
+    wanted = (len(clips), *clip_shape(model, clips))
+    if (len(maps), *maps.shape[2:]) != wanted:
+        raise ShapeError(
+            f"`found` must be maps on the clips' own grid, {wanted}. Got {(len(maps), *maps.shape[2:])}."
+            " Give what `AttributionMap.values()` gives."
+        )
+    if not torch.isfinite(maps).all():
+        raise InputError("`found` must be finite. Got NaN or infinity. Leave such clips out.")

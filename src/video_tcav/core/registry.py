@@ -1,0 +1,93 @@
+"""Registries of open kinds: those of this package by name, and those that other packages add through entry points."""
+
+from collections.abc import Mapping
+from functools import cache, cached_property
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from video_tcav.core.errors import InputError, PluginError
+from video_tcav.core.limits import excerpt
+
+Kind = TypeVar("Kind")
+
+
+class Registry(Generic[Kind]):
+    """Kinds of one sort by their names; each is imported when it is asked for.
+
+    Another package adds one by an entry point in its `pyproject.toml`, such as
+
+        [project.entry-points."video_tcav.cavs"]
+        lda = "my_package.lda:LDA"
+
+    Args:
+        group: the group of entry points, such as `video_tcav.cavs`.
+        argument: what errors call the argument that names a kind, such as `cav`.
+        builtin: where the kinds of this package are, as `module:object`, by name.
+        members: attributes and methods that every kind must have; checked where an entry point is loaded.
+    """
+
+    def __init__(self, group: str, argument: str, builtin: Mapping[str, str], *, members: tuple[str, ...] = ()) -> None:
+        self.group, self.argument = group, argument
+        self._builtin, self._members = dict(builtin), members
+
+    @cached_property
+    def _added(self) -> dict[str, EntryPoint]:
+        added: dict[str, EntryPoint] = {}
+        for entry in entry_points(group=self.group):
+            if entry.name in self._builtin or (entry.name in added and added[entry.name].value != entry.value):
+                raise PluginError(
+                    f"`{self.argument}` kinds must have names of their own. Got {entry.name} of {_package(entry)}, "
+                    "which is taken. Uninstall that package, or have it choose another name."
+                )
+            added[entry.name] = entry
+        return added
+
+    def names(self) -> tuple[str, ...]:
+        """All names: the kinds of this package first, in their order, then the others sorted by name."""
+        return (*self._builtin, *sorted(self._added))
+
+    def __getitem__(self, name: str) -> Kind:
+        """The kind of that name.
+
+        Raises:
+            InputError: if there is none.
+            PluginError: if the package that adds it cannot be imported, or what it adds is no kind of this sort.
+        """
+        if name in self._builtin:
+            return _imported(self._builtin[name])
+        if name in self._added:
+            return self._load(self._added[name])
+        raise InputError(
+            f"`{self.argument}` must be one of {', '.join(self.names())}. Got {excerpt(name)}. Choose one of them."
+        )
+
+    def values(self) -> tuple[Kind, ...]:
+        """All kinds, in the order of their names."""
+        return tuple(self[name] for name in self.names())
+
+    def _load(self, entry: EntryPoint) -> Kind:
+        try:
+            kind = entry.load()
+        except Exception as error:
+            raise PluginError(
+                f"`{self.argument}` {entry.name} must be importable. Got {type(error).__name__}: {error} from "
+                f"{_package(entry)}. Repair or uninstall that package."
+            ) from error
+        missing = [member for member in self._members if not hasattr(kind, member)]
+        if missing:
+            raise PluginError(
+                f"`{self.argument}` {entry.name} must have {', '.join(self._members)}. Got none named {', '.join(missing)} from "
+                f"{_package(entry)}. Repair or uninstall that package."
+            )
+        return kind
+
+
+@cache
+def _imported(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.value if entry.dist is None else f"package {entry.dist.name}"

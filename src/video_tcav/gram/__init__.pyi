@@ -1,0 +1,14 @@
+from .cavs import CAV_KINDS as CAV_KINDS
+from .cavs import CavKind as CavKind
+from .cavs import fit_cavs as fit_cavs
+from .design import Design as Design
+from .effects import clip_effects as clip_effects
+from .effects import tcav_magnitude as tcav_magnitude
+from .effects import tcav_score as tcav_score
+from .gate import CavGate as CavGate
+from .gate import cav_gates as cav_gates
+from .gram import Gram as Gram
+from .power import groups_needed as groups_needed
+from .significance import adjust as adjust
+from .significance import permutation_null as permutation_null
+from .significance import permutation_p as permutation_p

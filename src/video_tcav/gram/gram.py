@@ -1,0 +1,24 @@
+"""Gram space: `K = A Aᵀ` and `C = G Aᵀ`, inner products of one layer's activations and gradients."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from video_tcav.gram.kernel import Kernel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gram:
+    """Inner products of one layer's activations and gradients, in float64.
+
+    Activations are taken from their mean row. Every CAV here has coefficients α that sum to zero, so the origin changes
+    neither CAV nor derivative, and differences of large numbers keep their digits.
+
+    Attributes:
+        kernel: K, `(row, row)`, inner products of the clips' activations.
+        cross: C, `(class clip, row)`, inner products of gradients and activations.
+    """
+
+    kernel: Kernel
+    cross: Float[np.ndarray, "class_clip row"]

@@ -1,0 +1,123 @@
+"""Axes of the layers of known families, where they are certain; everything else is probed (METHOD, section 8)."""
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+from torch import nn
+
+from video_tcav.models.axes.layer_axes import POSITION_AXES, LayerAxes
+from video_tcav.models.video_model import AxesRule
+
+CHANNELS_FIRST = LayerAxes(dims=("clip", "channel", "time", "height", "width"))
+CHANNELS_LAST = LayerAxes(dims=("clip", "time", "height", "width", "channel"))
+POOLED = LayerAxes(dims=("clip", "channel"))
+
+
+def token_axes(
+    grid: tuple[int, int, int], *, prefix_tokens: int = 0, order: tuple[str, ...] = POSITION_AXES
+) -> LayerAxes:
+    """Axes of a transformer's `(clip, token, channel)`."""
+    return LayerAxes(dims=("clip", "token", "channel"), token_order=order, grid=grid, prefix_tokens=prefix_tokens)
+
+
+def channels_first_axes(module: nn.Module) -> AxesRule:
+    """Three-dimensional convolutional networks: torchvision's r3d_18, mc3_18, r2plus1d_18, s3d."""
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        return CHANNELS_FIRST if len(shape) == 5 else POOLED if len(shape) == 2 else None
+
+    return rule
+
+
+def swin3d_axes(module: nn.Module) -> AxesRule:
+    """Torchvision's swin3d: channels last, but for the patch convolution and the final pooling."""
+    modules = dict(module.named_modules())
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        if len(shape) != 5:
+            return POOLED if len(shape) == 2 else None
+        first = isinstance(modules.get(layer), nn.Conv3d | nn.AdaptiveAvgPool3d)
+        return CHANNELS_FIRST if first else CHANNELS_LAST
+
+    return rule
+
+
+def mvit_axes(module: nn.Module) -> AxesRule:
+    """Torchvision's mvit: a class token, then time-major tokens whose grid shrinks with depth."""
+    grids = dict(_mvit_grids(module))
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        if len(shape) == 5:
+            return CHANNELS_FIRST if layer == "conv_proj" else None
+        if len(shape) == 2:
+            return POOLED
+        grid = grids.get(layer)
+        if grid is None or shape[1] != 1 + prod(grid):
+            return None
+        return token_axes(grid, prefix_tokens=1)
+
+    return rule
+
+
+def huggingface_axes(config: Any, prefix: str) -> AxesRule | None:
+    """VideoMAE, TimeSformer, ViViT and V-JEPA 2 classifiers of Hugging Face; `None` for another family.
+
+    Args:
+        config: the model's configuration.
+        prefix: name of the backbone inside the classifier.
+    """
+    family = config.model_type
+    if family not in ("videomae", "timesformer", "vivit", "vjepa2"):
+        return None
+    if family == "timesformer" and config.attention_type == "space_only":
+        return None
+    tubelet = _tubelet(config)
+    prefix_tokens = 1 if family in ("timesformer", "vivit") else 0
+    # TimeSformer's embeddings move time behind space before the tokens are flattened: time runs fastest.
+    order = ("height", "width", "time") if family == "timesformer" else POSITION_AXES
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        if len(shape) == 2:
+            return POOLED
+        if layer.split(".")[0] != prefix:
+            return None
+        if len(shape) == 5 and layer.endswith(("patch_embeddings.projection", "patch_embeddings.proj")):
+            return CHANNELS_FIRST
+        time, height, width = (max(size // patch, 1) for size, patch in zip(clip_shape, tubelet, strict=True))
+        if len(shape) != 3 or shape[:2] != (1, prefix_tokens + time * height * width):
+            return None
+        return token_axes((time, height, width), prefix_tokens=prefix_tokens, order=order)
+
+    return rule
+
+
+def _tubelet(config: Any) -> tuple[int, int, int]:
+    """`(frames, height, width)` of the input that one token covers."""
+    tubelet = getattr(config, "tubelet_size", 1)
+    if isinstance(tubelet, list | tuple):  # ViViT puts the patch in here
+        time, height, width = tubelet
+        return time, height, width
+    patch = config.patch_size
+    height, width = patch if isinstance(patch, list | tuple) else (patch, patch)
+    return tubelet, height, width
+
+
+def _mvit_grids(module: Any) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    grid = (module.pos_encoding.temporal_size, *module.pos_encoding.spatial_size)
+    yield "pos_encoding", grid
+    for index, block in enumerate(module.blocks):
+        yield f"blocks.{index}.norm1", grid
+        if block.attn.pool_q is not None:
+            grid = _pooled(grid, block.attn.pool_q.pool)
+        for part in ("", ".attn", ".attn.project", ".norm2", ".mlp", ".stochastic_depth"):
+            yield f"blocks.{index}{part}", grid
+    yield "norm", grid
+
+
+def _pooled(grid: tuple[int, int, int], pool: Any) -> tuple[int, int, int]:
+    time, height, width = (
+        (size + 2 * padding - kernel) // stride + 1
+        for size, padding, kernel, stride in zip(grid, pool.padding, pool.kernel_size, pool.stride, strict=True)
+    )
+    return time, height, width

@@ -1,0 +1,1 @@
+"""Model loaders: torchvision, Hugging Face, Python files, modules in memory."""

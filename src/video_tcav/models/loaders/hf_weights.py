@@ -1,0 +1,173 @@
+"""Weights of Hugging Face classifiers: renamed as transformers does, whole, and of the configuration's sizes."""
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from video_tcav.core.errors import WeightsError
+from video_tcav.models.weights.loading import Weights, choose_match, fit_weights, read_weights
+from video_tcav.models.weights.tensor_names import NameMatch, match_names, unwrapped_name
+
+try:
+    import transformers
+except ImportError:  # the extra `hf`
+    transformers = None
+
+
+def load_classifier(source: str, config: Any, weights: str | None) -> tuple[Any, tuple[str, ...]]:
+    """The video classifier of a configuration, with weights in it, and what was decided in loading them.
+
+    Args:
+        source: hub id, or folder.
+        config: its configuration.
+        weights: a file to load instead of the published ones.
+
+    Raises:
+        WeightsError: if the weights cannot be read safely, are not whole, or do not fit the configuration.
+    """
+    assert transformers is not None
+    auto: Any = transformers.AutoModelForVideoClassification
+    options = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
+    if weights is not None:
+        return _from_file(auto, config, options, read_weights(weights))
+    module, report = _from_pretrained(
+        auto, source, config=config, trust_remote_code=False, weights_only=True, name=source, **options
+    )
+    if getattr(module, "_hf_peft_config_loaded", False):
+        raise WeightsError(
+            f"`model` must hold a whole model. Got hf:{source}, a PEFT adapter. Merge it with model.merge_and_unload() and"
+            " save the result with save_pretrained."
+        )
+    missing = sorted(report["missing_keys"])
+    if missing and Path(source).is_dir() and _has_wrapped_names(source):
+        return _from_file(auto, config, options, read_weights(source))
+    _check_sizes(report, config, source)
+    if missing:
+        raise WeightsError(
+            f"`weights` must hold a whole classifier. Got hf:{source} with {len(missing)} missing:"
+            f" {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}. Choose a checkpoint that was fine-tuned."
+        )
+    surplus = sorted(report["unexpected_keys"])
+    note = f"Left out of hf:{source}: {', '.join(surplus[:4])}{', ...' if len(surplus) > 4 else ''}, which the model lacks."
+    return module, ((note,) if surplus else ())
+
+
+def error_line(reason: Exception) -> str:
+    """The first line of an error's message."""
+    lines = [line for line in str(reason).strip().splitlines() if line.strip()]
+    return (lines[0].rstrip(".:")[:160]) if lines else type(reason).__name__
+
+
+def _from_file(auto: Any, config: Any, options: Any, weights: Weights) -> tuple[Any, tuple[str, ...]]:
+    """Weights by the module's names; or else by older names, which transformers brings to those of today."""
+    with torch.random.fork_rng(devices=[]):
+        module = auto.from_config(config, **options)
+    _check_head(module, config, weights)
+    try:
+        return module, fit_weights(module, weights)
+    except WeightsError as misfit:
+        renamed = _renamed_matches(module, config, options, weights)
+        if not renamed:
+            raise misfit from None
+        match, notes = choose_match(renamed, weights)
+        module.load_state_dict(dict(match.tensors))
+        prefix = (f"The prefix {match.prefix!r} was taken off the names of {weights.path}.",) if match.prefix else ()
+        old = f"Older names of tensors in {weights.path} were brought to those of transformers {transformers.__version__}."  # pyright: ignore[reportOptionalMemberAccess]
+        return module, (*weights.notes, *notes, *prefix, old)
+
+
+def _renamed_matches(module: Any, config: Any, options: Any, weights: Weights) -> list[NameMatch]:
+    matches = []
+    for content in weights.state_dicts:
+        prefix = _shared_wrappers(list(content.tensors))
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in content.tensors.items()}
+        state = _renamed(type(module), config, options, tensors)
+        chosen = not weights.choice or content.location == weights.choice or prefix == f"{weights.choice}."
+        if state is not None and chosen:
+            sources = dict.fromkeys(state, "")
+            matches.append(NameMatch(state_dict=content, prefix=prefix, tensors=state, sources=sources, surplus=()))
+    return matches
+
+
+def _renamed(kind: Any, config: Any, options: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor] | None:
+    """The module's state dict after transformers has renamed the tensors; `None` unless all of them fit."""
+    try:
+        module, report = _from_pretrained(
+            kind, None, config=config, state_dict=dict(tensors), name="weights", **options
+        )
+    except WeightsError:
+        return None
+    if any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")):
+        return None
+    return module.state_dict()
+
+
+def _from_pretrained(kind: Any, source: str | None, *, name: str, **options: Any) -> tuple[Any, dict[str, Any]]:
+    """Module and report; sizes that differ are in the report, so that the caller refuses them in its own words."""
+    try:
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the pickle protocol
+            return kind.from_pretrained(source, output_loading_info=True, ignore_mismatched_sizes=True, **options)
+    except pickle.UnpicklingError as reason:
+        raise WeightsError(
+            f"`weights` must hold tensors only. Got hf:{name}, a pickle that wants to run code. Save it with safetensors."
+        ) from reason
+    except (OSError, ValueError, RuntimeError) as reason:
+        raise WeightsError(
+            f"`weights` must be in the folder or on the hub, and fit. Got hf:{name}: {error_line(reason)}."
+            " Check the checkpoint."
+        ) from reason
+
+
+def _check_sizes(report: dict[str, Any], config: Any, source: str) -> None:
+    mismatched = sorted(report["mismatched_keys"])
+    if not mismatched:
+        return
+    name, shape, wanted = mismatched[0]
+    raise WeightsError(_other_size(f"hf:{source}", name, tuple(shape), tuple(wanted), config))
+
+
+def _check_head(module: Any, config: Any, weights: Weights) -> None:
+    """Name the configuration where the head of weights that fit by name is of another size."""
+    wanted = module.state_dict()
+    for match in match_names(weights.state_dicts, wanted):
+        tensor = match.tensors.get("classifier.weight")
+        if tensor is not None and tensor.shape != wanted["classifier.weight"].shape:
+            shapes = tuple(tensor.shape), tuple(wanted["classifier.weight"].shape)
+            raise WeightsError(_other_size(str(weights.path), "classifier.weight", *shapes, config))
+
+
+def _other_size(source: str, name: str, shape: tuple[int, ...], wanted: tuple[int, ...], config: Any) -> str:
+    cause = (
+        f" The head has {shape[0]} outputs, but id2label of config.json names {config.num_labels}. Give the config.json that"
+        " was saved with the weights."
+        if name.startswith("classifier")
+        else " Give the config.json that was saved with the weights."
+    )
+    return (
+        f"`weights` must fit the configuration. Got {source} with {name} {shape} where the model has {wanted}.{cause}"
+    )
+
+
+def _has_wrapped_names(source: str) -> bool:
+    """Whether the names in the folder's weights begin with what training wrappers put before them."""
+    return any(_shared_prefix(list(content.tensors)) for content in read_weights(source).state_dicts)
+
+
+def _shared_prefix(names: list[str]) -> str:
+    first = names[0].partition(".")[0] + "."
+    return first if all(name.startswith(first) for name in names) else ""
+
+
+def _shared_wrappers(names: list[str]) -> str:
+    """The wrappers' parts (`module.`, `_orig_mod.`, `model.`) with which all names begin."""
+    prefix = ""
+    while True:
+        shared = _shared_prefix([name.removeprefix(prefix) for name in names])
+        if not shared or (unwrapped_name(shared.rstrip(".")) and shared not in ("model.", "net.", "network.")):
+            return prefix
+        prefix += shared

@@ -1,0 +1,253 @@
+"""The video classifiers of torchvision, with their published clips, preprocessing and weights."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models import WeightsEnum, get_model, get_model_weights
+
+from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.errors import InputError, ModelError, WeightsError
+from video_tcav.models.axes.declared import channels_first_axes, mvit_axes, swin3d_axes
+from video_tcav.models.clip_fields import merge_clip_spec
+from video_tcav.models.preprocess import prepare_clip
+from video_tcav.models.video_model import AxesRule, VideoModel
+from video_tcav.models.weights.loading import Weights, fit_weights, match_weights, read_weights
+from video_tcav.models.weights.metadata import metadata_classes
+
+UNTRAINED_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Architecture:
+    """What torchvision does not say in code.
+
+    Frames and rate are `clip_len` and `frame_rate` in the `_docs` of each weights entry
+    (torchvision/models/video/{resnet,s3d,swin_transformer,mvit}.py, 0.29.1).
+    """
+
+    frames: int
+    fps: float
+    head: str
+    axes: Callable[[nn.Module], AxesRule]
+    stages: Callable[[nn.Module], tuple[str, ...]]
+
+
+def _resnet_stages(module: nn.Module) -> tuple[str, ...]:
+    return ("layer1", "layer2", "layer3", "layer4")
+
+
+def _s3d_stages(module: nn.Module) -> tuple[str, ...]:
+    # Last block before each pooling of S3D.features (they are at 1, 4, 7 and 13), and the very last.
+    return ("features.3", "features.6", "features.12", "features.15")
+
+
+def _swin_stages(module: nn.Module) -> tuple[str, ...]:
+    # SwinTransformer3d.features alternates stages (even) with patch merging (odd).
+    return ("features.0", "features.2", "features.4", "features.6")
+
+
+def _mvit_stages(module: nn.Module) -> tuple[str, ...]:
+    """Last block of each resolution.
+
+    The very last block is left out: the head reads its class token alone, so its patch tokens have no gradient.
+    """
+    blocks: Any = module.get_submodule("blocks")
+    starts = [index for index, block in enumerate(blocks) if block.pool_skip is not None]
+    ends = [start - 1 for start in starts] + [len(blocks) - 2]
+    return tuple(f"blocks.{end}" for end in ends)
+
+
+_RESNET = _Architecture(frames=16, fps=15.0, head="fc.weight", axes=channels_first_axes, stages=_resnet_stages)
+_SWIN = _Architecture(frames=32, fps=15.0, head="head.weight", axes=swin3d_axes, stages=_swin_stages)
+_MVIT = _Architecture(frames=16, fps=7.5, head="head.1.weight", axes=mvit_axes, stages=_mvit_stages)
+ARCHITECTURES: Mapping[str, _Architecture] = {
+    "r3d_18": _RESNET,
+    "mc3_18": _RESNET,
+    "r2plus1d_18": _RESNET,
+    "s3d": _Architecture(
+        frames=128, fps=15.0, head="classifier.1.weight", axes=channels_first_axes, stages=_s3d_stages
+    ),
+    "swin3d_t": _SWIN,
+    "swin3d_s": _SWIN,
+    "swin3d_b": _SWIN,
+    "mvit_v1_b": _MVIT,
+    "mvit_v2_s": _MVIT,
+}
+
+
+def load_torchvision(
+    name: str, *, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
+) -> VideoModel:
+    """One of torchvision's video classifiers.
+
+    Args:
+        name: the architecture, as torchvision calls it.
+        weights: name of published weights (`KINETICS400_V1`, `DEFAULT`), a file, or `None` for random ones.
+        fields: clip settings that win over the published ones.
+        classes: names that win over the published ones.
+
+    Returns:
+        The model on the CPU.
+
+    Raises:
+        ModelError: if there is no such architecture, or it cannot be built for that clip.
+        WeightsError: if the weights cannot be read or do not fit.
+        InputError: if the number of classes differs from the weights.
+    """
+    if name not in ARCHITECTURES:
+        raise ModelError(
+            f"`model` must be one of torchvision's {', '.join(ARCHITECTURES)}. Got {name!r}. Correct the name."
+        )
+    architecture, published = ARCHITECTURES[name], get_model_weights(name)
+    entry = _published_entry(published, weights)
+    preset = next(iter(published)) if entry is None else entry
+    published_spec = _published_spec(architecture, preset)
+    spec = merge_clip_spec(published_spec, fields)
+    _check_fixed_clip(name, spec, published_spec)
+    content = _read(entry, weights)
+    if content is not None:
+        content = match_weights(_build(name, 1, device="meta").state_dict(), content, any_shape=True)
+        classes = classes or metadata_classes(content)
+    outputs = content.tensors[architecture.head].shape[0] if content else len(classes or preset.meta["categories"])
+    names = _class_names(classes, outputs, preset, content)
+    module = _build(name, outputs)
+    if content is not None:
+        fit_weights(module, content)
+    return VideoModel(
+        name=f"torchvision:{name}",
+        module=module.eval(),
+        clip_spec=spec,
+        classes=names,
+        default_layers=architecture.stages(module),
+        prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
+        declare_axes=architecture.axes(module),
+        trained=content is not None,
+        notes=() if content is None else content.notes,
+    )
+
+
+def architecture_of(module: nn.Module) -> str | None:
+    """Name of torchvision's video classifier that a module is, whatever its head; `None` if it is none."""
+    for name, architecture in ARCHITECTURES.items() if type(module).__module__.startswith(_TORCHVISION) else ():
+        twin, head = _build(name, 1, device="meta"), architecture.head.partition(".")[0]
+        if type(twin) is type(module) and _shapes(twin, head) == _shapes(module, head):
+            return name
+    return None
+
+
+def _shapes(module: nn.Module, head: str) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors but those of the head."""
+    tensors = module.state_dict().items()
+    return {name: tuple(tensor.shape) for name, tensor in tensors if name.partition(".")[0] != head}
+
+
+def describe_torchvision(module: nn.Module, name: str, fields: Mapping[str, Any]) -> VideoModel:
+    """A module in memory as one of torchvision's classifiers.
+
+    Args:
+        module: the network, with any head.
+        name: its architecture, from `architecture_of`.
+        fields: clip settings that win over the published ones.
+
+    Returns:
+        The model, with the class names of the published weights; they may not fit the head.
+
+    Raises:
+        ModelError: if it cannot take such a clip.
+    """
+    architecture, preset = ARCHITECTURES[name], next(iter(get_model_weights(name)))
+    published = _published_spec(architecture, preset)
+    spec = merge_clip_spec(published, fields)
+    _check_fixed_clip(name, spec, published)
+    return VideoModel(
+        name=name,
+        module=module,
+        clip_spec=spec,
+        classes=tuple(preset.meta["categories"]),
+        default_layers=architecture.stages(module),
+        prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
+        declare_axes=architecture.axes(module),
+        notes=(
+            f"Known as torchvision's {name}: clip, preprocessing and, for {len(preset.meta['categories'])} outputs, class"
+            " names are those of its published weights.",
+        ),
+    )
+
+
+_TORCHVISION = "torchvision.models.video"
+_PIXEL_FIELDS = {"size", "resize", "mean", "std", "layout"}
+
+
+def _published_entry(published: Any, weights: str | None) -> WeightsEnum | None:
+    if weights in published.__members__:
+        return published[weights]
+    if weights is not None and re.fullmatch(r"[A-Z][A-Z0-9_]*", weights):
+        known = ", ".join([*(entry.name for entry in published), "DEFAULT"])
+        raise WeightsError(
+            f"`weights` must be one of {known}, or a file. Got {weights}. Correct the name, or give a path."
+        )
+    return None
+
+
+def _published_spec(architecture: _Architecture, entry: WeightsEnum) -> ClipSpec:
+    preset = entry.transforms()
+    resize = preset.resize_size
+    return ClipSpec(
+        frames=architecture.frames,
+        fps=architecture.fps,
+        size=(preset.crop_size[0], preset.crop_size[1]),
+        resize=resize[0] if len(resize) == 1 else (resize[0], resize[1]),
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+    )
+
+
+def _read(entry: WeightsEnum | None, weights: str | None) -> Weights | None:
+    if weights is None:
+        return None
+    if entry is None:
+        return read_weights(weights)
+    try:
+        tensors = torch.hub.load_state_dict_from_url(entry.url, map_location="cpu", check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as reason:
+        raise WeightsError(
+            f"`weights` must be reachable to be downloaded. Got {entry.url}: {str(reason).splitlines()[0]}."
+            " Download it elsewhere and give the file."
+        ) from reason
+    return Weights(path=entry.url, tensors=tensors, metadata={})
+
+
+def _class_names(
+    classes: tuple[str, ...] | None, outputs: int, preset: WeightsEnum, content: Weights | None
+) -> tuple[str, ...]:
+    categories = tuple(preset.meta["categories"])
+    if classes is not None:
+        if len(classes) != outputs:
+            raise InputError(
+                f"`classes` must name the {outputs} outputs of the weights. Got {len(classes)} names."
+                " Give the list that the model was trained with."
+            )
+        return classes
+    if len(categories) == outputs:
+        return categories
+    return tuple(str(index) for index in range(outputs))
+
+
+def _build(name: str, outputs: int, *, device: str = "cpu") -> nn.Module:
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        torch.manual_seed(UNTRAINED_SEED)
+        return get_model(name, weights=None, num_classes=outputs)
+
+
+def _check_fixed_clip(name: str, spec: ClipSpec, published: ClipSpec) -> None:
+    """MViT's position tables are built for one clip size."""
+    if name.startswith("mvit") and (spec.frames, spec.size) != (published.frames, published.size):
+        raise ModelError(
+            f"`frames` and `size` of {name} must be {published.frames} and {published.size}."
+            f" Got {spec.frames} and {spec.size or 'native'}. Leave them out."
+        )

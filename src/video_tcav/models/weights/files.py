@@ -1,0 +1,156 @@
+"""Weights files and folders of them: safetensors, PyTorch checkpoints, shards with an index, output folders of trainers."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from video_tcav.core.errors import WeightsError
+from video_tcav.models.weights.safe_unpickling import load_pickled_tensors, unreadable
+
+_WHOLE_FILES = ("model.safetensors", "pytorch_model.bin")
+_INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+
+
+def read_tensor_file(path: Path) -> tuple[Any, dict[str, str]]:
+    """Content and metadata of a weights file, or of all shards that an index names.
+
+    Raises:
+        WeightsError: if a file is damaged, missing or unsafe.
+    """
+    if path.name.endswith(".index.json"):
+        return _read_shards(path), {}
+    if re.match(r"(bf16_)?zero_pp_rank_\d+", path.name):
+        raise _deepspeed_shards(path, path.parent.parent)
+    return _read_safetensors(path) if path.suffix == ".safetensors" else (load_pickled_tensors(path), {})
+
+
+def weights_file_of(folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """The weights file of a folder, and what was decided to find it.
+
+    Args:
+        folder: holds `model.safetensors` or `pytorch_model.bin`, whole or with an index, or is the output folder of a
+            trainer with `checkpoint-STEP` folders.
+
+    Raises:
+        WeightsError: if there is no such file, or the folder holds shards that another tool must merge.
+    """
+    checkpoint, notes = checkpoint_folder(folder)
+    check_no_adapter(checkpoint, "weights")
+    for name in (*_WHOLE_FILES, *_INDEX_FILES):
+        if (checkpoint / name).is_file():
+            return checkpoint / name, notes
+    _refuse_shards(checkpoint)
+    names = sorted(path.name for path in checkpoint.iterdir())
+    raise WeightsError(
+        f"`weights` must be a file, or a folder with {' or '.join(_WHOLE_FILES)}. Got {checkpoint} with"
+        f" {', '.join(names[:5]) or 'nothing'}{', ...' if len(names) > 5 else ''}. Give the file itself."
+    )
+
+
+def checkpoint_folder(folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """The folder itself if it holds weights, or else its `checkpoint-STEP` folder of the last step, which is said."""
+    steps = {
+        int(path.name.removeprefix("checkpoint-")): path
+        for path in folder.glob("checkpoint-*")
+        if path.is_dir() and re.fullmatch(r"checkpoint-\d{1,18}", path.name)
+    }
+    if not steps or any((folder / name).is_file() for name in (*_WHOLE_FILES, *_INDEX_FILES)):
+        return folder, ()
+    last = steps[max(steps)]
+    note = f"Weights are those of {last.name}, the last of {len(steps)} checkpoint(s) in {folder}."
+    best = _best_checkpoint(last)
+    if best is not None and best != last.name:
+        note += f" The trainer calls {best} the best: give that folder to take it."
+    return last, (note,)
+
+
+def check_no_adapter(folder: Path, argument: str) -> None:
+    """Refuse a folder with an adapter of PEFT: it holds changes of a base model, not a model.
+
+    Raises:
+        WeightsError: naming the kind of adapter and the base model.
+    """
+    path = folder / "adapter_config.json"
+    if not path.is_file():
+        return
+    settings = _read_json(path)
+    kind = settings.get("peft_type", "PEFT")
+    base = settings.get("base_model_name_or_path") or "an unnamed base model"
+    raise WeightsError(
+        f"`{argument}` must hold a whole model. Got {folder}, a PEFT adapter ({kind}) for {base}. Merge it with"
+        " model.merge_and_unload() and save the result with save_pretrained."
+    )
+
+
+def _best_checkpoint(folder: Path) -> str | None:
+    path = folder / "trainer_state.json"
+    if not path.is_file():
+        return None
+    best = _read_json(path).get("best_model_checkpoint")
+    return Path(best).name if isinstance(best, str) else None
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError) as reason:
+        raise unreadable(path, reason) from reason
+
+
+def _read_shards(index: Path) -> dict[str, Tensor]:
+    shard_of = _read_json(index).get("weight_map")
+    if not isinstance(shard_of, Mapping) or not all(isinstance(shard, str) for shard in shard_of.values()):
+        raise WeightsError(f"`weights` must have an index with a weight_map. Got {index} without. Save it again.")
+    tensors: dict[str, Tensor] = {}
+    for shard in sorted(set(shard_of.values())):
+        path = index.parent / shard
+        if Path(shard).name != shard or not path.is_file():
+            raise WeightsError(
+                f"`weights` must have all shards beside their index. Got {index}, which names {shard!r}, without it."
+                " Copy all files of the folder."
+            )
+        content, _ = read_tensor_file(path)
+        tensors |= content if isinstance(content, Mapping) else {}
+    missing = [name for name in shard_of if name not in tensors]
+    if missing:
+        raise WeightsError(
+            f"`weights` must hold all tensors of their index. Got {index} without {', '.join(missing[:3])}."
+            " Copy all files of the folder again."
+        )
+    return tensors
+
+
+def _refuse_shards(folder: Path) -> None:
+    """Refuse what DeepSpeed and FSDP leave of a model that was spread over processes."""
+    if next(folder.glob("*.distcp"), None) is not None:
+        raise WeightsError(
+            f"`weights` must be one whole model. Got {folder}, shards of torch.distributed.checkpoint. Merge them:"
+            f" python -m torch.distributed.checkpoint.format_utils dcp_to_torch {folder} merged.pt."
+        )
+    shards = [*folder.glob("global_step*"), *folder.glob("*zero_pp_rank_*")]
+    if shards or (folder / "zero_to_fp32.py").is_file():
+        inside = folder.name.startswith("global_step")
+        raise _deepspeed_shards(folder, folder.parent if inside else folder)
+
+
+def _deepspeed_shards(path: Path, root: Path) -> WeightsError:
+    return WeightsError(
+        f"`weights` must be one whole model. Got {path}, shards of DeepSpeed's ZeRO. Merge them with the script that DeepSpeed"
+        f" put beside them: python {root / 'zero_to_fp32.py'} {root} merged."
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as reason:
+        raise unreadable(path, reason) from reason
+    if not isinstance(content, dict):
+        raise WeightsError(f"`weights` must have a readable {path.name}. Got {path}, no JSON object. Save it again.")
+    return content

@@ -1,0 +1,278 @@
+"""Weights: read without running code, matched with a module by name and shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from video_tcav.core.errors import WeightsError
+from video_tcav.models.weights.files import read_tensor_file, weights_file_of
+from video_tcav.models.weights.tensor_names import (
+    NameMatch,
+    StateDict,
+    find_state_dicts,
+    is_loss_or_metric,
+    match_names,
+    names_average,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """The content of one weights file.
+
+    Attributes:
+        path: the file.
+        tensors: by name, as the file calls them; of several state dicts, the first.
+        metadata: what a safetensors file says about itself; empty for other files.
+        state_dicts: all mappings of tensors in the file; by default `tensors` alone.
+        keys: of the file's outermost mapping.
+        choice: the state dict or prefix that the user asked for, written behind the path: `file.pt::model_ema`.
+        notes: what was decided or left out at loading, one sentence each.
+    """
+
+    path: Path | str
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+    state_dicts: tuple[StateDict, ...] = ()
+    keys: tuple[str, ...] = ()
+    choice: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_weights(path: str | Path) -> Weights:
+    """Tensors of a safetensors or torch file; never unpickles anything else.
+
+    Args:
+        path: a file; a folder with such a file, its shards or `checkpoint-STEP` folders; `PATH::KEY` where the file holds
+            several sets of weights, such as `epoch.ckpt::model_ema`.
+
+    Raises:
+        WeightsError: if the file is missing, unreadable, or holds more than tensors.
+    """
+    path, choice = _split_choice(path)
+    notes: tuple[str, ...] = ()
+    if path.is_dir():
+        path, notes = weights_file_of(path)
+    if not path.is_file():
+        raise WeightsError(f"`weights` must be a file. Got {path}, which does not exist. Check the path.")
+    content, metadata = read_tensor_file(path)
+    state_dicts = tuple(find_state_dicts(content))
+    if not state_dicts:
+        raise WeightsError(
+            f"`weights` must be a state dict: tensors by name. Got {path} with something else: {_describe(content)}."
+            " Save module.state_dict() with safetensors."
+        )
+    return Weights(
+        path=path,
+        tensors=max(state_dicts, key=lambda state_dict: len(state_dict.tensors)).tensors,
+        metadata=metadata,
+        state_dicts=state_dicts,
+        keys=tuple(str(key) for key in content),
+        choice=choice,
+        notes=notes,
+    )
+
+
+def fit_weights(module: nn.Module, weights: Weights) -> tuple[str, ...]:
+    """Load the tensors into the module; nothing is loaded unless all of them fit.
+
+    Returns:
+        What was taken off the names, left out or chosen, one sentence each.
+
+    Raises:
+        WeightsError: naming the first tensors that differ in shape, are missing, or are not of this model; or the sets of
+            weights among which the user must choose.
+    """
+    wanted = module.state_dict()
+    matched = match_weights(wanted, weights)
+    _check_types(wanted, matched)
+    module.load_state_dict(dict(matched.tensors), strict=False)
+    return matched.notes
+
+
+def _check_types(wanted: Mapping[str, Tensor], matched: Weights) -> None:
+    """Refuse what cannot be copied as it is: quantised integers for fractions, complex numbers, sparse tensors.
+
+    Raises:
+        WeightsError: naming the first such tensor.
+    """
+    for name, tensor in matched.tensors.items():
+        kinds = [
+            (one.is_floating_point(), one.is_complex(), one.layout, one.is_quantized) for one in (tensor, wanted[name])
+        ]
+        if kinds[0] != kinds[1] and name.rpartition(".")[2] != "num_batches_tracked":
+            layout = "" if tensor.layout == torch.strided else f", {tensor.layout}"
+            raise WeightsError(
+                f"`weights` must hold numbers of the model's kind. Got {matched.path} with {name} as {tensor.dtype}{layout}"
+                f" where the model has {wanted[name].dtype}. Save the weights as plain float32."
+            )
+
+
+def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: bool = False) -> Weights:
+    """The weights by the names of a module, with notes of what was taken off, left out or chosen.
+
+    Args:
+        wanted: the module's state dict.
+        weights: as they were read.
+        any_shape: match by name alone, where the size of the head is read from the weights.
+
+    Raises:
+        WeightsError: if they do not fit, or several sets of weights do.
+    """
+    matches = match_names(_state_dicts(weights), wanted)
+    chosen = [match for match in matches if _is_chosen(match, weights.choice)]
+    if matches and not chosen:
+        raise WeightsError(
+            f"`weights` must hold {weights.choice}. Got {weights.path} with"
+            f" {', '.join(match.label or 'one set of weights at the top' for match in matches)}. Choose one of these."
+        )
+    clean = [match for match in chosen if not _foreign(match, matches)]
+    fitting = [match for match in clean if any_shape or not _reshaped(match.tensors, wanted)]
+    if not fitting:
+        raise _misfit(wanted, weights, (clean or chosen or [None])[0], matches, any_shape=any_shape)
+    match, notes = choose_match(fitting, weights)
+    notes = (*weights.notes, *notes, *_name_notes(match, weights))
+    return replace(weights, tensors=match.tensors, state_dicts=(), choice="", notes=notes)
+
+
+def choose_match(matches: list[NameMatch], weights: Weights) -> tuple[NameMatch, tuple[str, ...]]:
+    """The set of weights to take among those that fit: the plain one before averages of it, which is said.
+
+    Raises:
+        WeightsError: if several are equally good and differ.
+    """
+    plain = [match for match in matches if not match.is_average] or matches
+    distinct = [match for at, match in enumerate(plain) if not any(_equal(match, other) for other in plain[:at])]
+    if len(distinct) > 1:
+        labels = [match.label or "the top" for match in distinct]
+        raise WeightsError(
+            f"`weights` must be one set of weights. Got {weights.path} with {len(labels)} that fit: {', '.join(labels)}."
+            f" Say which: {weights.path}::{labels[-1]}."
+        )
+    return distinct[0], _average_notes(distinct[0], weights)
+
+
+def _average_notes(match: NameMatch, weights: Weights) -> tuple[str, ...]:
+    taken = match.label or "the plain weights"
+    if match.is_average or "n_averaged" in match.state_dict.tensors:
+        return (f"Weights are averages over training, as {taken} in {weights.path} holds them.",)
+    if weights.choice:
+        return ()
+    if {"ema_state_dict", "message_hub"} <= set(weights.keys):
+        # mmengine's EMAHook swaps the two when it saves.
+        return ("Weights are those of state_dict, where mmengine keeps averages; the plain ones are ::ema_state_dict.",)
+    places = [key.partition(".")[0] for key in weights.keys]
+    places += [content.location for content in _state_dicts(weights)]
+    places += [name.partition(".")[0] for name in _left_out(match)]
+    averages = [place for place in dict.fromkeys(places) if names_average(place)]
+    if not averages:
+        return ()
+    return (
+        f"Weights are the plain ones ({taken}), not the averages ({averages[0]}) that {weights.path} also holds; to take"
+        f" those, write {weights.path}::{averages[0]}.",
+    )
+
+
+def _name_notes(match: NameMatch, weights: Weights) -> tuple[str, ...]:
+    notes = []
+    if match.state_dict.location:
+        notes.append(f"Weights were read from {match.state_dict.location} in {weights.path}.")
+    if match.prefix:
+        notes.append(f"The prefix {match.prefix!r} was taken off the names of {weights.path}.")
+    if any(source != match.prefix + name for name, source in match.sources.items()):
+        notes.append(f"Names of {weights.path} were matched without the parts that wrapper modules put into names.")
+    if left_out := _left_out(match):
+        notes.append(f"Left out of {weights.path}: {_listed(left_out)}, which the model does not have.")
+    return tuple(notes)
+
+
+def _left_out(match: NameMatch) -> list[str]:
+    used = set(match.sources.values())
+    return [name for name in match.state_dict.tensors if name not in used]
+
+
+def _state_dicts(weights: Weights) -> tuple[StateDict, ...]:
+    return weights.state_dicts or (StateDict(location="", tensors=weights.tensors),)
+
+
+def _is_chosen(match: NameMatch, choice: str) -> bool:
+    choice = choice.rstrip(".")
+    return not choice or f"{match.label}.".startswith(f"{choice}.") or match.prefix.startswith(f"{choice}.")
+
+
+def _foreign(match: NameMatch, matches: list[NameMatch]) -> list[str]:
+    """Surplus names that are no loss's or metric's, nor those of another set of weights."""
+    others = [
+        other.prefix
+        for other in matches
+        if other.state_dict is match.state_dict and other.prefix != match.prefix and other.prefix
+    ]
+    return [
+        name
+        for name in match.surplus
+        if not is_loss_or_metric(name.removeprefix(match.prefix)) and not name.startswith(tuple(others))
+    ]
+
+
+def _reshaped(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+    return [name for name, tensor in tensors.items() if tensor.shape != wanted[name].shape]
+
+
+def _equal(one: NameMatch, other: NameMatch) -> bool:
+    return all(
+        torch.equal(tensor, other.tensors[name]) for name, tensor in one.tensors.items() if name in other.tensors
+    )
+
+
+def _misfit(
+    wanted: Mapping[str, Tensor],
+    weights: Weights,
+    match: NameMatch | None,
+    matches: list[NameMatch],
+    *,
+    any_shape: bool,
+) -> WeightsError:
+    tensors = weights.tensors if match is None else match.tensors
+    reshaped = [
+        f"{name} {tuple(tensors[name].shape)} where the model has {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in tensors and tensors[name].shape != tensor.shape and not any_shape
+    ]
+    missing = [name for name in wanted if name not in tensors and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in tensors if name not in wanted] if match is None else _foreign(match, matches)
+    problems = [
+        f"{len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        for what, names in (("of another shape", reshaped), ("missing", missing), ("unexpected", unexpected))
+        if names
+    ]
+    keys = (
+        ""
+        if len(weights.state_dicts) < 2 and set(weights.keys) <= set(tensors)
+        else f" Its keys: {_listed(weights.keys)}."
+    )
+    return WeightsError(
+        f"`weights` must fit the model. Got {weights.path} with {'; '.join(problems)}.{keys}"
+        " Give the weights of this architecture and number of classes."
+    )
+
+
+def _describe(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        return type(content).__name__
+    items = [f"{key} ({type(value).__name__})" for key, value in content.items()]
+    return f"the keys {_listed(items)}" if items else "nothing"
+
+
+def _listed(names: list[str] | tuple[str, ...]) -> str:
+    return f"{', '.join(names[:4])}{f', ... ({len(names)} in all)' if len(names) > 4 else ''}"
+
+
+def _split_choice(path: str | Path) -> tuple[Path, str]:
+    text, separator, choice = str(path).rpartition("::")
+    if separator and not Path(path).exists() and choice:
+        return Path(text), choice
+    return Path(path), ""

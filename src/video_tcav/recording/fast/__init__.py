@@ -1,0 +1,1 @@
+"""Optimisations of the passes whose logits were checked against the plain model."""

@@ -1,0 +1,71 @@
+"""In which precision a model passes its clips: exactly, or with bfloat16 products where the processor has them in hardware."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from video_tcav.core.errors import InputError
+from video_tcav.models.hooks import untouched
+from video_tcav.models.layers import noise_clip
+from video_tcav.models.video_model import VideoModel
+
+Precision = Literal["float32", "bfloat16"]
+"""How passes are computed; `float32` leaves the model its own type."""
+AskedPrecision = Literal["auto", "float32", "bfloat16"]
+PRECISIONS: tuple[AskedPrecision, ...] = get_args(AskedPrecision)
+_TOLERANCE = 0.02
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether products of bfloat16 are in the hardware: AVX-512 BF16 or AMX of a processor, or those of a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # torch has no public name for them, and other versions may not have them at all
+    checks = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    return device.type == "cpu" and any(check() for check in checks if check)
+
+
+def choose_precision(model: VideoModel, asked: AskedPrecision) -> Precision:
+    """What `auto` means for this model, here: bfloat16 where it is in the hardware and the logits of a clip of noise agree.
+
+    The choice depends on model and machine alone, never on the clock: the same run gives the same numbers again.
+
+    Raises:
+        InputError: for bfloat16 with a model that is not float32.
+    """
+    if asked == "float32":
+        return asked
+    is_float32 = model.dtype == torch.float32
+    if asked == "bfloat16":
+        if not is_float32:
+            raise InputError(
+                f"`precision` must be float32 for a model of another type. Got bfloat16 for {model.dtype}. "
+                "Leave it out: such a model passes its clips in its own type."
+            )
+        return asked
+    return "bfloat16" if is_float32 and fast_bfloat16(model.device) and agrees_in_bfloat16(model) else "float32"
+
+
+def agrees_in_bfloat16(model: VideoModel) -> bool:
+    """Whether the differences between logits, on a clip of noise, stay within 2 % of the largest."""
+    inputs = noise_clip(model)
+    with untouched(model.module), torch.no_grad():
+        exact = _differences(model.logits(inputs))
+        with in_precision("bfloat16", model.device):
+            found = _differences(model.logits(inputs))
+    return bool(((found - exact).abs() <= _TOLERANCE * exact.abs().max()).all())  # false where there is a NaN
+
+
+def _differences(logits: Tensor) -> Tensor:
+    values = logits.float()
+    return values - values.mean(1, keepdim=True) if values.shape[1] > 1 else values
+
+
+@contextmanager
+def in_precision(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Inside, products are taken in that precision; weights, normalisation and sums keep their own."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        yield

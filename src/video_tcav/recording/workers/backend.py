@@ -1,0 +1,106 @@
+"""What a backend is: it has the passes of a run done elsewhere, and their rows put into the run's store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+from video_tcav.core.progress import Advance
+from video_tcav.media import VideoSource
+from video_tcav.models.targets import Target
+from video_tcav.recording.cache import ActivationStore
+from video_tcav.recording.clip_id import Version
+from video_tcav.recording.fast.precision import Precision
+from video_tcav.recording.feature_spaces import Space
+
+_CHUNKS_PER_WORKER = 4
+_LARGEST_CHUNK = 64
+"""Videos; what is done again where a worker is lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """A piece of work: a whole pass of a run, or what one worker does at a time.
+
+    Attributes:
+        sources: to be passed.
+        digests: content digest of each, as the run found it.
+        versions: of each clip.
+        target: whose gradient is taken; `None` records activations.
+    """
+
+    sources: tuple[VideoSource, ...]
+    digests: tuple[str, ...]
+    versions: tuple[Version, ...]
+    target: Target | None
+
+    def cut(self, size: int) -> list[Self]:
+        """Pieces of so many sources."""
+        starts = range(0, len(self.sources), size)
+        return [
+            replace(self, sources=self.sources[start : start + size], digests=self.digests[start : start + size])
+            for start in starts
+        ]
+
+
+def cut(passes: Sequence[Chunk], batch: int, workers: int) -> list[Chunk]:
+    """Passes in pieces of whole batches, so that none must be filled up, and so that all workers end at about one time."""
+    even = sum(len(one.sources) for one in passes) // (workers * _CHUNKS_PER_WORKER)
+    size = max(batch, min(even, _LARGEST_CHUNK) // batch * batch)
+    return [chunk for one in passes for chunk in one.cut(size)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What all workers of a run must know.
+
+    Attributes:
+        recipe: what `load_model` is given.
+        device: where the model runs.
+        torch_threads: of each worker, the same as those of the run: another number can give other last bits.
+        identity: what the bits of a row depend on; a worker that differs in it is refused.
+        facts: which the run has decided for all.
+        batch: how many clips are passed at once.
+        layers: dotted names.
+        space: the feature space.
+        windows: clips a video.
+        threads: files decoded at once by each worker.
+        strict: whether a file that cannot be used ends the run.
+        seed: of shuffled twins.
+        precision: of the products in a pass.
+    """
+
+    recipe: Mapping[str, Any]
+    device: str
+    torch_threads: int
+    identity: Mapping[str, Any]
+    facts: Mapping[bytes, Any]
+    batch: int
+    layers: tuple[str, ...]
+    space: Space
+    windows: int
+    threads: int
+    strict: bool
+    seed: int
+    precision: Precision
+
+
+class Backend(Protocol):
+    """Somewhere to do passes."""
+
+    def fill(self, store: ActivationStore, work: Work, passes: Sequence[Chunk], advance: Advance) -> dict[str, str]:
+        """Have the rows of these passes in the store when it returns.
+
+        Args:
+            store: of the run, open for writing.
+            work: what all workers must know.
+            passes: to be cut and done in any order.
+            advance: told how many videos were done.
+
+        Returns:
+            Files that could not be used, with the reason; the run tries them again by itself.
+
+        Raises:
+            WorkerError: if the work cannot be done there.
+            VideoTcavError: what the passes raise.
+        """
+        ...

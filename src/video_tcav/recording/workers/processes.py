@@ -1,0 +1,88 @@
+"""Worker processes on this machine, which share the run's store."""
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+from video_tcav.core.errors import WorkerError
+from video_tcav.core.progress import Advance
+from video_tcav.recording.cache import ActivationStore
+from video_tcav.recording.workers.backend import Chunk, Work, cut
+from video_tcav.recording.workers.worker import Worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """So many processes, each with the model."""
+
+    workers: int
+
+    def fill(self, store: ActivationStore, work: Work, passes: Sequence[Chunk], advance: Advance) -> dict[str, str]:
+        """See `Backend.fill`."""
+        chunks = cut(passes, work.batch, self.workers)
+        context, unread = get_context("spawn"), {}
+        stop = context.Event()
+        pool = ProcessPoolExecutor(
+            max_workers=min(self.workers, len(chunks)),
+            mp_context=context,
+            initializer=_start,
+            initargs=(store.folder, store.durable, work, stop),
+        )
+        try:
+            sizes = {pool.submit(_record, chunk): len(chunk.sources) for chunk in chunks}
+            for done in as_completed(sizes):
+                unread.update(done.result())
+                advance(sizes[done])
+        except BrokenProcessPool as error:
+            raise WorkerError(
+                f"`workers` must stay alive. Got {self.workers}, of which one was ended from outside, as happens where memory is "
+                "short. Give fewer workers."
+            ) from error
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+        return unread
+
+
+class _Stopped(Exception):
+    """The run wants no more."""
+
+
+_started: tuple[Path, bool, Work, Event] | None = None
+_worker: Worker | None = None
+
+
+def _start(folder: Path, durable: bool, work: Work, stop: Event) -> None:
+    global _started
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what ends
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _started = folder, durable, work, stop
+
+
+def _record(chunk: Chunk) -> dict[str, str]:
+    global _worker
+    assert _started is not None
+    folder, durable, work, stop = _started
+    if _worker is None:
+        _worker = Worker(work, ActivationStore.open(folder, durable=durable))
+
+    def note(_steps: float) -> None:
+        if stop.is_set():
+            raise _Stopped
+
+    return _worker.record(chunk, note)
+
+
+def _end_with_parent() -> None:
+    """A killed run leaves no process behind; what the store holds by then is whole."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,12 @@
+from .dataset import write_world as write_world
+from .factors import Factors as Factors
+from .factors import Nuisance as Nuisance
+from .factors import sample_factors as sample_factors
+from .renderer import RenderedClip as RenderedClip
+from .renderer import render as render
+from .renderer import render_batch as render_batch
+from .rules import Rule as Rule
+from .rules import rule_of as rule_of
+from .training import Trained as Trained
+from .training import check_name as check_name
+from .training import train_rendered as train_rendered

@@ -1,0 +1,185 @@
+"""Training the small networks on freshly rendered clips, so that their cause is known."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from video_tcav.concepts import twin_clip
+from video_tcav.core.errors import InputError
+from video_tcav.core.progress import progress_bar
+from video_tcav.core.tables import write_tensors
+from video_tcav.models.video_model import VideoModel
+from video_tcav.rendered import Factors, Rule, render_batch
+from video_tcav.rendered.factors import TRAINING
+from video_tcav.rendered.models import ARCHITECTURES, CLIP_SPEC, untrained
+
+BATCH = 32
+STEPS = {
+    "r2plus1d": {"motion": 400, "scene": 150, "object": 1500, "order": 250},
+    "transformer": {"motion": 700, "scene": 200, "object": 1700, "order": 600},
+}
+"""Batches that the packaged weights were trained for."""
+_OTHER_STEPS = 800
+HELD_OUT = 1000
+_FROZEN_SHARE = 0.25
+_HELD_OUT_SEED = 10**6
+_PEAK_RATE = {"r2plus1d": 5e-3, "transformer": 1.5e-3}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """A network with how well it does.
+
+    Attributes:
+        model: the network; its classes are those of the rule.
+        rule: what decided the labels.
+        accuracy: on clips that it has not seen, in [0, 1].
+        metadata: what goes into the file beside the weights: classes, rule, seed, steps, accuracy.
+    """
+
+    model: VideoModel
+    rule: Rule
+    accuracy: float
+    metadata: dict[str, str]
+
+    def save(self, path: str | Path) -> Path:
+        """Write weights and metadata as safetensors; the file is there in full or not at all.
+
+        Raises:
+            InputError: for a name that does not end in .safetensors.
+        """
+        check_name(Path(path))
+        write_tensors(Path(path), self.model.module.state_dict(), metadata=self.metadata)
+        return Path(path)
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name under which the weights would not be recognised.
+
+    Raises:
+        InputError: for a name that does not end in .safetensors.
+    """
+    if path.suffix != ".safetensors":
+        raise InputError(f"`path` must end in .safetensors. Got {path.name}. Change it.")
+
+
+def train_rendered(
+    architecture: str,
+    rule: Rule,
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    held_out: int = HELD_OUT,
+    progress: bool = False,
+) -> Trained:
+    """Train a network by a rule, on clips that are rendered as it learns: none is seen twice.
+
+    Args:
+        architecture: `r2plus1d` or `transformer`.
+        rule: what decides the labels.
+        seed: of the first weights and of the clips.
+        steps: batches of 32 clips; what the packaged weights took if not given.
+        held_out: clips for the accuracy.
+        progress: whether to show a bar.
+
+    Raises:
+        InputError: for another architecture or fewer than one step.
+    """
+    if architecture not in ARCHITECTURES:
+        raise InputError(f"`architecture` must be one of {', '.join(ARCHITECTURES)}. Got {architecture!r}. Choose one.")
+    steps = STEPS[architecture].get(rule.name, _OTHER_STEPS) if steps is None else steps
+    if steps < 1:
+        raise InputError(f"`steps` must be at least 1. Got {steps}. Some hundreds are usual.")
+    model = untrained(architecture, rule.labels, seed=seed)
+    network = model.module.train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=_PEAK_RATE[architecture], total_steps=steps, pct_start=0.15
+    )
+    with progress_bar(f"training {architecture} by {rule.name} (batches)", steps, visible=progress) as advance:
+        for clips, labels in _batches(rule, steps, seed):
+            loss = nn.functional.cross_entropy(network(normalised(clips)), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            advance(1)
+    network.eval()
+    clips, labels = rule.sample(held_out, seed=_HELD_OUT_SEED + seed)
+    accuracy = measure_accuracy(model, clips, labels)
+    metadata = {
+        "classes": json.dumps(list(rule.labels)),
+        "architecture": architecture,
+        "rule": rule.name,
+        "correlation": str(rule.correlation),
+        "seed": str(seed),
+        "steps": str(steps),
+        "accuracy": f"{accuracy:.4f}",
+        "held_out": str(held_out),
+        "command": _command(architecture, rule, seed, steps),
+    }
+    return Trained(model=replace(model, trained=True), rule=rule, accuracy=accuracy, metadata=metadata)
+
+
+def _command(architecture: str, rule: Rule, seed: int, steps: int) -> str:
+    """What anybody can type to get these weights again."""
+    correlation = f" --correlation {rule.correlation:g}" if rule.companion else ""
+    return f"video-tcav benchmark train {architecture} {rule.name}{correlation} --seed {seed} --steps {steps}"
+
+
+def measure_accuracy(model: VideoModel, clips: Sequence[Factors], labels: Sequence[int]) -> float:
+    """Fraction of clips whose class the model names."""
+    found = rendered_logits(model, clips).argmax(1)
+    return float((found == torch.tensor(labels)).float().mean())
+
+
+def rendered_logits(
+    model: VideoModel, clips: Sequence[Factors], *, advance: Callable[[int], None] = lambda _steps: None
+) -> Float[Tensor, "clip class"]:
+    """Logits of rendered clips, which are never all in memory at once."""
+    parts = []
+    with torch.no_grad():
+        for inputs in rendered_inputs(clips):
+            parts.append(model.logits(inputs))
+            advance(len(inputs))
+    return torch.cat(parts)
+
+
+def rendered_inputs(clips: Sequence[Factors]) -> Iterator[Float[Tensor, "clip 3 time height width"]]:
+    """Rendered clips in batches, as the small networks take them."""
+    for start in range(0, len(clips), BATCH):
+        yield normalised(render_batch(clips[start : start + BATCH]))
+
+
+def normalised(clips: UInt8[Tensor, "clip time 3 height width"]) -> Float[Tensor, "clip 3 time height width"]:
+    """What the small networks take."""
+    mean, std = torch.tensor(CLIP_SPEC.mean), torch.tensor(CLIP_SPEC.std)
+    inputs = clips.movedim(2, 4).float().div_(255).sub_(mean).div_(std)
+    return inputs.movedim(4, 1)  # channels stay innermost in memory, as convolutions on a CPU like it
+
+
+def _batches(rule: Rule, steps: int, seed: int) -> Iterator[tuple[UInt8[Tensor, "..."], Int[Tensor, " clip"]]]:
+    """Batches that a thread renders while the network learns from the one before."""
+
+    def make(step: int) -> tuple[Tensor, Tensor]:
+        clips, labels = rule.sample(BATCH, seed=seed * 10**7 + step, stream=TRAINING)
+        rendered = render_batch(clips)
+        if rule.cause != "motion":  # a scene or an object is there without motion, too
+            frozen = int(BATCH * _FROZEN_SHARE)
+            rendered[:frozen] = twin_clip(rendered[:frozen], "frozen", time_dim=1)
+        return rendered, torch.tensor(labels)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="video-tcav-render") as pool:
+        waiting = pool.submit(make, 0)
+        for step in range(steps):
+            batch = waiting.result()
+            if step + 1 < steps:
+                waiting = pool.submit(make, step + 1)
+            yield batch

@@ -1,0 +1,166 @@
+"""The demo as one page: the question, the answer, and everything that it rests on."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from video_tcav.demo.demo import STILLS, TARGET, DemoModel, DemoResult
+from video_tcav.rendered import Factors
+from video_tcav.reports.clips import ShownClip, show_factors
+from video_tcav.reports.demo.charts import (
+    alarms_chart,
+    concepts_of,
+    effects_chart,
+    layers_chart,
+    moving_concepts,
+    twins_chart,
+)
+from video_tcav.reports.demo.summaries import (
+    alarms_words,
+    effect_notes,
+    opening,
+    rows_words,
+    set_words,
+    stages,
+    truth,
+    twin_readings,
+)
+from video_tcav.reports.page import percent, write_page
+
+_SHOWN, _SIZE, _SMALL = 4, 160, 128
+_NO_CONCEPTS = ("class", "random")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """How often a model says "playing tennis" to one kind of clips.
+
+    Attributes:
+        words: what the clips show.
+        clip: one like them; `None` if there is none to show.
+        share: of the clips, in [0, 1].
+        text: the share in words.
+    """
+
+    words: str
+    clip: ShownClip | None
+    share: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSet:
+    """Clips of one set, with what they stand for."""
+
+    heading: str
+    words: str
+    clips: tuple[ShownClip, ...]
+
+
+def write_demo_page(demo: DemoResult, path: Path) -> Path:
+    """Write everything that the demo shows as one HTML file, which opens offline and asks for nothing else.
+
+    Args:
+        demo: from `run_demo`.
+        path: where.
+
+    Returns:
+        `path`.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    models, moving = demo.models, moving_concepts(demo.models)
+    examples = _examples(demo.shown)
+    return write_page(
+        path,
+        "demo.html.j2",
+        demo=demo,
+        target=TARGET,
+        opening=opening(models),
+        cards=[(model, truth(model.spec), _situations(model, examples)) for model in models],
+        rows_words=rows_words(models),
+        sets=[_clip_set(name, clips) for name, clips in demo.shown.items()],
+        effects=effects_chart(models),
+        notes=effect_notes(models),
+        twins=twins_chart(models, moving) if moving else None,
+        readings=twin_readings(models, moving),
+        layers=layers_chart(models),
+        stages=stages(models),
+        alarms=alarms_chart(demo.meaningless),
+        alarms_words=alarms_words(demo.meaningless),
+        commands=demo_commands(demo),
+        provenance=[(model, _provenance(model)) for model in models],
+    )
+
+
+def demo_commands(demo: DemoResult) -> tuple[str, ...]:
+    """The commands that repeat the demo, and the test of each model on its clips."""
+    clips = demo.folder / "clips"
+    again = ["video-tcav", "demo", "--out", str(demo.folder), "--seed", str(demo.seed)]
+    tests = []
+    for model in demo.models:
+        named = [f"--concept {shlex.quote(f'{name}={clips / name}')}" for name in concepts_of([model])]
+        parts = [
+            f"video-tcav test --model {shlex.quote(model.spec)} --target {shlex.quote(TARGET)}",
+            f"--clips {shlex.quote(str(clips / 'class'))}",
+            *named,
+            f"--random {shlex.quote(str(clips / 'random'))}",
+            f"--twin frozen --twin reversed --seed {demo.seed}",
+        ]
+        tests.append(" \\\n  ".join(parts))
+    return (shlex.join(again), *tests)
+
+
+def _examples(shown: Mapping[str, tuple[Factors, ...]]) -> tuple[ShownClip | None, ...]:
+    """One tennis clip, then the same with its place changed, then with its motion and object changed."""
+    if not shown.get("class"):
+        return None, None, None
+    first = shown["class"][0]
+    away = first.with_factor("scene", "lawn")
+    other = first.with_factor("motion", "kick").with_factor("object", "ball")
+    return tuple(show_factors(factors, size=_SMALL) for factors in (first, away, other))
+
+
+def _situations(model: DemoModel, examples: tuple[ShownClip | None, ...]) -> list[Situation]:
+    count = len(model.predictions)
+    found = (
+        ("Swing and racket, on the court", model.called / max(1, count), f"{model.called} of {count}"),
+        ("Swing and racket, away from the court", model.off_court, percent(model.off_court)),
+        ("On the court, no swing and no racket", model.no_swing, percent(model.no_swing)),
+    )
+    return [
+        Situation(words=words, clip=clip, share=share, text=text)
+        for (words, share, text), clip in zip(found, examples, strict=True)
+    ]
+
+
+def _clip_set(name: str, clips: tuple[Factors, ...]) -> ClipSet:
+    heading, words = set_words(name)
+    still = name in STILLS
+    shown = tuple(show_factors(factors, size=_SIZE, still=still) for factors in clips[:_SHOWN])
+    return ClipSet(heading=heading, words=words, clips=shown)
+
+
+def _provenance(model: DemoModel) -> list[tuple[str, str]]:
+    """What a model's results were made from, as far as it was noted."""
+    noted: Mapping[str, Any] = model.result.provenance
+    facts = {
+        "video-tcav": noted.get("video_tcav"),
+        "Python": noted.get("python"),
+        "packages": _listed(noted.get("packages")),
+        "platform": noted.get("platform"),
+        "made": noted.get("created"),
+        "weights (SHA-256)": (noted.get("model") or {}).get("weights"),
+        "settings": _listed(noted.get("settings")),
+    }
+    return [(name, str(value)) for name, value in facts.items() if value]
+
+
+def _listed(facts: Mapping[str, Any] | None) -> str:
+    def text(value: Any) -> str:
+        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+    return ", ".join(f"{name} {text(value)}" for name, value in (facts or {}).items())

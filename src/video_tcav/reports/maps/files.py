@@ -1,0 +1,307 @@
+"""Maps on the video that they belong to, at its own size and rate, and as files."""
+
+import io
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from video_tcav.attribution.attribution_map import INPUT
+from video_tcav.core.errors import InputError, MediaError
+from video_tcav.core.files import atomic_path
+from video_tcav.explanation import Explanation, Explanations
+from video_tcav.media import read_frames, write_picture
+from video_tcav.media.timeline import read_timeline
+from video_tcav.recording.pending_clip import Skipped
+from video_tcav.reports.maps.contact_sheet import sheet_picture
+from video_tcav.reports.maps.heat import heat_scale
+from video_tcav.reports.maps.overlay import fastest_fps, write_overlay
+from video_tcav.reports.maps.tube import tube_picture
+
+Format = Literal["mp4", "gif", "webp", "png", "npz"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_UNEVEN = 0.25
+"""Of the distance of two frames: who strays further is uneven."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ShownMap:
+    """A map on the frames of its video.
+
+    Attributes:
+        frames: every frame of the video from the first to the last that the clip shows.
+        heat: the map on these frames and pixels, linear between the frames and pixels that the model took, and averaged
+            where it took a frame several times; zero outside.
+        seen: which pixels the model saw.
+        times_s: when each frame is on display, in seconds of the video.
+        fps: of the video; where its frames come at uneven times, by their usual distance.
+    """
+
+    frames: UInt8[Tensor, "time 3 height width"]
+    heat: Float[Tensor, "time height width"]
+    seen: Bool[Tensor, "height width"]
+    times_s: Float[np.ndarray, " time"]
+    fps: float
+
+    @property
+    def steady(self) -> Int[np.ndarray, " tick"]:
+        """Which frame is on display at each tick of a steady clock of that rate: all, where they come at even times."""
+        if len(self.times_s) < 2 or _is_even(self.times_s):
+            return np.arange(len(self.times_s))
+        ticks_s = np.arange(self.times_s[0], self.times_s[-1] + 0.5 / self.fps, 1 / self.fps)
+        return np.searchsorted(self.times_s, ticks_s + 0.1 / self.fps, side="right") - 1
+
+
+def _is_even(times_s: Float[np.ndarray, " time"]) -> bool:
+    """Whether frames come at even times, but for the rounding of the container."""
+    steady_s = np.linspace(times_s[0], times_s[-1], len(times_s))
+    return bool(np.abs(times_s - steady_s).max() <= _UNEVEN * (steady_s[1] - steady_s[0]))
+
+
+def on_video(explanation: Explanation) -> ShownMap:
+    """Bring a map to its video: decode the stretch that the clip covers, and spread the map over it.
+
+    Raises:
+        MediaError: if the video cannot be decoded any more.
+    """
+    timeline = read_timeline(explanation.source)
+    sampled = np.array(explanation.frame_indices)
+    still = sampled[0] == sampled[-1]
+    indices = sampled if still else np.arange(sampled[0], sampled[-1] + 1)
+    frames = read_frames(explanation.source, indices, timeline=timeline)
+    height, width = frames.shape[-2:]
+    top, left, bottom, right = explanation.seen
+    rows, columns = slice(round(top), round(bottom)), slice(round(left), round(right))
+    values = values_of(explanation).float()
+    taken, values = (np.arange(len(sampled)), values) if still else _each_once(sampled, values)
+    places = taken if still else np.interp(indices, taken, np.arange(len(taken)))
+    heat = torch.zeros(len(indices), height, width)
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    for large, small in zip(heat, _between(values, places), strict=True):  # frame by frame: videos are large
+        enlarged = F.interpolate(small[None, None], size=shape, mode="bilinear", align_corners=False)
+        large[rows, columns] = enlarged[0, 0]
+    seen = torch.zeros(height, width, dtype=torch.bool)
+    seen[rows, columns] = True
+    start_s = float(timeline.timestamps_s[sampled[0]])
+    times_s = start_s + timeline.interval_s * np.arange(len(indices)) if still else timeline.timestamps_s[indices]
+    regular = len(times_s) > 1 and _is_even(times_s)
+    interval_s = (times_s[-1] - times_s[0]) / (len(times_s) - 1) if regular else timeline.interval_s
+    return ShownMap(frames=frames, heat=heat, seen=seen, times_s=times_s, fps=float(1 / interval_s))
+
+
+def _each_once(
+    sampled: Int[np.ndarray, " sampled"], values: Float[Tensor, "sampled height width"]
+) -> tuple[Int[np.ndarray, " taken"], Float[Tensor, "taken height width"]]:
+    """The frames that were sampled, each once, with the average of its maps: a slow video gives a frame several times."""
+    taken, first = np.unique(sampled, return_index=True)
+    return taken, torch.stack([part.mean(0) for part in values.tensor_split(first[1:].tolist())])
+
+
+def _between(
+    values: Float[Tensor, "sampled height width"], places: Shaped[np.ndarray, " time"]
+) -> Iterator[Float[Tensor, "height width"]]:
+    """Maps at fractional places between the sampled ones."""
+    for place in places.tolist():
+        low = math.floor(place)
+        part = place - low
+        yield values[low] if not part else values[low] * (1 - part) + values[low + 1] * part
+
+
+def check_formats(formats: Sequence[str]) -> list[Format]:
+    """The formats themselves, each once.
+
+    Raises:
+        InputError: for one that is not known.
+    """
+    for one in formats:
+        if one not in FORMATS:
+            raise InputError(f"`format` must be one of {', '.join(FORMATS)}. Got {one!r}. Choose one of them.")
+    return [one for one in FORMATS if one in formats]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Which files were written, and which maps could not be."""
+
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+
+
+class MapWriter:
+    """Writes maps as they come: `explain(..., each=MapWriter(folder))`. Every file is there in full or not at all.
+
+    A map in which nothing speaks for the class is listed, not drawn, unless what speaks against it is shown, too.
+
+    Args:
+        folder: where.
+        formats: `mp4`, `gif` and `webp` are the video with the map on top (of a video that is faster than browsers show the
+            last two, every second frame, or fewer); `png` is a contact sheet with a timeline, and a space-time view; `npz`
+            holds the numbers.
+        signed: whether to show what speaks against the class, too; maps of concepts always do.
+
+    Raises:
+        InputError: for another format.
+    """
+
+    def __init__(self, folder: str | Path, *, formats: Sequence[str] = ("mp4",), signed: bool = False) -> None:
+        self._folder, self._formats, self._signed = Path(folder), check_formats(formats), signed
+        self._files: list[Path] = []
+        self._skipped: list[Skipped] = []
+        self._taken: set[str] = set()
+        self._scales: dict[tuple[object, ...], float] = {}
+        self._blank: set[tuple[object, ...]] = set()
+
+    def __call__(self, explanation: Explanation) -> None:
+        """Write one map; the parts of a map come after the whole.
+
+        Raises:
+            OutputError: if a file cannot be written.
+        """
+        signed, which = self._signed or bool(explanation.concept), _map_of(explanation)
+        formats: list[Format] = self._formats
+        if not signed and explanation.part == "whole" and not bool((values_of(explanation) > 0).any()):
+            self._blank.add(which)
+            self._skipped.append(Skipped(path=explanation.source.key, reason=_nothing_for(explanation)))
+        if not signed and which in self._blank:
+            formats = [one for one in formats if one == "npz"]
+        name = _free_name(explanation, self._taken)
+        try:
+            self._files += _write(explanation, self._folder, name, formats, self._scales, signed=signed)
+        except MediaError as error:
+            self._skipped.append(Skipped(path=str(error.path), reason=error.reason))
+
+    @property
+    def written(self) -> Written:
+        """What has been written until now."""
+        return Written(files=tuple(self._files), skipped=tuple(self._skipped))
+
+
+def write_explanations(
+    found: Explanations, folder: str | Path, *, formats: Sequence[str] = ("mp4",), signed: bool = False
+) -> Written:
+    """Write each map in each format; see `MapWriter`.
+
+    Raises:
+        InputError: for another format, or maps that were not kept.
+        OutputError: if a file cannot be written.
+    """
+    writer = MapWriter(folder, formats=formats, signed=signed)
+    for explanation in found.explanations:
+        writer(explanation)
+    return writer.written
+
+
+def values_of(explanation: Explanation) -> Float[Tensor, "time height width"]:
+    """The map itself.
+
+    Raises:
+        InputError: if it was handed on and not kept.
+    """
+    if explanation.values is None:
+        raise InputError(
+            f"`explanation` must hold its map. Got one of {explanation.source.path.name} without. Explain without `each`."
+        )
+    return explanation.values
+
+
+def _write(
+    explanation: Explanation,
+    folder: Path,
+    name: str,
+    formats: Sequence[Format],
+    scales: dict[tuple[object, ...], float],
+    *,
+    signed: bool,
+) -> list[Path]:
+    """All files of one map; the parts of a map are shown on the scale of the whole, which comes first."""
+    files: list[Path] = []
+    wanted = list(formats)
+    if "npz" in wanted:
+        files.append(_write_numbers(explanation, folder / f"{name}.npz"))
+        wanted.remove("npz")
+    if not wanted:
+        return files
+    shown = on_video(explanation)
+    heat = shown.heat if signed else shown.heat.clamp_(min=0)  # in place: it is as large as the video
+    scale = scales.setdefault(_map_of(explanation), heat_scale(heat))
+    options: Any = {"signed": signed, "scale": scale, "seen": None if bool(shown.seen.all()) else shown.seen}
+    for one in wanted:
+        if one == "png":
+            pictures: Any = {"title": _title(explanation), "times_s": shown.times_s, **options}
+            for ending, picture in (("", sheet_picture), ("-tube", tube_picture)):
+                files.append(folder / f"{name}{ending}.png")
+                write_picture(files[-1], picture(shown.frames, heat, **pictures))
+        else:
+            path = folder / f"{name}.{one}"
+            every = max(1, math.ceil(round(shown.fps, 2) / fastest_fps(path.suffix)))  # of a fast video, some frames
+            order = shown.steady[::every]
+            files.append(write_overlay(path, shown.frames[order], heat[order], fps=shown.fps / every, **options))
+    return files
+
+
+def _map_of(explanation: Explanation) -> tuple[object, ...]:
+    """What the parts of one map have in common."""
+    return explanation.source.key, explanation.window, explanation.method, explanation.concept, explanation.layer
+
+
+def _nothing_for(explanation: Explanation) -> str:
+    return (
+        f"`{explanation.method}` found nothing at {explanation.layer} that speaks for {explanation.target}."
+        " Show what speaks against it (--signed), or choose another layer or method."
+    )
+
+
+def _write_numbers(explanation: Explanation, path: Path) -> Path:
+    """The map and all that is known about it; `numpy.load` reads it without unpickling."""
+    content = io.BytesIO()
+    facts = json.dumps({name: _plain(value) for name, value in explanation.facts().items()})
+    np.savez_compressed(
+        content,
+        values=values_of(explanation).numpy(),
+        frame_indices=np.array(explanation.frame_indices),
+        facts=np.array(facts),
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getvalue())
+    return path
+
+
+def _plain(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _title(explanation: Explanation) -> str:
+    what = f"concept {explanation.concept}" if explanation.concept else explanation.method
+    part = "" if explanation.part == "whole" else f", {_PARTS[explanation.part]}"
+    worth = ""
+    if math.isfinite(explanation.deletion):
+        worth = f"; deletion {explanation.deletion:.2f}, elsewhere {explanation.deletion_elsewhere:.2f}"
+    return f"{explanation.source.path.name}: {explanation.answer}; {what} at {explanation.layer}{part}{worth}"
+
+
+_PARTS = {"static": "what survives freezing", "motion": "what does not survive freezing"}
+
+
+def _free_name(explanation: Explanation, taken: set[str]) -> str:
+    """A name for a map's files: the video, and what tells it from others; numbered where another has it."""
+    parts = [
+        explanation.source.path.stem,
+        f"concept {explanation.concept}" if explanation.concept else explanation.method,
+    ]
+    parts += [] if explanation.layer == INPUT else [explanation.layer]
+    parts += [f"window {explanation.window}"] if explanation.window else []
+    parts += [] if explanation.part == "whole" else [explanation.part]
+    name = re.sub(r"[^\w.+]+", "-", " ".join(parts))
+    free = next(one for one in chain([name], (f"{name}-{number}" for number in count(2))) if one not in taken)
+    taken.add(free)
+    return free

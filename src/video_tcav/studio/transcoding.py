@@ -1,0 +1,191 @@
+"""Spans of source videos and clips of the bank as files that every browser plays, where theirs are none."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from video_tcav.concepts.bank import BankClip
+from video_tcav.core.errors import MediaError
+from video_tcav.core.scratch import scratch_folder
+from video_tcav.media import VideoSource, iter_frames, read_frames, write_picture, write_video
+from video_tcav.media.files import kind_of
+from video_tcav.media.timeline import read_timeline
+from video_tcav.studio.source_video import Shape, picture_shape, source_path
+
+AROUND_S = 1.0
+_MOST_S = 30.0
+_MOST_FRAMES = 300
+_MOST_FPS = 30.0
+_LONGEST_SIDE_PX = 640
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """A part of a video, or a picture, encoded anew with square pixels.
+
+    Attributes:
+        path: the file.
+        media_type: of the file.
+        offset_s: time in the source of its first frame.
+        width: of the source in stored pixels, in which boxes are given.
+        height: of the source in stored pixels.
+    """
+
+    path: Path
+    media_type: str
+    offset_s: float
+    width: int
+    height: int
+
+
+class Encodings:
+    """Files encoded on demand in a temporary folder, the latest of them kept; the folder goes with `close`.
+
+    Args:
+        most_files: how many are kept.
+        most_bytes: how large they may be together.
+    """
+
+    def __init__(self, *, most_files: int = 400, most_bytes: int = 10**9) -> None:
+        self._most_files, self._most_bytes = most_files, most_bytes
+        self._scratch = ExitStack()
+        self._folder: Path | None = None  # made for the first file: most reviews need none
+        self._kept: OrderedDict[str, tuple[Encoded, int]] = OrderedDict()
+        self._count = 0
+        self._state = Lock()
+        self._turn = Lock()  # one at a time: encoding takes all cores
+
+    def close(self) -> None:
+        """Remove the files."""
+        self._scratch.close()
+
+    def span(self, clip: BankClip) -> Encoded:
+        """The span of a clip in its source, with a second around it.
+
+        Raises:
+            MediaError: if the source is not there, has changed, or cannot be decoded.
+        """
+        origin = clip.origin
+        path = source_path(origin)
+        start_s = origin.start_s - AROUND_S
+        end_s = min(origin.end_s, origin.start_s + _MOST_S) + AROUND_S
+        key = f"{origin.video_digest}-{start_s:.3f}-{end_s:.3f}"
+        return self._of(key, lambda stem: _encode_video(path, stem, start_s, end_s))
+
+    def clip(self, clip: BankClip) -> Encoded:
+        """A clip of the bank, its first half minute where it is longer.
+
+        Raises:
+            MediaError: if the file is missing or cannot be decoded.
+        """
+        if not clip.path.is_file():
+            raise MediaError(clip.path, "is missing; run `video-tcav bank check`")
+        if kind_of(clip.path) == "still":
+            return self._of(clip.digest, lambda stem: _encode_still(clip.path, stem))
+        return self._of(clip.digest, lambda stem: _encode_video(clip.path, stem, 0.0, _MOST_S))
+
+    def _of(self, key: str, make: Callable[[Path], Encoded]) -> Encoded:
+        found = self._find(key)
+        if found is not None:
+            return found
+        with self._turn:
+            found = self._find(key)  # somebody else may have asked for it just before
+            if found is None:
+                self._folder = self._folder or self._scratch.enter_context(scratch_folder())
+                self._count += 1
+                found = make(self._folder / str(self._count))
+                found.path.chmod(0o600)  # what others may read of the source is not ours to widen
+                self._keep(key, found)
+            return found
+
+    def _find(self, key: str) -> Encoded | None:
+        with self._state:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
+    def _keep(self, key: str, made: Encoded) -> None:
+        with self._state:
+            self._kept[key] = made, made.path.stat().st_size
+            while len(self._kept) > 1 and self._too_much():
+                _, (oldest, _size) = self._kept.popitem(last=False)
+                oldest.path.unlink(missing_ok=True)
+
+    def _too_much(self) -> bool:
+        return len(self._kept) > self._most_files or sum(size for _, size in self._kept.values()) > self._most_bytes
+
+
+def _encode_still(path: Path, stem: Path) -> Encoded:
+    [picture] = read_frames(VideoSource(path=path, kind="still"), [0])
+    height, width = picture.shape[-2:]
+    small = _resized(picture, _shown_size(Shape(width=width, height=height)))
+    out = stem.with_suffix(".png")
+    write_picture(out, torch.from_numpy(small).permute(2, 0, 1))
+    return Encoded(path=out, media_type="image/png", offset_s=0.0, width=width, height=height)
+
+
+def _encode_video(path: Path, stem: Path, start_s: float, end_s: float) -> Encoded:
+    source = VideoSource(path=path, kind="video")
+    timeline = read_timeline(source)
+    times, fps = _even_times(timeline.timestamps_s, timeline.interval_s, start_s, end_s)
+    if len(times) == 0:
+        raise MediaError(path, f"has no frame from {start_s:.2f} to {end_s:.2f} s")
+    indices = _nearest(timeline.timestamps_s, times)
+    wanted, shown = np.unique(indices, return_inverse=True)
+    shape = picture_shape(path)
+    size = _shown_size(shape)
+    frames = torch.empty((len(times), 3, size[1], size[0]), dtype=torch.uint8)
+    for number, frame in enumerate(iter_frames(source, wanted, timeline=timeline)):  # one large frame at a time
+        frames[torch.from_numpy(shown == number)] = torch.from_numpy(_resized(frame, size)).permute(2, 0, 1)
+    out = stem.with_suffix(".mp4")
+    write_video(out, frames, fps=fps)
+    return Encoded(path=out, media_type="video/mp4", offset_s=float(times[0]), width=shape.width, height=shape.height)
+
+
+def _even_times(
+    timestamps_s: Float[np.ndarray, " frame"], interval_s: float, start_s: float, end_s: float
+) -> tuple[Float[np.ndarray, " time"], float]:
+    """Evenly spaced times of a span, and their rate: a player knows one rate, the source may have many."""
+    first_s, last_s = max(start_s, timestamps_s[0]), min(end_s, timestamps_s[-1] + interval_s)
+    if last_s <= first_s:
+        return np.empty(0), _MOST_FPS
+    inside = timestamps_s[(timestamps_s >= first_s) & (timestamps_s <= last_s)]
+    if len(inside) and inside[0] - first_s < interval_s:
+        first_s = inside[0]  # then the frames of an even source are its own
+    gaps = np.diff(inside)
+    shortest_s = float(np.quantile(gaps, 0.1)) if len(gaps) else interval_s
+    length_s = max(last_s - first_s, shortest_s)
+    fps = min(1 / shortest_s, _MOST_FPS, _MOST_FRAMES / length_s)
+    count = max(1, round(length_s * fps))
+    return first_s + np.arange(count) / fps, fps
+
+
+def _nearest(
+    timestamps_s: Float[np.ndarray, " frame"], times_s: Float[np.ndarray, " time"]
+) -> Int[np.ndarray, " time"]:
+    after = np.clip(np.searchsorted(timestamps_s, times_s), 1, max(1, len(timestamps_s) - 1))
+    if len(timestamps_s) == 1:
+        return np.zeros(len(times_s), dtype=np.int64)
+    nearer_before = times_s - timestamps_s[after - 1] <= timestamps_s[after] - times_s
+    return after - nearer_before
+
+
+def _shown_size(shape: Shape) -> tuple[int, int]:
+    """Even width and height in square pixels, no larger than needed for a look."""
+    scale = min(1.0, _LONGEST_SIDE_PX / max(shape.width, shape.height))
+    return max(2, 2 * round(shape.width * scale / 2)), max(2, 2 * round(shape.height * scale / 2))
+
+
+def _resized(frame: Tensor, size: tuple[int, int]) -> np.ndarray:
+    picture = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
+    return picture if picture.shape[1::-1] == size else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

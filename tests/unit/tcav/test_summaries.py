@@ -1,0 +1,77 @@
+"""Sentences say what the numbers say, no more."""
+
+from dataclasses import replace
+
+import pytest
+
+from video_tcav.tcav.result import ConceptResult, TcavResult
+from video_tcav.tcav.summaries import sentences
+
+ONE = ConceptResult(
+    target="tennis", concept="swing", versus="random", twin="none", layer="deep", space="flatten", cav="mean",
+    against="log_odds", at="class", negatives="as given", tcav_score=1.0, tcav_score_std=0.0, tcav_magnitude=0.1, effect=2.0,
+    effect_low=1.0, effect_high=3.0, z=4.0, p_value=0.0004, p_adjusted=0.004, p_smallest=1e-9, null_mean=0.0, correction="holm",
+    significance="permutation", cav_accuracy=0.9, cav_p_value=0.001, represented=True, n_class_clips=9,
+    n_concept_clips=20, n_random_clips=60, n_groups=80, n_concept_groups=20,
+)  # fmt: skip
+NOT_FOUND = {"p_adjusted": 0.6, "effect": 0.1, "effect_low": -1.0, "effect_high": 1.2}
+
+
+def said(*results: ConceptResult) -> str:
+    (sentence,) = sentences(TcavResult(results=results, skipped=(), warnings=(), provenance={}, seconds={}))
+    return sentence
+
+
+def test_for_and_against():
+    assert said(ONE) == "swing: speaks for tennis at deep: +2.00 log-odds [+1.00, +3.00], adjusted p = 0.004."
+    assert "speaks against tennis" in said(replace(ONE, effect=-2.0))
+
+
+def test_motion_and_order():
+    motion, order = replace(ONE, twin="motion", effect=1.5), replace(ONE, twin="order", **NOT_FOUND)
+    whole = said(ONE, motion, order)
+    assert "; freezing the clips brings it to +0.50 (motion effect +1.50 log-odds" in whole
+    assert "; playing the clips backwards was not found to change it (order effect +0.10 log-odds" in whole
+    assert "freezing the clips was not found to change it (motion effect +0.10" in said(
+        ONE, replace(motion, **NOT_FOUND)
+    )
+
+
+@pytest.mark.parametrize(
+    ("own", "difference", "left"),
+    [(2.0, 3.5, "-1.50"), (2.0, -1.0, "+3.00"), (-2.0, -3.5, "+1.50"), (-2.0, 1.0, "-3.00"), (2.0, 2.0, "+0.00")],
+)
+def test_what_a_twin_leaves_of_the_effect_is_right_for_all_signs_and_sizes(own, difference, left):
+    motion, order = (replace(ONE, twin=twin, effect=difference) for twin in ("motion", "order"))
+    whole = said(replace(ONE, effect=own), motion, order)
+    assert f"freezing the clips brings it to {left} (motion effect {difference:+.2f}" in whole
+    assert f"playing the clips backwards brings it to {left} (order effect {difference:+.2f}" in whole
+
+
+def test_nothing_found_is_no_proof():
+    assert "no effect on tennis found at deep" in said(replace(ONE, **NOT_FOUND))
+    assert "that is not proof that it does not matter" in said(replace(ONE, **NOT_FOUND))
+
+
+def test_not_represented():
+    assert said(replace(ONE, represented=False, **NOT_FOUND)).startswith("swing: not represented at deep")
+
+
+def test_a_found_effect_with_a_weak_cav_is_told_with_its_weakness():
+    assert "speaks for tennis" in said(replace(ONE, represented=False))
+    assert "a weak CAV" in said(replace(ONE, represented=False))
+
+
+def test_layers_that_disagree():
+    both = said(ONE, replace(ONE, layer="early", effect=-1.0))
+    assert "at 2 of 2 layers (the direction differs between layers), most at deep" in both
+
+
+def test_relative_and_ttest():
+    assert said(replace(ONE, versus="court")).startswith("swing rather than court: speaks for tennis")
+    assert "t-test, anti-conservative, adjusted p" in said(replace(ONE, significance="ttest"))
+
+
+@pytest.mark.parametrize(("p_value", "text"), [(0.0004, "< 0.001"), (0.012, "= 0.012")])
+def test_small_p_values_are_not_zero(p_value, text):
+    assert text in said(replace(ONE, p_adjusted=p_value))
