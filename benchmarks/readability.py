@@ -1,7 +1,7 @@
 """How the code reads, counted: pronoun-like names, comments, long functions, wide classes, circles of imports.
 
-    python -m benchmarks.readability
-    python -m benchmarks.readability src/video_tcav/media --names
+python -m benchmarks.readability
+python -m benchmarks.readability src/video_tcav/media --names
 """
 
 import argparse
@@ -16,7 +16,21 @@ from pathlib import Path
 
 PRONOUNS = frozenset(
     {
-        *("one", "ones", "other", "others", "found", "own", "part", "parts", "place", "places", "known", "told", "seen"),
+        *(
+            "one",
+            "ones",
+            "other",
+            "others",
+            "found",
+            "own",
+            "part",
+            "parts",
+            "place",
+            "places",
+            "known",
+            "told",
+            "seen",
+        ),
         *("shown", "given", "kept", "held", "thing", "things", "both", "mine", "rest", "this", "that", "what", "whole"),
     }
 )
@@ -82,7 +96,9 @@ def bindings(tree: ast.AST) -> Iterator[str]:
 def comment_lines(text: str) -> int:
     """Lines with a comment that is no directive to a tool."""
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return len({token.start[0] for token in tokens if token.type == tokenize.COMMENT and not DIRECTIVE.match(token.string)})
+    return len(
+        {token.start[0] for token in tokens if token.type == tokenize.COMMENT and not DIRECTIVE.match(token.string)}
+    )
 
 
 def long_functions(file: Path, most: int) -> list[tuple[str, int]]:
@@ -107,7 +123,11 @@ def wide_classes(file: Path, most: int) -> list[tuple[str, int]]:
     found = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ClassDef):
-            fields = {item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)}
+            fields = {
+                item.target.id
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            }
             for method in node.body:
                 if isinstance(method, ast.FunctionDef) and method.name == "__init__":
                     fields |= {
@@ -122,14 +142,20 @@ def wide_classes(file: Path, most: int) -> list[tuple[str, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", nargs="?", type=Path, default=SOURCE, help="folder or file; the whole package if not given")
+    parser.add_argument(
+        "path", nargs="?", type=Path, default=SOURCE, help="folder or file; the whole package if not given"
+    )
     parser.add_argument("--names", action="store_true", help="also list where pronoun-like names are bound")
     arguments = parser.parse_args()
     files = sources(arguments.path)
     folders = {file.relative_to(SOURCE).parts[0] if file.is_relative_to(SOURCE) else "" for file in files}
     print(f"{'':16}{'lines':>8}{'comments':>10}{'pronouns':>10}  of 1,000 bindings")
     for folder in [*sorted(folders), "all"]:
-        chosen = [file for file in files if folder == "all" or file.relative_to(SOURCE).parts[0] == folder] if folders != {""} else files
+        chosen = (
+            [file for file in files if folder == "all" or file.relative_to(SOURCE).parts[0] == folder]
+            if folders != {""}
+            else files
+        )
         count = readability(chosen)
         print(f"{folder:16}{count.lines:8}{count.comment_share:10.1%}{count.pronouns_in_1000:10.1f}")
     if arguments.names:

@@ -27,6 +27,7 @@ from video_tcav.recording.cache import ActivationStore, recall_for
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
+from video_tcav.recording.settings import RecordingSettings
 from video_tcav.rendered import sample_factors, write_world
 
 SHARES = {"random": 0.6, "one": 0.15, "other": 0.15, "class": 0.1}
@@ -140,7 +141,7 @@ def measure(model: vt.VideoModel, root: Path, space: str) -> dict[str, float]:
 def recorder(model: vt.VideoModel, space: str, folder: Path, recall: object = None) -> Recorder:
     storage = SpillSpace(8 * 10**9, folder)
     layers = model.default_layers
-    return Recorder(model=model, layers=layers, space=space, storage=storage, recall=recall, full_batches=True)
+    return Recorder(model, layers, RecordingSettings(space=space), storage, cache=recall)
 
 
 @contextmanager

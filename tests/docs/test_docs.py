@@ -15,6 +15,7 @@ from benchmarks.calibration.experiments import Agreement, Rejections
 from benchmarks.speed.__main__ import speed
 
 import video_tcav as vt
+from docs import tables
 from tests.docs.blocks import DOCS, FENCE, PAGES, ROOT, blocks, commands_in, page_id
 from video_tcav import attribution as attribution_package
 from video_tcav import concepts, demo, experiments, proposals, rendered, reports, studio
@@ -143,8 +144,14 @@ def test_the_commands_page_names_every_option(name):
     page = (DOCS / "commands.md").read_text()
     start = page.index(f"## `video-tcav {name}`")
     section = page[start:].split("\n## ", 1)[0]
-    if "--device" in options(name):  # those that load any model share options
-        section += page[page.index("## Shared options") :].split("\n## ", 1)[0]
+    shared = {
+        "--device": "Shared options",
+        "--threads": "Settings of the passes",
+        "--cav": "Settings of the statistics",
+    }
+    for option, title in shared.items():  # commands that have one of these have all
+        if option in options(name):
+            section += page[page.index(f"## {title}") :].split("\n## ", 1)[0]
     assert {option for option in options(name) if f"`{option}`" not in section} == set()
 
 
@@ -217,3 +224,9 @@ def test_python_compiles(page):
     for block in blocks(page):
         if block.language == "python":
             compile(block.body, page_id(page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_tables_of_settings_are_those_of_the_settings_classes(page):
+    """`python docs/tables.py` writes them."""
+    assert tables.with_tables(page.read_text()) == page.read_text()

@@ -2,10 +2,11 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Optional, Union, get_origin, get_type_hints
 
 import typer
 
@@ -14,6 +15,7 @@ from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.limits import excerpt, finite
+from video_tcav.core.settings import Setting, Settings, settings_of
 
 _MODEL = "Model and clip"
 
@@ -25,16 +27,6 @@ Model = Annotated[
     ),
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON.")]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        metavar="N",
-        help="Processes that share the model passes, or actors on Ray. [dim]default: 1, or what the cluster has room for[/]",
-        show_default=False,
-    ),
-]
-Backend = Annotated[str, typer.Option(metavar="local|ray[:ADDRESS]", help="Where the model passes are done.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 
 
@@ -108,31 +100,82 @@ class ModelOptions:
         return vt.load_model(model, **settings)
 
 
-Result = TypeVar("Result")
+Command = Callable[..., Any]
 
 
-def with_model_options(command: Callable[..., Result]) -> Callable[..., Result]:
+def with_model_options(command: Command) -> Command:
     """A command whose parameter `model_options` is spelled out as the options of `ModelOptions`."""
-    signature = inspect.signature(command, eval_str=True)
     hints = get_type_hints(ModelOptions, include_extras=True)
-    names = [field.name for field in fields(ModelOptions)]
     keyword = inspect.Parameter.KEYWORD_ONLY
     spelled = [
         inspect.Parameter(field.name, keyword, default=field.default, annotation=hints[field.name])
         for field in fields(ModelOptions)
     ]
-    others = [part for name, part in signature.parameters.items() if name != "model_options"]
+    return _spelled_out(command, "model_options", spelled, lambda values: ModelOptions(**values))
+
+
+def with_settings(
+    *, leave_out: Sequence[str] = (), overrides: bool = False, **groups: type[Settings]
+) -> Callable[[Command], Command]:
+    """A command in which each parameter named here is spelled out as the options of a settings class.
+
+    Args:
+        leave_out: settings that are no option of the command.
+        overrides: whether nothing is the default of every option, and the parameter a mapping of those that were given.
+        groups: the settings class of each parameter.
+    """
+
+    def decorate(command: Command) -> Command:
+        for parameter, kind in groups.items():
+            known = [each for each in settings_of(kind) if each.name not in leave_out]
+            spelled = [_option(each, kind.TITLE, overrides=overrides) for each in known]
+            make = _given if overrides else functools.partial(_made, kind)
+            command = _spelled_out(command, parameter, spelled, make)
+        return command
+
+    return decorate
+
+
+def _made(kind: type[Settings], values: dict[str, Any]) -> Settings:
+    return kind(**values)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _option(known: Setting, panel: str, *, overrides: bool) -> inspect.Parameter:
+    """The option of one setting."""
+    optional = overrides or known.optional
+    kind: Any = str if get_origin(known.type) in (Union, UnionType) else known.type
+    extra: dict[str, Any] = {"help": known.info.help, "metavar": known.info.metavar, "rich_help_panel": panel}
+    if known.choices:
+        kind = Literal[known.choices]
+    elif kind is int:
+        extra |= {"min": known.info.least, "max": known.info.most}
+    if optional:
+        extra["show_default"] = False if overrides else known.info.default_text or False
+    annotation = Annotated[Optional[kind] if optional else kind, typer.Option(known.option, **extra)]  # noqa: UP045
+    default = None if overrides else known.default
+    return inspect.Parameter(known.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _spelled_out(
+    command: Command, parameter: str, spelled: Sequence[inspect.Parameter], make: Callable[[dict[str, Any]], Any]
+) -> Command:
+    """A command that takes options in place of one parameter, which is made of their values."""
+    signature = inspect.signature(command, eval_str=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    others = [each.replace(kind=keyword) for name, each in signature.parameters.items() if name != parameter]
 
     @functools.wraps(command)
-    def spelled_out(**values: Any) -> Result:
-        options = ModelOptions(**{name: values.pop(name) for name in names})
-        return command(**values, model_options=options)
+    def replaced(**values: Any) -> Any:
+        made = make({each.name: values.pop(each.name) for each in spelled})
+        return command(**values, **{parameter: made})
 
-    spelled_out.__signature__ = signature.replace(  # pyright: ignore[reportAttributeAccessIssue]
-        parameters=[*(part.replace(kind=keyword) for part in others), *spelled]
-    )
-    spelled_out.__annotations__ = {part.name: part.annotation for part in [*others, *spelled]}
-    return spelled_out
+    replaced.__signature__ = signature.replace(parameters=[*others, *spelled])  # pyright: ignore[reportAttributeAccessIssue]
+    replaced.__annotations__ = {each.name: each.annotation for each in [*others, *spelled]}
+    return replaced
 
 
 def parse_size(text: str | None) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,12 +11,16 @@ import video_tcav.reports as reports
 from video_tcav.cli import options, render
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable
+from video_tcav.recording.settings import RecordingSettings
 
 _STYLES = {"supported": "green", "contradicted": "bold red", "undecided": "yellow", "not represented": "dim"}
 _SIGNS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not represented": "–"}
 
 
+@options.with_settings(overrides=True, leave_out=("space",), recording=RecordingSettings)
 def run(
+    *,
+    recording: dict[str, Any],
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment file.")],
     out: Annotated[
         Path | None,
@@ -25,12 +29,6 @@ def run(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is there.")] = False,
-    cache: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Activation store to share with other runs; the run's own if not given."),
-    ] = None,
-    workers: options.Workers = None,
-    backend: options.Backend = "local",
     fail_on_contradicted: Annotated[
         bool, typer.Option("--fail-on-contradicted", help="Exit with 1 if a hypothesis is contradicted.")
     ] = False,
@@ -52,18 +50,17 @@ def run(
 ) -> None:
     """Answer the hypotheses of an experiment file: supported, contradicted, undecided, or not represented.
 
-    Everything is checked before anything is computed. A run that was stopped goes on with --resume.
+    Everything is checked before anything is computed. A run that was stopped goes on with --resume. Options of the
+    passes stand in for the settings of the file.
     """
     if check:
-        found = experiments.check_experiment(experiment)
+        found = experiments.check_experiment(experiment, **recording)
         count = len(found.hypotheses)
         render.out.print(f"{experiment}: {count} hypothes{'es' if count > 1 else 'is'} can be tested.", markup=False)
         return
     if junit:
         check_file_writable(junit)
-    result = experiments.run_experiment(
-        experiment, out=out, resume=resume, store=cache, workers=workers, backend=backend, progress=True
-    )
+    result = experiments.run_experiment(experiment, out=out, resume=resume, progress=True, **recording)
     outcomes(result)
     if report and resume and not os.access(result.path, os.W_OK):
         render.errors.print("! The run directory is read-only: no report was written.", style="yellow", markup=False)

@@ -10,12 +10,15 @@ from rich.table import Table
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable, write_json
+from video_tcav.recording.settings import RecordingSettings
 
 
 @options.with_model_options
+@options.with_settings(recording=RecordingSettings, leave_out=("space",))
 def score(
     *,
     model_options: options.ModelOptions,
+    recording: RecordingSettings,
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
     model: options.Model,
     cavs: Annotated[Path, typer.Option(metavar="FILE", help="cavs.safetensors from the --out folder of `test`.")],
@@ -25,8 +28,6 @@ def score(
     against: Annotated[
         str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
     ] = "log_odds",
-    windows: Annotated[int, typer.Option(min=1, help="Clips taken from each video.")] = 1,
-    strict: options.Strict = False,
     json: options.JsonFile = None,
 ) -> None:
     """Score clips with saved CAVs: presence is 0 for the average random clip and 1 for the average concept clip."""
@@ -34,10 +35,8 @@ def score(
         check_file_writable(json)
     saved = vt.load_cavs(cavs)
     loaded = model_options.load(model)
-    found = vt.score_clips(
-        loaded, saved, videos, target=target, against=against, windows=windows, strict=strict, progress=True
-    )
-    render.out.print(_table(found.scores, windowed=windows > 1))
+    found = vt.score_clips(loaded, saved, videos, target=target, against=against, recording=recording, progress=True)
+    render.out.print(_table(found.scores, windowed=recording.windows > 1))
     render.random_weights(loaded)
     render.skipped(found.skipped)
     if json:

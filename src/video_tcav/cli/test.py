@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -11,19 +11,17 @@ from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError, UnsavedResultError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_file_writable, check_writable
-from video_tcav.tcav.settings import At, Negatives
-
-Space = Literal["flatten", "space", "time", "spacetime"]
-Cav = Literal["mean", "ridge", "logistic", "svm"]
-Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
-Precision = Literal["auto", "float32", "bfloat16"]
-Significance = Literal["permutation", "ttest"]
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
 
 
 @options.with_model_options
+@options.with_settings(recording=RecordingSettings, statistics=StatisticsSettings)
 def run(
     *,
     model_options: options.ModelOptions,
+    recording: RecordingSettings,
+    statistics: StatisticsSettings,
     model: options.Model,
     target: Annotated[str, typer.Option(metavar="CLASS", help="Class to explain, by name or number.")],
     concept: Annotated[
@@ -43,8 +41,6 @@ def run(
         At,
         typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it."),
     ] = "class",
-    space: Annotated[Space, typer.Option(help="Positions to average before learning a CAV.")] = "flatten",
-    cav: Annotated[Cav, typer.Option(help="How a CAV is learned.")] = "mean",
     twin: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,51 +52,15 @@ def run(
         list[str] | None,
         typer.Option(metavar="A:B", help="Also compare concept A with concept B (relative TCAV)."),
     ] = None,
-    correction: Annotated[
-        Correction | None,
-        typer.Option(help="For many tests. [dim]default: holm, or bonferroni with the t-test[/]", show_default=False),
-    ] = None,
     negatives: Annotated[
         Negatives,
         typer.Option(help="Where a concept does not move: random clips frozen to match, or moving as they are."),
     ] = "matched",
-    significance: Annotated[
-        Significance,
-        typer.Option(help="permutation, or the source paper's t-test, which is anti-conservative."),
-    ] = "permutation",
-    permutations: Annotated[int, typer.Option(min=1, help="Relabellings of the permutation test.")] = 9999,
-    random_sets: Annotated[int, typer.Option(min=2, help="Random sets for the spread of the TCAV score.")] = 500,
-    windows: Annotated[int, typer.Option(min=1, help="Clips taken from each video.")] = 1,
     group: Annotated[
         str,
         typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths."),
     ] = "video",
-    memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="For activations; what goes beyond is kept on disk.")
-    ] = "2GB",
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Activation store: what it holds is not computed again, and a killed run goes on."
-        ),
-    ] = None,
-    workers: options.Workers = None,
-    backend: options.Backend = "local",
-    sketch: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Keep N values of each row, for many clips: effects stay exact, accuracies are estimates. Try 1024.",
-        ),
-    ] = None,
-    precision: Annotated[
-        Precision,
-        typer.Option(
-            help="Of the passes: exact, or bfloat16 products, about twice as fast where the processor has them."
-        ),
-    ] = "float32",
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
-    strict: options.Strict = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for tables (CSV, Parquet, JSON) and CAVs.")
     ] = None,
@@ -130,26 +90,14 @@ def run(
         layers=layer,
         against=against,
         at=at,
-        space=space,
-        cav=cav,
         twins=twin or [],
         relative=[_pair(text) for text in relative or []],
         negatives=negatives,
-        correction=correction,
-        significance=significance,
-        permutations=permutations,
-        random_sets=random_sets,
-        windows=windows,
         group=group,
-        memory=memory,
         seed=seed,
-        strict=strict,
+        recording=recording,
+        statistics=statistics,
         out=out,
-        store=cache,
-        workers=workers,
-        backend=backend,
-        sketch=sketch,
-        precision=precision,
         progress=True,
     )
     try:

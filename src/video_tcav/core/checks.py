@@ -1,6 +1,7 @@
 """Checks of arguments: one line that names the argument, the rule and what came instead."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from video_tcav.core.errors import InputError
@@ -29,3 +30,14 @@ def at_least(name: str, value: int, least: int, most: int = 2**63 - 1) -> int:
     if value > most:
         raise InputError(f"`{name}` must be at most {most}. Got {excerpt(value)}. Give a smaller number.")
     return value
+
+
+def whole_number(name: str, value: Any) -> int:
+    """The value as an `int`, if it is a whole number of any integer type.
+
+    Raises:
+        InputError: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"`{name}` must be a whole number. Got {excerpt(value)}. Give one without decimals.")
+    return int(value)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.core.files import as_read_back, atomic_path, check_writable, read_json, reason_of, write_json
@@ -132,7 +133,7 @@ def prepare(
     found = RunDirectory(path=path)
     if path.exists() and not path.is_dir():
         raise OutputError(f"`{path}` must be a folder. Got a file. Give another place with --out.")
-    resolved = experiment.model_dump(mode="json")
+    resolved, identity = experiment.model_dump(mode="json"), experiment.identity()
     if (path / "run.json").exists():
         before = found.record()
         state = "is finished" if before.get("finished") else "was not finished"
@@ -147,8 +148,9 @@ def prepare(
             raise ExperimentError(
                 f"{path}: a run must go on with the version that began it. Got one of video-tcav 0.1. Give another --out."
             )
-        if before.get("experiment") != resolved or before.get("model_digests") != facts.get("model_digests"):
-            what = changed(before.get("experiment") or {}, resolved) or ["weights of a model"]
+        earlier = _identity(before.get("experiment"))
+        if earlier != identity or before.get("model_digests") != facts.get("model_digests"):
+            what = changed(earlier or {}, identity) or ["weights of a model"]
             raise ExperimentError(
                 f"{path}: a run must go on with the same experiment. Got changes in {', '.join(what[:5])}. Give another --out."
             )
@@ -160,6 +162,14 @@ def prepare(
         temporary.write_bytes(file.path.read_bytes())
     found.write_record(experiment=resolved, source=str(file.path), finished=False, **facts)
     return found
+
+
+def _identity(resolved: Any) -> dict[str, Any] | None:
+    """What the results of an earlier run depend on; settings that its version did not have are those of the default."""
+    try:
+        return Experiment.model_validate(resolved).identity()
+    except ValidationError:
+        return None
 
 
 def changed(before: Any, after: Any, place: str = "") -> list[str]:

@@ -1,8 +1,8 @@
 """The experiment file: what a researcher commits next to a model (its schema is `experiment.schema.json`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Union, get_args
 
 from pydantic import (
     BaseModel,
@@ -11,17 +11,17 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    create_model,
     field_validator,
     model_validator,
 )
 
 from video_tcav.concepts import Twin
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
-from video_tcav.gram.cavs import CavKind
-from video_tcav.gram.significance import Significance
-from video_tcav.recording.feature_spaces import Space
+from video_tcav.core.settings import Setting, settings_of
+from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.rendered.factors import FACTORS
-from video_tcav.tcav.settings import At, Negatives
+from video_tcav.tcav.settings import At, Negatives, Significance, StatisticsSettings
 
 Kind = Literal["matters", "more_than", "motion_matters", "order_matters", "does_not_matter", "same_in"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -200,7 +200,28 @@ def _each_once(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return values
 
 
-class Statistics(Part):
+def _setting_fields(name: str, settings: Sequence[Setting]) -> Any:
+    """A part of the file with a key for each of these settings."""
+    return create_model(name, __base__=Part, **{each.name: _setting_field(each) for each in settings})
+
+
+def _setting_field(known: Setting) -> Any:
+    kind = Literal[known.choices] if known.choices else known.type
+    bounds = {"ge": known.info.least, "le": known.info.most} if known.info.least is not None else {}
+    return (Union[kind, None] if known.optional else kind, Field(known.default, description=known.info.help, **bounds))  # noqa: UP007 - a Literal at run time
+
+
+RECORDING = [each for each in settings_of(RecordingSettings) if each.name != "space"]
+"""Settings that are keys of the file; the feature spaces are a list of their own."""
+STATISTICS = [
+    each for each in settings_of(StatisticsSettings) if each.name not in ("cav", "significance", "correction")
+]
+CAV = [each for each in settings_of(StatisticsSettings) if each.name == "cav"]
+_StatisticsFields = _setting_fields("StatisticsFields", STATISTICS)
+_RecordingFields = _setting_fields("RecordingFields", [*RECORDING, *CAV])
+
+
+class Statistics(_StatisticsFields, Part):
     """How effects are tested."""
 
     tests: tuple[Significance, ...] = Field(
@@ -214,14 +235,11 @@ class Statistics(Part):
     margin: Margin = Field(
         0.5, description="in units of the target: an effect that is smaller does not matter in practice"
     )
-    permutations: int = Field(9999, ge=1, le=10**7, description="relabellings of the permutation test")
-    random_sets: int = Field(500, ge=2, le=10**5, description="for the spread of TCAV scores, and for the t-test")
-    bootstraps: int = Field(1000, ge=100, le=10**6, description="resamples for the intervals")
 
     _distinct = field_validator("tests")(_each_once)
 
 
-class Experiment(Part):
+class Experiment(_RecordingFields, Part):
     """An experiment: a model, clips, concepts, and hypotheses about them."""
 
     title: Name = Field(description="the question, as the report's heading")
@@ -237,7 +255,6 @@ class Experiment(Part):
         None, min_length=1, description="dotted module names; the model's stages if not given"
     )
     spaces: tuple[Space, ...] = Field(("flatten",), min_length=1, description="the first judges the hypotheses")
-    cav: CavKind = Field("mean", description="how CAVs are learned")
     against: Name = Field(
         "log_odds", description="what the target is: log_odds, logit, contrast:CLASS, or number for a regression"
     )
@@ -252,9 +269,7 @@ class Experiment(Part):
         description="matched freezes random clips where a concept does not move; moving leaves them as they are",
     )
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
-    windows: int = Field(1, ge=1, le=1000, description="clips taken from each video")
     group: Name = Field("video", description="what is independent: video, or a regular expression on the path")
-    memory: str | int = Field("2GB", description="for activations; what goes beyond is kept on disk")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="of every random draw")
     shown: int = Field(4, ge=0, le=50, description="clips of each class that the report shows in full, with timelines")
     hypotheses: tuple[Hypothesis, ...] = Field(min_length=1, description="what is claimed about the model")
@@ -272,6 +287,25 @@ class Experiment(Part):
         """Every model by its name; a single one is called as it is loaded."""
         found = self.models or {self._single().spec: self._single()}
         return {name: as_model(one) for name, one in found.items()}
+
+    def recording(self, space: Space) -> RecordingSettings:
+        """How clips are passed for one feature space."""
+        return RecordingSettings(space=space, **{each.name: getattr(self, each.name) for each in RECORDING})
+
+    def statistics_settings(self, test: Significance) -> StatisticsSettings:
+        """How effects are tested by one test; the corrections of hypotheses are those of the first."""
+        values = {each.name: getattr(self.statistics, each.name) for each in STATISTICS}
+        correction = self.statistics.correction if test == "permutation" else None
+        return StatisticsSettings(cav=self.cav, significance=test, correction=correction, **values)
+
+    def with_overrides(self, values: Mapping[str, Any]) -> "Experiment":
+        """The same experiment with other values of some recording settings."""
+        return self.model_validate({**self.model_dump(exclude_unset=True), **values})
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that results depend on: the experiment without settings that change none."""
+        free = {each.name for each in RECORDING if not each.info.changes_results}
+        return {name: value for name, value in self.model_dump(mode="json").items() if name not in free}
 
     def _single(self) -> Model:
         assert self.model is not None

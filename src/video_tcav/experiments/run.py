@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +29,7 @@ from video_tcav.experiments.yaml_lines import YamlFile
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.used_steps import used_steps
 from video_tcav.models import VideoModel
-from video_tcav.recording.workers import backend_for
+from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav import run_tcav
 from video_tcav.tcav.comparison import GroupOf
 
@@ -41,11 +42,12 @@ class _Work:
     file: YamlFile
     models: Mapping[str, VideoModel]
     directory: RunDirectory
-    store: Path
-    threads: int
-    workers: int | None
-    backend: str
     progress: bool
+
+    def recording(self, which: Which) -> RecordingSettings:
+        """How clips are passed for an analysis; where no store is given, the run's own serves all of them."""
+        settings = self.experiment.recording(which.space)
+        return settings.with_values(store=settings.store or self.directory.store)
 
 
 def run_experiment(
@@ -53,11 +55,8 @@ def run_experiment(
     *,
     out: str | Path | None = None,
     resume: bool = False,
-    store: str | Path | None = None,
-    threads: int = 2,
-    workers: int | None = None,
-    backend: str = "local",
     progress: bool = False,
+    **overrides: Any,
 ) -> Run:
     """Answer the hypotheses of an experiment file.
 
@@ -68,18 +67,15 @@ def run_experiment(
         path: the experiment file.
         out: run directory; `runs/` and the file's name, where the command runs, if not given.
         resume: whether to go on with the run that is there; a finished one is read again.
-        store: folder of activations to share with other runs; the run's own, removed when it is finished, if not given.
-        threads: files decoded at once, beside the model.
-        workers: processes that share the passes, or actors on Ray; see `run_tcav`.
-        backend: where workers are: `local`, `ray` or `ray:ADDRESS`.
         progress: whether to show progress bars on standard error.
+        overrides: settings of the recording (`RecordingSettings`, but for `space`) in place of the file's, such as `store`,
+            `workers` or `precision`. Without a store, the run's own is removed when it is finished.
 
     Raises:
         ExperimentError: for a mistake in the file, with its line, or a directory that cannot be used.
         VideoTcavError: one of its other kinds, with a cure in the message.
     """
-    backend_for(backend, workers)
-    experiment, file, models = check_file(path)
+    experiment, file, models = check_file(path, overrides)
     group_of = check_grouping(experiment, file)
     folder = Path(out) if out is not None else Path("runs") / Path(path).stem
     digests = {name: model.weights_digest for name, model in models.items()}
@@ -94,10 +90,6 @@ def run_experiment(
             file=file,
             models=models,
             directory=directory,
-            store=Path(store) if store is not None else directory.store,
-            threads=threads,
-            workers=workers,
-            backend=backend,
             progress=progress,
         )
         clips = find_clips(experiment, file, directory.clips, progress=progress)
@@ -105,7 +97,7 @@ def run_experiment(
         _analyse(work, clips)
         _show(work, clips)
         _finish(work, clips)
-        if store is None:
+        if experiment.store is None:
             shutil.rmtree(directory.store, ignore_errors=True)
     return load_run(folder)
 
@@ -149,24 +141,13 @@ def _analyse(work: _Work, clips: ClipSets) -> None:
             layers=experiment.layers,
             against=experiment.against,
             at=experiment.at,
-            space=which.space,
-            cav=experiment.cav,
             twins=experiment.all_twins(),
             relative=_relative(experiment, which),
             negatives=experiment.negatives,
-            correction=experiment.statistics.correction if which.test == "permutation" else "bonferroni",
-            significance=which.test,
-            permutations=experiment.statistics.permutations,
-            random_sets=experiment.statistics.random_sets,
-            bootstraps=experiment.statistics.bootstraps,
-            windows=experiment.windows,
             group=experiment.group,
-            memory=experiment.memory,
             seed=experiment.seed,
-            threads=work.threads,
-            store=work.store,
-            workers=work.workers,
-            backend=work.backend,
+            recording=work.recording(which),
+            statistics=experiment.statistics_settings(which.test),
             out=partial,
             detail=True,
             progress=work.progress,

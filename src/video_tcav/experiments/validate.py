@@ -1,46 +1,66 @@
 """An experiment with its models and paths, checked before anything is computed or written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.experiments.clips import beside, check_clips
-from video_tcav.experiments.file import Experiment, Model
+from video_tcav.experiments.file import RECORDING, Experiment, Model
 from video_tcav.experiments.parse import read_experiment
 from video_tcav.experiments.yaml_lines import Place, YamlFile
 from video_tcav.models import VideoModel, load_model, parse_target
-from video_tcav.recording.rows import parse_bytes
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import GroupOf, grouping
 
 
-def check_experiment(path: str | Path) -> Experiment:
+def check_experiment(path: str | Path, **overrides: Any) -> Experiment:
     """Check an experiment file, its paths and models, as a run would before it computes anything.
 
     Raises:
         ExperimentError: for the first mistake, with its line.
     """
-    return check_file(path)[0]
+    return check_file(path, overrides)[0]
 
 
-def check_file(path: str | Path) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
+def check_file(
+    path: str | Path, overrides: Mapping[str, Any] | None = None
+) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
     """Everything that can be checked before anything is computed or written: the experiment, its file, and its models.
 
+    Args:
+        path: the experiment file.
+        overrides: settings of the recording in place of the file's.
+
     Raises:
+        InputError: for an override that cannot be used.
         ExperimentError: for the first mistake, with its line.
     """
     experiment, file = read_experiment(path)
+    experiment = _with_settings(experiment, file, overrides or {})
     check_clips(experiment, file)
     check_grouping(experiment, file)
     models = {name: _model(name, one, experiment, file) for name, one in experiment.all_models().items()}
     return experiment, file, models
 
 
+def _with_settings(experiment: Experiment, file: YamlFile, overrides: Mapping[str, Any]) -> Experiment:
+    """The experiment with its settings of the recording checked, and those that were given in their place."""
+    names = [each.name for each in RECORDING]
+    for name in overrides:
+        one_of("override", name, names)
+    checked(file, (), lambda: Workspace(experiment.recording(experiment.spaces[0])))
+    if experiment.store is not None:
+        experiment = experiment.with_overrides({"store": beside(str(experiment.store), file.path)})
+    chosen = experiment.with_overrides(RecordingSettings(**overrides).only(overrides))
+    Workspace(chosen.recording(experiment.spaces[0]))
+    return chosen
+
+
 def check_grouping(experiment: Experiment, file: YamlFile) -> GroupOf:
-    """The function that names a clip's group; the memory budget is checked as well."""
-    try:
-        parse_bytes(experiment.memory)
-    except InputError as error:
-        raise file.error(("memory",), str(error)) from error
+    """The function that names a clip's group."""
     try:
         return grouping(experiment.group)
     except InputError as error:

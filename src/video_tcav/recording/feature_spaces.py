@@ -4,17 +4,14 @@ Averaging activations over positions and summing gradients over the same positio
 by δ moves every position by δ, so the target changes by the sum of the gradients times δ.
 """
 
-from typing import Literal, get_args
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.core.errors import InputError
 from video_tcav.models import LayerAxes
+from video_tcav.recording.settings import Space
 
-Space = Literal["flatten", "space", "time", "spacetime"]
-SPACES: tuple[Space, ...] = get_args(Space)
 _POOLED_DIMS: dict[Space, tuple[int, ...]] = {"space": (2, 3), "time": (1,), "spacetime": (1, 2, 3)}
 
 

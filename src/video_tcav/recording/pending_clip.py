@@ -1,4 +1,4 @@
-"""Clips on their way through a model: which they are, in which version, and what to call them where something is wrong."""
+"""A clip that waits to be recorded, and how errors name it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Slot:
+class PendingClip:
     """A clip in the order of the plan: to be passed, or stored already."""
 
     name: ClipId

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -91,6 +91,28 @@ class FileRow:
 Places = Callable[[], Sequence[FileRow]]
 
 
+class Rows(Protocol):
+    """Takes the rows of one layer as they come: whole, sketched, combined or projected."""
+
+    @property
+    def rows(self) -> int:
+        """How many came."""
+        ...
+
+    @property
+    def spilled(self) -> bool:
+        """Whether any is on disk."""
+        ...
+
+    def append(self, values: Float[Tensor, "row width"], places: Places | None = None) -> int:
+        """Take rows; see `RowStore.append`."""
+        ...
+
+    def refer(self, places: Sequence[FileRow]) -> None:
+        """Take rows that lie in files already."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Piece:
     """Consecutive rows: in memory, or at `offset` of a file."""
@@ -136,7 +158,7 @@ class RowStore:
         self._file: Path | None = None
         self._file_bytes = 0
         self._pieces: list[_Piece] = []
-        self.rows = 0
+        self.rows: int = 0
         self.width = 0
         self.dtype = torch.float32
 

@@ -21,7 +21,6 @@ from video_tcav.gram.kernel import FactoredKernel
 from video_tcav.recording.inner_products import BLOCK_BYTES, block_columns
 from video_tcav.recording.rows import FileRow, Places, RowStore, check_width, read_rows, stored_values
 
-LEAST_SKETCH, USUAL_SKETCH = 64, 1024
 _SAMPLE_ROWS = 32
 _BLOCK_BYTES = 64 * 2**20
 _SAMPLE_BYTES = 64 * 2**20
@@ -79,7 +78,10 @@ class SketchedRows:
             to the last bit, however they come.
     """
 
-    spilled = False
+    @property
+    def spilled(self) -> bool:
+        """Whether any row is on disk: none ever is."""
+        return False
 
     def __init__(self, gradients: RowStore, size: int, seed: Sequence[int], *, block_bytes: int = _BLOCK_BYTES) -> None:
         self._gradients, self._size, self._seed = gradients, size, tuple(seed)

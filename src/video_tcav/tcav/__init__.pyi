@@ -1,5 +1,7 @@
 from .cav_files import load_cavs as load_cavs
 from .cav_learning import learn_cavs as learn_cavs
+from .clip_scores import ClipScore as ClipScore
+from .clip_scores import score_clips as score_clips
 from .detail import Detail as Detail
 from .diagnostics import Diagnostics as Diagnostics
 from .diagnostics import diagnose as diagnose
@@ -7,8 +9,6 @@ from .diagnostics import layouts_of as layouts_of
 from .result import ConceptResult as ConceptResult
 from .result import TcavResult as TcavResult
 from .run import run_tcav as run_tcav
-from .saved_cavs import ClipScore as ClipScore
 from .saved_cavs import SavedCav as SavedCav
-from .saved_cavs import score_clips as score_clips
 from .summaries import effect_text as effect_text
 from .summaries import sentences as sentences

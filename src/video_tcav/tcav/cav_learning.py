@@ -1,41 +1,36 @@
 """CAVs alone, without a test: what a concept map needs."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from video_tcav.concepts.concept import Sources
-from video_tcav.core.checks import at_least, one_of
-from video_tcav.core.scratch import scratch_folder
-from video_tcav.gram.cavs import CAV_KINDS, CavKind
+from video_tcav.core.settings import takes_settings
 from video_tcav.gram.gate import cross_validated_accuracies
+from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import kernel_of
-from video_tcav.media import source_digest
 from video_tcav.models import VideoModel
-from video_tcav.recording.cache import ActivationStore, opened, recall_for
-from video_tcav.recording.feature_spaces import SPACES, Space
-from video_tcav.recording.recorder import Recorder
-from video_tcav.recording.rows import SpillSpace, parse_bytes
-from video_tcav.tcav.comparison import grouping
-from video_tcav.tcav.plan import MOST_WINDOWS, cav_plan
-from video_tcav.tcav.record_plan import comparisons_of, record_plan
-from video_tcav.tcav.saved_cavs import SavedCav, cavs_of
+from video_tcav.recording.recording import Recording
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.recording.stream_sinks import CombinedRows
+from video_tcav.recording.workspace import Workspace
+from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.plan import Plan, Question, make_plan
+from video_tcav.tcav.record_plan import compare_recorded, record
+from video_tcav.tcav.saved_cavs import Coefficients, SavedCav, Vectors, cav_coefficients, cavs_of, combined_rows
+from video_tcav.tcav.settings import Cav, StatisticsSettings
 
 
+@takes_settings(recording=RecordingSettings)
 def learn_cavs(
     model: VideoModel,
     *,
     concepts: Mapping[str, Sources],
     random: Sources,
     layers: Sequence[str] | None = None,
-    space: Space = "flatten",
-    cav: CavKind = "mean",
-    windows: int = 1,
+    cav: Cav = "mean",
     group: str = "video",
-    memory: str | int = "2GB",
     seed: int = 0,
-    strict: bool = False,
-    store: ActivationStore | str | Path | None = None,
     progress: bool = False,
+    recording: RecordingSettings,
 ) -> tuple[SavedCav, ...]:
     """Learn the CAV of each concept against random clips, at each layer; nothing is tested.
 
@@ -44,45 +39,46 @@ def learn_cavs(
         concepts: clips of each concept, by its name.
         random: clips without the concepts; frozen where the concept is one of stills.
         layers: dotted module names; the model's stages if not given.
-        space: feature space; a concept map wants `flatten`.
         cav: `mean`, `ridge`, `logistic` or `svm`.
-        windows: clips taken from each video.
         group: what is held out together for the accuracy: `video`, or a regular expression on the path.
-        memory: budget for activations.
         seed: of the folds.
-        strict: whether a file that cannot be used ends the run instead of being left out.
-        store: an activation store, or its folder: what it holds is neither decoded nor passed again, what it lacks is added.
         progress: whether to show a progress bar.
+        recording: how clips are passed; its fields are keywords of this function. A concept map wants the space `flatten`. With
+            `sketch`, clips are passed twice, unless a store holds them: CAVs are built of whole rows that are not kept.
 
     Raises:
         VideoTcavError: one of its kinds, with a cure in the message.
     """
-    kind, chosen = one_of("cav", cav, CAV_KINDS), tuple(dict.fromkeys(layers or model.stages()))
-    for name in chosen:
-        model.layer(name)
-    group_of = grouping(group)
-    at_least("windows", windows, 1, MOST_WINDOWS)
-    one_of("space", space, SPACES)
-    with scratch_folder() as spill, opened(store) as cache:
-        digest = source_digest if cache is None else cache.source_digest
-        plan = cav_plan(concepts, random, windows=windows, group_of=group_of, digest=digest)
-        recorder = Recorder(
-            model=model,
-            layers=chosen,
-            space=space,
-            storage=SpillSpace(parse_bytes(memory), spill),
-            windows=windows,
-            strict=strict,
-            recall=recall_for(cache, model, chosen, space, windows, plan.digests),
-            full_batches=True,
-        )
-        record_plan(recorder, plan, None, progress)
-        comparisons = comparisons_of(recorder, plan, group_of)
-        grams = {layer: recorder.gram(layer) for layer in chosen}
-        accuracy = {}
-        for one in comparisons:
-            kernels = {layer: kernel_of(found.kernel, one.rows["none"]) for layer, found in grams.items()}
-            labels, folds = one.design.labels[None], one.design.folds(seed)[None]
-            for layer, value in cross_validated_accuracies(kind, kernels, labels, folds).items():
-                accuracy[one.concept, one.versus, layer] = float(value[0])
-        return tuple(cavs_of(recorder, comparisons, grams, kind, accuracy))
+    kind = StatisticsSettings(cav=cav).cav
+    question = Question(concepts=concepts, random=random, layers=layers, group=group, seed=seed)
+    with Workspace(recording, progress=progress) as work:
+        plan = make_plan(model, question, recording, work.digest)
+        recorded = record(plan, work.recorder(model, plan.layers, plan.digests), work)
+        comparisons, grams = compare_recorded(plan, recorded), recorded.grams()
+        coefficients = cav_coefficients(comparisons, grams, kind)
+        vectors = _combined(plan, recorded, coefficients, work)
+        accuracy = _accuracies(comparisons, grams, kind, seed)
+        return tuple(cavs_of(recorded, comparisons, grams, coefficients, vectors, accuracy))
+
+
+def _combined(
+    plan: Plan, recorded: Recording, coefficients: Mapping[str, Coefficients], work: Workspace
+) -> Mapping[str, Vectors]:
+    """The vectors that coefficients stand for; sketched rows are passed once more for it."""
+    if recorded.settings.sketch is None:
+        return combined_rows(recorded, coefficients)
+    sinks = {layer: CombinedRows(alphas) for layer, alphas in coefficients.items()}
+    record(plan, work.recorder(recorded.model, plan.layers, plan.digests, sinks=sinks), work)
+    return {layer: sink.combined.float() for layer, sink in sinks.items()}
+
+
+def _accuracies(
+    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], kind: Cav, seed: int
+) -> dict[tuple[str, str, str], float]:
+    accuracies = {}
+    for comparison in comparisons:
+        kernels = {layer: kernel_of(gram.kernel, comparison.rows["none"]) for layer, gram in grams.items()}
+        labels, folds = comparison.design.labels[None], comparison.design.folds(seed)[None]
+        for layer, value in cross_validated_accuracies(kind, kernels, labels, folds).items():
+            accuracies[comparison.concept, comparison.versus, layer] = float(value[0])
+    return accuracies

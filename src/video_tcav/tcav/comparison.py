@@ -1,6 +1,6 @@
 """From recorded clips to comparisons: which rows stand for a concept, which for its matched negatives."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from video_tcav.gram.design import Design, check_design, check_enough
 from video_tcav.gram.thresholds import MIN_CLIPS, MIN_GROUPS
 from video_tcav.media import VideoSource
 from video_tcav.recording.clip_id import ClipId, Version
-from video_tcav.recording.recorder import Recorder
+from video_tcav.recording.recording import Recording
 
 GroupOf = Callable[[VideoSource], str]
 
@@ -109,14 +109,19 @@ def _negatives_name(versus: str) -> str:
     return "random clips" if versus == "random" else f"concept {versus}"
 
 
-def moving_kind(concept: Concept, recorder: Recorder) -> bool:
+def concept_moves(concept: Concept, windows: Mapping[str, int], stills: Collection[str]) -> bool:
     """Whether the concept's clips move (true) or are all stills (false).
+
+    Args:
+        concept: with its sources.
+        windows: how many clips each source gave, by its key; one that could not be used is not there.
+        stills: keys of sources that do not move.
 
     Raises:
         InputError: if there are some of each: a CAV would learn "does not move".
     """
-    used = [source.key for source in concept.sources if source.key in recorder.clips]
-    still = sum(key in recorder.static for key in used)
+    used = [source.key for source in concept.sources if source.key in windows]
+    still = sum(key in stills for key in used)
     if 0 < still < len(used):
         raise InputError(
             f"`concept {concept.name}` must be all stills or all moving clips. Got {still} stills among {len(used)} clips. "
@@ -128,7 +133,7 @@ def moving_kind(concept: Concept, recorder: Recorder) -> bool:
 def compare(
     concept: Concept,
     negatives: Sequence[VideoSource],
-    recorder: Recorder,
+    recording: Recording,
     *,
     versus: str,
     moving: bool,
@@ -145,15 +150,17 @@ def compare(
     """
     given = len(negatives)
     if moving:
-        negatives = [source for source in negatives if source.key not in recorder.static]
+        negatives = [source for source in negatives if source.key not in recording.stills]
     stills = given - len(negatives)
-    most_windows = recorder.windows if moving else 1  # a still has one window, so its negatives must have one, too
+    most_windows = (
+        recording.settings.windows if moving else 1
+    )  # a still has one window, so its negatives must have one, too
     versions: tuple[Version, ...] = ("none", *twins) if moving else ("none",)
     clips = [
         (source, window, label)
         for sources, label in ((concept.sources, True), (negatives, False))
         for source in sources
-        for window in range(min(recorder.clips.get(source.key, 0), most_windows))
+        for window in range(min(recording.windows.get(source.key, 0), most_windows))
     ]
     design = Design(
         labels=np.asarray([label for *_, label in clips], dtype=bool),
@@ -171,14 +178,14 @@ def compare(
         )
 
     def row(source: VideoSource, window: int, version: Version) -> int:
-        matched: Version = version if moving or not freeze or source.key in recorder.static else "frozen"
-        return recorder.rows[ClipId(source=source.key, window=window, version=matched)]
+        matched: Version = version if moving or not freeze or source.key in recording.stills else "frozen"
+        return recording.rows[ClipId(source=source.key, window=window, version=matched)]
 
     rows: dict[Version, np.ndarray] = {
         version: np.asarray([row(source, window, version) for source, window, _ in clips], dtype=int)
         for version in versions
     }
-    unlike = not moving and any(source.key not in recorder.static for source, *_ in clips)
+    unlike = not moving and any(source.key not in recording.stills for source, *_ in clips)
     return Comparison(
         concept=concept.name,
         versus=versus,

@@ -6,19 +6,59 @@ from dataclasses import dataclass
 import numpy as np
 
 from video_tcav.concepts import TWINS, Concept, Twin, as_sources
-from video_tcav.concepts.concept import Sources
-from video_tcav.core.checks import one_of
+from video_tcav.concepts.concept import Sources, left_out_notes
+from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.errors import InputError, MediaError, SourceError
+from video_tcav.core.escaping import well_formed
 from video_tcav.media import VideoSource, source_digest
-from video_tcav.recording.sketched_rows import USUAL_SKETCH
-from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
-from video_tcav.tcav.settings import NEGATIVES, At, Negatives
+from video_tcav.models import Target, VideoModel, parse_target
+from video_tcav.recording.settings import USUAL_SKETCH, RecordingSettings
+from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives, grouping
+from video_tcav.tcav.settings import NEGATIVES, PLACES, At, Negatives
 
-MOST_WINDOWS = 10_000
 MOST_HELD_OUT = 40
 ROOM_BYTES = 2 * 10**9
 """For inner products, however little `memory` leaves to rows."""
+HOLD_OUT_STREAM = 7  # of the random streams: which random clips are set aside for the gradient
 Digest = Callable[[VideoSource], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of a model, see `run_tcav`.
+
+    Attributes:
+        target: class to explain, by name or number.
+        clips: of that class; `None` where gradients are taken at random clips.
+        concepts: clips of each concept, by its name.
+        random: clips without the concepts.
+        layers: dotted module names; the model's stages if not given.
+        against: what the target is.
+        at: where the gradient is taken.
+        twins: which twins to record.
+        relative: pairs of concepts to compare with each other.
+        negatives: whether random clips are frozen where a concept does not move.
+        group: what is independent: `video`, or a regular expression on the path.
+        seed: of every random draw.
+    """
+
+    target: str | int | None = None
+    clips: Sources | None = None
+    concepts: Mapping[str, Sources]
+    random: Sources
+    layers: Sequence[str] | None = None
+    against: str = "log_odds"
+    at: At = "class"
+    twins: Sequence[str] = ()
+    relative: Sequence[tuple[str, str]] = ()
+    negatives: Negatives = "matched"
+    group: str = "video"
+    seed: int = 0
+
+    def left_out(self) -> tuple[str, ...]:
+        """Notes on files of the sets that are in none of them."""
+        sets = (self.clips, self.random, *self.concepts.values())
+        return tuple(dict.fromkeys(note for part in sets for note in left_out_notes(part)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,22 +66,30 @@ class Plan:
     """What is to be recorded and compared.
 
     Attributes:
+        layers: dotted module names.
+        target: whose gradient is taken; `None` where CAVs are learned alone.
         concepts: with their sources.
         random: the pool of negatives.
         class_sources: the clips at which the gradient is taken: of the class, or random ones that were set aside.
         relative: pairs of concept names to compare with each other.
         twins: which twins to record.
         digests: content digest of each source that can be read, by its key.
+        group_of: names the group of a source.
         negatives: whether random clips are frozen where a concept does not move.
+        seed: of every random draw.
     """
 
+    layers: tuple[str, ...] = ()
+    target: Target | None = None
     concepts: tuple[Concept, ...]
     random: tuple[VideoSource, ...]
     class_sources: tuple[VideoSource, ...]
     relative: tuple[tuple[str, str], ...]
     twins: tuple[Twin, ...]
     digests: Mapping[str, str]
+    group_of: GroupOf
     negatives: Negatives = "matched"
+    seed: int = 0
 
     def pairs(self) -> list[tuple[Concept, str, tuple[VideoSource, ...]]]:
         """All comparisons: a concept, what it is compared with, and the sources of that."""
@@ -50,31 +98,36 @@ class Plan:
         pools += [(by_name[name], other, by_name[other].sources) for name, other in self.relative]
         return [(one, versus, distinct_negatives(one, pool, self.digests)) for one, versus, pool in pools]
 
-    def check_sizes(self, windows: int, group_of: GroupOf) -> None:
+    def compared(self) -> tuple[VideoSource, ...]:
+        """Concept and random sources, each once."""
+        sets = (self.random, *(concept.sources for concept in self.concepts))
+        return tuple({source.key: source for sources in sets for source in sources}.values())
+
+    def check_sizes(self, windows: int) -> None:
         """Refuse comparisons that are too small, before any pass.
 
         Raises:
             InputError: if there are too few clips or groups.
         """
         for concept, versus, negatives in self.pairs():
-            check_sizes(concept, negatives, versus=versus, windows=windows, group_of=group_of)
+            check_sizes(concept, negatives, versus=versus, windows=windows, group_of=self.group_of)
 
-    def check_room(self, layers: int, *, windows: int, sketch: int | None, budget: int) -> None:
+    def check_room(self, settings: RecordingSettings, budget: int) -> None:
         """Refuse more clips than the memory budget, or `ROOM_BYTES`, can hold the inner products of, before any pass.
 
         Raises:
             InputError: naming what is needed.
         """
         # a frozen version more, where concepts do not move, is known after their passes only
-        compared = {source.key for part in (self.random, *(c.sources for c in self.concepts)) for source in part}
-        rows = len(compared) * windows * (1 + len(self.twins))
-        of_row = 8 * rows if sketch is None else 4 * sketch + 8 * len(self.class_sources) * windows
-        needed, room = 2 * layers * rows * of_row, max(budget, ROOM_BYTES)  # of all clips, and of one comparison's
+        rows = len(self.compared()) * settings.windows * (1 + len(self.twins))
+        sketch, layers = settings.sketch, len(self.layers)
+        row_bytes = 8 * rows if sketch is None else 4 * sketch + 8 * len(self.class_sources) * settings.windows
+        needed, room = 2 * layers * rows * row_bytes, max(budget, ROOM_BYTES)  # of all clips, and of one comparison's
         if needed > room:
-            other = f"`video-tcav test` with --sketch {USUAL_SKETCH}" if sketch is None else "a smaller --sketch"
+            cure = f"--sketch {USUAL_SKETCH}" if sketch is None else "a smaller --sketch"
             raise InputError(
                 f"`memory` must hold the inner products of {rows:,} clips at {layers} layers: {needed / 1e9:.1f} GB. "
-                f"Got {room / 1e9:.1f} GB. Raise it, give fewer random clips, or use {other}."
+                f"Got {room / 1e9:.1f} GB. Raise it, give fewer random clips, or use {cure}."
             )
 
     def overlap(self) -> tuple[str, ...]:
@@ -88,14 +141,14 @@ class Plan:
             "gradient. Use other clips where there are any.",
         )
 
-    def copies(self, group_of: GroupOf) -> tuple[str, ...]:
+    def copies(self) -> tuple[str, ...]:
         """A caution for each set that holds the same content under several names, in groups of their own."""
         sets = {"class": self.class_sources, "random": self.random}
         sets |= {f"concept {concept.name}": concept.sources for concept in self.concepts}
         found = []
         for name, sources in sets.items():
             known = [source for source in sources if source.key in self.digests]
-            groups = {(self.digests[source.key], group_of(source)) for source in known}
+            groups = {(self.digests[source.key], self.group_of(source)) for source in known}
             extra = len(groups) - len({digest for digest, _ in groups})
             if extra:
                 found.append(
@@ -110,91 +163,86 @@ class Plan:
 
 
 def make_plan(
-    clips: Sources | None,
-    concepts: Mapping[str, Sources],
-    random: Sources,
-    relative: Sequence[tuple[str, str]],
-    twins: Sequence[str],
-    *,
-    windows: int,
-    group_of: GroupOf,
-    at: At = "class",
-    seed: int = 0,
-    negatives: Negatives = "matched",
-    digest: Digest = source_digest,
+    model: VideoModel, question: Question, settings: RecordingSettings, digest: Digest = source_digest
 ) -> Plan:
-    """Find all clips and check that they can be compared; `digest` names the content of a source.
+    """Find all clips and check that they can be compared, before any long work.
+
+    Args:
+        model: the explained model.
+        question: what is asked; without a target, CAVs are learned alone.
+        settings: of the recording.
+        digest: names the content of a source.
 
     Raises:
         SourceError: where there is no video; the message names the role.
+        LayerNotFoundError: for a layer that the model does not have.
         InputError: for a pair of unknown concepts, an unknown twin, a concept whose clips are all among the random ones, a
             path without a group, or too few clips or groups.
     """
-    if not concepts:
+    at_least("seed", question.seed, 0)
+    target = None if question.target is None else parse_target(model, question.target, question.against)
+    layers, group_of = _layers(model, question), grouping(question.group)
+    concepts, relative = _concepts(question), _pairs(question)
+    random = _named("random", question.random)
+    class_sources = _class_sources(question)
+    concept_sources = [source for concept in concepts for source in concept.sources]
+    everyone = (*random, *class_sources, *concept_sources)
+    for source in everyone:
+        group_of(source)  # a pattern that does not match is found before the long work
+    digests = content_digests(everyone, digest)
+    if question.target is not None and question.at == "random":
+        class_sources, random = hold_out(random, concept_sources, digests, group_of, question.seed)
+    plan = Plan(
+        layers=layers,
+        target=target,
+        concepts=concepts,
+        random=random,
+        class_sources=class_sources,
+        relative=relative,
+        twins=tuple(one_of("twin", twin, TWINS) for twin in dict.fromkeys(question.twins)),
+        digests=digests,
+        group_of=group_of,
+        negatives=one_of("negatives", question.negatives, NEGATIVES),
+        seed=question.seed,
+    )
+    plan.check_sizes(settings.windows)
+    return plan
+
+
+def _layers(model: VideoModel, question: Question) -> tuple[str, ...]:
+    layers = tuple(dict.fromkeys(question.layers or model.stages()))
+    for layer in layers:
+        model.layer(layer)
+    return layers
+
+
+def _concepts(question: Question) -> tuple[Concept, ...]:
+    if not question.concepts:
         raise InputError("`concepts` must name at least one concept. Got none. Give --concept NAME=PATH.")
-    for pair in relative:
-        for name in pair:
-            if name not in concepts:
-                raise InputError(
-                    f"`relative` must name given concepts. Got {name}. Give --concept {name}=PATH as well."
-                )
-    chosen = tuple(one_of("twin", twin, TWINS) for twin in dict.fromkeys(twins))
-    found = tuple(Concept.read(name, where) for name, where in concepts.items())
-    pool = _named("random", random)
-    if at == "random":
-        if clips is not None:
-            raise InputError(
-                "`clips` must not be given with --at random. Got some. Leave --clips out, or use --at class."
-            )
-        class_sources = ()
-    elif clips is None:
+    return tuple(Concept.read(well_formed(name), where) for name, where in question.concepts.items())
+
+
+def _pairs(question: Question) -> tuple[tuple[str, str], ...]:
+    names = {well_formed(name) for name in question.concepts}
+    pairs = tuple((well_formed(first), well_formed(second)) for first, second in question.relative)
+    for name in (name for pair in pairs for name in pair):
+        if name not in names:
+            raise InputError(f"`relative` must name given concepts. Got {name}. Give --concept {name}=PATH as well.")
+    return pairs
+
+
+def _class_sources(question: Question) -> tuple[VideoSource, ...]:
+    """The clips at which the gradient is taken; none yet where random ones are set aside for it."""
+    at = one_of("at", question.at, PLACES)
+    if question.target is None:
+        return ()
+    if at == "class" and question.clips is None:
         raise InputError(
             "`clips` must be given, unless gradients are taken at random clips. Got none. Give --clips PATH."
         )
-    else:
-        class_sources = _named("clips", clips)
-    shown = [source for concept in found for source in concept.sources]
-    everyone = (*pool, *class_sources, *shown)
-    for source in everyone:
-        group_of(source)  # a pattern that does not match is found before the long work
-    digests = _digests(everyone, digest)
-    if at == "random":
-        class_sources, pool = hold_out(pool, shown, digests, group_of, seed)
-    plan = Plan(
-        concepts=found,
-        random=pool,
-        class_sources=class_sources,
-        relative=tuple(relative),
-        twins=chosen,
-        digests=digests,
-        negatives=one_of("negatives", negatives, NEGATIVES),
-    )
-    plan.check_sizes(windows, group_of)
-    return plan
-
-
-def cav_plan(
-    concepts: Mapping[str, Sources],
-    random: Sources,
-    *,
-    windows: int,
-    group_of: GroupOf,
-    digest: Digest = source_digest,
-) -> Plan:
-    """A plan of concepts and random clips alone: enough to learn CAVs.
-
-    Raises:
-        SourceError: where there is no video; the message names the role.
-        InputError: if there is no concept, or too few clips or groups.
-    """
-    if not concepts:
-        raise InputError("`concepts` must name at least one concept. Got none. Give --concept NAME=PATH.")
-    found = tuple(Concept.read(name, where) for name, where in concepts.items())
-    pool = _named("random", random)
-    digests = _digests((*pool, *(source for concept in found for source in concept.sources)), digest)
-    plan = Plan(concepts=found, random=pool, class_sources=(), relative=(), twins=(), digests=digests)
-    plan.check_sizes(windows, group_of)
-    return plan
+    if at == "random" and question.clips is not None:
+        raise InputError("`clips` must not be given with --at random. Got some. Leave --clips out, or use --at class.")
+    return () if question.clips is None else _named("clips", question.clips)
 
 
 def hold_out(
@@ -220,7 +268,7 @@ def hold_out(
     shared |= {name for name, group in members.items() if any(digests.get(one.key) in contents for one in group)}
     free = [name for name in members if name not in shared]
     wanted, taken, chosen = min(len(sources) // 4, MOST_HELD_OUT), 0, set()
-    for index in np.random.default_rng([seed, 7]).permutation(len(free)):
+    for index in np.random.default_rng([seed, HOLD_OUT_STREAM]).permutation(len(free)):
         if taken >= wanted:
             break
         chosen.add(free[index])
@@ -241,7 +289,8 @@ def _named(role: str, where: Sources) -> tuple[VideoSource, ...]:
         raise SourceError(f"{role}: {error}") from error
 
 
-def _digests(sources: Sequence[VideoSource], digest: Digest) -> dict[str, str]:
+def content_digests(sources: Sequence[VideoSource], digest: Digest) -> dict[str, str]:
+    """Digest of each source that can be read, by its key."""
     digests: dict[str, str] = {}
     for source in sources:
         if source.key not in digests:

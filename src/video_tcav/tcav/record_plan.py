@@ -1,97 +1,103 @@
-"""All passes of a plan, and the comparisons that they make possible."""
+"""From a plan to a recording, and from both to comparisons."""
 
 from video_tcav.core.errors import InputError
 from video_tcav.core.memory import freed_memory_kept
 from video_tcav.core.progress import progress_bar
 from video_tcav.gram.design import numbering
-from video_tcav.gram.gram import Gram
-from video_tcav.models.targets import Target
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recorder import Recorder
-from video_tcav.recording.workers import Ahead, Part
-from video_tcav.tcav.comparison import Comparison, GroupOf, compare, moving_kind
+from video_tcav.recording.recording import Recording
+from video_tcav.recording.workers import Part
+from video_tcav.recording.workspace import Workspace
+from video_tcav.tcav.comparison import Comparison, compare, concept_moves
 from video_tcav.tcav.plan import Plan
 
 
-def record_plan(
-    recorder: Recorder, plan: Plan, scalar: Target | None, progress: bool, ahead: Ahead | None = None
-) -> None:
-    """All passes of a plan, in an order that matters.
+def record(plan: Plan, recorder: Recorder, work: Workspace) -> Recording:
+    """Pass every clip of a plan.
 
     The class comes first, since sketched rows need its gradients at once; then the concepts, since whether they move decides
-    how the random clips are matched.
+    whether random clips are frozen, too; then the random clips.
 
-    Where there are workers, they do the passes ahead, and what follows finds the rows in the store.
+    Where there are workers, they pass clips ahead, and what follows finds the rows in the store.
+
+    Raises:
+        VideoTcavError: what the passes raise.
     """
-    concept_sources = {source.key: source for concept in plan.concepts for source in concept.sources}
-    random = [source for source in plan.random if source.key not in concept_sources]
-    total = len(concept_sources) + len(random) + len(plan.class_sources)
+    concepts = list({source.key: source for concept in plan.concepts for source in concept.sources}.values())
+    keys = {source.key for source in concepts}
+    random = [source for source in plan.random if source.key not in keys]
     versions: tuple[Version, ...] = ("none", *plan.twins)
-    if ahead is not None:
-        shown: list[Part] = [] if scalar is None else [(plan.class_sources, ("none",), scalar)]
-        ahead.fill(recorder, [*shown, ([*concept_sources.values(), *random], versions, None)])
-    with progress_bar("model passes (videos)", total, visible=progress) as advance, freed_memory_kept():
-        if scalar is not None:
-            recorder.record_class(plan.class_sources, scalar, advance)
-        recorder.record_concepts(list(concept_sources.values()), versions, advance)
-        random_versions = versions
-        if not all(moving_kind(concept, recorder) for concept in plan.concepts) and "frozen" not in versions:
-            frozen: tuple[Version, ...] = ("frozen",)  # the matched negatives of clips that do not move
-            random_versions = (*versions, *frozen) if plan.negatives == "matched" else versions
-            moving = [source for source in concept_sources.values() if source.key not in recorder.static]
-            if ahead is not None:
-                frozen_random = random if plan.negatives == "matched" else []
-                ahead.fill(recorder, [([*moving, *frozen_random], frozen, None)])
-            recorder.record_concepts(moving, frozen, lambda _steps: None)
-        recorder.record_concepts(random, random_versions, advance)
+    class_part: list[Part] = [] if plan.target is None else [(plan.class_sources, ("none",), plan.target)]
+    work.fill(recorder, *class_part, ([*concepts, *random], versions, None))
+    total = len(concepts) + len(random) + len(plan.class_sources)
+    with progress_bar("model passes (videos)", total, visible=work.progress) as advance, freed_memory_kept():
+        if plan.target is not None:
+            recorder.record_class(plan.class_sources, plan.target, advance)
+        recorder.record_concepts(concepts, versions, advance)
+        if "frozen" not in versions and not all(
+            concept_moves(concept, recorder.windows, recorder.stills) for concept in plan.concepts
+        ):
+            moving = [source for source in concepts if source.key not in recorder.stills]
+            if plan.negatives == "matched":
+                versions = (*versions, "frozen")
+            work.fill(recorder, ([*moving, *(random if plan.negatives == "matched" else [])], ("frozen",), None))
+            recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
+        recorder.record_concepts(random, versions, advance)
+    return recorder.recording()
 
 
-def comparisons_of(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[Comparison]:
-    """Every pair of the plan, laid out from what could be recorded."""
-    everyone = list({s.key: s for part in (plan.random, *(c.sources for c in plan.concepts)) for s in part}.values())
-    used = [source for source in everyone if source.key in recorder.clips]
-    shared = {
-        "twins": plan.twins,
-        "group_of": group_of,
-        "units": numbering([source.key for source in used]),
-        "groups": numbering([group_of(source) for source in used]),
-    }
-    moving = {concept.name: moving_kind(concept, recorder) for concept in plan.concepts}
-    return [
-        compare(
-            concept,
-            negatives,
-            recorder,
-            versus=versus,
-            moving=moving[concept.name] and (versus == "random" or moving[versus]),
-            freeze=versus != "random" or plan.negatives == "matched",
-            **shared,
-        )
-        for concept, versus, negatives in plan.pairs()
-    ]
+def compare_recorded(plan: Plan, recording: Recording) -> list[Comparison]:
+    """Every pair of the plan, laid out from what could be recorded.
+
+    Raises:
+        InputError: if too little could be used; files that could not be are named.
+    """
+    used = [source for source in plan.compared() if source.key in recording.windows]
+    clip_numbers = numbering([source.key for source in used])
+    group_numbers = numbering([plan.group_of(source) for source in used])
+    moving = {concept.name: concept_moves(concept, recording.windows, recording.stills) for concept in plan.concepts}
+    try:
+        return [
+            compare(
+                concept,
+                negatives,
+                recording,
+                versus=versus,
+                moving=moving[concept.name] and (versus == "random" or moving[versus]),
+                freeze=versus != "random" or plan.negatives == "matched",
+                twins=plan.twins,
+                group_of=plan.group_of,
+                units=clip_numbers,
+                groups=group_numbers,
+            )
+            for concept, versus, negatives in plan.pairs()
+        ]
+    except InputError as error:
+        raise _with_skipped(error, recording) from error
 
 
-def class_groups_of(recorder: Recorder, plan: Plan, group_of: GroupOf) -> list[int]:
+def class_groups(plan: Plan, recording: Recording) -> list[int]:
     """Group of each class clip.
 
     Raises:
         InputError: if no class clip could be used.
     """
-    by_key = {source.key: source for source in plan.class_sources}
-    if not recorder.class_rows:
-        raise InputError(
+    if not recording.class_rows:
+        error = InputError(
             "`clips` must hold a clip for the gradient that can be used. Got none. See the files listed as skipped."
         )
-    groups = [group_of(by_key[clip.source]) for clip in recorder.class_rows]
+        raise _with_skipped(error, recording)
+    sources = {source.key: source for source in plan.class_sources}
+    groups = [plan.group_of(sources[clip.source]) for clip in recording.class_rows]
     numbers = numbering(groups)
     return [numbers[group] for group in groups]
 
 
-def grams_of(recorder: Recorder, progress: bool) -> dict[str, Gram]:
-    """K and C of each layer, over all recorded rows."""
-    grams = {}
-    with progress_bar("inner products (layers)", len(recorder.layers), visible=progress) as advance:
-        for layer in recorder.layers:
-            grams[layer] = recorder.gram(layer)
-            advance(1)
-    return grams
+def _with_skipped(error: InputError, recording: Recording) -> InputError:
+    if not recording.skipped:
+        return error
+    first = recording.skipped[0]
+    return InputError(
+        f"{error} {len(recording.skipped)} files could not be used, the first: {first.path}: {first.reason}"
+    )

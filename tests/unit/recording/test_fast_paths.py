@@ -9,10 +9,9 @@ from torch import nn
 import video_tcav as vt
 from video_tcav.core.errors import InputError
 from video_tcav.models.hooks import record_activations, record_gradients
+from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.fast.fast_paths import Passing, Ways, ways_of
 from video_tcav.recording.fast.precision import Precision, agrees_in_bfloat16, choose_precision, fast_bfloat16
-from video_tcav.recording.recorder import Recorder
-from video_tcav.recording.rows import SpillSpace
 
 
 class Net(nn.Module):
@@ -91,10 +90,10 @@ def test_a_model_that_is_no_convolution_takes_no_faster_way():
     assert ways_of(vt.load_model(flat, device="cpu"), torch.randn(1, 3, 4, 8, 8)) == Ways()
 
 
-def test_the_ways_do_not_depend_on_which_clip_was_traced_before(tmp_path):
+def test_the_ways_do_not_depend_on_which_clip_was_traced_before():
     model = vt.load_model(Net(), device="cpu")
     first, second = torch.randn(2, 3, 4, 8, 8)
-    recorder = Recorder(model=model, layers=("stages.0",), space="flatten", storage=SpillSpace(10**9, tmp_path))
-    recorder.trace(first[None])
-    assert recorder.passing(second)._ways == ways_of(model, second[None])
+    runner = BatchRunner(model, ("stages.0",))
+    assert runner.batch_size(first)
+    assert runner.passing(second)._ways == ways_of(model, second[None])
     assert ways_of(model, second[None]).channels_last

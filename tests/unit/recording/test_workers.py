@@ -17,9 +17,10 @@ from video_tcav.models.targets import parse_target
 from video_tcav.recording.cache import ActivationStore, recall_for
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
+from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workers import Chunk, Work, backend_for
 from video_tcav.recording.workers.backend import cut
-from video_tcav.recording.workers.prefill import _work
+from video_tcav.recording.workers.prefill import _batch_size, _work
 from video_tcav.recording.workers.processes import Processes
 from video_tcav.recording.workers.remote_rows import Message, Outbox
 from video_tcav.recording.workers.worker import Worker
@@ -230,7 +231,7 @@ def test_the_run_decides_how_clips_are_passed_before_it_hands_out_work(model, sh
     with ActivationStore.open(tmp_path / "store") as store:
         recall = recall_for(store, model, LAYERS, "flatten", 1, {})
         storage = SpillSpace(10**9, tmp_path)
-        recorder = Recorder(model=model, layers=LAYERS, space="flatten", storage=storage, recall=recall)
-        batch = recorder.look(find_videos(shapes_clips / "right"))
+        recorder = Recorder(model, LAYERS, RecordingSettings(), storage, cache=recall)
+        batch = _batch_size(recorder, find_videos(shapes_clips / "right"))
         assert batch is not None
         assert len(_work(recorder, batch).facts) == 1

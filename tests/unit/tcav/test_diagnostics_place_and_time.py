@@ -13,7 +13,9 @@ from video_tcav.models import LayerAxes
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.recorder import Recorder
+from video_tcav.recording.recording import Recording
 from video_tcav.recording.rows import RowStore, SpillSpace
+from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav import diagnostics
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics import Layout, PlaceAndTime, dependence_on_place_and_time, layouts_of
@@ -139,11 +141,11 @@ def test_a_cav_without_direction_has_no_share(tmp_path):
     assert all(np.isnan(one.share) and np.isnan(one.ratio) for one in found)
 
 
-def recorded(model: vt.VideoModel, clips: Path, folder: Path, space: Space) -> Recorder:
+def recorded(model: vt.VideoModel, clips: Path, folder: Path, space: Space) -> Recording:
     layers = ("stages.0", "stages.2", "head") if space == "flatten" else ("stages.0", "stages.2")
-    recorder = Recorder(model=model, layers=layers, space=space, storage=SpillSpace(10**9, folder))
+    recorder = Recorder(model, layers, RecordingSettings(space=space), SpillSpace(10**9, folder))
     recorder.record_concepts(as_sources([clips / "green", clips / "random"]), ("none",), lambda _steps: None)
-    return recorder
+    return recorder.recording()
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,35 @@
 """What can be known about the clips before any pass."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import video_tcav as vt
+from tests.unit.recording.test_fast_paths import Net
 from video_tcav.core.errors import InputError
-from video_tcav.tcav.comparison import grouping
-from video_tcav.tcav.plan import Plan, make_plan
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.tcav.plan import Plan, Question, make_plan
 
 
 def folder(place: Path, contents: str) -> Path:
     """A folder with one file for each character, which is its content."""
-    place.mkdir()
+    place.mkdir(parents=True)
     for index, content in enumerate(contents):
         (place / f"p{index % 4}_{index}.mp4").write_text(content)
     return place
+
+
+def planned(concepts: dict[str, Path], random: Path, *, windows: int = 1, **question: Any) -> Plan:
+    asked = Question(target=0, concepts=concepts, random=random, layers=["stages.0"], **question)
+    return make_plan(vt.load_model(Net(), device="cpu"), asked, RecordingSettings(windows=windows))
 
 
 def plan(place: Path, *, swing: str = "abcd", random: str = "efgh", clips: str = "x", group: str = "video") -> Plan:
     folders = {
         name: folder(place / name, text) for name, text in {"swing": swing, "random": random, "clips": clips}.items()
     }
-    concepts = {"swing": folders["swing"]}
-    return make_plan(folders["clips"], concepts, folders["random"], (), (), windows=1, group_of=grouping(group))
+    return planned({"swing": folders["swing"]}, folders["random"], clips=folders["clips"], group=group)
 
 
 @pytest.mark.parametrize(
@@ -47,25 +54,17 @@ def test_windows_of_a_video_are_clips_but_no_groups(tmp_path):
     with pytest.raises(
         InputError, match="`concept few` must come from at least 3 independent groups. Got 6 clips in 2"
     ):
-        make_plan(many, {"few": few}, many, (), (), windows=3, group_of=grouping("video"))
+        planned({"few": few}, many, clips=many, windows=3)
 
 
 def test_relative_comparisons_are_checked_too(tmp_path):
     sets = {name: folder(tmp_path / name, text) for name, text in {"a": "cdefg", "b": "fgh", "random": "rstu"}.items()}
     with pytest.raises(InputError, match="`concept b` must have at least 3 clips that can be used. Got 1"):
-        make_plan(
-            sets["random"],
-            {name: sets[name] for name in "ab"},
-            sets["random"],
-            [("a", "b")],
-            (),
-            windows=1,
-            group_of=grouping("video"),
-        )
+        planned({name: sets[name] for name in "ab"}, sets["random"], clips=sets["random"], relative=[("a", "b")])
 
 
 def test_copies_within_a_set_are_told(tmp_path):
-    found = plan(tmp_path, swing="abcabca", clips="xx").copies(grouping("video"))
+    found = plan(tmp_path, swing="abcabca", clips="xx").copies()
     assert [warning.split(",")[0] for warning in found] == [
         "class: 1 of 2 videos are copies of others",
         "concept swing: 4 of 7 videos are copies of others",
@@ -73,6 +72,5 @@ def test_copies_within_a_set_are_told(tmp_path):
 
 
 def test_copies_of_one_group_count_once_and_are_no_matter(tmp_path):
-    found = plan(tmp_path, swing="abcdabcd", group=r"(p\d)_")
-    assert found.copies(grouping(r"(p\d)_")) == ()
-    assert found.copies(grouping("video")) != ()
+    assert plan(tmp_path, swing="abcdabcd", group=r"(p\d)_").copies() == ()
+    assert plan(tmp_path / "again", swing="abcdabcd").copies() != ()

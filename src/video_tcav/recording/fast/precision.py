@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,11 +11,10 @@ from video_tcav.core.errors import InputError
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.video_model import VideoModel
+from video_tcav.recording.settings import AskedPrecision
 
 Precision = Literal["float32", "bfloat16"]
 """How passes are computed; `float32` leaves the model its own type."""
-AskedPrecision = Literal["auto", "float32", "bfloat16"]
-PRECISIONS: tuple[AskedPrecision, ...] = get_args(AskedPrecision)
 _TOLERANCE = 0.02
 
 

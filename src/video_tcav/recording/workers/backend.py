@@ -9,8 +9,7 @@ from video_tcav.media import VideoSource
 from video_tcav.models.targets import Target
 from video_tcav.recording.cache import ActivationStore
 from video_tcav.recording.clip_id import Version
-from video_tcav.recording.fast.precision import Precision
-from video_tcav.recording.feature_spaces import Space
+from video_tcav.recording.settings import RecordingSettings
 
 _CHUNKS_PER_WORKER = 4
 _LARGEST_CHUNK = 64
@@ -61,12 +60,8 @@ class Work:
         facts: which the run has decided for all.
         batch: how many clips are passed at once.
         layers: dotted names.
-        space: the feature space.
-        windows: clips a video.
-        threads: files decoded at once by each worker.
-        strict: whether a file that cannot be used ends the run.
+        settings: of the recording, with the precision that the run has chosen.
         seed: of shuffled twins.
-        precision: of the products in a pass.
     """
 
     recipe: Mapping[str, Any]
@@ -76,12 +71,8 @@ class Work:
     facts: Mapping[bytes, Any]
     batch: int
     layers: tuple[str, ...]
-    space: Space
-    windows: int
-    threads: int
-    strict: bool
+    settings: RecordingSettings
     seed: int
-    precision: Precision
 
 
 class Backend(Protocol):

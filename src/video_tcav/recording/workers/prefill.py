@@ -1,13 +1,13 @@
 """Passes done ahead of a run: handed to a backend, found in the store by the run itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
-from video_tcav.core.errors import InputError, WorkerError
+from video_tcav.core.errors import InputError, MediaError, WorkerError
 from video_tcav.core.progress import progress_bar
-from video_tcav.media import VideoSource
+from video_tcav.media import VideoSource, read_clips
 from video_tcav.models.targets import Target
 from video_tcav.recording.cache import ActivationStore
 from video_tcav.recording.clip_id import Version
@@ -56,15 +56,18 @@ class Ahead:
         """
         passes = [one for part in parts if (one := self._missing(recorder, *part)).sources]
         everyone = [source for one in passes for source in one.sources]
-        batch = recorder.look(everyone)
+        batch = _batch_size(recorder, everyone)
         if batch is None:
             return
         with progress_bar("passes by workers (videos)", len(everyone), visible=self.progress) as advance:
             self.unread.update(self.backend.fill(self.store, _work(recorder, batch), passes, advance))
 
-    def warnings(self, recorder: Recorder) -> tuple[str, ...]:
-        """A line on files that workers could not use, though the run itself could."""
-        skipped = {one.path for one in recorder.skipped}
+    def warnings(self, skipped: Collection[str]) -> tuple[str, ...]:
+        """A line on files that workers could not use, though the run itself could.
+
+        Args:
+            skipped: files that the run could not use.
+        """
         found = [(path, reason) for path, reason in self.unread.items() if path not in skipped]
         if not found:
             return ()
@@ -76,16 +79,30 @@ class Ahead:
     def _missing(
         self, recorder: Recorder, sources: Sequence[VideoSource], versions: tuple[Version, ...], target: Target | None
     ) -> Chunk:
-        assert recorder.recall is not None
+        assert recorder.cache is not None
         named = [source for source in sources if source.key in self.digests]
-        known = recorder.recall.known(named, versions, target)
+        known = recorder.cache.known(named, versions, target)
         lacking = tuple(source for source in named if known.names(source, versions) is None)
         digests = tuple(self.digests[source.key] for source in lacking)
         return Chunk(sources=lacking, digests=digests, versions=versions, target=target)
 
 
+def _batch_size(recorder: Recorder, sources: Sequence[VideoSource]) -> int | None:
+    """Clips passed at once, as the first source that can be used shows; `None` if there is none."""
+    model = recorder.runner.model
+    for source in sources:
+        try:
+            clips = read_clips(source, model.clip_spec, windows=recorder.settings.windows)
+        except MediaError:
+            continue  # the passes list it
+        prepared = model.prepare(clips[0])
+        recorder.runner.passing(prepared)  # how clips are passed is decided here, for all workers
+        return recorder.runner.batch_size(prepared)
+    return None
+
+
 def _work(recorder: Recorder, batch: int) -> Work:
-    model, recall = recorder.model, recorder.recall
+    model, recall = recorder.runner.model, recorder.cache
     assert recall is not None
     if model.recipe is None:
         raise WorkerError(
@@ -99,11 +116,9 @@ def _work(recorder: Recorder, batch: int) -> Work:
         identity=recall.identity,
         facts=recall.facts,
         batch=batch,
-        layers=recorder.layers,
-        space=recorder.space,
-        windows=recorder.windows,
-        threads=recorder.threads,
-        strict=recorder.strict,
+        layers=recorder.runner.layers,
+        settings=recorder.settings.with_values(
+            precision=recorder.runner.precision, store=None, workers=None, backend="local"
+        ),
         seed=recorder.seed,
-        precision=recorder.precision,
     )

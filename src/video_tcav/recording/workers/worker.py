@@ -12,6 +12,7 @@ from video_tcav.core.progress import Advance
 from video_tcav.media import VideoSource
 from video_tcav.models import load_model
 from video_tcav.recording.cache.cache_view import Keeper, Recall
+from video_tcav.recording.fast.precision import choose_precision
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
 from video_tcav.recording.workers.backend import Chunk, Work
@@ -40,11 +41,11 @@ class Worker:
             keeper,
             model,
             layers=work.layers,
-            space=work.space,
-            windows=work.windows,
+            space=work.settings.space,
+            windows=work.settings.windows,
             digests=self._digests,
             seed=work.seed,
-            precision=work.precision,
+            precision=choose_precision(model, work.settings.precision),
         )
         for name, wanted in work.identity.items():
             if recall.identity[name] != wanted:
@@ -52,19 +53,9 @@ class Worker:
                     f"`workers` must have the run's {name}, or numbers would differ. Got {recall.identity[name]} instead of "
                     f"{wanted}. Give workers the same files, packages and settings, or run without them."
                 )
+        storage = SpillSpace(0, Path(tempfile.gettempdir()))
         self._recorder = Recorder(
-            model=model,
-            layers=work.layers,
-            space=work.space,
-            storage=SpillSpace(0, Path(tempfile.gettempdir())),
-            windows=work.windows,
-            threads=work.threads,
-            strict=work.strict,
-            seed=work.seed,
-            recall=recall,
-            full_batches=True,
-            keep_rows=False,
-            precision=work.precision,
+            model, work.layers, work.settings, storage, seed=work.seed, cache=recall, keep_rows=False
         )
 
     def record(self, chunk: Chunk, advance: Advance) -> dict[str, str]:

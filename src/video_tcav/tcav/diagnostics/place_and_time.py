@@ -15,7 +15,7 @@ from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import squared_lengths
 from video_tcav.models import LayerAxes, layer_axes
 from video_tcav.recording.inner_products import BLOCK_BYTES, gram
-from video_tcav.recording.recorder import Recorder
+from video_tcav.recording.recording import Recording
 from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.products import central_range
@@ -70,28 +70,28 @@ class PlaceAndTime:
     ratio: float
 
 
-def layouts_of(recorder: Recorder) -> dict[str, Layout]:
+def layouts_of(recording: Recording) -> dict[str, Layout]:
     """The recorded layers whose positions are known.
 
     There are none in a feature space that has averaged over them, nor where rows were sketched.
 
     Args:
-        recorder: after its passes.
+        recording: of the clips.
     """
-    if recorder.space != "flatten" or recorder.sketch is not None:
+    if recording.settings.space != "flatten" or recording.settings.sketch is not None:
         return {}
     found = {}
-    shapes = recorder.shapes()
-    for layer in recorder.layers:
+    shapes = recording.layer_shapes()
+    for layer in recording.layers:
         try:
-            axes = layer_axes(recorder.model, layer)
+            axes = layer_axes(recording.model, layer)
         except AxesError:
             continue
         if axes.has_positions:
-            rows, shape = recorder.whole_rows(layer), shapes[layer]
+            rows, shape = recording.whole_rows(layer), shapes[layer]
             if math.prod(shape) != rows.width:
                 continue  # all rows came from a store, and clips have a size of their own that it does not tell
-            found[layer] = Layout(rows=rows, shape=shape, axes=axes, storage=recorder.storage)
+            found[layer] = Layout(rows=rows, shape=shape, axes=axes, storage=recording.storage)
     return found
 
 

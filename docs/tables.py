@@ -1,0 +1,66 @@
+"""Tables of the documentation that are made from settings classes: `python docs/tables.py` writes them into the pages.
+
+A page holds a table of options between `<!-- settings: recording -->` and `<!-- end -->`, one of keys of experiment files
+after `<!-- keys: recording -->`.
+"""
+
+import re
+from pathlib import Path
+
+from video_tcav.core.settings import Setting, Settings, settings_of
+from video_tcav.experiments.file import CAV, RECORDING, STATISTICS
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.tcav.settings import StatisticsSettings
+
+CLASSES: dict[str, type[Settings]] = {"recording": RecordingSettings, "statistics": StatisticsSettings}
+KEYS: dict[str, list[Setting]] = {"recording": [*RECORDING, *CAV], "statistics": STATISTICS}
+MARKED = re.compile(r"(<!-- (settings|keys): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+DOCS = Path(__file__).parent
+
+
+def options_table(kind: type[Settings]) -> str:
+    """Option, default and meaning of every setting of a class."""
+    rows = [f"| `{known.option}` | {_default(known)} | {_meaning(known)} |" for known in settings_of(kind)]
+    return "\n".join(["| option | default | meaning |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def keys_table(settings: list[Setting]) -> str:
+    """Key, default and meaning of settings in experiment files."""
+    rows = [f"| `{known.name}` | {_default(known)} | {_meaning(known)} |" for known in settings]
+    return "\n".join(["| key | default | meaning |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def _default(known: Setting) -> str:
+    if known.default is None:
+        return known.info.default_text or "none"
+    return f"`{str(known.default).lower()}`" if isinstance(known.default, bool) else f"`{known.default}`"
+
+
+def _meaning(known: Setting) -> str:
+    text = known.info.help
+    if known.choices:
+        text += f" One of {', '.join(f'`{choice}`' for choice in known.choices)}."
+    if known.info.least is not None:
+        text += f" At least {known.info.least}."
+    if known.option[2:].replace("-", "_") != known.name:
+        text += f" `{known.option}` on the command line, `{known.name}` elsewhere."
+    return f"{text} {known.info.docs}".strip()
+
+
+def with_tables(page: str) -> str:
+    """The text of a page with its tables as they must be now."""
+
+    def replaced(marked: re.Match[str]) -> str:
+        name = marked[3]
+        rows = options_table(CLASSES[name]) if marked[2] == "settings" else keys_table(KEYS[name])
+        return marked[1] + rows + marked[4]
+
+    return MARKED.sub(replaced, page)
+
+
+if __name__ == "__main__":
+    for path in DOCS.rglob("*.md"):
+        text = path.read_text()
+        if with_tables(text) != text:
+            path.write_text(with_tables(text))
+            print(path)

@@ -1,0 +1,126 @@
+"""Batches of prepared clips through a model: rows of activations or gradients at each layer, in one feature space."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from video_tcav.core.errors import AxesError
+from video_tcav.models import LayerAxes, VideoModel, layer_axes
+from video_tcav.models.hooks import LayerTrace, record_activations, record_gradients, trace_layers
+from video_tcav.models.targets import Target
+from video_tcav.recording.fast.fast_paths import Passing, Ways, ways_of
+from video_tcav.recording.fast.precision import Precision, choose_precision
+from video_tcav.recording.feature_spaces import to_space
+from video_tcav.recording.rows import stored_values
+from video_tcav.recording.settings import AskedPrecision, Space
+
+BatchRows = Mapping[str, Float[Tensor, "clip feature"]]
+SharedFact = Callable[..., Any]
+
+
+class BatchRunner:
+    """Passes batches; what the first clip shows about the layers is kept.
+
+    Args:
+        model: the explained model.
+        layers: dotted names.
+        space: feature space of the rows.
+        precision: as it was asked for.
+        shared_fact: keeps a decision that all runs on one activation store must share; `None` without a store.
+
+    Attributes:
+        precision: as it was chosen.
+    """
+
+    def __init__(
+        self,
+        model: VideoModel,
+        layers: tuple[str, ...],
+        *,
+        space: Space = "flatten",
+        precision: AskedPrecision = "float32",
+        shared_fact: SharedFact | None = None,
+    ) -> None:
+        self.model, self.layers = model, layers
+        self.space: Space = space
+        self.precision: Precision = choose_precision(model, precision)
+        self._shared_fact = shared_fact
+        self._trace: LayerTrace | None = None
+        self._passing: Passing | None = None
+        self._axes: dict[str, LayerAxes | None] = {}
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]] | None:
+        """Each layer's output for one clip; `None` before the first pass."""
+        return None if self._trace is None else self._trace.shapes
+
+    def batch_size(self, prepared: Tensor) -> int:
+        """Clips like this one that are passed at once."""
+        return self._traced(prepared[None].to(self.model.device)).batch
+
+    def run(self, inputs: Sequence[Tensor], target: Target | None) -> tuple[dict[str, Tensor], list[float] | None]:
+        """One batch, filled up to the constant size, so that a clip's numbers do not depend on its neighbours, to the last bit.
+
+        Args:
+            inputs: prepared clips of one size, a batch of them at most.
+            target: whose gradient is recorded; `None` records activations.
+
+        Returns:
+            Rows by layer, and the target's value for each clip where there is one.
+        """
+        passing = self.passing(inputs[0])
+        filled = [*inputs, *[inputs[-1]] * (self.batch_size(inputs[0]) - len(inputs))]
+        batch = passing.batch(filled)
+        with passing.running():
+            rows, values = self._activations(batch) if target is None else self._gradients(batch, target)
+        used = len(inputs)
+        return {layer: stored_values(rows[layer][:used]) for layer in self.layers}, values and values[:used]
+
+    def passing(self, prepared: Tensor) -> Passing:
+        """How clips like this one are passed; the first call decides it."""
+        if self._passing is None:
+            trace = self._traced(prepared[None].to(self.model.device))
+            self._passing = Passing(self.model, self.layers, self._optimisations(trace), precision=self.precision)
+        return self._passing
+
+    def _optimisations(self, trace: LayerTrace) -> Ways:
+        def decide() -> Ways:
+            return ways_of(self.model, trace.inputs, trace.logits)
+
+        if self._shared_fact is None:
+            return decide()
+        # Runs that share a store must decide alike, whichever clip each of them passes first.
+        return Ways(**self._shared_fact("ways", list(trace.inputs.shape), make=lambda: asdict(decide())))
+
+    def _activations(self, batch: Tensor) -> tuple[BatchRows, None]:
+        recorded = record_activations(self.model, self.layers, batch, last=self._traced(batch).layers[-1])
+        return {layer: to_space(values, self._axes[layer], self.space) for layer, values in recorded.items()}, None
+
+    def _gradients(self, batch: Tensor, target: Target) -> tuple[BatchRows, list[float]]:
+        self._traced(batch)
+        recorded = record_gradients(self.model, self.layers, batch, target)
+        rows = {
+            layer: to_space(values, self._axes[layer], self.space, gradient=True)
+            for layer, values in recorded.layers.items()
+        }
+        return rows, recorded.target.tolist()
+
+    def _traced(self, inputs: Tensor) -> LayerTrace:
+        if self._trace is None:
+            self._trace = trace_layers(self.model, self.layers, inputs[:1])
+            self._axes = {layer: self._needed_axes(layer, self._trace) for layer in self.layers}
+        return self._trace
+
+    def _needed_axes(self, layer: str, trace: LayerTrace) -> LayerAxes | None:
+        if self.space == "flatten" and trace.shapes[layer][0] == 1:
+            return None
+        axes = layer_axes(self.model, layer)
+        if self.space != "flatten" and not axes.has_positions:
+            raise AxesError(
+                f"`space` must be flatten at a layer without time and place. Got {self.space} at {layer} with axes "
+                f"({', '.join(axes.dims)}). Use --space flatten or another layer."
+            )
+        return axes

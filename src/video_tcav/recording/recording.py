@@ -1,0 +1,91 @@
+"""A recording: what one run knows of its clips at each layer, complete and frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from video_tcav.core.progress import progress_bar
+from video_tcav.gram.gram import Gram
+from video_tcav.models import VideoModel
+from video_tcav.models.hooks import trace_layers
+from video_tcav.models.layers import noise_clip
+from video_tcav.recording.clip_id import ClipId
+from video_tcav.recording.fast.precision import Precision
+from video_tcav.recording.inner_products import gram
+from video_tcav.recording.pending_clip import Skipped
+from video_tcav.recording.rows import Rows, RowStore, SpillSpace
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.recording.sketched_rows import SketchedRows, SketchError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording:
+    """Rows of activations and gradients of all clips that could be used.
+
+    Attributes:
+        model: the explained model.
+        layers: dotted names of the recorded layers.
+        settings: of the recording.
+        precision: of the products in the passes, as it was chosen.
+        activations: by layer.
+        gradients: by layer.
+        rows: row of each clip in `activations`.
+        class_rows: row of each class clip in `gradients`.
+        windows: clips that each source gave, by its key.
+        stills: keys of sources whose frames are all the same.
+        targets: the target's value for each class clip.
+        skipped: files that could not be used.
+        shapes: each layer's output for one clip; `None` where every row came from an activation store.
+        storage: memory budget and disk behind the rows.
+    """
+
+    model: VideoModel
+    layers: tuple[str, ...]
+    settings: RecordingSettings
+    precision: Precision
+    activations: Mapping[str, Rows]
+    gradients: Mapping[str, RowStore]
+    rows: Mapping[ClipId, int]
+    class_rows: Mapping[ClipId, int]
+    windows: Mapping[str, int]
+    stills: frozenset[str]
+    targets: tuple[float, ...]
+    skipped: tuple[Skipped, ...]
+    shapes: Mapping[str, tuple[int, ...]] | None
+    storage: SpillSpace
+
+    def gram(self, layer: str) -> Gram:
+        """K and C of all rows of a layer."""
+        rows = self.activations[layer]
+        if isinstance(rows, SketchedRows):
+            return rows.gram()
+        gradients = self.gradients[layer] if self.class_rows else None
+        return gram(self.whole_rows(layer), gradients, range(rows.rows), list(self.class_rows.values()))
+
+    def grams(self, *, progress: bool = False) -> dict[str, Gram]:
+        """K and C of every layer."""
+        grams = {}
+        with progress_bar("inner products (layers)", len(self.layers), visible=progress) as advance:
+            for layer in self.layers:
+                grams[layer] = self.gram(layer)
+                advance(1)
+        return grams
+
+    def whole_rows(self, layer: str) -> RowStore:
+        """The activations of a layer, where they were kept whole."""
+        rows = self.activations[layer]
+        assert isinstance(rows, RowStore)
+        return rows
+
+    def sketch_errors(self) -> dict[str, SketchError]:
+        """How far sketched inner products are from exact ones, by layer; call it after `grams`."""
+        return {layer: rows.error() for layer, rows in self.activations.items() if isinstance(rows, SketchedRows)}
+
+    def spilled(self) -> list[str]:
+        """Layers of which some rows went to disk."""
+        return [layer for layer, rows in self.activations.items() if rows.spilled]
+
+    def layer_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Each layer's output for one clip; where no clip was passed, one of noise is passed to see it."""
+        if self.shapes is not None:
+            return self.shapes
+        return trace_layers(self.model, self.layers, noise_clip(self.model).to(self.model.device)).shapes

@@ -1,0 +1,120 @@
+"""What a run works with while it lasts: scratch folder, memory budget, activation store, workers, timings."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Self
+
+from video_tcav.core.scratch import scratch_folder
+from video_tcav.media import VideoSource, source_digest
+from video_tcav.models import VideoModel
+from video_tcav.recording.cache import ActivationStore, opened, read_only_words
+from video_tcav.recording.cache.cache_view import recall_for
+from video_tcav.recording.fast.precision import choose_precision
+from video_tcav.recording.recorder import Recorder
+from video_tcav.recording.rows import Rows, SpillSpace, parse_bytes
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.recording.workers import Ahead, Part, backend_for
+
+
+class Workspace:
+    """Opened for one run; what lies in it is gone at its end.
+
+    Args:
+        settings: of the recording.
+        progress: whether to show progress bars on standard error.
+
+    Attributes:
+        budget: bytes of memory for rows.
+        seconds: time spent, by part of the run.
+
+    Raises:
+        InputError: for a budget, backend or number of workers that cannot be used.
+        MissingExtraError: if Ray is asked for without its extra.
+    """
+
+    def __init__(self, settings: RecordingSettings, *, progress: bool = False) -> None:
+        self.settings, self.progress = settings, progress
+        self.budget = parse_bytes(settings.memory)
+        self.seconds: dict[str, float] = {}
+        self._backend = backend_for(settings.backend, settings.workers)
+        self._ahead: Ahead | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            folder = stack.enter_context(scratch_folder())
+            self._storage = SpillSpace(self.budget, folder)
+            store = self.settings.store
+            if store is None and self._backend is not None:  # workers hand over rows in a store of the run's own
+                store = ActivationStore.open(folder / "store", durable=False)
+            self._store = stack.enter_context(opened(store))
+            self._earlier_warnings = 0 if self._store is None else len(self._store.warnings)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def digest(self, source: VideoSource) -> str:
+        """Digest of a source's content; the activation store remembers those of files that have not changed."""
+        return source_digest(source) if self._store is None else self._store.source_digest(source)
+
+    def recorder(
+        self,
+        model: VideoModel,
+        layers: tuple[str, ...],
+        digests: Mapping[str, str],
+        *,
+        seed: int = 0,
+        sinks: Mapping[str, Rows] | None = None,
+        gradient_sinks: Mapping[str, Rows] | None = None,
+    ) -> Recorder:
+        """A recorder of this run.
+
+        Args:
+            model: the explained model.
+            layers: dotted names.
+            digests: content digest of each source that can be read, by its key.
+            seed: of shuffled twins and sketches.
+            sinks: what takes the activations, see `Recorder`.
+            gradient_sinks: what takes the gradients.
+        """
+        precision = choose_precision(model, self.settings.precision)
+        view = recall_for(
+            self._store, model, layers, self.settings.space, self.settings.windows, digests, seed, precision=precision
+        )
+        if self._store is not None and self._backend is not None:
+            self._ahead = Ahead(backend=self._backend, store=self._store, digests=digests, progress=self.progress)
+        return Recorder(
+            model,
+            layers,
+            self.settings,
+            self._storage,
+            seed=seed,
+            cache=view,
+            sinks=sinks,
+            gradient_sinks=gradient_sinks,
+        )
+
+    def fill(self, recorder: Recorder, *parts: Part) -> None:
+        """Where there are workers, have them put the rows of these passes into the store."""
+        if self._ahead is not None:
+            self._ahead.fill(recorder, parts)
+
+    def warnings(self, skipped: set[str]) -> tuple[str, ...]:
+        """What the store and the workers report.
+
+        Args:
+            skipped: files that the run itself could not use.
+        """
+        damaged = () if self._store is None else tuple(self._store.warnings[self._earlier_warnings :])
+        unread = () if self._ahead is None else self._ahead.warnings(skipped)
+        return (*damaged, *read_only_words(self._store), *unread)
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Adds the time inside to `seconds`."""
+        start = time.perf_counter()
+        yield
+        self.seconds[part] = round(time.perf_counter() - start, 3)
