@@ -1,6 +1,6 @@
 """One door to every model: torchvision, Hugging Face, the user's own file, or a module at hand."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,9 @@ from torch import nn
 from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.core.limits import excerpt
-from video_tcav.core.registry import Registry
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
-from video_tcav.models.loaders.hugging_face import load_huggingface
-from video_tcav.models.loaders.python_file import load_file
-from video_tcav.models.loaders.torchvision_zoo import load_torchvision
+from video_tcav.models.loaders.loader import LOADERS
 from video_tcav.models.loaders.unknown_networks import describe_weights
 from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.trial_pass import outputs_of, try_model
@@ -24,9 +21,6 @@ from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import read_weights
 from video_tcav.models.wrappers import unwrapped
 
-LOADERS: Registry[Callable[..., VideoModel]] = Registry(
-    "video_tcav.models", "model", {"rendered": "video_tcav.rendered.models:load_rendered"}
-)
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """Processors and GPUs of NVIDIA or AMD, Apple and Intel; the rest of PyTorch's devices need other programs, or hold nothing."""
 
@@ -109,32 +103,18 @@ def _load(
         content = None if weights is None else read_weights(weights)
         name = type(unwrapped(spec)[0]).__name__
         return describe_weights(spec, content, name=name, fields=fields, classes=classes, allow_impure=allow_impure)
-    scheme, _, rest = spec.partition(":")
-    if scheme == "file" and rest:
-        path, _, factory = rest.rpartition(":")
-        if not path or not factory.isidentifier():
-            raise ModelError(
-                f"`model` must name a file and a function. Got {spec!r}. Write file:path/to/model.py:function."
-            )
-        return load_file(
-            Path(path), factory, weights=weights, fields=fields, classes=classes, allow_impure=allow_impure
+    scheme, _, source = spec.partition(":")
+    if scheme not in LOADERS.names() or not source:
+        *schemes, last = (f"{name}:" for name in LOADERS.names())
+        raise ModelError(
+            f"`model` must start with {', '.join(schemes)} or {last}. Got {spec!r}."
+            " Write torchvision:r3d_18, hf:user/model or file:path/to/model.py:function."
         )
-    if scheme == "torchvision" and rest:
-        return _checked(load_torchvision(rest, weights=weights, fields=fields, classes=classes), fields)
-    if scheme == "hf" and rest:
-        return _checked(load_huggingface(rest, weights=weights, fields=fields, classes=classes), fields)
-    if scheme == "rendered" and rest:
-        return _checked(LOADERS[scheme](rest, weights=weights, fields=fields, classes=classes), fields)
-    raise ModelError(
-        f"`model` must start with torchvision:, hf:, file: or rendered:. Got {spec!r}."
-        " Write torchvision:r3d_18, hf:user/model or file:path/to/model.py:function."
-    )
-
-
-def _checked(model: VideoModel, fields: Mapping[str, Any]) -> VideoModel:
-    """The same model, after a trial where its frames, size or outputs are not the published ones."""
-    if not {"frames", "size", "outputs"} & set(fields):
+    loader = LOADERS[scheme]
+    model = loader.load(source, weights=weights, fields=fields, classes=classes, allow_impure=allow_impure)
+    if loader.has_trial or not {"frames", "size", "outputs"} & set(fields):
         return model
+    # Options differ from what the network was published for: a trial shows whether it takes them.
     trial = try_model(model)
     return replace(model, outputs=outputs_of(trial, fields)) if "outputs" in fields else model
 

@@ -88,7 +88,12 @@ FAMILIES: Mapping[str, _Family] = {
 
 
 def load_huggingface(
-    source: str, *, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
+    source: str,
+    *,
+    weights: str | None,
+    fields: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+    allow_impure: bool = False,
 ) -> VideoModel:
     """A video classifier from the Hugging Face hub or a local folder; never runs code that comes with it.
 
@@ -97,6 +102,7 @@ def load_huggingface(
         weights: a weights file to load instead of the published ones.
         fields: clip settings that win over the published ones.
         classes: names that win over the configuration's.
+        allow_impure: unused: published networks are repeatable.
 
     Returns:
         The model on the CPU.

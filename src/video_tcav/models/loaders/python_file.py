@@ -23,38 +23,43 @@ from video_tcav.models.weights.metadata import metadata_classes
 
 
 def load_file(
-    path: Path,
-    factory: str,
+    source: str,
     *,
     weights: str | None,
     fields: Mapping[str, Any],
     classes: tuple[str, ...] | None,
     allow_impure: bool = False,
 ) -> VideoModel:
-    """The model that a function in a Python file builds.
+    """The network that a function in a Python file builds.
 
     The file runs as Python: load only files that you trust. Its folder can be imported from while it runs.
 
     Args:
-        path: the Python file.
-        factory: name of the function; called with `num_classes` if it takes that and the classes are known.
+        source: `path/to/model.py:function`; the function gets `num_classes` if it takes that and the classes are known.
         weights: a weights file; the metadata of safetensors may hold `classes` (a JSON list) and clip settings.
-        fields: clip settings that win over all others.
-        classes: names that win over the metadata.
-        allow_impure: take a network that does not repeat itself.
+        fields: see `ModelLoader.load`.
+        classes: see `ModelLoader.load`.
+        allow_impure: see `ModelLoader.load`.
 
     Returns:
         The model on the CPU. Without `weights` the factory is called a second time: where both calls give the same
         weights it loads them itself, otherwise they are random and the model is marked as untrained.
 
     Raises:
-        ModelError: if the file, the factory or the model does not do its part.
+        ModelError: if the file or the factory fails, or gives no usable network.
         WeightsError: if the weights cannot be read or do not fit.
         InputError: if the number of classes differs from the outputs.
     """
+    filename, _, factory = source.rpartition(":")
+    if not filename or not factory.isidentifier():
+        raise ModelError(
+            f"`model` must name a file and a function. Got 'file:{source}'. Write file:path/to/model.py:function."
+        )
+    path = Path(filename)
     content = None if weights is None else read_weights(weights)
     classes = classes or metadata_classes(content)
     module = _build(path, factory, classes, seed=0)
+    # Random initialisation differs between seeds; weights that the factory loads do not.
     trained = content is not None or state_digest(module) == state_digest(_build(path, factory, classes, seed=1))
     name = f"file:{path}:{factory}"
     return describe_weights(

@@ -81,7 +81,12 @@ ARCHITECTURES: Mapping[str, _Architecture] = {
 
 
 def load_torchvision(
-    name: str, *, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
+    name: str,
+    *,
+    weights: str | None,
+    fields: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+    allow_impure: bool = False,
 ) -> VideoModel:
     """One of torchvision's video classifiers.
 
@@ -90,6 +95,7 @@ def load_torchvision(
         weights: name of published weights (`KINETICS400_V1`, `DEFAULT`), a file, or `None` for random ones.
         fields: clip settings that win over the published ones.
         classes: names that win over the published ones.
+        allow_impure: unused: published networks are repeatable.
 
     Returns:
         The model on the CPU.
