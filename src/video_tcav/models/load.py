@@ -14,7 +14,7 @@ from video_tcav.core.limits import excerpt
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.loaders.loader import LOADERS
-from video_tcav.models.loaders.unknown_networks import describe_weights
+from video_tcav.models.loaders.unknown_networks import describe_network
 from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
@@ -102,7 +102,7 @@ def _load(
     if isinstance(spec, nn.Module):
         content = None if weights is None else read_weights(weights)
         name = type(unwrapped(spec)[0]).__name__
-        return describe_weights(spec, content, name=name, fields=fields, classes=classes, allow_impure=allow_impure)
+        return describe_network(spec, content, name=name, fields=fields, classes=classes, allow_impure=allow_impure)
     scheme, _, source = spec.partition(":")
     if scheme not in LOADERS.names() or not source:
         *schemes, last = (f"{name}:" for name in LOADERS.names())

@@ -18,7 +18,7 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
-from video_tcav.models.wrappers import holds_compiled_parts
+from video_tcav.models.wrappers import holds_compiled_modules
 
 AxesRule = Callable[[str, tuple[int, ...], tuple[int, int, int]], LayerAxes | None]
 """Layer name, shape of its output for one clip, `(time, height, width)` of that clip -> axes, or `None`: not certain."""
@@ -85,7 +85,7 @@ class VideoModel:
 
     @cached_property
     def _is_compiled(self) -> bool:
-        return holds_compiled_parts(self.module)
+        return holds_compiled_modules(self.module)
 
     def forward(self, inputs: Float[Tensor, "clip ..."]) -> object:
         """Whatever the module returns for a batch, which is moved to its device and type."""
