@@ -1,4 +1,4 @@
-"""One door to every model: torchvision, Hugging Face, the user's own file, or a module at hand."""
+"""`load_model`: a video classifier from a spec (torchvision, Hugging Face, a Python file, a plug-in) or a module in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ from video_tcav.models.weights.loading import read_weights
 from video_tcav.models.wrappers import unwrapped
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
-"""Processors and GPUs of NVIDIA or AMD, Apple and Intel; the rest of PyTorch's devices need other programs, or hold nothing."""
+"""Processors and GPUs of NVIDIA or AMD, Apple and Intel; PyTorch's other devices need other programs, or hold no numbers."""
 
 
 def load_model(
@@ -45,7 +45,7 @@ def load_model(
 
     Args:
         spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`,
-            `rendered:r2plus1d-motion` (a small network with a known cause), or a module.
+            `rendered:r2plus1d-motion` (a small network with a known cause), a scheme of a plug-in, or a module.
             A `file:` runs as Python: load only files that you trust.
         weights: published weights by name (`KINETICS400_V1`, torchvision only) or a file of tensors; never unpickled.
         frames: frames in a clip.
@@ -55,15 +55,15 @@ def load_model(
         std: one number or three, on values in [0, 1].
         classes: names of the logits, or a file of them (one a line, numbered, or in JSON).
         outputs: what the network returns: `logits`, `softmax` (probabilities that sum to 1), `sigmoid_logits` or `sigmoid`
-            (multi-label or a single output: each class is there or not), or `numbers` (regression); by default what its
-            configuration says, or what a trial shows.
+            (multi-label or a single output), or `numbers` (regression); by default what its configuration says, or what a
+            trial shows.
         sampling: `dense` for neighbouring frames, `uniform` for frames spread over the whole video.
-        short: what becomes of a video with fewer frames than a clip: `skip`, `pad` or `loop`.
-        allow_impure: take a network of your own that gives one clip other outputs each time, or among other clips.
-        device: `auto` takes the first GPU that there is.
+        short: what happens to a video with fewer frames than a clip: `skip`, `pad` or `loop`.
+        allow_impure: take a network of your own that is not repeatable: other outputs each time, or among other clips.
+        device: `auto` takes the first GPU that is available.
 
     Returns:
-        The model in evaluation mode. What is given here wins over what the weights, and these over what the model says.
+        The model in evaluation mode. Arguments win over what the weights say, and these over what the module says.
 
     Raises:
         ModelError: if the spec leads to no usable model.
@@ -71,24 +71,16 @@ def load_model(
         InputError: if a setting cannot be used.
         MissingExtraError: if `hf:` is asked for without its extra.
     """
-    given = {
-        "frames": frames,
-        "stride": stride,
-        "size": size,
-        "mean": mean,
-        "std": std,
-        "outputs": outputs,
-        "sampling": sampling,
-        "short": short,
-    }
-    fields = parse_clip_fields(given, source="the options")
+    clip: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
+    settings = clip | {"outputs": outputs, "sampling": sampling, "short": short}
+    fields = parse_clip_fields(settings, source="the options")
     target = pick_device(device)
     model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes), allow_impure)
     model.module.to(target)
     if isinstance(spec, nn.Module):
         return model
-    # Whoever loads it again must not decide anew whether it may be used.
-    recipe = {"spec": spec, "weights": weights, "classes": classes, "allow_impure": True, **given}
+    # Workers load it again without deciding again whether it may be used: here it has passed, or was allowed.
+    recipe = {"spec": spec, "weights": weights, "classes": classes, "allow_impure": True, **settings}
     return replace(model, recipe=recipe)
 
 
@@ -120,10 +112,10 @@ def _load(
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """The device of that name; `auto` takes the first GPU that there is.
+    """The device of that name; `auto` takes the first GPU that is available.
 
     Raises:
-        InputError: if it is not here, or of a kind that models do not run on, such as `meta`, which holds no numbers.
+        InputError: if it is not available, or of a kind that models do not run on, such as `meta`.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
