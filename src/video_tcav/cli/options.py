@@ -16,15 +16,14 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.limits import excerpt, finite
 from video_tcav.core.settings import Setting, Settings, settings_of
+from video_tcav.models.loaders.loader import spec_help
 
 _MODEL = "Model and clip"
 
 _MOST_DIGITS = 9
 Model = Annotated[
     str,
-    typer.Option(
-        "--model", "-m", metavar="M", help="torchvision:NAME, hf:ID or FOLDER, file:PATH.py:FACTORY, or rendered:NAME."
-    ),
+    typer.Option("--model", "-m", metavar="M", help=f"{spec_help()}."),
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]

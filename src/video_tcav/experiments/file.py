@@ -19,6 +19,9 @@ from pydantic import (
 from video_tcav.concepts import Twin
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.core.settings import Setting, settings_of
+from video_tcav.gram.significance import Significance
+from video_tcav.models.loaders.loader import spec_help
+from video_tcav.recording.feature_spaces import Space
 from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.rendered.factors import FACTORS
 from video_tcav.tcav.settings import At, Negatives, Significance, StatisticsSettings
@@ -41,7 +44,7 @@ class Part(BaseModel):
 class Model(Part):
     """A model, as `load_model` takes it."""
 
-    spec: Name = Field(description="torchvision:NAME, hf:ID or FOLDER, file:PATH.py:FACTORY, or rendered:NAME")
+    spec: Name = Field(description=spec_help())
     weights: str | None = Field(None, description="a safetensors file or checkpoint of tensors, or a published name")
     frames: int | None = Field(None, ge=1, description="frames in a clip")
     stride: int | None = Field(None, ge=1, description="take every so many frames of the video")

@@ -11,6 +11,7 @@ from video_tcav.experiments.file import RECORDING, Experiment, Model
 from video_tcav.experiments.parse import read_experiment
 from video_tcav.experiments.yaml_lines import Place, YamlFile
 from video_tcav.models import VideoModel, load_model, parse_target
+from video_tcav.models.loaders.loader import LOADERS
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import GroupOf, grouping
@@ -130,10 +131,9 @@ def checked(file: YamlFile, place: Place, check: Callable[[], object]) -> None:
 
 
 def _spec_beside(spec: str, file: Path) -> str:
-    kind, _, rest = spec.partition(":")
-    if kind == "file":
-        return f"file:{beside(rest, file)}"
-    return f"hf:{beside(rest, file)}" if kind == "hf" and (file.absolute().parent / rest).is_dir() else spec
+    scheme, _, source = spec.partition(":")
+    is_path = scheme in LOADERS.names() and LOADERS[scheme].is_path(source, file.absolute().parent)
+    return f"{scheme}:{beside(source, file)}" if is_path else spec
 
 
 def _beside_if_there(path: str | None, file: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Names of a model's classes in the files that data sets and training code ship."""
+"""Class names: lists of them in the formats that data sets and training code ship (lines, numbered lines, JSON)."""
 
 import re
 from collections import Counter
@@ -9,7 +9,8 @@ from typing import Any
 from video_tcav.core.errors import InputError
 from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
 
-# "0 name", "0,name", "0: name"; and "name,0", where a space alone would not do: names may end with a number
+# "0 name", "0,name", "0: name"; and "name,0", where a space alone would not do: names may end with a number.
+# Nine digits at most, so that no text becomes an integer of thousands of digits.
 _NUMBER_FIRST = re.compile(r'"?(?P<number>\d{1,9})"?(?:\s*[,;:\t]\s*|\s+)(?P<name>\S.*)')
 _NUMBER_LAST = re.compile(r'(?P<name>[^,;\t].*?)[,;\t]\s*"?(?P<number>\d{1,9})"?')
 _HEADER_WORDS = frozenset(
@@ -19,10 +20,7 @@ _HEADER_WORDS = frozenset(
 
 
 def read_classes(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Class names out of a file, or as given.
-
-    Args:
-        classes: path of a file that `parse_class_names` reads, or the names themselves; `None` stays `None`.
+    """Class names out of a file that `parse_class_names` reads, or the given list; `None` stays `None`.
 
     Raises:
         InputError: if the file cannot be read, holds no names, or a name twice.
@@ -40,18 +38,32 @@ def read_classes(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] 
 def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
     """The names, if there are some, none is empty and none comes twice, whatever the spaces in it.
 
-    Args:
-        names: of the classes.
-        source: where they come from, for the message.
-
     Raises:
-        InputError: naming the first that is wrong.
+        InputError: naming the first that is wrong, and the source.
     """
     doubled = [name for name, count in Counter(map(plain_name, names)).items() if count > 1]
     if not names or doubled or not all(plain_name(name) for name in names):
-        what = f"{doubled[0]!r} twice" if doubled and doubled[0] else "an empty name" if names else "none"
-        raise InputError(f"`classes` must name each class once. Got {what} in {source}. Correct the list.")
+        problem = f"{doubled[0]!r} twice" if doubled and doubled[0] else "an empty name" if names else "none"
+        raise InputError(f"`classes` must name each class once. Got {problem} in {source}. Correct the list.")
     return names
+
+
+def check_class_count(classes: tuple[str, ...] | None, outputs: int) -> None:
+    """Refuse names whose number differs from that of the model's outputs.
+
+    Raises:
+        InputError: with both numbers.
+    """
+    if classes is not None and len(classes) != outputs:
+        raise InputError(
+            f"`classes` must name the {outputs} outputs of the model. Got {len(classes)} names."
+            " Give the list that the model was trained with."
+        )
+
+
+def numbered_names(outputs: int) -> tuple[str, ...]:
+    """Names of outputs without names: "0", "1" and so on."""
+    return tuple(map(str, range(outputs)))
 
 
 def parse_class_names(text: str, source: str) -> tuple[str, ...]:
@@ -81,16 +93,16 @@ def parse_class_names(text: str, source: str) -> tuple[str, ...]:
 def _names_of_json(content: Any, source: str) -> tuple[str, ...]:
     if isinstance(content, list) and all(isinstance(name, str) for name in content):
         return tuple(_unquoted(name) for name in content)
-    if isinstance(content, Mapping):
-        pairs = list(content.items())
-        by_name = [(number, name) for name, value in pairs if (number := _whole_number(value)) is not None]
-        by_number = [
-            (number, value)
-            for key, value in pairs
-            if isinstance(value, str) and (number := _whole_number(key)) is not None
+    if isinstance(content, Mapping) and content:
+        by_name = [(_integer(number), name) for name, number in content.items()]
+        by_number = [(_integer(number), name) for number, name in content.items() if isinstance(name, str)]
+        complete = [
+            [(number, name) for number, name in pairs if number is not None]
+            for pairs in (by_name, by_number)
+            if len(pairs) == len(content) and all(number is not None for number, _ in pairs)
         ]
-        if pairs and (len(by_name) == len(pairs)) != (len(by_number) == len(pairs)):
-            return _in_order(by_name if len(by_name) == len(pairs) else by_number, source)
+        if len(complete) == 1:  # {"0": "1"} can be read both ways: it is refused
+            return _in_order(complete[0], source)
     raise InputError(
         f"`classes` must be a JSON list of names, or an object of names and numbers. Got other values in {source}. Correct it."
     )
@@ -102,9 +114,9 @@ def _in_order(pairs: Sequence[tuple[int, str]], source: str) -> tuple[str, ...]:
     first = min(numbers[0], 1)
     wrong = next((number for rank, number in enumerate(numbers, start=first) if number != rank), None)
     if wrong is not None:
-        what = f"{wrong} twice" if numbers.count(wrong) > 1 else f"{wrong} after a gap"
+        problem = f"{wrong} twice" if numbers.count(wrong) > 1 else f"{wrong} after a gap"
         raise InputError(
-            f"`classes` must be numbered from 0 or 1 on, each number once. Got {what} in {source}. Correct the list."
+            f"`classes` must be numbered from 0 or 1 on, each number once. Got {problem} in {source}. Correct the list."
         )
     return tuple(_unquoted(name) for _, name in sorted(pairs))
 
@@ -122,6 +134,6 @@ def _unquoted(name: str) -> str:
     return plain_name(name[1:-1].replace('""', '"')) if quoted else name
 
 
-def _whole_number(value: object) -> int | None:
+def _integer(value: object) -> int | None:
     text = str(value)
     return int(text) if not isinstance(value, bool) and re.fullmatch(r"[0-9]{1,9}", text) else None

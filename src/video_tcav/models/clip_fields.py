@@ -1,19 +1,15 @@
-"""Settings of a clip as users write them: options, modules, metadata of weights."""
+"""Clip settings as users write them (options, `clip_spec`, metadata of weights), parsed into fields of a `ClipSpec`."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
-from video_tcav.core.clip_spec import ClipSpec, Sampling, Short
+from video_tcav.core.clip_spec import ClipSpec, InputLayout, Sampling, Short
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.core.limits import excerpt, finite
-from video_tcav.models.class_names import parse_class_names as parse_class_names
 from video_tcav.models.output_kinds import OUTPUT_KINDS
 
-CLIP_FIELDS = ("frames", "stride", "fps", "sampling", "short", "size", "resize", "mean", "std", "layout")
-_MOST_NUMBERS = 3
-MODEL_FIELDS = (*CLIP_FIELDS, "outputs")
-"""What a module's `clip_spec`, the metadata of weights and the options may say: the clip, and what the outputs are."""
+_MOST_NUMBERS = 3  # of a colour; sizes have two
 
 
 def parse_clip_fields(
@@ -26,21 +22,18 @@ def parse_clip_fields(
         source: where the values come from, for the message.
         error: raised where a value cannot be read.
 
-    Returns:
-        Keyword arguments for `ClipSpec`, and `outputs` beside them where it is there.
-
     Raises:
         VideoTcavError: of the type `error`, naming the field.
     """
     fields: dict[str, Any] = {}
-    for name in MODEL_FIELDS:
+    for name, (parse, rule) in _PARSERS.items():
         if values.get(name) is None:
             continue
         try:
-            fields[name] = _READERS[name](values[name])
+            fields[name] = parse(values[name])
         except (TypeError, ValueError) as reason:
             raise error(
-                f"`{name}` of {source} must be {_RULES[name]}. Got {excerpt(values[name])}. Correct it or leave it out."
+                f"`{name}` of {source} must be {rule}. Got {excerpt(values[name])}. Correct it or leave it out."
             ) from reason
     return fields
 
@@ -55,9 +48,8 @@ def merge_clip_spec(spec: ClipSpec, fields: Mapping[str, Any]) -> ClipSpec:
     return dataclasses.replace(spec, **changes)
 
 
-def _whole(value: Any) -> int:
-    number = finite(value)
-    if number != int(value):
+def _integer(value: Any) -> int:
+    if finite(value) != int(value):
         raise ValueError("no whole number")
     return int(value)
 
@@ -74,16 +66,15 @@ def _numbers(value: Any) -> list[float]:
 def _size(value: Any) -> tuple[int, int] | None:
     if value == "native":
         return None
-    numbers = [_whole(number) for number in _numbers(value)]
-    height, width = numbers * 2 if len(numbers) == 1 else numbers
-    return height, width
+    sides = _resize(value)
+    return (sides, sides) if isinstance(sides, int) else sides
 
 
 def _resize(value: Any) -> tuple[int, int] | int:
-    numbers = [_whole(number) for number in _numbers(value)]
-    if len(numbers) == 1:
-        return numbers[0]
-    height, width = numbers
+    sides = [_integer(number) for number in _numbers(value)]
+    if len(sides) == 1:
+        return sides[0]
+    height, width = sides
     return height, width
 
 
@@ -94,40 +85,28 @@ def _triple(value: Any) -> tuple[float, float, float]:
 
 
 def _word(*allowed: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
+    def parse(value: Any) -> str:
         if value not in allowed:
             raise ValueError(value)
         return value
 
-    return read
+    return parse
 
 
-_LAYOUTS = ("channels_first", "time_first")
-
-
-_READERS = {
-    "frames": _whole,
-    "stride": _whole,
-    "fps": finite,
-    "size": _size,
-    "resize": _resize,
-    "mean": _triple,
-    "std": _triple,
-    "layout": _word(*_LAYOUTS),
-    "sampling": _word(*get_args(Sampling)),
-    "short": _word(*get_args(Short)),
-    "outputs": _word(*OUTPUT_KINDS),
+_PARSERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
+    "frames": (_integer, "a whole number"),
+    "stride": (_integer, "a whole number"),
+    "fps": (finite, "a number"),
+    "sampling": (_word(*get_args(Sampling)), " or ".join(get_args(Sampling))),
+    "short": (_word(*get_args(Short)), ", ".join(get_args(Short))),
+    "size": (_size, "pixels, (height, width), or native"),
+    "resize": (_resize, "pixels or (height, width)"),
+    "mean": (_triple, "one number or three"),
+    "std": (_triple, "one number or three"),
+    "layout": (_word(*get_args(InputLayout)), " or ".join(get_args(InputLayout))),
+    "outputs": (_word(*OUTPUT_KINDS), f"one of {', '.join(OUTPUT_KINDS)}"),
 }
-_RULES = {
-    "frames": "a whole number",
-    "stride": "a whole number",
-    "fps": "a number",
-    "size": "pixels, (height, width), or native",
-    "resize": "pixels or (height, width)",
-    "mean": "one number or three",
-    "std": "one number or three",
-    "layout": " or ".join(_LAYOUTS),
-    "sampling": " or ".join(get_args(Sampling)),
-    "short": ", ".join(get_args(Short)),
-    "outputs": f"one of {', '.join(OUTPUT_KINDS)}",
-}
+"""By field: its parser, which raises a ValueError or TypeError, and the rule that an error states."""
+MODEL_FIELDS = tuple(_PARSERS)
+"""What a module's `clip_spec`, the metadata of weights and the options may say: the clip, and what the outputs are."""
+CLIP_FIELDS = MODEL_FIELDS[:-1]

@@ -1,37 +1,37 @@
-"""The recording pass: every requested layer from one forward, every gradient from one backward (METHOD: one pass).
+"""Forward hooks: activations of every requested layer from one forward, their gradients from one backward.
 
-The part of the network before the first requested layer runs without a graph; a forward that needs no gradient stops
-after the last requested layer. The model is left as it came, also after an exception or Ctrl-C.
+The network before the first requested layer runs without a graph; a forward that needs no gradient stops after the last
+requested layer. The model is left unchanged, also after an exception or Ctrl-C.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from video_tcav.core.errors import LayerNotFoundError, ModelError, NonFiniteError
-from video_tcav.models.outputs import layer_tensor, replace_layer_tensor
+from video_tcav.models.outputs import first_tensor, layer_tensor, replace_layer_tensor
 from video_tcav.models.recurrent import recurrent_forwards
 from video_tcav.models.video_model import VideoModel
 
 Hook = Callable[[str, Any], Any]
 BATCH_BYTES = 512 * 2**20
-"""What the outputs of one batch may take, as a rule."""
+"""Memory that the outputs of one batch may take, roughly."""
 LARGEST_BATCH = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # tensors do not compare
 class LayerTrace:
-    """What one forward of one clip showed.
+    """Order, shapes and memory of layers in one forward of one clip.
 
     Attributes:
         layers: the requested layers, in the order in which they ran.
-        shapes: each one's output shape for one clip; the first axis is 1 unless the layer folds frames into it.
+        shapes: of each layer's output for one clip; the first axis is 1 unless the layer folds frames into it.
         clip_bytes: memory that a graph over the whole network holds for one clip, roughly.
         inputs: that clip.
         logits: of it.
@@ -76,7 +76,7 @@ def untouched(module: nn.Module) -> Iterator[None]:
 
     Gradients can be asked for inside also where the caller is in inference mode, and through recurrent layers on a GPU.
     """
-    modes = [(part, part.training) for part in module.modules()]
+    modes = [(submodule, submodule.training) for submodule in module.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     grad_enabled = torch.is_grad_enabled()
     with (
@@ -84,6 +84,7 @@ def untouched(module: nn.Module) -> Iterator[None]:
         replaced_forwards(recurrent_forwards(module)),
     ):
         try:
+            # Leaving inference mode turns gradients on, also where the caller has turned them off.
             torch.set_grad_enabled(grad_enabled)
             module.eval()
             for parameter, _ in flags:
@@ -91,51 +92,59 @@ def untouched(module: nn.Module) -> Iterator[None]:
             yield
         finally:
             torch.set_grad_enabled(grad_enabled)
-            for part, training in modes:
-                part.training = training
+            # Attribute by attribute: `train(mode)` would also set the modes of submodules.
+            for submodule, training in modes:
+                submodule.training = training
             for parameter, requires_grad in flags:
                 parameter.requires_grad_(requires_grad)
 
 
 @contextmanager
-def replaced_forwards(replaced: Sequence[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
-    """Each module runs another function inside, and its own again outside; weights and hooks stay where they are."""
-    before = [(part, vars(part).get("forward")) for part, _ in replaced]
+def replaced_forwards(replacements: Sequence[tuple[nn.Module, Callable[..., Any]]]) -> Iterator[None]:
+    """Each module runs another function inside, and its original one outside; weights and hooks stay where they are."""
+    # Only what an instance carries is put back: the method of the class is found again by itself.
+    originals = [(module, vars(module).get("forward")) for module, _ in replacements]
     try:
-        for part, forward in replaced:
-            part.forward = forward
+        for module, forward in replacements:
+            module.forward = forward
         yield
     finally:
-        for part, own in before:
-            vars(part).pop("forward", None)
-            if own is not None:
-                part.forward = own
+        for module, original in originals:
+            vars(module).pop("forward", None)
+            if original is not None:
+                module.forward = original
 
 
 @contextmanager
 def hooked(model: VideoModel, layers: Sequence[str], hook: Hook) -> Iterator[None]:
-    """Call `hook(layer, output)` whenever one of the layers has run; its answer, if any, replaces the output."""
-    handles: list[RemovableHandle] = []
-    try:
+    """Call `hook(layer, output)` whenever one of the layers has run; its return value, if any, replaces the output."""
+    with ExitStack() as handles:
         for name in layers:
-
-            def call(_module: nn.Module, _inputs: Any, output: Any, name: str = name) -> Any:
-                return hook(name, output)
-
-            handles.append(model.layer(name).register_forward_hook(call))
+            call = partial(_call_hook, hook, name)
+            handles.enter_context(model.layer(name).register_forward_hook(call))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _call_hook(hook: Hook, name: str, _module: nn.Module, _inputs: Any, output: Any) -> Any:
+    return hook(name, output)
+
+
+def observe(
+    model: VideoModel, layers: Sequence[str], inputs: Float[Tensor, "clip ..."], note: Callable[[str, Tensor], None]
+) -> None:
+    """One forward without a graph that calls `note(layer, tensor)` with each layer's first floating tensor, where it has one."""
+
+    def hook(name: str, output: Any) -> None:
+        tensor = first_tensor(output)
+        if tensor is not None:
+            note(name, tensor)
+
+    with untouched(model.module), hooked(model, layers, hook), torch.no_grad():
+        model.forward(inputs)
 
 
 def trace_layers(model: VideoModel, layers: Sequence[str], inputs: Float[Tensor, "one ..."]) -> LayerTrace:
-    """Run one clip and see in which order the layers run and what they give.
-
-    Args:
-        model: the model.
-        layers: dotted module names.
-        inputs: one prepared clip, with the clip axis in front.
+    """Order and output shapes of layers, from one forward of one prepared clip.
 
     Raises:
         LayerNotFoundError: for a name that is no layer, or a layer that does not run.
@@ -147,25 +156,22 @@ def trace_layers(model: VideoModel, layers: Sequence[str], inputs: Float[Tensor,
     def note(name: str, output: Any) -> None:
         if name in shapes:
             raise ModelError(
-                f"`layer` must run once in a forward. Got {name}, which runs twice. Choose one of its parts."
+                f"`layer` must run once in a forward. Got {name}, which runs twice. Choose a layer inside it."
             )
         activation = layer_tensor(output)
         shapes[name] = tuple(activation.shape)
 
-    def weigh(_module: nn.Module, _inputs: Any, output: Any) -> None:
+    def add_bytes(_module: nn.Module, _inputs: Any, output: Any) -> None:
         nonlocal clip_bytes
         if isinstance(output, Tensor):
             clip_bytes += output.nbytes
 
-    leaves = [part for part in model.module.modules() if not any(True for _ in part.children())]
-    handles: list[RemovableHandle] = []
-    try:
-        with untouched(model.module), hooked(model, layers, note), torch.no_grad():
-            handles.extend(leaf.register_forward_hook(weigh) for leaf in leaves)
-            logits = model.logits(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    # Modules without children alone: containers pass on the same tensors.
+    leaves = [module for module in model.module.modules() if next(module.children(), None) is None]
+    with untouched(model.module), hooked(model, layers, note), torch.no_grad(), ExitStack() as handles:
+        for leaf in leaves:
+            handles.enter_context(leaf.register_forward_hook(add_bytes))
+        logits = model.logits(inputs)
     for name in layers:
         if name not in shapes:
             raise LayerNotFoundError(
@@ -196,12 +202,12 @@ def record_activations(
     """
     recorded: dict[str, Tensor] = {}
 
-    def keep(name: str, output: Any) -> None:
-        recorded[name] = layer_tensor(output).detach().clone()
+    def record(name: str, output: Any) -> None:
+        recorded[name] = layer_tensor(output).detach().clone()  # later in-place operations change the original
         if name == last:
             raise _Stop
 
-    with untouched(model.module), hooked(model, layers, keep), torch.no_grad(), suppress(_Stop):
+    with untouched(model.module), hooked(model, layers, record), torch.no_grad(), suppress(_Stop):
         model.logits(inputs)
     for name in layers:
         check_finite(recorded[name], f"layer {name}")
@@ -231,18 +237,17 @@ def record_gradients(
             activation = activation.detach().requires_grad_()
             torch.set_grad_enabled(True)
         leaves[name] = activation
-        return replace_layer_tensor(output, activation.clone())  # later in-place operations change the copy
+        # Later in-place operations change the copy, not the leaf of the graph.
+        return replace_layer_tensor(output, activation.clone())
 
     with untouched(model.module), hooked(model, layers, cut):
         torch.set_grad_enabled(False)
         logits = model.logits(inputs)
-        if logits.dtype in (
-            torch.bfloat16,
-            torch.float16,
-        ):  # a target is a difference: it needs more digits than a product
+        # A target is a difference of logits, for which half precision has too few digits.
+        if logits.dtype in (torch.bfloat16, torch.float16):
             logits = logits.float()
         if not torch.isfinite(logits).all():
-            for name in layers:  # the first layer that is to blame says more
+            for name in layers:  # the first layer with such a value says more than the logits
                 check_finite(leaves[name].detach(), f"layer {name}")
             check_finite(logits, "the logits")
         values = target(logits)
@@ -250,6 +255,7 @@ def record_gradients(
             raise ModelError(
                 f"`layer` must influence the target. Got {', '.join(layers)}. Choose a layer before the head."
             )
+        # The clips of a batch do not influence each other, so the gradient of the sum is that of each clip's target.
         grads = torch.autograd.grad(values.sum(), [leaves[name] for name in layers], allow_unused=True)
     gradients: dict[str, Tensor] = {}
     for name, gradient in zip(layers, grads, strict=True):
@@ -262,16 +268,16 @@ def record_gradients(
     return Gradients(layers=gradients, activations=activations, target=values.detach(), logits=logits.detach())
 
 
-def check_finite(values: Tensor, what: str) -> Tensor:
+def check_finite(values: Tensor, description: str) -> Tensor:
     """Return `values`, or raise if a clip's row holds NaN or infinity.
 
     Raises:
-        NonFiniteError: naming `what` and how many clips are affected.
+        NonFiniteError: with the description and how many clips are affected.
     """
     if not torch.isfinite(values).all():
         bad = int((~torch.isfinite(values.flatten(1)).all(1)).sum())
         raise NonFiniteError(
-            f"`model` must give finite numbers. Got NaN or infinity in {what} for {bad} of {len(values)} clips. "
+            f"`model` must give finite numbers. Got NaN or infinity in {description} for {bad} of {len(values)} clips. "
             "Check the weights and the preprocessing (mean, std)."
         )
     return values

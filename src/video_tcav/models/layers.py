@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -13,14 +12,12 @@ from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import AxesError, LayerNotFoundError
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.axes.probe import probe_axes
-from video_tcav.models.hooks import hooked, untouched
-from video_tcav.models.outputs import first_tensor
+from video_tcav.models.hooks import observe
 from video_tcav.models.video_model import VideoModel, no_declared_axes
 
 NATIVE_SIZE = (112, 112)
 """Pixels of the noise clip for a model that takes any size."""
-
-STAGE_CONTAINERS = ("stages", "layers", "blocks", "features")
+STAGE_CONTAINERS = ("stages", "layers", "blocks", "features")  # as torchvision, timm and Hugging Face name them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +27,7 @@ class LayerInfo:
     Attributes:
         name: dotted module name.
         shape: of its output for one clip, the clip dimension in front.
-        axes: what each dimension means; `None` where that cannot be told, or has not been looked for.
+        axes: what each dimension means; `None` where that is not clear, or was not probed.
         axes_note: why `axes` is `None`, or anything else worth knowing; empty otherwise.
         is_default: whether it is one of the model's stages.
     """
@@ -59,9 +56,9 @@ def list_layers(model: VideoModel, *, probe: bool | None = None) -> list[LayerIn
     declared = {name: model.declare_axes(name, shape, clip_shape) for name, (shape, _) in traced.items()}
     notes = {name: f"runs {calls} times a clip" for name, (_, calls) in traced.items() if calls > 1}
     unknown = [name for name, axes in declared.items() if axes is None and name not in notes]
-    found = probe_axes(model, unknown, noise_clip(model)) if probe and unknown else {}
+    probed = probe_axes(model, unknown, noise_clip(model)) if probe and unknown else {}
     for name in unknown:
-        outcome = found.get(name)
+        outcome = probed.get(name)
         if isinstance(outcome, LayerAxes):
             declared[name] = outcome
         else:
@@ -86,29 +83,23 @@ def layer_axes(model: VideoModel, layer: str, *, size: tuple[int, int] | None = 
 def layers_axes(
     model: VideoModel, layers: Sequence[str], *, size: tuple[int, int] | None = None
 ) -> dict[str, LayerAxes]:
-    """Axes of layers: declared for known families, else probed, one probing for all.
+    """Axes of layers by name: declared for known families, else probed, one probing for all; the model is left as it was.
 
-    Args:
-        model: the model; left as it was.
-        layers: dotted module names.
-        size: `(height, width)` of the clips, for a model that takes any size.
-
-    Returns:
-        By layer name, in the order given.
+    `size` is `(height, width)` of the clips, for a model that takes any size.
 
     Raises:
         LayerNotFoundError: for a name that is no layer, or a layer that does not run.
         AxesError: for a layer whose axes cannot be told apart, or that runs more than once a clip.
     """
-    known = _KNOWN_AXES.setdefault(model, {})
-    missing = [name for name in layers if (name, size) not in known]
+    cache = _AXES_CACHE.setdefault(model, {})
+    missing = [name for name in layers if (name, size) not in cache]
     if missing:
-        known |= {(name, size): axes for name, axes in _find_axes(model, missing, size).items()}
-    return {name: known[name, size] for name in layers}
+        cache |= {(name, size): axes for name, axes in _find_axes(model, missing, size).items()}
+    return {name: cache[name, size] for name in layers}
 
 
-_KNOWN_AXES: WeakKeyDictionary[VideoModel, dict[tuple[str, tuple[int, int] | None], LayerAxes]] = WeakKeyDictionary()
-"""What was found once, for as long as the model lives: its layers do not change."""
+_AXES_CACHE: WeakKeyDictionary[VideoModel, dict[tuple[str, tuple[int, int] | None], LayerAxes]] = WeakKeyDictionary()
+"""By layer and clip size, for as long as the model lives: its layers do not change."""
 
 
 def _find_axes(model: VideoModel, layers: Sequence[str], size: tuple[int, int] | None) -> dict[str, LayerAxes]:
@@ -132,21 +123,16 @@ def _find_axes(model: VideoModel, layers: Sequence[str], size: tuple[int, int] |
     unknown = [name for name in layers if axes[name] is None]
     if unknown:
         axes |= probe_axes(model, unknown, noise_clip(model, size=size))
-    known: dict[str, LayerAxes] = {}
-    for name, outcome in axes.items():
-        if not isinstance(outcome, LayerAxes):
-            raise outcome or AxesError(f"`layer` must be probed. Got {name}.")
-        known[name] = outcome
-    return known
+    for outcome in axes.values():
+        if isinstance(outcome, AxesError):
+            raise outcome
+    return {name: outcome for name, outcome in axes.items() if isinstance(outcome, LayerAxes)}
 
 
 def stage_layers(model: VideoModel) -> tuple[str, ...]:
-    """Stages of a network of unknown family: children of its first container of stages, else of its root, else of a part.
+    """Stages of a network of unknown family: children of its first container of stages, or of its root, or of a submodule.
 
     Frames may be folded into the first dimension (an image network on each frame): then the axes are probed.
-
-    Args:
-        model: its `default_layers` are not looked at.
 
     Returns:
         At most six names of children that output at least three dimensions; out of more, four evenly spaced.
@@ -154,31 +140,29 @@ def stage_layers(model: VideoModel) -> tuple[str, ...]:
     traced = trace(model)
     names = [name for name, _ in model.module.named_modules() if name]
     containers = [name for name in names if name.split(".")[-1] in STAGE_CONTAINERS]
-    parts = sorted(set(names) - set(containers), key=lambda name: (name.count("."), names.index(name)))
-    lone: tuple[str, ...] = ()
-    for holder in [*containers, "", *parts]:
-        stages = _stages_in(model, holder, traced)
-        if len(stages) > 1 or (stages and holder in containers):
-            outside = [name for name in lone if not f"{holder}.".startswith(f"{name}.") and name not in stages]
+    # Submodules from the outside in: the fewer dots, the earlier.
+    submodules = sorted(set(names) - set(containers), key=lambda name: (name.count("."), names.index(name)))
+    single: tuple[str, ...] = ()
+    for container in [*containers, "", *submodules]:
+        stages = _stages_in(model, container, traced)
+        if len(stages) > 1 or (stages and container in containers):
+            # A single stage beside the container is one of them: a stem in front of its blocks.
+            outside = [name for name in single if not f"{container}.".startswith(f"{name}.") and name not in stages]
             return tuple(sorted([*stages, *outside], key=list(traced).index))
-        lone = lone or stages
-    return lone
+        single = single or stages
+    return single
 
 
-def _stages_in(model: VideoModel, holder: str, traced: Mapping[str, tuple[tuple[int, ...], int]]) -> tuple[str, ...]:
-    """Children with positions that run once; of many, those that have parts of their own, and four of them."""
-    children = [
-        f"{holder}.{name}" if holder else name for name, _ in model.module.get_submodule(holder).named_children()
-    ]
-    stages = [name for name in children if name in traced and _may_be_stage(*traced[name])]
+def _stages_in(model: VideoModel, container: str, traced: Mapping[str, tuple[tuple[int, ...], int]]) -> tuple[str, ...]:
+    """Children with positions that run once; of more than six, those that have children themselves, and four of them."""
+    children = [name for name, _ in model.module.get_submodule(container).named_children()]
+    names = [f"{container}.{name}" if container else name for name in children]
+    stages = [name for name in names if name in traced and _may_be_stage(*traced[name])]
     folded = [name for name in stages if traced[name][0][0] > 1]
     if folded:
         axes = probe_axes(model, folded, noise_clip(model))
-        stages = [
-            name
-            for name in stages
-            if name not in axes or (isinstance(axes[name], LayerAxes) and "time" in axes[name].dims)  # pyright: ignore[reportAttributeAccessIssue]
-        ]
+        timed = {name for name, layer in axes.items() if isinstance(layer, LayerAxes) and "time" in layer.dims}
+        stages = [name for name in stages if name not in axes or name in timed]
     if len(stages) <= 6:
         return tuple(stages)
     compound = [name for name in stages if next(model.layer(name).children(), None) is not None]
@@ -186,7 +170,7 @@ def _stages_in(model: VideoModel, holder: str, traced: Mapping[str, tuple[tuple[
 
 
 def _may_be_stage(shape: tuple[int, ...], calls: int) -> bool:
-    """Positions are left, and it runs once a forward; more rows than one may be frames."""
+    """Whether it has positions and runs once a forward; rows beyond the first may be frames."""
     return len(shape) >= 3 and calls == 1
 
 
@@ -197,18 +181,15 @@ def evenly_spaced(names: Sequence[str], count: int = 4) -> tuple[str, ...]:
 
 
 def noise_clip_shape(spec: ClipSpec, size: tuple[int, int] | None = None) -> tuple[int, int, int]:
-    """`(time, height, width)` of the clip that a model is looked at with."""
+    """`(time, height, width)` of a model's noise clip."""
     height, width = spec.size or size or NATIVE_SIZE
     return spec.frames, height, width
 
 
 def noise_clip(model: VideoModel, *, size: tuple[int, int] | None = None, seed: int = 0) -> Float[Tensor, "one ..."]:
-    """One seeded noise clip of the model's shape, with the clip dimension in front.
+    """One seeded noise clip of the model's shape and layout, with the clip dimension in front.
 
-    Args:
-        model: its clip spec gives shape and layout.
-        size: `(height, width)` for a model that takes any size.
-        seed: of its own generator; the global one is not touched.
+    `size` is `(height, width)` for a model that takes any size. The global random state is not used.
     """
     time, height, width = noise_clip_shape(model.clip_spec, size)
     noise = torch.randn(1, 3, time, height, width, generator=torch.Generator().manual_seed(seed))
@@ -220,14 +201,11 @@ def trace(
 ) -> dict[str, tuple[tuple[int, ...], int]]:
     """Shape of each layer's (first) output for one noise clip and how often it ran, in the order of the first run."""
     names = [name for name, _ in model.module.named_modules() if name] if layers is None else list(layers)
-    seen: dict[str, tuple[tuple[int, ...], int]] = {}
+    traced: dict[str, tuple[tuple[int, ...], int]] = {}
 
-    def note(name: str, output: Any) -> None:
-        tensor = first_tensor(output)
-        if tensor is not None:
-            shape, calls = seen.get(name, (tuple(tensor.shape), 0))
-            seen[name] = (shape, calls + 1)
+    def count(name: str, tensor: Tensor) -> None:
+        shape, calls = traced.get(name, (tuple(tensor.shape), 0))
+        traced[name] = (shape, calls + 1)
 
-    with untouched(model.module), hooked(model, names, note), torch.no_grad():
-        model.forward(noise_clip(model, size=size))
-    return seen
+    observe(model, names, noise_clip(model, size=size), count)
+    return traced

@@ -1,6 +1,6 @@
-"""One door to every model: torchvision, Hugging Face, the user's own file, or a module at hand."""
+"""`load_model`: a video classifier from a spec (torchvision, Hugging Face, a Python file, a plug-in) or a module in memory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,18 @@ from torch import nn
 from video_tcav.core.clip_spec import Sampling, Short
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.core.limits import excerpt
-from video_tcav.core.registry import Registry
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
-from video_tcav.models.loaders.hugging_face import load_huggingface
-from video_tcav.models.loaders.python_file import load_file
-from video_tcav.models.loaders.torchvision_zoo import load_torchvision
-from video_tcav.models.loaders.unknown_networks import describe_weights
+from video_tcav.models.loaders.loader import LOADERS
+from video_tcav.models.loaders.unknown_networks import describe_network
 from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import read_weights
 from video_tcav.models.wrappers import unwrapped
 
-LOADERS: Registry[Callable[..., VideoModel]] = Registry(
-    "video_tcav.models", "model", {"rendered": "video_tcav.rendered.models:load_rendered"}
-)
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
-"""Processors and GPUs of NVIDIA or AMD, Apple and Intel; the rest of PyTorch's devices need other programs, or hold nothing."""
+"""Processors and GPUs of NVIDIA or AMD, Apple and Intel; PyTorch's other devices need other programs, or hold no numbers."""
 
 
 def load_model(
@@ -51,7 +45,7 @@ def load_model(
 
     Args:
         spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`,
-            `rendered:r2plus1d-motion` (a small network with a known cause), or a module.
+            `rendered:r2plus1d-motion` (a small network with a known cause), a scheme of a plug-in, or a module.
             A `file:` runs as Python: load only files that you trust.
         weights: published weights by name (`KINETICS400_V1`, torchvision only) or a file of tensors; never unpickled.
         frames: frames in a clip.
@@ -61,15 +55,15 @@ def load_model(
         std: one number or three, on values in [0, 1].
         classes: names of the logits, or a file of them (one a line, numbered, or in JSON).
         outputs: what the network returns: `logits`, `softmax` (probabilities that sum to 1), `sigmoid_logits` or `sigmoid`
-            (multi-label or a single output: each class is there or not), or `numbers` (regression); by default what its
-            configuration says, or what a trial shows.
+            (multi-label or a single output), or `numbers` (regression); by default what its configuration says, or what a
+            trial shows.
         sampling: `dense` for neighbouring frames, `uniform` for frames spread over the whole video.
-        short: what becomes of a video with fewer frames than a clip: `skip`, `pad` or `loop`.
-        allow_impure: take a network of your own that gives one clip other outputs each time, or among other clips.
-        device: `auto` takes the first GPU that there is.
+        short: what happens to a video with fewer frames than a clip: `skip`, `pad` or `loop`.
+        allow_impure: take a network of your own that is not repeatable: other outputs each time, or among other clips.
+        device: `auto` takes the first GPU that is available.
 
     Returns:
-        The model in evaluation mode. What is given here wins over what the weights, and these over what the model says.
+        The model in evaluation mode. Arguments win over what the weights say, and these over what the module says.
 
     Raises:
         ModelError: if the spec leads to no usable model.
@@ -77,24 +71,16 @@ def load_model(
         InputError: if a setting cannot be used.
         MissingExtraError: if `hf:` is asked for without its extra.
     """
-    given = {
-        "frames": frames,
-        "stride": stride,
-        "size": size,
-        "mean": mean,
-        "std": std,
-        "outputs": outputs,
-        "sampling": sampling,
-        "short": short,
-    }
-    fields = parse_clip_fields(given, source="the options")
+    clip: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
+    settings = clip | {"outputs": outputs, "sampling": sampling, "short": short}
+    fields = parse_clip_fields(settings, source="the options")
     target = pick_device(device)
     model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes), allow_impure)
     model.module.to(target)
     if isinstance(spec, nn.Module):
         return model
-    # Whoever loads it again must not decide anew whether it may be used.
-    recipe = {"spec": spec, "weights": weights, "classes": classes, "allow_impure": True, **given}
+    # Workers load it again without deciding again whether it may be used: here it has passed, or was allowed.
+    recipe = {"spec": spec, "weights": weights, "classes": classes, "allow_impure": True, **settings}
     return replace(model, recipe=recipe)
 
 
@@ -108,42 +94,28 @@ def _load(
     if isinstance(spec, nn.Module):
         content = None if weights is None else read_weights(weights)
         name = type(unwrapped(spec)[0]).__name__
-        return describe_weights(spec, content, name=name, fields=fields, classes=classes, allow_impure=allow_impure)
-    scheme, _, rest = spec.partition(":")
-    if scheme == "file" and rest:
-        path, _, factory = rest.rpartition(":")
-        if not path or not factory.isidentifier():
-            raise ModelError(
-                f"`model` must name a file and a function. Got {spec!r}. Write file:path/to/model.py:function."
-            )
-        return load_file(
-            Path(path), factory, weights=weights, fields=fields, classes=classes, allow_impure=allow_impure
+        return describe_network(spec, content, name=name, fields=fields, classes=classes, allow_impure=allow_impure)
+    scheme, _, source = spec.partition(":")
+    if scheme not in LOADERS.names() or not source:
+        *schemes, last = (f"{name}:" for name in LOADERS.names())
+        raise ModelError(
+            f"`model` must start with {', '.join(schemes)} or {last}. Got {spec!r}."
+            " Write torchvision:r3d_18, hf:user/model or file:path/to/model.py:function."
         )
-    if scheme == "torchvision" and rest:
-        return _checked(load_torchvision(rest, weights=weights, fields=fields, classes=classes), fields)
-    if scheme == "hf" and rest:
-        return _checked(load_huggingface(rest, weights=weights, fields=fields, classes=classes), fields)
-    if scheme == "rendered" and rest:
-        return _checked(LOADERS[scheme](rest, weights=weights, fields=fields, classes=classes), fields)
-    raise ModelError(
-        f"`model` must start with torchvision:, hf:, file: or rendered:. Got {spec!r}."
-        " Write torchvision:r3d_18, hf:user/model or file:path/to/model.py:function."
-    )
-
-
-def _checked(model: VideoModel, fields: Mapping[str, Any]) -> VideoModel:
-    """The same model, after a trial where its frames, size or outputs are not the published ones."""
-    if not {"frames", "size", "outputs"} & set(fields):
+    loader = LOADERS[scheme]
+    model = loader.load(source, weights=weights, fields=fields, classes=classes, allow_impure=allow_impure)
+    if loader.has_trial or not {"frames", "size", "outputs"} & set(fields):
         return model
+    # Options differ from what the network was published for: a trial shows whether it takes them.
     trial = try_model(model)
     return replace(model, outputs=outputs_of(trial, fields)) if "outputs" in fields else model
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """The device of that name; `auto` takes the first GPU that there is.
+    """The device of that name; `auto` takes the first GPU that is available.
 
     Raises:
-        InputError: if it is not here, or of a kind that models do not run on, such as `meta`, which holds no numbers.
+        InputError: if it is not available, or of a kind that models do not run on, such as `meta`.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,5 +1,6 @@
-"""What a model's outputs are (logits, probabilities, numbers), and the logits and probabilities that follow from them."""
+"""Kinds of model outputs (logits, probabilities, numbers), and the logits and probabilities that follow from them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
@@ -26,10 +27,10 @@ class Outputs:
     """What a model's outputs are, and how that is known.
 
     Attributes:
-        kind: `logits` and `softmax` belong to classes of which one is there; `sigmoid_logits` and `sigmoid` to classes that are
-            there or not, each for itself (multi-label, or a single output); `numbers` to a regression.
+        kind: `logits` and `softmax` belong to classes of which one is present; `sigmoid_logits` and `sigmoid` to classes that
+            are present or absent independently (multi-label, or a single output); `numbers` to a regression.
         known_by: how that is known, as the end of a sentence: "as given", "as its configuration says".
-        is_assumed: whether nothing told it, so that a reader must check it.
+        is_assumed: whether it is a guess, which a reader must check.
     """
 
     kind: OutputKind = "logits"
@@ -52,17 +53,16 @@ class Outputs:
         return f"Outputs are {MEANINGS[self.kind]}, {self.known_by}."
 
     def to_logits(self, values: Float[Tensor, "clip class"]) -> Float[Tensor, "clip class"]:
-        """Logits that give the model's own probabilities; numbers stay as they are.
+        """Logits that give the model's probabilities; numbers stay as they are.
 
-        The log of softmax probabilities differs from the logits by a shift for all classes, which neither log-odds nor
-        probabilities see: log p_k − log Σ p_m over m ≠ k is log p_k − log(1 − p_k). Probabilities that are 0 or 1 to the last
-        digit give the largest finite value; `saturated` tells which.
+        The log of softmax probabilities differs from the logits by a shift for all classes, to which log-odds and
+        probabilities are invariant: log p_k − log Σ p_m over m ≠ k is log p_k − log(1 − p_k). Probabilities that are 0 or 1
+        to the last digit give the largest finite value; `saturated` says which.
         """
         if self.kind == "softmax":
             return _wide(values).clamp_min(_least(values)).log()
         if self.kind == "sigmoid":
-            wide = _wide(values)
-            return wide.clamp(_least(values), _most(values)).logit()
+            return _wide(values).clamp(_least(values), _most(values)).logit()
         return values
 
     def probabilities(self, logits: Float[Tensor, "clip class"]) -> Float[Tensor, "clip class"]:
@@ -73,15 +73,16 @@ class Outputs:
 
     def saturated(self, logits: Float[Tensor, "clip class"], index: int) -> Bool[Tensor, " clip"]:
         """Clips whose probability of class `index` is 0 or 1 to the last digit, so that its gradient is lost."""
-        own = logits[:, index]
+        logit = logits[:, index]
         if self.kind == "softmax" and logits.shape[1] > 1:
-            floor = _log(_least(logits))
-            others = torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=1)
-            return (own <= floor) | (others <= floor).all(1)
+            # 1e-3: rounding of the logarithm in the type of the logits.
+            floor = math.log(_least(logits)) + 1e-3
+            rivals = torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=1)
+            return (logit <= floor) | (rivals <= floor).all(1)
         if self.kind == "sigmoid":
             edges = torch.tensor([_least(logits), _most(logits)], dtype=logits.dtype, device=logits.device).logit()
-            return (own <= edges[0]) | (own >= edges[1])
-        return torch.zeros_like(own, dtype=torch.bool)
+            return (logit <= edges[0]) | (logit >= edges[1])
+        return torch.zeros_like(logit, dtype=torch.bool)
 
     def contradiction(self, values: Float[Tensor, "clip class"]) -> str | None:
         """Why these outputs cannot be what they are taken for; `None` if they can."""
@@ -94,7 +95,7 @@ class Outputs:
 
 
 BUILT_IN_LOGITS = Outputs()
-"""Of networks whose family is known to return logits."""
+"""Of networks of families that return logits."""
 
 
 def is_fraction(values: Float[Tensor, "clip class"]) -> bool:
@@ -105,6 +106,7 @@ def is_fraction(values: Float[Tensor, "clip class"]) -> bool:
 
 def sums_to_one(values: Float[Tensor, "clip class"]) -> bool:
     """Whether each row sums to 1, but for rounding of its type."""
+    # Rounding errors of a sum of n terms grow with √n.
     return bool(((values.float().sum(1) - 1).abs() <= _rounding(values) * max(8, values.shape[1] ** 0.5)).all())
 
 
@@ -113,7 +115,7 @@ def _rounding(values: Tensor) -> float:
 
 
 def _wide(values: Tensor) -> Tensor:
-    """At least float32: in half precision the odds of a sure class are lost."""
+    """At least float32: half precision has too few digits for the odds of a probability near 1."""
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
@@ -124,7 +126,3 @@ def _least(values: Tensor) -> float:
 def _most(values: Tensor) -> float:
     """The largest number of the outputs' own type below 1."""
     return 1 - torch.finfo(values.dtype).eps / 2
-
-
-def _log(value: float) -> float:
-    return float(torch.tensor(value, dtype=torch.float64).log()) + 1e-3

@@ -1,4 +1,4 @@
-"""From a decoded clip to what a model takes: resize, centre crop, scale to [0, 1], normalise, lay out."""
+"""Preprocessing of a decoded clip: resize, centre crop, scale to [0, 1], normalise, lay out."""
 
 from math import ceil
 
@@ -10,27 +10,25 @@ from torchvision.transforms import functional as F
 
 from video_tcav.core.clip_spec import ClipSpec
 
-_LARGE_FRAME = 12_000_000  # values: from 4 megapixels on
+_LARGE_FRAME = (
+    12_000_000  # values of one frame, 4 megapixels in three colours: then floats of all channels take too much memory
+)
 
 
 def prepare_clip(
     clip: UInt8[Tensor, "time 3 height width"], spec: ClipSpec
 ) -> Float[Tensor, "first second height_out width_out"]:
-    """One model input by the settings of a clip spec, pixel for pixel as torchvision's video presets do it.
-
-    Args:
-        clip: decoded frames.
-        spec: sizes, mean and standard deviation, layout.
+    """One model input by the sizes, mean, deviation and layout of a clip spec, as torchvision's video presets compute it.
 
     Returns:
         `(3, time, height, width)` or `(time, 3, height, width)`, as `spec.layout` says.
     """
-    still = clip.shape[0] > 1 and clip.stride(0) == 0  # one picture as a view: it is resized before it is repeated
+    # A still picture is a view with stride 0 in time: it is prepared once and repeated at the end.
+    still = clip.shape[0] > 1 and clip.stride(0) == 0
     frames = clip[:1].contiguous() if still else clip.contiguous()
     if spec.size is not None:
         # Bilinear without antialiasing, as the published video models were trained (pytorch/vision#7160).
-        target = resized_size((frames.shape[-2], frames.shape[-1]), spec)
-        frames = _resize(frames, target)
+        frames = _resize(frames, resized_size((frames.shape[-2], frames.shape[-1]), spec))
         frames = F.center_crop(frames, list(spec.size))
     scaled = F.convert_image_dtype(frames, torch.float32)
     normalised = F.normalize(scaled, mean=list(spec.mean), std=list(spec.std))
@@ -42,7 +40,7 @@ def prepare_clip(
 def _resize(
     frames: UInt8[Tensor, "time 3 height width"], target: tuple[int, int]
 ) -> UInt8[Tensor, "time 3 new_height new_width"]:
-    """Channel by channel: torchvision makes floats of whole frames, four bytes for one."""
+    """Large frames channel by channel: torchvision converts to floats, four bytes for one."""
     channels = [
         F.resize(channel, list(target), interpolation=InterpolationMode.BILINEAR, antialias=False)
         for channel in (frames.split(1, dim=1) if frames[0].numel() > _LARGE_FRAME else [frames])
@@ -51,11 +49,9 @@ def _resize(
 
 
 def resized_size(native: tuple[int, int], spec: ClipSpec) -> tuple[int, int]:
-    """`(height, width)` after the resize and before the crop; always large enough for the crop where `resize` is unset.
+    """`(height, width)` of a video (`native`) after the resize and before the crop; `spec.size` must be set.
 
-    Args:
-        native: `(height, width)` of the video.
-        spec: its `size` must be set.
+    Where `resize` is unset, it is large enough for the crop.
     """
     assert spec.size is not None
     if isinstance(spec.resize, tuple):
@@ -74,11 +70,7 @@ def _short_side(native: tuple[int, int], short: int) -> tuple[int, int]:
 
 
 def seen_box(native: tuple[int, int], spec: ClipSpec) -> tuple[float, float, float, float]:
-    """Which part of a video's picture the model sees after resize and centre crop.
-
-    Args:
-        native: `(height, width)` of the video.
-        spec: of the model.
+    """Box of a video's picture (`native` is its `(height, width)`) that remains after resize and centre crop.
 
     Returns:
         Top, left, bottom, right, in pixels of the video.

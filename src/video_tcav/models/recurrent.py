@@ -1,11 +1,11 @@
-"""Gradients through recurrent layers in evaluation mode: cuDNN's RNN has no backward there, PyTorch's own kernels have one.
+"""Gradients through recurrent layers in evaluation mode: cuDNN's RNN has no backward there, PyTorch's kernels have one.
 
-cuDNN raises "cudnn RNN backward can only be called in training mode". Training mode is no way out: dropout between the layers
-would change the numbers. So recurrent layers alone run without cuDNN, and only where a graph is recorded; convolutions keep it.
+cuDNN raises "cudnn RNN backward can only be called in training mode". In training mode, dropout between the layers would change
+the numbers. So recurrent layers alone run without cuDNN, and only where a graph is recorded; convolutions keep it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import nn
 
 @contextmanager
 def without_cudnn() -> Iterator[None]:
-    """PyTorch's own kernels inside; cuDNN as before outside."""
+    """PyTorch's kernels inside; cuDNN as before outside."""
     cudnn = torch.backends.cudnn
     enabled = cudnn.enabled
     cudnn.enabled = False  # not `cudnn.flags`, which sets all other flags to their defaults, TF32 among them
@@ -27,11 +27,10 @@ def without_cudnn() -> Iterator[None]:
 
 def recurrent_forwards(module: nn.Module) -> list[tuple[nn.Module, Callable[..., Any]]]:
     """Each recurrent layer of a network, with a forward whose graph has a backward in evaluation mode."""
-    return [(part, partial(_forward, part.forward)) for part in module.modules() if isinstance(part, nn.RNNBase)]
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.RNNBase)]
+    return [(layer, partial(_forward, layer.forward)) for layer in layers]
 
 
 def _forward(forward: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-    if not torch.is_grad_enabled():
-        return forward(*arguments, **keywords)
-    with without_cudnn():
+    with without_cudnn() if torch.is_grad_enabled() else nullcontext():
         return forward(*arguments, **keywords)

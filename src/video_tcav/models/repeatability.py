@@ -1,7 +1,7 @@
 """Repeatability: whether a network gives one clip the same outputs again, alone and in a batch with another.
 
-Effects, p-values and maps rest on it: with dropout that is always on, statistics of the batch, or state that is kept from clip to
-clip, what is measured depends on which clips were passed before or beside.
+Effects, p-values and maps require it: with dropout that is always on, statistics of the batch, or state that is kept from clip
+to clip, measurements depend on which clips were passed before or beside.
 """
 
 import random
@@ -18,31 +18,31 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from video_tcav.core.errors import ModelError
 from video_tcav.core.limits import shortened
+from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.outputs import output_rows
-from video_tcav.models.trial_pass import first_line
 from video_tcav.models.video_model import VideoModel
 
 TOLERANCE = 1e-3
-"""Two outputs are the same if they differ by no more than this fraction of the spread of outputs: rounding stays far below."""
+"""Fraction of the spread of outputs up to which two outputs are the same: rounding stays far below."""
 SAME_BATCH_TOLERANCE = 1e-5
-"""The same for one clip alone, twice: the same kernels run, in the same order but for what a GPU adds up at once."""
+"""The same for one clip alone, twice: the same kernels run, in the same order except for atomic additions on a GPU."""
 HALF_TOLERANCE = 0.05
 """The same for networks in half precision in batches of unlike size, for which kernels round in another order."""
 ROUNDING = 64
-"""Units of the last digit (float32) of the largest output that are rounding, however small the spread is."""
+"""Units in the last place (float32) of the largest output that are rounding, however small the spread is."""
 HALF_ROUNDING = 4
 """The same for half precision."""
 MORE_PASSES = 16
 """Passes of a network that draws random numbers and gave the same outputs twice: rare dropout shows later."""
 _PARTNER_SCALE = 3.0
-"""Contrast of the other clip in the batch: statistics of the batch must notice it."""
+"""Contrast of the second clip in the batch: statistics of the batch must change with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Impurity:
-    """How a network fails to repeat itself.
+    """How a network fails to be repeatable.
 
     Attributes:
         difference: largest difference of an output for one clip.
@@ -64,17 +64,12 @@ class Impurity:
 
 
 def check_repeats(model: VideoModel, *, allow_impure: bool) -> tuple[str, ...]:
-    """Refuse a network that does not repeat itself.
+    """Refuse a network that is not repeatable, or note it where `allow_impure` takes it all the same.
 
-    Args:
-        model: its class names must be known; left as it was, but for state that it keeps itself.
-        allow_impure: take it all the same.
-
-    Returns:
-        A note for the model where it was taken all the same; empty for a network that repeats itself.
+    The model must have its class names; it is left as it was, except for state that it keeps itself.
 
     Raises:
-        ModelError: if it does not repeat itself and is not allowed to, or cannot be passed again.
+        ModelError: if it is not repeatable and that is not allowed, or if it cannot be passed again.
     """
     impurity = find_impurity(model)
     if impurity is None:
@@ -88,13 +83,7 @@ def check_repeats(model: VideoModel, *, allow_impure: bool) -> tuple[str, ...]:
 
 
 def find_impurity(model: VideoModel) -> Impurity | None:
-    """Pass one noise clip twice alone, and before and behind another clip in a batch.
-
-    Args:
-        model: its class names must be known.
-
-    Returns:
-        What differs and why; `None` if nothing does.
+    """Pass one noise clip twice alone, and before and behind another clip in a batch: what differs, and why; `None` if nothing.
 
     Raises:
         ModelError: if the network fails in one of these passes.
@@ -106,7 +95,7 @@ def find_impurity(model: VideoModel) -> Impurity | None:
         first = _values(model, torch.cat([clip, partner]))
         last = _values(model, torch.cat([partner, clip]))
         again = [_values(model, clip)]
-        if states != _random_states():
+        if states != _random_states():  # random numbers were drawn, though they may not have changed the outputs yet
             again += [_values(model, clip) for _ in range(MORE_PASSES)]
         repeated = max(_difference(alone, values) for values in again)
         batched = max(_difference(alone, first[:1]), _difference(alone, last[1:]))
@@ -124,16 +113,16 @@ def _values(model: VideoModel, clips: Float[Tensor, "clip ..."]) -> Float[Tensor
         output = model.forward(clips)
     except Exception as reason:  # any error of a foreign network
         raise ModelError(
-            f"`model` must take any number of clips, one after the other. Got {first_line(reason)} for {len(clips)} of"
+            f"`model` must take any number of clips, one after the other. Got {typed_first_line(reason)} for {len(clips)} of"
             " them, after other clips were passed. A network that keeps state between clips must forget it in each forward."
         ) from reason
     return output_rows(output, clips=len(clips), classes=len(model.classes)).detach().cpu().double()
 
 
-def _difference(values: Tensor, other: Tensor) -> float:
-    """Largest absolute difference; not-a-number in the same place is the same."""
-    both = torch.isnan(values) & torch.isnan(other)
-    gap = torch.where(both | (values == other), 0.0, (values - other).abs())
+def _difference(values: Tensor, reference: Tensor) -> float:
+    """Largest absolute difference; NaN in the same place counts as equal."""
+    equal = (torch.isnan(values) & torch.isnan(reference)) | (values == reference)  # also infinities
+    gap = torch.where(equal, 0.0, (values - reference).abs())
     return float(torch.nan_to_num(gap, nan=torch.inf).max())
 
 
@@ -174,8 +163,8 @@ def _dependence_on_batch(model: VideoModel) -> str:
         return f"normalisation stays in training mode ({shortened(training, 3)})"
     norms = [
         name
-        for name, part in model.module.named_modules()
-        if isinstance(part, _BatchNorm) and part.running_mean is None
+        for name, submodule in model.module.named_modules()
+        if isinstance(submodule, _BatchNorm) and submodule.running_mean is None
     ]
     if norms:
         return f"BatchNorm without running statistics ({shortened(norms, 3)}) takes those of the clips in the batch"
@@ -183,16 +172,16 @@ def _dependence_on_batch(model: VideoModel) -> str:
 
 
 def _still_training(module: nn.Module) -> list[tuple[str, str]]:
-    """Names and types of parts that stay in training mode inside `untouched`, since they override `train`."""
+    """Names and types of submodules that stay in training mode inside `untouched`, since they override `train`."""
     return [
-        (name or "the network", " ".join(kind.__name__ for kind in type(part).__mro__))
-        for name, part in module.named_modules()
-        if part.training
+        (name or "the network", " ".join(kind.__name__ for kind in type(submodule).__mro__))
+        for name, submodule in module.named_modules()
+        if submodule.training
     ]
 
 
 def _random_states() -> tuple[object, ...]:
-    """States of the global generators that a network may draw from, to see whether it did."""
+    """States of the global generators that a network may draw from, to find out whether it did."""
     numpy: Any = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
     return torch.get_rng_state().tolist(), random.getstate(), numpy["key"].tolist(), numpy["pos"]
 
@@ -205,11 +194,7 @@ def _seed_everything() -> None:
 
 @contextmanager
 def random_state_kept(device: torch.device) -> Iterator[None]:
-    """All global random states are outside what they were before.
-
-    Args:
-        device: where a network draws random numbers, beside the CPU.
-    """
+    """Restore all global random states at the end, those of the CPU and of the device on which a network draws numbers."""
     devices = [device] if device.type == "cuda" else []
     python, numpy = random.getstate(), np.random.get_state(legacy=True)  # noqa: NPY002
     try:

@@ -1,4 +1,4 @@
-"""The scalar whose gradient is taken, for one class (Video-TCAV's "target")."""
+"""Target: the scalar of one class whose gradient is taken (log-odds, logit, contrast, or a plain number)."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -51,21 +51,21 @@ class Target:
         return values
 
     def _values(self, logits: Float[Tensor, "clip class"]) -> Float[Tensor, " clip"]:
-        own = logits[:, self.class_index]
+        logit = logits[:, self.class_index]
         if self.kind == "contrast":
-            return own - logits[:, self.other_index]
+            return logit - logits[:, self.other_index]
         if self.kind in ("logit", "number") or not Outputs(kind=self.outputs).is_exclusive:
-            return own
+            return logit
         if logits.shape[1] < 2:
             raise InputError(
                 "`log_odds` must have another class to compare with. Got a model of one class."
                 " Say what its output is: --outputs sigmoid_logits, sigmoid or numbers."
             )
-        others = torch.arange(logits.shape[1], device=logits.device) != self.class_index
-        return own - torch.logsumexp(logits[:, others], dim=1)
+        rivals = torch.arange(logits.shape[1], device=logits.device) != self.class_index
+        return logit - torch.logsumexp(logits[:, rivals], dim=1)
 
     def _check_gradient(self, logits: Float[Tensor, "clip class"]) -> None:
-        """Refuse probabilities that leave no gradient.
+        """Refuse saturated probabilities, which have no gradient.
 
         Raises:
             NonFiniteError: if a probability is 0 or 1 to the last digit.
@@ -91,15 +91,15 @@ def parse_target(model: VideoModel, target: str | int, against: str) -> Target:
         InputError: for another `against`, or one that the model's outputs do not have.
     """
     index, outputs = model.class_index(target), model.outputs.kind
-    kind, _, other = against.partition(":")
+    kind, _, contrast = against.partition(":")
     if outputs == "numbers":
-        if against in ("log_odds", "number"):  # log_odds is what every command asks for unless told otherwise
+        if against in ("log_odds", "number"):  # log_odds is the default of every command
             return Target(class_index=index, kind="number", outputs=outputs)
         raise InputError(
             f"`against` must be number where outputs are plain numbers. Got {against}. Leave it out, or say what the outputs are."
         )
-    if kind == "contrast" and other:
-        return Target(class_index=index, kind="contrast", other_index=model.class_index(other), outputs=outputs)
+    if kind == "contrast" and contrast:
+        return Target(class_index=index, kind="contrast", other_index=model.class_index(contrast), outputs=outputs)
     if against == "logit" and outputs == "softmax":
         raise InputError(
             "`against` must be log_odds or contrast:CLASS where outputs are softmax probabilities, which leave no logits."

@@ -9,7 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from video_tcav.core.errors import InputError, ModelError
+from video_tcav.core.errors import ModelError
+from video_tcav.models.class_names import check_class_count
+from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.output_kinds import OUTPUT_KINDS, OutputKind, Outputs, is_fraction, sums_to_one
@@ -17,40 +19,16 @@ from video_tcav.models.outputs import output_rows
 from video_tcav.models.video_model import VideoModel
 
 _MARK = "_video_tcav_last_operation"
-_RESHAPES = {
-    "view",
-    "reshape",
-    "flatten",
-    "unflatten",
-    "squeeze",
-    "unsqueeze",
-    "permute",
-    "transpose",
-    "contiguous",
-    "expand",
-    "repeat",
-}
-_SELECTS = {
-    "select",
-    "getitem",
-    "chunk",
-    "split",
-    "stack",
-    "cat",
-    "mean",
-    "clone",
-    "detach",
-    "to",
-    "float",
-    "double",
-    "half",
-    "bfloat16",
-    "type",
-    "dropout",  # in evaluation mode
-    *(f"{kind}avg_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3)),
-}
-_KEEPS_VALUES = frozenset(_RESHAPES | _SELECTS)
-"""Operations behind which values in [0, 1] stay there, and rows that sum to 1 do so still."""
+_VALUE_PRESERVING = frozenset(
+    {
+        *("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "contiguous"),
+        *("expand", "repeat", "select", "getitem", "chunk", "split", "stack", "cat", "mean", "clone", "detach"),
+        *("to", "float", "double", "half", "bfloat16", "type"),
+        "dropout",  # in evaluation mode
+        *(f"{kind}avg_pool{axes}d" for kind in ("", "adaptive_") for axes in (1, 2, 3)),
+    }
+)
+"""Operations after which values in [0, 1] stay there, and rows that sum to 1 still do."""
 _UNBOUNDED = frozenset(
     ("linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", "conv2d", "conv3d", "bilinear")
 )
@@ -58,7 +36,7 @@ _LOG_SIGMOID = {"log_sigmoid", "logsigmoid"}
 _TRIAL_SCALES = (1.0, 3.0)
 """Two clips of unlike contrast, so that a small logit is less likely to lie in [0, 1] twice."""
 _SAME_SUM = 1e-5
-"""Sums of two rows are the same if they differ by no more than this fraction."""
+"""Relative difference up to which sums of two rows are the same: a hundred times the rounding of float32."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,8 +45,8 @@ class Trial:
 
     Attributes:
         values: one row a clip.
-        last_operation: name of the function that made them, with what keeps values left out; empty where that cannot be
-            seen (scripted and compiled networks).
+        last_operation: name of the function that made them, operations that preserve values left out; empty where that
+            cannot be observed (compiled networks).
     """
 
     values: Float[Tensor, "clip class"]
@@ -79,8 +57,8 @@ def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Tri
     """Pass two noise clips of the model's own spec.
 
     Args:
-        model: its class names are not looked at.
-        classes: names of the outputs, as the user gives them; they also tell the logits among several tensors.
+        model: its class names are not used.
+        classes: names of the outputs, as the user gives them; they also identify the logits among several tensors.
 
     Raises:
         ModelError: if it does not take the clips, or returns something else than one row of numbers a clip.
@@ -92,21 +70,17 @@ def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Tri
             output = model.forward(clips)
     except Exception as reason:  # any error of a foreign network
         raise ModelError(
-            f"`model` must take a clip of shape {(1, *clips.shape[1:])}. Got {first_line(reason)} from {model.name}."
+            f"`model` must take a clip of shape {(1, *clips.shape[1:])}. Got {typed_first_line(reason)} from {model.name}."
             " Say frames, size or layout, or set clip_spec on the module."
         ) from reason
     with _LastOperation():  # rows that are reshaped keep their mark
         values = _rows(output, len(clips), None if classes is None else len(classes))
-    if classes is not None and len(classes) != values.shape[1]:
-        raise InputError(
-            f"`classes` must name the {values.shape[1]} outputs of the model. Got {len(classes)} names."
-            " Give the list that the model was trained with."
-        )
+    check_class_count(classes, values.shape[1])
     return Trial(values=values.detach().cpu(), last_operation=getattr(values, _MARK, ""))
 
 
 def _rows(output: object, clips: int, classes: int | None) -> Tensor:
-    """One row a clip; the number of classes is looked at only where several tensors could be the rows."""
+    """One row a clip; the number of classes is used only where several tensors could be the rows."""
     try:
         return output_rows(output, clips=clips)
     except ModelError:
@@ -116,23 +90,19 @@ def _rows(output: object, clips: int, classes: int | None) -> Tensor:
 
 
 def outputs_of(trial: Trial, settings: Mapping[str, Any]) -> Outputs:
-    """What the outputs are: as the user says, else as the trial shows, else assumed.
-
-    Args:
-        trial: from `try_model`.
-        settings: may hold `outputs`, as the user or the file of weights says.
+    """What the outputs are: as `outputs` in the settings says, else as the trial shows, else assumed.
 
     Raises:
         ModelError: if the outputs cannot be what the settings say, or are nothing that can be explained.
     """
-    given: OutputKind | None = settings.get("outputs")
-    if given is None:
+    kind: OutputKind | None = settings.get("outputs")
+    if kind is None:
         _check_scale(trial)
         return _detected(trial)
-    outputs = Outputs(kind=given, known_by="as given")
+    outputs = Outputs(kind=kind, known_by="as given")
     contradiction = outputs.contradiction(trial.values)
     if contradiction is not None:
-        raise ModelError(f"`outputs` must be what the model returns. Got {given}, and {contradiction}. Correct it.")
+        raise ModelError(f"`outputs` must be what the model returns. Got {kind}, and {contradiction}. Correct it.")
     return outputs
 
 
@@ -145,19 +115,19 @@ def _check_scale(trial: Trial) -> None:
     values, last = trial.values, trial.last_operation
     width = values.shape[1]
     if width == 1 and last == "softmax":
-        what = "a softmax over a single output, which is always 1"
-    elif last == "sigmoid":  # each value is a probability of its own, whatever the rows sum to
+        problem = "a softmax over a single output, which is always 1"
+    elif last == "sigmoid":  # each value is a probability by itself, whatever the rows sum to
         return
     elif last in _LOG_SIGMOID:
-        what = "logarithms of sigmoid probabilities"
+        problem = "logarithms of sigmoid probabilities"
     elif width > 1 and (values > 0).all() and _sum_alike((-values).exp(), 1.0):  # 0 may be a fixed logit
-        what = "negative logarithms of probabilities"
+        problem = "negative logarithms of probabilities"
     elif width > 1 and (values >= 0).all() and _sum_alike(values, float(values[0].sum())) and not sums_to_one(values):
-        what = f"rows that all sum to {float(values[0].sum()):.4g}, as probabilities in another unit do"
+        problem = f"rows that all sum to {float(values[0].sum()):.4g}, as probabilities in another unit do"
     else:
         return
     raise ModelError(
-        f"`model` must return logits, probabilities in [0, 1] or plain numbers. Got {what}. Return the logits, or say what"
+        f"`model` must return logits, probabilities in [0, 1] or plain numbers. Got {problem}. Return the logits, or say what"
         f" they are: outputs {', '.join(OUTPUT_KINDS)}."
     )
 
@@ -170,6 +140,7 @@ def _sum_alike(values: Tensor, total: float) -> bool:
 
 
 def _detected(trial: Trial) -> Outputs:
+    # Order matters: a single sigmoid output also sums to 1, and small logits of a linear layer may lie in [0, 1].
     values, last = trial.values, trial.last_operation
     if is_fraction(values) and last == "sigmoid":
         return Outputs(kind="sigmoid", known_by="since a sigmoid makes them")
@@ -185,7 +156,7 @@ def _detected(trial: Trial) -> Outputs:
 
 
 def _vary_inside(values: Tensor) -> bool:
-    """Whether values lie between 0 and 1 and differ from clip to clip; constants and counts of nothing do not."""
+    """Whether values lie between 0 and 1 and differ from clip to clip; constants do not."""
     return bool(((values > 0) & (values < 1)).all()) and not torch.equal(values[0], values[1])
 
 
@@ -197,15 +168,10 @@ class _LastOperation(TorchFunctionMode):
         name = getattr(func, "__name__", "").strip("_")
         source = args[0] if args else None
         sources = source if isinstance(source, tuple | list) else [source]
-        marks = {getattr(part, _MARK, "") for part in sources}  # what is joined out of unlike parts is neither
-        mark = name if name not in _KEEPS_VALUES else marks.pop() if len(marks) == 1 else ""
+        # Tensors that are joined out of unlike ones have no mark.
+        marks = {getattr(tensor, _MARK, "") for tensor in sources}
+        mark = name if name not in _VALUE_PRESERVING else marks.pop() if len(marks) == 1 else ""
         for tensor in output if isinstance(output, tuple | list) else (output,):
             if isinstance(tensor, Tensor):
                 setattr(tensor, _MARK, mark)
         return output
-
-
-def first_line(reason: Exception) -> str:
-    """Type and first line of a foreign error."""
-    lines = str(reason).strip().splitlines()
-    return f"{type(reason).__name__}: {lines[0].rstrip('.')[:160]}" if lines else type(reason).__name__

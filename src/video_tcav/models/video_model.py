@@ -1,4 +1,4 @@
-"""A video classifier with everything that an explanation must know about it."""
+"""`VideoModel`: a video classifier with its clip, classes, layers, preprocessing and kind of outputs."""
 
 import difflib
 import hashlib
@@ -18,14 +18,14 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
-from video_tcav.models.wrappers import holds_compiled_parts
+from video_tcav.models.wrappers import holds_compiled_modules
 
 AxesRule = Callable[[str, tuple[int, ...], tuple[int, int, int]], LayerAxes | None]
 """Layer name, shape of its output for one clip, `(time, height, width)` of that clip -> axes, or `None`: not certain."""
 
 
 def no_declared_axes(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> None:
-    """The rule of a model whose family is not known: every layer is probed."""
+    """The rule of a model of unknown family: every layer is probed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +44,7 @@ class VideoModel:
         trained: `False` where the weights are known to be random.
         outputs: what the numbers that the module returns are.
         notes: what was assumed or done when it was loaded, one sentence each.
-        recipe: what `load_model` must be given, beside the device, to load it again; `None` for a module at hand.
+        recipe: arguments with which `load_model` loads it again, the device excepted; `None` for a module in memory.
     """
 
     name: str
@@ -61,6 +61,7 @@ class VideoModel:
     recipe: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        # Lone surrogates in names of classes could be written to no file.
         object.__setattr__(self, "classes", tuple(well_formed(name) for name in self.classes))
 
     @property
@@ -74,7 +75,7 @@ class VideoModel:
         return next((t.dtype for t in _tensors(self.module) if t.is_floating_point()), torch.float32)
 
     def remarks(self) -> tuple[str, ...]:
-        """What a reader of its answers must know: what the outputs are, unless they are known to be logits, and the notes."""
+        """Notes for a reader of results: what the outputs are, unless they are known to be logits, and `notes`."""
         is_plain = self.outputs.kind == "logits" and not self.outputs.is_assumed
         return self.notes if is_plain else (self.outputs.sentence, *self.notes)
 
@@ -85,20 +86,17 @@ class VideoModel:
 
     @cached_property
     def _is_compiled(self) -> bool:
-        return holds_compiled_parts(self.module)
+        return holds_compiled_modules(self.module)
 
     def forward(self, inputs: Float[Tensor, "clip ..."]) -> object:
         """Whatever the module returns for a batch, which is moved to its device and type."""
         inputs = inputs.to(device=self.device, dtype=self.dtype)
-        # What a user compiled runs plainly: its compiled code does not call hooks that came after it.
+        # Compiled submodules run eagerly: compiled code does not call hooks that were registered later.
         with torch.compiler.set_stance("force_eager") if self._is_compiled else nullcontext():
             return self.module(inputs) if self.input_name is None else self.module(**{self.input_name: inputs})
 
     def values(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
-        """What the module returns for a batch of prepared clips, one row a clip; gradients flow unless turned off.
-
-        Args:
-            inputs: prepared clips, stacked, on any device.
+        """What the module returns for a batch of prepared clips on any device, one row a clip; gradients flow unless disabled.
 
         Raises:
             ModelError: if the module does not return one number for each class.
@@ -107,9 +105,6 @@ class VideoModel:
 
     def logits(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
         """Logits of a batch of prepared clips, also where the module returns probabilities; plain numbers as they are.
-
-        Args:
-            inputs: prepared clips, stacked, on any device.
 
         Raises:
             ModelError: if the module does not return one number for each class, or no probabilities where it must.
@@ -173,7 +168,7 @@ def state_digest(module: nn.Module) -> str:
     for name, tensor in sorted(module.state_dict().items()):
         if isinstance(tensor, Tensor):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+            raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)  # NumPy has no bfloat16
             digest.update(raw.numpy().data)
     return digest.hexdigest()
 
@@ -184,5 +179,5 @@ def _tensors(module: nn.Module) -> Iterator[Tensor]:
 
 
 def _closest(name: str, names: list[str] | tuple[str, ...]) -> str:
-    found = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    return f"Closest: {', '.join(found)}." if found else "Nothing is close to it."
+    matches = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    return f"Closest: {', '.join(matches)}." if matches else "Nothing is close to it."

@@ -1,4 +1,4 @@
-"""Wrappers around a network (DataParallel, DDP, torch.compile, AveragedModel), and what a holder's network says of its clip."""
+"""Wrappers around a network (DataParallel, DDP, torch.compile, AveragedModel): taken off, or refused."""
 
 from collections.abc import Iterator
 
@@ -15,9 +15,6 @@ COMPILED = "_orig_mod"
 def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     """The network inside wrappers that change no result, by whose own layer names it is explained.
 
-    Args:
-        module: the network, wrapped or not.
-
     Returns:
         The network, and a note for each wrapper that was taken off.
 
@@ -30,10 +27,10 @@ def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         kind = "torch.compile" if compiled else type(module).__name__
         module = module.get_submodule(COMPILED if compiled else "module")
         notes.append(f"The network inside {kind} is used, {type(module).__name__}, by its own layer names.")
-    for name, part in module.named_modules():
-        if isinstance(part, torch.jit.ScriptModule):
+    for name, submodule in module.named_modules():
+        if isinstance(submodule, torch.jit.ScriptModule):
             raise ModelError(
-                f"`model` must be a network of Python modules. Got {name or part.original_name} as TorchScript, whose layers"
+                f"`model` must be a network of Python modules. Got {name or submodule.original_name} as TorchScript, whose layers"
                 " cannot be hooked reliably. Give the Python module that it was made of, with its weights."
             )
     if type(module).__name__ in ("FullyShardedDataParallel", "FSDPModule"):
@@ -44,15 +41,16 @@ def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     return module, tuple(notes)
 
 
-def holds_compiled_parts(module: nn.Module) -> bool:
-    """Whether torch.compile wraps a part: hooks inside it may not be called, so that it must run plainly."""
+def holds_compiled_modules(module: nn.Module) -> bool:
+    """Whether torch.compile wraps a submodule: hooks inside it may not be called, so that it must run plainly."""
     return any(
-        COMPILED in part._modules or getattr(part, "_compiled_call_impl", None) is not None for part in module.modules()
+        COMPILED in submodule._modules or getattr(submodule, "_compiled_call_impl", None) is not None
+        for submodule in module.modules()
     )
 
 
-def described_parts(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Parts of a network that say by `clip_spec` what clip they take, with their names; the network itself left out."""
-    for name, part in module.named_modules():
-        if name and getattr(part, "clip_spec", None) is not None:
-            yield name, part
+def described_submodules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Submodules that say by `clip_spec` what clip they take, with their names; the network itself left out."""
+    for name, submodule in module.named_modules():
+        if name and getattr(submodule, "clip_spec", None) is not None:
+            yield name, submodule

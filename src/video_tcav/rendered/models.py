@@ -122,7 +122,12 @@ def rendered_names() -> tuple[str, ...]:
 
 
 def load_rendered(
-    name: str, *, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
+    name: str,
+    *,
+    weights: str | None,
+    fields: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+    allow_impure: bool = False,
 ) -> VideoModel:
     """A network of the rendered world.
 
@@ -131,6 +136,7 @@ def load_rendered(
         weights: a file that `video-tcav benchmark train` wrote; the packaged ones if not given.
         fields: clip settings that win over the network's own.
         classes: names that win over those of the weights.
+        allow_impure: unused: these networks are repeatable.
 
     Raises:
         ModelError: for a name that is not known.

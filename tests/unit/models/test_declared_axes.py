@@ -45,7 +45,7 @@ def test_mvit_declares_its_shrinking_grids_as_probed():
     probed = probe_axes(model, names, noise_clip(model))
     for name, axes in probed.items():
         # Random overlapping convolutions leave it open which of two neighbouring tokens a cell belongs to: then none is read.
-        assert axes == declared[name] or "answers elsewhere" in str(axes)
+        assert axes == declared[name] or "responds elsewhere" in str(axes)
     assert probed["pos_encoding"] == declared["pos_encoding"]
 
 

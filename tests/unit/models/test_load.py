@@ -231,7 +231,7 @@ class TestTorchvision:
         (tmp_path / "c.json").write_text(json.dumps(list("abcde")), encoding="utf-8")
         named = load_model("torchvision:mc3_18", weights=tmp_path / "w.pth", classes=tmp_path / "c.json")
         assert named.classes == tuple("abcde")
-        with pytest.raises(InputError, match=r"must name the 5 outputs of the weights. Got 2"):
+        with pytest.raises(InputError, match=r"must name the 5 outputs of the model. Got 2"):
             load_model("torchvision:mc3_18", weights=tmp_path / "w.pth", classes=["a", "b"])
         with pytest.raises(
             WeightsError, match=r"must fit the model.*missing: features.0.0.0.weight.*Its keys: state_dict"

@@ -176,7 +176,7 @@ def test_as_many_times_as_frames_are_read():
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_frames_that_begin_anew_are_refused(layout):
     model = load_model(Stretched(twice_over, LAYOUTS[layout], step=2))
-    with pytest.raises(AxesError, match="where a cell of the clip answers elsewhere than its axes say"):
+    with pytest.raises(AxesError, match="where a cell of the clip responds elsewhere than its axes say"):
         layer_axes(model, "layer")
 
 

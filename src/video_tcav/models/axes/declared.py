@@ -1,4 +1,4 @@
-"""Axes of the layers of known families, where they are certain; everything else is probed (METHOD, section 8)."""
+"""Declared axes: rules for the layers of known families, where they are certain; everything else is probed."""
 
 from collections.abc import Iterator
 from math import prod
@@ -53,7 +53,7 @@ def mvit_axes(module: nn.Module) -> AxesRule:
         if len(shape) == 2:
             return POOLED
         grid = grids.get(layer)
-        if grid is None or shape[1] != 1 + prod(grid):
+        if grid is None or shape[1] != 1 + prod(grid):  # the class token comes first
             return None
         return token_axes(grid, prefix_tokens=1)
 
@@ -65,13 +65,13 @@ def huggingface_axes(config: Any, prefix: str) -> AxesRule | None:
 
     Args:
         config: the model's configuration.
-        prefix: name of the backbone inside the classifier.
+        prefix: name of the backbone inside the classifier; its layers alone have tokens.
     """
     family = config.model_type
     if family not in ("videomae", "timesformer", "vivit", "vjepa2"):
         return None
     if family == "timesformer" and config.attention_type == "space_only":
-        return None
+        return None  # it folds frames into the batch; probing sees that
     tubelet = _tubelet(config)
     prefix_tokens = 1 if family in ("timesformer", "vivit") else 0
     # TimeSformer's embeddings move time behind space before the tokens are flattened: time runs fastest.
@@ -108,14 +108,16 @@ def _mvit_grids(module: Any) -> Iterator[tuple[str, tuple[int, int, int]]]:
     yield "pos_encoding", grid
     for index, block in enumerate(module.blocks):
         yield f"blocks.{index}.norm1", grid
+        # norm1 runs before the queries are pooled, everything after it behind them.
         if block.attn.pool_q is not None:
             grid = _pooled(grid, block.attn.pool_q.pool)
-        for part in ("", ".attn", ".attn.project", ".norm2", ".mlp", ".stochastic_depth"):
-            yield f"blocks.{index}{part}", grid
+        for submodule in ("", ".attn", ".attn.project", ".norm2", ".mlp", ".stochastic_depth"):
+            yield f"blocks.{index}{submodule}", grid
     yield "norm", grid
 
 
 def _pooled(grid: tuple[int, int, int], pool: Any) -> tuple[int, int, int]:
+    # Output size of a convolution without dilation.
     time, height, width = (
         (size + 2 * padding - kernel) // stride + 1
         for size, padding, kernel, stride in zip(grid, pool.padding, pool.kernel_size, pool.stride, strict=True)

@@ -1,4 +1,4 @@
-"""Which dimension of a layer's output is time, height, width or channel, and how to read its positions."""
+"""`LayerAxes`: which dimension of a layer's output is time, height, width, channel or token, and its positions as a grid."""
 
 from dataclasses import dataclass
 from math import prod
@@ -51,7 +51,7 @@ class LayerAxes:
 
     @property
     def has_positions(self) -> bool:
-        """Whether the layer still knows places or times; a pooled `(clip, channel)` layer does not."""
+        """Whether the output still has positions in space or time; a pooled `(clip, channel)` layer has none."""
         return bool(self.token_order) or any(name in self.dims for name in POSITION_AXES)
 
     def per_clip(self, activation: Float[Tensor, " row *rest"]) -> Float[Tensor, "clip ..."]:
@@ -71,13 +71,9 @@ class LayerAxes:
         return activation
 
     def positions(self, activation: Float[Tensor, " row *rest"]) -> Float[Tensor, "clip time height width channel"]:
-        """The activation (or gradient) as a grid of positions, prefix tokens left out, missing axes of size one.
+        """The activation, or a gradient of its shape, as a grid of positions: a view where possible.
 
-        Args:
-            activation: the layer's output, or a gradient of the same shape.
-
-        Returns:
-            A view where possible.
+        Prefix tokens are left out; missing axes have size one.
 
         Raises:
             AxesError: if the layer has no positions.
@@ -90,30 +86,23 @@ class LayerAxes:
             )
         split, names = self._split(activation)
         if "token" in names:
-            at = names.index("token")
-            split = split.narrow(at, self.prefix_tokens, split.shape[at] - self.prefix_tokens)
-            split = split.unflatten(at, [self._size(axis) for axis in self.token_order])
-            names = names[:at] + self.token_order + names[at + 1 :]
+            dim = names.index("token")
+            split = split.narrow(dim, self.prefix_tokens, split.shape[dim] - self.prefix_tokens)
+            split = split.unflatten(dim, [self._size(axis) for axis in self.token_order])
+            names = names[:dim] + self.token_order + names[dim + 1 :]
         return _arrange(split, names, ("clip", *POSITION_AXES, "channel"))
 
     def prefix(self, activation: Float[Tensor, " row *rest"]) -> Float[Tensor, "clip prefix channel"]:
-        """The tokens without a position (class tokens); zero of them where the layer has none.
-
-        Args:
-            activation: the layer's output, or a gradient of the same shape.
+        """The tokens without a position (class tokens) of an activation or gradient; zero of them where it has none.
 
         Raises:
             ShapeError: if the activation is not of this layer.
         """
         split, names = self._split(activation)
-        if "token" not in names:
-            arranged = _arrange(split, names, ("clip", "token", *POSITION_AXES, "channel"))
-            return arranged[:, :0].flatten(1, 4)
-        at = names.index("token")
-        arranged = _arrange(
-            split.narrow(at, 0, self.prefix_tokens), names, ("clip", *POSITION_AXES, "token", "channel")
-        )
-        return arranged.flatten(1, 4)
+        if "token" in names:
+            split = split.narrow(names.index("token"), 0, self.prefix_tokens)
+        arranged = _arrange(split, names, ("clip", *POSITION_AXES, "token", "channel"))
+        return (arranged if "token" in names else arranged[:, :0]).flatten(1, 4)
 
     def _split(self, activation: Tensor) -> tuple[Tensor, tuple[str, ...]]:
         split = self.per_clip(activation)

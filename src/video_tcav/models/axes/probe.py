@@ -1,14 +1,13 @@
-"""Axes of layers that nobody declared: disturb one end of the clip and see which positions answer.
+"""Axes of layers that nobody declared, by probing: disturb one end of the clip and see which positions respond.
 
 A slab at the start and at the end of time, height and width in turn is disturbed with the same noise. Along the
-output dimension that carries the axis, the answer moves from one end to the other; elsewhere it stays. A dimension of
-tokens is read as every possible grid, and the grid must explain the answers clearly better than any other, and where single
-cells of the clip answer.
+output dimension that carries the axis, the response moves from one end to the other; elsewhere it stays. A dimension of
+tokens is read as every possible grid, and the grid must explain the responses clearly better than any other, and where single
+cells of the clip respond.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,10 +15,9 @@ from torch import Tensor
 
 from video_tcav.core.errors import AxesError
 from video_tcav.models.axes.layer_axes import POSITION_AXES, LayerAxes
-from video_tcav.models.axes.probe_cells import misplaced
-from video_tcav.models.axes.probe_match import Answers, Match, Profile, match_axes
-from video_tcav.models.hooks import hooked, untouched
-from video_tcav.models.outputs import first_tensor
+from video_tcav.models.axes.probe_cells import disturbed, misplaced, noise_like
+from video_tcav.models.axes.probe_match import Match, Profile, Responses, match_axes
+from video_tcav.models.hooks import observe
 from video_tcav.models.video_model import VideoModel
 
 SLAB = 4
@@ -33,35 +31,31 @@ SAME = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """What the first two forwards showed of one layer."""
+class _Baseline:
+    """Output of one layer for the undisturbed clip, and how many of its rows belong to one clip."""
 
-    base: Tensor
+    activation: Tensor
     fold: int
 
 
 def probe_axes(
     model: VideoModel, layers: Sequence[str], clip: Float[Tensor, "one ..."]
 ) -> dict[str, LayerAxes | AxesError]:
-    """Axes of layers from 14 forwards of one clip; one probing serves all layers.
+    """Axes of layers from 14 forwards of one noise clip; one probing serves all layers, each of which must run once a clip.
 
-    Layers that answer weakly are probed again with other noise, and must be read the same way.
-
-    Args:
-        model: the model; left as it was.
-        layers: dotted module names; each must run once a clip.
-        clip: one noise clip of the model's shape.
+    Layers that respond weakly are probed again with other noise, and must be read the same way.
 
     Returns:
         By layer name: its axes, or the error to raise by whoever needs them.
     """
+    # Seeds of noise: 0 the clip, 1 its partner in a batch, 2 the slabs; 4, 5, 6 those of the second round; 10 to 15 the cells.
     matches, errors = _probe(model, layers, clip, seed=1)
     weak = [name for name, match in matches.items() if match.weakest < WEAK]
-    again, _ = _probe(model, weak, _noise(clip, seed=4), seed=5) if weak else ({}, {})
+    again, _ = _probe(model, weak, noise_like(clip, seed=4), seed=5) if weak else ({}, {})
     for name in weak:
         if name not in again or again[name].axes != matches[name].axes:
             errors[name] = AxesError(
-                f"`layer` must have axes that can be told apart. Got {name}, which answers weakly and is read"
+                f"`layer` must have axes that can be told apart. Got {name}, which responds weakly and is read"
                 " differently with other noise. Choose another layer."
             )
     return {name: errors.get(name) or matches[name].axes for name in layers}
@@ -70,104 +64,84 @@ def probe_axes(
 def _probe(
     model: VideoModel, layers: Sequence[str], clip: Tensor, *, seed: int
 ) -> tuple[dict[str, Match], dict[str, AxesError]]:
-    """One round: what each layer's answers mean, or the error."""
-    base = _run(model, layers, clip)
-    pair = _run(model, layers, torch.cat([clip, _noise(clip, seed=seed)]))
+    """One round: what each layer's responses mean, or the error."""
+    single = _activations(model, layers, clip)
+    pair = _activations(model, layers, torch.cat([clip, noise_like(clip, seed=seed)]))
     matches: dict[str, Match] = {}
     errors: dict[str, AxesError] = {}
-    seen: dict[str, _Seen] = {}
+    baselines: dict[str, _Baseline] = {}
     for name in layers:
         try:
-            seen[name] = _unfold(name, base[name], pair[name])
+            baselines[name] = _unfold(name, single[name], pair[name])
         except AxesError as error:
             errors[name] = error
-    del pair
-    ends: dict[str, dict[str, tuple[list[Profile], list[Profile]]]] = {name: {} for name in seen}
-    sizes = {axis: clip.shape[dim] for axis, dim in _position_dims(model)}
-    for axis, dim in _position_dims(model):
+    del pair  # memory: outputs of all layers for two clips
+    ends: dict[str, dict[str, tuple[list[Profile], list[Profile]]]] = {name: {} for name in baselines}
+    dims = {"time": model.clip_spec.time_dim + 1, "height": 3, "width": 4}  # of a batch of inputs, in either layout
+    sizes = {axis: clip.shape[dim] for axis, dim in dims.items()}
+    for axis, dim in dims.items():
         if sizes[axis] > 1:
-            start, end = (
-                _answers(model, seen, _disturbed(clip, dim, at_end=at_end, seed=seed + 1)) for at_end in (False, True)
-            )
-            for name in seen:
+            length = max(1, sizes[axis] // SLAB)
+            slabs = slice(0, length), slice(sizes[axis] - length, sizes[axis])
+            # The same noise at both ends: only the place differs between the two responses.
+            clips = [disturbed(clip, {dim: slab}, strength=STRENGTH, seed=seed + 1) for slab in slabs]
+            start, end = (_responses(model, baselines, changed) for changed in clips)
+            for name in baselines:
                 ends[name][axis] = (start[name], end[name])
-    for name, layer in seen.items():
-        answers = Answers(shape=tuple(layer.base.shape[1:]), clip=sizes, ends=ends[name])
+    for name, baseline in baselines.items():
+        responses = Responses(shape=tuple(baseline.activation.shape[1:]), clip=sizes, ends=ends[name])
         try:
-            matches[name] = match_axes(name, answers, layer.fold)
+            matches[name] = match_axes(name, responses, baseline.fold)
         except AxesError as error:
             errors[name] = error
     readings = {name: match.axes for name, match in matches.items()}
-    dims = [dim for _, dim in _position_dims(model)]
-    return matches, errors | misplaced(model, readings, base, clip, dims)
+    return matches, errors | misplaced(model, readings, single, clip, [dims[axis] for axis in POSITION_AXES])
 
 
-def _unfold(name: str, base: Tensor, pair: Tensor) -> _Seen:
-    """The activation with one clip a row; raises where rows of clips are not told apart by the first dimension."""
-    rows = base.shape[0] if base.ndim else 0
-    if base.ndim < 2 or pair.shape[1:] != base.shape[1:] or pair.shape[0] != 2 * rows:
+def _unfold(name: str, single: Tensor, pair: Tensor) -> _Baseline:
+    """The activation with one clip a row; raises where the first dimension does not separate the rows of two clips."""
+    rows = single.shape[0] if single.ndim else 0
+    if single.ndim < 2 or pair.shape[1:] != single.shape[1:] or pair.shape[0] != 2 * rows:
         raise AxesError(
-            f"`layer` must have the clip as its first dimension. Got {name} with shapes {tuple(base.shape)} for one clip"
+            f"`layer` must have the clip as its first dimension. Got {name} with shapes {tuple(single.shape)} for one clip"
             f" and {tuple(pair.shape)} for two. Choose a layer around it."
         )
-    if not _same(pair[:rows], base):
-        how = "time-major" if rows > 1 and _same(pair[::2], base) else "mixing clips"
+    if not _same(pair[:rows], single):
+        order = "time-major" if rows > 1 and _same(pair[::2], single) else "mixing clips"
         raise AxesError(
-            f"`layer` must keep the rows of one clip together. Got {name} with {rows} rows a clip, {how}."
+            f"`layer` must keep the rows of one clip together. Got {name} with {rows} rows a clip, {order}."
             " Choose a layer around it."
         )
-    return _Seen(base=base.unflatten(0, (1, rows)) if rows > 1 else base, fold=rows)
+    return _Baseline(activation=single.unflatten(0, (1, rows)) if rows > 1 else single, fold=rows)
 
 
-def _answers(model: VideoModel, seen: dict[str, _Seen], clip: Tensor) -> dict[str, list[Profile]]:
-    """For each layer, how much each index of each dimension answers to a disturbed clip."""
+def _responses(model: VideoModel, baselines: dict[str, _Baseline], clip: Tensor) -> dict[str, list[Profile]]:
+    """For each layer, how much each index of each dimension responds to a disturbed clip."""
     profiles: dict[str, list[Profile]] = {}
 
-    def compare(name: str, output: Any) -> None:
-        tensor, base = first_tensor(output), seen[name].base
-        if tensor is not None:
-            moved = (tensor.detach().reshape(base.shape) - base).abs()[0]
-            profiles[name] = [_profile(moved, dim) for dim in range(moved.ndim)]
+    def compare(name: str, tensor: Tensor) -> None:
+        activation = baselines[name].activation
+        change = (tensor.detach().reshape(activation.shape) - activation).abs()[0]
+        profiles[name] = [_profile(change, dim) for dim in range(change.ndim)]
 
-    with untouched(model.module), hooked(model, list(seen), compare), torch.no_grad():
-        model.forward(clip)
+    observe(model, list(baselines), clip, compare)
     return profiles
 
 
-def _run(model: VideoModel, layers: Sequence[str], clips: Tensor) -> dict[str, Tensor]:
-    kept: dict[str, Tensor] = {}
+def _activations(model: VideoModel, layers: Sequence[str], clips: Tensor) -> dict[str, Tensor]:
+    activations: dict[str, Tensor] = {}
 
-    def keep(name: str, output: Any) -> None:
-        tensor = first_tensor(output)
-        if tensor is not None:
-            kept[name] = tensor.detach().clone()
+    def record(name: str, tensor: Tensor) -> None:
+        activations[name] = tensor.detach().clone()
 
-    with untouched(model.module), hooked(model, layers, keep), torch.no_grad():
-        model.forward(clips)
-    return kept
+    observe(model, layers, clips, record)
+    return activations
 
 
-def _profile(moved: Tensor, dim: int) -> Profile:
-    others = [other for other in range(moved.ndim) if other != dim]
-    return (moved.sum(dim=others, dtype=torch.float64) if others else moved.double()).cpu().numpy()
+def _profile(change: Tensor, dim: int) -> Profile:
+    summed = [axis for axis in range(change.ndim) if axis != dim]
+    return (change.sum(dim=summed, dtype=torch.float64) if summed else change.double()).cpu().numpy()
 
 
-def _position_dims(model: VideoModel) -> list[tuple[str, int]]:
-    """Which dimensions of a batch of inputs are time, height and width."""
-    return list(zip(POSITION_AXES, (model.clip_spec.time_dim + 1, 3, 4), strict=True))
-
-
-def _disturbed(clip: Tensor, dim: int, *, at_end: bool, seed: int) -> Tensor:
-    length = max(1, clip.shape[dim] // SLAB)
-    noise = _noise(clip.narrow(dim, 0, length), seed=seed) * STRENGTH
-    changed = clip.clone()
-    changed.narrow(dim, clip.shape[dim] - length if at_end else 0, length).add_(noise)
-    return changed
-
-
-def _noise(like: Tensor, *, seed: int) -> Tensor:
-    return torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    return bool((one - other).abs().max() <= SAME * other.abs().max())
+def _same(tensor: Tensor, reference: Tensor) -> bool:
+    return bool((tensor - reference).abs().max() <= SAME * reference.abs().max())

@@ -1,12 +1,11 @@
-"""Single cells: whether a reading of a layer's axes also predicts which positions answer to one cell of the clip.
+"""Check of probed axes by single cells: a reading must predict which positions respond to one cell of the clip.
 
-Slabs at the ends of each axis do not tell an order of tokens that goes by blocks (mask units, windows) from one that
-goes by rows: both answer at the same ends. A cell that is small in time, height and width does.
+Slabs at the ends of each axis do not separate an order of tokens that goes by blocks (mask units, windows) from one that
+goes by rows: both respond at the same ends. A cell that is small in time, height and width does.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,26 +13,28 @@ from torch import Tensor
 
 from video_tcav.core.errors import AxesError
 from video_tcav.models.axes.layer_axes import POSITION_AXES, LayerAxes
-from video_tcav.models.hooks import hooked, untouched
-from video_tcav.models.outputs import first_tensor
+from video_tcav.models.hooks import observe
 from video_tcav.models.video_model import VideoModel
 
 CELL = 8
 """A cell is this fraction of each axis, at least one frame or pixel: about one token of a common grid."""
-PLACES = ((0.1, 0.6, 0.3), (0.6, 0.15, 0.75), (0.9, 0.85, 0.45), (0.3, 0.4, 0.95), (0.75, 0.7, 0.08), (0.45, 0.27, 0.6))
-"""Where the cells lie along time, height and width: far from each other along each axis, in even and odd positions."""
+CELL_POSITIONS = (
+    *((0.1, 0.6, 0.3), (0.6, 0.15, 0.75), (0.9, 0.85, 0.45)),
+    *((0.3, 0.4, 0.95), (0.75, 0.7, 0.08), (0.45, 0.27, 0.6)),
+)
+"""Of the cells along time, height and width: far from each other along each axis, in even and odd positions."""
 STRENGTH = 4.0
 """Of the disturbance, in standard deviations of the noise clip."""
 SLACK = 0.49
-"""How far from the cell, in positions, the centre of the one that answers most may lie: half a position is its own border."""
+"""Distance in positions from the cell to the centre of the strongest response: half a position is that position's border."""
 SHIFT = 0.5
-"""By how many positions all of a layer may be shifted: convolutions with padding have their centres at the borders."""
+"""Positions by which a whole layer may be shifted: convolutions with padding have their centres at the borders."""
 REPEATED = 0.25
-"""Distant positions whose answers differ by less than this fraction of what neighbours differ by show one part of the clip."""
-TELLING_POSITIONS = 8
+"""Distant positions whose responses differ by less than this fraction of the difference of neighbours see the same frames."""
+LEAST_POSITIONS = 8
 """Along fewer positions, what counts as near a cell is most of the axis."""
 WEAKER = 0.95
-"""Share of the mean answer; the second weakest of networks that keep the order had 1.25 and more, of interleaved frames 0.65."""
+"""Share of the mean response; the second weakest had 1.25 and more where order is kept, 0.65 with interleaved frames."""
 
 
 def misplaced(
@@ -43,7 +44,7 @@ def misplaced(
     clip: Float[Tensor, "one ..."],
     dims: Sequence[int],
 ) -> dict[str, AxesError]:
-    """Readings by which the strongest answer to a cell lies somewhere else; six forwards serve all layers.
+    """Readings that contradict where layers respond to single cells; six forwards serve all layers.
 
     Args:
         model: the model; left as it was.
@@ -56,76 +57,92 @@ def misplaced(
         An error for each layer that was misread.
     """
     names = [name for name, axes in readings.items() if axes.has_positions]
-    answers: dict[str, list[Tensor]] = {name: [] for name in names}
+    responses: dict[str, list[Tensor]] = {name: [] for name in names}
 
-    def keep(name: str, output: Any) -> None:
-        tensor = first_tensor(output)
-        if tensor is not None:
-            moved = readings[name].positions((tensor.detach() - base[name]).abs())[0].sum(-1, dtype=torch.float64)
-            answers[name].append((moved / moved.sum().clamp_min(1e-300)).cpu())
+    def record(name: str, tensor: Tensor) -> None:
+        change = readings[name].positions((tensor.detach() - base[name]).abs())[0].sum(-1, dtype=torch.float64)
+        # 1e-300: a layer that does not respond at all has shares of zero, not NaN.
+        responses[name].append((change / change.sum().clamp_min(1e-300)).cpu())
 
-    cells = [_cell([clip.shape[dim] for dim in dims], place) for place in PLACES]
-    with untouched(model.module), hooked(model, names, keep), torch.no_grad():
-        for number, cell in enumerate(cells):
-            model.forward(_disturbed(clip, dims, cell, seed=10 + number))
     sizes = [clip.shape[dim] for dim in dims]
-    return {name: _error(name) for name in names if not _agree(readings[name], answers[name], cells, sizes)}
+    cells = [_cell(sizes, position) for position in CELL_POSITIONS]
+    for number, cell in enumerate(cells):
+        index = dict(zip(dims, cell, strict=True))
+        observe(model, names, disturbed(clip, index, strength=STRENGTH, seed=10 + number), record)
+    return {name: _error(name) for name in names if not _agree(readings[name], responses[name], cells, sizes)}
+
+
+def noise_like(tensor: Tensor, *, seed: int) -> Tensor:
+    """Standard normal noise of the same shape, type and device, the same on every device."""
+    return torch.randn(tensor.shape, generator=torch.Generator().manual_seed(seed)).to(tensor)
+
+
+def disturbed(clip: Tensor, index: Mapping[int, slice], *, strength: float, seed: int) -> Tensor:
+    """A clip with noise added inside a box: `index` has a slice for each dimension that bounds it."""
+    changed = clip.clone()
+    inside = changed[tuple(index.get(dim, slice(None)) for dim in range(clip.ndim))]
+    inside += strength * noise_like(inside, seed=seed)  # a view of `changed`
+    return changed
 
 
 def _agree(
     axes: LayerAxes,
-    answers: Sequence[Float[Tensor, "time height width"]],
+    responses: Sequence[Float[Tensor, "time height width"]],
     cells: Sequence[list[slice]],
     sizes: list[int],
 ) -> bool:
-    """Whether each cell's answer, compared with those to the others, lies where the cell is.
+    """Whether each cell's response, compared with those to the other cells, lies where the cell is.
 
     Along axes that are flattened in tokens its peak must, since their order is what may be misread. Along a dimension of its own
-    the answer must move with the cell, not stand in two places, and be no weaker near the cell than those to the other cells
+    the response must move with the cell, not stand in two places, and be no weaker near the cell than those to the other cells
     are there: receptive fields of deep layers are wider than their few positions.
     """
-    everywhere = torch.stack(list(answers)).mean(0)
-    peaks = [torch.unravel_index((answer - everywhere).argmax(), answer.shape) for answer in answers]
-    for number, axis in enumerate(POSITION_AXES):
-        count, size = answers[0].shape[number], sizes[number]
-        if axis in axes.token_order:
-            centres = [(int(peak[number]) + 0.5) / count for peak in peaks]
-            spans = [(cell[number].start / size, cell[number].stop / size) for cell in cells]
-            least = max(start - SLACK / count - centre for centre, (start, _) in zip(centres, spans, strict=True))
-            most = min(stop + SLACK / count - centre for centre, (_, stop) in zip(centres, spans, strict=True))
-            if max(least, -SHIFT / count) > min(most, SHIFT / count):
-                return False
-    for number, axis in enumerate(POSITION_AXES):
-        if axis in axes.dims and answers[0].shape[number] > 1:
-            profiles = torch.stack([answer.sum([other for other in range(3) if other != number]) for answer in answers])
-            spans = [cell[number] for cell in cells]
+    mean = torch.stack(list(responses)).mean(0)
+    peaks = [torch.unravel_index((response - mean).argmax(), response.shape) for response in responses]
+    for number, (axis, count, size) in enumerate(zip(POSITION_AXES, mean.shape, sizes, strict=True)):
+        spans = [cell[number] for cell in cells]
+        if axis in axes.token_order and not _peaks_inside([int(peak[number]) for peak in peaks], spans, count, size):
+            return False
+        if axis in axes.dims and count > 1:
+            summed = [dim for dim in range(3) if dim != number]
+            profiles = torch.stack([response.sum(summed) for response in responses])
             moves = _moves_along(profiles, spans) and not _repeats_along(profiles)
-            if not (moves and _answers_near(profiles, spans, sizes[number])):
+            if not (moves and _responds_near(profiles, spans, size)):
                 return False
     return True
 
 
+def _peaks_inside(peaks: Sequence[int], spans: Sequence[slice], count: int, size: int) -> bool:
+    """Whether one shift of all positions, of at most `SHIFT`, puts the centre of each peak inside its cell (with `SLACK`)."""
+    centres = [(peak + 0.5) / count for peak in peaks]
+    least = max(span.start / size - SLACK / count - centre for span, centre in zip(spans, centres, strict=True))
+    most = min(span.stop / size + SLACK / count - centre for span, centre in zip(spans, centres, strict=True))
+    return max(least, -SHIFT / count) <= min(most, SHIFT / count)
+
+
 def _moves_along(profiles: Float[Tensor, "cell position"], spans: Sequence[slice]) -> bool:
-    """Whether the centre of the answer to the cell nearest to the end lies behind that to the one nearest to the start."""
+    """Whether the centre of the response to the cell nearest to the end lies behind that to the one nearest to the start."""
     centres = [float(centre) for centre in profiles @ torch.arange(profiles.shape[1]).double()]
     first, last = (pick(range(len(spans)), key=lambda cell: spans[cell].start) for pick in (min, max))
     return spans[first] == spans[last] or centres[first] < centres[last]
 
 
 def _repeats_along(profiles: Float[Tensor, "cell position"]) -> bool:
-    """Whether positions far from each other answer to the same cells, unlike neighbours: the axis begins anew inside."""
+    """Whether positions far from each other respond to the same cells, unlike neighbours: the axis begins anew inside."""
     profiles = profiles - profiles.mean(0)
-    # Up to half the length, each position has a partner at that distance: a cell that it alone answers to counts.
-    gaps = [
-        float((profiles[:, lag:] - profiles[:, :-lag]).abs().mean()) for lag in range(1, profiles.shape[1] // 2 + 1)
-    ]
+    # Up to half the length, each position has a partner at that distance: a cell that it alone responds to counts.
+    lags = range(1, profiles.shape[1] // 2 + 1)
+    gaps = [float((profiles[:, lag:] - profiles[:, :-lag]).abs().mean()) for lag in lags]
     return any(gap < REPEATED * gaps[0] for gap in gaps)
 
 
-def _answers_near(profiles: Float[Tensor, "cell position"], spans: Sequence[slice], size: int) -> bool:
-    """Whether all cells but one have at least the mean answer of all cells near their own place; few positions tell nothing."""
+def _responds_near(profiles: Float[Tensor, "cell position"], spans: Sequence[slice], size: int) -> bool:
+    """Whether near all cells but one the response is at least the mean of the responses to all cells there.
+
+    True along few positions, which show nothing.
+    """
     count = profiles.shape[1]
-    if count < TELLING_POSITIONS:
+    if count < LEAST_POSITIONS:
         return True
     shares = []
     for cell, span in enumerate(spans):
@@ -136,25 +153,14 @@ def _answers_near(profiles: Float[Tensor, "cell position"], spans: Sequence[slic
     return sorted(shares)[1] > WEAKER
 
 
-def _cell(sizes: Sequence[int], place: Sequence[float]) -> list[slice]:
+def _cell(sizes: Sequence[int], position: Sequence[float]) -> list[slice]:
     lengths = [max(1, size // CELL) for size in sizes]
-    starts = [round(share * (size - length)) for share, size, length in zip(place, sizes, lengths, strict=True)]
+    starts = [round(share * (size - length)) for share, size, length in zip(position, sizes, lengths, strict=True)]
     return [slice(start, start + length) for start, length in zip(starts, lengths, strict=True)]
-
-
-def _disturbed(clip: Tensor, dims: Sequence[int], cell: Sequence[slice], *, seed: int) -> Tensor:
-    index: list[slice] = [slice(None)] * clip.ndim
-    for dim, part in zip(dims, cell, strict=True):
-        index[dim] = part
-    changed = clip.clone()
-    inside = changed[tuple(index)]
-    noise = torch.randn(inside.shape, generator=torch.Generator().manual_seed(seed)).to(clip)
-    changed[tuple(index)] = inside + STRENGTH * noise
-    return changed
 
 
 def _error(layer: str) -> AxesError:
     return AxesError(
-        f"`layer` must keep its positions in the order of an axis. Got {layer}, where a cell of the clip answers elsewhere than"
+        f"`layer` must keep its positions in the order of an axis. Got {layer}, where a cell of the clip responds elsewhere than"
         " its axes say, as with tokens in blocks (mask units, windows) or frames that begin anew. Choose another layer."
     )

@@ -1,4 +1,4 @@
-"""From the answers of a layer to disturbed clips to the meaning of its dimensions."""
+"""Reading probed axes: from a layer's responses to disturbed clips to the one clear meaning of its dimensions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,31 +11,31 @@ from video_tcav.core.errors import AxesError
 from video_tcav.models.axes.layer_axes import POSITION_AXES, LayerAxes
 
 Profile = np.ndarray[tuple[int], np.dtype[np.float64]]
-"""How much each index of one dimension answered."""
+"""How much each index of one dimension responded."""
 
 CLEAR = 0.02
-"""A dimension carries an axis only from this score on (1: the answer jumps from one end to the other)."""
+"""Minimum score of a dimension that carries an axis (1: the response jumps from one end to the other)."""
 DOMINANT = 3.0
-"""A dimension carries an axis only if it answers so many times as much as any other dimension."""
+"""Minimum ratio of a dimension's response to the next strongest."""
 MARGIN = 0.05
 """The best reading must beat the next by this fraction of its score."""
 CLEAR_TOKEN = 0.05
-"""The same for each axis of a token dimension: it has more readings, so chance finds more among them."""
+"""Minimum score of each axis of a token dimension: it has more readings, so chance finds more among them."""
 CHANNEL = 0.15
-"""What a reading with a channel dimension is worth more than one without: nearly every layer has one."""
+"""Score bonus of a reading with a channel dimension: nearly every layer has one."""
 HIDDEN = 0.3
-"""So far (as a fraction of the length) the answer moves along a dimension that holds an axis and is too long for it."""
-MAX_PREFIX = 2
+"""Fraction of its length by which the response moves along a dimension that holds an axis and is too long for it."""
+MAX_PREFIX = 2  # class and distillation token
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
-    """How one layer answered.
+class Responses:
+    """How one layer responded.
 
     Attributes:
         shape: of the layer's output without the clip dimension.
         clip: size of each position axis of the input.
-        ends: for each disturbed axis, how much each index of each dimension answered to a slab at the start and at
+        ends: for each disturbed axis, how much each index of each dimension responded to a slab at the start and at
             the end.
     """
 
@@ -46,12 +46,7 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """What a layer's answers mean.
-
-    Attributes:
-        axes: the one clear reading.
-        weakest: score of its weakest axis.
-    """
+    """The one clear reading of a layer's dimensions, and the score of its weakest axis."""
 
     axes: LayerAxes
     weakest: float
@@ -75,44 +70,39 @@ class _Reading:
         return len(self.order) > 1 or self.prefix > 0
 
 
-def match_axes(layer: str, answers: Answers, fold: int) -> Match:
-    """The one clear meaning of a layer's dimensions.
-
-    Args:
-        layer: its name, for messages.
-        answers: to the disturbed clips.
-        fold: rows of the output's first dimension that belong to one clip.
+def match_axes(layer: str, responses: Responses, fold: int) -> Match:
+    """The one clear meaning of a layer's dimensions, of whose output `fold` rows belong to one clip.
 
     Raises:
         AxesError: if no reading is clear, or more than one is.
     """
-    if len(answers.shape) == 1:
+    if len(responses.shape) == 1:
         return Match(axes=LayerAxes(dims=("clip", "channel")), weakest=1.0)
-    wide = [dim for dim, size in enumerate(answers.shape) if size > 1]
-    choices = [[None, *_readings(answers, dim)] for dim in wide]
+    wide = [dim for dim, size in enumerate(responses.shape) if size > 1]
+    choices = [[None, *_readings(responses, dim)] for dim in wide]
     ranked = sorted(_assignments(choices), key=_total, reverse=True)
     if not ranked:
         raise AxesError(
-            f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *answers.shape)}, where more"
-            " than one dimension answers to no single end of time, height or width. Choose another layer."
+            f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *responses.shape)}, where more"
+            " than one dimension responds to no single end of time, height or width. Choose another layer."
         )
     best = ranked[0]
     if len(ranked) > 1 and _total(ranked[1]) > (1 - MARGIN) * _total(best):
         raise AxesError(
-            f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *answers.shape)}, which reads as"
+            f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *responses.shape)}, which reads as"
             f" {_words(best)} and almost as well as {_words(ranked[1])}. Choose another layer."
         )
     readings = dict(zip(wide, best, strict=True))
-    _check_dominant(layer, answers, readings)
-    _check_hidden(layer, answers, readings)
+    _check_dominant(layer, responses, readings)
+    _check_hidden(layer, responses, readings)
     weakest = min((score for reading in best if reading for score in reading.scores), default=1.0)
-    return Match(axes=_layer_axes(answers, readings, fold), weakest=weakest)
+    return Match(axes=_layer_axes(responses, readings, fold), weakest=weakest)
 
 
 def _assignments(choices: list[list[_Reading | None]]) -> Iterator[tuple[_Reading | None, ...]]:
     """All ways to read the dimensions with at most one channel, one token dimension, and no axis twice.
 
-    Tokens that answer to height and not to width (or the reverse) are no reading: patches have both.
+    Tokens that respond to height and not to width (or the reverse) are no reading: patches have both.
     """
     for assignment in product(*choices):
         readings = [reading for reading in assignment if reading is not None]
@@ -123,18 +113,18 @@ def _assignments(choices: list[list[_Reading | None]]) -> Iterator[tuple[_Readin
                 yield assignment
 
 
-def _readings(answers: Answers, dim: int) -> list[_Reading]:
+def _readings(responses: Responses, dim: int) -> list[_Reading]:
     """For each set of axes that the dimension may hold, its two best readings."""
     best: dict[frozenset[str], list[_Reading]] = {}
-    for order, sizes, prefix in _grids(answers.shape[dim], answers.clip):
-        scores = _scores(answers, dim, order, sizes, prefix)
+    for order, sizes, prefix in _grids(responses.shape[dim], responses.clip):
+        scores = _scores(responses, dim, order, sizes, prefix)
         if scores:
             reading = _Reading(order=order, sizes=sizes, prefix=prefix, scores=scores)
-            kept = best.setdefault(frozenset(order), [])
-            kept.append(reading)
-            kept.sort(key=lambda item: item.score, reverse=True)
-            del kept[2:]
-    return [reading for kept in best.values() for reading in kept]
+            ranked = best.setdefault(frozenset(order), [])
+            ranked.append(reading)
+            ranked.sort(key=lambda item: item.score, reverse=True)
+            del ranked[2:]  # the second is needed to see whether the best is clearly better
+    return [reading for ranked in best.values() for reading in ranked]
 
 
 def _grids(length: int, clip: Mapping[str, int]) -> Iterator[tuple[tuple[str, ...], tuple[int, ...], int]]:
@@ -155,51 +145,56 @@ def _factorisations(number: int, limits: list[int]) -> Iterator[tuple[int, ...]]
         return
     for factor in range(2, min(limits[0], number // 2) + 1):
         if number % factor == 0:
-            for rest in _factorisations(number // factor, limits[1:]):
-                yield (factor, *rest)
+            for factors in _factorisations(number // factor, limits[1:]):
+                yield (factor, *factors)
 
 
 def _scores(
-    answers: Answers, dim: int, order: tuple[str, ...], sizes: tuple[int, ...], prefix: int
+    responses: Responses, dim: int, order: tuple[str, ...], sizes: tuple[int, ...], prefix: int
 ) -> tuple[float, ...]:
     """Score of each axis if the dimension is read this way; empty if one of them is not clear."""
     clear = CLEAR_TOKEN if len(order) > 1 or prefix else CLEAR
     scores: list[float] = []
     for axis in order:
-        scores.append(_score(answers, dim, order, sizes, prefix, axis))
+        scores.append(_score(responses, dim, order, sizes, prefix, axis))
         if scores[-1] < clear:
             return ()
     return tuple(scores)
 
 
-def _score(answers: Answers, dim: int, order: tuple[str, ...], sizes: tuple[int, ...], prefix: int, axis: str) -> float:
-    """How clearly the answer to one axis moves along it, from 0 to 1, if the dimension is read this way.
+def _score(
+    responses: Responses, dim: int, order: tuple[str, ...], sizes: tuple[int, ...], prefix: int, axis: str
+) -> float:
+    """How clearly the response to one axis moves along it, from 0 to 1, if the dimension is read this way.
 
-    The product of four numbers: how far the centre of the answer moves; the share of its change that depends on the
+    The product of four numbers: how far the centre of the response moves; the share of its change that depends on the
     axis alone; how little the prefix takes part in the change; and whether the first position takes part in it like
     its neighbour (it does not where it is a prefix token itself).
     """
-    profiles = _normalised(answers, dim, axis)
+    profiles = _normalised(responses, dim, axis)
     if profiles is None:
         return 0.0
-    at = order.index(axis)
-    others = tuple(other for other in range(len(sizes)) if other != at)
+    dim_of_axis = order.index(axis)
+    size = sizes[dim_of_axis]
+    summed = tuple(index for index in range(len(sizes)) if index != dim_of_axis)
     start, end = (profile[prefix:].reshape(sizes) for profile in profiles)
-    first, last = start.sum(axis=others), end.sum(axis=others)
-    change, whole = first - last, start - end
-    total = float((whole * whole).sum())
-    alone = float((change * change).sum()) * sizes[at] / prod(sizes) / total if total else 0.0
-    edge = min(1.0, 2 * _ratio(change[0], change[1])) if sizes[at] > 2 else 1.0
+    first, last = start.sum(axis=summed), end.sum(axis=summed)
+    change, joint_change = first - last, start - end
+    total = float((joint_change * joint_change).sum())
+    # As in an analysis of variance: sum of squares between the axis's positions over the total one.
+    alone = float((change * change).sum()) * size / prod(sizes) / total if total else 0.0
+    # Half of the neighbour's change is enough for the full factor.
+    edge = min(1.0, 2 * _ratio(change[0], change[1])) if size > 2 else 1.0
     swing = np.abs(profiles[0] - profiles[1])
     aside = max(0.0, 1 - _ratio(swing[:prefix].max(), swing[prefix])) if prefix else 1.0
     return max(0.0, _moved(first, last)) * alone * edge * aside
 
 
-def _normalised(answers: Answers, dim: int, axis: str) -> tuple[Profile, Profile] | None:
-    """Shares of the answers to the two ends along a dimension; `None` where nothing answers."""
-    if axis not in answers.ends:
+def _normalised(responses: Responses, dim: int, axis: str) -> tuple[Profile, Profile] | None:
+    """Shares of the responses to the two ends along a dimension; `None` where nothing responds."""
+    if axis not in responses.ends:
         return None
-    start, end = (profiles[dim] for profiles in answers.ends[axis])
+    start, end = (profiles[dim] for profiles in responses.ends[axis])
     sums = float(start.sum()), float(end.sum())
     return (start / sums[0], end / sums[1]) if min(sums) > 0 and np.isfinite(sums).all() else None
 
@@ -211,37 +206,37 @@ def _moved(first: Profile, last: Profile) -> float:
     return float(last @ index) / sums[1] - float(first @ index) / sums[0] if min(sums) > 0 else 0.0
 
 
-def _ratio(one: float, other: float) -> float:
-    return abs(one) / abs(other) if other else 1.0
+def _ratio(numerator: float, denominator: float) -> float:
+    return abs(numerator) / abs(denominator) if denominator else 1.0
 
 
-def _check_dominant(layer: str, answers: Answers, readings: Mapping[int, _Reading | None]) -> None:
-    """Raise where another dimension answers to an axis nearly as much as the one that was chosen for it."""
+def _check_dominant(layer: str, responses: Responses, readings: Mapping[int, _Reading | None]) -> None:
+    """Raise where another dimension responds to an axis nearly as much as the one that was chosen for it."""
     for dim, reading in readings.items():
         for axis, chosen in zip(reading.order, reading.scores, strict=True) if reading else ():
-            for other in readings:
-                profiles = None if other == dim else _normalised(answers, other, axis)
+            for rival in readings:
+                profiles = None if rival == dim else _normalised(responses, rival, axis)
                 if profiles is not None and abs(_moved(*profiles)) * DOMINANT > chosen:
                     raise AxesError(
-                        f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *answers.shape)},"
-                        f" where dimensions {dim + 1} and {other + 1} both answer to {axis}. Choose another layer."
+                        f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *responses.shape)},"
+                        f" where dimensions {dim + 1} and {rival + 1} both respond to {axis}. Choose another layer."
                     )
 
 
-def _check_hidden(layer: str, answers: Answers, readings: Mapping[int, _Reading | None]) -> None:
+def _check_hidden(layer: str, responses: Responses, readings: Mapping[int, _Reading | None]) -> None:
     """Raise where a channel dimension holds more positions of an axis than the clip has.
 
     Only where a dimension of size one would take the axis's name; otherwise positions in channels are channels.
     """
     read = {axis for reading in readings.values() if reading for axis in reading.order}
-    for dim, axis in product(readings, answers.ends):
-        if readings[dim] or axis in read or answers.shape[dim] <= answers.clip[axis] or 1 not in answers.shape:
+    for dim, axis in product(readings, responses.ends):
+        if readings[dim] or axis in read or responses.shape[dim] <= responses.clip[axis] or 1 not in responses.shape:
             continue
-        profiles = _normalised(answers, dim, axis)
+        profiles = _normalised(responses, dim, axis)
         if profiles is not None and _moved(*profiles) > HIDDEN:
             raise AxesError(
-                f"`layer` must have no more positions than the clip. Got {layer} of shape {(1, *answers.shape)}, where"
-                f" dimension {dim + 1} answers to {axis}, of which the clip has {answers.clip[axis]}. Choose another layer."
+                f"`layer` must have no more positions than the clip. Got {layer} of shape {(1, *responses.shape)}, where"
+                f" dimension {dim + 1} responds to {axis}, of which the clip has {responses.clip[axis]}. Choose another layer."
             )
 
 
@@ -249,29 +244,28 @@ def _total(assignment: tuple[_Reading | None, ...]) -> float:
     return sum(CHANNEL if reading is None else reading.score for reading in assignment)
 
 
-def _layer_axes(answers: Answers, assignment: dict[int, _Reading | None], fold: int) -> LayerAxes:
+def _layer_axes(responses: Responses, assignment: dict[int, _Reading | None], fold: int) -> LayerAxes:
     """The reading as axes; dimensions of size one take the names that are left."""
     names: dict[int, str] = {}
     token: _Reading | None = None
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for dim, reading in assignment.items():
         if reading is None:
             names[dim] = "channel"
             continue
-        found |= dict(zip(reading.order, reading.sizes, strict=True))
+        sizes |= dict(zip(reading.order, reading.sizes, strict=True))
         names[dim] = "token" if reading.is_token else reading.order[0]
         token = reading if reading.is_token else token
-    left = [axis for axis in (*POSITION_AXES, "channel") if axis not in found and axis not in names.values()]
-    for dim in range(len(answers.shape)):
-        if dim not in names:
-            if not left:
-                raise AxesError(
-                    f"`layer` must have no more dimensions than axes. Got shape {(1, *answers.shape)}. Choose another layer."
-                )
-            names[dim] = left.pop(0)
-    time, height, width = (found.get(axis, 1) for axis in POSITION_AXES)
+    unused = [axis for axis in (*POSITION_AXES, "channel") if axis not in sizes and axis not in names.values()]
+    singletons = [dim for dim in range(len(responses.shape)) if dim not in names]
+    if len(singletons) > len(unused):
+        raise AxesError(
+            f"`layer` must have no more dimensions than axes. Got shape {(1, *responses.shape)}. Choose another layer."
+        )
+    names |= dict(zip(singletons, unused, strict=False))
+    time, height, width = (sizes.get(axis, 1) for axis in POSITION_AXES)
     return LayerAxes(
-        dims=("clip", *(names[dim] for dim in range(len(answers.shape)))),
+        dims=("clip", *(names[dim] for dim in range(len(responses.shape)))),
         token_order=token.order if token else (),
         grid=(time, height, width) if token else None,
         prefix_tokens=token.prefix if token else 0,
@@ -280,8 +274,11 @@ def _layer_axes(answers: Answers, assignment: dict[int, _Reading | None], fold: 
 
 
 def _words(assignment: tuple[_Reading | None, ...]) -> str:
-    parts = [
-        "channel" if r is None else "×".join(f"{a} {s}" for a, s in zip(r.order, r.sizes, strict=True))
-        for r in assignment
+    """Such as `(channel, time 4×height 7×width 7)`."""
+    dims = [
+        "×".join(f"{axis} {size}" for axis, size in zip(reading.order, reading.sizes, strict=True))
+        if reading
+        else "channel"
+        for reading in assignment
     ]
-    return f"({', '.join(parts)})"
+    return f"({', '.join(dims)})"

@@ -1,4 +1,4 @@
-"""Preprocessing by Hugging Face's own processors, and what they say about the clip."""
+"""Preprocessing by Hugging Face's processors, and the clip spec that they imply."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
+from video_tcav.models.error_lines import first_line
 
 try:
     import huggingface_hub
@@ -53,12 +54,7 @@ def quiet() -> Iterator[None]:
 
 
 def load_processor(source: str, family: str, size: tuple[int, int]) -> Any:
-    """The processor that is published with a model, or its family's default at the model's size.
-
-    Args:
-        source: hub id or folder.
-        family: the model type.
-        size: `(height, width)` of the model's input.
+    """The processor that is published with a model, or its family's default at the model's `(height, width)`.
 
     Raises:
         ModelError: if the published processor cannot be used.
@@ -70,12 +66,12 @@ def load_processor(source: str, family: str, size: tuple[int, int]) -> Any:
             return _default_processor(family, size)
         settings = json.loads(path.read_text(encoding="utf-8"))
         # Not by AutoImageProcessor: google/vivit-b-16x2-kinetics400 misspells its type.
-        named = settings.get("video_processor_type")
-        kind = named if named in VIDEO_PROCESSORS else IMAGE_PROCESSORS.get(family, "VJEPA2VideoProcessor")
+        published = settings.get("video_processor_type")
+        kind = published if published in VIDEO_PROCESSORS else IMAGE_PROCESSORS.get(family, "VJEPA2VideoProcessor")
         return getattr(transformers, kind).from_pretrained(source)
     except (OSError, ValueError, ImportError) as reason:
         raise ModelError(
-            f"`model` must have a processor that can be read. Got hf:{source}: {str(reason).splitlines()[0]}."
+            f"`model` must have a processor that can be read. Got hf:{source}: {first_line(reason)}."
             f" Correct or remove its {PROCESSOR_FILES[0]} or {PROCESSOR_FILES[1]}."
         ) from reason
 
@@ -83,19 +79,15 @@ def load_processor(source: str, family: str, size: tuple[int, int]) -> Any:
 def processor_in_memory(source: str, family: str, size: tuple[int, int]) -> tuple[Any, str]:
     """The processor of the checkpoint that a network in memory came from, or else its family's default, and a note of which.
 
-    Args:
-        source: where its configuration says that it came from; may be empty, or not be there.
-        family: the model type.
-        size: `(height, width)` of the model's input.
+    `source` is where its configuration says that it came from: it may be empty, or no longer exist.
     """
     with quiet():
         try:
             if source:
-                return load_processor(
-                    source, family, size
-                ), f"Preprocessing is that of hf:{source}, where it came from."
+                processor = load_processor(source, family, size)
+                return processor, f"Preprocessing is that of hf:{source}, where it came from."
         except (ModelError, OSError, ValueError):
-            pass  # gone, or out of reach
+            pass  # moved, deleted or offline: the default is taken, and the note says so
         height, width = size
         note = (
             f"Assumed for the {family} network: its family's preprocessing at {height} × {width} pixels, since no processor"
@@ -105,7 +97,7 @@ def processor_in_memory(source: str, family: str, size: tuple[int, int]) -> tupl
 
 
 def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec:
-    """What a processor does to a clip, in the terms of a clip spec (mean and deviation on values in [0, 1])."""
+    """The clip spec of a processor; its mean and deviation are brought to values in [0, 1]."""
     scale, offset = _scale(processor)
     normalise = processor.do_normalize
     means = processor.image_mean if normalise else (0.0, 0.0, 0.0)
@@ -126,12 +118,12 @@ def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec
 def processor_prepare(
     processor: Any, spec: ClipSpec, *, overridden: frozenset[str]
 ) -> Callable[[UInt8[Tensor, "time 3 height width"]], Float[Tensor, "time 3 height_out width_out"]]:
-    """A function that prepares a clip with the processor, with what the user has overridden passed in each call.
+    """A function that prepares a clip with the processor; fields of the spec that the user has overridden win.
 
     Args:
         processor: published or default.
         spec: with the overrides in it.
-        overridden: names of the fields of `spec` that the user gave.
+        overridden: names of these fields.
     """
     options: dict[str, Any] = {}
     if "size" in overridden and spec.size is not None:
@@ -140,6 +132,7 @@ def processor_prepare(
         options |= {"do_center_crop": True, "crop_size": {"height": height, "width": width}}
     if overridden & {"mean", "std"}:
         scale, offset = _scale(processor)
+        # The processor normalises value × scale − offset, the spec values in [0, 1].
         options |= {
             "do_normalize": True,
             "image_mean": [value * scale - offset for value in spec.mean],
@@ -198,11 +191,13 @@ def _default_processor(family: str, size: tuple[int, int]) -> Any:
 def _scale(processor: Any) -> tuple[float, float]:
     """Factor and offset before the normalisation: value in [0, 1] × factor − offset."""
     scale = 255 * processor.rescale_factor if processor.do_rescale else 255.0
+    # ViViT's processors subtract 1, for values in [−1, 1]; its video processor does so without an attribute.
     shifted = getattr(processor, "offset", type(processor).__name__ == "VivitVideoProcessor")
     return scale, 1.0 if shifted and processor.do_rescale else 0.0
 
 
 def _pixels(size: Any) -> tuple[int, int] | int | None:
+    # A dict in older versions of transformers, an object (SizeDict) in newer ones.
     read: Callable[[str], Any] = size.get if hasattr(size, "get") else lambda key: getattr(size, key, None)
     height, width = read("height"), read("width")
     return (height, width) if height and width else read("shortest_edge")

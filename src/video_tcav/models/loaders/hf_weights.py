@@ -1,4 +1,4 @@
-"""Weights of Hugging Face classifiers: renamed as transformers does, whole, and of the configuration's sizes."""
+"""Weights of Hugging Face classifiers: renamed as transformers does, complete, and of the configuration's sizes."""
 
 import pickle
 import warnings
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from video_tcav.core.errors import WeightsError
+from video_tcav.core.limits import shortened
+from video_tcav.models.error_lines import first_line
 from video_tcav.models.weights.loading import Weights, choose_match, fit_weights, read_weights
 from video_tcav.models.weights.tensor_names import NameMatch, match_names, unwrapped_name
 
@@ -19,18 +21,14 @@ except ImportError:  # the extra `hf`
 
 
 def load_classifier(source: str, config: Any, weights: str | None) -> tuple[Any, tuple[str, ...]]:
-    """The video classifier of a configuration, with weights in it, and what was decided in loading them.
-
-    Args:
-        source: hub id, or folder.
-        config: its configuration.
-        weights: a file to load instead of the published ones.
+    """The video classifier of a configuration with its published weights, or those of a file; and notes on loading them.
 
     Raises:
-        WeightsError: if the weights cannot be read safely, are not whole, or do not fit the configuration.
+        WeightsError: if the weights cannot be read safely, are not complete, or do not fit the configuration.
     """
     assert transformers is not None
     auto: Any = transformers.AutoModelForVideoClassification
+    # Its other attention implementations are not there: `from_pretrained` would raise.
     options = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
     if weights is not None:
         return _from_file(auto, config, options, read_weights(weights))
@@ -49,21 +47,15 @@ def load_classifier(source: str, config: Any, weights: str | None) -> tuple[Any,
     if missing:
         raise WeightsError(
             f"`weights` must hold a whole classifier. Got hf:{source} with {len(missing)} missing:"
-            f" {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}. Choose a checkpoint that was fine-tuned."
+            f" {shortened(missing, 3)}. Choose a checkpoint that was fine-tuned."
         )
     surplus = sorted(report["unexpected_keys"])
-    note = f"Left out of hf:{source}: {', '.join(surplus[:4])}{', ...' if len(surplus) > 4 else ''}, which the model lacks."
+    note = f"Left out of hf:{source}: {shortened(surplus, 4)}, which the model lacks."
     return module, ((note,) if surplus else ())
 
 
-def error_line(reason: Exception) -> str:
-    """The first line of an error's message."""
-    lines = [line for line in str(reason).strip().splitlines() if line.strip()]
-    return (lines[0].rstrip(".:")[:160]) if lines else type(reason).__name__
-
-
 def _from_file(auto: Any, config: Any, options: Any, weights: Weights) -> tuple[Any, tuple[str, ...]]:
-    """Weights by the module's names; or else by older names, which transformers brings to those of today."""
+    """Weights by the module's names; or else by older names, which transformers maps to those of today."""
     with torch.random.fork_rng(devices=[]):
         module = auto.from_config(config, **options)
     _check_head(module, config, weights)
@@ -118,7 +110,7 @@ def _from_pretrained(kind: Any, source: str | None, *, name: str, **options: Any
         ) from reason
     except (OSError, ValueError, RuntimeError) as reason:
         raise WeightsError(
-            f"`weights` must be in the folder or on the hub, and fit. Got hf:{name}: {error_line(reason)}."
+            f"`weights` must be in the folder or on the hub, and fit. Got hf:{name}: {first_line(reason)}."
             " Check the checkpoint."
         ) from reason
 
@@ -128,7 +120,7 @@ def _check_sizes(report: dict[str, Any], config: Any, source: str) -> None:
     if not mismatched:
         return
     name, shape, wanted = mismatched[0]
-    raise WeightsError(_other_size(f"hf:{source}", name, tuple(shape), tuple(wanted), config))
+    raise _size_error(f"hf:{source}", name, tuple(shape), tuple(wanted), config)
 
 
 def _check_head(module: Any, config: Any, weights: Weights) -> None:
@@ -138,18 +130,14 @@ def _check_head(module: Any, config: Any, weights: Weights) -> None:
         tensor = match.tensors.get("classifier.weight")
         if tensor is not None and tensor.shape != wanted["classifier.weight"].shape:
             shapes = tuple(tensor.shape), tuple(wanted["classifier.weight"].shape)
-            raise WeightsError(_other_size(str(weights.path), "classifier.weight", *shapes, config))
+            raise _size_error(str(weights.path), "classifier.weight", *shapes, config)
 
 
-def _other_size(source: str, name: str, shape: tuple[int, ...], wanted: tuple[int, ...], config: Any) -> str:
-    cause = (
-        f" The head has {shape[0]} outputs, but id2label of config.json names {config.num_labels}. Give the config.json that"
-        " was saved with the weights."
-        if name.startswith("classifier")
-        else " Give the config.json that was saved with the weights."
-    )
-    return (
-        f"`weights` must fit the configuration. Got {source} with {name} {shape} where the model has {wanted}.{cause}"
+def _size_error(source: str, name: str, shape: tuple[int, ...], wanted: tuple[int, ...], config: Any) -> WeightsError:
+    heads = f" The head has {shape[0]} outputs, but id2label of config.json names {config.num_labels}."
+    return WeightsError(
+        f"`weights` must fit the configuration. Got {source} with {name} {shape} where the model has {wanted}."
+        f"{heads if name.startswith('classifier') else ''} Give the config.json that was saved with the weights."
     )
 
 
@@ -164,10 +152,11 @@ def _shared_prefix(names: list[str]) -> str:
 
 
 def _shared_wrappers(names: list[str]) -> str:
-    """The wrappers' parts (`module.`, `_orig_mod.`, `model.`) with which all names begin."""
+    """The names of wrappers (`module.`, `_orig_mod.`, `model.`) with which all tensor names begin."""
     prefix = ""
     while True:
         shared = _shared_prefix([name.removeprefix(prefix) for name in names])
+        # `unwrapped_name` leaves nothing of a wrapper's name; the other three are what users call the attribute.
         if not shared or (unwrapped_name(shared.rstrip(".")) and shared not in ("model.", "net.", "network.")):
             return prefix
         prefix += shared

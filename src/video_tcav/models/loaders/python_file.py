@@ -1,4 +1,4 @@
-"""Models from the user's own Python file: any network, with the clip that it asks for."""
+"""Models from a user's Python file: any network that a function builds."""
 
 import hashlib
 import importlib.util
@@ -15,49 +15,50 @@ from torch import nn
 
 from video_tcav.core.errors import ModelError
 from video_tcav.core.limits import LimitError, check_regular
-from video_tcav.models.loaders.unknown_networks import describe_weights
-from video_tcav.models.trial_pass import first_line
+from video_tcav.models.error_lines import typed_first_line
+from video_tcav.models.loaders.unknown_networks import describe_network
 from video_tcav.models.video_model import VideoModel, state_digest
-from video_tcav.models.weights.loading import read_weights
-from video_tcav.models.weights.metadata import metadata_classes
+from video_tcav.models.weights.loading import metadata_classes, read_weights
+
+_MODULE_PREFIX = "_video_tcav_model_"
 
 
 def load_file(
-    path: Path,
-    factory: str,
+    source: str,
     *,
     weights: str | None,
     fields: Mapping[str, Any],
     classes: tuple[str, ...] | None,
     allow_impure: bool = False,
 ) -> VideoModel:
-    """The model that a function in a Python file builds.
+    """Loader of `file:path/to/model.py:function`; arguments as in `ModelLoader.load`.
 
-    The file runs as Python: load only files that you trust. Its folder can be imported from while it runs.
-
-    Args:
-        path: the Python file.
-        factory: name of the function; called with `num_classes` if it takes that and the classes are known.
-        weights: a weights file; the metadata of safetensors may hold `classes` (a JSON list) and clip settings.
-        fields: clip settings that win over all others.
-        classes: names that win over the metadata.
-        allow_impure: take a network that does not repeat itself.
+    The file runs as Python: load only files that you trust. Its folder can be imported from while it runs. The function gets
+    `num_classes` if it takes that and the classes are known. The metadata of safetensors weights may hold `classes` (a JSON
+    list) and clip settings.
 
     Returns:
         The model on the CPU. Without `weights` the factory is called a second time: where both calls give the same
         weights it loads them itself, otherwise they are random and the model is marked as untrained.
 
     Raises:
-        ModelError: if the file, the factory or the model does not do its part.
+        ModelError: if the file or the factory fails, or gives no usable network.
         WeightsError: if the weights cannot be read or do not fit.
         InputError: if the number of classes differs from the outputs.
     """
+    filename, _, factory = source.rpartition(":")
+    if not filename or not factory.isidentifier():
+        raise ModelError(
+            f"`model` must name a file and a function. Got 'file:{source}'. Write file:path/to/model.py:function."
+        )
+    path = Path(filename)
     content = None if weights is None else read_weights(weights)
     classes = classes or metadata_classes(content)
     module = _build(path, factory, classes, seed=0)
+    # Random initialisation differs between seeds; weights that the factory loads do not.
     trained = content is not None or state_digest(module) == state_digest(_build(path, factory, classes, seed=1))
     name = f"file:{path}:{factory}"
-    return describe_weights(
+    return describe_network(
         module, content, name=name, fields=fields, classes=classes, trained=trained, allow_impure=allow_impure
     )
 
@@ -79,7 +80,7 @@ def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: i
             module = build(**_arguments(build, classes))
         except Exception as reason:  # any error of the user's code
             raise ModelError(
-                f"`model` must name a function that builds a network. Got {first_line(reason)} from {path}:{factory}."
+                f"`model` must name a function that builds a network. Got {typed_first_line(reason)} from {path}:{factory}."
                 " Call it by itself to see why."
             ) from reason
     if not isinstance(module, nn.Module):
@@ -92,25 +93,26 @@ def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: i
 
 def _arguments(build: Any, classes: tuple[str, ...] | None) -> dict[str, int]:
     try:
-        takes = "num_classes" in inspect.signature(build).parameters
+        parameters = inspect.signature(build).parameters
     except (TypeError, ValueError):  # a builtin without a signature
-        takes = False
-    return {"num_classes": len(classes)} if takes and classes is not None else {}
+        return {}
+    return {"num_classes": len(classes)} if "num_classes" in parameters and classes is not None else {}
 
 
 def _import(path: Path) -> ModuleType:
-    name = f"_video_tcav_model_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    found = importlib.util.spec_from_file_location(name, path)
-    if found is None or found.loader is None:
+    # One name a file, so that models of two files do not overwrite each other.
+    name = f"{_MODULE_PREFIX}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
         raise ModelError(f"`model` must name a Python file. Got {path}, which is none. Check the path.")
-    module = importlib.util.module_from_spec(found)
+    module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        found.loader.exec_module(module)
+        spec.loader.exec_module(module)
     except Exception as reason:  # any error of the user's code
         del sys.modules[name]
         raise ModelError(
-            f"`model` must name a file that can be imported. Got {first_line(reason)} from {path}."
+            f"`model` must name a file that can be imported. Got {typed_first_line(reason)} from {path}."
             " Run it with python to see why."
         ) from reason
     return module
@@ -129,5 +131,5 @@ def _importable(folder: Path) -> Iterator[None]:
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None)
             inside = file is not None and Path(file).resolve().is_relative_to(search)
-            if inside and not name.startswith("_video_tcav_model_"):
+            if inside and not name.startswith(_MODULE_PREFIX):
                 del sys.modules[name]

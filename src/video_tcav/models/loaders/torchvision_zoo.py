@@ -11,20 +11,23 @@ from torch import nn
 from torchvision.models import WeightsEnum, get_model, get_model_weights
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError, ModelError, WeightsError
+from video_tcav.core.errors import ModelError, WeightsError
 from video_tcav.models.axes.declared import channels_first_axes, mvit_axes, swin3d_axes
+from video_tcav.models.class_names import check_class_count, numbered_names
 from video_tcav.models.clip_fields import merge_clip_spec
+from video_tcav.models.error_lines import first_line
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import AxesRule, VideoModel
-from video_tcav.models.weights.loading import Weights, fit_weights, match_weights, read_weights
-from video_tcav.models.weights.metadata import metadata_classes
+from video_tcav.models.weights.loading import Weights, fit_weights, match_weights, metadata_classes, read_weights
 
-UNTRAINED_SEED = 0
+UNTRAINED_SEED = 0  # of random weights: the same ones in every run, and in all of its workers
+_MODULE = "torchvision.models.video"
+_PIXEL_FIELDS = {"size", "resize", "mean", "std", "layout"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Architecture:
-    """What torchvision does not say in code.
+    """What torchvision documents, but does not hold in code.
 
     Frames and rate are `clip_len` and `frame_rate` in the `_docs` of each weights entry
     (torchvision/models/video/{resnet,s3d,swin_transformer,mvit}.py, 0.29.1).
@@ -81,18 +84,16 @@ ARCHITECTURES: Mapping[str, _Architecture] = {
 
 
 def load_torchvision(
-    name: str, *, weights: str | None, fields: Mapping[str, Any], classes: tuple[str, ...] | None
+    name: str,
+    *,
+    weights: str | None,
+    fields: Mapping[str, Any],
+    classes: tuple[str, ...] | None,
+    allow_impure: bool = False,
 ) -> VideoModel:
-    """One of torchvision's video classifiers.
+    """Loader of `torchvision:NAME`; arguments as in `ModelLoader.load`, of which `allow_impure` is not used.
 
-    Args:
-        name: the architecture, as torchvision calls it.
-        weights: name of published weights (`KINETICS400_V1`, `DEFAULT`), a file, or `None` for random ones.
-        fields: clip settings that win over the published ones.
-        classes: names that win over the published ones.
-
-    Returns:
-        The model on the CPU.
+    Weights are published ones by name (`KINETICS400_V1`, `DEFAULT`), a file, or `None` for random ones.
 
     Raises:
         ModelError: if there is no such architecture, or it cannot be built for that clip.
@@ -103,39 +104,77 @@ def load_torchvision(
         raise ModelError(
             f"`model` must be one of torchvision's {', '.join(ARCHITECTURES)}. Got {name!r}. Correct the name."
         )
-    architecture, published = ARCHITECTURES[name], get_model_weights(name)
+    published = get_model_weights(name)
     entry = _published_entry(published, weights)
     preset = next(iter(published)) if entry is None else entry
-    published_spec = _published_spec(architecture, preset)
-    spec = merge_clip_spec(published_spec, fields)
-    _check_fixed_clip(name, spec, published_spec)
+    spec = _clip_spec(name, preset, fields)
     content = _read(entry, weights)
     if content is not None:
         content = match_weights(_build(name, 1, device="meta").state_dict(), content, any_shape=True)
         classes = classes or metadata_classes(content)
-    outputs = content.tensors[architecture.head].shape[0] if content else len(classes or preset.meta["categories"])
-    names = _class_names(classes, outputs, preset, content)
+    categories = tuple(preset.meta["categories"])
+    head = ARCHITECTURES[name].head
+    outputs = content.tensors[head].shape[0] if content else len(classes or categories)
+    check_class_count(classes, outputs)
     module = _build(name, outputs)
+    notes = () if content is None else content.notes
     if content is not None:
         fit_weights(module, content)
     return VideoModel(
         name=f"torchvision:{name}",
         module=module.eval(),
         clip_spec=spec,
-        classes=names,
-        default_layers=architecture.stages(module),
-        prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
-        declare_axes=architecture.axes(module),
+        classes=classes or (categories if len(categories) == outputs else numbered_names(outputs)),
         trained=content is not None,
-        notes=() if content is None else content.notes,
+        notes=notes,
+        **_family_settings(name, module, preset, spec, fields),
     )
 
 
-def architecture_of(module: nn.Module) -> str | None:
-    """Name of torchvision's video classifier that a module is, whatever its head; `None` if it is none."""
-    for name, architecture in ARCHITECTURES.items() if type(module).__module__.startswith(_TORCHVISION) else ():
-        twin, head = _build(name, 1, device="meta"), architecture.head.partition(".")[0]
-        if type(twin) is type(module) and _shapes(twin, head) == _shapes(module, head):
+def describe_torchvision(module: nn.Module, fields: Mapping[str, Any]) -> VideoModel | None:
+    """A module in memory as one of torchvision's classifiers, whatever its head; `None` if it is none.
+
+    Its class names are those of the published weights; they may not fit the head.
+
+    Raises:
+        ModelError: if it cannot take a clip with these fields.
+    """
+    name = _architecture_of(module)
+    if name is None:
+        return None
+    preset = next(iter(get_model_weights(name)))
+    spec = _clip_spec(name, preset, fields)
+    categories = tuple(preset.meta["categories"])
+    return VideoModel(
+        name=name,
+        module=module,
+        clip_spec=spec,
+        classes=categories,
+        notes=(
+            f"Known as torchvision's {name}: clip, preprocessing and, for {len(categories)} outputs, class"
+            " names are those of its published weights.",
+        ),
+        **_family_settings(name, module, preset, spec, fields),
+    )
+
+
+def _family_settings(
+    name: str, module: nn.Module, preset: WeightsEnum, spec: ClipSpec, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the architecture and its preset say, as fields of a `VideoModel`."""
+    architecture = ARCHITECTURES[name]
+    return {
+        "default_layers": architecture.stages(module),
+        "prepare": partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
+        "declare_axes": architecture.axes(module),
+    }
+
+
+def _architecture_of(module: nn.Module) -> str | None:
+    for name, architecture in ARCHITECTURES.items() if type(module).__module__.startswith(_MODULE) else ():
+        # On the meta device: shapes without memory for weights.
+        candidate, head = _build(name, 1, device="meta"), architecture.head.partition(".")[0]
+        if type(candidate) is type(module) and _shapes(candidate, head) == _shapes(module, head):
             return name
     return None
 
@@ -146,58 +185,27 @@ def _shapes(module: nn.Module, head: str) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors if name.partition(".")[0] != head}
 
 
-def describe_torchvision(module: nn.Module, name: str, fields: Mapping[str, Any]) -> VideoModel:
-    """A module in memory as one of torchvision's classifiers.
-
-    Args:
-        module: the network, with any head.
-        name: its architecture, from `architecture_of`.
-        fields: clip settings that win over the published ones.
-
-    Returns:
-        The model, with the class names of the published weights; they may not fit the head.
-
-    Raises:
-        ModelError: if it cannot take such a clip.
-    """
-    architecture, preset = ARCHITECTURES[name], next(iter(get_model_weights(name)))
-    published = _published_spec(architecture, preset)
-    spec = merge_clip_spec(published, fields)
-    _check_fixed_clip(name, spec, published)
-    return VideoModel(
-        name=name,
-        module=module,
-        clip_spec=spec,
-        classes=tuple(preset.meta["categories"]),
-        default_layers=architecture.stages(module),
-        prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
-        declare_axes=architecture.axes(module),
-        notes=(
-            f"Known as torchvision's {name}: clip, preprocessing and, for {len(preset.meta['categories'])} outputs, class"
-            " names are those of its published weights.",
-        ),
-    )
-
-
-_TORCHVISION = "torchvision.models.video"
-_PIXEL_FIELDS = {"size", "resize", "mean", "std", "layout"}
-
-
 def _published_entry(published: Any, weights: str | None) -> WeightsEnum | None:
     if weights in published.__members__:
         return published[weights]
+    # In capitals it is meant as a name, not as a file.
     if weights is not None and re.fullmatch(r"[A-Z][A-Z0-9_]*", weights):
-        known = ", ".join([*(entry.name for entry in published), "DEFAULT"])
+        names = ", ".join([*(entry.name for entry in published), "DEFAULT"])
         raise WeightsError(
-            f"`weights` must be one of {known}, or a file. Got {weights}. Correct the name, or give a path."
+            f"`weights` must be one of {names}, or a file. Got {weights}. Correct the name, or give a path."
         )
     return None
 
 
-def _published_spec(architecture: _Architecture, entry: WeightsEnum) -> ClipSpec:
-    preset = entry.transforms()
+def _clip_spec(name: str, entry: WeightsEnum, fields: Mapping[str, Any]) -> ClipSpec:
+    """The published clip, with the fields over it.
+
+    Raises:
+        ModelError: for another size of an MViT, whose position tables are built for one.
+    """
+    architecture, preset = ARCHITECTURES[name], entry.transforms()
     resize = preset.resize_size
-    return ClipSpec(
+    published = ClipSpec(
         frames=architecture.frames,
         fps=architecture.fps,
         size=(preset.crop_size[0], preset.crop_size[1]),
@@ -205,6 +213,13 @@ def _published_spec(architecture: _Architecture, entry: WeightsEnum) -> ClipSpec
         mean=tuple(preset.mean),
         std=tuple(preset.std),
     )
+    spec = merge_clip_spec(published, fields)
+    if name.startswith("mvit") and (spec.frames, spec.size) != (published.frames, published.size):
+        raise ModelError(
+            f"`frames` and `size` of {name} must be {published.frames} and {published.size}."
+            f" Got {spec.frames} and {spec.size or 'native'}. Leave them out."
+        )
+    return spec
 
 
 def _read(entry: WeightsEnum | None, weights: str | None) -> Weights | None:
@@ -216,38 +231,13 @@ def _read(entry: WeightsEnum | None, weights: str | None) -> Weights | None:
         tensors = torch.hub.load_state_dict_from_url(entry.url, map_location="cpu", check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as reason:
         raise WeightsError(
-            f"`weights` must be reachable to be downloaded. Got {entry.url}: {str(reason).splitlines()[0]}."
+            f"`weights` must be reachable to be downloaded. Got {entry.url}: {first_line(reason)}."
             " Download it elsewhere and give the file."
         ) from reason
     return Weights(path=entry.url, tensors=tensors, metadata={})
-
-
-def _class_names(
-    classes: tuple[str, ...] | None, outputs: int, preset: WeightsEnum, content: Weights | None
-) -> tuple[str, ...]:
-    categories = tuple(preset.meta["categories"])
-    if classes is not None:
-        if len(classes) != outputs:
-            raise InputError(
-                f"`classes` must name the {outputs} outputs of the weights. Got {len(classes)} names."
-                " Give the list that the model was trained with."
-            )
-        return classes
-    if len(categories) == outputs:
-        return categories
-    return tuple(str(index) for index in range(outputs))
 
 
 def _build(name: str, outputs: int, *, device: str = "cpu") -> nn.Module:
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(UNTRAINED_SEED)
         return get_model(name, weights=None, num_classes=outputs)
-
-
-def _check_fixed_clip(name: str, spec: ClipSpec, published: ClipSpec) -> None:
-    """MViT's position tables are built for one clip size."""
-    if name.startswith("mvit") and (spec.frames, spec.size) != (published.frames, published.size):
-        raise ModelError(
-            f"`frames` and `size` of {name} must be {published.frames} and {published.size}."
-            f" Got {spec.frames} and {spec.size or 'native'}. Leave them out."
-        )

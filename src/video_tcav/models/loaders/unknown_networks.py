@@ -1,4 +1,4 @@
-"""Networks of an unknown family: what a trial, the weights' metadata and their `clip_spec` tell about them."""
+"""Networks of an unknown family: described by their `clip_spec`, the metadata of their weights, and trial passes."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,23 +11,22 @@ from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
+from video_tcav.models.class_names import numbered_names
 from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
+from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip, stage_layers
 from video_tcav.models.loaders.known_networks import describe_known
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.repeatability import check_repeats, random_state_kept
-from video_tcav.models.trial_pass import first_line, outputs_of, try_model
+from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
-from video_tcav.models.weights.loading import Weights, fit_weights
-from video_tcav.models.weights.metadata import metadata_classes, metadata_fields
-from video_tcav.models.wrappers import described_parts, unwrapped
-
-_AS_MANY_AS_FRAMES = "The {} outputs are taken for classes, though the clip has as many frames."
+from video_tcav.models.weights.loading import Weights, fit_weights, metadata_classes, metadata_fields
+from video_tcav.models.wrappers import described_submodules, unwrapped
 
 
-def describe_weights(
+def describe_network(
     module: nn.Module,
     content: Weights | None,
     *,
@@ -37,79 +36,51 @@ def describe_weights(
     trained: bool = True,
     allow_impure: bool = False,
 ) -> VideoModel:
-    """A network of an unknown family with weights loaded into it, and what their metadata says of the clip and classes.
+    """Any network as a `VideoModel`, with weights loaded into it; it is put in evaluation mode.
 
     Args:
-        module: the network.
+        module: takes `(clip, 3, time, height, width)`, or what its `clip_spec` attribute says.
         content: its weights; `None` leaves those that it has.
-        name: what to call it.
+        name: of the model.
         fields: clip settings that win over the metadata, which wins over the module's `clip_spec`.
         classes: names that win over the metadata.
-        trained: whether the weights mean something.
-        allow_impure: take a network that does not repeat itself.
+        trained: whether the weights are trained.
+        allow_impure: take a network that is not repeatable.
 
     Raises:
         WeightsError: if the weights do not fit.
-        ModelError: as `describe_module` does.
+        ModelError: if the module does not take such a clip, returns no logits, or is not repeatable.
         InputError: if the number of classes differs from the outputs.
     """
     module, wrapper_notes = unwrapped(module)
     settings = (metadata_fields(content), fields)
     classes = classes or metadata_classes(content)
-    notes = () if content is None else fit_weights(module, content)
-    model = describe_known(
-        module, settings=reduce(or_, map(dict, settings)), classes=classes, allow_impure=allow_impure
-    )
+    weight_notes = () if content is None else fit_weights(module, content)
+    merged = reduce(or_, map(dict, settings))
+    model = describe_known(module, settings=merged, classes=classes, allow_impure=allow_impure)
     if model is None:
-        model = describe_module(
-            module, name=name, settings=settings, classes=classes, trained=trained, allow_impure=allow_impure
-        )
-    else:
-        model = dataclasses.replace(model, name=name, trained=trained)
-    return dataclasses.replace(model, notes=(*wrapper_notes, *notes, *model.notes))
+        model = _describe_unknown(module, settings, classes, allow_impure)
+    notes = (*wrapper_notes, *weight_notes, *model.notes)
+    return dataclasses.replace(model, name=name, trained=trained, notes=notes)
 
 
-def describe_module(
-    module: nn.Module,
-    *,
-    name: str,
-    settings: Sequence[Mapping[str, Any]],
-    classes: tuple[str, ...] | None,
-    trained: bool = True,
-    allow_impure: bool = False,
+def _describe_unknown(
+    module: nn.Module, settings: Sequence[Mapping[str, Any]], classes: tuple[str, ...] | None, allow_impure: bool
 ) -> VideoModel:
-    """A network whose family is not known, with what one noise clip tells about it.
-
-    Args:
-        module: takes `(clip, 3, time, height, width)`, or what its `clip_spec` attribute says.
-        name: what to call it.
-        settings: clip settings that win over the module's `clip_spec`, later ones over earlier ones.
-        classes: names of the logits; without them they are called by their numbers.
-        trained: whether the weights mean something.
-        allow_impure: take a network that does not repeat itself.
-
-    Returns:
-        The model; the module is put in evaluation mode.
-
-    Raises:
-        ModelError: if the module does not take such a clip, returns no logits, or does not repeat itself.
-        InputError: if the number of classes differs from the outputs.
-    """
+    """The clip by `clip_spec` and the settings, later ones over earlier ones; everything else by passes of noise clips."""
     evaluation_mode(module)
-    said, notes = _said_of_clip(module)
-    settings = (said, *settings)
+    declared, notes = _declared_fields(module)
+    settings = (declared, *settings)
     spec = reduce(merge_clip_spec, settings, ClipSpec())
     merged = reduce(or_, map(dict, settings))
-    notes = (*notes, *_assumed_of_clip(module, spec, merged))
     model = VideoModel(
-        name=name,
+        name=type(module).__name__,
         module=module,
         clip_spec=spec,
         classes=classes or (),
         default_layers=(),
         prepare=partial(prepare_clip, spec=spec),
-        trained=trained,
-        notes=notes,
+        notes=(*notes, *_assumption_notes(module, spec, merged)),
     )
     with random_state_kept(model.device):
         return _tried(model, merged, classes, allow_impure)
@@ -118,15 +89,16 @@ def describe_module(
 def _tried(
     model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None, allow_impure: bool
 ) -> VideoModel:
-    """The model with what passes of noise clips tell: outputs, whether it repeats itself, stages."""
+    """The model with what passes of noise clips show: outputs, repeatability, stages."""
     trial = try_model(model, classes=classes)
     if "layout" not in settings:
         _check_layout(model)
     width = trial.values.shape[1]
-    names = classes or tuple(str(index) for index in range(width))
-    model = dataclasses.replace(model, classes=names, outputs=outputs_of(trial, settings))
-    frames = () if classes or width != model.clip_spec.frames else (_AS_MANY_AS_FRAMES.format(width),)
-    notes = (*model.notes, *frames, *check_repeats(model, allow_impure=allow_impure))
+    model = dataclasses.replace(model, classes=classes or numbered_names(width), outputs=outputs_of(trial, settings))
+    notes = model.notes
+    if not classes and width == model.clip_spec.frames:
+        notes = (*notes, f"The {width} outputs are taken for classes, though the clip has as many frames.")
+    notes = (*notes, *check_repeats(model, allow_impure=allow_impure))
     return dataclasses.replace(model, default_layers=stage_layers(model), notes=notes)
 
 
@@ -134,7 +106,7 @@ def _check_layout(model: VideoModel) -> None:
     """Refuse to guess the layout of a network that takes both: `view(-1, 3, height, width)` cuts frames out of either.
 
     Raises:
-        ModelError: if it takes the clip with time and colours exchanged, and answers otherwise.
+        ModelError: if it takes the clip with time and colours exchanged, and returns other numbers.
     """
     clip = noise_clip(model)
     with untouched(model.module), torch.no_grad():
@@ -154,22 +126,22 @@ def evaluation_mode(module: nn.Module) -> None:
     """Put a network in evaluation mode.
 
     Raises:
-        ModelError: if it has none, as what torch.export makes.
+        ModelError: if it has none, as exported programs (torch.export).
     """
     try:
         module.eval()
     except Exception as reason:  # any error of a foreign network
         raise ModelError(
-            f"`model` must have an evaluation mode. Got {first_line(reason)} from {type(module).__name__}. Give the Python"
+            f"`model` must have an evaluation mode. Got {typed_first_line(reason)} from {type(module).__name__}. Give the Python"
             " module that it was made of."
         ) from reason
 
 
-def _said_of_clip(module: nn.Module) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """What the `clip_spec` of the network says, or else that of the one network that it holds, with a note of that."""
+def _declared_fields(module: nn.Module) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Fields of the network's `clip_spec`, or else of the one network that it holds, with a note of that."""
     if getattr(module, "clip_spec", None) is not None:
         return _module_fields(module), ()
-    inner = [(name, _module_fields(part)) for name, part in described_parts(module)]
+    inner = [(name, _module_fields(submodule)) for name, submodule in described_submodules(module)]
     if any(fields != inner[0][1] for _, fields in inner):
         names = " and ".join(name for name, _ in inner[:2])
         raise ModelError(
@@ -180,8 +152,8 @@ def _said_of_clip(module: nn.Module) -> tuple[Mapping[str, Any], tuple[str, ...]
     return inner[0][1], (f"The clip is that of clip_spec in {inner[0][0]}, which the network holds.",)
 
 
-def _assumed_of_clip(module: nn.Module, spec: ClipSpec, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """A note of the clip's settings that nobody gave; empty if none."""
+def _assumption_notes(module: nn.Module, spec: ClipSpec, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """A note of the clip's settings that are assumed; empty if none."""
     size = "the video's own size" if spec.size is None else "{} × {} pixels".format(*spec.size)
     words = {
         "frames": f"{spec.frames} frames",
@@ -191,24 +163,24 @@ def _assumed_of_clip(module: nn.Module, spec: ClipSpec, settings: Mapping[str, A
         "layout": f"layout {spec.layout}",
     }
     missing = [name for name in words if name not in settings]
-    if not set(missing) - {"layout"}:  # that it takes such a clip shows the layout
+    if not set(missing) - {"layout"}:  # the trial clip shows the layout
         return ()
     listed = ", ".join(words[name] for name in missing)
     return (f"Assumed for {type(module).__name__}: {listed}; say {', '.join(missing)}, or set clip_spec.",)
 
 
 def _module_fields(module: nn.Module) -> Mapping[str, Any]:
-    """What the module's own `clip_spec` says about the clip and the outputs; empty without one."""
-    own = getattr(module, "clip_spec", None)
-    if own is None or isinstance(own, ClipSpec):
-        return {} if own is None else {field.name: getattr(own, field.name) for field in dataclasses.fields(own)}
-    if not isinstance(own, Mapping):
+    """Settings of the clip and the outputs in a module's `clip_spec`."""
+    spec: Any = module.clip_spec
+    if isinstance(spec, ClipSpec):
+        return {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
+    if not isinstance(spec, Mapping):
         raise ModelError(
-            f"`clip_spec` of the module must be a ClipSpec or a dict. Got {type(own).__name__}. Correct or remove it."
+            f"`clip_spec` of the module must be a ClipSpec or a dict. Got {type(spec).__name__}. Correct or remove it."
         )
-    unknown = [key for key in own if key not in MODEL_FIELDS]
+    unknown = [key for key in spec if key not in MODEL_FIELDS]
     if unknown:
         raise ModelError(
             f"`clip_spec` of the module must hold fields of a ClipSpec, or outputs. Got {unknown[0]!r}. Remove it."
         )
-    return parse_clip_fields(own, source="the module's clip_spec", error=ModelError)
+    return parse_clip_fields(spec, source="the module's clip_spec", error=ModelError)

@@ -1,6 +1,5 @@
 """Weights files and folders of them: safetensors, PyTorch checkpoints, shards with an index, output folders of trainers."""
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,10 +9,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from video_tcav.core.errors import WeightsError
+from video_tcav.core.files import read_json
+from video_tcav.core.limits import shortened
 from video_tcav.models.weights.safe_unpickling import load_pickled_tensors, unreadable
 
 _WHOLE_FILES = ("model.safetensors", "pytorch_model.bin")
-_INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_INDEX_FILES = (
+    "model.safetensors.index.json",
+    "pytorch_model.bin.index.json",
+)  # names of shards, as save_pretrained writes
 
 
 def read_tensor_file(path: Path) -> tuple[Any, dict[str, str]]:
@@ -24,17 +28,14 @@ def read_tensor_file(path: Path) -> tuple[Any, dict[str, str]]:
     """
     if path.name.endswith(".index.json"):
         return _read_shards(path), {}
+    # DeepSpeed's ZeRO leaves one file a process: global_step100/zero_pp_rank_0_mp_rank_00_model_states.pt.
     if re.match(r"(bf16_)?zero_pp_rank_\d+", path.name):
         raise _deepspeed_shards(path, path.parent.parent)
     return _read_safetensors(path) if path.suffix == ".safetensors" else (load_pickled_tensors(path), {})
 
 
 def weights_file_of(folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """The weights file of a folder, and what was decided to find it.
-
-    Args:
-        folder: holds `model.safetensors` or `pytorch_model.bin`, whole or with an index, or is the output folder of a
-            trainer with `checkpoint-STEP` folders.
+    """The weights file of a folder (whole or the index of its shards), and notes on how it was chosen.
 
     Raises:
         WeightsError: if there is no such file, or the folder holds shards that another tool must merge.
@@ -48,12 +49,12 @@ def weights_file_of(folder: Path) -> tuple[Path, tuple[str, ...]]:
     names = sorted(path.name for path in checkpoint.iterdir())
     raise WeightsError(
         f"`weights` must be a file, or a folder with {' or '.join(_WHOLE_FILES)}. Got {checkpoint} with"
-        f" {', '.join(names[:5]) or 'nothing'}{', ...' if len(names) > 5 else ''}. Give the file itself."
+        f" {shortened(names, 5) or 'nothing'}. Give the file itself."
     )
 
 
 def checkpoint_folder(folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """The folder itself if it holds weights, or else its `checkpoint-STEP` folder of the last step, which is said."""
+    """The folder itself if it holds weights, or else its `checkpoint-STEP` folder of the last step, with a note."""
     steps = {
         int(path.name.removeprefix("checkpoint-")): path
         for path in folder.glob("checkpoint-*")
@@ -70,7 +71,7 @@ def checkpoint_folder(folder: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def check_no_adapter(folder: Path, argument: str) -> None:
-    """Refuse a folder with an adapter of PEFT: it holds changes of a base model, not a model.
+    """Refuse a folder with a PEFT adapter: it holds changes of a base model, not a model.
 
     Raises:
         WeightsError: naming the kind of adapter and the base model.
@@ -78,20 +79,17 @@ def check_no_adapter(folder: Path, argument: str) -> None:
     path = folder / "adapter_config.json"
     if not path.is_file():
         return
-    settings = _read_json(path)
-    kind = settings.get("peft_type", "PEFT")
+    settings = _read_object(path)
     base = settings.get("base_model_name_or_path") or "an unnamed base model"
     raise WeightsError(
-        f"`{argument}` must hold a whole model. Got {folder}, a PEFT adapter ({kind}) for {base}. Merge it with"
-        " model.merge_and_unload() and save the result with save_pretrained."
+        f"`{argument}` must hold a whole model. Got {folder}, a PEFT adapter ({settings.get('peft_type', 'PEFT')}) for {base}."
+        " Merge it with model.merge_and_unload() and save the result with save_pretrained."
     )
 
 
 def _best_checkpoint(folder: Path) -> str | None:
     path = folder / "trainer_state.json"
-    if not path.is_file():
-        return None
-    best = _read_json(path).get("best_model_checkpoint")
+    best = _read_object(path).get("best_model_checkpoint") if path.is_file() else None
     return Path(best).name if isinstance(best, str) else None
 
 
@@ -104,7 +102,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
-    shard_of = _read_json(index).get("weight_map")
+    shard_of = _read_object(index).get("weight_map")
     if not isinstance(shard_of, Mapping) or not all(isinstance(shard, str) for shard in shard_of.values()):
         raise WeightsError(f"`weights` must have an index with a weight_map. Got {index} without. Save it again.")
     tensors: dict[str, Tensor] = {}
@@ -120,7 +118,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
     missing = [name for name in shard_of if name not in tensors]
     if missing:
         raise WeightsError(
-            f"`weights` must hold all tensors of their index. Got {index} without {', '.join(missing[:3])}."
+            f"`weights` must hold all tensors of their index. Got {index} without {shortened(missing, 3)}."
             " Copy all files of the folder again."
         )
     return tensors
@@ -146,10 +144,10 @@ def _deepspeed_shards(path: Path, root: Path) -> WeightsError:
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as reason:
+        content = read_json(path)
+    except (OSError, ValueError) as reason:
         raise unreadable(path, reason) from reason
     if not isinstance(content, dict):
         raise WeightsError(f"`weights` must have a readable {path.name}. Got {path}, no JSON object. Save it again.")

@@ -1,4 +1,4 @@
-"""Weights: read without running code, matched with a module by name and shape."""
+"""Weights: read without running code, matched with a module by name and shape; class names and clip settings in them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from video_tcav.core.errors import WeightsError
+from video_tcav.core.errors import InputError, WeightsError
+from video_tcav.core.limits import shortened
+from video_tcav.models.class_names import check_class_names, parse_class_names
+from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.weights.files import read_tensor_file, weights_file_of
 from video_tcav.models.weights.tensor_names import (
     NameMatch,
@@ -77,6 +80,30 @@ def read_weights(path: str | Path) -> Weights:
     )
 
 
+def metadata_classes(content: Weights | None) -> tuple[str, ...] | None:
+    """Class names in the metadata of weights, checked as those of the user are; `None` without them.
+
+    Raises:
+        WeightsError: if they are no list of distinct names.
+    """
+    if content is None or "classes" not in content.metadata:
+        return None
+    source = f"the metadata of {content.path}"
+    try:
+        return check_class_names(parse_class_names(content.metadata["classes"], source), source)
+    except InputError as reason:
+        raise WeightsError(str(reason)) from reason
+
+
+def metadata_fields(content: Weights | None) -> dict[str, Any]:
+    """Clip settings in the metadata of weights; empty without them.
+
+    Raises:
+        WeightsError: if one cannot be read.
+    """
+    return {} if content is None else parse_clip_fields(content.metadata, source=str(content.path), error=WeightsError)
+
+
 def fit_weights(module: nn.Module, weights: Weights) -> tuple[str, ...]:
     """Load the tensors into the module; nothing is loaded unless all of them fit.
 
@@ -101,15 +128,17 @@ def _check_types(wanted: Mapping[str, Tensor], matched: Weights) -> None:
         WeightsError: naming the first such tensor.
     """
     for name, tensor in matched.tensors.items():
-        kinds = [
-            (one.is_floating_point(), one.is_complex(), one.layout, one.is_quantized) for one in (tensor, wanted[name])
-        ]
-        if kinds[0] != kinds[1] and name.rpartition(".")[2] != "num_batches_tracked":
+        # The count of batches may be stored as any integer or float; evaluation does not use it.
+        if _number_type(tensor) != _number_type(wanted[name]) and not name.endswith("num_batches_tracked"):
             layout = "" if tensor.layout == torch.strided else f", {tensor.layout}"
             raise WeightsError(
                 f"`weights` must hold numbers of the model's kind. Got {matched.path} with {name} as {tensor.dtype}{layout}"
                 f" where the model has {wanted[name].dtype}. Save the weights as plain float32."
             )
+
+
+def _number_type(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.is_floating_point(), tensor.is_complex(), tensor.layout, tensor.is_quantized
 
 
 def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: bool = False) -> Weights:
@@ -130,7 +159,7 @@ def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: 
             f"`weights` must hold {weights.choice}. Got {weights.path} with"
             f" {', '.join(match.label or 'one set of weights at the top' for match in matches)}. Choose one of these."
         )
-    clean = [match for match in chosen if not _foreign(match, matches)]
+    clean = [match for match in chosen if not _unexpected(match, matches)]
     fitting = [match for match in clean if any_shape or not _reshaped(match.tensors, wanted)]
     if not fitting:
         raise _misfit(wanted, weights, (clean or chosen or [None])[0], matches, any_shape=any_shape)
@@ -140,13 +169,13 @@ def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: 
 
 
 def choose_match(matches: list[NameMatch], weights: Weights) -> tuple[NameMatch, tuple[str, ...]]:
-    """The set of weights to take among those that fit: the plain one before averages of it, which is said.
+    """The set of weights to take among those that fit, with notes: the plain one before averages of it.
 
     Raises:
         WeightsError: if several are equally good and differ.
     """
     plain = [match for match in matches if not match.is_average] or matches
-    distinct = [match for at, match in enumerate(plain) if not any(_equal(match, other) for other in plain[:at])]
+    distinct = [match for i, match in enumerate(plain) if not any(_equal(match, earlier) for earlier in plain[:i])]
     if len(distinct) > 1:
         labels = [match.label or "the top" for match in distinct]
         raise WeightsError(
@@ -157,22 +186,23 @@ def choose_match(matches: list[NameMatch], weights: Weights) -> tuple[NameMatch,
 
 
 def _average_notes(match: NameMatch, weights: Weights) -> tuple[str, ...]:
-    taken = match.label or "the plain weights"
+    label = match.label or "the plain weights"
+    # AveragedModel (SWA) counts in n_averaged; its tensors have the usual names.
     if match.is_average or "n_averaged" in match.state_dict.tensors:
-        return (f"Weights are averages over training, as {taken} in {weights.path} holds them.",)
+        return (f"Weights are averages over training, as {label} in {weights.path} holds them.",)
     if weights.choice:
         return ()
     if {"ema_state_dict", "message_hub"} <= set(weights.keys):
         # mmengine's EMAHook swaps the two when it saves.
         return ("Weights are those of state_dict, where mmengine keeps averages; the plain ones are ::ema_state_dict.",)
-    places = [key.partition(".")[0] for key in weights.keys]
-    places += [content.location for content in _state_dicts(weights)]
-    places += [name.partition(".")[0] for name in _left_out(match)]
-    averages = [place for place in dict.fromkeys(places) if names_average(place)]
+    keys = [key.partition(".")[0] for key in weights.keys]
+    keys += [content.location for content in _state_dicts(weights)]
+    keys += [name.partition(".")[0] for name in _left_out(match)]
+    averages = [key for key in dict.fromkeys(keys) if names_average(key)]
     if not averages:
         return ()
     return (
-        f"Weights are the plain ones ({taken}), not the averages ({averages[0]}) that {weights.path} also holds; to take"
+        f"Weights are the plain ones ({label}), not the averages ({averages[0]}) that {weights.path} also holds; to take"
         f" those, write {weights.path}::{averages[0]}.",
     )
 
@@ -184,9 +214,9 @@ def _name_notes(match: NameMatch, weights: Weights) -> tuple[str, ...]:
     if match.prefix:
         notes.append(f"The prefix {match.prefix!r} was taken off the names of {weights.path}.")
     if any(source != match.prefix + name for name, source in match.sources.items()):
-        notes.append(f"Names of {weights.path} were matched without the parts that wrapper modules put into names.")
+        notes.append(f"Names of {weights.path} were matched without the components that wrapper modules put into them.")
     if left_out := _left_out(match):
-        notes.append(f"Left out of {weights.path}: {_listed(left_out)}, which the model does not have.")
+        notes.append(f"Left out of {weights.path}: {shortened(left_out, 4)}, which the model does not have.")
     return tuple(notes)
 
 
@@ -204,28 +234,21 @@ def _is_chosen(match: NameMatch, choice: str) -> bool:
     return not choice or f"{match.label}.".startswith(f"{choice}.") or match.prefix.startswith(f"{choice}.")
 
 
-def _foreign(match: NameMatch, matches: list[NameMatch]) -> list[str]:
+def _unexpected(match: NameMatch, matches: list[NameMatch]) -> list[str]:
     """Surplus names that are no loss's or metric's, nor those of another set of weights."""
-    others = [
-        other.prefix
-        for other in matches
-        if other.state_dict is match.state_dict and other.prefix != match.prefix and other.prefix
-    ]
-    return [
-        name
-        for name in match.surplus
-        if not is_loss_or_metric(name.removeprefix(match.prefix)) and not name.startswith(tuple(others))
-    ]
+    siblings = [sibling for sibling in matches if sibling.state_dict is match.state_dict]
+    prefixes = tuple(sibling.prefix for sibling in siblings if sibling.prefix not in ("", match.prefix))
+    names = [name for name in match.surplus if not name.startswith(prefixes)]
+    return [name for name in names if not is_loss_or_metric(name.removeprefix(match.prefix))]
 
 
 def _reshaped(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
     return [name for name, tensor in tensors.items() if tensor.shape != wanted[name].shape]
 
 
-def _equal(one: NameMatch, other: NameMatch) -> bool:
-    return all(
-        torch.equal(tensor, other.tensors[name]) for name, tensor in one.tensors.items() if name in other.tensors
-    )
+def _equal(match: NameMatch, earlier: NameMatch) -> bool:
+    shared = match.tensors.keys() & earlier.tensors.keys()
+    return all(torch.equal(match.tensors[name], earlier.tensors[name]) for name in shared)
 
 
 def _misfit(
@@ -243,19 +266,13 @@ def _misfit(
         if name in tensors and tensors[name].shape != tensor.shape and not any_shape
     ]
     missing = [name for name in wanted if name not in tensors and not name.endswith("num_batches_tracked")]
-    unexpected = [name for name in tensors if name not in wanted] if match is None else _foreign(match, matches)
-    problems = [
-        f"{len(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-        for what, names in (("of another shape", reshaped), ("missing", missing), ("unexpected", unexpected))
-        if names
-    ]
-    keys = (
-        ""
-        if len(weights.state_dicts) < 2 and set(weights.keys) <= set(tensors)
-        else f" Its keys: {_listed(weights.keys)}."
-    )
+    unexpected = [name for name in tensors if name not in wanted] if match is None else _unexpected(match, matches)
+    lists = {"of another shape": reshaped, "missing": missing, "unexpected": unexpected}
+    problems = "; ".join(f"{len(names)} {problem}: {shortened(names, 3)}" for problem, names in lists.items() if names)
+    is_flat = len(weights.state_dicts) < 2 and set(weights.keys) <= set(tensors)
+    keys = "" if is_flat else f" Its keys: {shortened(weights.keys, 4)}."
     return WeightsError(
-        f"`weights` must fit the model. Got {weights.path} with {'; '.join(problems)}.{keys}"
+        f"`weights` must fit the model. Got {weights.path} with {problems}.{keys}"
         " Give the weights of this architecture and number of classes."
     )
 
@@ -264,11 +281,7 @@ def _describe(content: Any) -> str:
     if not isinstance(content, Mapping):
         return type(content).__name__
     items = [f"{key} ({type(value).__name__})" for key, value in content.items()]
-    return f"the keys {_listed(items)}" if items else "nothing"
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    return f"{', '.join(names[:4])}{f', ... ({len(names)} in all)' if len(names) > 4 else ''}"
+    return f"the keys {shortened(items, 4)}" if items else "nothing"
 
 
 def _split_choice(path: str | Path) -> tuple[Path, str]:

@@ -13,9 +13,11 @@ from typing import Any
 import torch
 
 from video_tcav.core.errors import WeightsError
+from video_tcav.core.limits import shortened
+from video_tcav.models.error_lines import first_line
 
 # Training loops leave objects of these packages beside the weights: arguments, paths, numbers, dates, settings, metrics.
-# None of them is imported or called: a stand-in that does nothing takes the place of each.
+# None of them is imported or called: each is replaced by a stand-in that does nothing.
 _HARMLESS_PACKAGES = frozenset(
     {
         *("argparse", "collections", "copyreg", "datetime", "decimal", "fractions", "pathlib", "types", "typing"),
@@ -65,14 +67,12 @@ class _InertList(list[Any]):
 def load_pickled_tensors(path: Path) -> Any:
     """Content of a file that `torch.save` wrote, with tensors, plain containers and inert stand-ins only.
 
-    Args:
-        path: the file.
-
     Raises:
         WeightsError: if the file is damaged, a TorchScript archive, or holds objects of types that are not known to be
             harmless; the message names them.
     """
     stand_ins = {name: _stand_in(name) for name in _listed_globals(path)}
+    # Each round registers the type that torch refused in the round before: old formats cannot be listed beforehand.
     while True:
         try:
             content = _load(path, stand_ins)
@@ -103,8 +103,7 @@ def load_pickled_tensors(path: Path) -> Any:
 
 def unreadable(path: Path, reason: Exception) -> WeightsError:
     """The error for a file that is damaged or of no known format."""
-    first = (str(reason).strip() or type(reason).__name__).splitlines()[0].rstrip(".")[:160]
-    return WeightsError(f"`weights` must be a readable file. Got {path}: {first}. Fetch or save it again.")
+    return WeightsError(f"`weights` must be a readable file. Got {path}: {first_line(reason)}. Fetch or save it again.")
 
 
 def _load(path: Path, stand_ins: Mapping[str, Any]) -> Any:
@@ -138,15 +137,15 @@ def _is_harmless(name: str) -> bool:
 
 
 def _refused_types(path: Path, names: list[str], content: Any) -> WeightsError:
-    listed = f" of {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}" if names else ""
+    listed = f" of {shortened(names, 3)}" if names else ""
     keys = [str(key) for key in content] if isinstance(content, Mapping) else []
-    beside = f" beside the keys {', '.join(keys[:6])}{', ...' if len(keys) > 6 else ''}" if keys else ""
+    beside = f" beside the keys {shortened(keys, 6)}" if keys else ""
     key = next((key for key in keys if key in ("state_dict", "model", "model_state", "module", "net")), None)
-    part = f"['{key}']" if key else ""
+    item = f"['{key}']" if key else ""
     return WeightsError(
         f"`weights` must hold tensors only. Got {path}, a pickle that wants to run code{listed}{beside}. Only if you trust its"
         f" maker, save the tensors alone: python -c \"import torch; c = torch.load('{path.name}', weights_only=False);"
-        f" torch.save(c{part}, 'tensors.pt')\"."
+        f" torch.save(c{item}, 'tensors.pt')\"."
     )
 
 

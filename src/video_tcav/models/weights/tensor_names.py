@@ -1,4 +1,4 @@
-"""Names of tensors in checkpoints: prefixes of wrappers, state dicts inside other mappings, averages of the weights."""
+"""Tensor names in checkpoints: wrapper prefixes, nested state dicts, averages of the weights (EMA, SWA)."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -53,7 +53,7 @@ class NameMatch:
     @property
     def label(self) -> str:
         """Location and prefix, by which a user can choose."""
-        return ".".join(part for part in (self.state_dict.location, self.prefix.rstrip(".")) if part)
+        return ".".join(filter(None, (self.state_dict.location, self.prefix.rstrip("."))))
 
     @property
     def is_average(self) -> bool:
@@ -75,17 +75,14 @@ def find_state_dicts(content: Any, location: str = "", depth: int = 0) -> Iterat
 
 
 def match_names(state_dicts: Iterable[StateDict], wanted: Collection[str]) -> list[NameMatch]:
-    """Every way to map all names of a module by one prefix.
-
-    Args:
-        state_dicts: the state dicts of a checkpoint.
-        wanted: names of the module's tensors.
+    """Every way to map all names of a module's tensors (`wanted`) by one prefix.
 
     Returns:
-        Matches by the names as they are; without any, those without the parts that wrappers put into names; without
+        Matches by the names as they are; without any, those without the components that wrappers put into names; without
         any, state dicts whose names are all names of the module without the prefix that these share.
     """
     state_dicts = list(state_dicts)
+    # BatchNorm counts its batches only since PyTorch 0.4.1, and the count changes nothing in evaluation mode.
     required = [name for name in wanted if not name.endswith("num_batches_tracked")]
     exact = [match for content in state_dicts for match in _prefix_matches(content, content.tensors, wanted, required)]
     return exact or _unwrapped_matches(state_dicts, wanted) or _lacking_prefix(state_dicts, wanted, required)
@@ -102,8 +99,8 @@ def names_average(key: str) -> bool:
 
 
 def unwrapped_name(name: str) -> str:
-    """The name without the parts that wrappers put into it."""
-    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+    """The name without the components that wrappers put into it."""
+    return ".".join(component for component in name.split(".") if component not in _WRAPPERS)
 
 
 def _prefix_matches(
@@ -111,6 +108,7 @@ def _prefix_matches(
 ) -> Iterator[NameMatch]:
     if not required:
         return
+    # The first name alone gives all candidates for a prefix, so that names are compared once for each of these.
     first = next(iter(required))
     prefixes = [name.removesuffix(first) for name in tensors if name == first or name.endswith(f".{first}")]
     for prefix in prefixes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from video_tcav.experiments import Analysis, Run
+from video_tcav.models.loaders.loader import LOADERS
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.summaries import units
 
@@ -116,8 +117,8 @@ def file_words(clip: str) -> str:
 
 def model_words(name: str) -> str:
     """A model's name; one that has none but where it is loaded from is called by the end of that."""
-    kind, colon, rest = name.partition(":")
-    return re.split(r"[/\\]", rest)[-1] if colon and kind in ("file", "hf") else name
+    scheme, colon, source = name.partition(":")
+    return LOADERS[scheme].short_name(source) if colon and scheme in LOADERS.names() else name
 
 
 def slug(name: str) -> str:

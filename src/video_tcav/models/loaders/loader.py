@@ -1,0 +1,86 @@
+"""Model loaders: the protocol behind each scheme of a model spec (`torchvision:NAME`), and their registry.
+
+Nothing here imports PyTorch: `video-tcav --help` lists the loaders.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from video_tcav.core.errors import PluginError
+from video_tcav.core.registry import Registry
+
+if TYPE_CHECKING:
+    from video_tcav.models.video_model import VideoModel
+
+
+class ModelLoader(Protocol):
+    """Loads models whose spec is `SCHEME:SOURCE`; subclass it to add a scheme.
+
+    Attributes:
+        name: the scheme.
+        help: what SOURCE is, in one line: `NAME`, or `PATH.py:FACTORY`.
+        has_trial: whether `load` passes a trial clip itself; otherwise one is passed where options change frames, size or
+            outputs.
+    """
+
+    name: str
+    help: str
+    has_trial: bool = False
+
+    def load(
+        self,
+        source: str,
+        *,
+        weights: str | None,
+        fields: Mapping[str, Any],
+        classes: tuple[str, ...] | None,
+        allow_impure: bool,
+    ) -> "VideoModel":
+        """The model on the CPU, in evaluation mode.
+
+        Args:
+            source: what stands behind the colon; never empty.
+            weights: file of tensors, or name of published weights; `None` for the loader's default.
+            fields: clip settings (fields of `ClipSpec`, and `outputs`) that win over all others.
+            classes: names of the outputs that win over all others.
+            allow_impure: take a network that is not repeatable.
+
+        Raises:
+            ModelError: if the source leads to no usable model.
+        """
+        ...
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        """Whether the source is a path, which an experiment file in `folder` means relative to itself."""
+        return False
+
+    def short_name(self, source: str) -> str:
+        """What reports call a model without a name."""
+        return f"{self.name}:{source}"
+
+
+LOADERS: Registry[ModelLoader] = Registry(
+    "video_tcav.models",
+    "model",
+    {
+        "torchvision": "video_tcav.models.loaders.builtin:TORCHVISION",
+        "hf": "video_tcav.models.loaders.builtin:HUGGING_FACE",
+        "file": "video_tcav.models.loaders.builtin:PYTHON_FILE",
+        "rendered": "video_tcav.models.loaders.builtin:RENDERED",
+    },
+    members=("name", "help", "has_trial", "load", "is_path", "short_name"),
+)
+
+
+def spec_help() -> str:
+    """All forms of a model spec for help texts: `torchvision:NAME, hf:ID or FOLDER, … or rendered:NAME`."""
+    forms = [f"{name}:{_source_help(name)}" for name in LOADERS.names()]
+    return f"{', '.join(forms[:-1])}, or {forms[-1]}"
+
+
+def _source_help(name: str) -> str:
+    try:
+        return LOADERS[name].help
+    except PluginError:  # help must also be printed beside a broken plug-in; loading such a model says what is wrong
+        return "..."
