@@ -20,10 +20,9 @@ from video_tcav.core.provenance import provenance
 from video_tcav.explanation.clips import Clip, of_any_class, prepared_clips
 from video_tcav.explanation.concepts import concept_maps
 from video_tcav.explanation.result import Explanation, Explanations, Part
-from video_tcav.media import load_clips
+from video_tcav.media import Skipped, load_clips
 from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.preprocess import seen_box
-from video_tcav.recording.pending_clip import Skipped
 from video_tcav.tcav import SavedCav
 
 TOP = "top"

@@ -15,6 +15,7 @@ from video_tcav.core.errors import InputError, MediaError
 from video_tcav.media.container import COPY_AGAIN, MOST_STILL_MEGAPIXELS, decoder_limit, open_media, picture_stream
 from video_tcav.media.decoder import DecodedFrame, FrameDecoder, damaged_at
 from video_tcav.media.files import VideoSource, kind_of
+from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
 from video_tcav.media.picture import Picture, PictureMaker, pixel_aspect
 from video_tcav.media.timeline import Timeline, frame_files, read_timeline
@@ -101,6 +102,8 @@ def read_frames(
         raise InputError(
             f"`frame_indices` must be from 0 to {count - 1}. Got {list(frame_indices)}. Choose among them."
         )
+    if isinstance(source, MemorySource):
+        return source.read(np.asarray(frame_indices, dtype=np.int64))
     if source.kind == "video":
         pictures = _read_video(source.path, timeline, wanted)
     else:
@@ -141,6 +144,9 @@ def iter_frames(
         raise InputError(
             f"`frame_indices` must rise from 0 to {count - 1} at most. Got {wanted.tolist()}. Sort them, each once."
         )
+    if isinstance(source, MemorySource):
+        yield from (source.read(index)[0] for index in wanted[:, None])
+        return
     if source.kind == "video":
         pictures = _iter_video(source.path, timeline, wanted)
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import check_file
 from video_tcav.media.files import VideoSource
+from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.timeline import frame_files
 
 
@@ -25,12 +26,13 @@ def file_digest(path: str | Path) -> str:
 
 
 def source_digest(source: VideoSource) -> str:
-    """SHA-256 of a source in hex: its bytes and its segment; label, group and place do not matter.
+    """SHA-256 of a source in hex: its bytes (pixels, for a clip in memory) and its segment; label, group and place do not matter.
 
     Raises:
         MediaError: if it cannot be read.
     """
-    return segment_digest(file_digest(source.path), source)
+    content = source.digest if isinstance(source, MemorySource) else file_digest(source.path)
+    return segment_digest(content, source)
 
 
 def segment_digest(content: str, source: VideoSource) -> str:

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, missing_of_iso_file, open_media, picture_stream, strict_decoding
 from video_tcav.media.files import VideoSource, images_in, is_frame_sequence
+from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.structure import container_damage
 
 FRAME_FOLDER_FPS = 25.0
@@ -60,14 +61,17 @@ def frame_interval_s(timestamps_s: Float[np.ndarray, " frame"]) -> float:
 
 
 def read_timeline(source: VideoSource) -> Timeline:
-    """Timeline of a source; a still has one frame, a folder of frames has a nominal 25 fps.
+    """Timeline of a source; a still has one frame, a folder of frames or a clip in memory a nominal 25 fps.
 
     Raises:
         MediaError: if the source cannot be read, has no picture, or is truncated.
     """
     if source.kind == "video":
         return _video_timeline(source.path)
-    count = len(frame_files(source.path)) if source.kind == "frames" else 1
+    if isinstance(source, MemorySource):
+        count = len(source.frames)
+    else:
+        count = len(frame_files(source.path)) if source.kind == "frames" else 1
     return _constant_timeline(count, Fraction(1, round(FRAME_FOLDER_FPS)))
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from video_tcav.core.errors import AxesError, MediaError, ShapeError
 from video_tcav.core.memory import freed_memory_kept
 from video_tcav.gram.gram import Gram
-from video_tcav.media import VideoSource, load_clips, read_clips
+from video_tcav.media import Skipped, VideoSource, load_clips, read_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
 from video_tcav.models.hooks import LayerTrace, record_activations, record_gradients, trace_layers
@@ -25,7 +25,7 @@ from video_tcav.recording.fast.fast_paths import Passing, Ways, ways_of
 from video_tcav.recording.fast.precision import Precision
 from video_tcav.recording.feature_spaces import Space, to_space
 from video_tcav.recording.inner_products import gram
-from video_tcav.recording.pending_clip import Skipped, Slot, naming, shows_one_picture, version_of
+from video_tcav.recording.pending_clip import Slot, naming, shows_one_picture, version_of
 from video_tcav.recording.rows import FileRow, RowStore, SpillSpace, stored_values
 from video_tcav.recording.sketched_rows import SketchedRows
 

@@ -10,6 +10,7 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, MediaError, SourceError
 from video_tcav.media import VideoSource, source_digest
+from video_tcav.media.memory_clips import check_names
 from video_tcav.recording.sketched_rows import USUAL_SKETCH
 from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives
 from video_tcav.tcav.settings import NEGATIVES, At, Negatives
@@ -236,12 +237,13 @@ def hold_out(
 
 def _named(role: str, where: Sources) -> tuple[VideoSource, ...]:
     try:
-        return as_sources(where)
+        return as_sources(where, clip_name="random clip" if role == "random" else "clip")
     except SourceError as error:
         raise SourceError(f"{role}: {error}") from error
 
 
 def _digests(sources: Sequence[VideoSource], digest: Digest) -> dict[str, str]:
+    check_names(sources)
     digests: dict[str, str] = {}
     for source in sources:
         if source.key not in digests:

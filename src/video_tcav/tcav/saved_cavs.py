@@ -18,12 +18,12 @@ from video_tcav.core.scratch import scratch_folder
 from video_tcav.gram.cavs import CavKind, fit_cavs, unit_coefficients
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import kernel_of
+from video_tcav.media import Skipped
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.recording.inner_products import BLOCK_BYTES, block_columns, combine_rows
-from video_tcav.recording.pending_clip import Skipped
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import RowStore, SpillSpace, parse_bytes
 from video_tcav.tcav.comparison import Comparison
