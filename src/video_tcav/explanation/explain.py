@@ -56,7 +56,7 @@ def explain(
 
     Args:
         model: from `load_model`.
-        videos: a file, folder, glob or manifest, or several of these.
+        videos: a file, folder, glob or manifest, clips in memory, or an iterable of these, see `concepts.as_sources`.
         target: class to explain, by name or number; `top` is each clip's most probable one.
         against: `log_odds`, `logit` or `contrast:CLASS`.
         methods: names out of `attribution.METHODS`, or methods with settings; Grad-CAM if neither methods nor concepts are given.
