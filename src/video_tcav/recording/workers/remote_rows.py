@@ -118,8 +118,6 @@ class Outbox:
 
     def unchanged(self, source: VideoSource) -> bool:
         """Whether the file is still the one whose digest was given; clips in memory are taken to be."""
-        return (
-            isinstance(source, MemorySource)
-            or (bool(self._given.get(source.path))
-            and file_signature(source.path) == self._given[source.path])
+        return isinstance(source, MemorySource) or (
+            bool(self._given.get(source.path)) and file_signature(source.path) == self._given[source.path]
         )
