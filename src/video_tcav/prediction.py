@@ -61,7 +61,7 @@ def predict(
 
     Args:
         model: from `load_model`.
-        videos: a file, folder, glob or manifest, or several of these.
+        videos: a file, folder, glob or manifest, clips in memory, or an iterable of these, see `concepts.as_sources`.
         top: how many classes.
         windows: clips a video, whose probabilities are averaged.
         strict: whether a file that cannot be used ends the run instead of being listed.

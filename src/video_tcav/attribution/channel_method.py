@@ -9,7 +9,7 @@ from torch import Tensor
 
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Advance, Clips, Found, Method, Positions, mapped_axes, read_layers
-from video_tcav.attribution.perturbation import check_setting
+from video_tcav.core.checks import require
 from video_tcav.models import LayerAxes, VideoModel
 from video_tcav.models.targets import Target
 
@@ -49,7 +49,7 @@ class ChannelMethod(Method):
     channels: int | None = None
 
     def __post_init__(self) -> None:
-        check_setting(
+        require(
             self.channels is None or self.channels >= 1,
             "channels",
             "be at least 1",

@@ -18,10 +18,10 @@ from video_tcav.attribution.perturbation import (
     blend,
     check_baseline,
     check_cells,
-    check_setting,
     scalar_of,
     target_values,
 )
+from video_tcav.core.checks import require
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 
@@ -77,9 +77,9 @@ class ExtremalPerturbation(ClipMethod):
     learning_rate: float = 0.3
 
     def __post_init__(self) -> None:
-        check_setting(0 < self.area < 1, "area", "lie between 0 and 1", self.area, "0.1 is a tenth of the clip.")
+        require(0 < self.area < 1, "area", "lie between 0 and 1", self.area, "0.1 is a tenth of the clip.")
         check_search(self.steps, self.learning_rate)
-        check_setting(self.smoothness >= 0, "smoothness", "not be negative", self.smoothness, "0 turns it off.")
+        require(self.smoothness >= 0, "smoothness", "not be negative", self.smoothness, "0 turns it off.")
         check_cells(self.cells)
         check_baseline(self.baseline)
 

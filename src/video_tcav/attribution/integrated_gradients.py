@@ -15,10 +15,10 @@ from video_tcav.attribution.perturbation import (
     baseline_clips,
     channel_dim,
     check_baseline,
-    check_setting,
     scalar_of,
     target_values,
 )
+from video_tcav.core.checks import require
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import untouched
 from video_tcav.models.targets import Target
@@ -66,7 +66,7 @@ class IntegratedGradients(ClipMethod):
     baseline: Baseline = "grey"
 
     def __post_init__(self) -> None:
-        check_setting(self.steps >= 1, "steps", "be at least 1", self.steps, "32 suffice as a rule.")
+        require(self.steps >= 1, "steps", "be at least 1", self.steps, "32 suffice as a rule.")
         check_baseline(self.baseline)
 
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:

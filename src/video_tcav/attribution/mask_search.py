@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.attribution.method import Advance
-from video_tcav.attribution.perturbation import check_setting
+from video_tcav.core.checks import require
 
 Loss = Callable[[Tensor, float], Tensor]
 """Mask and how far the search has come, in [0, 1) -> what shall be small."""
@@ -15,8 +15,8 @@ Loss = Callable[[Tensor, float], Tensor]
 
 def check_search(steps: int, learning_rate: float) -> None:
     """Refuse settings with which nothing would be found."""
-    check_setting(steps >= 1, "steps", "be at least 1", steps, "100 suffice as a rule.")
-    check_setting(learning_rate > 0, "learning_rate", "be positive", learning_rate, "0.3 is usual.")
+    require(steps >= 1, "steps", "be at least 1", steps, "100 suffice as a rule.")
+    require(learning_rate > 0, "learning_rate", "be positive", learning_rate, "0.3 is usual.")
 
 
 def search_mask(

@@ -16,10 +16,10 @@ from video_tcav.attribution.perturbation import (
     Keep,
     baseline_clips,
     check_baseline,
-    check_setting,
     masked_values,
     target_values,
 )
+from video_tcav.core.checks import require
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 
@@ -73,7 +73,7 @@ class Occlusion(ClipMethod):
 
     def __post_init__(self) -> None:
         for name, extent in (("window", self.window), ("stride", self.stride)):
-            check_setting(
+            require(
                 len(extent) == 3 and all(one >= 1 if isinstance(one, int) else 0 < one <= 1 for one in extent),
                 name,
                 "be three numbers, for time, height and width",
@@ -100,9 +100,9 @@ class Occlusion(ClipMethod):
     def _windows(self, shape: tuple[int, int, int]) -> list[Window]:
         window, stride = _whole(self.window, shape), _whole(self.stride, shape)
         fits = all(width <= size for width, size in zip(window, shape, strict=True))
-        check_setting(fits, "window", f"fit into a clip of {shape}", window, "Choose a smaller one, or fractions.")
+        require(fits, "window", f"fit into a clip of {shape}", window, "Choose a smaller one, or fractions.")
         gapless = all(step <= width for step, width in zip(stride, window, strict=True))
-        check_setting(gapless, "stride", f"not exceed the window {window}", stride, "Choose a smaller one.")
+        require(gapless, "stride", f"not exceed the window {window}", stride, "Choose a smaller one.")
         return place_windows(window, stride, shape)
 
 

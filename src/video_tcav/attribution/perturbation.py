@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from video_tcav.attribution.attribution_map import INPUT, Map
 from video_tcav.attribution.method import Advance, Clips, Found, Method, batch_of
 from video_tcav.concepts import twin_clip
-from video_tcav.core.errors import InputError
+from video_tcav.core.checks import require
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import check_finite
 from video_tcav.models.targets import Target
@@ -76,22 +76,12 @@ def _blurred(clips: Clips) -> Clips:
 
 def check_baseline(baseline: str) -> None:
     """Refuse a baseline that there is not."""
-    check_setting(baseline in BASELINES, "baseline", f"be one of {', '.join(BASELINES)}", baseline)
-
-
-def check_setting(holds: bool, name: str, rule: str, value: object, cure: str = "Choose one of them.") -> None:
-    """Refuse a setting of a method.
-
-    Raises:
-        InputError: unless `holds`.
-    """
-    if not holds:
-        raise InputError(f"`{name}` must {rule}. Got {value!r}. {cure}")
+    require(baseline in BASELINES, "baseline", f"be one of {', '.join(BASELINES)}", baseline)
 
 
 def check_cells(cells: tuple[int, ...]) -> None:
     """Refuse a coarse grid that is none."""
-    check_setting(
+    require(
         len(cells) == 3 and min(cells) >= 1,
         "cells",
         "be three whole numbers from 1, for time, height and width",

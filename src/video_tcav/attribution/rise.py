@@ -18,10 +18,10 @@ from video_tcav.attribution.perturbation import (
     baseline_clips,
     check_baseline,
     check_cells,
-    check_setting,
     chunks,
     masked_values,
 )
+from video_tcav.core.checks import require
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 
@@ -126,9 +126,9 @@ class RISE(ClipMethod):
     baseline: Baseline = "grey"
 
     def __post_init__(self) -> None:
-        check_setting(self.masks >= 2, "masks", "be at least 2", self.masks, "Hundreds are usual.")
+        require(self.masks >= 2, "masks", "be at least 2", self.masks, "Hundreds are usual.")
         check_cells(self.cells)
-        check_setting(0 < self.keep < 1, "keep", "lie between 0 and 1", self.keep, "0.5 is usual.")
+        require(0 < self.keep < 1, "keep", "lie between 0 and 1", self.keep, "0.5 is usual.")
         check_baseline(self.baseline)
 
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Advance, Clips, batch_of, clip_shape
-from video_tcav.attribution.perturbation import ClipMethod, channel_dim, check_setting, chunks, scalar_of
+from video_tcav.attribution.perturbation import ClipMethod, channel_dim, chunks, scalar_of
+from video_tcav.core.checks import require
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 
@@ -32,8 +33,8 @@ class SmoothGrad(ClipMethod):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_setting(self.samples >= 1, "samples", "be at least 1", self.samples, "32 suffice as a rule.")
-        check_setting(self.noise >= 0, "noise", "not be negative", self.noise, "Give a fraction such as 0.15.")
+        require(self.samples >= 1, "samples", "be at least 1", self.samples, "32 suffice as a rule.")
+        require(self.noise >= 0, "noise", "not be negative", self.noise, "Give a fraction such as 0.15.")
 
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
         """As many copies at once as fit into memory."""

@@ -10,7 +10,8 @@ from torch import Tensor
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.mask_search import check_search, search_mask, span
 from video_tcav.attribution.method import Advance, Clips
-from video_tcav.attribution.perturbation import ClipMethod, check_setting, scalar_of, target_values
+from video_tcav.attribution.perturbation import ClipMethod, scalar_of, target_values
+from video_tcav.core.checks import require
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 
@@ -80,9 +81,9 @@ class TemporalMask(ClipMethod):
 
     def __post_init__(self) -> None:
         kinds = get_args(Perturb)
-        check_setting(self.perturb in kinds, "perturb", f"be one of {', '.join(kinds)}", self.perturb)
+        require(self.perturb in kinds, "perturb", f"be one of {', '.join(kinds)}", self.perturb)
         for name, value in (("size", self.size), ("smoothness", self.smoothness)):
-            check_setting(value >= 0, name, "not be negative", value, "0 turns it off.")
+            require(value >= 0, name, "not be negative", value, "0 turns it off.")
         check_search(self.steps, self.learning_rate)
 
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:

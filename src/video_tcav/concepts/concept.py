@@ -1,16 +1,20 @@
-"""A concept and where its clips are."""
+"""A concept: a name, and the clips that show it; clips from paths, clips in memory, or both."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count, repeat
 from pathlib import Path
+from typing import TypeAlias
 
 from video_tcav.concepts.bank import bank_sources
 from video_tcav.core.errors import SourceError
 from video_tcav.core.escaping import well_formed
 from video_tcav.media import VideoSource, find_videos
+from video_tcav.media.memory_clips import ClipArray, check_names, memory_sources
 from video_tcav.media.sources import left_out_note, numbered_stills_note
 
-Sources = str | Path | VideoSource | Sequence["str | Path | VideoSource"]
+Sources: TypeAlias = str | Path | VideoSource | ClipArray | tuple[str, ClipArray] | Iterable["Sources"]
+"""Clips: a path, a clip or a batch in memory, a `(name, clip)` pair, or any iterable of these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,46 +30,63 @@ class Concept:
     sources: tuple[VideoSource, ...]
 
     @classmethod
-    def read(cls, name: str, where: Sources) -> "Concept":
-        """Find the clips of a concept.
+    def read(cls, name: str, clips: Sources) -> "Concept":
+        """Find the clips of a concept; those in memory without a name are called `NAME clip 0`, `NAME clip 1`, ….
 
         Raises:
             SourceError: if there is none; the message names the concept.
         """
+        name = well_formed(name)
         try:
-            return cls(name=well_formed(name), sources=as_sources(where))
+            return cls(name=name, sources=as_sources(clips, clip_name=f"{name} clip"))
         except SourceError as error:
             raise SourceError(f"concept {name}: {error}") from error
 
 
-def as_sources(where: Sources) -> tuple[VideoSource, ...]:
-    """All sources behind a path (file, folder, glob, manifest), a source, or several of these; each one once.
+def as_sources(clips: Sources, *, clip_name: str = "clip") -> tuple[VideoSource, ...]:
+    """All sources behind a path, a clip in memory, or an iterable of these, which is gone through once; each one once.
 
-    `BANK::NAME` and `BANK::NAME:KIND` are the accepted clips of a concept in a bank.
+    Args:
+        clips: a path (file, folder, glob, manifest; `BANK::NAME` and `BANK::NAME:KIND` are the accepted clips of a concept in
+            a bank), a source, or a tensor or array: one clip `(time, 3, height, width)` or `(time, height, width, 3)`, or a
+            batch of them with one more dimension in front, as `uint8`, or as floats in [0, 1]. Also a tuple `(name, clip)`,
+            and any iterable of all these, such as a list, a generator, or a `DataLoader` of clips.
+        clip_name: what clips in memory without a name are called, with a number behind it.
+
+    Raises:
+        SourceError: if there is no clip, an array cannot be read as one without guessing, or two clips have one name.
     """
-    if isinstance(where, VideoSource):
-        return (where,)
-    if isinstance(where, str | Path):
-        banked = bank_sources(str(where))
-        return _each_once(find_videos(where)) if banked is None else banked
-    sources = _each_once(source for part in where for source in as_sources(part))
+    sources = list(_sources(clips, (f"{clip_name} {number}" for number in count())))
     if not sources:
-        raise SourceError(
-            "`clips` must hold a video at least. Got an empty list. Give a file, folder, glob or manifest."
-        )
-    return sources
-
-
-def _each_once(sources: Iterable[VideoSource]) -> tuple[VideoSource, ...]:
-    """Sources without those that came before: a manifest may name a clip once for each of its labels."""
+        raise SourceError("`clips` must hold a video at least. Got none. Give a file, folder, glob, manifest or array.")
+    check_names(sources)
+    # a manifest may name a clip once for each of its labels
     return tuple({source.key: source for source in sources}.values())
 
 
-def left_out_notes(where: Sources | None) -> tuple[str, ...]:
+def _sources(clips: Sources, default_names: Iterator[str]) -> Iterator[VideoSource]:
+    if isinstance(clips, VideoSource):
+        yield clips
+    elif isinstance(clips, str | Path):
+        banked = bank_sources(str(clips))
+        yield from find_videos(clips) if banked is None else banked
+    elif (in_memory := memory_sources(clips, default_names)) is not None:
+        yield from in_memory
+    elif hasattr(clips, "__iter__") or hasattr(clips, "__getitem__"):  # a PyTorch `Dataset` has the second only
+        for members in clips:
+            yield from _sources(members, default_names)
+    else:
+        raise SourceError(
+            f"`clips` must be paths, arrays, tensors or an iterable of these. Got {type(clips).__name__}. Give one of them."
+        )
+
+
+def left_out_notes(clips: Sources | None) -> tuple[str, ...]:
     """Lines for each folder and glob of which files are left out, or numbered pictures are read as stills."""
-    if where is None or isinstance(where, VideoSource):
-        return ()
-    if isinstance(where, str | Path):
-        notes = (left_out_note(where), numbered_stills_note(where)) if bank_sources(str(where)) is None else ()
+    if isinstance(clips, str | Path):
+        notes = (left_out_note(clips), numbered_stills_note(clips)) if bank_sources(str(clips)) is None else ()
         return tuple(note for note in notes if note is not None)
-    return tuple(dict.fromkeys(note for part in where for note in left_out_notes(part)))
+    # a generator cannot be gone through twice, arrays leave nothing out, and the name in a pair is no path
+    if not isinstance(clips, list | tuple) or memory_sources(clips, repeat("clip")) is not None:
+        return ()
+    return tuple(dict.fromkeys(note for member in clips for note in left_out_notes(member)))

@@ -1,1 +1,1 @@
-"""Shape aliases, errors, progress, provenance and files: what every other package may import."""
+"""Errors, argument checks, files, text, progress and provenance: what every other package may import."""

@@ -1,5 +1,6 @@
-"""Checks of arguments: one line that names the argument, the rule and what came instead."""
+"""Argument checks: errors of one line that name the argument, the rule, the value and what to do."""
 
+import math
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
@@ -8,27 +9,45 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.limits import excerpt
 
 
-def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
-    """The value itself, if it is allowed.
+def require(holds: bool, name: str, rule: str, value: object, cure: str = "Choose one of them.") -> None:
+    """Refuse an argument that does not keep its rule.
+
+    Args:
+        holds: whether it does.
+        name: of the argument.
+        rule: what follows "must", such as `be positive`.
+        value: that was given.
+        cure: what to do, a sentence.
 
     Raises:
-        InputError: if it is not.
+        InputError: unless `holds`.
     """
-    if value not in allowed:
-        raise InputError(f"`{name}` must be one of {', '.join(allowed)}. Got {value}. Choose one of them.")
+    if not holds:
+        raise InputError(f"`{name}` must {rule}. Got {excerpt(value)}. {cure}")
+
+
+def one_of(name: str, value: Any, allowed: Sequence[Any], cure: str = "Choose one of them.") -> Any:
+    """The value itself, if it is allowed; see `require`."""
+    require(value in allowed, name, f"be one of {', '.join(allowed)}", value, cure)
     return value
 
 
-def at_least(name: str, value: int, least: int, most: int = 2**63 - 1) -> int:
-    """The value itself, if it is large enough, and not larger than what could be counted or held.
+def at_least(name: str, value: Any, least: float, most: float = 2**63 - 1, cure: str = "Give a larger number.") -> Any:
+    """The value itself, if it is large enough, and not larger than what could be counted or held; see `require`."""
+    require(value >= least, name, f"be at least {least}", value, cure)
+    require(value <= most, name, f"be at most {most}", value, "Give a smaller number.")
+    return value
 
-    Raises:
-        InputError: if it is not.
-    """
-    if not value >= least:
-        raise InputError(f"`{name}` must be at least {least}. Got {excerpt(value)}. Give a larger number.")
-    if value > most:
-        raise InputError(f"`{name}` must be at most {most}. Got {excerpt(value)}. Give a smaller number.")
+
+def positive(name: str, value: float, cure: str) -> float:
+    """The value itself, if it is positive and finite; see `require`."""
+    require(0 < value < math.inf, name, "be positive", value, cure)
+    return value
+
+
+def between(name: str, value: float, cure: str, *, least: float = 0, most: float = 1) -> float:
+    """The value itself, if it lies strictly between two bounds; see `require`."""
+    require(least < value < most, name, f"be between {least} and {most}", value, cure)
     return value
 
 

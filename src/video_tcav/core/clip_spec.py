@@ -1,11 +1,10 @@
-"""What clip a model wants: how many frames, how far apart, how large, how normalised."""
+"""Clip specification: the frames, sampling, size and normalisation of a model's input."""
 
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from video_tcav.core.errors import InputError
-from video_tcav.core.limits import excerpt
+from video_tcav.core.checks import at_least, one_of, require
 
 InputLayout = Literal["channels_first", "time_first"]
 Sampling = Literal["dense", "uniform"]
@@ -26,7 +25,7 @@ MOST_PIXELS = 2**30  # of one clip: 12 GB as float32 in three colours
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSpec:
-    """What clip a model wants.
+    """The clip that a model takes.
 
     Attributes:
         frames: frames in a clip.
@@ -34,7 +33,7 @@ class ClipSpec:
         fps: rate at which the model was trained to see frames; `None` means "every `stride`-th frame of the video".
         sampling: `dense` takes frames by `stride` or `fps` from a part of the video; `uniform` spreads them over all of it, as
             TSN, TSM and the models of Something-Something are trained. Then `stride` and `fps` are unused.
-        short: what becomes of a video with fewer frames than a clip: `skip` lists it, `pad` repeats its last frame,
+        short: how to treat a video with fewer frames than a clip: `skip` lists it, `pad` repeats its last frame,
             `loop` begins anew, as some models' authors do.
         size: `(height, width)` in pixels of the model's input; `None` keeps the video's own size ("native").
         resize: `(height, width)` or shorter side in pixels before the centre crop to `size`; `None`: the shorter side of
@@ -56,29 +55,22 @@ class ClipSpec:
     layout: InputLayout = "channels_first"
 
     def __post_init__(self) -> None:
-        _check_count("frames", self.frames, MOST_FRAMES, "Say how many frames the model takes.")
-        _check_count("stride", self.stride, MOST_STRIDE, "1 takes every frame.")
-        if self.fps is not None and not 0 < self.fps <= MOST_FPS:
-            raise InputError(
-                f"`fps` must be positive, {MOST_FPS:,} at most. Got {excerpt(self.fps)}. Leave it out to go by `stride`."
-            )
-        for name, allowed in (("sampling", get_args(Sampling)), ("short", get_args(Short))):
-            if getattr(self, name) not in allowed:
-                raise InputError(
-                    f"`{name}` must be one of {', '.join(allowed)}. Got {getattr(self, name)!r}. Choose one of them."
-                )
+        at_least("frames", self.frames, 1, MOST_FRAMES, "Say how many frames the model takes.")
+        at_least("stride", self.stride, 1, MOST_STRIDE, "1 takes every frame.")
+        positive = self.fps is None or 0 < self.fps <= MOST_FPS
+        require(positive, "fps", f"be positive, {MOST_FPS:,} at most", self.fps, "Leave it out to go by `stride`.")
+        one_of("sampling", self.sampling, get_args(Sampling))
+        one_of("short", self.short, get_args(Short))
         _check_sides("size", self.size, "Give pixels, or native.")
         sides = (self.resize,) if isinstance(self.resize, int) else self.resize
         _check_sides("resize", sides, "Give pixels, or leave it out.")
-        if self.size is not None and self.frames * self.size[0] * self.size[1] > MOST_PIXELS:
-            raise InputError(
-                f"`frames` and `size` must make {MOST_PIXELS:,} pixels at most. Got {self.frames} frames of {self.size}."
-                " Give smaller ones."
-            )
-        if not all(math.isfinite(value) for value in self.mean):
-            raise InputError(f"`mean` must be finite. Got {self.mean}. It is taken from pixels in [0, 1].")
-        if not all(0 < value < math.inf for value in self.std):
-            raise InputError(f"`std` must be positive and finite. Got {self.std}. It divides the pixels.")
+        pixels = 0 if self.size is None else self.frames * math.prod(self.size)
+        rule = f"make {MOST_PIXELS:,} pixels at most"
+        require(pixels <= MOST_PIXELS, "frames` and `size", rule, (self.frames, self.size), "Give smaller ones.")
+        finite = all(math.isfinite(value) for value in self.mean)
+        require(finite, "mean", "be finite", self.mean, "It is taken from pixels in [0, 1].")
+        divides = all(0 < value < math.inf for value in self.std)
+        require(divides, "std", "be positive and finite", self.std, "It divides the pixels.")
 
     @property
     def time_dim(self) -> int:
@@ -86,13 +78,7 @@ class ClipSpec:
         return 1 if self.layout == "channels_first" else 0
 
 
-def _check_count(name: str, value: int, most: int, cure: str) -> None:
-    if not 1 <= value <= most:
-        rule = "at least 1" if value < 1 else f"at most {most:,}"
-        raise InputError(f"`{name}` must be {rule}. Got {excerpt(value)}. {cure}")
-
-
 def _check_sides(name: str, sides: tuple[int, ...] | None, cure: str) -> None:
-    if sides is not None and not all(1 <= side <= MOST_SIDE_PX for side in sides):
-        rule = "positive" if min(sides) < 1 else f"{MOST_SIDE_PX:,} pixels at most"
-        raise InputError(f"`{name}` must be {rule}. Got {excerpt(sides)}. {cure}")
+    if sides is not None:
+        require(min(sides) >= 1, name, "be positive", sides, cure)
+        require(max(sides) <= MOST_SIDE_PX, name, f"be {MOST_SIDE_PX:,} pixels at most", sides, cure)

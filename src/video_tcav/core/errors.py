@@ -1,4 +1,4 @@
-"""The one tree of exceptions.
+"""The tree of exceptions, all below `VideoTcavError`.
 
 Every message reads `` `argument` must <rule>. Got <value>. <What to do.> `` on one line; the command line prints it
 and exits with 2. Each subclass is also the builtin that a caller would expect.
@@ -10,8 +10,7 @@ from typing import Any
 from video_tcav.core.escaping import on_one_line
 
 _MOST_CHARACTERS = 4000
-_LAST_CHARACTERS = 1000
-"""Of a longer message, as many from its end are shown: what to do stands there."""
+_LAST_CHARACTERS = 1000  # kept of a longer message: what to do stands at its end
 
 
 class VideoTcavError(Exception):
@@ -73,7 +72,7 @@ class ClassNotFoundError(VideoTcavError, LookupError):
 
 
 class AxesError(VideoTcavError, ValueError):
-    """The axes of a layer's output cannot be told without guessing."""
+    """The axes of a layer's output are ambiguous."""
 
 
 class NonFiniteError(VideoTcavError, ArithmeticError):
@@ -81,7 +80,7 @@ class NonFiniteError(VideoTcavError, ArithmeticError):
 
 
 class MethodError(VideoTcavError, ValueError):
-    """A method of attribution does not apply to this model or layer."""
+    """An attribution method does not apply to this model or layer."""
 
 
 class EmptyMapError(VideoTcavError, ArithmeticError):
@@ -93,7 +92,7 @@ class ConvergenceError(VideoTcavError, ArithmeticError):
 
 
 class OutputError(VideoTcavError, OSError):
-    """A result cannot be written where it was asked to go."""
+    """A result cannot be written to the requested path."""
 
 
 class UnsavedResultError(OutputError):
@@ -109,7 +108,7 @@ class UnsavedResultError(OutputError):
 
 
 class BankError(VideoTcavError, ValueError):
-    """A folder is no concept bank that can be used, or the bank does not hold what was asked for."""
+    """A folder is no usable concept bank, or the bank has no such clip or concept."""
 
 
 class ExperimentError(VideoTcavError, ValueError):
@@ -117,15 +116,15 @@ class ExperimentError(VideoTcavError, ValueError):
 
 
 class PluginError(VideoTcavError, ImportError):
-    """Another package adds a kind that cannot be used."""
+    """A kind that another package registers cannot be loaded."""
 
 
 class StoreError(VideoTcavError, ValueError):
-    """A folder is no activation store that can be used."""
+    """A folder is no usable activation store."""
 
 
 class WorkerError(VideoTcavError, RuntimeError):
-    """Worker processes, or the nodes of a cluster, cannot do a part of the work."""
+    """Worker processes, or the nodes of a cluster, cannot do their passes."""
 
 
 class MissingExtraError(VideoTcavError, ImportError):

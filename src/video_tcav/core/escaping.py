@@ -8,9 +8,10 @@ two such names become one.
 import re
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# They change the order in which the letters around them are shown: a name may then look like another.
+_CONTROLS_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # tabs and line feeds stay
+# bidirectional controls reorder the letters around them: a name may then look like another
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-# GitHub takes a line for a command that begins, after spaces, with `::`, or that has `##[` anywhere.
+# GitHub takes a line for a workflow command that begins, after spaces, with `::`, or that has `##[` anywhere
 _COMMAND = re.compile(r"(^|(?<=\s))::|##(?=\[)")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
@@ -27,15 +28,14 @@ def well_formed(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Text of any number of lines that a terminal shows and does not obey.
+    r"""Text of any number of lines whose control characters a terminal shows as text.
 
     Examples:
         >>> printable("\x1b[31mred\nline")
         '\\x1b[31mred\nline'
     """
-    kept = "\n\t"
-    text = _CONTROLS.sub(lambda found: found[0] if found[0] in kept else _spelled(found[0]), well_formed(text))
-    return _DIRECTIONS.sub(lambda found: _spelled(found[0]), text)
+    text = _CONTROLS_BUT_LAYOUT.sub(_spelled_out, well_formed(text))
+    return _DIRECTIONS.sub(_spelled_out, text)
 
 
 def on_one_line(text: str) -> str:
@@ -45,18 +45,17 @@ def on_one_line(text: str) -> str:
         >>> on_one_line("swing\n\x1b[31m")
         'swing\\n\\x1b[31m'
     """
-    return _CONTROLS.sub(lambda found: _spelled(found[0]), text)
+    return _CONTROLS.sub(_spelled_out, text)
 
 
 def one_line(text: str) -> str:
-    r"""A name or a sentence that stays on one line, and is no command to whoever reads the line.
+    r"""A name or a sentence on one line, without control characters or workflow commands.
 
     Examples:
         >>> one_line("swing\n::error::x")
         'swing\\n\\::error::x'
     """
-    text = on_one_line(well_formed(text))
-    text = _DIRECTIONS.sub(lambda found: _spelled(found[0]), text)
+    text = _DIRECTIONS.sub(_spelled_out, on_one_line(well_formed(text)))
     return without_commands(re.sub(r"(?<=\\n)::", r"\\::", text))
 
 
@@ -67,7 +66,7 @@ def without_commands(text: str) -> str:
         >>> without_commands("::stop-commands::x"), without_commands("a ##[error] b")
         ('\\::stop-commands::x', 'a #\\#[error] b')
     """
-    return _COMMAND.sub(lambda found: r"#\#" if found[0] == "##" else r"\::", text)
+    return _COMMAND.sub(lambda match: r"#\#" if match[0] == "##" else r"\::", text)
 
 
 def workflow_message(text: str) -> str:
@@ -87,11 +86,11 @@ def xml_text(text: str) -> str:
         >>> xml_text("a\ufffeb\x00")
         'a\\ufffeb\\x00'
     """
-    return _NOT_XML.sub(lambda found: _spelled(found[0]), text)
+    return _NOT_XML.sub(_spelled_out, text)
 
 
 def spreadsheet_cell(text: str) -> str:
-    r"""Text that no spreadsheet takes for a formula: an apostrophe goes before what would begin one.
+    r"""A cell that no spreadsheet evaluates: an apostrophe goes before what would begin a formula (CSV injection).
 
     Numbers stay numbers, whatever their sign.
 
@@ -104,7 +103,7 @@ def spreadsheet_cell(text: str) -> str:
 
 
 def from_spreadsheet_cell(text: str) -> str:
-    """The text behind a cell that `spreadsheet_cell` has made safe."""
+    """Inverse of `spreadsheet_cell`."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text, 1) else text
 
 
@@ -116,5 +115,5 @@ def _is_number(text: str) -> bool:
     return text == text.strip()
 
 
-def _spelled(letter: str) -> str:
-    return letter.encode("unicode_escape").decode("ascii")
+def _spelled_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written to a temporary name, synced and renamed."""
+"""Atomic files: written to a temporary name, synced and renamed; and JSON and text in them."""
 
 import errno
 import json
@@ -17,14 +17,14 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.core.limits import parse_json, read_bounded
 
 _MOST_JSON_BYTES = 2**30  # digests of some million clips
-_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota error
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` to write to, renamed to `path` when the block ends without an error.
 
-    What is there already and is no file, such as `/dev/stdout`, is written to and stays.
+    A device that is there already, such as `/dev/stdout`, is written to and stays.
 
     Raises:
         OutputError: if the folder cannot be written to, or the disk is full.
@@ -48,14 +48,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise OutputError(f"`{path}` must be writable. Got: {reason_of(error)}. {cure_of(error)}") from error
     finally:
         if temporary is not None:
-            with suppress(OSError):  # what went wrong with the file itself is what counts
+            with suppress(OSError):  # the error of the write itself must not be replaced by this one
                 temporary.unlink(missing_ok=True)
 
 
 def _rename(temporary: Path, path: Path) -> None:
     with temporary.open("rb+") as written:
         os.fsync(written.fileno())
-    temporary.chmod(0o666 & ~_umask())
+    mask = os.umask(0)  # which can only be read by setting it
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)  # `mkstemp` makes files that only their owner may read
     temporary.replace(path)
 
 
@@ -72,14 +74,14 @@ def cure_of(error: Exception) -> str:
 
 
 def write_in_turn(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> None:
-    """Write the files of one result, the small ones first: what fits is there, and what does not is named.
+    """Write the files of one result in order, the small ones first; a file that does not fit stops no other.
 
     Args:
         folder: of all files.
-        writers: by name of the file, what writes it; in order.
+        writers: the function that writes each file, by the file's name.
 
     Raises:
-        OutputError: if any could not be written, saying which are there.
+        OutputError: if any could not be written, naming the written ones and the others.
     """
     written, failures = [], {}
     for name, write in writers.items():
@@ -167,9 +169,3 @@ def _plain(content: Any) -> Any:
         case float() if not math.isfinite(content):
             return None
     return content
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,4 +1,4 @@
-"""Bounds on what files and options may hold, so that no text, number or file blows up: sizes, depth of JSON, floats."""
+"""Bounds on files and values from outside: sizes, paths, depth of JSON, floats, length of excerpts."""
 
 import json
 import math
@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-MOST_TEXT_BYTES = 16 * 2**20
-"""Text that a person wrote (class files, annotations): Kinetics-700 lists 650,000 clips in 40 bytes each at most."""
-_EXCERPT = 60
+MOST_TEXT_BYTES = 16 * 2**20  # text that a person wrote: Kinetics-700 lists 650,000 clips in 40 bytes each at most
+_EXCERPT = 60  # characters of a value in a message
 
 
 class LimitError(ValueError):
-    """What a bound refuses, in words that fit behind "Got": callers say which argument it is and what to do."""
+    """A value beyond a bound; its message fits behind "Got", and callers add the argument and the cure."""
 
 
 def read_bounded(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
@@ -36,7 +35,7 @@ def read_bounded(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what is no regular file, before a library opens it: a pipe would hold it up, a device has no end.
+    """Refuse a path that is no regular file before a library opens it: a pipe blocks, a device has no end.
 
     Raises:
         LimitError: if it is a folder, pipe, socket or device.
@@ -44,9 +43,9 @@ def check_regular(path: Path) -> None:
     """
     check_path(path)
     mode = path.stat().st_mode
-    kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     if not stat.S_ISREG(mode):
-        raise LimitError(next((words for is_kind, words in kinds if is_kind(mode)), "a device"))
+        raise LimitError(kinds.get(stat.S_IFMT(mode), "a device"))
 
 
 def check_path(path: str | Path) -> None:
@@ -60,7 +59,7 @@ def check_path(path: str | Path) -> None:
         raise LimitError("a path with a NUL character")
     try:
         os.fsencode(text)
-    except UnicodeEncodeError as error:
+    except UnicodeEncodeError as error:  # a lone surrogate that stands for no byte (PEP 383)
         raise LimitError("a path that is no text") from error
 
 

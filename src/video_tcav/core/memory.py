@@ -1,4 +1,4 @@
-"""Memory: what one pass frees and the next asks for again, and what to do where there is too little."""
+"""Memory: keeping freed pages between passes (glibc's mallopt), and plain words for out-of-memory errors."""
 
 import ctypes
 import errno
@@ -8,9 +8,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt(3)
-_NEVER_TRIM, _TRIM_ABOVE = -1, 64 * 2**20
-_NO_MMAP, _USUAL_MMAPS = 0, 65536
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of glibc's mallopt(3)
+_NEVER_TRIM, _TRIM_ABOVE = (
+    -1,
+    64 * 2**20,
+)  # bytes; any value turns off glibc's own adjustment, so its 128 kB would be low
+_NO_MMAP, _USUAL_MMAPS = 0, 65536  # blocks of their own, which go back to the system when they are freed
+
 
 # NumPy and most libraries raise MemoryError; PyTorch, cuDNN, cuBLAS, OpenCV and ONNX Runtime only say so
 _TOO_LITTLE = re.compile(
@@ -21,12 +25,12 @@ _TOO_LITTLE = re.compile(
 _OF_A_GPU = re.compile(r"cuda|cudnn|cublas|gpu|hip|mps", re.IGNORECASE)
 
 _lock = threading.RLock()
-_inside = 0
-_LONGEST_REASON = 300
+_blocks = 0  # of `freed_memory_kept` that are open in any thread
+_LONGEST_REASON = 300  # characters
 
 
 def memory_error_line(error: Exception) -> str | None:
-    """What to say of an error that means too little memory; `None` for any other."""
+    """Message for an error that means too little memory; `None` for any other."""
     text = " ".join(str(error).split())
     short = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
     if not short and not _TOO_LITTLE.search(text):
@@ -45,28 +49,28 @@ def memory_error_line(error: Exception) -> str | None:
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Keep what is freed within the process, and give it back at the end.
+    """Keep freed memory in the process until the block ends.
 
     glibc hands large blocks back to the system as soon as they are freed, and each pass then pays for new pages: about a
-    seventh of the processor time of `r3d_18`. Other C libraries are left as they are. The setting is the process's: whoever
-    comes first makes it, inside another block or in another thread, and who leaves last ends it.
+    seventh of the processor time of `r3d_18`. Other C libraries are left as they are. The setting is the process's: the first
+    block of any thread makes it, and the last one to end undoes it.
     """
-    global _inside
+    global _blocks
     if platform.libc_ver()[0] != "glibc":
         yield
         return
     libc = ctypes.CDLL(None)
     with _lock:
-        _inside += 1
-        if _inside == 1:
+        _blocks += 1
+        if _blocks == 1:
             libc.mallopt(_TRIM_THRESHOLD, _NEVER_TRIM)
             libc.mallopt(_MMAP_MAX, _NO_MMAP)
     try:
         yield
     finally:
         with _lock:
-            _inside -= 1
-            if _inside == 0:
+            _blocks -= 1
+            if _blocks == 0:
                 libc.mallopt(_MMAP_MAX, _USUAL_MMAPS)
                 libc.mallopt(_TRIM_THRESHOLD, _TRIM_ABOVE)
                 libc.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""Regular expressions of users over paths, bounded in size and in time: no pattern backtracks for ever."""
+"""Regular expressions of users over paths, bounded in size and in time against catastrophic backtracking."""
 
 import re
 import time
@@ -9,11 +9,10 @@ import regex
 from video_tcav.core.errors import InputError
 
 _MOST_CHARACTERS = 1000
-_MOST_EXPANDED = 2_000_000
-"""Length of a pattern times its repeat counts: the engine writes repeats out, at some 300 bytes each."""
-_SEARCH_S = 0.4
-_MEAN_SEARCH_S = 0.001
-"""What a search may take on average over many paths: a common pattern takes some microseconds."""
+_MOST_EXPANDED = 2_000_000  # length of a pattern times its repeat counts, which the engine writes out at 300 bytes each
+_SEARCH_S = 0.4  # for one path
+_MEAN_SEARCH_S = 0.001  # over many paths: a common pattern takes some microseconds
+
 _TOKEN = re.compile(r"\\N\{[^}]*\}|\\.|\{(\d*),?(\d*)\}|(\{)|.", re.DOTALL)
 _CURE = "Write, for example, '([a-z]+)_'."
 

@@ -1,23 +1,15 @@
-"""A progress bar with rate and time left, on standard error, for work that takes longer than a moment."""
+"""Progress bars with rate and time left, on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from video_tcav.core.terminal import console
 
 Advance = Callable[[float], None]
-"""Told of every step that was done, or of parts of one."""
+"""Called with the number of steps just done, which may be a fraction."""
 
 
 class _RateColumn(ProgressColumn):
@@ -30,7 +22,7 @@ class _RateColumn(ProgressColumn):
 
 @contextmanager
 def progress_bar(description: str, total: int, *, visible: bool) -> Iterator[Advance]:
-    """Show how far a piece of work is; yields the function that says how many steps were just done."""
+    """Show a bar while the block runs; yields the function that advances it."""
     if not visible:
         yield lambda _steps: None
         return

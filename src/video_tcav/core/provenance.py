@@ -1,4 +1,4 @@
-"""What a result was made from: versions, machine, time, and whatever the caller adds."""
+"""Provenance of a result: versions of packages, platform, time and command."""
 
 import platform
 import sys
@@ -16,7 +16,7 @@ def provenance(**facts: Any) -> dict[str, Any]:
     return {
         "video_tcav": __version__,
         "python": platform.python_version(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "packages": {name: number for name in _PACKAGES if (number := _version(name))},
         "platform": platform.platform(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,

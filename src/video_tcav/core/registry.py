@@ -1,4 +1,4 @@
-"""Registries of open kinds: those of this package by name, and those that other packages add through entry points."""
+"""Registries of open kinds: built-in ones by name, and those that other packages add through entry points."""
 
 from collections.abc import Mapping
 from functools import cache, cached_property
@@ -6,14 +6,14 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from video_tcav.core.errors import InputError, PluginError
-from video_tcav.core.limits import excerpt
+from video_tcav.core.checks import one_of
+from video_tcav.core.errors import PluginError
 
 Kind = TypeVar("Kind")
 
 
 class Registry(Generic[Kind]):
-    """Kinds of one sort by their names; each is imported when it is asked for.
+    """Kinds of one sort by their names; each is imported on first use.
 
     Another package adds one by an entry point in its `pyproject.toml`, such as
 
@@ -23,7 +23,7 @@ class Registry(Generic[Kind]):
     Args:
         group: the group of entry points, such as `video_tcav.cavs`.
         argument: what errors call the argument that names a kind, such as `cav`.
-        builtin: where the kinds of this package are, as `module:object`, by name.
+        builtin: the kinds of this package as `module:object`, by name.
         members: attributes and methods that every kind must have; checked where an entry point is loaded.
     """
 
@@ -56,11 +56,8 @@ class Registry(Generic[Kind]):
         """
         if name in self._builtin:
             return _imported(self._builtin[name])
-        if name in self._added:
-            return self._load(self._added[name])
-        raise InputError(
-            f"`{self.argument}` must be one of {', '.join(self.names())}. Got {excerpt(name)}. Choose one of them."
-        )
+        one_of(self.argument, name, self.names())
+        return self._load(self._added[name])
 
     def values(self) -> tuple[Kind, ...]:
         """All kinds, in the order of their names."""
@@ -84,8 +81,8 @@ class Registry(Generic[Kind]):
 
 
 @cache
-def _imported(place: str) -> Any:
-    module, _, name = place.partition(":")
+def _imported(reference: str) -> Any:
+    module, _, name = reference.partition(":")
     return getattr(import_module(module), name)
 
 

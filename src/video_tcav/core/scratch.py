@@ -1,7 +1,7 @@
-"""Folders for what a command keeps on disk while it works: each goes with its process, at the latest at the next start.
+"""Scratch folders: temporary folders that are removed with their process, or at the next start after a kill.
 
-A process that is killed (SIGKILL, loss of power) cannot remove its folder. Each folder has a lock that its process holds:
-the system takes it from a process that ends, however it ends and in whatever container it was. What nobody holds is removed.
+A process that is killed (SIGKILL, loss of power) cannot remove its folder. Each folder has a file lock that its process holds
+and the system releases however the process ends, in whatever container it was. Folders whose lock is free are removed.
 """
 
 import os
@@ -17,7 +17,7 @@ from video_tcav.core.errors import OutputError
 
 PREFIX = "video-tcav-"
 LOCK = "in-use.lock"
-_TRIES = 5
+_TRIES = 5  # another process takes a new folder for abandoned only before its lock is there
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def remove_abandoned_folders() -> None:
-    """Remove what killed processes of this user left behind; never what is in use, or what has no lock."""
+    """Remove the folders of this user's killed processes; never one that is in use or has no lock."""
     with suppress(OSError):
         for entry in os.scandir(tempfile.gettempdir()):
             if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and _is_ours(entry.stat()):
@@ -49,7 +49,7 @@ def remove_empty_compiler_caches() -> None:
     with suppress(OSError):
         for entry in os.scandir(tempfile.gettempdir()):
             if entry.name.startswith("torchinductor_") and entry.is_dir(follow_symlinks=False):
-                with suppress(OSError):  # it holds something, or is another user's
+                with suppress(OSError):  # not empty, or another user's
                     Path(entry.path).rmdir()
 
 

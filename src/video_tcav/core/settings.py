@@ -93,8 +93,10 @@ class Setting:
         if self.choices and isinstance(value, str):
             return one_of(self.name, value, self.choices)
         if self.info.least is not None:
-            most = {} if self.info.most is None else {"most": self.info.most}
-            return at_least(self.name, whole_number(self.name, value), self.info.least, **most)
+            number = whole_number(self.name, value)
+            if self.info.most is None:
+                return at_least(self.name, number, self.info.least)
+            return at_least(self.name, number, self.info.least, self.info.most)
         return value
 
 

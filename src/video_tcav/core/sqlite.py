@@ -1,4 +1,4 @@
-"""An SQLite file in a folder: made whole or not at all, one transaction a change, errors in plain words."""
+"""SQLite files: created atomically, write-ahead log, one transaction a change, errors in plain words."""
 
 import os
 import secrets
@@ -16,17 +16,17 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import sync
 from video_tcav.core.scratch import scratch_folder
 
-MOST_PARAMETERS = 500
+MOST_PARAMETERS = 500  # of one statement; SQLite's own limit was 999 before 3.32
 _OUT_OF_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One kind of file: what is in it, and how its errors are told.
+    """One kind of database file: its schema, and the words of its errors.
 
     Attributes:
-        argument: what users call the folder.
-        what: the file is, such as "a concept bank".
+        argument: name of the folder in messages.
+        description: of the file in messages, such as "a concept bank".
         file_name: in the folder.
         schema: that makes it; with a table `meta` of keys and values.
         version_key: in that table.
@@ -43,7 +43,7 @@ class Format:
     """
 
     argument: str
-    what: str
+    description: str
     file_name: str
     schema: str
     version_key: str
@@ -66,10 +66,10 @@ class Format:
 
 
 class Database:
-    """One connection that threads take turns with.
+    """A connection that threads share under a lock.
 
     Attributes:
-        folder: where its file is.
+        folder: of its file.
     """
 
     def __init__(self, form: Format, folder: Path, connection: sqlite3.Connection, opened: ExitStack) -> None:
@@ -77,7 +77,7 @@ class Database:
         self._form = form
         self._connection = connection
         self._opened = opened
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
 
     @classmethod
     def open(cls, form: Format, folder: Path, *, create: bool, read_only: bool = False) -> "Database":
@@ -92,7 +92,7 @@ class Database:
             if not create:
                 raise form.missing(folder)
             _create(form, path)
-        with _told(form, folder), ExitStack() as opened:
+        with _plain_errors(form, folder), ExitStack() as opened:
             read_only = read_only or not (os.access(folder, os.W_OK) and os.access(path, os.W_OK))
             connection = opened.enter_context(_reading(form, path) if read_only else closing(_connect(form, str(path))))
             _check_version(form, folder, connection)
@@ -100,24 +100,24 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; what was committed is on disk already."""
-        with self._turn:
+        with self._lock:
             self._opened.close()
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
-        with self._turn, _told(self._form, self.folder):
+        with self._lock, _plain_errors(self._form, self.folder):
             return self._connection.execute(sql, [plain(value) for value in parameters]).fetchall()
 
     def read_many(self, sql: str, values: Sequence[Any], more: Sequence[Any] = ()) -> Iterator[sqlite3.Row]:
         """All rows of a query whose `{}` stands for a list of any length; parameters of `more` come after it."""
         for start in range(0, len(values), MOST_PARAMETERS):
-            some = values[start : start + MOST_PARAMETERS]
-            yield from self.read(sql.format(", ".join("?" * len(some))), [*some, *more])
+            batch = values[start : start + MOST_PARAMETERS]
+            yield from self.read(sql.format(", ".join("?" * len(batch))), [*batch, *more])
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A change: on disk in full when the block ends, and not at all if it raises."""
-        with self._turn, _told(self._form, self.folder):
+        with self._lock, _plain_errors(self._form, self.folder):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -129,17 +129,17 @@ class Database:
 
     def shrink(self) -> None:
         """Give the space of deleted rows back to the disk."""
-        with self._turn, _told(self._form, self.folder):
+        with self._lock, _plain_errors(self._form, self.folder):
             self._connection.execute("VACUUM")
 
 
 def plain(value: Any) -> Any:
-    """The value, with the bytes of a file's name that are no UTF-8 spelled out: SQLite cannot keep them."""
+    """The value, with lone surrogates (bytes of a file name that are no UTF-8) spelled out: SQLite cannot keep them."""
     return well_formed(value) if isinstance(value, str) else value
 
 
 @contextmanager
-def _told(form: Format, folder: Path) -> Iterator[None]:
+def _plain_errors(form: Format, folder: Path) -> Iterator[None]:
     """SQLite's errors in plain words: what, where, and what to do."""
     try:
         yield
@@ -154,16 +154,18 @@ def _told(form: Format, folder: Path) -> Iterator[None]:
                 f"`{form.argument}` must not be held by another program for {form.busy_s:.0f} s. Got {folder}: {error}. "
                 "Try again."
             ) from error
-        raise form.error(f"`{folder / form.file_name}` must be {form.what}. Got: {error}. {form.if_damaged}") from error
+        raise form.error(
+            f"`{folder / form.file_name}` must be {form.description}. Got: {error}. {form.if_damaged}"
+        ) from error
 
 
 @contextmanager
 def _reading(form: Format, path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that writes nothing beside the file, and nothing to it.
+    """A read-only connection that writes no file, also where the folder may not be written to.
 
-    The log of a process that was killed, or is at work, holds changes that are not in the file yet. Where SQLite cannot read
-    the log in place, since it would have to write an index of it, both are read as a copy. Without a log nobody is at work,
-    and the file alone is all (`immutable`).
+    The write-ahead log of a killed or running process holds changes that are not in the file yet. Where SQLite cannot read
+    the log in place, since it would have to write an index of it, both are read as a copy. Without a log no process is
+    writing, and the file alone is complete (`immutable`).
     """
     log = path.with_name(f"{path.name}-wal")
     name = path.absolute().as_uri()
@@ -175,27 +177,27 @@ def _reading(form: Format, path: Path) -> Iterator[sqlite3.Connection]:
                 connection = _connect(form, f"{name}?mode=ro", index=path.with_name(f"{path.name}-shm"))
             except sqlite3.OperationalError:
                 folder = opened.enter_context(scratch_folder())
-                for part in (path, log):
-                    shutil.copyfile(part, folder / part.name)
+                for file in (path, log):
+                    shutil.copyfile(file, folder / file.name)
                 connection = _connect(form, str(folder / path.name))
         with closing(connection):
             connection.execute("PRAGMA query_only = ON")
             yield connection
 
 
-def _connect(form: Format, place: str, *, index: Path | None = None) -> sqlite3.Connection:
+def _connect(form: Format, address: str, *, index: Path | None = None) -> sqlite3.Connection:
     if index is not None and not index.exists():
         raise sqlite3.OperationalError("the index of the log is missing")
     connection = sqlite3.connect(
-        place, timeout=form.busy_s, isolation_level=None, check_same_thread=False, uri=place.startswith("file:")
+        address, timeout=form.busy_s, isolation_level=None, check_same_thread=False, uri=address.startswith("file:")
     )
     connection.row_factory = sqlite3.Row
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA synchronous = {form.synchronous}")
         connection.execute("PRAGMA trusted_schema = OFF")
-        if place.endswith("?mode=ro"):
-            connection.execute("SELECT COUNT(*) FROM sqlite_master")  # only now SQLite looks at the log
+        if address.endswith("?mode=ro"):
+            connection.execute("SELECT COUNT(*) FROM sqlite_master")  # SQLite opens the log with the first query only
     except BaseException:
         connection.close()
         raise
@@ -216,20 +218,21 @@ def _check_version(form: Format, folder: Path, connection: sqlite3.Connection) -
             f"`{form.argument}` must be of version {form.version}. Got {folder} of version {number}. {form.if_older}"
         )
     if number != form.version:
-        raise form.error(f"`{folder / form.file_name}` must be {form.what}. Got version {text[:20]!r}. Check the path.")
+        raise form.error(
+            f"`{folder / form.file_name}` must be {form.description}. Got version {text[:20]!r}. Check the path."
+        )
 
 
 def _create(form: Format, path: Path) -> None:
-    """Make an empty file under another name and link it into place, so that nobody ever sees half of one."""
+    """Make an empty database under another name and link it into place, so that no process opens half of one."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _told(form, path.parent), closing(_connect(form, str(unfinished))) as connection:
+        with _plain_errors(form, path.parent), closing(_connect(form, str(unfinished))) as connection:
             connection.executescript(
                 f"BEGIN;{form.schema}INSERT INTO meta VALUES ('{form.version_key}', '{form.version}');COMMIT;"
             )
-            # Only now: what stands in a log would be copied into the file when it is closed, which fails without a word
-            # on a full disk.
+            # last, since closing copies the log into the file, which fails without an error on a full disk
             connection.execute("PRAGMA journal_mode = WAL")
         _link(unfinished, path)
     except OSError as error:
@@ -238,7 +241,7 @@ def _create(form: Format, path: Path) -> None:
         raise form.cannot_make(path.parent, error.strerror or str(error)) from error
     finally:
         for leftover in (unfinished, *(unfinished.with_name(unfinished.name + end) for end in ("-wal", "-shm"))):
-            with suppress(OSError):  # what went wrong with the file itself is what counts
+            with suppress(OSError):  # the error of the write itself must not be replaced by this one
                 leftover.unlink()
 
 

@@ -1,7 +1,8 @@
-"""Tables and tensors as files: CSV, Parquet and safetensors, whole or not there, whatever names are in them."""
+"""Tables and tensors as files: CSV, Parquet and safetensors, written atomically, with safe names in their cells."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,11 +23,11 @@ TABLE_DAMAGE = (
     NotImplementedError,  # of pyarrow, for types that it does not know
     pa.ArrowException,
 )
-"""What the libraries raise that read a damaged table."""
+"""What pandas and pyarrow raise on a damaged table."""
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV in UTF-8, in which no cell of text is a formula to a spreadsheet.
+    """Write a table as CSV in UTF-8; see `spreadsheet_cell` for text that begins like a formula.
 
     Raises:
         OutputError: if the file cannot be written.
@@ -56,12 +57,16 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], *, metadata: dict[str,
 
 
 def _texts(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    """The table with its texts changed, in cells and names of columns; a column without such a text stays as it is."""
+    """The table with its texts changed, in cells and names of columns; a column without such a text keeps its type."""
+
+    def changed_text(value: Any) -> Any:
+        return change(value) if isinstance(value, str) else value
+
     changed = frame.copy(deep=False)
-    for place, dtype in enumerate(frame.dtypes):
+    for column, dtype in enumerate(frame.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype):
-            cells = frame.iloc[:, place].tolist()
-            texts = [change(cell) if isinstance(cell, str) else cell for cell in cells]
+            cells = frame.iloc[:, column].tolist()
+            texts = [changed_text(cell) for cell in cells]
             if any(isinstance(cell, str) and cell != text for cell, text in zip(cells, texts, strict=True)):
-                changed.isetitem(place, np.array(texts, dtype=object))
-    return changed.rename(columns=lambda name: change(name) if isinstance(name, str) else name)
+                changed.isetitem(column, np.array(texts, dtype=object))
+    return changed.rename(columns=changed_text)

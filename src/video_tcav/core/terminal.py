@@ -1,4 +1,4 @@
-"""Consoles: what a terminal or the log of a workflow shows of results and errors, whatever names are in them."""
+"""Consoles that escape control characters and GitHub workflow commands in names and messages."""
 
 import sys
 from typing import Any
@@ -11,13 +11,13 @@ from video_tcav.core.escaping import printable, without_commands
 
 
 class _Guarded:
-    """The standard stream of now, with no line in it that GitHub takes for a command."""
+    """The current standard stream, with lines that GitHub would take for a workflow command escaped."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def _stream(self) -> Any:
-        return getattr(sys, self._name) or NULL_FILE  # a program without a terminal has none
+        return getattr(sys, self._name) or NULL_FILE  # a program without a console (pythonw) has none
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream(), name)
@@ -32,7 +32,7 @@ def _without_command(line: str) -> str:
 
 
 class SafeConsole(Console):
-    """A console that shows control characters instead of obeying them; its own styles are as usual."""
+    """A rich console that escapes control characters in texts; its own styles are as usual."""
 
     def render_str(self, text: str, **options: Any) -> Text:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Every text that is printed, and every cell of a table."""
@@ -51,8 +51,8 @@ def console(*, error: bool = False, **options: Any) -> SafeConsole:
 
 
 def make_streams_lenient() -> None:
-    """Have both standard streams spell out what their encoding lacks: no result is lost for the sake of a bullet."""
+    """Let both standard streams escape characters that their encoding lacks, instead of raising in the middle of a result."""
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)  # what a notebook puts there has none
+        reconfigure = getattr(stream, "reconfigure", None)  # the streams of a notebook have none
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Text files as editors and spreadsheets save them: byte order marks, line ends, spaces, doubles."""
+"""Text files as editors and spreadsheets save them: encodings, byte order marks, line ends, JSON with distinct keys."""
 
 import codecs
 import unicodedata
@@ -18,8 +18,7 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u2060\x00"))  # marks of joined files, zero-width spaces
-LARGEST_TEXT_BYTES = 1_000_000_000
-"""Above it a file is no list: that of Kinetics-700 has 30 MB."""
+LARGEST_TEXT_BYTES = 1_000_000_000  # above it a file is no list: that of Kinetics-700 has 30 MB
 
 
 def read_text(path: Path, *, error: type[VideoTcavError] = InputError) -> str:
@@ -62,7 +61,7 @@ def numbered_lines(text: str) -> list[tuple[int, str]]:
 
 
 def visible(text: str) -> str:
-    """Text without spaces around it, and without characters that nobody sees."""
+    """Text without spaces around it, and without zero-width characters."""
     return text.translate(_INVISIBLE).strip()
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +267,7 @@ def _finish(work: _Work, clips: ClipSets) -> None:
     made_by = provenance(models=[one.record["provenance"].get("model") for one in analyses])
     facts = {"lines": lines, "provenance": made_by, "left_out": left_out_of(experiment, work.file)}
     sources = [source for *_, members in sets_of(clips) for source in members]
-    facts["steps"] = {name: used_steps(sources, model.clip_spec).to_dict() for name, model in work.models.items()}
+    facts["steps"] = {name: asdict(used_steps(sources, model.clip_spec)) for name, model in work.models.items()}
     directory.write_record(**{**record, **facts, "digests": directory.digests(), "finished": True})
 
 

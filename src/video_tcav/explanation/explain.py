@@ -20,10 +20,9 @@ from video_tcav.core.provenance import provenance
 from video_tcav.explanation.clips import Clip, of_any_class, prepared_clips
 from video_tcav.explanation.concepts import concept_maps
 from video_tcav.explanation.result import Explanation, Explanations, Part
-from video_tcav.media import load_clips
+from video_tcav.media import Skipped, load_clips
 from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.preprocess import seen_box
-from video_tcav.recording.pending_clip import Skipped
 from video_tcav.tcav import SavedCav
 
 TOP = "top"
@@ -57,7 +56,7 @@ def explain(
 
     Args:
         model: from `load_model`.
-        videos: a file, folder, glob or manifest, or several of these.
+        videos: a file, folder, glob or manifest, clips in memory, or an iterable of these, see `concepts.as_sources`.
         target: class to explain, by name or number; `top` is each clip's most probable one.
         against: `log_odds`, `logit` or `contrast:CLASS`.
         methods: names out of `attribution.METHODS`, or methods with settings; Grad-CAM if neither methods nor concepts are given.

@@ -9,8 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.media import VideoSource
-from video_tcav.recording.pending_clip import Skipped
+from video_tcav.media import Skipped, VideoSource
 
 Part = Literal["whole", "static", "motion"]
 

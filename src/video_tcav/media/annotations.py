@@ -1,20 +1,20 @@
-"""The published annotation files of Kinetics, UCF101, HMDB51 and Something-Something V2, and lists of training code."""
+"""Annotation files of Kinetics, UCF101, HMDB51 and Something-Something V2, and lists of training code."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, cast
 
-from video_tcav.core.errors import InputError, SourceError
+from video_tcav.core.checks import require
+from video_tcav.core.errors import SourceError
 from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
 from video_tcav.media.files import VIDEO_SUFFIXES, VideoSource, media_files
 from video_tcav.media.manifest import any_exists, read_table, refuse_repeats
-from video_tcav.media.training_lists import TRAINING_SUFFIXES, is_training_line, read_training_list
+from video_tcav.media.training_lists import TRAINING_SUFFIXES, is_training_line, read_training_list, ucf101_group
 
 AnnotationFormat = Literal["kinetics", "ucf101", "hmdb51", "ssv2", "training"]
 
 _UCF101_LINE = re.compile(r"(?P<file>\S+/(?P<stem>v_[^/\s]+)\.\w+)(?:\s+\d+)?")
-_UCF101_GROUP = re.compile(r"v_(?P<group>.+_g\d+)_c\d+")
 _HMDB51_NAME = re.compile(r"(?P<label>.+)_test_split\d")
 _HMDB51_LINE = re.compile(r"(?P<file>.+\.\w+)\s+(?P<split>[012])")
 _HMDB51_SPLITS = {"train": ("1",), "test": ("2",), None: ("1", "2")}
@@ -46,15 +46,14 @@ def read_annotations(
 ) -> list[VideoSource]:
     """Sources of a published annotation file, in its order.
 
-    A listed file that is not on disk becomes a source with the path where it was expected, so that the
-    decoder reports it and the caller counts it.
+    A listed file that is not on disk becomes a source with the path where it was expected, so that the decoder reports it.
 
     Args:
         path: the annotation file.
         root: folder with the videos, searched with its subfolders; by default that of the annotation file.
-        format: `auto` tells it from the file.
-        split: Kinetics: a value of its `split` column. HMDB51: `train` or `test`, both by default. The others
-            keep one file per split, so choose the file.
+        format: `auto` detects it by name and content.
+        split: Kinetics: a value of its `split` column. HMDB51: `train` or `test`, both by default. The others have a file for
+            each split.
 
     Raises:
         SourceError: if the file cannot be read, is malformed, or none of its videos is under `root`.
@@ -63,21 +62,21 @@ def read_annotations(
     path = Path(path)
     if not path.is_file():
         raise SourceError(f"`{path}` must be an annotation file. Got no such file. Check the path.")
-    known = detect_annotations(path) if format == "auto" else format
-    if known is None:
+    detected = detect_annotations(path) if format == "auto" else format
+    if detected is None:
         raise SourceError(
             f"`{path}` must be an annotation file of Kinetics, UCF101, HMDB51 or Something-Something V2, or a training list. "
             "Got another content. Name its `format`, or write a manifest with a column `path`."
         )
-    if split is not None and known in ("ucf101", "ssv2", "training"):
-        raise InputError(f"`split` must be left out for {known}. Got {split!r}. Choose the file of that split instead.")
+    fixed = split is not None and detected in ("ucf101", "ssv2", "training")
+    require(not fixed, "split", f"be left out for {detected}", split, "Choose the file of that split instead.")
     folder = path.parent if root is None else Path(root)
     if not folder.is_dir():
         raise SourceError(f"`root` must be a folder with videos. Got {folder}. Check the path.")
-    if known == "training":
+    if detected == "training":
         sources = read_training_list(path, folder)
     else:
-        read = {"kinetics": _kinetics, "ucf101": _ucf101, "hmdb51": _hmdb51, "ssv2": _ssv2}[known]
+        read = {"kinetics": _kinetics, "ucf101": _ucf101, "hmdb51": _hmdb51, "ssv2": _ssv2}[detected]
         sources = read(path, _VideoFolder(folder), split)
     refuse_repeats(path, [(f"entry {number}", source) for number, source in enumerate(sources, start=1)])
     if not any_exists(sources):
@@ -99,10 +98,9 @@ class _VideoFolder:
                 self._by_stem.setdefault(path.stem, []).append(path)
 
     def find(self, stem: str, label: str | None = None) -> Path | None:
-        """The video of that name, the one in a folder named like the label first."""
-        found = self._by_stem.get(stem, [])
+        """The video of that name; of several, one in a folder that is named like the label."""
         folders = {label, label.replace(" ", "_")} if label else set()
-        return min(found, key=lambda path: path.parent.name not in folders, default=None)
+        return min(self._by_stem.get(stem, []), key=lambda path: path.parent.name not in folders, default=None)
 
 
 def _kinetics(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
@@ -113,8 +111,7 @@ def _kinetics(path: Path, videos: _VideoFolder, split: str | None) -> list[Video
         raise SourceError(f"`{path}` must have Kinetics' columns. Got none named {names}. Use the published file.")
     if split is not None:
         splits = sorted(set(table["split"])) if "split" in table.columns else []
-        if split not in splits:
-            raise InputError(f"`split` must be one that {path} has: {', '.join(splits)}. Got {split!r}. Choose one.")
+        require(split in splits, "split", f"be one that {path} has: {', '.join(splits)}", split, "Choose one.")
         table = table[table["split"] == split]
     rows = enumerate(table.to_dict("records"), start=1)
     return [_kinetics_source(path, number, row, videos) for number, row in rows]
@@ -125,16 +122,16 @@ def _kinetics_source(path: Path, number: int, row: dict, videos: _VideoFolder) -
     try:
         start_s, end_s = float(row["time_start"]), float(row["time_end"])
         trimmed = f"{youtube_id}_{int(start_s):06d}_{int(end_s):06d}"
-        found = videos.find(trimmed, label)
-        if found is None and (whole := videos.find(youtube_id, label)) is not None:
-            return VideoSource(path=whole, kind="video", label=label, start_s=start_s, end_s=end_s, group=youtube_id)
+        clip = videos.find(trimmed, label)
+        if clip is None and (video := videos.find(youtube_id, label)) is not None:
+            return VideoSource(path=video, kind="video", label=label, start_s=start_s, end_s=end_s, group=youtube_id)
     except (ValueError, OverflowError) as error:  # no number, infinity, or (an InputError) an end before its start
         raise SourceError(
             f"`{path}`, row {number} after the header, must have seconds in time_start and time_end. "
             f"Got {row['time_start']!r} and {row['time_end']!r}. Correct the row."
         ) from error
     expected = videos.root / (label or "") / f"{trimmed}.mp4"
-    return VideoSource(path=found or expected, kind="video", label=label, group=youtube_id)
+    return VideoSource(path=clip or expected, kind="video", label=label, group=youtube_id)
 
 
 def _ucf101(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
@@ -142,9 +139,8 @@ def _ucf101(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSo
     for match in _matched_lines(path, _UCF101_LINE, "Class/v_Class_g01_c01.avi 1"):
         file = Path(match["file"])
         label = file.parent.name
-        group = _UCF101_GROUP.fullmatch(match["stem"])
-        found = videos.find(match["stem"], label) or videos.root / file
-        sources.append(VideoSource(path=found, kind="video", label=label, group=group["group"] if group else None))
+        video = videos.find(match["stem"], label) or videos.root / file
+        sources.append(VideoSource(path=video, kind="video", label=label, group=ucf101_group(file)))
     return sources
 
 
@@ -152,17 +148,17 @@ def _hmdb51(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSo
     name = _HMDB51_NAME.fullmatch(path.stem)
     if name is None:
         raise SourceError(f"`{path}` must be named like brush_hair_test_split1.txt. Got {path.name}. Keep its name.")
-    if split not in _HMDB51_SPLITS:
-        raise InputError(f"`split` must be train or test for hmdb51. Got {split!r}. Choose one, or leave it out.")
+    is_split = split in _HMDB51_SPLITS
+    require(is_split, "split", "be train or test for hmdb51", split, "Choose one, or leave it out.")
     label = name["label"]
     sources = []
     for match in _matched_lines(path, _HMDB51_LINE, "name.avi 1"):
         if match["split"] in _HMDB51_SPLITS[split]:
             stem = Path(match["file"]).stem
-            source_video, _, codes = stem.rpartition(f"_{label}_")  # the rest tells view, motion and clip number
-            found = videos.find(stem, label) or videos.root / label / match["file"]
+            source_video, _, codes = stem.rpartition(f"_{label}_")  # codes of view, motion and clip number
+            video = videos.find(stem, label) or videos.root / label / match["file"]
             group = source_video if codes and source_video else None
-            sources.append(VideoSource(path=found, kind="video", label=label, group=group))
+            sources.append(VideoSource(path=video, kind="video", label=label, group=group))
     return sources
 
 
@@ -175,10 +171,11 @@ def _ssv2(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSour
         if not isinstance(entry, dict) or "id" not in entry:
             raise SourceError(f"`{path}`, entry {number}, must be an object with an `id`. Got {entry!r}. Correct it.")
         template = entry.get("template") or entry.get("label")
+        # templates mark their placeholders, as in "Putting [something] on [something]"
         label = plain_name(re.sub(r"[\[\]]", "", str(template))) if template else None
         video_id = plain_name(str(entry["id"]))
-        found = videos.find(video_id) or videos.root / f"{video_id}.webm"
-        sources.append(VideoSource(path=found, kind="video", label=label))
+        video = videos.find(video_id) or videos.root / f"{video_id}.webm"
+        sources.append(VideoSource(path=video, kind="video", label=label))
     return sources
 
 

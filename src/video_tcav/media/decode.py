@@ -1,4 +1,4 @@
-"""From a source to upright RGB pictures."""
+"""Decoding: chosen frames of a source as upright RGB pictures."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,21 +11,23 @@ from av.error import FFmpegError
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from video_tcav.core.errors import InputError, MediaError
+from video_tcav.core.checks import require
+from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, MOST_STILL_MEGAPIXELS, decoder_limit, open_media, picture_stream
 from video_tcav.media.decoder import DecodedFrame, FrameDecoder, damaged_at
 from video_tcav.media.files import VideoSource, kind_of
+from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
 from video_tcav.media.picture import Picture, PictureMaker, pixel_aspect
 from video_tcav.media.timeline import Timeline, frame_files, read_timeline
 
 _SEEK_BEYOND_S = 5.0  # decoding a few seconds is cheaper than a seek and its uncertainties
-_HELD_FRAMES = 2  # decoders may swallow that many packets (packed or invisible frames) without a loss to the eye
+_SWALLOWED_FRAMES = 2  # decoders may swallow that many packets (packed or invisible frames) without a loss to the eye
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VideoInfo:
-    """What a video holds.
+    """Size, rate, duration and frame times of a video.
 
     Attributes:
         path: the file or folder.
@@ -34,7 +36,7 @@ class VideoInfo:
         fps: frames per second by the median interval.
         width: in pixels, upright.
         height: in pixels, upright.
-        rotation_deg: counterclockwise turn that the file asks for and `read_frames` has done; multiple of 90.
+        rotation_deg: counterclockwise turn of the display matrix, which `read_frames` applies; multiple of 90.
         duration_s: from the first frame to the end of the last.
     """
 
@@ -49,7 +51,7 @@ class VideoInfo:
 
 
 def probe_video(path: str | Path) -> VideoInfo:
-    """What a video, an image or a folder of frames holds; decodes its first frame.
+    """Size, rate and frame times of a video, an image or a folder of frames; decodes the first frame only.
 
     Raises:
         MediaError: if it cannot be decoded.
@@ -83,7 +85,7 @@ def read_frames(
     *,
     timeline: Timeline | None = None,
 ) -> UInt8[Tensor, "time 3 height width"]:
-    """Chosen frames of a source, upright, in the order asked for; an index may come more than once.
+    """Chosen frames of a source, upright, in any order and as often as they are named.
 
     Args:
         source: the video; its segment is not regarded, indices count from the start of the file.
@@ -95,25 +97,19 @@ def read_frames(
         InputError: if there is no such frame.
     """
     timeline = timeline or read_timeline(source)
-    count = len(timeline.timestamps_s)
-    wanted, inverse = np.unique(np.asarray(frame_indices, dtype=np.int64), return_inverse=True)
-    if len(wanted) == 0 or wanted[0] < 0 or wanted[-1] >= count:
-        raise InputError(
-            f"`frame_indices` must be from 0 to {count - 1}. Got {list(frame_indices)}. Choose among them."
-        )
-    if source.kind == "video":
-        pictures = _read_video(source.path, timeline, wanted)
-    else:
-        files = frame_files(source.path) if source.kind == "frames" else [source.path]
-        pictures = [_read_image(files[index]) for index in wanted]
+    last = len(timeline.timestamps_s) - 1
+    distinct, inverse = np.unique(np.asarray(frame_indices, dtype=np.int64), return_inverse=True)
+    exist = len(distinct) > 0 and distinct[0] >= 0 and distinct[-1] <= last
+    require(exist, "frame_indices", f"be from 0 to {last}", list(frame_indices), "Choose among them.")
+    pictures = list(_pictures(source, timeline, distinct))
     sizes = {(picture.shape[1], picture.shape[0]) for picture in pictures}
     if len(sizes) > 1:
-        found = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
-        raise MediaError(source.path, f"pictures differ in size: {found}; bring all to one size")
+        listed = ", ".join(f"{width}×{height}" for width, height in sorted(sizes))
+        raise MediaError(source.path, f"pictures differ in size: {listed}; bring all to one size")
     height, width, _ = pictures[0].shape
     frames = np.empty((len(inverse), 3, height, width), np.uint8)
-    for frame, place in zip(frames, inverse, strict=True):
-        frame[:] = pictures[place].transpose(2, 0, 1)
+    for frame, index in zip(frames, inverse, strict=True):
+        frame[:] = pictures[index].transpose(2, 0, 1)
     return torch.from_numpy(frames)
 
 
@@ -123,31 +119,34 @@ def iter_frames(
     *,
     timeline: Timeline | None = None,
 ) -> Generator[UInt8[Tensor, "3 height width"], None, None]:
-    """Frames of a source, upright, one after the other: a long or large video is never in memory as a whole.
+    """Frames of a source, upright, one at a time, so that a long or large video is never in memory as a whole.
 
     Args:
-        source: the video; its segment is not regarded.
-        frame_indices: which frames, by time of display, each once and in order; `None` for all.
-        timeline: `read_timeline(source)`, if the caller has it already.
+        source: see `read_frames`.
+        frame_indices: likewise, but each once and in order; `None` for all.
+        timeline: likewise.
 
     Raises:
         MediaError: if a frame cannot be decoded.
         InputError: if there is no such frame, or they are not in order.
     """
     timeline = timeline or read_timeline(source)
-    count = len(timeline.timestamps_s)
-    wanted = np.arange(count) if frame_indices is None else np.asarray(frame_indices, dtype=np.int64)
-    if len(wanted) == 0 or wanted[0] < 0 or wanted[-1] >= count or (np.diff(wanted) <= 0).any():
-        raise InputError(
-            f"`frame_indices` must rise from 0 to {count - 1} at most. Got {wanted.tolist()}. Sort them, each once."
-        )
-    if source.kind == "video":
-        pictures = _iter_video(source.path, timeline, wanted)
-    else:
-        files = frame_files(source.path) if source.kind == "frames" else [source.path]
-        pictures = (_read_image(files[index]) for index in wanted)
-    for picture in pictures:
+    last = len(timeline.timestamps_s) - 1
+    indices = np.arange(last + 1) if frame_indices is None else np.asarray(frame_indices, dtype=np.int64)
+    rise = len(indices) > 0 and indices[0] >= 0 and indices[-1] <= last and (np.diff(indices) > 0).all()
+    require(bool(rise), "frame_indices", f"rise from 0 to {last} at most", indices.tolist(), "Sort them, each once.")
+    for picture in _pictures(source, timeline, indices):
         yield torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
+
+
+def _pictures(source: VideoSource, timeline: Timeline, indices: Int[np.ndarray, " time"]) -> Iterator[Picture]:
+    """Pictures at increasing indices, each decoded when it is taken."""
+    if isinstance(source, MemorySource):
+        return (source.read(index)[0].permute(1, 2, 0).numpy() for index in indices[:, None])
+    if source.kind == "video":
+        return _video_pictures(source.path, timeline, indices)
+    files = frame_files(source.path) if source.kind == "frames" else [source.path]
+    return (_read_image(files[index]) for index in indices)
 
 
 def _read_image(path: Path) -> Picture:
@@ -169,30 +168,26 @@ def _read_image(path: Path) -> Picture:
         return PictureMaker(pixel_aspect(stream, path))(frame)
 
 
-def _read_video(path: Path, timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[Picture]:
-    return list(_iter_video(path, timeline, wanted))
-
-
-def _iter_video(path: Path, timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> Iterator[Picture]:
-    """Pictures of the wanted frames: seeking where it saves much, from the start on if that fails."""
-    runs, given = _runs(timeline, wanted), 0
+def _video_pictures(path: Path, timeline: Timeline, indices: Int[np.ndarray, " time"]) -> Iterator[Picture]:
+    """Pictures of a video file: with seeks where these save much, decoded from the start if that fails."""
+    runs, yielded = _runs(timeline, indices), 0
     if len(runs) > 1 or runs[0][0] > 0:
         try:
-            for picture in _iter_pictures(path, timeline, runs):
+            for picture in _decoded_pictures(path, timeline, runs):
                 yield picture
-                given += 1
+                yielded += 1
             return
         except MediaError:
             pass  # not every file can be sought in; decoding from the start decides
-    yield from islice(_iter_pictures(path, timeline, [(0, wanted.tolist())]), given, None)
+    yield from islice(_decoded_pictures(path, timeline, [(0, indices.tolist())]), yielded, None)
 
 
-def _runs(timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[tuple[int, list[int]]]:
-    """Wanted frames, cut where a seek to a later keyframe saves decoding, with the index to start from."""
+def _runs(timeline: Timeline, indices: Int[np.ndarray, " time"]) -> list[tuple[int, list[int]]]:
+    """Indices, cut where a seek to a later keyframe saves decoding, each run with the index to start from."""
     if timeline.by_order:
-        return [(0, wanted.tolist())]
+        return [(0, indices.tolist())]
     starts, cuts, position = [0], [0], 0
-    for number, index in enumerate(wanted):
+    for number, index in enumerate(indices):
         keyframe = int(timeline.keyframes[timeline.keyframes <= index].max(initial=0))
         far = timeline.timestamps_s[index] - timeline.timestamps_s[position] > _SEEK_BEYOND_S
         if far and keyframe > position:
@@ -202,24 +197,25 @@ def _runs(timeline: Timeline, wanted: Int[np.ndarray, " time"]) -> list[tuple[in
             else:
                 starts = [keyframe]
         position = int(index)
-    runs = [run.tolist() for run in np.split(wanted, cuts[1:])]
+    runs = [run.tolist() for run in np.split(indices, cuts[1:])]
     return list(zip(starts, runs, strict=True))
 
 
-def _iter_pictures(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]]]) -> Iterator[Picture]:
+def _decoded_pictures(path: Path, timeline: Timeline, runs: list[tuple[int, list[int]]]) -> Iterator[Picture]:
     with open_media(path) as container:
         stream = picture_stream(container, path)
         to_picture = PictureMaker(pixel_aspect(stream, path))
-        for start, wanted in runs:
+        for start, indices in runs:
             if start:
                 container.seek(int(timeline.pts[start]), stream=stream)
             decoder = FrameDecoder(container=container, stream=stream, timeline=timeline, path=path)
-            given: list[DecodedFrame] = []
-            for decoded in _on_display(decoder, wanted, sought=start > 0):
-                given.append(replace(decoded, frame=None))
+            yielded: list[DecodedFrame] = []
+            for decoded in _on_display(decoder, indices, sought=start > 0):
+                yielded.append(replace(decoded, frame=None))  # without its picture: a run may be long
                 yield to_picture(decoded.frame)
-            decoder.rest()
-            for decoded in given:
+            # damage in a frame that is decoded later may reach one that was yielded: B-frames come before their reference
+            decoder.drain()
+            for decoded in yielded:
                 _refuse_damaged(decoder, decoded)
 
 
@@ -228,18 +224,18 @@ def _refuse_damaged(decoder: FrameDecoder, decoded: DecodedFrame) -> None:
         raise damaged_at(decoder.path, float(decoder.timeline.timestamps_s[decoded.index]))
 
 
-def _on_display(decoder: FrameDecoder, wanted: list[int], *, sought: bool) -> Iterator[DecodedFrame]:
-    """The frame on display at each wanted index: the frame of that index, or the last before it."""
+def _on_display(decoder: FrameDecoder, indices: list[int], *, sought: bool) -> Iterator[DecodedFrame]:
+    """The frame on display at each index: the frame of that index, or the last before it."""
     timeline, path = decoder.timeline, decoder.path
-    remaining = list(wanted)
-    held: DecodedFrame | None = None
+    remaining = list(indices)
+    previous: DecodedFrame | None = None
     for decoded in decoder.frames():
-        if held is None and decoded.index > remaining[0] and sought:
+        if previous is None and decoded.index > remaining[0] and sought:
             raise MediaError(path, "the seek went too far; decode from the start")
         while remaining and decoded.index > remaining[0]:
-            if decoder.shows_each_packet or decoder.has_lost(held.index if held else -1, remaining[0]):
+            if decoder.shows_each_packet or decoder.has_lost(previous.index if previous else -1, remaining[0]):
                 raise damaged_at(path, float(timeline.timestamps_s[remaining[0]]))
-            on_display = held or decoded  # nothing before it: what a player shows first
+            on_display = previous or decoded  # nothing before it: players begin with the first frame that decodes
             _refuse_damaged(decoder, on_display)
             yield on_display
             remaining.pop(0)
@@ -249,16 +245,12 @@ def _on_display(decoder: FrameDecoder, wanted: list[int], *, sought: bool) -> It
             remaining.pop(0)
         if not remaining:
             return
-        held = decoded
-    if held is None or remaining[-1] - held.index > (0 if decoder.shows_each_packet else _HELD_FRAMES):
-        raise _cut_short(path, held.index + 1 if held else 0, timeline)
-    _refuse_damaged(decoder, held)
-    if remaining and decoder.has_lost(held.index, remaining[-1]):
+        previous = decoded
+    if previous is None or remaining[-1] - previous.index > (0 if decoder.shows_each_packet else _SWALLOWED_FRAMES):
+        counts = f"{previous.index + 1 if previous else 0} of {len(timeline.timestamps_s)}"
+        raise MediaError(path, f"truncated or broken: decoding stops after {counts} frames; {COPY_AGAIN}")
+    _refuse_damaged(decoder, previous)
+    if remaining and decoder.has_lost(previous.index, remaining[-1]):
         raise damaged_at(path, float(timeline.timestamps_s[remaining[-1]]))
     for _ in remaining:
-        yield held
-
-
-def _cut_short(path: Path, decoded: int, timeline: Timeline) -> MediaError:
-    count = len(timeline.timestamps_s)
-    return MediaError(path, f"truncated or broken: decoding stops after {decoded} of {count} frames; {COPY_AGAIN}")
+        yield previous

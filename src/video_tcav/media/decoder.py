@@ -1,8 +1,8 @@
-"""Decoding from a keyframe on: frames with their index, and whether damage before them reaches them by prediction."""
+"""Frame decoder: frames with their index, and whether damage reaches them through inter-frame prediction."""
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from video_tcav.media.h264 import FrameNumbers
 from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
 from video_tcav.media.timeline import Timeline
 
-# in the others, packets may hold no picture to show: VP8's hidden references, MPEG-4's frames that are not coded
+# other codecs have packets without a picture: VP8's hidden references, MPEG-4's frames that are not coded
 PICTURE_PER_PACKET = frozenset({"h264", "hevc", "mpeg1video", "mpeg2video", "mjpeg", "gif", "av1", "libdav1d"})
 
 
@@ -29,10 +29,10 @@ class DecodedFrame:
     """One frame of a video.
 
     Attributes:
-        index: its place in the timeline.
+        index: in the timeline.
         frame: the picture, deinterlaced.
-        chain: keyframe that it is predicted from, and whether it is a leading picture of it.
-        number: its packet's place in the order of decoding.
+        chain: number of the keyframe that it is predicted from, and whether it is a leading picture of that.
+        number: of its packet in decoding order.
     """
 
     index: int
@@ -43,11 +43,11 @@ class DecodedFrame:
 
 @dataclass(kw_only=True, eq=False)
 class FrameDecoder:
-    """Decodes one stream from where its container stands, and keeps account of damage.
+    """Decodes a stream from its container's current position, and tracks damage.
 
-    What cannot be decoded spoils all frames that follow in decoding order up to the next keyframe; of leading pictures
-    (shown before the keyframe that they follow) it spoils the leading pictures alone. Where frames are told by their order,
-    it spoils all that follow: none of them is known to have kept its place.
+    A packet that cannot be decoded spoils all frames that follow in decoding order up to the next keyframe; one of the
+    leading pictures (shown before the keyframe that they follow) spoils leading pictures alone. Where frames are numbered by
+    their order, it spoils all that follow, since each of them may have moved by one.
     """
 
     container: InputContainer
@@ -84,13 +84,13 @@ class FrameDecoder:
         if self._deinterlacer:
             yield from self._deinterlacer.flush()
 
-    def rest(self) -> None:
-        """Take out what the decoder still holds: only then is known whether what was decoded before is damaged."""
+    def drain(self) -> None:
+        """Flush the decoder, whose last frames may show that earlier ones are damaged."""
         for _ in self._frames_of(None):
             pass
 
     def is_damaged(self, decoded: DecodedFrame) -> bool:
-        """Whether it, or what it is predicted from, could not be decoded, by what is known so far."""
+        """Whether the frame, or one that it is predicted from, could not be decoded, as far as decoding has come."""
         return any(decoded.number >= self._first_bad.get(chain, self._number + 1) for chain in _sources(decoded.chain))
 
     def has_lost(self, after: int, up_to: int) -> bool:
@@ -157,7 +157,7 @@ class FrameDecoder:
         if frame.pts is not None and self.shows_each_packet and not frame.interlaced_frame:
             self._spoil_missing(frame.pts)
         if frame.pts is not None and self._surplus.get(frame.pts, 0) > 0:
-            self._surplus[frame.pts] -= 1  # another frame takes its place at the same time
+            self._surplus[frame.pts] -= 1  # another frame has the same time and replaces it on display
             self._coded[frame.pts] = (chain, number)
             return None
         if self.timeline.by_order or frame.pts is None:
@@ -168,7 +168,7 @@ class FrameDecoder:
         return DecodedFrame(index=index, frame=frame, chain=chain, number=number) if index >= 0 else None
 
     def _spoil_missing(self, shown_pts: int) -> None:
-        """Frames come in order of display: what is earlier and has not come will not come."""
+        """Decoders give frames in order of display: an earlier one that has not come is lost."""
         for pts in [pts for pts in self._coded if pts is not None and pts < shown_pts]:
             self._spoil(self._coded.pop(pts))
 
@@ -214,8 +214,7 @@ class Deinterlacer:
             except (BlockingIOError, AvEOFError):
                 return
             assert isinstance(frame, VideoFrame)
-            waiting = self._waiting.popleft()
-            yield DecodedFrame(index=waiting.index, frame=frame, chain=waiting.chain, number=waiting.number)
+            yield replace(self._waiting.popleft(), frame=frame)
 
 
 def _yadif(frame: VideoFrame) -> Graph:
@@ -228,7 +227,7 @@ def _yadif(frame: VideoFrame) -> Graph:
 
 def _sources(chain: tuple[int, bool]) -> tuple[tuple[int, bool], ...]:
     number, leading = chain
-    # leading pictures are predicted from the keyframe before, too
+    # leading pictures of an open group of pictures are predicted from the group before, too
     return ((number, True), (number, False), (number - 1, False)) if leading else ((number, False),)
 
 

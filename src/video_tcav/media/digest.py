@@ -1,4 +1,4 @@
-"""What a file or a source is, by content: the same bytes have the same name wherever they lie."""
+"""Content digests of files and sources: the same bytes have the same SHA-256 wherever they lie."""
 
 import hashlib
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import check_file
 from video_tcav.media.files import VideoSource
+from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.timeline import frame_files
 
 
@@ -18,19 +19,20 @@ def file_digest(path: str | Path) -> str:
     path = Path(path)
     if not path.is_dir():
         return _sha256(path).hexdigest()
-    total = hashlib.sha256()
+    digest = hashlib.sha256()
     for frame in frame_files(path):
-        total.update(f"{frame.name}\0{_sha256(frame).hexdigest()}\n".encode())
-    return total.hexdigest()
+        digest.update(f"{frame.name}\0{_sha256(frame).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def source_digest(source: VideoSource) -> str:
-    """SHA-256 of a source in hex: its bytes and its segment; label, group and place do not matter.
+    """SHA-256 of a source in hex: its bytes (pixels, for a clip in memory) and its segment, without label, group and folder.
 
     Raises:
         MediaError: if it cannot be read.
     """
-    return segment_digest(file_digest(source.path), source)
+    content = source.digest if isinstance(source, MemorySource) else file_digest(source.path)
+    return segment_digest(content, source)
 
 
 def segment_digest(content: str, source: VideoSource) -> str:

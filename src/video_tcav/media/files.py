@@ -1,5 +1,6 @@
-"""What a source is, and which files and folders hold pictures."""
+"""Video sources, and the files and folders that hold pictures, by their endings and names."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,12 +8,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from video_tcav.core.errors import InputError, SourceError
+from video_tcav.core.checks import require
+from video_tcav.core.errors import SourceError
 from video_tcav.core.escaping import well_formed
 
 SourceKind = Literal["video", "still", "frames"]
 
-# what the formats that `container` allows are usually called; each is read in a test
+# endings of the formats that `container` allows; a test reads a file of each
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".avi", ".webm", ".mkv", ".mov", ".gif", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".3gp"}
     | {".ts", ".mts", ".m2ts", ".m2t", ".vob", ".asf", ".f4v", ".3g2", ".qt", ".divx", ".dv", ".apng", ".mj2"}
@@ -23,6 +25,7 @@ IMAGE_SUFFIXES = frozenset(
     | {".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".qoi"}
 )
 
+# frames of a video are numbered with three digits or more; with fewer they may be a person's numbered photos
 _FRAME_STEM_LIKE = re.compile(r"(?:img|image|frame)?[-_ ]?\d+", re.IGNORECASE)
 _FRAME_STEM = re.compile(r"(?P<prefix>(?:img|image|frame)?[-_ ]?)(?P<number>\d{3,})", re.IGNORECASE)
 
@@ -32,12 +35,12 @@ class VideoSource:
     """One video, or one segment of it, to take clips from.
 
     Attributes:
-        path: the video file, the image file, or the folder of frames.
+        path: the video file, the image file, or the folder of frames; the name of a clip in memory.
         kind: `video` for a file that plays, `still` for one image, `frames` for a folder of numbered images.
-        label: what the folder, manifest or annotation calls it.
-        start_s: begin of the segment in seconds; `None` is the begin of the video.
-        end_s: end of the segment in seconds, not part of it; `None` is the end of the video.
-        group: what it shares with other sources that are not independent of it; `None` is the file itself.
+        label: from the folder, manifest or annotation file.
+        start_s: start of the segment in seconds; `None` is the start of the video.
+        end_s: end of the segment in seconds, exclusive; `None` is the end of the video.
+        group: name of the exchangeability block (such as a person or camera); `None` is the file itself.
     """
 
     path: Path
@@ -48,19 +51,16 @@ class VideoSource:
     group: str | None = None
 
     def __post_init__(self) -> None:
-        if self.start_s is not None and not 0 <= self.start_s < float("inf"):
-            raise InputError(
-                f"`start_s` must be 0 or more. Got {self.start_s}. Give seconds from the start of the video."
-            )
-        if self.end_s is not None and not self.end_s > (self.start_s or 0):
-            raise InputError(
-                f"`end_s` must be later than `start_s`. Got {self.end_s} for {self.start_s or 0}. Swap them."
-            )
+        start_s = self.start_s or 0
+        exists = 0 <= start_s < math.inf
+        require(exists, "start_s", "be 0 or more", start_s, "Give seconds from the start of the video.")
+        later = self.end_s is None or self.end_s > start_s
+        require(later, "end_s", f"be later than `start_s`, {start_s}", self.end_s, "Swap them.")
 
     @property
     def key(self) -> str:
         """The path, and the segment where there is one: `clip.mp4#t=1.5,4`."""
-        path = well_formed(str(self.path))  # it stands in tables and on terminals, which hold no other text
+        path = well_formed(str(self.path))  # keys stand in tables and on terminals, which hold valid text only
         if self.start_s is None and self.end_s is None:
             return path
         end = "" if self.end_s is None else f",{self.end_s:.15g}"
@@ -68,7 +68,7 @@ class VideoSource:
 
 
 def kind_of(path: Path) -> SourceKind | None:
-    """Kind that a path's ending, or its being a folder, speaks for; `None` if it is none of ours."""
+    """Kind of a source by the ending of its path; folders are `frames`, and other files `None`."""
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return "video"
@@ -78,7 +78,7 @@ def kind_of(path: Path) -> SourceKind | None:
 
 
 def media_files(folder: Path) -> list[Path]:
-    """All video and image files below a folder, sorted; hidden ones are left out, links are followed once.
+    """All video and image files below a folder, sorted, without hidden ones; links are followed once.
 
     Raises:
         SourceError: if a folder may not be read.
@@ -96,11 +96,11 @@ def is_media(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES
 
 
-def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
+def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
     real = folder.resolve()
-    if real in seen:
+    if real in visited:  # links may lead in a circle
         return
-    seen.add(real)
+    visited.add(real)
     try:
         entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except OSError as error:
@@ -108,7 +108,7 @@ def _walk(folder: Path, seen: set[Path]) -> Iterator[Path]:
         raise SourceError(f"`{folder}` must be a readable folder. Got: {reason}. Check its permissions.") from error
     for entry in entries:
         if entry.is_dir():
-            yield from _walk(entry, seen)
+            yield from _walk(entry, visited)
         else:
             yield entry
 
@@ -128,25 +128,20 @@ def is_frame_sequence(images: Iterable[Path]) -> bool:
     matches = [_FRAME_STEM.fullmatch(path.stem) for path in images]
     if len(matches) < 2 or not all(matches):
         return False
-    found = [match for match in matches if match]
-    looks = {(match["prefix"], len(match["number"])) for match in found}
-    numbers = sorted(int(match["number"]) for match in found)
+    patterns = {(match["prefix"], len(match["number"])) for match in matches if match}
+    numbers = sorted(int(match["number"]) for match in matches if match)
     consecutive = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    return len(looks) == 1 and consecutive and len({path.suffix.lower() for path in images}) == 1
+    return len(patterns) == 1 and consecutive and len({path.suffix.lower() for path in images}) == 1
 
 
 def is_broken_sequence(images: Sequence[Path]) -> bool:
-    """Whether images are named like frames of one video, and are none: a number is missing, or digits are."""
-    named = all(_FRAME_STEM_LIKE.fullmatch(path.stem) for path in images)
-    return len(images) > 1 and named and not is_frame_sequence(images)
+    """Whether images are named like frames of one video, but with gaps or too few digits."""
+    are_numbered = all(_FRAME_STEM_LIKE.fullmatch(path.stem) for path in images)
+    return len(images) > 1 and are_numbered and not is_frame_sequence(images)
 
 
 def sources_of_files(files: Iterable[Path]) -> list[VideoSource]:
-    """One source per file, labelled by its folder; a folder of numbered frames becomes one source.
-
-    Args:
-        files: video and image files. A numbered sequence counts as frames if it is all images of its folder.
-    """
+    """One source per file, labelled by its folder; a numbered sequence that is all images of its folder is one source."""
     sources: list[VideoSource] = []
     for folder, members in groupby(sorted(files, key=lambda path: (path.parent, path)), key=lambda path: path.parent):
         paths = list(members)

@@ -1,4 +1,4 @@
-"""Clips of many videos, decoded by threads while the model works."""
+"""Clip loading: threads decode the clips of many videos ahead of the model."""
 
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -9,15 +9,24 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from video_tcav.core.checks import at_least
 from video_tcav.core.clip_spec import ClipSpec, Sampling
-from video_tcav.core.errors import InputError, MediaError
+from video_tcav.core.errors import MediaError
 from video_tcav.media.decode import iter_frames, read_frames
 from video_tcav.media.files import VideoSource
 from video_tcav.media.sampling import check_sampling, clip_times
 from video_tcav.media.timeline import Timeline, read_timeline
 
-_AHEAD_PER_THREAD = 2
-_SEGMENT_SLACK_S = 1e-6
+_AHEAD_PER_THREAD = 2  # sources: more would fill the memory with frames, fewer let the model wait for a long video
+_SEGMENT_SLACK_S = 1e-6  # times of a segment are written with fewer digits than timestamps have
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A source that could not be used, or not to its end, and why."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,17 +55,15 @@ def read_clips(
 
     Args:
         source: the video; only its segment is used.
-        spec: how many frames, and how far apart.
-        windows: how many clips.
-        sampling: see `clip_times`; as `spec` says if not given.
+        spec: see `clip_times`.
+        windows: likewise.
+        sampling: likewise.
 
     Raises:
         MediaError: if the source cannot be decoded or is too short.
         InputError: if `windows` or `sampling` is not possible.
     """
-    sampling = spec.sampling if sampling is None else sampling
-    check_sampling(windows, sampling)
-    return _read(source, spec, windows, sampling)[0]
+    return _read(source, spec, windows, check_sampling(spec, windows, sampling))[0]
 
 
 def load_clips(
@@ -67,40 +74,37 @@ def load_clips(
     sampling: Sampling | None = None,
     threads: int = 2,
 ) -> Generator[LoadedClips, None, None]:
-    """Clips of many sources, in their order; threads decode ahead while the caller uses what came.
+    """Clips of many sources, in their order, decoded by threads ahead of the caller.
 
-    A source that cannot be used comes with its `error` and stops nothing. Closing the generator ends
-    its threads.
+    A source that cannot be used comes with its `error` and stops nothing. Closing the generator ends its threads.
 
     Args:
         sources: the videos.
-        spec: how many frames, and how far apart.
-        windows: clips of each.
-        sampling: see `clip_times`; as `spec` says if not given.
+        spec: see `clip_times`.
+        windows: likewise.
+        sampling: likewise.
         threads: how many files are decoded at once; each thread works at most two sources ahead.
 
     Raises:
         InputError: if `windows`, `sampling` or `threads` is not possible.
     """
-    sampling = spec.sampling if sampling is None else sampling
-    check_sampling(windows, sampling)
-    if threads < 1:
-        raise InputError(f"`threads` must be at least 1. Got {threads}. Take the number of free cores.")
-    return _load(sources, spec, windows, sampling, threads)
+    sampling = check_sampling(spec, windows, sampling)
+    at_least("threads", threads, 1, cure="Take the number of free cores.")
+    return _load(sources, spec, windows, sampling, threads)  # a generator of its own: checks come with the call
 
 
 def _load(
     sources: Iterable[VideoSource], spec: ClipSpec, windows: int, sampling: Sampling, threads: int
 ) -> Generator[LoadedClips, None, None]:
-    waiting: deque[Future[LoadedClips]] = deque()
+    pending: deque[Future[LoadedClips]] = deque()
     pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="video-tcav-decode")
     try:
         for source in sources:
-            waiting.append(pool.submit(_load_one, source, spec, windows, sampling))
-            if len(waiting) > threads * _AHEAD_PER_THREAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(_load_one, source, spec, windows, sampling))
+            if len(pending) > threads * _AHEAD_PER_THREAD:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -123,7 +127,7 @@ def _read(
     if _is_still(source, timeline):
         indices = np.zeros((windows, spec.frames), dtype=np.int64)
         (picture,) = iter_frames(source, [0], timeline=timeline)
-        # a view, since copies of a photo would fill the memory
+        # a view, since `time` copies of a large photo would fill the memory
         return picture.expand(windows, spec.frames, -1, -1, -1), indices, timeline.timestamps_s[indices]
     first, last = segment_frames(source, timeline)
     times_s = timeline.timestamps_s[first:last]
@@ -134,19 +138,16 @@ def _read(
 
 
 def _is_still(source: VideoSource, timeline: Timeline) -> bool:
-    one_frame_gif = source.path.suffix.lower() == ".gif" and len(timeline.timestamps_s) == 1
-    return source.kind == "still" or one_frame_gif
+    is_one_frame_gif = source.path.suffix.lower() == ".gif" and len(timeline.timestamps_s) == 1
+    return source.kind == "still" or is_one_frame_gif
 
 
 def segment_frames(source: VideoSource, timeline: Timeline) -> tuple[int, int]:
     """First frame of the segment, and the one after its last."""
-    times_s = timeline.timestamps_s + _SEGMENT_SLACK_S
-    first = 0 if source.start_s is None else int(np.searchsorted(times_s, source.start_s))
-    last = (
-        len(times_s)
-        if source.end_s is None
-        else int(np.searchsorted(timeline.timestamps_s, source.end_s - _SEGMENT_SLACK_S))
-    )
+    times_s = timeline.timestamps_s
+    start_s = -np.inf if source.start_s is None else source.start_s
+    end_s = np.inf if source.end_s is None else source.end_s
+    first, last = (int(np.searchsorted(times_s, time_s - _SEGMENT_SLACK_S)) for time_s in (start_s, end_s))
     if first >= last:
         end = "its end" if source.end_s is None else f"{source.end_s:g} s"
         ends_s = float(timeline.timestamps_s[0]) + timeline.duration_s

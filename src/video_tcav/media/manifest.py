@@ -1,10 +1,10 @@
-"""A user's own list of videos: CSV, TSV or Parquet with a `path` column."""
+"""Manifests: lists of videos as CSV, TSV or Parquet with a `path` column."""
 
 import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +18,7 @@ from video_tcav.media.files import VideoSource, kind_of
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 _SEPARATORS = (",", ";", "\t")
-# what other tools call the times of a segment: left alone, the whole video would be taken
+# other tools' columns for the times of a segment: ignored, they would silently give whole videos
 _TIMES = frozenset(
     f"{prefix}{moment}{suffix}"
     for moment in ("start", "end", "begin", "stop")
@@ -30,8 +30,8 @@ _COLUMNS = frozenset({"path", "label", "start_s", "end_s", "group", "youtube_id"
 def read_table(path: Path) -> pd.DataFrame:
     """A CSV, TSV or Parquet file as text cells without spaces around; an empty cell is an empty string.
 
-    Cells of text may be parted by commas, semicolons or tabs, as the header shows. Names of columns that have a meaning count
-    in any case.
+    The header tells whether commas, semicolons or tabs separate cells. Names of columns with a meaning are in any case.
+
 
     Raises:
         SourceError: if the file cannot be read as a table, or two columns have one name.
@@ -41,7 +41,7 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         check_regular(path)
         table = pd.read_parquet(path) if is_parquet else _parse_cells(text)
-        # texts of Parquet are decoded here first
+        # inside the `try`: Parquet decodes its texts only now
         cells = table.astype(object).where(table.notna(), "").astype(str).map(visible)
     except TABLE_DAMAGE as error:
         reason = " ".join(str(error).split())
@@ -53,7 +53,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def header_separator(text: str) -> str:
-    """What parts the cells of a table's header: that which leaves known names of columns, or else most cells."""
+    """Separator of a table's header: the one that gives known names of columns, or else most cells."""
     lines = numbered_lines(text)
     header = lines[0][1] if lines else ""
 
@@ -68,7 +68,7 @@ def split_cells(line: str, separator: str) -> list[str]:
     """Cells of one line, which may be in quotes."""
     try:
         return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
-    except csv.Error:  # a cell of more than 131,072 characters
+    except csv.Error:  # a cell of more than 131,072 characters, the default limit of `csv`
         return line.split(separator)
 
 
@@ -101,13 +101,13 @@ def read_manifest(path: Path) -> list[VideoSource]:
     """Sources of a manifest, in its order.
 
     Args:
-        path: table with the column `path`, relative to the manifest or absolute, and optionally `label`,
-            `start_s`, `end_s` (seconds) and `group`. Other columns are left alone, but for names that
-            such times usually have.
+        path: table with the column `path`, relative to the manifest or absolute, and optionally `label`, `start_s`, `end_s`
+            (seconds) and `group`. Other columns are ignored, unless their name is a usual one for such times.
 
     Raises:
-        SourceError: if the table cannot be read, has no `path` column or no row, a row is malformed or
-            repeated, or no file exists. A single file that is missing is left to the decoder to report.
+        SourceError: if the table cannot be read, has no `path` column or no row, a row is malformed or repeated, or no file
+            exists. A single file that is missing is left to the decoder to report.
+
     """
     table = read_table(path)
     if "path" not in table.columns:
@@ -166,7 +166,7 @@ def _seconds(cell: str | None, column: str) -> float | None:
 
 
 def listed_path(folder: Path, name: str) -> Path:
-    """Path of a listed name; backslashes part folders where no file has them in its name.
+    """Path of a listed name; backslashes separate folders unless a file has them in its name.
 
     Raises:
         SourceError: if no file can have such a name.
@@ -185,18 +185,18 @@ def any_exists(sources: Sequence[VideoSource]) -> bool:
     return any(os.path.exists(source.path) for source in sources)  # noqa: PTH110  Path.exists raises for long names
 
 
-def refuse_repeats(path: Path, rows: Sequence[tuple[str, VideoSource]]) -> None:
+def refuse_repeats(path: Path, rows: Sequence[tuple[str, Hashable]]) -> None:
     """Refuse a list that names a source twice.
 
     Args:
         path: the list.
-        rows: what to call the place in the list, and the source.
+        rows: name of each row for the message, and its source.
 
     Raises:
-        SourceError: naming both places.
+        SourceError: naming both rows.
     """
-    first_row: dict[VideoSource, str] = {}
-    for place, source in rows:
-        earlier = first_row.setdefault(source, place)
-        if earlier != place:
-            raise SourceError(f"`{path}` must have each source once. Got {place} the same as {earlier}. Delete one.")
+    first_row: dict[Hashable, str] = {}
+    for row, source in rows:
+        earlier = first_row.setdefault(source, row)
+        if earlier != row:
+            raise SourceError(f"`{path}` must have each source once. Got {row} the same as {earlier}. Delete one.")

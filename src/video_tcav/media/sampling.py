@@ -1,4 +1,4 @@
-"""Which frames make a clip: chosen by time, because variable frame rates are common."""
+"""Frame sampling: the frames of a clip, chosen by time because variable frame rates are common."""
 
 from pathlib import Path
 from typing import get_args
@@ -6,8 +6,9 @@ from typing import get_args
 import numpy as np
 from jaxtyping import Float, Int
 
+from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.clip_spec import ClipSpec, Sampling
-from video_tcav.core.errors import InputError, MediaError
+from video_tcav.core.errors import MediaError
 
 _REGULAR = 0.25  # of the interval: timestamps that stray less are rounded ones of a constant rate
 _ROUNDING_S = 0.0015  # Matroska and WebM keep whole milliseconds, so intervals of one rate differ by one
@@ -36,7 +37,7 @@ def clip_times(
         spec: what the model takes.
         windows: how many clips.
         sampling: how frames are spread; as `spec` says if not given.
-        path: what an error names.
+        path: of the video, for errors.
 
     Returns:
         One array of `spec.frames` indices per window: at each time the frame then on display.
@@ -45,21 +46,21 @@ def clip_times(
         MediaError: if the video has fewer frames than a clip, and `spec.short` is `skip`.
         InputError: if `windows` or `sampling` is not possible.
     """
-    sampling = spec.sampling if sampling is None else sampling
-    check_sampling(windows, sampling)
+    sampling = check_sampling(spec, windows, sampling)
     count = len(timestamps_s)
     if count < spec.frames:
         if spec.short == "skip":
             raise MediaError(path, f"too short: {count} frames, the model takes {spec.frames}")
-        wanted_frames = np.arange(spec.frames)
-        return [wanted_frames % count if spec.short == "loop" else np.minimum(wanted_frames, count - 1)] * windows
+        indices = np.arange(spec.frames)
+        return [indices % count if spec.short == "loop" else np.minimum(indices, count - 1)] * windows
     if count == 1:
         return [np.zeros(1, dtype=np.int64)] * windows
     interval_s, times_s, early_s = _regular_times(timestamps_s)
     if sampling == "uniform":
-        places = (np.arange(windows) + 0.5) / windows
+        # the last frame stays on display for one interval, so the video is that much longer than its last timestamp
         segment_s = (times_s[-1] - times_s[0] + interval_s) / spec.frames
-        wanted = [times_s[0] + segment_s * (np.arange(spec.frames) + place) for place in places]
+        fractions = (np.arange(windows) + 0.5) / windows
+        wanted = [times_s[0] + segment_s * (np.arange(spec.frames) + fraction) for fraction in fractions]
     else:
         step_s = _step_s(spec, interval_s, float(times_s[-1] - times_s[0]))
         slack_s = max(0.0, times_s[-1] - times_s[0] - step_s * (spec.frames - 1))
@@ -70,22 +71,20 @@ def clip_times(
     return [_on_display(times_s, window, early_s) for window in wanted]
 
 
-def check_sampling(windows: int, sampling: str) -> None:
-    """Refuse settings that no video can fulfil.
+def check_sampling(spec: ClipSpec, windows: int, sampling: Sampling | None) -> Sampling:
+    """The sampling, by default that of `spec`; refuses settings that no video can fulfil.
 
     Raises:
         InputError: if there is no window, or no such sampling.
     """
-    if windows < 1:
-        raise InputError(f"`windows` must be at least 1. Got {windows}. 1 takes the centre.")
-    if sampling not in get_args(Sampling):
-        raise InputError(f"`sampling` must be one of {', '.join(get_args(Sampling))}. Got {sampling!r}. Choose one.")
+    at_least("windows", windows, 1, cure="1 takes the centre.")
+    return one_of("sampling", spec.sampling if sampling is None else sampling, get_args(Sampling))
 
 
 def _regular_times(timestamps_s: Float[np.ndarray, " frame"]) -> tuple[float, Float[np.ndarray, " frame"], float]:
-    """Median frame interval, timestamps, and how much too late a frame may come to count as on display.
+    """Median frame interval, timestamps, and how late a frame may come and still count as on display.
 
-    At a constant rate the first two are freed from the container's rounding.
+    At a constant rate the first two are without the container's rounding.
     """
     mean_s = float(timestamps_s[-1] - timestamps_s[0]) / (len(timestamps_s) - 1)
     grid = timestamps_s[0] + mean_s * np.arange(len(timestamps_s))
@@ -94,8 +93,8 @@ def _regular_times(timestamps_s: Float[np.ndarray, " frame"]) -> tuple[float, Fl
     intervals_s = np.diff(timestamps_s)
     median_s = np.median(intervals_s)
     # 33 ms for 33.37 would drift by a frame within a clip, so average what the rounding made of the median
-    usual = np.abs(intervals_s - median_s) <= _ROUNDING_S
-    interval_s = float(intervals_s[usual].mean() if usual.any() else median_s)
+    near_median = np.abs(intervals_s - median_s) <= _ROUNDING_S
+    interval_s = float(intervals_s[near_median].mean() if near_median.any() else median_s)
     return interval_s, timestamps_s, _EARLY * interval_s
 
 
@@ -107,7 +106,7 @@ def _step_s(spec: ClipSpec, interval_s: float, length_s: float) -> float:
     longest_s = length_s / gaps
     if spec.fps is not None:
         return min(1 / spec.fps, longest_s)
-    fitting = int(longest_s / interval_s + 1e-6)
+    fitting = int(longest_s / interval_s + _EXACT)
     return min(spec.stride, fitting) * interval_s if fitting else longest_s
 
 
@@ -115,5 +114,5 @@ def _on_display(
     times_s: Float[np.ndarray, " frame"], wanted_s: Float[np.ndarray, " time"], early_s: float
 ) -> Int[np.ndarray, " time"]:
     """Index of the last frame that has come by each wanted time, or comes at most `early_s` after it."""
-    shown = np.searchsorted(times_s, wanted_s + early_s, side="right") - 1
-    return np.clip(shown, 0, len(times_s) - 1)
+    indices = np.searchsorted(times_s, wanted_s + early_s, side="right") - 1
+    return np.clip(indices, 0, len(times_s) - 1)

@@ -1,4 +1,4 @@
-"""From what a user names (file, folder, glob, manifest, annotations) to the videos behind it."""
+"""Finding videos: files, folders, globs, manifests and annotation files."""
 
 import difflib
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from video_tcav.core.errors import SourceError
+from video_tcav.core.limits import shortened
 from video_tcav.media.annotations import detect_annotations, read_annotations
 from video_tcav.media.files import (
     VideoSource,
@@ -21,19 +22,20 @@ from video_tcav.media.manifest import MANIFEST_SUFFIXES, read_manifest
 
 __all__ = ["VideoSource", "find_videos"]
 
-_WANTED = "videos (mp4, avi, webm, mkv, mov, gif …), images (jpg, png …) and folders of numbered frames"
-_MAGIC = frozenset("*?[")
-_OF_WINDOWS = frozenset({"thumbs.db", "desktop.ini"})
-_MOST_ENDINGS = 5
+_KINDS = "videos (mp4, avi, webm, mkv, mov, gif …), images (jpg, png …) and folders of numbered frames"
+_WILDCARDS = frozenset("*?[")
+_OF_WINDOWS = frozenset({"thumbs.db", "desktop.ini"})  # which Windows puts into folders of pictures
+_MOST_ENDINGS = 5  # in a message
+_MOST_LABELS = 10
 
 
 def find_videos(path: str | Path) -> list[VideoSource]:
-    """All videos behind a path, in a fixed order.
+    """All videos of a path, in a fixed order.
 
     Args:
-        path: a video or image file, a folder (searched with its subfolders; each is labelled by its folder), a
-            glob (`**` too), a manifest (.csv, .tsv, .parquet), or a published annotation file. `::LABEL`
-            behind it keeps the sources with that label.
+        path: a video or image file, a folder (searched with its subfolders; each video is labelled by its folder), a glob
+            (`**` too), a manifest (.csv, .tsv, .parquet), or a published annotation file. `::LABEL` behind it keeps the
+            sources with that label.
 
     Raises:
         SourceError: if nothing is there, nothing in it is a video, or no source has the label.
@@ -55,9 +57,9 @@ def _find(path: Path, text: str) -> list[VideoSource]:
         return _not_empty(sources_of_files(media_files(path)), f"the folder {text}")
     if path.is_file():
         return _from_file(path)
-    if _MAGIC & set(text):
+    if _WILDCARDS & set(text):
         return _not_empty(sources_of_files(_glob(path)), f"the files that match {text}")
-    near = _nearest_existing(path)
+    near = next(parent for parent in path.absolute().parents if parent.exists())
     raise SourceError(f"`{text}` must be a file, folder or glob. Got no such path; {near} exists. Check the spelling.")
 
 
@@ -84,74 +86,56 @@ def _glob(pattern: Path) -> set[Path]:
 
 def _matches(pattern: Path) -> Iterator[Path]:
     """Files and folders that match, hidden ones left out."""
-    first = next(index for index, part in enumerate(pattern.parts) if _MAGIC & set(part))
+    first = next(index for index, name in enumerate(pattern.parts) if _WILDCARDS & set(name))
     base = Path(*pattern.parts[:first])
     for match in base.glob("/".join(pattern.parts[first:])) if base.is_dir() else ():
-        if not any(part.startswith(".") for part in match.relative_to(base).parts):
+        if not any(name.startswith(".") for name in match.relative_to(base).parts):
             yield match
 
 
-def _not_empty(sources: list[VideoSource], place: str) -> list[VideoSource]:
+def _not_empty(sources: list[VideoSource], origin: str) -> list[VideoSource]:
     if not sources:
-        raise SourceError(f"`path` must lead to a video. Got none in {place}. Looked for {_WANTED}; check the path.")
+        raise SourceError(f"`path` must lead to a video. Got none in {origin}. Looked for {_KINDS}; check the path.")
     return sources
 
 
 def _with_label(sources: list[VideoSource], label: str, text: str) -> list[VideoSource]:
-    kept = [source for source in sources if source.label == label]
-    if kept:
-        return kept
+    labelled = [source for source in sources if source.label == label]
+    if labelled:
+        return labelled
     labels = sorted({source.label for source in sources if source.label is not None})
     if not labels:
         raise SourceError(f"`{text}` must have labels for ::{label}. Got none. Add a column `label`, or leave it out.")
-    labels.sort(key=lambda known: -difflib.SequenceMatcher(None, known.lower(), label.lower()).ratio())
-    shown = ", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
-    raise SourceError(f"`{text}` must have the label after `::`. Got {label!r}. Choose one of: {shown}.")
-
-
-def _nearest_existing(path: Path) -> Path:
-    return next(parent for parent in path.absolute().parents if parent.exists())
+    labels.sort(key=lambda other_label: -difflib.SequenceMatcher(None, other_label.lower(), label.lower()).ratio())
+    listed = shortened(labels, _MOST_LABELS)
+    raise SourceError(f"`{text}` must have the label after `::`. Got {label!r}. Choose one of: {listed}.")
 
 
 def left_out_note(path: str | Path) -> str | None:
-    """What a folder or glob holds beside what `find_videos` takes, in one line: how many files, and of which endings.
+    """A line on the files of a folder or glob that `find_videos` leaves out: how many, and of which endings.
 
-    Hidden files, and those that Windows puts into folders of pictures, are not counted.
-
-    Args:
-        path: as for `find_videos`.
-
-    Returns:
-        The line; `None` where nothing is left out, or `path` is a file.
+    Hidden files, and those that Windows adds, are not counted. `None` where there is none, or `path` is a file.
     """
     text, _ = _split_label(str(path))
     folder = Path(text).expanduser()
     if folder.is_dir():
-        names = other_files(folder)
-    elif not folder.is_file() and _MAGIC & set(text):
-        names = [name for match in _matches(folder) for name in (other_files(match) if match.is_dir() else [match])]
-        names = [name for name in names if not is_media(name)]
+        files = other_files(folder)
+    elif not folder.is_file() and _WILDCARDS & set(text):
+        files = [file for match in _matches(folder) for file in (other_files(match) if match.is_dir() else [match])]
     else:
         return None
-    names = [name for name in dict.fromkeys(names) if name.name.lower() not in _OF_WINDOWS]
-    if not names:
+    files = [file for file in dict.fromkeys(files) if not is_media(file) and file.name.lower() not in _OF_WINDOWS]
+    if not files:
         return None
-    endings = Counter(name.suffix.lower() or "without ending" for name in names).most_common()
+    endings = Counter(file.suffix.lower() or "without ending" for file in files).most_common()
     listed = ", ".join(f"{count} {ending}" for ending, count in endings[:_MOST_ENDINGS])
     more = f" and {len(endings) - _MOST_ENDINGS} other endings" if len(endings) > _MOST_ENDINGS else ""
-    count = "1 file of {} was" if len(names) == 1 else f"{len(names)} files of {{}} were"
-    return f"{count.format(text)} left out: {listed}{more}; only videos and pictures of known endings are read."
+    counted = f"1 file of {text} was" if len(files) == 1 else f"{len(files)} files of {text} were"
+    return f"{counted} left out: {listed}{more}; only videos and pictures of known endings are read."
 
 
 def numbered_stills_note(path: str | Path) -> str | None:
-    """Which folders hold pictures that are named like frames of a video and are read as stills, in one line.
-
-    Args:
-        path: as for `find_videos`.
-
-    Returns:
-        The line; `None` where there is none, or `path` is no folder.
-    """
+    """A line on the folders whose pictures are named like frames of a video but read as stills; `None` where there is none."""
     folder = Path(_split_label(str(path))[0]).expanduser()
     if not folder.is_dir():
         return None

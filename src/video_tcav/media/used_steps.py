@@ -1,8 +1,8 @@
-"""How far apart the frames of clips really are: the stride that was used, which shrinks where a video is short."""
+"""Used strides: how far apart the frames of clips are in each video, since a short video shrinks the stride."""
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from video_tcav.media.loader import segment_frames
 from video_tcav.media.sampling import clip_times
 from video_tcav.media.timeline import read_timeline
 
-_ROUNDING = 1e-6  # of a length in seconds, as floats have it
+_ROUNDING = 1e-6  # relative, of a length in seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +21,10 @@ class UsedSteps:
     """Distances of neighbouring frames in the clips of some videos.
 
     Attributes:
-        videos: how many could be looked at; stills are not counted.
-        strides: videos by the median distance in frames, where the clip goes by a stride; else empty.
-        shorter: videos too short for the distance asked for.
-        filled: videos with fewer frames than a clip, whose last frame is repeated, or which begin anew.
+        videos: how many could be read, without stills.
+        strides: videos by the median distance in frames, where the clip has a stride; else empty.
+        shorter: videos too short for the requested distance.
+        filled: videos with fewer frames than a clip, whose frames are repeated.
     """
 
     videos: int
@@ -32,17 +32,13 @@ class UsedSteps:
     shorter: int
     filled: int
 
-    def to_dict(self) -> dict[str, object]:
-        """As JSON keeps it."""
-        return asdict(self)
-
 
 def used_steps(sources: Iterable[VideoSource], spec: ClipSpec) -> UsedSteps:
-    """Look at the timeline of each video, without decoding it.
+    """Sample the timeline of each video without decoding it.
 
     Args:
-        sources: the videos; what cannot be read is left out, as its clips are.
-        spec: the clip that is taken from each.
+        sources: the videos; those that cannot be read are left out.
+        spec: of the clip.
     """
     strides, shorter, filled, videos = Counter[int](), 0, 0, 0
     for source in {source.key: source for source in sources if source.kind != "still"}.values():

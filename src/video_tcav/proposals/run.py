@@ -12,7 +12,8 @@ from video_tcav.concepts import BankClip, ConceptBank, as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import Advance, progress_bar
-from video_tcav.media import VideoSource, file_digest, iter_frames
+from video_tcav.media import Skipped, VideoSource, file_digest, iter_frames
+from video_tcav.media.memory_clips import refuse_memory
 from video_tcav.media.timeline import Timeline, read_timeline
 from video_tcav.models import VideoModel
 from video_tcav.proposals.bank_writer import VideoStore, concept_of
@@ -24,7 +25,7 @@ from video_tcav.proposals.full_resolution_frames import SecondReading
 from video_tcav.proposals.grouping import Grouping, check_grouping, group_clips, group_name
 from video_tcav.proposals.motion import MOTION
 from video_tcav.proposals.progress_log import Done, Ledger
-from video_tcav.proposals.settings import Proposals, Settings, Skipped, Tally
+from video_tcav.proposals.settings import Proposals, Settings, Tally
 from video_tcav.proposals.shot_segments import stretches
 from video_tcav.proposals.tracking import check_tracker
 
@@ -96,6 +97,7 @@ def propose(
         raise InputError(f"`max_clips` must be at least 1. Got {max_clips}. 500 is usual.")
     check_grouping(group)
     sources = [source for source in as_sources(videos) if source.kind != "still"]
+    refuse_memory(sources, "proposals")
     if not sources:
         raise InputError("`videos` must hold a video at least. Got images only. Give files that play.")
     cut = next((source for source in sources if source.start_s is not None or source.end_s is not None), None)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from video_tcav.concepts import KINDS, Kind
 from video_tcav.core.errors import InputError
+from video_tcav.media import Skipped
 from video_tcav.proposals.cutting import PAD, PIECE_S, SIDE_PX
 from video_tcav.proposals.detector import Detector
 from video_tcav.proposals.embedding import ClipEmbedder
@@ -92,14 +93,6 @@ class Settings:
             "negatives": self.negatives,
             "seed": self.seed,
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Skipped:
-    """A video that could not be used, or not to its end, and why."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

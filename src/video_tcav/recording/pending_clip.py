@@ -13,14 +13,6 @@ from video_tcav.recording.cache.store import StoredClip
 from video_tcav.recording.clip_id import ClipId, Version, shuffle_seed
 
 
-@dataclass(frozen=True, kw_only=True)
-class Skipped:
-    """A file that could not be used, and why."""
-
-    path: str
-    reason: str
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PendingClip:
     """A clip in the order of the plan: to be passed, or stored already."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from video_tcav.core.errors import MediaError, ShapeError
 from video_tcav.core.memory import freed_memory_kept
-from video_tcav.media import VideoSource, load_clips
+from video_tcav.media import Skipped, VideoSource, load_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
@@ -18,7 +18,7 @@ from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.cache.cache_view import Known as CachedClips
 from video_tcav.recording.cache.cache_view import Recall as CacheView
 from video_tcav.recording.clip_id import ClipId, Version
-from video_tcav.recording.pending_clip import PendingClip, Skipped, naming, shows_one_picture, version_of
+from video_tcav.recording.pending_clip import PendingClip, naming, shows_one_picture, version_of
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.rows import FileRow, Rows, RowStore, SpillSpace
 from video_tcav.recording.settings import RecordingSettings

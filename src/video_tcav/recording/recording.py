@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from video_tcav.core.progress import progress_bar
 from video_tcav.gram.gram import Gram
+from video_tcav.media import Skipped
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import trace_layers
 from video_tcav.models.layers import noise_clip
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.fast.precision import Precision
 from video_tcav.recording.inner_products import gram
-from video_tcav.recording.pending_clip import Skipped
 from video_tcav.recording.rows import Rows, RowStore, SpillSpace
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.sketched_rows import SketchedRows, SketchError

@@ -13,11 +13,11 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, ModelError, ShapeError
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.settings import takes_settings
+from video_tcav.media import Skipped
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.clip_id import ClipId, Version
 from video_tcav.recording.inner_products import BLOCK_BYTES, block_columns
-from video_tcav.recording.pending_clip import Skipped
 from video_tcav.recording.rows import Rows, RowStore
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.stream_sinks import ProjectedRows

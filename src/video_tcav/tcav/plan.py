@@ -11,6 +11,7 @@ from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.errors import InputError, MediaError, SourceError
 from video_tcav.core.escaping import well_formed
 from video_tcav.media import VideoSource, source_digest
+from video_tcav.media.memory_clips import check_names
 from video_tcav.models import Target, VideoModel, parse_target
 from video_tcav.recording.settings import USUAL_SKETCH, RecordingSettings
 from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives, grouping
@@ -284,13 +285,14 @@ def hold_out(
 
 def _named(role: str, where: Sources) -> tuple[VideoSource, ...]:
     try:
-        return as_sources(where)
+        return as_sources(where, clip_name="random clip" if role == "random" else "clip")
     except SourceError as error:
         raise SourceError(f"{role}: {error}") from error
 
 
 def content_digests(sources: Sequence[VideoSource], digest: Digest) -> dict[str, str]:
     """Digest of each source that can be read, by its key."""
+    check_names(sources)
     digests: dict[str, str] = {}
     for source in sources:
         if source.key not in digests:

@@ -12,8 +12,8 @@ from video_tcav.core.files import write_json
 from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.gram.cavs import CavKind
 from video_tcav.gram.significance import Correction, Significance
+from video_tcav.media import Skipped
 from video_tcav.recording.feature_spaces import Space
-from video_tcav.recording.pending_clip import Skipped
 
 if TYPE_CHECKING:
     from video_tcav.tcav.detail import Detail

@@ -56,7 +56,8 @@ def run_tcav(
     Args:
         model: from `load_model`.
         target: class to explain, by name or number.
-        clips: clips of that class: a file, folder, glob or manifest, or several of these; not needed where `at` is `random`.
+        clips: clips of that class: a file, folder, glob or manifest, clips in memory, or an iterable of these, see
+            `concepts.as_sources`; not needed where `at` is `random`.
         concepts: clips of each concept, by its name.
         random: clips without the concepts; they go through the same transforms as the concept clips.
         layers: dotted module names; the model's stages if not given.

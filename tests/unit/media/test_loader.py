@@ -117,10 +117,10 @@ def test_decoding_overlaps_the_consumer(sources):
     next(loading)
     deadline = time.monotonic() + 30
     while any(thread.is_alive() for thread in decoding_threads()) and time.monotonic() < deadline:
-        if loading.gi_frame.f_locals["waiting"][0].done():  # the next is decoded while we hold the first
+        if loading.gi_frame.f_locals["pending"][0].done():  # the next is decoded while we hold the first
             break
         time.sleep(0.005)
-    assert loading.gi_frame.f_locals["waiting"][0].done()
+    assert loading.gi_frame.f_locals["pending"][0].done()
     loading.close()
 
 

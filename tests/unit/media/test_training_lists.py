@@ -99,7 +99,7 @@ def test_clips_of_ucf101_keep_their_group(root):
         ("deep 12 1 2\n", r"line 1, must read like `path label` or `folder frames label`. Got 12 1 2 behind deep"),
         ("deep 12 1\n", r"must list frames that are there. Got 12 of deep, which has 0"),
         ("a.mp4 1\n\nsomething else\n", r"line 3, must read like .* Got 'something else'"),
-        ("a.mp4 1\nx y.mp4 1\na.mp4 2\n", r"Got line 3 with the same path as line 1"),
+        ("a.mp4 1\nx y.mp4 1\na.mp4 2\n", r"Got line 3 the same as line 1"),
         ("gone.mp4 1\nlost.mp4 2\n", r"must list videos that exist. Got 2 listed, none is under"),
         ("a.mp4 " + "1 " * 100_000, r"must give one label"),
         ("a " * 100_000 + "1", r"`path` must be the name of a file. Got a a"),

@@ -17,8 +17,8 @@ from video_tcav.concepts.bank.records import (
     Origin,
     Verdict,
     concept_name,
-    one_of,
 )
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import BankError, InputError
 from video_tcav.core.sqlite import Database
 

@@ -69,7 +69,7 @@ def _cannot_make(folder: Path, reason: object) -> OutputError:
 
 _FORMAT = Format(
     argument="bank",
-    what="a concept bank",
+    description="a concept bank",
     file_name=FILE_NAME,
     schema=_SCHEMA,
     version_key="version",

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from video_tcav.concepts.bank.clips import ids_json
 from video_tcav.concepts.bank.insertion import concept_id
-from video_tcav.concepts.bank.records import VERDICTS, Verdict, concept_name, one_of
+from video_tcav.concepts.bank.records import VERDICTS, Verdict, concept_name
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
 

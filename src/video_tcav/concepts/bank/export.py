@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from video_tcav.concepts.bank.clips import groups_of, main_kind
 from video_tcav.concepts.bank.files import check_inside, copy_synced
-from video_tcav.concepts.bank.records import VERDICTS, BankClip, Verdict, concept_name, one_of
+from video_tcav.concepts.bank.records import VERDICTS, BankClip, Verdict, concept_name
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import BankError, OutputError
 from video_tcav.core.escaping import spreadsheet_cell
 from video_tcav.core.files import atomic_path

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 
 from video_tcav.concepts.bank.bank import ConceptBank
 from video_tcav.concepts.bank.insertion import add_file, imported_origin
-from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, Kind, Verdict, concept_name, one_of
+from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, Kind, Verdict, concept_name
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import VideoInfo, VideoSource, file_digest, find_videos, probe_video, read_frames

@@ -23,8 +23,8 @@ from video_tcav.concepts.bank.records import (
     Verdict,
     check_origin,
     concept_name,
-    one_of,
 )
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.core.files import sync
 from video_tcav.core.sqlite import Database, plain

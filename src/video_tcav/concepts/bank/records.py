@@ -3,7 +3,7 @@
 import json
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -163,17 +163,6 @@ def concept_name(name: str) -> str:
             f"Got {_shown(name)}. Choose another name."
         )
     return clean
-
-
-def one_of(argument: str, value: Any, allowed: Sequence[Any]) -> Any:
-    """The value itself, if it is allowed.
-
-    Raises:
-        InputError: if it is not.
-    """
-    if value not in allowed:
-        raise InputError(f"`{argument}` must be one of {', '.join(allowed)}. Got {_shown(value)}. Choose one of them.")
-    return value
 
 
 def check_origin(origin: Origin, frames: int) -> None:

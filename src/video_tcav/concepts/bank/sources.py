@@ -6,7 +6,8 @@ from pathlib import Path
 from video_tcav.concepts.bank.bank import ConceptBank
 from video_tcav.concepts.bank.clips import groups_of, main_kind
 from video_tcav.concepts.bank.database import FILE_NAME
-from video_tcav.concepts.bank.records import KINDS, BankClip, Kind, concept_name, one_of
+from video_tcav.concepts.bank.records import KINDS, BankClip, Kind, concept_name
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.media import VideoSource
 

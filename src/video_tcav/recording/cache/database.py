@@ -84,7 +84,7 @@ def cannot_write(folder: Path, reason: object) -> OutputError:
 
 _FORMAT = Format(
     argument="store",
-    what="the index of an activation store",
+    description="the index of an activation store",
     file_name=FILE_NAME,
     schema=_SCHEMA,
     version_key="activation store",

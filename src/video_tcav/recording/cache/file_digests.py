@@ -8,7 +8,7 @@ from typing import Any
 
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.sqlite import Database
-from video_tcav.media import VideoSource
+from video_tcav.media import MemorySource, VideoSource
 from video_tcav.media.digest import file_digest, segment_digest
 from video_tcav.media.timeline import frame_files
 
@@ -31,6 +31,8 @@ class Contents:
         Raises:
             MediaError: if it cannot be read.
         """
+        if isinstance(source, MemorySource):
+            return source.digest
         path = source.path.absolute()
         signature = file_signature(path)
         self._given[path] = signature
@@ -51,7 +53,9 @@ class Contents:
                 connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", new)
 
     def unchanged(self, source: VideoSource) -> bool:
-        """Whether the file is still the one whose digest was given."""
+        """Whether the file is still the one whose digest was given; clips in memory are taken to be."""
+        if isinstance(source, MemorySource):
+            return True
         path = source.path.absolute()
         return bool(self._given.get(path)) and file_signature(path) == self._given[path]
 

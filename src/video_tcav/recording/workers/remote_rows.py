@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_tcav.media import VideoSource, source_digest
+from video_tcav.media import MemorySource, VideoSource, source_digest
 from video_tcav.recording.cache import ActivationStore, StoredClip
 from video_tcav.recording.cache.blocks import DTYPE_NAMES, DTYPES
 from video_tcav.recording.cache.file_digests import file_signature
@@ -112,9 +112,12 @@ class Outbox:
         Raises:
             MediaError: if it cannot be read.
         """
-        self._given[source.path] = file_signature(source.path)
+        if not isinstance(source, MemorySource):
+            self._given[source.path] = file_signature(source.path)
         return source_digest(source)
 
     def unchanged(self, source: VideoSource) -> bool:
-        """Whether the file is still the one whose digest was given."""
-        return bool(self._given.get(source.path)) and file_signature(source.path) == self._given[source.path]
+        """Whether the file is still the one whose digest was given; clips in memory are taken to be."""
+        return isinstance(source, MemorySource) or (
+            bool(self._given.get(source.path)) and file_signature(source.path) == self._given[source.path]
+        )

@@ -20,9 +20,8 @@ from video_tcav.attribution.attribution_map import INPUT
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.files import atomic_path
 from video_tcav.explanation import Explanation, Explanations
-from video_tcav.media import read_frames, write_picture
+from video_tcav.media import Skipped, read_frames, write_picture
 from video_tcav.media.timeline import read_timeline
-from video_tcav.recording.pending_clip import Skipped
 from video_tcav.reports.maps.contact_sheet import sheet_picture
 from video_tcav.reports.maps.heat import heat_scale
 from video_tcav.reports.maps.overlay import fastest_fps, write_overlay
