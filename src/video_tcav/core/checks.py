@@ -14,7 +14,7 @@ def one_of(name: str, value: Any, allowed: Sequence[Any]) -> Any:
         InputError: if it is not.
     """
     if value not in allowed:
-        raise InputError(f"`{name}` must be one of {', '.join(allowed)}. Got {value}. Choose one of them.")
+        raise InputError(f"`{name}` must be one of {', '.join(allowed)}. Got {excerpt(value)}. Choose one of them.")
     return value
 
 

@@ -243,7 +243,7 @@ def test_random_clips_may_be_left_moving(model, shapes, shapes_clips, tmp_path):
     assert any("picture: clips do not move, and random clips do (--negatives moving)" in one for one in moving.warnings)
     assert not any("so all were frozen to match" in one for one in moving.warnings if one.startswith("picture:"))
     assert moving.provenance["settings"]["negatives"] == "moving"
-    with pytest.raises(errors.InputError, match="`negatives` must be one of matched, moving. Got none"):
+    with pytest.raises(errors.InputError, match="`negatives` must be one of matched, moving. Got 'none'"):
         run(model, shapes_clips, negatives="none")
 
 
@@ -311,7 +311,7 @@ def test_nan_names_layer_and_files(shapes_clips):
         ({"layers": ["stages.9"]}, errors.LayerNotFoundError, "Got 'stages.9'. Closest: stages"),
         ({"against": "contrast:right"}, errors.InputError, "must name another class than the target"),
         ({"against": "odds"}, errors.InputError, "`against` must be log_odds, logit or contrast:CLASS. Got odds"),
-        ({"cav": "forest"}, errors.InputError, "`cav` must be one of mean, ridge, logistic, svm. Got forest"),
+        ({"cav": "forest"}, errors.InputError, "`cav` must be one of mean, ridge, logistic, svm. Got 'forest'"),
         ({"space": "channel"}, errors.InputError, "`space` must be one of"),
         ({"twins": ["sideways"]}, errors.InputError, "`twin` must be one of frozen, reversed, shuffled"),
         ({"correction": "maxt", "significance": "ttest"}, errors.InputError, "must not be maxt with the t-test"),
@@ -435,7 +435,7 @@ def test_clips_set_aside_for_the_gradient_are_whole_groups(model, shapes_clips):
 def test_the_place_of_the_gradient_must_be_possible(model, shapes_clips):
     with pytest.raises(errors.InputError, match="`clips` must be given, unless gradients are taken at random clips"):
         run(model, shapes_clips, clips=None)
-    with pytest.raises(errors.InputError, match="`at` must be one of class, random. Got middle"):
+    with pytest.raises(errors.InputError, match="`at` must be one of class, random. Got 'middle'"):
         run(model, shapes_clips, at="middle")
     with pytest.raises(errors.InputError, match="`clips` must not be given with --at random"):
         run(model, shapes_clips, at="random")
