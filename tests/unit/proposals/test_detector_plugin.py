@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins import make_plugin
+from tests.plugins import installed, make_plugin
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.errors import InputError, PluginError
-from video_tcav.proposals import detector_spec, parse_detector, propose
+from video_tcav.proposals import parse_detector, propose
+from video_tcav.proposals.detector_spec import DETECTORS, detector_help
 
 from .videos import write_squares
 
@@ -35,19 +36,10 @@ loader = Colours()
 
 
 @pytest.fixture
-def plugin(tmp_path, monkeypatch):
+def plugin(tmp_path):
     folder = make_plugin(tmp_path, "video_tcav.detectors", "squares", SOURCE, "loader")
-    monkeypatch.syspath_prepend(folder)
-    _forget(monkeypatch)
-    yield folder
-    sys.modules.pop("plugin_squares", None)
-
-
-def _forget(monkeypatch):
-    """A registry that has not looked for entry points yet."""
-    old = detector_spec.DETECTORS
-    new = type(old)(old.group, old.argument, old._builtin, members=old._members)
-    monkeypatch.setattr(detector_spec, "DETECTORS", new)
+    with installed(folder, DETECTORS):
+        yield folder
 
 
 def test_it_proposes_from_python(plugin, tmp_path):
@@ -79,10 +71,10 @@ def test_it_proposes_through_the_command_and_stands_in_its_help(plugin, tmp_path
     assert "must be motion, onnx:FILE, torchvision:NAME, hf:ID or FOLDER, or squares:COLOUR. Got 'circles:red'" in text
 
 
-def test_a_broken_one_is_named_where_it_is_used_and_breaks_no_help(tmp_path, monkeypatch):
+def test_a_broken_one_is_named_where_it_is_used_and_breaks_no_help(tmp_path):
     folder = make_plugin(tmp_path, "video_tcav.detectors", "broken", "import a_module_that_is_missing", "loader")
-    monkeypatch.syspath_prepend(folder)
-    _forget(monkeypatch)
-    assert detector_spec.detector_help().endswith("or broken:...")
-    with pytest.raises(PluginError, match=r"`detector` broken must be importable\. Got ModuleNotFoundError"):
-        parse_detector("broken:x")
+    with installed(folder, DETECTORS):
+        assert detector_help().endswith("or broken:...")
+        with pytest.raises(PluginError, match=r"`detector` broken must be importable\. Got ModuleNotFoundError"):
+            parse_detector("broken:x")
+    assert "broken" not in detector_help()
