@@ -89,7 +89,7 @@ def test_review_by_keyboard_and_nothing_is_lost(browser, tmp_path):
             assert page.evaluate(FOCUSED) == "31"
 
             press(page, "u")
-            said(page, "Taken back: clip 30 rejected")
+            said(page, "Undone: clip 30 rejected")
             until(page, f"{FOCUSED} === '30'")
             assert verdicts(folder)["rejected"] == 9
             press(page, "r")
@@ -126,7 +126,7 @@ def test_review_by_keyboard_and_nothing_is_lost(browser, tmp_path):
         assert page.locator(".tile").count() == 3
         assert page.inner_text("#bank-counts") == "6 open, 20 accepted, 10 rejected"
         press(page, "u")
-        said(page, "Taken back: concept forehand renamed to backhand")
+        said(page, "Undone: concept forehand renamed to backhand")
     assert verdicts(folder) == {"open": 6, "accepted": 20, "rejected": 10}
 
 
@@ -165,7 +165,7 @@ def test_the_source_plays_its_span_with_the_box_on_it(browser, tmp_path):
         assert page.is_hidden("#detail")
 
 
-def test_a_source_that_the_browser_does_not_play_is_encoded_anew(browser, tmp_path):
+def test_a_source_that_the_browser_does_not_play_is_transcoded(browser, tmp_path):
     with make_bank(tmp_path / "bank", clips=1, videos=1) as bank:
         clip = bank.clip(1)
         old = Path(clip.origin.video).with_suffix(".avi")
@@ -175,7 +175,7 @@ def test_a_source_that_the_browser_does_not_play_is_encoded_anew(browser, tmp_pa
         press(page, "End", "Enter")
         until(page, "document.querySelector('#detail video')?.videoWidth === 128")
         until(page, "document.querySelector('#detail rect').getAttribute('visibility') === 'visible'")
-        assert "encoded anew" in page.inner_text(".note")
+        assert "transcoded" in page.inner_text(".note")
 
 
 def _elsewhere(origin, path):

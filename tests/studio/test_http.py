@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from tests.studio.banks import make_bank
 from video_tcav.concepts.bank import ConceptCount
 from video_tcav.core.errors import BankError, InputError
+from video_tcav.core.escaping import well_formed
 from video_tcav.gram import groups_needed
 from video_tcav.studio import Need, create_app, open_studio
-from video_tcav.studio.payloads import sendable
 
 PORT = 8123
 TOKEN = "a-token-for-tests"
@@ -277,4 +277,4 @@ def test_the_command_prints_a_link_that_answers(tmp_path):
 
 
 def test_names_that_are_no_utf8_can_be_sent():
-    assert sendable("caf\udce9.mp4") == "caf\\udce9.mp4" and sendable("café 球.mp4") == "café 球.mp4"
+    assert well_formed("caf\udce9.mp4") == "caf\\udce9.mp4" and well_formed("café 球.mp4") == "café 球.mp4"

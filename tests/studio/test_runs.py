@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,7 @@ def test_the_page_of_a_run(client, bank, folder):
     )
     facts = client.get(f"/api/runs/{run['id']}").json()
     assert facts["warnings"] == ["Few groups."] and len(facts["rows"]) == 8 and not facts["report"]
+    assert facts["rows"][1] == asdict(result_of("ball", "layer4", 1.73))  # every field that a result has
     assert facts["matches"]["ball"]["concept"] == "ball" and "ghost" not in facts["matches"]
     plain(client.get(f"/runs/{run['id']}/report"), 404)
 

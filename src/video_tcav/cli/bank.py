@@ -1,4 +1,4 @@
-"""`video-tcav bank`: what is in a concept bank, clips in and out, two banks into one, and whether it is whole."""
+"""`video-tcav bank`: list, import, export, merge and check concept banks."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,13 +15,11 @@ from video_tcav.core.files import check_file_writable, write_json
 
 app = typer.Typer(
     name="bank",
-    help="Concept banks: what is in one, clips in and out, two into one, and whether it is whole.",
+    help="Concept banks: list, import, export, merge, check.",
     no_args_is_help=True,
 )
 Bank = Annotated[Path, typer.Argument(metavar="BANK", help="Folder of the bank.")]
-VerdictName = Literal["open", "accepted", "rejected"]
-KindName = Literal["moving", "still", "focus", "scene"]
-_SHOWN_CONFLICTS = 10
+_MOST_CONFLICTS = 10  # lines for each bank; the studio shows the clips
 
 
 @app.command("list", no_args_is_help=True)
@@ -35,14 +33,15 @@ def list_concepts(bank: Bank, json: options.JsonFile = None) -> None:
     table = Table("concept", box=None, pad_edge=False)
     for column in ("open", "accepted", "rejected", "videos"):
         table.add_column(column, justify="right")
-    for one in concepts:
-        table.add_row(render.escape(one.name), str(one.open), str(one.accepted), str(one.rejected), str(one.videos))
+    for count in concepts:
+        numbers = (count.open, count.accepted, count.rejected, count.videos)
+        table.add_row(render.escape(count.name), *map(str, numbers))
     render.out.print(table if concepts else "No concept yet.")
     if loose:
         render.out.print(f"{_number(loose, 'clip')} in no concept.", markup=False)
     render.out.print("videos: source videos of the accepted clips, which a test counts as independent.", style="dim")
     if json:
-        write_json(json, [asdict(one) for one in concepts])
+        write_json(json, [asdict(count) for count in concepts])
 
 
 @app.command("export", no_args_is_help=True)
@@ -57,8 +56,8 @@ def export(
     """Copy clips out of a bank, for tests and other tools."""
     with banks.ConceptBank.open(bank) as opened:
         manifest = banks.export_clips(opened, out, concepts=concept, verdict=None if verdict == "all" else verdict)
-    render.out.print(f"Clips and where they come from: {manifest}", markup=False, soft_wrap=True)
-    render.out.print(f"Use them with --concept NAME={manifest}::NAME", markup=False, soft_wrap=True)
+    _print(f"Clips and where they come from: {manifest}")
+    _print(f"Use them with --concept NAME={manifest}::NAME")
 
 
 @app.command("import", no_args_is_help=True)
@@ -72,20 +71,19 @@ def import_(
         str | None, typer.Option(metavar="NAME", help="Of all clips; the name of each one's folder if not given.")
     ] = None,
     kind: Annotated[
-        KindName | None, typer.Option(help="Of all clips; still for images, moving for videos if not given.")
+        banks.Kind | None, typer.Option(help="Of all clips; still for images, moving for videos if not given.")
     ] = None,
-    verdict: Annotated[VerdictName, typer.Option(help="Of all new clips.")] = "accepted",
+    verdict: Annotated[banks.Verdict, typer.Option(help="Of all new clips.")] = "accepted",
     strict: options.Strict = False,
 ) -> None:
     """Copy clips into a bank, which is made if there is none; what it has already stays as it is."""
-    plan = banks.plan_import(
-        paths, concept=concept, kind=kind
-    )  # before the bank is made: a wrong path leaves none behind
+    # before the bank is made: a wrong path leaves none behind
+    plan = banks.plan_import(paths, concept=concept, kind=kind)
     with banks.ConceptBank.open(bank, create=True) as opened:
-        found = banks.run_import(opened, plan, verdict=verdict, strict=strict, progress=True)
-    known = f", {found.known} known already" if found.known else ""
-    render.out.print(f"{_number(found.added, 'new clip')}{known}: {bank}", markup=False, soft_wrap=True)
-    render.skipped(found.skipped)
+        imported = banks.run_import(opened, plan, verdict=verdict, strict=strict, progress=True)
+    existing = f", {imported.known} known already" if imported.known else ""
+    _print(f"{_number(imported.added, 'new clip')}{existing}: {bank}")
+    render.skipped(imported.skipped)
 
 
 @app.command("merge", no_args_is_help=True)
@@ -98,18 +96,16 @@ def merge(
         raise InputError(f"`OTHER` must be other banks than {bank}, each once. Got one twice. Leave it out.")
     with banks.ConceptBank.open(bank) as opened:
         for path in others:
-            with banks.ConceptBank.open(path) as other:
-                found = banks.merge_banks(opened, other)
-            counts = f"{_number(found.added, 'new clip')}, {_number(found.decided, 'decision')} taken over"
-            render.out.print(
-                f"{path}: {counts}, {_number(len(found.conflicts), 'conflict')}", markup=False, soft_wrap=True
-            )
-            for words in found.conflicts[:_SHOWN_CONFLICTS]:
-                render.out.print(f"  {one_line(words)}", markup=False, soft_wrap=True)
-            if len(found.conflicts) > _SHOWN_CONFLICTS:
-                render.out.print(f"  and {len(found.conflicts) - _SHOWN_CONFLICTS} more")
-            for words in found.broken:
-                render.out.print(f"! not taken: {words}", style="yellow", markup=False, soft_wrap=True)
+            with banks.ConceptBank.open(path) as source:
+                merged = banks.merge_banks(opened, source)
+            counts = f"{_number(merged.added, 'new clip')}, {_number(merged.decided, 'decision')} taken over"
+            _print(f"{path}: {counts}, {_number(len(merged.conflicts), 'conflict')}")
+            for words in merged.conflicts[:_MOST_CONFLICTS]:
+                _print(f"  {one_line(words)}")
+            if len(merged.conflicts) > _MOST_CONFLICTS:
+                _print(f"  and {len(merged.conflicts) - _MOST_CONFLICTS} more")
+            for words in merged.broken:
+                _print(f"! not taken: {words}", style="yellow")
 
 
 @app.command("check", no_args_is_help=True)
@@ -119,17 +115,22 @@ def check(
         bool, typer.Option("--repair", help="Remove files that no clip has, such as a killed process leaves.")
     ] = False,
 ) -> None:
-    """Read the whole bank and say what is wrong; exit code 1 if something is."""
+    """Read the whole bank and list what is wrong; exit code 1 if something is."""
     with banks.ConceptBank.open(bank) as opened:
         for path in opened.repair() if repair else ():
-            render.out.print(one_line(f"{path}: removed"), markup=False, soft_wrap=True)
+            _print(one_line(f"{path}: removed"))
         problems, clips = opened.check(), opened.count()
     for words in problems:
-        render.out.print(one_line(words), markup=False, soft_wrap=True)
+        _print(one_line(words))
     if problems:
         render.out.print(f"{_number(len(problems), 'problem')} in {_number(clips, 'clip')}.")
         raise typer.Exit(1)
     render.out.print(f"{_number(clips, 'clip')}, all files there and unchanged.")
+
+
+def _print(line: str, *, style: str | None = None) -> None:
+    """Print a line that may hold a path: no markup is read in it, and it is not broken."""
+    render.out.print(line, markup=False, soft_wrap=True, style=style)
 
 
 def _number(count: int, noun: str) -> str:

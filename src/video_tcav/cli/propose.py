@@ -1,4 +1,4 @@
-"""`video-tcav propose`: from videos to clips that a person can decide about."""
+"""`video-tcav propose`: clips of detected and tracked objects, put into a concept bank for review."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,8 +10,7 @@ import video_tcav.proposals as proposals
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
-
-_ON_DEVICE = ("torchvision:", "hf:")
+from video_tcav.proposals.detector_spec import DETECTORS, detector_help, find_loader
 
 
 @options.with_model_options
@@ -26,7 +25,7 @@ def propose(
             "--detector",
             "-d",
             metavar="D",
-            help="onnx:FILE, torchvision:NAME, hf:ID or FOLDER (finds what --label says), or motion (what moves).",
+            help=f"{detector_help(finds=True)}.",
         ),
     ],
     label: Annotated[
@@ -48,40 +47,43 @@ def propose(
     versions: Annotated[
         str, typer.Option(metavar="KIND[,KIND]", help="Versions of each tube.")
     ] = "moving,still,focus,scene",
-    piece_s: Annotated[float, typer.Option("--piece-s", metavar="S", help="Length of a clip, about.")] = 2.0,
+    piece_s: Annotated[float, typer.Option("--piece-s", metavar="S", help="Approximate length of a clip.")] = 2.0,
     start_score: Annotated[
         float, typer.Option("--score", metavar="X", help="Confidence that a tube must start with.")
     ] = 0.4,
     embed: Annotated[
         str | None,
-        typer.Option(metavar="M", help="Model that sees which clips are alike; --weights and the like are its own."),
+        typer.Option(
+            metavar="M", help="Model whose activations say which clips are alike; --weights and the like are its own."
+        ),
     ] = None,
     group: Annotated[
-        Literal["none", "hdbscan", "kmeans"], typer.Option(help="With --embed: how groups of like clips are found.")
+        Literal["none", "hdbscan", "kmeans"], typer.Option(help="With --embed: how groups of like clips are result.")
     ] = "hdbscan",
     threads: Annotated[int, typer.Option(min=1, help="Of an ONNX detector.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
 ) -> None:
-    """Find things in videos, follow them, and propose clips of them for concepts.
+    """Detect objects in videos, track them, and propose clips of them for concepts.
 
     Run it again to go on after a stop: what is in the bank is not done twice. Then look at the clips and decide with
     `video-tcav studio BANK`.
     """
-    alone = model_options.given()
-    if alone and not embed:
-        option = alone[0].replace("_", "-")
+    given_options = model_options.given()
+    if given_options and not embed:
+        option = given_options[0].replace("_", "-")
         raise InputError(
             f"`--{option}` must go with --embed. Got it alone. A detector's weights are part of its name:"
             " torchvision:NAME?weights=FILE."
         )
-    if model_options.device != "auto" and not embed and not detector.startswith(_ON_DEVICE):
+    if model_options.device != "auto" and not embed and not find_loader(detector)[0].takes_device:
+        schemes = ", ".join(f"{name}:" for name in DETECTORS.names() if DETECTORS[name].takes_device)
         raise InputError(
-            f"`--device` must go with --embed, or a torchvision: or hf: detector. Got it with {detector}, which runs on"
-            " the CPU. Leave it out."
+            f"`--device` must go with --embed, or a detector that takes it ({schemes}). Got it with {detector}, which runs"
+            " on the CPU. Leave it out."
         )
     labels = [name.strip() for text in label or [] for name in text.split(",") if name.strip()]
     model = model_options.load(embed) if embed else None
-    found = proposals.propose(
+    result = proposals.propose(
         videos,
         bank,
         detector=detector,
@@ -100,33 +102,33 @@ def propose(
         piece_s=piece_s,
         start_score=start_score,
     )
-    _print(found, bank)
+    _print(result, bank)
     if model:
         render.random_weights(model)
-    render.skipped(found.skipped)
+    render.skipped(result.skipped)
 
 
-def _print(found: "proposals.Proposals", bank: Path) -> None:
-    if found.counts:
+def _print(result: "proposals.Proposals", bank: Path) -> None:
+    if result.counts:
         table = Table("concept", box=None, pad_edge=False)
         for name in ("tubes", "clips", "videos"):
             table.add_column(name, justify="right")
-        for one in found.counts:
-            table.add_row(render.escape(one.concept), str(one.tubes), str(one.clips), str(one.videos))
+        for count in result.counts:
+            table.add_row(render.escape(count.concept), str(count.tubes), str(count.clips), str(count.videos))
         render.out.print(table)
     else:
         render.out.print("Nothing new was proposed.")
-    if found.groups:
-        groups = ", ".join(f"{name} ({tubes})" for name, tubes in found.groups.items())
+    if result.groups:
+        groups = ", ".join(f"{name} ({tubes})" for name, tubes in result.groups.items())
         render.out.print(f"\nGroups of like clips: {one_line(groups)}", markup=False, soft_wrap=True)
-    facts = [f"{found.videos} videos gone through"]
-    if found.done_before:
-        facts.append(f"{found.done_before} done before")
-    if found.duplicates:
-        facts.append(f"{found.duplicates} doubles left out")
-    if found.detector_frames:
-        facts.append(f"{found.detector_frames} detector frames at {found.frames_per_s:.1f}/s")
+    facts = [f"{result.videos} videos gone through"]
+    if result.done_before:
+        facts.append(f"{result.done_before} done before")
+    if result.duplicates:
+        facts.append(f"{result.duplicates} duplicates left out")
+    if result.detector_frames:
+        facts.append(f"{result.detector_frames} detector frames at {result.frames_per_s:.1f}/s")
     render.out.print(f"\n{'; '.join(facts)}.", markup=False, soft_wrap=True)
-    if found.limited:
+    if result.limited:
         render.out.print("! There is more than --max allows.", style="yellow", markup=False)
-    render.out.print(f"{found.clips} new clips: {bank}", markup=False, soft_wrap=True)
+    render.out.print(f"{result.clips} new clips: {bank}", markup=False, soft_wrap=True)

@@ -17,7 +17,7 @@ def studio(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Show what tests found beside their concepts: a folder that `video-tcav test --out` wrote, or one that "
+            help="Show results of tests beside their concepts: a folder that `video-tcav test --out` wrote, or one that "
             "holds such folders. Several are possible. If not given: the folder `runs` in the bank.",
         ),
     ] = None,
@@ -28,31 +28,31 @@ def studio(
         float,
         typer.Option(
             min=0.05,
-            help="Size of effect that a test shall find: 1 means that the concept shifts the model's response by as much "
+            help="Effect size that a test shall detect: 1 means that the concept shifts the model's response by as much "
             "as single videos usually differ (one standard deviation). Half the size needs four times the videos.",
         ),
     ] = 1.0,
-    power: Annotated[float, typer.Option(help="In how many of all tests it shall be found: 0.8 is 80 of 100.")] = 0.8,
+    power: Annotated[
+        float, typer.Option(help="Statistical power, the share of tests that shall detect it: 0.8 is 80 of 100.")
+    ] = 0.8,
     random_videos: Annotated[
         int | None,
         typer.Option(metavar="COUNT", help="Videos of random clips in the test. If not given: many."),
     ] = None,
-    need_clips: Annotated[
-        int, typer.Option(min=3, help="Accepted clips that a concept needs in any case, be it from fewer videos.")
-    ] = 3,
+    need_clips: Annotated[int, typer.Option(min=3, help="Accepted clips that a concept needs at least.")] = 3,
 ) -> None:
     """Review a concept bank in the browser: accept, reject, move, name. Nothing leaves this machine."""
     if not (find_spec("fastapi") and find_spec("uvicorn")):
         raise MissingExtraError("studio", "`video-tcav studio`")
     need = studios.Need(effect=effect, power=power, random_videos=random_videos, at_least=need_clips)
-    with studios.open_studio(bank, port=port, token="" if token else None, need=need, runs=runs) as found:
+    with studios.open_studio(bank, port=port, token="" if token else None, need=need, runs=runs) as studio_server:
         render.out.print(
-            f"Reviewing {bank}. Open this link, end with Ctrl+C:\n{found.link}", markup=False, soft_wrap=True
+            f"Reviewing {bank}. Open this link, end with Ctrl+C:\n{studio_server.link}", markup=False, soft_wrap=True
         )
-        for problem in found.problems:
+        for problem in studio_server.problems:
             render.out.print(problem, markup=False, soft_wrap=True)
         if open_browser:
-            with studios.browser_opened(found.link):
-                found.run()
+            with studios.browser_opened(studio_server.link):
+                studio_server.run()
         else:
-            found.run()
+            studio_server.run()

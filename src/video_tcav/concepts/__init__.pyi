@@ -6,6 +6,7 @@ from .bank import ConceptCount as ConceptCount
 from .bank import Imported as Imported
 from .bank import Kind as Kind
 from .bank import Merged as Merged
+from .bank import NewClip as NewClip
 from .bank import Origin as Origin
 from .bank import Verdict as Verdict
 from .bank import export_clips as export_clips

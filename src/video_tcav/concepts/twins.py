@@ -1,4 +1,4 @@
-"""Twins: a clip with one temporal property removed (METHOD: matched negatives and twins)."""
+"""Twins: a clip with one temporal property removed, as a matched control for the clip itself."""
 
 from typing import Literal, get_args
 
@@ -6,27 +6,25 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from video_tcav.core.errors import InputError
+from video_tcav.core.checks import one_of
 
 Twin = Literal["frozen", "reversed", "shuffled"]
 TWINS: tuple[Twin, ...] = get_args(Twin)
 
 
 def twin_order(twin: Twin, frames: int, *, seed: int = 0) -> Int[Tensor, " time"]:
-    """Which frame stands at which time in the twin.
+    """Index of the clip's frame that the twin shows at each time.
 
     Args:
         twin: `frozen` repeats the middle frame, `reversed` plays backwards, `shuffled` puts the frames in random order.
         frames: frames in the clip.
         seed: of the shuffle.
     """
-    if twin == "frozen":
+    if one_of("twin", twin, TWINS) == "frozen":
         return torch.full((frames,), frames // 2)
     if twin == "reversed":
         return torch.arange(frames - 1, -1, -1)
-    if twin == "shuffled":
-        return torch.randperm(frames, generator=torch.Generator().manual_seed(seed))
-    raise InputError(f"`twin` must be one of {', '.join(TWINS)}. Got {twin}. Choose one of them.")
+    return torch.randperm(frames, generator=torch.Generator().manual_seed(seed))
 
 
 def twin_clip(clip: Shaped[Tensor, "..."], twin: Twin, *, time_dim: int = 0, seed: int = 0) -> Shaped[Tensor, "..."]:

@@ -1,5 +1,6 @@
 from .detector import Detections as Detections
 from .detector import Detector as Detector
+from .detector_spec import DetectorLoader as DetectorLoader
 from .detector_spec import parse_detector as parse_detector
 from .embedding import ClipEmbedder as ClipEmbedder
 from .grouping import group_clips as group_clips

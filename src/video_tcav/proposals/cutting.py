@@ -1,4 +1,4 @@
-"""From a tube to clips: the crop that follows it, its sharpest frame, and the whole picture with one side greyed."""
+"""Clips of a tube: the crop that follows it, its sharpest frame, and the whole picture with one side greyed."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,19 +14,20 @@ from video_tcav.concepts import KINDS, Kind
 from video_tcav.core.errors import InputError
 from video_tcav.proposals.tracking import Tube
 
-GREY = 114
-MOST_GROWTH = 2.0
+GREY = 114  # grey level of what YOLO's letterbox fills with, about the mean of natural images
+MOST_GROWTH = 2.0  # of a small crop: more would only show the interpolation
 PAD = 0.15
 SIDE_PX = 224
 PIECE_S = 2.0
-_SMOOTH_S = 0.15
+_SMOOTH_S = 0.15  # standard deviation of the path's smoothing; the size is smoothed over twice the time
+_LEAST_SIDE_PX = 8  # of a square
 _SOFT = 0.08  # of the box's shorter side: width of the edge between picture and grey
 
 Frames = UInt8[Tensor, "time 3 height width"]
 
 
 def pieces(tube: Tube, timestamps_s: Float[np.ndarray, " frame"], *, piece_s: float = PIECE_S) -> list[Tube]:
-    """The tube in parts of about `piece_s`, equal in time, so that all clips are alike in length."""
+    """The tube cut to about `piece_s`, equal in time, so that all clips are alike in length."""
     if piece_s <= 0:
         raise InputError(f"`piece_s` must be positive. Got {piece_s}. 2 is usual.")
     frame_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 0.0
@@ -34,7 +35,7 @@ def pieces(tube: Tube, timestamps_s: Float[np.ndarray, " frame"], *, piece_s: fl
     count = max(1, min(len(tube.boxes), round(length_s / piece_s)))
     times_s = timestamps_s[tube.first : tube.end]
     cuts_s = times_s[0] + length_s * np.arange(1, count) / count
-    cuts = tube.first + np.searchsorted(times_s, cuts_s - frame_s / 2)
+    cuts = tube.first + np.searchsorted(times_s, cuts_s - frame_s / 2)  # half a frame: the nearest, not the next
     edges = sorted({tube.first, *cuts.tolist(), tube.end})
     return [tube.part(first, end) for first, end in pairwise(edges)]
 
@@ -57,7 +58,7 @@ def squares(
         sigma = max(1e-3, _SMOOTH_S * fps)
         middle = gaussian_filter1d(middle, sigma, axis=0, mode="nearest")
         side = gaussian_filter1d(side, 2 * sigma, mode="nearest")
-    side = np.clip(np.round(side), 8, min(height, width)).astype(int)
+    side = np.clip(np.round(side), _LEAST_SIDE_PX, min(height, width)).astype(int)
     corner = np.round(middle - side[:, None] / 2).astype(int)
     corner = np.clip(corner, 0, np.stack([width - side, height - side], axis=1))
     return np.concatenate([corner, side[:, None]], axis=1)
@@ -75,7 +76,7 @@ def versions(
 
     Args:
         crop: what follows the tube.
-        whole: the whole pictures; only looked at for the kinds that show them.
+        whole: the whole pictures; only used for the kinds that show them.
         boxes: one a frame, in pixels of `whole`.
         kinds: which versions.
         pad: how much wider than the box is what shows the thing.
@@ -84,29 +85,29 @@ def versions(
         By kind, the clip and which of the frames it shows.
     """
     every = list(range(len(crop)))
-    found: dict[Kind, tuple[Frames, list[int]]] = {}
+    clips: dict[Kind, tuple[Frames, list[int]]] = {}
     if "moving" in kinds:
-        found["moving"] = crop, every
+        clips["moving"] = crop, every
     if "still" in kinds:
         best = int(np.argmax([sharpness(picture) for picture in crop]))
-        found["still"] = crop[best : best + 1], [best]
+        clips["still"] = crop[best : best + 1], [best]
     if "focus" in kinds:
-        found["focus"] = greyed(whole, boxes, outside=True, pad=pad), every
+        clips["focus"] = greyed(whole, boxes, outside=True, pad=pad), every
     if "scene" in kinds:
-        found["scene"] = greyed(whole, boxes, outside=False, pad=pad), every
-    return found
+        clips["scene"] = greyed(whole, boxes, outside=False, pad=pad), every
+    return clips
 
 
 def crop_size(path: Int[np.ndarray, "time 3"], side_px: int = SIDE_PX) -> int:
-    """To which size all squares of a path are brought: even, at most `side_px` and twice the smallest square."""
+    """Size that all squares of a path are resized to: even, at most `side_px` and twice the smallest square."""
     return min(side_px, int(MOST_GROWTH * path[:, 2].min())) // 2 * 2
 
 
 def square(
-    picture: UInt8[np.ndarray, "height width 3"], place: Int[np.ndarray, "3"], size: int
+    picture: UInt8[np.ndarray, "height width 3"], corner_and_side: Int[np.ndarray, "3"], size: int
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """A square of a picture, given by left, top and side, brought to a size."""
-    left, top, side = place.tolist()
+    """A square of a picture, given by left, top and side, resized."""
+    left, top, side = corner_and_side.tolist()
     return _resized(np.ascontiguousarray(picture[top : top + side, left : left + side]), (size, size))
 
 
@@ -123,8 +124,8 @@ def greyed(frames: Frames, boxes: Float[np.ndarray, "time 4"], *, outside: bool,
     pictures = np.empty((len(frames), height, width, 3), np.uint8)
     for picture, frame, box in zip(pictures, frames, boxes, strict=True):
         inside = _soft_box(box, (width, height), pad)[..., None]
-        shown = inside if outside else 1 - inside
-        picture[:] = np.rint(shown * frame.permute(1, 2, 0).numpy() + (1 - shown) * GREY).astype(np.uint8)
+        weight = inside if outside else 1 - inside
+        picture[:] = np.rint(weight * frame.permute(1, 2, 0).numpy() + (1 - weight) * GREY).astype(np.uint8)
     return torch.from_numpy(pictures).permute(0, 3, 1, 2)
 
 
@@ -139,7 +140,7 @@ def _soft_box(box: Float[np.ndarray, "4"], size: tuple[int, int], pad: float) ->
     left, top, right, bottom = box
     margin = pad / 2 * max(right - left, bottom - top)
     edge = max(1.0, _SOFT * min(right - left, bottom - top))
-    columns, rows = np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5
+    columns, rows = np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5  # middles of the pixels
     across = np.clip(np.minimum(columns - left, right - columns) + margin, -edge, 0) / edge + 1
     down = np.clip(np.minimum(rows - top, bottom - rows) + margin, -edge, 0) / edge + 1
     return (np.minimum(across[None], down[:, None])).astype(np.float32)

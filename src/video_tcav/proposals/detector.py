@@ -1,4 +1,4 @@
-"""What a detector is: frames in, boxes with scores and labels out."""
+"""Interface of detectors: frames in, boxes with scores and labels out."""
 
 import difflib
 from abc import ABC, abstractmethod
@@ -12,10 +12,15 @@ from torch import Tensor
 
 from video_tcav.core.errors import InputError
 
+LEAST_SCORE = 0.1
+"""Detectors return boxes down to this score: the tracker continues tubes with weak boxes."""
+MOST_OVERLAP = 0.5
+"""Boxes of one label that overlap by more (intersection over union) are one: non-maximum suppression."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Detections:
-    """What a detector found in one frame.
+    """The boxes in one frame.
 
     Attributes:
         boxes: left, top, right, bottom in pixels of the frame.
@@ -29,19 +34,24 @@ class Detections:
 
     @classmethod
     def none(cls) -> "Detections":
-        """Nothing found."""
+        """No box."""
         return cls(boxes=np.zeros((0, 4), np.float32), scores=np.zeros(0, np.float32), labels=())
+
+    def of_label(self, label: str) -> tuple[Float[np.ndarray, "box 4"], Float[np.ndarray, " box"]]:
+        """Boxes and scores of one label."""
+        chosen = [name == label for name in self.labels]
+        return self.boxes[chosen], self.scores[chosen]
 
 
 class Detector(ABC):
-    """Finds things in frames.
+    """Finds things in frames; subclass it for a detector of your own.
 
     Attributes:
         name: the spec that it was made by.
         every_frame: whether it must see all frames of a shot in their order, because it goes by what changes.
         side_px: shorter side of the frames beyond which it sees no more, so that it may be given smaller ones; `None` if
             it wants them as they are.
-        settings: what else decides about its answers; kept with each clip.
+        settings: what else decides about its answers; stored with each clip.
     """
 
     name: str
@@ -51,22 +61,22 @@ class Detector(ABC):
 
     @abstractmethod
     def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
-        """What is in each frame, down to a score of 0.1: the tracker makes use of weak boxes, too."""
+        """The boxes in each frame, down to a score of 0.1: the tracker makes use of weak boxes, too."""
 
 
-def check_labels(labels: Sequence[str] | None, known: Sequence[str], detector: str) -> tuple[str, ...]:
-    """The labels to keep; all that are known if none is asked for.
+def check_labels(labels: Sequence[str] | None, names: Sequence[str], detector: str) -> tuple[str, ...]:
+    """The labels to find; all names of the detector if not given.
 
     Raises:
         InputError: for a label that the detector does not know, with the closest that it does.
     """
     if labels is None:
-        return tuple(known)
+        return tuple(names)
     for label in labels:
-        if label not in known:
-            near = difflib.get_close_matches(label, known, n=3, cutoff=0.4)
-            cure = f"Closest: {', '.join(near)}." if near else f"It knows {', '.join(sorted(set(known))[:8])}, ..."
-            raise InputError(f"`label` must be one of the {len(known)} labels of {detector}. Got {label!r}. {cure}")
+        if label not in names:
+            near = difflib.get_close_matches(label, names, n=3, cutoff=0.4)
+            cure = f"Closest: {', '.join(near)}." if near else f"It knows {', '.join(sorted(set(names))[:8])}, ..."
+            raise InputError(f"`label` must be one of the {len(names)} labels of {detector}. Got {label!r}. {cure}")
     return tuple(labels)
 
 
@@ -76,11 +86,11 @@ def clipped(
     labels: Sequence[str],
     frame_size: tuple[int, int],
 ) -> Detections:
-    """Detections inside a frame of `(height, width)`, those without any extent left out, the best first."""
+    """Detections inside a frame of `(height, width)`, those of less than a pixel left out, the best first."""
     height, width = frame_size
     inside = np.clip(boxes.reshape(-1, 4), 0, [width, height, width, height]).astype(np.float32)
     order = np.argsort(-scores, kind="stable")
-    kept = [int(at) for at in order if inside[at, 2] - inside[at, 0] >= 1 and inside[at, 3] - inside[at, 1] >= 1]
+    visible = [int(at) for at in order if inside[at, 2] - inside[at, 0] >= 1 and inside[at, 3] - inside[at, 1] >= 1]
     return Detections(
-        boxes=inside[kept], scores=scores[kept].astype(np.float32), labels=tuple(labels[at] for at in kept)
+        boxes=inside[visible], scores=scores[visible].astype(np.float32), labels=tuple(labels[at] for at in visible)
     )

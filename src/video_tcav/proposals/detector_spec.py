@@ -1,24 +1,74 @@
-"""From what a user writes to a detector."""
+"""Detector specs (`onnx:FILE`): the protocol behind each scheme, and the registry of schemes.
+
+Nothing here imports PyTorch: `video-tcav propose --help` lists the detectors.
+"""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
-import torch
+from video_tcav.core.errors import InputError, PluginError
+from video_tcav.core.registry import Registry
 
-from video_tcav.core.errors import InputError
-from video_tcav.proposals.detector import Detector
-from video_tcav.proposals.hf_detector import HuggingFaceDetector
-from video_tcav.proposals.motion import MotionDetector
-from video_tcav.proposals.onnx import OnnxDetector
-from video_tcav.proposals.torchvision_detector import TorchvisionDetector
+if TYPE_CHECKING:
+    import torch
+
+    from video_tcav.proposals.detector import Detector
+
+
+class DetectorLoader(Protocol):
+    """Makes the detectors whose spec is `SCHEME:SOURCE`; subclass it to add a scheme.
+
+    Attributes:
+        name: the scheme.
+        help: what SOURCE is, such as `FILE`; empty for a scheme that stands alone.
+        finds: what the detectors find, in a few words.
+        takes_device: whether they run on the device that is asked for; if not, on the CPU.
+    """
+
+    name: str
+    help: str
+    finds: str = ""
+    takes_device: bool = False
+
+    def load(
+        self, source: str, *, labels: Sequence[str] | None, threads: int, device: "str | torch.device"
+    ) -> "Detector":
+        """The detector, ready to use.
+
+        Args:
+            source: what stands behind the colon; never empty unless `help` is.
+            labels: what to find; everything that the detector knows if `None`.
+            threads: on the CPU.
+            device: `auto` takes the first GPU that there is.
+
+        Raises:
+            InputError: for a source or label that is not known.
+        """
+        ...
+
+
+_BUILTIN = "video_tcav.proposals.builtin_detectors"
+DETECTORS: Registry[DetectorLoader] = Registry(
+    "video_tcav.detectors",
+    "detector",
+    {
+        "motion": f"{_BUILTIN}:MOTION",
+        "onnx": f"{_BUILTIN}:ONNX",
+        "torchvision": f"{_BUILTIN}:TORCHVISION",
+        "hf": f"{_BUILTIN}:HUGGING_FACE",
+    },
+    members=("name", "help", "finds", "takes_device", "load"),
+)
 
 
 def parse_detector(
-    spec: str, labels: Sequence[str] | None = None, *, threads: int = 2, device: str | torch.device = "auto"
-) -> Detector:
+    spec: str, labels: Sequence[str] | None = None, *, threads: int = 2, device: "str | torch.device" = "auto"
+) -> "Detector":
     """The detector that a spec names.
 
     Args:
-        spec: `onnx:FILE` (`?classes=FILE`), `torchvision:NAME` (`?weights=FILE`), `hf:ID` or `hf:FOLDER`, or `motion`.
+        spec: `onnx:FILE` (`?classes=FILE`), `torchvision:NAME` (`?weights=FILE`), `hf:ID` or `hf:FOLDER`, `motion`, or a
+            scheme that another package adds.
         labels: what to find; everything that it knows if not given. Free text for `hf:`, which needs some.
         threads: of onnxruntime.
         device: where torchvision's and Hugging Face's detectors run; `auto` takes the first GPU that there is.
@@ -29,22 +79,41 @@ def parse_detector(
         ModelError: if it is no detector.
         WeightsError: if its weights cannot be read safely.
     """
-    if spec == "motion":
-        return MotionDetector(labels=labels)
-    scheme, _, rest = spec.partition(":")
-    place, _, query = rest.partition("?")
-    option, _, value = query.partition("=")
-    allowed = {"onnx": "classes", "torchvision": "weights", "hf": ""}
-    if scheme not in allowed or not place:
-        raise InputError(
-            f"`detector` must be motion, or start with onnx:, torchvision: or hf:. Got {spec!r}."
-            " Write, for example, onnx:yolox_nano.onnx?classes=coco.txt."
-        )
-    if query and (option != allowed[scheme] or not value):
-        known = f"?{allowed[scheme]}=FILE" if allowed[scheme] else "no option"
-        raise InputError(f"`detector` must have {known} behind {scheme}:{place}. Got ?{query}. Correct it.")
-    if scheme == "onnx":
-        return OnnxDetector(place, classes=value or None, labels=labels, threads=threads)
-    if scheme == "torchvision":
-        return TorchvisionDetector(place, weights=value or None, labels=labels, device=device)
-    return HuggingFaceDetector(place, labels=labels, device=device)
+    loader, source = find_loader(spec)
+    return loader.load(source, labels=labels, threads=threads, device=device)
+
+
+def find_loader(spec: str) -> tuple[DetectorLoader, str]:
+    """The loader of a spec's scheme, and the source behind the colon.
+
+    Raises:
+        InputError: if there is no such scheme, or a source is missing or too much.
+    """
+    scheme, separator, source = spec.partition(":")
+    if scheme in DETECTORS.names():
+        loader = DETECTORS[scheme]
+        if source if loader.help else not separator:
+            return loader, source
+    raise InputError(
+        f"`detector` must be {detector_help()}. Got {spec!r}."
+        " Write, for example, onnx:yolox_nano.onnx?classes=coco.txt."
+    )
+
+
+def detector_help(*, finds: bool = False) -> str:
+    """All forms of a detector spec for messages and help texts: `motion, onnx:FILE, … or hf:ID or FOLDER`.
+
+    Args:
+        finds: whether to say behind each what it finds.
+    """
+    *forms, last = (_form(name, finds) for name in DETECTORS.names())
+    return f"{', '.join(forms)}, or {last}"
+
+
+def _form(name: str, finds: bool) -> str:
+    try:
+        loader = DETECTORS[name]
+    except PluginError:  # help is also printed beside a broken plug-in; using it says what is wrong
+        return f"{name}:..."
+    form = f"{name}:{loader.help}" if loader.help else name
+    return f"{form} ({loader.finds})" if finds and loader.finds else form

@@ -1,23 +1,22 @@
-"""A vector for each clip: where it lies in the eyes of a model, or in plain pixels."""
+"""Embeddings of clips: activations of a video model's deepest stage, or grey thumbnails; nearest cosine."""
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.media import clip_times
 from video_tcav.models import VideoModel, layer_axes, record_activations
-
-Frames = UInt8[Tensor, "time 3 height width"]
+from video_tcav.proposals.cutting import Frames
 
 SAME = 0.98
 """Clips of one video with a cosine above this show the same."""
 
-_BATCH = 4
-_THUMBNAIL = 16
+_BATCH = 4  # clips in one pass
+_THUMBNAIL_PX = 16
 _THUMBNAILS = 4
 
 
@@ -36,8 +35,8 @@ class ClipEmbedder:
             clips: of any size and length, RGB.
             fps: their frames per second.
         """
-        prepared = [self.model.prepare(self._taken(clip, fps)) for clip in clips]
-        found = []
+        prepared = [self.model.prepare(self._sampled(clip, fps)) for clip in clips]
+        vectors = []
         for start in range(0, len(prepared), _BATCH):
             for batch in _batches(prepared[start : start + _BATCH]):
                 activations = record_activations(
@@ -46,13 +45,13 @@ class ClipEmbedder:
                 size = (batch.shape[-2], batch.shape[-1]) if self.model.clip_spec.size is None else None
                 axes = layer_axes(self.model, self.layer, size=size)
                 if axes.has_positions:
-                    found.append(axes.positions(activations).mean((1, 2, 3)).flatten(1))
+                    vectors.append(axes.positions(activations).mean((1, 2, 3)).flatten(1))
                 else:
-                    found.append(axes.per_clip(activations).flatten(1))
-        return torch.cat(found).float().cpu().numpy() if found else np.zeros((0, 0), np.float32)
+                    vectors.append(axes.per_clip(activations).flatten(1))
+        return torch.cat(vectors).float().cpu().numpy() if vectors else np.zeros((0, 0), np.float32)
 
-    def _taken(self, clip: Frames, fps: float) -> Frames:
-        """The frames that the model takes; a clip that is too short holds frames for longer."""
+    def _sampled(self, clip: Frames, fps: float) -> Frames:
+        """The frames that the model takes; a clip that is too short shows frames for longer."""
         spec = self.model.clip_spec
         if len(clip) < spec.frames:
             return clip[np.linspace(0, len(clip) - 1, spec.frames).round().astype(int)]
@@ -61,27 +60,27 @@ class ClipEmbedder:
 
 def thumbnails(clip: Frames) -> Float[np.ndarray, " feature"]:
     """A few grey thumbnails of a clip as one vector of length one: what it looks like, without a model."""
-    times = np.linspace(0, len(clip) - 1, _THUMBNAILS).round().astype(int)
+    indices = np.linspace(0, len(clip) - 1, _THUMBNAILS).round().astype(int)
     small = [
         cv2.resize(
             cv2.cvtColor(np.ascontiguousarray(clip[at].permute(1, 2, 0).numpy()), cv2.COLOR_RGB2GRAY),
-            (_THUMBNAIL, _THUMBNAIL),
+            (_THUMBNAIL_PX, _THUMBNAIL_PX),
             interpolation=cv2.INTER_AREA,
         )
-        for at in times
+        for at in indices
     ]
     vector = np.stack(small).astype(np.float32).ravel()
-    vector -= vector.mean()
+    vector -= vector.mean()  # without its brightness, which any two clips have in common
     return vector / max(1e-6, float(np.linalg.norm(vector)))
 
 
-def nearest_cosine(vector: Float[np.ndarray, " feature"], others: Sequence[np.ndarray]) -> float:
-    """Cosine to the nearest of the others; 0 if there is none."""
-    if not len(others):
+def nearest_cosine(vector: Float[np.ndarray, " feature"], neighbours: Sequence[np.ndarray]) -> float:
+    """Cosine to the nearest of the neighbours; 0 if there is none."""
+    if not len(neighbours):
         return 0.0
-    many = np.stack(list(others))
-    lengths = np.linalg.norm(many, axis=1) * np.linalg.norm(vector)
-    return float((many @ vector / np.maximum(lengths, 1e-12)).max())
+    rows = np.stack(list(neighbours))
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
+    return float((rows @ vector / np.maximum(lengths, 1e-12)).max())
 
 
 def _batches(prepared: Sequence[Tensor]) -> list[Tensor]:

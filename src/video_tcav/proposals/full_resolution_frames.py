@@ -1,4 +1,4 @@
-"""The video's own frames once more, for what was found in small ones: one at a time, never many in memory."""
+"""Second pass over a video: full-resolution frames of the detected tubes, one at a time, never many in memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,8 @@ from torch import Tensor
 
 from video_tcav.media import VideoSource, iter_frames
 from video_tcav.media.timeline import Timeline
-from video_tcav.proposals.cutting import crop_size, shrunk, square
+from video_tcav.proposals.cutting import Frames, crop_size, shrunk, square
 from video_tcav.proposals.tracking import Tube
-
-Frames = UInt8[Tensor, "time 3 height width"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,9 +19,9 @@ class Pictures:
     """What is cut out of a span of a video.
 
     Attributes:
-        first: index of the span's first frame in the stretch.
+        first: index of the span's first frame in the segment.
         crops: for each tube, the squares that follow it.
-        whole: the whole frames made smaller; empty if nobody wants them.
+        whole: the whole frames made smaller; empty if they are not wanted.
     """
 
     first: int
@@ -31,15 +29,15 @@ class Pictures:
     whole: Frames
 
 
-class SecondReading:
-    """Goes through a video's frames behind those who look for things; what nobody asks for is passed over."""
+class FullResolutionFrames:
+    """A second decoder that follows the detectors through a video; frames that no tube needs are passed over."""
 
     def __init__(self, source: VideoSource, timeline: Timeline) -> None:
         self._frames = iter_frames(source, timeline=timeline)
         self._next = 0
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._frames.close()
 
     def pictures(
@@ -54,31 +52,31 @@ class SecondReading:
         """Cut out the squares of several tubes in one go.
 
         Args:
-            tubes: one at least, all in one stretch, which is not before an earlier one.
+            tubes: one at least, all in one segment, which is not before an earlier one.
             paths: left, top and side of the square in each frame of each tube.
-            offset: index of the stretch's first frame in the video.
+            offset: index of the segment's first frame in the video.
             side_px: the longest side of a crop, and of the shorter side of whole frames.
             whole: whether whole frames are wanted.
         """
         first, end = min(tube.first for tube in tubes), max(tube.end for tube in tubes)
         sizes = [crop_size(path, side_px) for path in paths]
         crops = [np.empty((len(path), size, size, 3), np.uint8) for path, size in zip(paths, sizes, strict=True)]
-        kept = np.empty((0, 0, 0, 3), np.uint8)
-        for at, frame in self._between(offset + first, offset + end):
+        shrunk_frames = np.empty((0, 0, 0, 3), np.uint8)
+        for index, frame in self._between(offset + first, offset + end):
             picture = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
             for tube, path, crop in zip(tubes, paths, crops, strict=True):
-                place = at - offset - tube.first
-                if 0 <= place < len(path):
-                    crop[place] = square(picture, path[place], crop.shape[1])
+                at = index - offset - tube.first
+                if 0 <= at < len(path):
+                    crop[at] = square(picture, path[at], crop.shape[1])
             if whole:
                 small = shrunk(picture, side_px)
-                if not len(kept):
-                    kept = np.empty((end - first, *small.shape), np.uint8)
-                kept[at - offset - first] = small
+                if not len(shrunk_frames):
+                    shrunk_frames = np.empty((end - first, *small.shape), np.uint8)
+                shrunk_frames[index - offset - first] = small
         return Pictures(
             first=first,
             crops=[torch.from_numpy(crop).permute(0, 3, 1, 2) for crop in crops],
-            whole=torch.from_numpy(kept).permute(0, 3, 1, 2),
+            whole=torch.from_numpy(shrunk_frames).permute(0, 3, 1, 2),
         )
 
     def _between(self, first: int, end: int) -> Iterator[tuple[int, UInt8[Tensor, "3 height width"]]]:
@@ -90,7 +88,7 @@ class SecondReading:
 
 
 def evenly(times_s: Float[np.ndarray, " time"], until_s: float, fps: float) -> Int[np.ndarray, " frame"]:
-    """Which frames a clip of a constant rate shows: as long as the span, each the nearest in time.
+    """Resampling to a constant rate: index of the frame nearest in time to each frame of a clip as long as the span.
 
     Args:
         times_s: when each frame of the span is on display.
@@ -98,9 +96,9 @@ def evenly(times_s: Float[np.ndarray, " time"], until_s: float, fps: float) -> I
         fps: of the clip.
     """
     count = max(1, round((until_s - float(times_s[0])) * fps))
-    wanted = times_s[0] + np.arange(count) / fps
-    after = np.clip(np.searchsorted(times_s, wanted), 1, max(1, len(times_s) - 1))
     if len(times_s) == 1:
         return np.zeros(count, np.int64)
-    nearer = wanted - times_s[after - 1] <= times_s[after] - wanted
+    wanted_s = times_s[0] + np.arange(count) / fps
+    after = np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)
+    nearer = wanted_s - times_s[after - 1] <= times_s[after] - wanted_s
     return np.where(nearer, after - 1, after)

@@ -1,4 +1,4 @@
-"""Groups of clips that a model sees alike, and what to call them."""
+"""Clustering of clip embeddings (HDBSCAN, k-means), names for the groups, and a varied order of clips."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,15 +10,16 @@ from jaxtyping import Float, Int
 from sklearn.cluster import HDBSCAN, KMeans
 
 from video_tcav.concepts import Origin
-from video_tcav.core.errors import InputError
+from video_tcav.core.checks import one_of
 
 Grouping = Literal["none", "hdbscan", "kmeans"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
-_SMALLEST_GROUP = 5
-_MOST_GROUPS = 12
+_SMALLEST_GROUP = 5  # clips
+_MOST_GROUPS = 12  # of k-means: more than a person would look through
 _STILL = 0.15  # of its own size a second
-_FAST = 0.8
-_GROWING = 0.25  # a second, of its size
+_FAST = 0.8  # of its own size a second
+_GROWING = 0.25  # of its own size a second
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +62,14 @@ def motion_words(motion: Motion) -> list[str]:
 
 
 def group_name(origins: Sequence[Origin]) -> str:
-    """What a group may be called: its commonest label, and the motion of most of its clips where they agree."""
-    label = _commonest([origin.label for origin in origins])
-    words = [motion_words(motion_of(origin)) for origin in origins]
-    ways = Counter(tuple(each) for each in words)
-    (way, count), *_ = ways.most_common(1)
-    if 2 * count > len(words):
-        return ", ".join([label, *way])
-    pace, paces = Counter(each[0] for each in words).most_common(1)[0]
-    return f"{label}, {pace}" if 2 * paces > len(words) else label
+    """A name for a group: its commonest label, and the motion, or at least the pace, of more than half of its clips."""
+    [(label, _)] = Counter(origin.label for origin in origins).most_common(1)
+    motions = [tuple(motion_words(motion_of(origin))) for origin in origins]
+    [(motion, count)] = Counter(motions).most_common(1)
+    if 2 * count > len(motions):
+        return ", ".join([label, *motion])
+    [(pace, count)] = Counter(motion[0] for motion in motions).most_common(1)
+    return f"{label}, {pace}" if 2 * count > len(motions) else label
 
 
 def group_clips(
@@ -85,12 +85,14 @@ def group_clips(
     Raises:
         InputError: for another method.
     """
-    check_grouping(method)
+    one_of("group", method, GROUPINGS)
     if method == "none" or len(vectors) < 2 * _SMALLEST_GROUP:
         return np.full(len(vectors), -1)
     centred = vectors - vectors.mean(0)  # rectified activations share most of their direction
+    # Euclidean distance of unit vectors orders pairs as the cosine does, and both methods take it.
     directions = centred / np.maximum(1e-12, np.linalg.norm(centred, axis=1, keepdims=True))
     if method == "kmeans":
+        # the rule of thumb sqrt(n / 2)
         groups = min(_MOST_GROUPS, max(2, round(float(np.sqrt(len(vectors) / 2)))))
         settings: dict[str, Any] = {"n_init": 4, "random_state": seed}
         return KMeans(groups, **settings).fit_predict(directions)
@@ -98,20 +100,12 @@ def group_clips(
     return HDBSCAN(**settings).fit_predict(directions.astype(np.float64))
 
 
-def check_grouping(method: str) -> None:
-    """Refuse an unknown method.
-
-    Raises:
-        InputError: if it is none of ours.
-    """
-    if method not in get_args(Grouping):
-        raise InputError(f"`group` must be one of {', '.join(get_args(Grouping))}. Got {method!r}. Choose one.")
-
-
 def varied_order(
     qualities: Sequence[float], vectors: Float[np.ndarray, "clip feature"], *, weight: float = 0.5
 ) -> list[int]:
-    """Clips in an order that has both quality and variety: each next one is good, and unlike those before it.
+    """Greedy order by maximal marginal relevance: each next clip is good, and unlike those before it.
+
+    Carbonell and Goldstein 1998, equation 1, with the quality in place of the relevance.
 
     Args:
         qualities: in [0, 1].
@@ -119,14 +113,10 @@ def varied_order(
         weight: of being unlike against quality.
     """
     directions = vectors / np.maximum(1e-12, np.linalg.norm(vectors, axis=1, keepdims=True))
-    nearest, left, order = np.zeros(len(qualities)), list(range(len(qualities))), list[int]()
-    while left:
-        worth = [(1 - weight) * qualities[at] - weight * nearest[at] for at in left]
-        best = left.pop(int(np.argmax(worth)))
+    nearest, remaining, order = np.zeros(len(qualities)), list(range(len(qualities))), list[int]()
+    while remaining:
+        worth = [(1 - weight) * qualities[at] - weight * nearest[at] for at in remaining]
+        best = remaining.pop(int(np.argmax(worth)))
         order.append(best)
         nearest = np.maximum(nearest, directions @ directions[best])
     return order
-
-
-def _commonest(words: Sequence[str]) -> str:
-    return Counter(words).most_common(1)[0][0]

@@ -1,4 +1,4 @@
-"""Zero-shot detectors of Hugging Face, which find what a text names: Grounding DINO and OWLv2."""
+"""Zero-shot detectors of Hugging Face, which find what a text names: Grounding DINO, OWL-ViT and OWLv2."""
 
 import pickle
 import warnings
@@ -17,7 +17,7 @@ from video_tcav.models.hooks import untouched
 from video_tcav.models.load import pick_device
 from video_tcav.models.loaders.hf_preprocess import quiet
 from video_tcav.models.video_model import state_digest
-from video_tcav.proposals.detector import Detections, Detector, clipped
+from video_tcav.proposals.detector import LEAST_SCORE, MOST_OVERLAP, Detections, Detector, clipped
 
 try:
     import transformers
@@ -25,8 +25,6 @@ except ImportError:  # the extra `hf`
     transformers = None
 
 FAMILIES = ("grounding-dino", "owlv2", "owlvit")
-LEAST_SCORE = 0.1
-_OVERLAP = 0.5
 
 
 class HuggingFaceDetector(Detector):
@@ -72,7 +70,7 @@ class HuggingFaceDetector(Detector):
     def _detect(self, frame: UInt8[Tensor, "3 height width"]) -> Detections:
         height, width = frame.shape[-2:]
         picture = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
-        grounded = self.family == "grounding-dino"
+        grounded = self.family == "grounding-dino"  # takes one text of all labels, the others a list of texts
         text: Any = " ".join(f"{label}." for label in self.labels) if grounded else [list(self.labels)]
         inputs = self._processor(images=picture, text=text, return_tensors="pt").to(self._device)
         outputs = self._module(**inputs)
@@ -88,19 +86,19 @@ class HuggingFaceDetector(Detector):
             boxes, best, numbers = answer["boxes"], answer["scores"], answer["labels"]
         good = best >= LEAST_SCORE
         boxes, best, numbers = boxes[good].float(), best[good].float(), numbers[good]
-        kept = batched_nms(boxes, best, numbers, _OVERLAP)
-        names = [self.labels[at] for at in numbers[kept].tolist()]
-        return clipped(boxes[kept].cpu().numpy(), best[kept].cpu().numpy(), names, (height, width))
+        chosen = batched_nms(boxes, best, numbers, MOST_OVERLAP)
+        names = [self.labels[at] for at in numbers[chosen].tolist()]
+        return clipped(boxes[chosen].cpu().numpy(), best[chosen].cpu().numpy(), names, (height, width))
 
     def _full_stop(self) -> int:
         return int(self._processor.tokenizer.convert_tokens_to_ids("."))
 
 
 def _scores_by_label(logits: Tensor, tokens: Tensor, full_stop: int, labels: int) -> Tensor:
-    """Of each query, for each label: that of its strongest token; labels end with a full stop, a start token is first."""
+    """Score of each query for each label: that of the label's strongest token."""
     scores = logits.float().sigmoid()
     ends = (tokens == full_stop).nonzero().ravel().tolist()[:labels]
-    starts = [1, *(end + 1 for end in ends[:-1])]
+    starts = [1, *(end + 1 for end in ends[:-1])]  # token 0 is the start token
     columns = [scores[:, start:end].amax(1) for start, end in zip(starts, ends, strict=True) if end > start]
     return torch.stack(columns, dim=1)
 
@@ -126,6 +124,7 @@ def _load(source: str) -> tuple[Any, Any]:
     assert transformers is not None
     try:
         processor = transformers.AutoProcessor.from_pretrained(source, trust_remote_code=False)
+        # weights are initialised at random before they are read
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol
             auto: Any = transformers.AutoModelForZeroShotObjectDetection

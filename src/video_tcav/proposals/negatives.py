@@ -1,7 +1,8 @@
 """Hard negatives: places of the same video, as large and as high up as the tubes of a label, that show none of it."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -14,62 +15,57 @@ _UP_AND_DOWN = 0.15  # of the picture's height: how far from its own height a pa
 
 def negative_tube(
     tube: Tube,
-    shown: Sequence[Tube],
+    label_tubes: Sequence[Tube],
     frame_size: tuple[int, int],
     *,
-    found: Sequence[tuple[int, Float[np.ndarray, "box 4"]]] = (),
+    label_boxes: Sequence[tuple[int, Float[np.ndarray, "box 4"]]] = (),
     seed: int = 0,
 ) -> Tube | None:
     """The path of a tube, laid where in the same frames nothing of its label is; `None` where there is no room.
 
     The mirrored path is tried first, which keeps size, height and distance from the middle; then paths shifted to the
-    side and a little up or down. What is taken stays inside the picture as far as the tube itself does.
+    side and a little up or down. It stays inside the picture as far as the tube itself does.
 
     Args:
         tube: a piece of a tube of the label.
-        shown: every tube of the label in the shot.
+        label_tubes: every tube of the label in the shot.
         frame_size: `(height, width)`.
-        found: further boxes of the label by frame, such as weak ones that made no tube.
+        label_boxes: further boxes of the label by frame, such as weak ones that made no tube.
         seed: of the shifts.
     """
-    height, width = frame_size
-    taken = [part for other in shown if (part := _during(other, tube)) is not None]
-    spots = [(at - tube.first, boxes) for at, boxes in found if tube.first <= at < tube.end and len(boxes)]
-    generator = np.random.default_rng([seed, zlib.crc32(tube.boxes.astype(np.float32).tobytes())])
+    height = frame_size[0]
+    occupied = [during for label_tube in label_tubes if (during := _during(label_tube, tube)) is not None]
+    spots = [(at - tube.first, boxes) for at, boxes in label_boxes if tube.first <= at < tube.end and len(boxes)]
     lowest, highest = tube.boxes.min(0), tube.boxes.max(0)
-    for path in [
-        _mirrored(tube.boxes, width),
-        *(
-            tube.boxes + np.tile([right, down], 2)
-            for right, down in zip(
-                generator.uniform(-lowest[0], max(width - highest[2], -lowest[0]), _TRIES),
-                generator.uniform(-1, 1, _TRIES) * _UP_AND_DOWN * height * (np.arange(_TRIES) / _TRIES),
-                strict=True,
-            )
-        ),
-    ]:
+    for path in _paths(tube, frame_size, seed):
         inside = path[:, 1].min() >= min(0, lowest[1]) and path[:, 3].max() <= max(height, highest[3])
         if (
             inside
-            and not any(_touches(path, other) for other in taken)
-            and not any(
-                bool((shared_area(np.repeat(path[at : at + 1], len(boxes), 0), boxes) > 0).any()) for at, boxes in spots
-            )
+            and not any(_touch(path[start : start + len(boxes)], boxes) for start, boxes in occupied)
+            and not any(_touch(np.repeat(path[at : at + 1], len(boxes), 0), boxes) for at, boxes in spots)
         ):
-            return Tube(first=tube.first, boxes=path, label=f"not {tube.label}", score=tube.score, found=tube.found)
+            return replace(tube, boxes=path, label=f"not {tube.label}")
     return None
 
 
-def _mirrored(boxes: Float[np.ndarray, "time 4"], width: int) -> Float[np.ndarray, "time 4"]:
-    return np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+def _paths(tube: Tube, frame_size: tuple[int, int], seed: int) -> Iterator[Float[np.ndarray, "time 4"]]:
+    """The mirrored path, then shifted ones, later tries farther up or down."""
+    (height, width), boxes = frame_size, tube.boxes
+    yield np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+    # The same tube has the same shifts, whatever came before it in the run.
+    generator = np.random.default_rng([seed, zlib.crc32(boxes.astype(np.float32).tobytes())])
+    leftmost, rightmost = boxes[:, 0].min(), boxes[:, 2].max()
+    rights = generator.uniform(-leftmost, max(width - rightmost, -leftmost), _TRIES)
+    downs = generator.uniform(-1, 1, _TRIES) * _UP_AND_DOWN * height * (np.arange(_TRIES) / _TRIES)
+    for right, down in zip(rights, downs, strict=True):
+        yield boxes + np.tile([right, down], 2)
 
 
-def _during(other: Tube, tube: Tube) -> tuple[int, Float[np.ndarray, "time 4"]] | None:
-    """Where the other tube is while this one lasts, counted from its first frame."""
-    first, end = max(other.first, tube.first), min(other.end, tube.end)
-    return (first - tube.first, other.part(first, end).boxes) if first < end else None
+def _during(label_tube: Tube, tube: Tube) -> tuple[int, Float[np.ndarray, "time 4"]] | None:
+    """Where a tube of the label is while this one lasts, counted from its first frame."""
+    first, end = max(label_tube.first, tube.first), min(label_tube.end, tube.end)
+    return (first - tube.first, label_tube.part(first, end).boxes) if first < end else None
 
 
-def _touches(path: Float[np.ndarray, "time 4"], other: tuple[int, Float[np.ndarray, "time 4"]]) -> bool:
-    start, boxes = other
-    return bool((shared_area(path[start : start + len(boxes)], boxes) > 0).any())
+def _touch(path: Float[np.ndarray, "time 4"], boxes: Float[np.ndarray, "time 4"]) -> bool:
+    return bool((shared_area(path, boxes) > 0).any())

@@ -1,8 +1,9 @@
-"""YOLOX and other YOLO-style exports, run by onnxruntime."""
+"""ONNX detectors: YOLOX and other YOLO-style exports, run by onnxruntime."""
 
 import ast
 import hashlib
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from torch import Tensor
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 from torchvision.ops import batched_nms
 
+from video_tcav.core.checks import at_least
 from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.core.text_files import read_text
 from video_tcav.media import file_digest
 from video_tcav.models.class_names import parse_class_names
-from video_tcav.proposals.detector import Detections, Detector, check_labels, clipped
+from video_tcav.proposals.cutting import GREY
+from video_tcav.proposals.detector import LEAST_SCORE, MOST_OVERLAP, Detections, Detector, check_labels, clipped
 from video_tcav.proposals.onnx_layout import Layout, find_layout, read_output
 
 try:
@@ -26,10 +29,7 @@ try:
 except ImportError:  # the extra `detect`
     onnxruntime = None
 
-GREY = 114
-LEAST_SCORE = 0.1
-_OVERLAP = 0.5
-_FREE_SIZE = 640  # of an export that takes any
+_FREE_SIZE = 640  # pixels, of an export that takes any
 
 
 class OnnxDetector(Detector):
@@ -59,11 +59,11 @@ class OnnxDetector(Detector):
             raise MissingExtraError("detect", "An ONNX detector")
         self.name = f"onnx:{Path(path).name}"
         self._session = _open(Path(path), threads)
-        taken = self._session.get_inputs()[0]
-        self._input, shape = taken.name, taken.shape
-        if len(shape) != 4 or shape[1] != 3 or taken.type != "tensor(float)":
+        first = self._session.get_inputs()[0]
+        self._input, shape = first.name, first.shape
+        if len(shape) != 4 or shape[1] != 3 or first.type != "tensor(float)":
             raise InputError(
-                f"`detector` must take pictures of shape (1, 3, height, width), float32. Got {path} with {taken.type}"
+                f"`detector` must take pictures of shape (1, 3, height, width), float32. Got {path} with {first.type}"
                 f" {tuple(shape)}. Export it so."
             )
         height, width = (side if isinstance(side, int) else _FREE_SIZE for side in shape[2:])
@@ -72,9 +72,8 @@ class OnnxDetector(Detector):
         try:
             trial = self._run(np.full((1, 3, *self._size), GREY, np.float32))
         except Exception as reason:  # onnxruntime has types of its own, and an export may want more than pictures
-            line = (str(reason).strip().splitlines() or [type(reason).__name__])[0][:160]
             raise InputError(
-                f"`detector` must run on pictures alone. Got {path}: {line}. Export it with pictures as its only input."
+                f"`detector` must run on pictures alone. Got {path}: {_line(reason)}. Export it with pictures as its only input."
             ) from None
         layout = find_layout(trial, self._size)
         if layout is None:
@@ -103,14 +102,11 @@ class OnnxDetector(Detector):
         names = [self._names[at] if 0 <= at < len(self._names) else "" for at in numbers.tolist()]
         good = np.array([name in self._wanted for name in names], bool) & (scores >= LEAST_SCORE)
         boxes = (boxes[good] - [left, top, left, top]) / scale
-        chosen, scores, numbers = (
-            torch.from_numpy(boxes),
-            torch.from_numpy(scores[good]),
-            torch.from_numpy(numbers[good]),
-        )
-        kept = batched_nms(chosen.float(), scores.float(), numbers, _OVERLAP).tolist()
-        names = [name for name, use in zip(names, good, strict=True) if use]
-        return clipped(boxes[kept], scores[kept].numpy(), [names[at] for at in kept], picture.shape[:2])
+        names, scores, numbers = list(compress(names, good)), scores[good], torch.from_numpy(numbers[good])
+        chosen = batched_nms(
+            torch.from_numpy(boxes).float(), torch.from_numpy(scores).float(), numbers, MOST_OVERLAP
+        ).tolist()
+        return clipped(boxes[chosen], scores[chosen], [names[at] for at in chosen], picture.shape[:2])
 
     def _prepare(self, picture: np.ndarray) -> tuple[np.ndarray, float, tuple[int, int]]:
         """Fitted into the input on grey: YOLOX at its corner in BGR up to 255, the others in the middle in RGB up to 1."""
@@ -120,10 +116,10 @@ class OnnxDetector(Detector):
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         corner = self._layout.kind == "yolox"
         left, top = (0, 0) if corner else ((self._size[1] - size[0]) // 2, (self._size[0] - size[1]) // 2)
-        whole = np.full((*self._size, 3), GREY, np.float32)
-        whole[top : top + size[1], left : left + size[0]] = small
-        whole = whole[..., ::-1] if corner else whole / 255
-        return np.ascontiguousarray(whole.transpose(2, 0, 1))[None], scale, (left, top)
+        letterbox = np.full((*self._size, 3), GREY, np.float32)
+        letterbox[top : top + size[1], left : left + size[0]] = small
+        letterbox = letterbox[..., ::-1] if corner else letterbox / 255
+        return np.ascontiguousarray(letterbox.transpose(2, 0, 1))[None], scale, (left, top)
 
     def _run(self, pictures: np.ndarray) -> np.ndarray:
         return np.asarray(self._session.run(None, {self._input: pictures})[0])
@@ -131,20 +127,22 @@ class OnnxDetector(Detector):
 
 def _open(path: Path, threads: int) -> Any:
     assert onnxruntime is not None
-    if threads < 1:
-        raise InputError(f"`threads` must be at least 1. Got {threads}. Take the number of free cores.")
+    at_least("threads", threads, 1)
     if not path.is_file():
         raise InputError(f"`detector` must be an ONNX file. Got {path}, which does not exist. Check the path.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
+    options.log_severity_level = 3  # errors only: warnings about an export are for those who made it
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as reason:  # onnxruntime has a type for each kind of damage, in a private module
-        line = (str(reason).strip().splitlines() or [type(reason).__name__])[0][:160]
         raise InputError(
-            f"`detector` must be a readable ONNX file. Got {path}: {line}. Export or fetch it again."
+            f"`detector` must be a readable ONNX file. Got {path}: {_line(reason)}. Export or fetch it again."
         ) from None
+
+
+def _line(reason: Exception) -> str:
+    return (str(reason).strip().splitlines() or [type(reason).__name__])[0][:160]
 
 
 def _class_names(path: Path, classes: str | Path | None, session: Any, count: int) -> tuple[str, ...]:
@@ -158,7 +156,7 @@ def _class_names(path: Path, classes: str | Path | None, session: Any, count: in
                 f"`classes` must name the {count} classes of {path.name}. Got {len(names)} in {file}. Give its own list."
             )
         return names
-    names = _own_names(session.get_modelmeta().custom_metadata_map.get("names", ""))
+    names = _metadata_names(session.get_modelmeta().custom_metadata_map.get("names", ""))
     if names and count in (0, len(names)):
         return names
     coco = tuple(
@@ -166,7 +164,7 @@ def _class_names(path: Path, classes: str | Path | None, session: Any, count: in
         for name in FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
         if name not in ("__background__", "N/A")
     )
-    if count in (0, len(coco)):
+    if count in (0, len(coco)):  # exports of 80 classes that do not name them are trained on COCO
         return coco
     raise InputError(
         f"`classes` must name the {count} classes of {path.name}, which does not say them. Got none."
@@ -174,12 +172,12 @@ def _class_names(path: Path, classes: str | Path | None, session: Any, count: in
     )
 
 
-def _own_names(text: str) -> tuple[str, ...]:
-    """Names that an export keeps about itself, as a literal dictionary or list."""
+def _metadata_names(text: str) -> tuple[str, ...]:
+    """Class names in an export's metadata, a literal dictionary or list as Ultralytics writes it."""
     try:
-        found = ast.literal_eval(text)
+        names = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return ()
-    if isinstance(found, dict) and set(found) == set(range(len(found))):
-        found = [found[at] for at in range(len(found))]
-    return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+    if isinstance(names, dict) and set(names) == set(range(len(names))):
+        names = [names[at] for at in range(len(names))]
+    return tuple(map(str, names)) if isinstance(names, list | tuple) else ()

@@ -1,4 +1,4 @@
-"""From the raw output of a YOLO-style export to boxes: the layout is told by its shape."""
+"""Output layouts of YOLO-style exports, recognised by shape, and the boxes decoded from them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-STRIDES = (8, 16, 32)
+STRIDES = (8, 16, 32)  # pixels of the input a cell, in the three grids of every YOLO
 Kind = Literal["yolox", "yolov5", "yolov8", "end-to-end"]
 
 
@@ -27,20 +27,20 @@ class Layout:
 
 
 def find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> Layout | None:
-    """Layout of an export, from its answer to a grey picture of `(height, width)`; `None` if it is none of ours."""
+    """Layout of an export, from its answer to a grey picture of `(height, width)`; `None` if it is none of these."""
     if trial.ndim != 3 or len(trial) != 1:
         return None
     rows, columns = trial.shape[1:]
-    cells = len(_cells(size)[0])
-    if rows == cells and columns > 5:
+    cell_count = len(_cells(size)[0])
+    if rows == cell_count and columns > 5:  # box, objectness, classes
         # decoded centres spread over the picture, raw ones stay within a few cells
         raw = float(trial[0, :, :2].std()) < min(size) / 16
         return Layout(kind="yolox", raw_grid=raw, classes=columns - 5)
-    if rows == 3 * cells and columns > 5:
+    if rows == 3 * cell_count and columns > 5:  # three anchors a cell
         return Layout(kind="yolov5", raw_grid=False, classes=columns - 5)
-    if columns == cells and rows > 4:
+    if columns == cell_count and rows > 4:
         return Layout(kind="yolov8", raw_grid=False, classes=rows - 4)
-    if columns == 6:
+    if columns == 6:  # corners, score, class
         return Layout(kind="end-to-end", raw_grid=False, classes=0)
     return None
 
@@ -48,7 +48,7 @@ def find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> L
 def read_output(
     output: Float[np.ndarray, "one a b"], layout: Layout, size: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "box 4"], Float[np.ndarray, " box"], np.ndarray]:
-    """Boxes (left, top, right, bottom in pixels of the input), scores and class numbers; not yet freed of doubles."""
+    """Boxes (left, top, right, bottom in pixels of the input), scores and class numbers, before non-maximum suppression."""
     rows = output[0].astype(np.float32)
     if layout.kind == "end-to-end":
         return rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
@@ -58,8 +58,9 @@ def read_output(
     else:
         middles, sizes, by_class = rows[:, :2], rows[:, 2:4], rows[:, 5:] * rows[:, 4:5]
     if layout.raw_grid:
-        places, strides = _cells(size)
-        middles, sizes = (middles + places) * strides, np.exp(np.minimum(sizes, 20)) * strides
+        cells, strides = _cells(size)
+        # exp(20) is beyond any picture, and does not overflow
+        middles, sizes = (middles + cells) * strides, np.exp(np.minimum(sizes, 20)) * strides
     numbers = by_class.argmax(1)
     boxes = np.concatenate([middles - sizes / 2, middles + sizes / 2], axis=1)
     return boxes, by_class[np.arange(len(rows)), numbers], numbers
@@ -67,9 +68,9 @@ def read_output(
 
 def _cells(size: tuple[int, int]) -> tuple[Float[np.ndarray, "cell 2"], Float[np.ndarray, "cell 1"]]:
     """Column and row of each cell of the three grids, and its stride."""
-    places, strides = [], []
+    cells, strides = [], []
     for stride in STRIDES:
         rows, columns = np.mgrid[: size[0] // stride, : size[1] // stride]
-        places.append(np.stack([columns.ravel(), rows.ravel()], axis=1))
+        cells.append(np.stack([columns.ravel(), rows.ravel()], axis=1))
         strides.append(np.full((rows.size, 1), stride))
-    return np.concatenate(places).astype(np.float32), np.concatenate(strides).astype(np.float32)
+    return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)

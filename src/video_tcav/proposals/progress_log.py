@@ -1,4 +1,4 @@
-"""Which videos are done: one small file each, beside the bank, written when the last of its tubes is in the bank."""
+"""Progress log of `propose`: one small file a video, beside the bank, written after the last of its tubes."""
 
 import hashlib
 import json
@@ -30,28 +30,28 @@ class Done:
     frames: int
 
 
-class Ledger:
-    """The record of a bank, for one way to propose."""
+class ProgressLog:
+    """The videos of a bank that are done with the same settings."""
 
     def __init__(self, bank: ConceptBank, settings: dict[str, Any]) -> None:
         self._bank, self._settings = bank, settings
 
     def find(self, video_digest: str, kinds: Sequence[Kind], quota: int) -> Done | None:
-        """What the video gave, if it was done in this way, its tubes are all in the bank, and no more are allowed now."""
+        """What the video gave, if it was done so, its tubes are all in the bank, and no more are allowed now."""
         try:
-            found = json.loads(self._path(video_digest).read_text())
-            done = Done(**{**found, "tubes": tuple(found["tubes"])})
-        except (OSError, ValueError, KeyError, TypeError):
+            content = json.loads(self._path(video_digest).read_text())
+            done = Done(**{**content, "tubes": tuple(content["tubes"])})
+        except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: the video is done again
             return None
         if done.limited and quota > done.quota:
             return None
-        there = all(
+        complete = all(
             self._bank.has(video_digest=video_digest, tube=tube, kind=kind) for tube in done.tubes for kind in kinds
         )
-        return done if there else None
+        return done if complete else None
 
-    def note(self, video_digest: str, done: Done) -> None:
-        """The video is done."""
+    def write(self, video_digest: str, done: Done) -> None:
+        """Note that the video is done."""
         write_json(self._path(video_digest), asdict(done))
 
     def _path(self, video_digest: str) -> Path:

@@ -1,4 +1,4 @@
-"""From videos to proposed clips in a bank: detect, follow, cut, leave out doubles, group."""
+"""`propose`: detect, track and cut clips of videos into a bank, leave out duplicates, group what looks alike."""
 
 import math
 from collections.abc import Sequence
@@ -10,26 +10,27 @@ import torch
 
 from video_tcav.concepts import BankClip, ConceptBank, as_sources
 from video_tcav.concepts.concept import Sources
+from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.media import Skipped, VideoSource, file_digest, iter_frames
 from video_tcav.media.memory_clips import refuse_memory
 from video_tcav.media.timeline import Timeline, read_timeline
 from video_tcav.models import VideoModel
-from video_tcav.proposals.bank_writer import VideoStore, concept_of
+from video_tcav.proposals.bank_writer import BankWriter, concept_of
 from video_tcav.proposals.detect_tubes import find_tubes
 from video_tcav.proposals.detector import Detector
 from video_tcav.proposals.detector_spec import parse_detector
 from video_tcav.proposals.embedding import ClipEmbedder
-from video_tcav.proposals.full_resolution_frames import SecondReading
-from video_tcav.proposals.grouping import Grouping, check_grouping, group_clips, group_name
+from video_tcav.proposals.full_resolution_frames import FullResolutionFrames
+from video_tcav.proposals.grouping import GROUPINGS, Grouping, group_clips, group_name
 from video_tcav.proposals.motion import MOTION
-from video_tcav.proposals.progress_log import Done, Ledger
+from video_tcav.proposals.progress_log import Done, ProgressLog
 from video_tcav.proposals.settings import Proposals, Settings, Tally
-from video_tcav.proposals.shot_segments import stretches
+from video_tcav.proposals.shot_segments import shot_segments
 from video_tcav.proposals.tracking import check_tracker
 
-_NOT = "not "
+_NOT = "not "  # begins the label of a negative
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,12 +70,12 @@ def propose(
     Args:
         videos: files, folders, globs or manifests; images are left out.
         bank: where to, made if there is none.
-        detector: what finds things: a `Detector`, or a spec for `parse_detector`.
+        detector: a `Detector`, or a spec for `parse_detector`.
         labels: what to find; everything that the detector knows if not given.
         motion: whether to propose what moves, too, where the detector has no name for it.
         every_s: distance of the frames that the detector sees.
         max_clips: how many clips the videos may have together, all versions counted; shared out evenly.
-        embed: model that sees which clips are alike: doubles in a video are left out, groups get concepts of their own.
+        embed: model that sees which clips are alike: duplicates in a video are left out, groups get concepts of their own.
         group: how groups are found; only with `embed`.
         negatives: whether to propose places without each label, as "not LABEL".
         threads: of an ONNX detector.
@@ -93,23 +94,14 @@ def propose(
         OutputError: if it cannot be written to.
         MissingExtraError: if what the detector needs is not installed.
     """
-    if max_clips < 1:
-        raise InputError(f"`max_clips` must be at least 1. Got {max_clips}. 500 is usual.")
-    check_grouping(group)
-    sources = [source for source in as_sources(videos) if source.kind != "still"]
+    at_least("max_clips", max_clips, 1)
+    one_of("group", group, GROUPINGS)
+    sources = _whole_videos(videos)
     refuse_memory(sources, "proposals")
-    if not sources:
-        raise InputError("`videos` must hold a video at least. Got images only. Give files that play.")
-    cut = next((source for source in sources if source.start_s is not None or source.end_s is not None), None)
-    if cut is not None:
-        raise InputError(
-            f"`videos` must be whole videos. Got a segment, {cut.key}. Give the files themselves: proposals cut them."
-        )
     check_tracker()
-    found = parse_detector(detector, labels, threads=threads, device=device) if isinstance(detector, str) else detector
-    detectors = (found, parse_detector(MOTION)) if motion and found.name != MOTION else (found,)
+    first = parse_detector(detector, labels, threads=threads, device=device) if isinstance(detector, str) else detector
     chosen = Settings(
-        detectors=detectors,
+        detectors=(first, parse_detector(MOTION)) if motion and first.name != MOTION else (first,),
         labels=None if labels is None else tuple(labels),
         every_s=every_s,
         negatives=negatives,
@@ -125,6 +117,18 @@ def propose(
             opened.close()
 
 
+def _whole_videos(videos: Sources) -> list[VideoSource]:
+    sources = [source for source in as_sources(videos) if source.kind != "still"]
+    if not sources:
+        raise InputError("`videos` must hold a video at least. Got images only. Give files that play.")
+    segment = next((source for source in sources if source.start_s is not None or source.end_s is not None), None)
+    if segment is not None:
+        raise InputError(
+            f"`videos` must be whole videos. Got a segment, {segment.key}. Give the files themselves: proposals cut them."
+        )
+    return sources
+
+
 def _propose(
     sources: Sequence[VideoSource],
     bank: ConceptBank,
@@ -134,91 +138,80 @@ def _propose(
     progress: bool,
 ) -> Proposals:
     tally = Tally()
-    videos = _readable(sources, tally)
-    ledger = Ledger(bank, settings.facts())
+    videos = readable_videos(sources, tally)
+    log = ProgressLog(bank, settings.facts())
     left = max_clips
     total = sum(len(video.timeline.timestamps_s) for video in videos)
     with progress_bar("proposing (frames)", total, visible=progress) as advance:
         for number, video in enumerate(videos):
-            quota = math.ceil(left / (len(videos) - number))
-            left -= _one_video(video, _store(video, bank, settings, quota, tally), ledger, tally, advance)
+            quota = math.ceil(left / (len(videos) - number))  # what a video does not use goes to those after it
+            writer = BankWriter(
+                bank=bank,
+                settings=settings,
+                path=str(video.path.absolute()),
+                digest=video.digest,
+                frames=FullResolutionFrames(video.source, video.timeline),
+                quota=quota,
+                tally=tally,
+            )
+            left -= _propose_video(video, writer, log, advance)
     groups = _group(bank, settings, group) if settings.embedder and group != "none" else {}
-    return Proposals(
-        counts=tally.counts(),
-        groups=groups,
-        videos=tally.videos,
-        done_before=tally.done_before,
-        duplicates=tally.duplicates,
-        limited=tally.limited,
-        detector_frames=tally.detector_frames,
-        detector_s=tally.detector_s,
-        skipped=tuple(tally.skipped),
-    )
+    return tally.result(groups)
 
 
-def _readable(sources: Sequence[VideoSource], tally: Tally) -> list[_Video]:
+def readable_videos(sources: Sequence[VideoSource], tally: Tally) -> list[_Video]:
     """Every video once, by its content; those that cannot be read are noted."""
-    found: dict[str, _Video] = {}
-    for path in dict.fromkeys(source.path for source in sources):
-        source = next(source for source in sources if source.path == path)
+    by_path: dict[Path, VideoSource] = {}
+    for source in sources:
+        by_path.setdefault(source.path, source)
+    videos: dict[str, _Video] = {}
+    for path, source in by_path.items():
         try:
             digest = file_digest(path)
-            if digest not in found:
-                found[digest] = _Video(path=path, digest=digest, timeline=read_timeline(source))
+            if digest not in videos:
+                videos[digest] = _Video(path=path, digest=digest, timeline=read_timeline(source))
         except MediaError as error:
             tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
-    return list(found.values())
+    return list(videos.values())
 
 
-def _store(video: _Video, bank: ConceptBank, settings: Settings, quota: int, tally: Tally) -> VideoStore:
-    return VideoStore(
-        bank=bank,
-        settings=settings,
-        path=str(video.path.absolute()),
-        digest=video.digest,
-        frames=SecondReading(video.source, video.timeline),
-        quota=quota,
-        tally=tally,
-    )
-
-
-def _one_video(video: _Video, store: VideoStore, ledger: Ledger, tally: Tally, advance: Advance) -> int:
+def _propose_video(video: _Video, writer: BankWriter, log: ProgressLog, advance: Advance) -> int:
     """Go through one video; how many clips of it are in the bank."""
-    settings, count = store.settings, len(video.timeline.timestamps_s)
-    done = ledger.find(video.digest, settings.kinds, store.quota)
+    settings, tally, count = writer.settings, writer.tally, len(video.timeline.timestamps_s)
+    done = log.find(video.digest, settings.kinds, writer.quota)
     if done:
         tally.done_before += 1
         tally.limited |= done.limited
         advance(count)
         return len(done.tubes) * len(settings.kinds)
-    seen_before = tally.detector_frames
-    through = 0
+    frames_before = tally.detector_frames
+    advanced = 0
     frames = iter_frames(video.source, timeline=video.timeline)
     try:
-        for stretch in stretches(frames, video.timeline.timestamps_s, side_px=settings.detector_side_px):
-            found = find_tubes(stretch, settings, tally)
-            store.store(stretch, found, len(stretch.frames) / max(1, count - stretch.first))
-            through += len(stretch.frames)
-            advance(len(stretch.frames))
+        for segment in shot_segments(frames, video.timeline.timestamps_s, side_px=settings.detector_side_px):
+            tubes = find_tubes(segment, settings, tally)
+            writer.write(segment, tubes, len(segment.frames) / max(1, count - segment.first))
+            advanced += len(segment.frames)
+            advance(len(segment.frames))
     except MediaError as error:
         tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
-        advance(count - through)
-        return store.clips
+        advance(count - advanced)
+        return writer.clips
     finally:
         frames.close()
-        store.frames.close()
-    ledger.note(
+        writer.frames.close()
+    log.write(
         video.digest,
         Done(
-            tubes=tuple(store.tubes),
-            quota=store.quota,
-            limited=store.limited,
-            frames=tally.detector_frames - seen_before,
+            tubes=tuple(writer.tubes),
+            quota=writer.quota,
+            limited=writer.limited,
+            frames=tally.detector_frames - frames_before,
         ),
     )
     tally.videos += 1
-    tally.limited |= store.limited
-    return store.clips
+    tally.limited |= writer.limited
+    return writer.clips
 
 
 def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, int]:
@@ -230,21 +223,22 @@ def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, 
     if not clips:
         return {}
     numbers = group_clips(vectors[[row[clip.id] for clip in clips]], method=group, seed=settings.seed)
-    made: dict[str, int] = {}
+    groups: dict[str, int] = {}
     taken = {count.name for count in bank.concepts()}
-    for number in sorted(set(numbers.tolist()) - {-1}):
-        members = [clip for clip, own in zip(clips, numbers, strict=True) if own == number]
-        name = _free_name(concept_of(group_name([clip.origin for clip in members])), taken | set(made))
+    for number in sorted(set(numbers.tolist()) - {-1}):  # -1: in no group
+        members = [clip for clip, its_number in zip(clips, numbers, strict=True) if its_number == number]
+        name = _free_name(concept_of(group_name([clip.origin for clip in members])), taken | set(groups))
         tubes = {clip.tube for clip in members}
+        # only moving clips have vectors: the other versions of their tubes go with them
         versions = [clip for clip in bank.clips(verdict="open") if clip.tube in tubes and _is_unsorted(clip)]
         moved = {
-            clip
+            id
             for concept in {clip.concept for clip in versions}
-            for clip in bank.sort_open([one.id for one in versions if one.concept == concept], name, expected=concept)
+            for id in bank.sort_open([clip.id for clip in versions if clip.concept == concept], name, expected=concept)
         }
         if moved:
-            made[name] = len({clip.tube for clip in versions if clip.id in moved})
-    return made
+            groups[name] = len({clip.tube for clip in versions if clip.id in moved})
+    return groups
 
 
 def _is_unsorted(clip: BankClip) -> bool:

@@ -1,8 +1,8 @@
-"""How clips are proposed, and what came of it."""
+"""Settings of `propose`, and its result: counts by concept, skipped videos."""
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,8 @@ from video_tcav.proposals.cutting import PAD, PIECE_S, SIDE_PX
 from video_tcav.proposals.detector import Detector
 from video_tcav.proposals.embedding import ClipEmbedder
 
-_METHOD = 2  # to be raised where the same settings give other clips
+_METHOD = 2  # raise it where the same settings give other clips: then every video is done again
+_SPELLED_OUT = ("detectors", "labels", "kinds", "embedder")  # in `facts`, as plain values
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,7 +24,7 @@ class Settings:
 
     Attributes:
         detectors: what finds things.
-        labels: what to find; `None`: all that the detectors know.
+        labels: what to find; all that the detectors know if `None`.
         every_s: distance of the frames that a detector sees, unless it needs all.
         kinds: which versions of each tube.
         piece_s: length of a clip, about.
@@ -73,9 +74,8 @@ class Settings:
     @property
     def detector_side_px(self) -> int | None:
         """Shorter side of the frames that every detector is content with; `None` if one wants them as they are."""
-        sides = [detector.side_px for detector in self.detectors]
-        known = [side for side in sides if side is not None]
-        return max(known) if len(known) == len(sides) else None
+        sides = [detector.side_px for detector in self.detectors if detector.side_px is not None]
+        return max(sides) if len(sides) == len(self.detectors) else None
 
     def facts(self) -> dict[str, Any]:
         """All that decides which clips are proposed."""
@@ -85,13 +85,7 @@ class Settings:
             "labels": list(self.labels) if self.labels is not None else None,
             "kinds": list(self.kinds),
             "embedding": self.embedder.space if self.embedder else None,
-            **{
-                name: getattr(self, name)
-                for name in ("every_s", "piece_s", "pad", "side_px", "start_score", "bridge_s", "shortest_s")
-            },
-            "smallest_px": self.smallest_px,
-            "negatives": self.negatives,
-            "seed": self.seed,
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in _SPELLED_OUT},
         }
 
 
@@ -118,7 +112,7 @@ class Proposals:
 
     Attributes:
         counts: by concept.
-        groups: how many tubes were put into each concept that was made from clips that look alike.
+        groups: how many tubes each concept has that was made from clips that look alike.
         videos: how many videos were gone through now.
         done_before: how many had been done before and were left alone.
         duplicates: tubes that were left out because they show what another one does.
@@ -150,12 +144,13 @@ class Proposals:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a concept."""
-        return pd.DataFrame([vars(count) for count in self.counts], columns=["concept", "tubes", "clips", "videos"])
+        columns = [column.name for column in fields(ProposedCount)]
+        return pd.DataFrame([vars(count) for count in self.counts], columns=columns)
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """Counts of a run, while it goes on."""
+    """Counts of a run while it goes on; see `Proposals`."""
 
     tubes: Counter[str] = field(default_factory=Counter)
     clips: Counter[str] = field(default_factory=Counter)
@@ -169,14 +164,25 @@ class Tally:
     skipped: list[Skipped] = field(default_factory=list)
 
     def count(self, concept: str, video_digest: str, clips: int) -> None:
-        """A tube has come into the bank, in so many versions."""
+        """Count a tube that was written to the bank, in so many versions."""
         self.tubes[concept] += 1
         self.clips[concept] += clips
         self.videos_of.setdefault(concept, set()).add(video_digest)
 
-    def counts(self) -> tuple[ProposedCount, ...]:
-        """By concept, the largest first."""
-        return tuple(
+    def result(self, groups: dict[str, int]) -> Proposals:
+        """The result of the run; concepts with the most tubes first."""
+        counts = tuple(
             ProposedCount(concept=concept, tubes=tubes, clips=self.clips[concept], videos=len(self.videos_of[concept]))
             for concept, tubes in self.tubes.most_common()
+        )
+        return Proposals(
+            counts=counts,
+            groups=groups,
+            videos=self.videos,
+            done_before=self.done_before,
+            duplicates=self.duplicates,
+            limited=self.limited,
+            detector_frames=self.detector_frames,
+            detector_s=self.detector_s,
+            skipped=tuple(self.skipped),
         )

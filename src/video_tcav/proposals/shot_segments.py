@@ -1,4 +1,4 @@
-"""A video as stretches that fit into memory: consecutive frames of one shot, as large as a detector wants them."""
+"""Shot segments: consecutive frames of one shot that fit into memory, as small as the detectors take them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from video_tcav.proposals.shots import shot_cuts
 
 _MEMORY_BYTES = 256 * 2**20
 _LONGEST_S = 10.0
-_SHORTEST_S = 2.5
+_SHORTEST_S = 2.5  # longer than a piece of a tube, so that large frames still give whole clips
 _EVEN = 0.25  # of the usual interval: neighbouring frames that differ by no more are evenly spaced
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Stretch:
+class ShotSegment:
     """Frames that follow each other without a cut.
 
     Attributes:
@@ -45,51 +45,51 @@ class Stretch:
         return 1 / (float(intervals_s.mean()) if even else usual_s)
 
 
-def stretches(
+def shot_segments(
     frames: Iterable[UInt8[Tensor, "3 height width"]],
     timestamps_s: Float[np.ndarray, " frame"],
     *,
     side_px: int | None = None,
-) -> Iterator[Stretch]:
+) -> Iterator[ShotSegment]:
     """Cut a video at its shot boundaries, and a long shot every ten seconds or where memory ends.
 
     Args:
         frames: of the whole video, one after the other.
         timestamps_s: when each is on display.
-        side_px: the shorter side of the frames that are kept; nothing is enlarged, and `None` keeps them as they are.
+        side_px: the shorter side of the frames that are returned; nothing is enlarged, and `None` leaves them as they are.
     """
     coming, size = iter(frames), (0, 0)
-    held: list[Tensor] = []
+    buffer: list[Tensor] = []
     first, longest = 0, 0
     interval_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 1 / 25
     ends_s = np.append(timestamps_s[1:], timestamps_s[-1] + interval_s)
     while True:
-        if not longest:
+        if not longest:  # the first frame says how many fit into memory
             for frame in islice(coming, 1):
                 size = frame.shape[-2], frame.shape[-1]
-                held.append(_reduced(frame, side_px))
-            if not held:
+                buffer.append(_reduced(frame, side_px))
+            if not buffer:
                 return
-            longest = _frames_at_once(held[0], interval_s)
-        held.extend(_reduced(frame, side_px) for frame in islice(coming, max(0, longest - len(held))))
-        if not held:
+            longest = _frames_at_once(buffer[0], interval_s)
+        buffer.extend(_reduced(frame, side_px) for frame in islice(coming, max(0, longest - len(buffer))))
+        if not buffer:
             return
-        ended = len(held) < longest
-        shots = np.split(np.arange(len(held)), shot_cuts(held))
+        ended = len(buffer) < longest
+        shots = np.split(np.arange(len(buffer)), shot_cuts(buffer))
         done = shots if ended or len(shots) == 1 else shots[:-1]  # the last one may go on
         for shot in done:
-            part = _stacked(held[shot[0] : shot[-1] + 1])
+            stacked = _stacked(buffer[shot[0] : shot[-1] + 1])
             start = first + int(shot[0])
-            end = start + len(part)
-            yield Stretch(
+            end = start + len(stacked)
+            yield ShotSegment(
                 first=start,
-                frames=part,
+                frames=stacked,
                 timestamps_s=timestamps_s[start:end],
                 until_s=float(ends_s[end - 1]),
                 size=size,
             )
         used = int(done[-1][-1]) + 1
-        held, first = held[used:], first + used
+        buffer, first = buffer[used:], first + used
         if ended:
             return
 

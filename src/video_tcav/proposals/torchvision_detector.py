@@ -1,4 +1,4 @@
-"""torchvision's COCO detectors."""
+"""Detectors of torchvision, trained on COCO."""
 
 import re
 from collections.abc import Sequence
@@ -15,14 +15,13 @@ from video_tcav.models.hooks import untouched
 from video_tcav.models.load import pick_device
 from video_tcav.models.video_model import state_digest
 from video_tcav.models.weights.loading import Weights, fit_weights, read_weights
-from video_tcav.proposals.detector import Detections, Detector, check_labels, clipped
+from video_tcav.proposals.detector import LEAST_SCORE, Detections, Detector, check_labels, clipped
 
-LEAST_SCORE = 0.1
-_BATCH = 4
+_BATCH = 4  # frames in one pass
 
 
 def detector_names() -> tuple[str, ...]:
-    """The detectors of torchvision that give boxes of COCO's classes."""
+    """The detectors of torchvision that give boxes of COCO's classes; keypoint detectors know persons only."""
     return tuple(name for name in list_models(module=detection_models) if not name.startswith("keypoint"))
 
 
@@ -57,8 +56,8 @@ class TorchvisionDetector(Detector):
         self.name = f"torchvision:{architecture}"
         published = get_model_weights(architecture)
         self._names = tuple(next(iter(published)).meta["categories"])
-        known = [name for name in self._names if name not in ("__background__", "N/A")]
-        self._wanted = set(check_labels(labels, known, self.name))  # before a long download
+        names = [name for name in self._names if name not in ("__background__", "N/A")]
+        self._wanted = set(check_labels(labels, names, self.name))  # before a long download
         self._device = pick_device(device)
         content = _read(published, weights or "DEFAULT")
         self._module = _build(architecture, len(self._names))
@@ -72,19 +71,19 @@ class TorchvisionDetector(Detector):
 
     def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
         """Some frames at a time; the detector brings them to its own size."""
-        found = []
+        detections = []
         with untouched(self._module), torch.no_grad():
-            for part in frames.split(_BATCH):
-                answers = self._module(list(part.to(self._device).float() / 255))
-                found.extend(self._read(answer, frames.shape[-2:]) for answer in answers)
-        return found
+            for batch in frames.split(_BATCH):
+                answers = self._module(list(batch.to(self._device).float() / 255))
+                detections.extend(self._read(answer, frames.shape[-2:]) for answer in answers)
+        return detections
 
     def _read(self, answer: dict[str, Tensor], frame_size: torch.Size) -> Detections:
         names = [self._names[at] for at in answer["labels"].tolist()]
         scores = answer["scores"].cpu().numpy()
-        kept = [at for at, name in enumerate(names) if name in self._wanted and scores[at] >= LEAST_SCORE]
-        boxes = answer["boxes"].cpu().numpy()[kept]
-        return clipped(boxes, scores[kept], [names[at] for at in kept], (frame_size[0], frame_size[1]))
+        chosen = [at for at, name in enumerate(names) if name in self._wanted and scores[at] >= LEAST_SCORE]
+        boxes = answer["boxes"].cpu().numpy()[chosen]
+        return clipped(boxes, scores[chosen], [names[at] for at in chosen], (frame_size[0], frame_size[1]))
 
 
 def _build(architecture: str, classes: int) -> nn.Module:
@@ -103,7 +102,7 @@ def _side_px(module: nn.Module) -> int | None:
 def _read(published: type, weights: str) -> Weights:
     names = getattr(published, "__members__", {})
     if weights not in names:
-        if re.fullmatch(r"[A-Z][A-Z0-9_]*", weights):
+        if re.fullmatch(r"[A-Z][A-Z0-9_]*", weights):  # looks like a published name, COCO_V1
             raise WeightsError(
                 f"`weights` must be one of {', '.join(names)}, or a file. Got {weights}. Correct the name, or give a path."
             )

@@ -1,8 +1,8 @@
-"""From boxes in sampled frames to tubes: one thing followed over the frames of a shot."""
+"""Tracking: boxes in sampled frames joined by ByteTrack and interpolated to tubes, one box a frame."""
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ try:
 except ImportError:  # the extra `detect`
     supervision = None
 
-_WEAK = 0.2  # what ByteTrack is told of boxes below `start_score`: it may go on with them, not start
+# ByteTrack starts tracks with boxes above its threshold only; weaker boxes may continue them (Zhang et al. 2022,
+# arXiv:2110.06864). So scores are mapped to 1 and this, below the threshold of 0.5.
+_WEAK = 0.2
 _GROWTH_PER_S = 2.5  # of a box to each side, by the time between two samples: what is fast leaves its own box
-_MOST_GROWTH = 0.6
-_FIRST_OVERLAP = 0.2
+_MOST_GROWTH = 0.6  # of a box to each side: larger boxes would take the neighbours for themselves
+_FIRST_OVERLAP = 0.2  # intersection over union of a track's box with the box of the sample before
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,8 +49,7 @@ class Tube:
 
     def part(self, first: int, end: int) -> "Tube":
         """The same tube between two frames."""
-        boxes = self.boxes[first - self.first : end - self.first]
-        return Tube(first=first, boxes=boxes, label=self.label, score=self.score, found=self.found)
+        return replace(self, first=first, boxes=self.boxes[first - self.first : end - self.first])
 
 
 def track(
@@ -61,7 +62,7 @@ def track(
     shortest_s: float = 0.8,
     smallest_px: float = 24,
 ) -> list[Tube]:
-    """Follow what was found over the frames of one shot, each label by itself.
+    """Follow the boxes of each label over the frames of one shot.
 
     Args:
         detections: of each sampled frame.
@@ -75,19 +76,18 @@ def track(
     Raises:
         MissingExtraError: without `supervision`.
     """
-    labels = sorted({label for one in detections for label in one.labels})
     times_s = timestamps_s[sampled]
     interval_s = float(np.median(np.diff(times_s))) if len(sampled) > 1 else bridge_s
     tubes = []
-    for label in labels:
-        boxes = [one.boxes[[name == label for name in one.labels]] for one in detections]
-        scores = [one.scores[[name == label for name in one.labels]] for one in detections]
-        for samples, places in _tracks(boxes, scores, start_score, bridge_s, interval_s):
-            tubes.append(_tube(samples, places, boxes, scores, sampled, label))
+    for label in sorted({label for frame in detections for label in frame.labels}):
+        boxes, scores = zip(*(frame.of_label(label) for frame in detections), strict=True)
+        for numbers in _tracks(boxes, scores, start_score, bridge_s, interval_s):
+            tubes.append(_tube(numbers, boxes, scores, sampled, label))
     frame_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 0.0
     return [
         tube
         for tube in tubes
+        # a tube lasts until its last frame goes; a microsecond for rounded timestamps
         if timestamps_s[tube.end - 1] - timestamps_s[tube.first] + frame_s >= shortest_s - 1e-6
         and (tube.boxes[:, 2:] - tube.boxes[:, :2]).max(1).mean() >= smallest_px
     ]
@@ -95,29 +95,29 @@ def track(
 
 def _tracks(
     boxes: Sequence[np.ndarray], scores: Sequence[np.ndarray], start_score: float, bridge_s: float, interval_s: float
-) -> list[tuple[list[int], list[int]]]:
-    """For each track the samples in which it was found, and the number of its box there."""
+) -> list[dict[int, int]]:
+    """For each track, the number of its box by the sample in which it was found."""
     tracker = _tracker(bridge_s, interval_s)
     growth = min(_MOST_GROWTH, _GROWTH_PER_S * interval_s)
-    grown = [_grown(each, growth) for each in boxes]
-    found: dict[int, dict[int, int]] = {}
-    free = [set(range(len(each))) for each in boxes]
-    for sample, (seen, confidence) in enumerate(zip(grown, scores, strict=True)):
-        told = supervision_detections(seen, np.where(confidence >= start_score, 1.0, _WEAK))
-        answer = tracker.update_with_detections(told)
-        numbers = answer.data.get("number", np.zeros(0, np.int64))
-        for identity, number in zip(answer.tracker_id, numbers, strict=True):
-            found.setdefault(int(identity), {})[sample] = int(number)
+    grown = [_grown(frame_boxes, growth) for frame_boxes in boxes]
+    tracks: dict[int, dict[int, int]] = {}
+    free = [set(range(len(frame_boxes))) for frame_boxes in boxes]
+    for sample, (frame_boxes, frame_scores) in enumerate(zip(grown, scores, strict=True)):
+        confidence = np.where(frame_scores >= start_score, 1.0, _WEAK)
+        answer = tracker.update_with_detections(_supervision_detections(frame_boxes, confidence))
+        box_numbers = answer.data.get("number", np.zeros(0, np.int64))
+        for identity, number in zip(answer.tracker_id, box_numbers, strict=True):
+            tracks.setdefault(int(identity), {})[sample] = int(number)
             free[sample].discard(int(number))
-    for places in found.values():  # ByteTrack names a track at its second box only
-        start = min(places)
+    for numbers in tracks.values():  # ByteTrack names a track at its second box only: the first is looked up here
+        start = min(numbers)
         if start > 0 and free[start - 1]:
-            overlaps = {at: overlap(grown[start - 1][at], grown[start][places[start]]) for at in free[start - 1]}
-            best = max(overlaps, key=lambda at: overlaps[at])
-            if overlaps[best] >= _FIRST_OVERLAP:
-                places[start - 1] = best
+            shares = {at: overlap(grown[start - 1][at], grown[start][numbers[start]]) for at in free[start - 1]}
+            best = max(shares, key=lambda at: shares[at])
+            if shares[best] >= _FIRST_OVERLAP:
+                numbers[start - 1] = best
                 free[start - 1].discard(best)
-    return [(sorted(places), [places[sample] for sample in sorted(places)]) for places in found.values()]
+    return list(tracks.values())
 
 
 def check_tracker() -> None:
@@ -134,16 +134,16 @@ def _tracker(bridge_s: float, interval_s: float) -> Any:
     check_tracker()
     assert supervision is not None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # it moves to another package in 0.31
+        warnings.simplefilter("ignore", FutureWarning)  # it moves to another package in supervision 0.31
         return supervision.ByteTrack(
             track_activation_threshold=0.5,
             lost_track_buffer=max(1, round(bridge_s / max(interval_s, 1e-3))),
-            minimum_matching_threshold=0.9,
-            frame_rate=30,  # the buffer counts samples then
+            minimum_matching_threshold=0.9,  # of 1 - IoU: boxes are grown, so any clear overlap is a match
+            frame_rate=30,  # the buffer counts samples then: supervision scales it by frame_rate / 30
         )
 
 
-def supervision_detections(boxes: np.ndarray, confidence: np.ndarray) -> Any:
+def _supervision_detections(boxes: np.ndarray, confidence: np.ndarray) -> Any:
     """The boxes as the tracker takes them, each with its number."""
     assert supervision is not None
     if len(boxes) == 0:
@@ -162,35 +162,35 @@ def _grown(boxes: np.ndarray, share: float) -> np.ndarray:
 
 
 def _tube(
-    samples: list[int],
-    places: list[int],
-    boxes: Sequence[np.ndarray],
-    scores: Sequence[np.ndarray],
-    sampled: np.ndarray,
-    label: str,
+    numbers: dict[int, int], boxes: Sequence[np.ndarray], scores: Sequence[np.ndarray], sampled: np.ndarray, label: str
 ) -> Tube:
-    at = sampled[samples]
-    known = np.stack([boxes[sample][place] for sample, place in zip(samples, places, strict=True)])
-    frames = np.arange(at[0], at[-1] + 1)
-    every = np.stack([np.interp(frames, at, known[:, edge]) for edge in range(4)], axis=1)
-    score = float(np.mean([scores[sample][place] for sample, place in zip(samples, places, strict=True)]))
-    found = len(samples) / (samples[-1] - samples[0] + 1)
-    return Tube(first=int(at[0]), boxes=every, label=label, score=score, found=found)
+    """The tube of a track, its boxes interpolated between the samples."""
+    samples = sorted(numbers)
+    indices = sampled[samples]
+    corners = np.stack([boxes[sample][numbers[sample]] for sample in samples])
+    frames = np.arange(indices[0], indices[-1] + 1)
+    return Tube(
+        first=int(indices[0]),
+        boxes=np.stack([np.interp(frames, indices, corners[:, edge]) for edge in range(4)], axis=1),
+        label=label,
+        score=float(np.mean([scores[sample][numbers[sample]] for sample in samples])),
+        found=len(samples) / (samples[-1] - samples[0] + 1),
+    )
 
 
-def overlap(one: Float[np.ndarray, "4"], other: Float[np.ndarray, "4"]) -> float:
+def overlap(first: Float[np.ndarray, "4"], second: Float[np.ndarray, "4"]) -> float:
     """Intersection over union of two boxes."""
-    return float(overlaps(one[None], other[None])[0])
+    return float(overlaps(first[None], second[None])[0])
 
 
-def overlaps(some: Float[np.ndarray, "box 4"], others: Float[np.ndarray, "box 4"]) -> Float[np.ndarray, " box"]:
+def overlaps(first: Float[np.ndarray, "box 4"], second: Float[np.ndarray, "box 4"]) -> Float[np.ndarray, " box"]:
     """Intersection over union, box by box."""
-    shared = shared_area(some, others)
-    areas = [np.prod(np.maximum(0, each[:, 2:] - each[:, :2]), axis=1) for each in (some, others)]
+    shared = shared_area(first, second)
+    areas = [np.prod(np.maximum(0, boxes[:, 2:] - boxes[:, :2]), axis=1) for boxes in (first, second)]
     return shared / np.maximum(areas[0] + areas[1] - shared, 1e-9)
 
 
-def shared_area(some: Float[np.ndarray, "box 4"], others: Float[np.ndarray, "box 4"]) -> Float[np.ndarray, " box"]:
+def shared_area(first: Float[np.ndarray, "box 4"], second: Float[np.ndarray, "box 4"]) -> Float[np.ndarray, " box"]:
     """Area of the intersection, box by box."""
-    corner, end = np.maximum(some[:, :2], others[:, :2]), np.minimum(some[:, 2:], others[:, 2:])
+    corner, end = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
     return np.prod(np.maximum(0, end - corner), axis=1)

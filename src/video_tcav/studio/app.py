@@ -1,4 +1,4 @@
-"""The studio's HTTP interface: every change goes to the bank before the answer leaves."""
+"""HTTP interface of the studio: every change is in the bank before the answer leaves."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -14,18 +14,18 @@ from starlette.types import ASGIApp
 
 from video_tcav.concepts.bank import BankClip, ConceptBank
 from video_tcav.core.errors import MediaError, OutputError, VideoTcavError
-from video_tcav.studio.payloads import PICTURES, PLAYS, bank_facts, clip_facts, detail_facts
-from video_tcav.studio.requests import Judge, Move, NewConcept, Nothing, PathId, Rename, Wanted
+from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, clip_payload, detail_payload
+from video_tcav.studio.requests import ClipQuery, Judge, Move, NewConcept, Nothing, PathId, Rename
 from video_tcav.studio.run_pages import add_runs
 from video_tcav.studio.runs import Runs
 from video_tcav.studio.sample_size import Need
-from video_tcav.studio.security import Guard, Refusal, shown
+from video_tcav.studio.security import Guard, Refusal, excerpt
 from video_tcav.studio.source_video import picture_shape, source_path
 from video_tcav.studio.transcoding import Encodings
 
 _STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
-_KEEP = {"Cache-Control": "private, max-age=3600"}
-_SIMILAR = 120
+_KEEP = {"Cache-Control": "private, max-age=3600"}  # a clip of that digest never changes
+_SIMILAR = 120  # clips: two screens
 
 
 def create_app(
@@ -43,7 +43,7 @@ def create_app(
         port: where the app will listen on 127.0.0.1.
         token: secret without which nothing is served; `None` asks for none.
         need: what makes a concept ready for a test.
-        runs: of tests, to be shown beside their concepts.
+        runs: of tests, shown beside their concepts.
     """
     need = need or Need()
     encodings = Encodings()
@@ -73,23 +73,23 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/static/{name}")
     def static(name: str) -> Response:
         if name not in _STATIC:
-            raise Refusal(404, f"There is no file {shown(name)} here.")
+            raise Refusal(404, f"There is no file {excerpt(name)} here.")
         return FileResponse(_STATIC[name], headers={"Cache-Control": "no-cache"})
 
 
 def _add_clips(app: FastAPI, bank: ConceptBank, encodings: Encodings) -> None:
     @app.get("/clips/{id}")
     def clip_file(id: PathId) -> Response:
-        clip = _own(bank, id)
+        clip = _clip_in_bank(bank, id)
         kind = {**PLAYS, **PICTURES}.get(clip.path.suffix.lower())
         if kind is None:
-            raise Refusal(415, f"Browsers do not play {shown(clip.path.suffix)}. Ask for /encoded/{id} instead.")
+            raise Refusal(415, f"Browsers do not play {excerpt(clip.path.suffix)}. Ask for /encoded/{id} instead.")
         return _file(clip.path, kind, _KEEP)
 
     @app.get("/encoded/{id}")
     def encoded_file(id: PathId) -> Response:
-        found = encodings.clip(_own(bank, id))
-        return _file(found.path, found.media_type, _KEEP)
+        encoded = encodings.clip(_clip_in_bank(bank, id))
+        return _file(encoded.path, encoded.media_type, _KEEP)
 
     @app.get("/sources/{id}")
     def source_file(id: PathId) -> Response:
@@ -98,31 +98,31 @@ def _add_clips(app: FastAPI, bank: ConceptBank, encodings: Encodings) -> None:
 
     @app.get("/spans/{id}")
     def span_file(id: PathId) -> Response:
-        found = encodings.span(_clip(bank, id))
-        return _file(found.path, found.media_type, {})
+        encoded = encodings.span(_clip(bank, id))
+        return _file(encoded.path, encoded.media_type, {})
 
     @app.get("/api/clips/{id}/span")
     def span(id: PathId) -> dict[str, Any]:
-        found = encodings.span(_clip(bank, id))
-        size = {"width": found.width, "height": found.height}
-        return {"url": f"/spans/{id}", "offset_s": found.offset_s, **size}
+        encoded = encodings.span(_clip(bank, id))
+        size = {"width": encoded.width, "height": encoded.height}
+        return {"url": f"/spans/{id}", "offset_s": encoded.offset_s, **size}
 
 
 def _add_reads(app: FastAPI, bank: ConceptBank, need: Need) -> None:
     @app.get("/api/bank")
     def read_bank() -> dict[str, Any]:
-        return bank_facts(bank, need)
+        return bank_payload(bank, need)
 
     @app.get("/api/clips")
-    def read_clips(wanted: Annotated[Wanted, Query()]) -> dict[str, Any]:
-        _check_filters(bank, wanted)
-        if wanted.like is not None:
-            found = _like(bank, wanted)
-            part = found[wanted.offset : wanted.offset + wanted.limit]
-            return {"total": len(found), "clips": [clip_facts(one) for one in part]}
-        filters = wanted.filters()
-        part = bank.clips(**filters, limit=wanted.limit, offset=wanted.offset)
-        return {"total": bank.count(**filters), "clips": [clip_facts(one) for one in part]}
+    def read_clips(query: Annotated[ClipQuery, Query()]) -> dict[str, Any]:
+        _check_filters(bank, query)
+        if query.like is not None:
+            similar = _similar(bank, query, query.like)
+            clips, total = similar[query.offset : query.offset + query.limit], len(similar)
+        else:
+            clips = bank.clips(**query.filters(), limit=query.limit, offset=query.offset)
+            total = bank.count(**query.filters())
+        return {"total": total, "clips": [clip_payload(clip) for clip in clips]}
 
     @app.get("/api/clips/{id}")
     def read_clip(id: PathId) -> dict[str, Any]:
@@ -131,45 +131,45 @@ def _add_reads(app: FastAPI, bank: ConceptBank, need: Need) -> None:
             path = source_path(clip.origin)
             shape = picture_shape(path)
         except MediaError as error:
-            return detail_facts(clip) | {"source_url": None, "source_note": error.reason}
+            return detail_payload(clip) | {"source_url": None, "source_note": error.reason}
         url = f"/sources/{id}" if path.suffix.lower() in PLAYS else None
         size = {"source_width": shape.width, "source_height": shape.height}
-        return detail_facts(clip) | {"source_url": url, "source_note": "", **size}
+        return detail_payload(clip) | {"source_url": url, "source_note": "", **size}
 
 
 def _add_changes(app: FastAPI, bank: ConceptBank, need: Need) -> None:
-    def done(said: str, **more: Any) -> dict[str, Any]:
-        return {"said": said, "bank": bank_facts(bank, need), **more}
+    def done(message: str, **more: Any) -> dict[str, Any]:
+        return {"said": message, "bank": bank_payload(bank, need), **more}
 
     @app.post("/api/verdict")
-    def judge(asked: Judge) -> dict[str, Any]:
-        _check_ids(bank, asked.ids)
-        bank.set_verdict(asked.ids, asked.verdict)
-        word = {"open": "Opened again", "accepted": "Accepted", "rejected": "Rejected"}[asked.verdict]
-        return done(f"{word}: {_clips(asked.ids)}.")
+    def judge(body: Judge) -> dict[str, Any]:
+        _check_ids(bank, body.ids)
+        bank.set_verdict(body.ids, body.verdict)
+        word = {"open": "Opened again", "accepted": "Accepted", "rejected": "Rejected"}[body.verdict]
+        return done(f"{word}: {_clips(body.ids)}.")
 
     @app.post("/api/move")
-    def move(asked: Move) -> dict[str, Any]:
-        _check_ids(bank, asked.ids)
-        bank.move(asked.ids, asked.concept)
-        where = f"to {asked.concept}" if asked.concept else "out of its concept"
-        return done(f"Moved {where}: {_clips(asked.ids)}.")
+    def move(body: Move) -> dict[str, Any]:
+        _check_ids(bank, body.ids)
+        bank.move(body.ids, body.concept)
+        where = f"to {body.concept}" if body.concept else "out of its concept"
+        return done(f"Moved {where}: {_clips(body.ids)}.")
 
     @app.post("/api/concepts")
-    def add_concept(asked: NewConcept) -> dict[str, Any]:
-        bank.add_concept(asked.name)
-        return done(f"New concept: {asked.name}.")
+    def add_concept(body: NewConcept) -> dict[str, Any]:
+        bank.add_concept(body.name)
+        return done(f"New concept: {body.name}.")
 
     @app.post("/api/concepts/rename")
-    def rename(asked: Rename) -> dict[str, Any]:
-        _known("concept", asked.name, [one.name for one in bank.concepts()])
-        bank.rename_concept(asked.name, asked.new)
-        return done(f"Renamed {asked.name} to {asked.new}.")
+    def rename(body: Rename) -> dict[str, Any]:
+        _check_known("concept", body.name, [count.name for count in bank.concepts()])
+        bank.rename_concept(body.name, body.new)
+        return done(f"Renamed {body.name} to {body.new}.")
 
     @app.post("/api/undo")
-    def undo(_asked: Nothing) -> dict[str, Any]:
+    def undo(_body: Nothing) -> dict[str, Any]:
         undone = bank.undo()
-        return done(f"Taken back: {undone}." if undone else "There is nothing to take back.", undone=undone is not None)
+        return done(f"Undone: {undone}." if undone else "There is nothing to undo.", undone=undone is not None)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -187,14 +187,15 @@ def _add_errors(app: FastAPI) -> None:
     plain(MediaError, lambda error: Refusal(404, f"{Path(error.path).name} {error.reason}."))
     plain(OutputError, lambda error: Refusal(507, _one_line(error)))
     plain(VideoTcavError, lambda error: Refusal(400, _one_line(error)))
+    # Only the terminal is told what went wrong inside: the message may hold anything.
     plain(Exception, lambda _error: Refusal(500, "The studio failed. Its terminal says more. Reload the page."))
 
 
 def _not_valid(error: RequestValidationError) -> Refusal:
     first = error.errors()[0]
-    where = [str(part) for part in first["loc"]]
-    text = f"{shown('.'.join(where))} is not valid: {first['msg']}. Got {shown(first.get('input'))}."
-    return Refusal(404 if where[0] == "path" else 422, text)
+    location = [str(step) for step in first["loc"]]
+    text = f"{excerpt('.'.join(location))} is not valid: {first['msg']}. Got {excerpt(first.get('input'))}."
+    return Refusal(404 if location[0] == "path" else 422, text)
 
 
 def _one_line(error: Exception) -> str:
@@ -206,7 +207,7 @@ def _clip(bank: ConceptBank, id: int) -> BankClip:
     return bank.clip(id)
 
 
-def _own(bank: ConceptBank, id: int) -> BankClip:
+def _clip_in_bank(bank: ConceptBank, id: int) -> BankClip:
     """A clip whose file is one of the bank's."""
     clip = _clip(bank, id)
     if not clip.path.resolve().is_relative_to(bank.folder.resolve()):
@@ -215,33 +216,30 @@ def _own(bank: ConceptBank, id: int) -> BankClip:
 
 
 def _check_ids(bank: ConceptBank, ids: Sequence[int]) -> None:
-    if (there := bank.count(ids=ids)) < len(set(ids)):
-        one = len(set(ids)) == 1
-        text = f"There is no clip {ids[0]}." if one else f"Only {there} of {len(set(ids))} clips are there."
+    existing, wanted = bank.count(ids=ids), len(set(ids))
+    if existing < wanted:
+        text = f"There is no clip {ids[0]}." if wanted == 1 else f"Only {existing} of {wanted} clips are there."
         raise Refusal(404, f"{text} Reload the page.")
 
 
-def _check_filters(bank: ConceptBank, wanted: Wanted) -> None:
-    if wanted.concept:
-        _known("concept", wanted.concept, [one.name for one in bank.concepts()])
-    if wanted.label:
-        _known("label", wanted.label, bank.labels())
-    if wanted.video:
-        _known("video", wanted.video, bank.videos())
+def _check_filters(bank: ConceptBank, query: ClipQuery) -> None:
+    if query.concept:
+        _check_known("concept", query.concept, [count.name for count in bank.concepts()])
+    if query.label:
+        _check_known("label", query.label, bank.labels())
+    if query.video:
+        _check_known("video", query.video, bank.videos())
 
 
-def _known(what: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise Refusal(404, f"There is no {what} {shown(value)} in this bank. It may have got another name.")
+def _check_known(noun: str, value: str, names: Sequence[str]) -> None:
+    if value not in names:
+        raise Refusal(404, f"There is no {noun} {excerpt(value)} in this bank. It may have got another name.")
 
 
-def _like(bank: ConceptBank, wanted: Wanted) -> list[BankClip]:
+def _similar(bank: ConceptBank, query: ClipQuery, id: int) -> list[BankClip]:
     """The clip itself and those nearest to it, nearest first, as far as they pass the filters."""
-    assert wanted.like is not None
-    first = _clip(bank, wanted.like).id
-    near = [first, *(one for one in bank.similar(first, count=_SIMILAR) if one != first)]
-    filters = wanted.filters()
-    filters["ids"] = near
+    ids = [_clip(bank, id).id, *bank.similar(id, count=_SIMILAR)]
+    filters: dict[str, Any] = query.filters() | {"ids": ids}
     return bank.clips(**filters, order="given")
 
 

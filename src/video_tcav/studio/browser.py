@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from threading import Timer
 
-_KEPT_S = 60.0
+_LIFETIME_S = 60.0  # long enough for a slow browser to start
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="referrer" content="no-referrer">
 <meta http-equiv="refresh" content="0; url={link}"><title>Video-TCAV studio</title></head>
@@ -21,8 +21,8 @@ _PAGE = """<!DOCTYPE html>
 def browser_opened(link: str) -> Iterator[Path]:
     """Open a link in the browser through a file that only this user can read.
 
-    Every user sees the command lines of all processes: what stands in the browser's is the file's name, not the link. The
-    file is removed after a minute, and when the block ends.
+    Every user sees the command lines of all processes: the browser's holds the file's name, not the link. The file is removed
+    after a minute, and when the block ends.
 
     Args:
         link: with the secret.
@@ -32,7 +32,7 @@ def browser_opened(link: str) -> Iterator[Path]:
     """
     folder = Path(mkdtemp(prefix="video-tcav-studio-"))  # 0700
     page = folder / "open.html"
-    timer = Timer(_KEPT_S, shutil.rmtree, [folder], {"ignore_errors": True})
+    timer = Timer(_LIFETIME_S, shutil.rmtree, [folder], {"ignore_errors": True})
     timer.daemon = True
     try:
         page.touch(mode=0o600, exist_ok=False)

@@ -1,6 +1,7 @@
-"""What the page is told about a bank and its clips."""
+"""JSON payloads of the studio: a bank, a clip as a tile, a clip in detail."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ KINDS: Mapping[Kind, str] = {
 }
 
 
-def bank_facts(bank: ConceptBank, need: Need) -> dict[str, Any]:
+def bank_payload(bank: ConceptBank, need: Need) -> dict[str, Any]:
     """Concepts with their counts and needs, and what can be filtered by."""
     counts = bank.concepts()
     return {
         "name": bank.folder.resolve().name,
         "folder": str(bank.folder.resolve()),
         "need": {"clips": need.clips, "videos": need.videos, "goal": need.goal},
-        "concepts": [_concept_facts(one, need) for one in counts if one.name],
+        "concepts": [_concept_payload(count, need) for count in counts if count.name],
         "unsorted": bank.count(concept=""),
         "total": bank.count(),
         "verdicts": {verdict: bank.count(verdict=verdict) for verdict in ("open", "accepted", "rejected")},
@@ -34,35 +35,30 @@ def bank_facts(bank: ConceptBank, need: Need) -> dict[str, Any]:
     }
 
 
-def _concept_facts(count: ConceptCount, need: Need) -> dict[str, Any]:
+def _concept_payload(count: ConceptCount, need: Need) -> dict[str, Any]:
     clips, videos = need.missing(count)
-    return {
-        "name": count.name,
-        "open": count.open,
-        "accepted": count.accepted,
-        "rejected": count.rejected,
-        "videos": count.videos,
+    return asdict(count) | {
         "clips_needed": clips,
         "videos_needed": videos,
         "need_words": need.words(count),
     }
 
 
-def clip_facts(clip: BankClip) -> dict[str, Any]:
-    """What a tile of the wall shows."""
+def clip_payload(clip: BankClip) -> dict[str, Any]:
+    """A tile of the wall."""
     origin = clip.origin
-    ending = clip.path.suffix.lower()
-    where = "clips" if ending in PLAYS or ending in PICTURES else "encoded"
+    suffix = clip.path.suffix.lower()
+    route = "clips" if suffix in PLAYS or suffix in PICTURES else "encoded"
     return {
         "id": clip.id,
-        "url": f"/{where}/{clip.id}?v={clip.digest[:16]}",  # the digest: a browser may keep a file, but not another bank's
+        "url": f"/{route}/{clip.id}?v={clip.digest[:16]}",  # the digest: a browser may keep a file, but not another bank's
         "concept": clip.concept,
         "kind": clip.kind,
         "verdict": clip.verdict,
-        "moves": ending not in PICTURES and kind_of(clip.path) == "video",
-        "label": sendable(origin.label),
+        "moves": suffix not in PICTURES and kind_of(clip.path) == "video",
+        "label": well_formed(origin.label),
         "score": origin.score,
-        "video": sendable(Path(origin.video).name),
+        "video": well_formed(Path(origin.video).name),
         "start_s": origin.start_s,
         "end_s": origin.end_s,
     }
@@ -86,32 +82,22 @@ PICTURES: Mapping[str, str] = {
 }
 
 
-def detail_facts(clip: BankClip) -> dict[str, Any]:
-    """Everything that the bank knows of a clip."""
+def detail_payload(clip: BankClip) -> dict[str, Any]:
+    """Everything that the bank holds about a clip."""
     origin = clip.origin
-    return clip_facts(clip) | {
-        "tube": clip.tube,
-        "quality": clip.quality,
-        "frames": clip.frames,
-        "width": clip.width,
-        "height": clip.height,
-        "fps": clip.fps,
-        "source": sendable(origin.video),
+    return clip_payload(clip) | {
+        **{name: getattr(clip, name) for name in ("tube", "quality", "frames", "width", "height", "fps")},
+        "source": well_formed(origin.video),
         "times_s": list(origin.times_s),
         "boxes": [list(box) for box in origin.boxes],
-        "proposer": {sendable(str(name)): sendable(_plain(value)) for name, value in origin.proposer.items()},
+        "proposer": {well_formed(str(name)): well_formed(_plain(value)) for name, value in origin.proposer.items()},
         "kind_words": KINDS[clip.kind],
     }
 
 
-def sendable(text: str) -> str:
-    """Text that can be sent: of a file name that is no UTF-8, the odd bytes are written out."""
-    return well_formed(text)
-
-
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
+        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_plain(one) for one in value)
+        return ", ".join(_plain(item) for item in value)
     return str(value)

@@ -1,4 +1,4 @@
-"""What a request may ask for; everything else is refused before the bank sees it."""
+"""Schemas of requests: everything else is refused before it comes to the bank."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from video_tcav.concepts.bank import Kind, Verdict
 
-MOST_IDS = 5000
+MOST_IDS = 5000  # of 19 digits: fit into the largest body
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1, strict=True)]
 PathId = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -20,8 +20,8 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Wanted(_Strict):
-    """Which clips of the bank, and which part of them."""
+class ClipQuery(_Strict):
+    """Filters of clips, and a page of them."""
 
     concept: Text | None = None
     verdict: Verdict | None = None
@@ -34,10 +34,9 @@ class Wanted(_Strict):
     limit: Annotated[int, Field(ge=1, le=500)] = 60
 
     def filters(self) -> dict[str, Any]:
-        """What the bank is asked for."""
-        asked: dict[str, Any] = {name: getattr(self, name) for name in ("concept", "verdict", "label", "video", "kind")}
-        asked["ids"] = [int(one) for one in self.ids.split(",")] if self.ids else None
-        return asked
+        """The arguments of `ConceptBank.clips` and `count`."""
+        filters: dict[str, Any] = self.model_dump(include={"concept", "verdict", "label", "video", "kind"})
+        return filters | {"ids": [int(id) for id in self.ids.split(",")] if self.ids else None}
 
 
 class Judge(_Strict):
@@ -68,4 +67,4 @@ class Rename(_Strict):
 
 
 class Nothing(_Strict):
-    """A request that needs no words."""
+    """An empty body."""

@@ -1,4 +1,4 @@
-"""The part of the studio's HTTP interface that shows runs of tests."""
+"""HTTP interface of the studio for runs of tests: their list, pages and reports."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +8,13 @@ from fastapi.responses import FileResponse
 from pydantic import Field
 
 from video_tcav.concepts.bank import ConceptBank
-from video_tcav.studio.run_matches import run_facts, shelf_facts
+from video_tcav.studio.run_matches import list_payload, run_payload
 from video_tcav.studio.runs import Run, Runs
 from video_tcav.studio.security import Refusal
 
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-# a report may run what it holds itself, but as a page of nobody: without the studio's cookie, its interface or any network
+# A sandboxed page has an origin of its own: a report may run the scripts in it, but has neither the studio's cookie nor its
+# interface nor any network.
 REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; media-src data: blob:; font-src data:; connect-src 'none'; form-action 'none'; "
@@ -22,9 +23,9 @@ REPORT_POLICY = (
 
 
 def add_runs(app: FastAPI, bank: ConceptBank, runs: Runs, *, page: Path) -> None:
-    """Serve the runs that are found, their pages and their reports."""
+    """Serve the runs, their pages and their reports."""
 
-    def one(id: str) -> Run:
+    def run_of(id: str) -> Run:
         for run in runs.find().runs:
             if run.id == id:
                 return run
@@ -32,11 +33,11 @@ def add_runs(app: FastAPI, bank: ConceptBank, runs: Runs, *, page: Path) -> None
 
     @app.get("/api/runs")
     def read_runs() -> dict[str, Any]:
-        return shelf_facts(runs.find(), bank)
+        return list_payload(runs.find(), bank)
 
     @app.get("/api/runs/{id}")
     def read_run(id: RunId) -> dict[str, Any]:
-        return run_facts(one(id), bank)
+        return run_payload(run_of(id), bank)
 
     @app.get("/runs")
     def list_page() -> Response:
@@ -44,12 +45,12 @@ def add_runs(app: FastAPI, bank: ConceptBank, runs: Runs, *, page: Path) -> None
 
     @app.get("/runs/{id}")
     def run_page(id: RunId) -> Response:
-        one(id)
+        run_of(id)
         return FileResponse(page, headers={"Cache-Control": "no-store"})
 
     @app.get("/runs/{id}/report")
     def report(id: RunId) -> Response:
-        path = one(id).report
+        path = run_of(id).report
         if path is None:
             raise Refusal(404, "The run has no report.html in its folder.")
         return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY})

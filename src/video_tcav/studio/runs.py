@@ -1,71 +1,76 @@
-"""Runs of tests on disk: found below the folders that were named, read as plain JSON, and doubted."""
+"""Results of test runs on disk: found below the named folders, read as untrusted JSON."""
 
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
+import video_tcav.tcav as tcav  # its names load when used
 from video_tcav.core.errors import InputError
+from video_tcav.core.files import reason_of
 
 FILE_NAME = "results.json"
 REPORT_NAME = "report.html"
 SIZE_LIMIT = 32 * 1024 * 1024
+# Folders are named by users and may be anything, such as a home folder: so far and no farther.
 _DEPTH = 3
 _MOST_FOLDERS = 5_000
 _MOST_RUNS = 300
 _NOT_CONCEPTS = frozenset({"gradient", "random"})
+_REQUIRED = frozenset({"target", "concept", "layer", "represented", "effect", "p_adjusted"})
+_DEFAULTS = {"versus": "random", "twin": "none", "against": "log_odds", "at": "class", "correction": "none"}
 
-
+Row = Mapping[str, Any]
+"""A result by the fields of `ConceptResult`; a number that is missing or not finite is `None`."""
 Text = Annotated[str, Field(max_length=4096)]
+Number = Annotated[
+    float | None, AfterValidator(lambda value: value if value is not None and math.isfinite(value) else None)
+]
 
 
-class _Loose(BaseModel):
+class _Lenient(BaseModel):
+    """What a file may hold beside is ignored: it may be of a newer version."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Row(_Loose):
-    """One result as `ConceptResult` describes it, as far as the studio shows it."""
-
-    target: Text
-    concept: Text
-    layer: Text
-    versus: Text = "random"
-    twin: Text = "none"
-    against: Text = "log_odds"
-    at: Text = "class"
-    significance: Text = "permutation"
-    correction: Text = "none"
-    represented: bool
-    effect: float | None
-    effect_low: float | None = None
-    effect_high: float | None = None
-    p_adjusted: float | None
-    tcav_score: float | None = None
-    cav_accuracy: float | None = None
-    n_concept_clips: int | None = None
-    n_concept_groups: int | None = None
-
-
-class _Model(_Loose):
+class _Model(_Lenient):
     name: Text = ""
 
 
-class _Provenance(_Loose):
+class _Provenance(_Lenient):
     created: Text = ""
     model: _Model = _Model()
     clips: dict[str, dict[str, str | None]] = {}
 
 
-class _File(_Loose):
+class _File(_Lenient):
     provenance: _Provenance
     warnings: list[Text] = []
-    results: Annotated[list[Row], Field(max_length=20_000)]
+
+
+@cache
+def _file_model() -> type[Any]:
+    """A file of results: its rows have the fields of `ConceptResult`, of which most may be missing.
+
+    Made when the first run is read: a bank without runs need not wait for the statistics to load.
+    """
+    types: dict[Any, Any] = {bool: bool, int: int | None, float: Number}
+    columns: dict[str, Any] = {}
+    for name, kind in get_type_hints(tcav.ConceptResult).items():
+        default = _DEFAULTS.get(name, None if kind in types else "")
+        columns[name] = types.get(kind, Text), ... if name in _REQUIRED else default
+    row = create_model("Row", __base__=_Lenient, **columns)
+    results: Any = Annotated[list[row], Field(max_length=20_000)], ...
+    return create_model("File", __base__=_File, results=results)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +102,13 @@ class Run:
     @property
     def report(self) -> Path | None:
         """Its page: in its folder, or above it where one page tells of several analyses; never a link out of that."""
-        places = (place for place in (self.folder, *self.folder.parents) if place.is_relative_to(self.top))
-        return next((found for place in places if (found := _report_in(place)) is not None), None)
+        folders = (folder for folder in (self.folder, *self.folder.parents) if folder.is_relative_to(self.top))
+        return next((path for folder in folders if (path := _report_in(folder)) is not None), None)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """What was found.
+class RunList:
+    """The runs in some folders.
 
     Attributes:
         runs: newest first.
@@ -116,7 +121,7 @@ class Found:
 
 @dataclass(kw_only=True)
 class Runs:
-    """Folders with runs, looked through anew each time they are asked for; a file that has not changed is read once.
+    """Folders with runs, searched again for each request; a file that has not changed is read once.
 
     Attributes:
         folders: to search, three levels deep.
@@ -130,8 +135,8 @@ class Runs:
             if not folder.is_dir():
                 raise InputError(f"`runs` must be a folder. Got {folder}. Name one that `video-tcav test --out` wrote.")
 
-    def find(self) -> Found:
-        """The runs that are there now."""
+    def find(self) -> RunList:
+        """The runs that there are now."""
         runs: dict[str, Run] = {}
         problems: list[str] = []
         for root in self.folders:
@@ -141,45 +146,44 @@ class Runs:
                     if len(runs) >= _MOST_RUNS:
                         problems.append(f"{top.name}: only the first {_MOST_RUNS} runs are shown.")
                         break
-                    one = self._one(path, top)
-                    if isinstance(one, str):
-                        problems.append(f"{_name(path.parent, top)}/{FILE_NAME} {one}")
+                    run = self._cached(path, top)
+                    if isinstance(run, str):
+                        problems.append(f"{_name(path.parent, top)}/{FILE_NAME} {run}")
                     else:
-                        runs[one.id] = one
+                        runs[run.id] = run
             except OSError as error:
-                problems.append(f"{top.name} cannot be searched ({error.strerror}).")
+                problems.append(f"{top.name} cannot be searched ({reason_of(error)}).")
         newest = sorted(runs.values(), key=lambda run: (run.created, run.name), reverse=True)
-        return Found(runs=newest, problems=[_one_line(problem) for problem in problems])
+        return RunList(runs=newest, problems=[_one_line(problem) for problem in problems])
 
-    def _one(self, path: Path, top: Path) -> "Run | str":
+    def _cached(self, path: Path, top: Path) -> "Run | str":
         try:
             state = path.stat()
             key = state.st_mtime_ns, state.st_size
             if path not in self._read or self._read[path][0] != key:
-                self._read[path] = key, _run(path, top)
-            kept = self._read[path][1]
+                self._read[path] = key, _read_run(path, top)
+            return self._read[path][1]
         except OSError as error:
-            return f"cannot be read ({error.strerror})."
-        return kept
+            return f"cannot be read ({reason_of(error)})."
 
 
 def _candidates(top: Path, problems: list[str]) -> Iterator[Path]:
     """Files of the right name, nearest first; links are not followed, so that nothing outside is read."""
-    level, seen = [top], 0
+    level, count = [top], 0
     for _ in range(_DEPTH + 1):
         below: list[Path] = []
         for folder in level:
-            seen += 1
-            if seen > _MOST_FOLDERS:
+            count += 1
+            if count > _MOST_FOLDERS:
                 problems.append(f"{top.name}: only the first {_MOST_FOLDERS} folders were searched.")
                 return
             try:
-                with os.scandir(folder) as entries:
-                    found = sorted(entries, key=lambda entry: entry.name)
+                with os.scandir(folder) as scan:
+                    entries = sorted(scan, key=lambda entry: entry.name)
             except OSError as error:
-                problems.append(f"{_name(folder, top)} cannot be searched ({error.strerror}).")
+                problems.append(f"{_name(folder, top)} cannot be searched ({reason_of(error)}).")
                 continue
-            for entry in found:
+            for entry in entries:
                 if entry.name == FILE_NAME:
                     if entry.is_symlink():
                         problems.append(f"{_name(folder, top)}/{FILE_NAME} is a link, which is not followed.")
@@ -190,13 +194,13 @@ def _candidates(top: Path, problems: list[str]) -> Iterator[Path]:
         level = below
 
 
-def _run(path: Path, top: Path) -> "Run | str":
+def _read_run(path: Path, top: Path) -> "Run | str":
     """A run, or what is wrong with its file."""
     raw = _bytes(path)
     if isinstance(raw, str):
         return raw
     try:
-        read = _File.model_validate(json.loads(raw))
+        file = _file_model().model_validate(json.loads(raw))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])[:80]
@@ -204,16 +208,17 @@ def _run(path: Path, top: Path) -> "Run | str":
     except (ValueError, RecursionError) as error:
         reason = "too deep" if isinstance(error, RecursionError) else str(error)[:120]
         return f"is no JSON that can be read: {reason}."
-    clips = {name: list(one.values()) for name, one in read.provenance.clips.items() if name not in _NOT_CONCEPTS}
+    provenance = file.provenance
+    clips = {name: list(digests.values()) for name, digests in provenance.clips.items() if name not in _NOT_CONCEPTS}
     return Run(
         id=hashlib.sha256(os.fsencode(path.parent)).hexdigest()[:16],
         name=_name(path.parent, top),
         folder=path.parent,
         top=top,
-        created=read.provenance.created,
-        model=read.provenance.model.name,
-        rows=read.results,
-        warnings=read.warnings,
+        created=provenance.created,
+        model=provenance.model.name,
+        rows=[row.model_dump() for row in file.results],
+        warnings=file.warnings,
         clips=clips,
     )
 
@@ -223,7 +228,7 @@ def _bytes(path: Path) -> bytes | str:
         # a pipe must not hold the studio up, and a link that appeared since must not lead out
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
-        return f"cannot be read ({error.strerror})."
+        return f"cannot be read ({reason_of(error)})."
     with os.fdopen(handle, "rb") as file:
         state = os.fstat(file.fileno())
         if not stat.S_ISREG(state.st_mode):
@@ -254,6 +259,6 @@ def _name(folder: Path, top: Path) -> str:
 
 
 def default_folders(bank: Path) -> list[Path]:
-    """Where runs are looked for if nobody says: in the bank's own folder `runs`, if that is no link out of it."""
+    """Where runs are searched by default: in the bank's own folder `runs`, if that is no link out of it."""
     folder = bank / "runs"
     return [folder] if folder.is_dir() and not folder.is_symlink() else []

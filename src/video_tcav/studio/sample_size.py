@@ -1,4 +1,4 @@
-"""How much a concept still lacks for a test that can find what is looked for."""
+"""Sample size: accepted clips and videos that a concept still needs for a test of given effect size and power."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from video_tcav.concepts.bank import ConceptCount
 from video_tcav.core.errors import InputError
 
 FEWEST_CLIPS = 3  # with fewer a test is refused
-_SMALLEST_EFFECT = 0.05
+_SMALLEST_EFFECT = 0.05  # standard deviations; needs some 3,000 videos
 
 
 @dataclass(frozen=True, kw_only=True)

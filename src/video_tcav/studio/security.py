@@ -1,4 +1,4 @@
-"""What stands before every request: who asks, from which page, how, and how much."""
+"""Request guard: token, `Host`, `Origin`, method and size of the body, and security headers of every answer."""
 
 import secrets
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_LIMIT = 256 * 1024
-_SHOWN = 80
+_EXCERPT = 80
 _SAFE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
@@ -34,10 +34,10 @@ class Refusal(Exception):
         return PlainTextResponse(f"{self.text}\n", self.status, self.headers)
 
 
-def shown(value: object) -> str:
-    """What a request held, short and on one line."""
+def excerpt(value: object) -> str:
+    """A value of a request in ASCII, cut to a length and on one line."""
     text = ascii(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return text if len(text) <= _EXCERPT else f"{text[:_EXCERPT]}…"
 
 
 class Guard:
@@ -74,16 +74,17 @@ class Guard:
 
     def _check(self, request: Request) -> None:
         headers = request.headers
+        # A page of another name that resolves to this machine (DNS rebinding) sends its own name.
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise Refusal(
-                421, f"`Host` must be {self._address}. Got {shown(hosts)}. Open the link that the studio printed."
+                421, f"`Host` must be {self._address}. Got {excerpt(hosts)}. Open the link that the studio printed."
             )
         if request.method not in ("GET", "POST"):
             raise Refusal(
-                405, f"The method must be GET or POST. Got {shown(request.method)}. Use one.", Allow="GET, POST"
+                405, f"The method must be GET or POST. Got {excerpt(request.method)}. Use one.", Allow="GET, POST"
             )
-        if not self._knows(request):
+        if not self._has_token(request):
             raise Refusal(403, "The token is missing or old. Open the link that `video-tcav studio` printed.")
         if request.method == "POST":
             _check_change(headers, self._hosts, self._address)
@@ -92,20 +93,21 @@ class Guard:
     def _address(self) -> str:
         return " or ".join(sorted(self._hosts))
 
-    def _knows(self, request: Request) -> bool:
+    def _has_token(self, request: Request) -> bool:
         """Whether the request has the token: in the link, in the cookie that the link set, or as a bearer's."""
         if self._token is None:
             return True
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        given = [
+        tokens = (
             request.cookies.get(self._cookie, ""),
             bearer if scheme.lower() == "bearer" else "",
             _link_token(request),
-        ]
-        return any(secrets.compare_digest(one.encode(), self._token.encode()) for one in given)
+        )
+        # in constant time: a comparison that ends at the first difference would give the token away by its time
+        return any(secrets.compare_digest(token.encode(), self._token.encode()) for token in tokens)
 
     def _finish(self, request: Request, send: Send) -> Send:
-        """Add to every answer what tells the browser to ask nobody else, and the cookie to the link's."""
+        """Add the Content-Security-Policy and other headers to every answer, and the cookie to the link's."""
 
         async def finished(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -126,25 +128,26 @@ def _link_token(request: Request) -> str:
 
 
 def _check_change(headers: Headers, hosts: set[str], address: str) -> None:
+    # Forms of other pages may post here with the cookie, but not with this origin, nor as JSON.
     origins = headers.getlist("origin")
     if len(origins) != 1 or origins[0].removeprefix("http://") not in hosts or not origins[0].startswith("http://"):
         raise Refusal(
-            403, f"`Origin` must be http:// and {address}. Got {shown(origins)}. Work in the studio's own page."
+            403, f"`Origin` must be http:// and {address}. Got {excerpt(origins)}. Work in the studio's own page."
         )
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Refusal(415, f"`Content-Type` must be application/json. Got {shown(kind)}. Send JSON.")
+        raise Refusal(415, f"`Content-Type` must be application/json. Got {excerpt(kind)}. Send JSON.")
     length = headers.get("content-length", "0")
     if not (length.isascii() and length.isdecimal()):
-        raise Refusal(400, f"`Content-Length` must be a number. Got {shown(length)}. Leave it to the client.")
+        raise Refusal(400, f"`Content-Length` must be a number. Got {excerpt(length)}. Leave it to the client.")
     if len(length) > len(str(BODY_LIMIT)) or int(length) > BODY_LIMIT:
         raise _too_large()
 
 
 async def _whole_body(request: Request) -> bytes:
     body = bytearray()
-    async for part in request.stream():
-        body += part
+    async for chunk in request.stream():
+        body += chunk
         if len(body) > BODY_LIMIT:
             raise _too_large()
     return bytes(body)
@@ -158,9 +161,9 @@ def _too_large() -> Refusal:
 
 
 def _replay(body: bytes) -> Receive:
-    parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
-        return parts.pop() if parts else {"type": "http.disconnect"}
+        return messages.pop() if messages else {"type": "http.disconnect"}
 
     return receive

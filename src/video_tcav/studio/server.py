@@ -1,4 +1,4 @@
-"""The studio as a running server on this machine only."""
+"""Server of the studio, on this machine only."""
 
 import secrets
 import socket
@@ -55,7 +55,7 @@ def open_studio(
     Args:
         folder: the bank.
         port: where to listen on 127.0.0.1; 0 takes a free one.
-        token: secret in the link; `""` makes one by chance, `None` asks for none.
+        token: secret in the link; `""` makes a random one, `None` asks for none.
         need: what makes a concept ready for a test.
         runs: folders in which runs of tests are looked for; if not given, the folder `runs` in the bank.
 
@@ -76,10 +76,10 @@ def open_studio(
             ) from error
         port = listener.getsockname()[1]
         folders = default_folders(bank.folder) if runs is None else runs
-        shelf = Runs(folders=[Path(one) for one in folders])
+        found_runs = Runs(folders=[Path(path) for path in folders])
         token = secrets.token_urlsafe(24) if token == "" else token
         config = uvicorn.Config(
-            create_app(bank, port=port, token=token, need=need, runs=shelf),
+            create_app(bank, port=port, token=token, need=need, runs=found_runs),
             log_level="warning",
             access_log=False,  # it would write the token down
             proxy_headers=False,
@@ -89,4 +89,4 @@ def open_studio(
         )
         link = f"http://{_HOST}:{port}/" + ("" if token is None else f"?token={token}")
         server = uvicorn.Server(config)
-        yield Studio(link=link, port=port, server=server, listener=listener, problems=shelf.find().problems)
+        yield Studio(link=link, port=port, server=server, listener=listener, problems=found_runs.find().problems)

@@ -1,4 +1,4 @@
-"""The video that a clip was cut from, if it is still the same, and the shape of its picture."""
+"""Source video of a clip, checked to be unchanged, and the shape of its picture."""
 
 import stat
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Shape:
 
 
 def source_path(origin: Origin) -> Path:
-    """The source video, if it is there and still the same.
+    """Path of the source video, if it exists and is unchanged.
 
     Raises:
         MediaError: if it is not, with the reason in words.
@@ -58,6 +58,7 @@ def picture_shape(path: Path) -> Shape:
     return _shape(path, state.st_size, state.st_mtime_ns)
 
 
+# Size and time of change are in the key, so that a file is read again when it was written since.
 @lru_cache(maxsize=4096)
 def _digest(path: str, size: int, mtime_ns: int) -> str:
     """SHA-256 of a file in this state."""

@@ -1,4 +1,4 @@
-"""Spans of source videos and clips of the bank as files that every browser plays, where theirs are none."""
+"""Transcoding to MP4 and PNG, which every browser plays: clips of the bank, spans of their source videos."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,7 +21,8 @@ from video_tcav.media.files import kind_of
 from video_tcav.media.timeline import read_timeline
 from video_tcav.studio.source_video import Shape, picture_shape, source_path
 
-AROUND_S = 1.0
+AROUND_S = 1.0  # of the source before and after a clip
+# Enough to judge a clip by, and encoded within seconds.
 _MOST_S = 30.0
 _MOST_FRAMES = 300
 _MOST_FPS = 30.0
@@ -30,7 +31,7 @@ _LONGEST_SIDE_PX = 640
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """A part of a video, or a picture, encoded anew with square pixels.
+    """A span of a video, or a picture, transcoded with square pixels.
 
     Attributes:
         path: the file.
@@ -48,10 +49,10 @@ class Encoded:
 
 
 class Encodings:
-    """Files encoded on demand in a temporary folder, the latest of them kept; the folder goes with `close`.
+    """Files encoded on demand in a temporary folder, of which the latest stay (an LRU cache); `close` removes the folder.
 
     Args:
-        most_files: how many are kept.
+        most_files: how many at most.
         most_bytes: how large they may be together.
     """
 
@@ -59,7 +60,7 @@ class Encodings:
         self._most_files, self._most_bytes = most_files, most_bytes
         self._scratch = ExitStack()
         self._folder: Path | None = None  # made for the first file: most reviews need none
-        self._kept: OrderedDict[str, tuple[Encoded, int]] = OrderedDict()
+        self._latest: OrderedDict[str, tuple[Encoded, int]] = OrderedDict()  # with their size in bytes
         self._count = 0
         self._state = Lock()
         self._turn = Lock()  # one at a time: encoding takes all cores
@@ -94,41 +95,40 @@ class Encodings:
         return self._of(clip.digest, lambda stem: _encode_video(clip.path, stem, 0.0, _MOST_S))
 
     def _of(self, key: str, make: Callable[[Path], Encoded]) -> Encoded:
-        found = self._find(key)
-        if found is not None:
-            return found
+        if (encoded := self._find(key)) is not None:
+            return encoded
         with self._turn:
-            found = self._find(key)  # somebody else may have asked for it just before
-            if found is None:
+            encoded = self._find(key)  # another request may have made it meanwhile
+            if encoded is None:
                 self._folder = self._folder or self._scratch.enter_context(scratch_folder())
                 self._count += 1
-                found = make(self._folder / str(self._count))
-                found.path.chmod(0o600)  # what others may read of the source is not ours to widen
-                self._keep(key, found)
-            return found
+                encoded = make(self._folder / str(self._count))
+                encoded.path.chmod(0o600)  # the source may be readable for this user only
+                self._keep(key, encoded)
+            return encoded
 
     def _find(self, key: str) -> Encoded | None:
         with self._state:
-            if key not in self._kept:
+            if key not in self._latest:
                 return None
-            self._kept.move_to_end(key)
-            return self._kept[key][0]
+            self._latest.move_to_end(key)
+            return self._latest[key][0]
 
     def _keep(self, key: str, made: Encoded) -> None:
         with self._state:
-            self._kept[key] = made, made.path.stat().st_size
-            while len(self._kept) > 1 and self._too_much():
-                _, (oldest, _size) = self._kept.popitem(last=False)
+            self._latest[key] = made, made.path.stat().st_size
+            while len(self._latest) > 1 and self._too_much():
+                _, (oldest, _size) = self._latest.popitem(last=False)
                 oldest.path.unlink(missing_ok=True)
 
     def _too_much(self) -> bool:
-        return len(self._kept) > self._most_files or sum(size for _, size in self._kept.values()) > self._most_bytes
+        return len(self._latest) > self._most_files or sum(size for _, size in self._latest.values()) > self._most_bytes
 
 
 def _encode_still(path: Path, stem: Path) -> Encoded:
     [picture] = read_frames(VideoSource(path=path, kind="still"), [0])
     height, width = picture.shape[-2:]
-    small = _resized(picture, _shown_size(Shape(width=width, height=height)))
+    small = _resized(picture, _display_size(Shape(width=width, height=height)))
     out = stem.with_suffix(".png")
     write_picture(out, torch.from_numpy(small).permute(2, 0, 1))
     return Encoded(path=out, media_type="image/png", offset_s=0.0, width=width, height=height)
@@ -141,12 +141,12 @@ def _encode_video(path: Path, stem: Path, start_s: float, end_s: float) -> Encod
     if len(times) == 0:
         raise MediaError(path, f"has no frame from {start_s:.2f} to {end_s:.2f} s")
     indices = _nearest(timeline.timestamps_s, times)
-    wanted, shown = np.unique(indices, return_inverse=True)
+    wanted, positions = np.unique(indices, return_inverse=True)
     shape = picture_shape(path)
-    size = _shown_size(shape)
+    size = _display_size(shape)
     frames = torch.empty((len(times), 3, size[1], size[0]), dtype=torch.uint8)
     for number, frame in enumerate(iter_frames(source, wanted, timeline=timeline)):  # one large frame at a time
-        frames[torch.from_numpy(shown == number)] = torch.from_numpy(_resized(frame, size)).permute(2, 0, 1)
+        frames[torch.from_numpy(positions == number)] = torch.from_numpy(_resized(frame, size)).permute(2, 0, 1)
     out = stem.with_suffix(".mp4")
     write_video(out, frames, fps=fps)
     return Encoded(path=out, media_type="video/mp4", offset_s=float(times[0]), width=shape.width, height=shape.height)
@@ -161,9 +161,9 @@ def _even_times(
         return np.empty(0), _MOST_FPS
     inside = timestamps_s[(timestamps_s >= first_s) & (timestamps_s <= last_s)]
     if len(inside) and inside[0] - first_s < interval_s:
-        first_s = inside[0]  # then the frames of an even source are its own
+        first_s = inside[0]  # so that the frames of an even source stay what they are
     gaps = np.diff(inside)
-    shortest_s = float(np.quantile(gaps, 0.1)) if len(gaps) else interval_s
+    shortest_s = float(np.quantile(gaps, 0.1)) if len(gaps) else interval_s  # the shortest may be a rounding error
     length_s = max(last_s - first_s, shortest_s)
     fps = min(1 / shortest_s, _MOST_FPS, _MOST_FRAMES / length_s)
     count = max(1, round(length_s * fps))
@@ -180,8 +180,8 @@ def _nearest(
     return after - nearer_before
 
 
-def _shown_size(shape: Shape) -> tuple[int, int]:
-    """Even width and height in square pixels, no larger than needed for a look."""
+def _display_size(shape: Shape) -> tuple[int, int]:
+    """Even width and height in square pixels, no larger than a page shows."""
     scale = min(1.0, _LONGEST_SIDE_PX / max(shape.width, shape.height))
     return max(2, 2 * round(shape.width * scale / 2)), max(2, 2 * round(shape.height * scale / 2))
 

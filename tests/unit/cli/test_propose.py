@@ -36,7 +36,10 @@ def test_a_table_says_what_was_proposed_and_what_could_not_be_used(monkeypatch, 
     [
         (["VIDEOS", "--detector", "onnx:nowhere.onnx"], "`detector` must be an ONNX file. Got nowhere.onnx"),
         (["VIDEOS", "--detector", "motion", "--label", "person"], "Got 'person'"),
-        (["VIDEOS", "--detector", "yolo"], "`detector` must be motion, or start with"),
+        (
+            ["VIDEOS", "--detector", "yolo"],
+            "`detector` must be motion, onnx:FILE, torchvision:NAME, or hf:ID or FOLDER",
+        ),
         (["VIDEOS", "--detector", "hf:x/y"], "`label` must say in words"),
         (["VIDEOS", "--detector", "motion", "--weights", "w.pt"], "`--weights` must go with --embed"),
         (["VIDEOS", "--detector", "motion", "--device", "cuda:9"], "`--device` must go with --embed"),

@@ -43,5 +43,5 @@ def test_twice_reversed_is_the_clip():
 
 
 def test_unknown_twins_are_refused():
-    with pytest.raises(InputError, match="`twin` must be one of frozen, reversed, shuffled. Got mirrored"):
+    with pytest.raises(InputError, match="`twin` must be one of frozen, reversed, shuffled. Got 'mirrored'"):
         twin_order("mirrored", 4)

@@ -44,7 +44,7 @@ def test_no_negative_touches_any_tube_of_the_label(seed):
 def test_boxes_that_made_no_tube_are_kept_clear_of_too():
     tube = _tube(10)
     weak = [(4, np.array([[150.0, 50, 190, 90]]))]
-    found = negative_tube(tube, [tube], (120, 200), found=weak)
+    found = negative_tube(tube, [tube], (120, 200), label_boxes=weak)
     left, _, right, _ = found.boxes[4]
     assert right <= 150 or left >= 190
 

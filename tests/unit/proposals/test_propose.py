@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from video_tcav.concepts import KINDS, ConceptBank
+from video_tcav.concepts import KINDS, ConceptBank, as_sources
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.media import VideoSource, read_frames, write_video
 from video_tcav.models import load_model
 from video_tcav.proposals import propose
+from video_tcav.proposals.run import readable_videos
+from video_tcav.proposals.settings import Tally
 
 from .videos import FPS, Squares, write_squares
 
@@ -217,3 +219,18 @@ def test_segments_are_refused_since_proposals_cut_the_whole_video(videos, tmp_pa
     with pytest.raises(InputError, match="`videos` must be whole videos. Got a segment"):
         propose([part], tmp_path / "bank", detector="motion")
     assert not (tmp_path / "bank").exists()
+
+
+def test_thousands_of_videos_are_listed_in_linear_time(videos, tmp_path):
+    """Each is looked at once: eight thousand take about four times as long as two thousand."""
+    (tmp_path / "many").mkdir()
+    for number in range(8000):
+        os.link(videos / "0.mp4", tmp_path / "many" / f"{number}.mp4")
+    sources = as_sources(tmp_path / "many")
+    seconds = {}
+    for count in (2000, 8000):
+        started = time.process_time()
+        assert len(readable_videos(sources[:count], Tally())) == 1
+        seconds[count] = time.process_time() - started
+    print(f"{seconds[2000]:.2f} s, {seconds[8000]:.2f} s")
+    assert seconds[8000] < 8 * seconds[2000]

@@ -16,8 +16,8 @@ from video_tcav.concepts import ConceptBank
 from video_tcav.media import VideoSource, probe_video, read_frames
 from video_tcav.media.timeline import read_timeline
 from video_tcav.proposals import propose
-from video_tcav.proposals.full_resolution_frames import SecondReading, evenly
-from video_tcav.proposals.shot_segments import stretches
+from video_tcav.proposals.full_resolution_frames import FullResolutionFrames, evenly
+from video_tcav.proposals.shot_segments import shot_segments
 
 from .videos import FPS, Squares, write_timed
 
@@ -68,7 +68,9 @@ def test_at_an_even_rate_every_frame_is_shown_once(fps, count, ticks):
     if ticks:
         times_s = np.round(times_s, 3)  # as Matroska keeps them
     (one,) = (
-        stretches([torch.zeros(3, 8, 8, dtype=torch.uint8)] * count, times_s[:count]) if count < 10 * fps else (None,)
+        shot_segments([torch.zeros(3, 8, 8, dtype=torch.uint8)] * count, times_s[:count])
+        if count < 10 * fps
+        else (None,)
     )
     if one is not None:
         assert one.fps == pytest.approx(fps, rel=0.05) or count < 3
@@ -94,7 +96,7 @@ def test_the_second_reading_gives_the_frames_that_were_looked_through(tmp_path):
     times_s = np.arange(40) / FPS
     path = write_timed(tmp_path / "v.mp4", _square_at(times_s), times_s)
     source = VideoSource(path=path, kind="video")
-    reading = SecondReading(source, read_timeline(source))
+    reading = FullResolutionFrames(source, read_timeline(source))
     whole = read_frames(source, range(40))
     taken = [at for first, end in ((3, 7), (7, 9), (30, 40)) for at, frame in reading._between(first, end)
              if torch.equal(frame, whole[at])]  # fmt: skip

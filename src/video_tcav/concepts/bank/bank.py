@@ -1,4 +1,4 @@
-"""The concept bank: clips that a machine proposed, and what a person decided about them."""
+"""`ConceptBank`: the clips of a folder, their origins and verdicts; export to a folder, merge of two banks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,17 +8,16 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from video_tcav.concepts.bank import check, clips, embeddings, export, files, merge
-from video_tcav.concepts.bank import decisions as changes
-from video_tcav.concepts.bank import insertion as adding
+from video_tcav.concepts.bank import check, clips, decisions, embeddings, export, files, insertion, merge
 from video_tcav.concepts.bank.database import open_database
-from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, Origin, Verdict
+from video_tcav.concepts.bank.merge import Merged
+from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
 
 
 class ConceptBank:
-    """A folder of clips and of what is known about each.
+    """A folder of clips, with the origin, concept and verdict of each.
 
     One object serves all threads of a process; several processes may have one bank open. A change is on disk when its
     method returns. Close it, or use it in a `with`.
@@ -47,7 +46,7 @@ class ConceptBank:
         return cls(open_database(Path(folder).expanduser().absolute(), create=create))
 
     def close(self) -> None:
-        """Let go of the bank; closing twice is no error."""
+        """Close the bank; closing twice is no error."""
         self.database.close()
 
     def __enter__(self) -> "ConceptBank":
@@ -79,7 +78,7 @@ class ConceptBank:
             frames: RGB; one picture for a still.
             fps: frames per second.
             concept: that it is proposed for; empty for none yet.
-            kind: what of the tube it shows.
+            kind: what of the tube it shows: see `NewClip`, as for the arguments that follow.
             origin: where it was cut from.
             tube: the same for all versions of one tube.
             quality: higher is better; the order of review.
@@ -89,17 +88,17 @@ class ConceptBank:
             InputError: if a value is not possible.
             OutputError: if the disk is full or the bank cannot be written to; nothing was changed.
         """
-        return adding.add_clip(
-            self.database,
-            frames,
-            fps=fps,
+        clip = NewClip(
             concept=concept,
             kind=kind,
+            verdict=verdict,
             origin=origin,
             tube=tube,
             quality=quality,
-            verdict=verdict,
+            fps=fps,
+            **insertion.file_shape(frames, kind),
         )
+        return insertion.add_clip(self.database, frames, clip)
 
     def add_file(
         self,
@@ -124,12 +123,12 @@ class ConceptBank:
             InputError: if a value is not possible.
             OutputError: if the disk is full or the bank cannot be written to; nothing was changed.
         """
-        return adding.add_file(self.database, Path(path), concept=concept, kind=kind, verdict=verdict, origin=origin)
+        return insertion.add_file(self.database, Path(path), concept=concept, kind=kind, verdict=verdict, origin=origin)
 
     def has(self, *, video_digest: str, tube: str, kind: Kind) -> bool:
         """Whether this version of a tube is in the bank, under whatever concept and verdict."""
-        asked = "SELECT 1 FROM clips WHERE video_digest = ? AND tube = ? AND kind = ? LIMIT 1"
-        return bool(self.database.read(asked, [video_digest, tube, kind]))
+        query = "SELECT 1 FROM clips WHERE video_digest = ? AND tube = ? AND kind = ? LIMIT 1"
+        return bool(self.database.read(query, [video_digest, tube, kind]))
 
     def clip(self, id: int) -> BankClip:
         """One clip.
@@ -137,11 +136,10 @@ class ConceptBank:
         Raises:
             BankError: if there is none of that number, or its file is a link out of the bank.
         """
-        found = self.clips(ids=[id])
-        if not found:
-            raise BankError(f"`id` must be a clip of the bank. Got {id}, which is none. Load the list again.")
-        files.check_inside(self.folder, found[0].path)
-        return found[0]
+        for clip in self.clips(ids=[id]):
+            files.check_inside(self.folder, clip.path)
+            return clip
+        raise BankError(f"`id` must be a clip of the bank. Got {id}, which is none. Load the list again.")
 
     def clips(
         self,
@@ -156,7 +154,7 @@ class ConceptBank:
         offset: int = 0,
         order: clips.Order = "quality",
     ) -> list[BankClip]:
-        """Clips; what is not given is not asked for.
+        """Clips that pass all filters that are given.
 
         Args:
             concept: name of the concept; empty for clips without one.
@@ -166,7 +164,7 @@ class ConceptBank:
             kind: what of the tube it shows.
             ids: only these.
             limit: how many at most.
-            offset: how many to pass over.
+            offset: how many of the first to leave out.
             order: `quality` (best first), `added` (oldest first), or `given` (as in `ids`).
 
         Raises:
@@ -196,8 +194,8 @@ class ConceptBank:
 
     def labels(self) -> list[str]:
         """What detectors called the clips, sorted."""
-        found = self.database.read("SELECT DISTINCT label FROM clips WHERE label != '' ORDER BY label")
-        return [str(row["label"]) for row in found]
+        rows = self.database.read("SELECT DISTINCT label FROM clips WHERE label != '' ORDER BY label")
+        return [str(row["label"]) for row in rows]
 
     def videos(self) -> list[str]:
         """Paths of the source videos, sorted."""
@@ -209,7 +207,7 @@ class ConceptBank:
         Raises:
             BankError: if one is no clip of the bank; then none is judged.
         """
-        changes.set_verdict(self.database, ids, verdict)
+        decisions.set_verdict(self.database, ids, verdict)
 
     def move(self, ids: Sequence[int], concept: str) -> None:
         """Put clips into a concept, made where it is new; an empty name takes them out. One step of undo.
@@ -218,37 +216,37 @@ class ConceptBank:
             InputError: if the name is not possible.
             BankError: if one is no clip of the bank; then none is moved.
         """
-        changes.move(self.database, ids, concept)
+        decisions.move(self.database, ids, concept)
 
     def sort_open(self, ids: Sequence[int], concept: str, *, expected: str) -> list[int]:
-        """Put clips into a concept that a machine made up, as far as nobody has judged or moved them; no step of undo.
+        """Assign unreviewed clips to an automatic concept; not undoable, since `undo` takes back what people did.
 
         Args:
-            ids: the clips.
+            ids: the clips; those that a person has judged or moved meanwhile stay as they are.
             concept: where to; made if it is new and gets any clip.
             expected: the concept that they are in if nobody has moved them.
 
         Returns:
             The clips that were moved.
         """
-        return changes.sort_open(self.database, ids, concept, expected=expected)
+        return decisions.sort_open(self.database, ids, concept, expected=expected)
 
     def rename_concept(self, name: str, new: str) -> None:
-        """Give a concept another name; into one that there is, the two are joined. One step of undo.
+        """Give a concept another name; if there is a concept of that name, the two are joined. One step of undo.
 
         Raises:
             InputError: if the new name is not possible.
             BankError: if there is no such concept.
         """
-        changes.rename(self.database, name, new)
+        decisions.rename(self.database, name, new)
 
     def add_concept(self, name: str) -> None:
-        """Make an empty concept; one step of undo, or none where it is there already.
+        """Make an empty concept; one step of undo, or none where it exists.
 
         Raises:
             InputError: if the name is not possible.
         """
-        changes.add_concept(self.database, name)
+        decisions.add_concept(self.database, name)
 
     def undo(self) -> str | None:
         """Take back the last verdict, move, name or new concept, of whatever process and day.
@@ -256,10 +254,10 @@ class ConceptBank:
         Returns:
             What was taken back, in words; `None` if nothing is left.
         """
-        return changes.undo(self.database)
+        return decisions.undo(self.database)
 
     def set_embeddings(self, space: str, vectors: Mapping[int, np.ndarray]) -> None:
-        """Keep one vector a clip; a clip's earlier vector in that space is replaced.
+        """Store one vector a clip; a clip's earlier vector in that space is replaced.
 
         Args:
             space: digest of the model, and the layer.
@@ -272,7 +270,7 @@ class ConceptBank:
         embeddings.set_embeddings(self.database, space, vectors)
 
     def embeddings(self, space: str | None = None) -> tuple[list[int], Float[np.ndarray, "clip feature"]]:
-        """Clips and their vectors in a space; in the latest where none is named."""
+        """Clips and their vectors in a space; in the latest if no space is named."""
         return embeddings.read_embeddings(self.database, space)
 
     def similar(self, id: int, *, count: int = 20) -> list[int]:
@@ -288,15 +286,57 @@ class ConceptBank:
         return check.find_problems(self.database)
 
     def repair(self) -> list[Path]:
-        """Remove the files that no clip has, such as a killed process leaves, and say which."""
+        """Remove the files that no clip has, such as a killed process leaves; their paths."""
         return check.remove_unnamed_files(self.database)
 
     def export(
         self, folder: str | Path, *, concepts: Sequence[str] | None = None, verdict: Verdict | None = "accepted"
     ) -> Path:
         """Copy clips to a new folder, see `export_clips`; the manifest."""
-        return export.export_clips(self, folder, concepts=concepts, verdict=verdict)
+        return export_clips(self, folder, concepts=concepts, verdict=verdict)
 
     def merge(self, other: "ConceptBank") -> int:
         """Take over clips and decisions of another bank, see `merge_banks`; how many clips are new."""
-        return merge.merge_banks(self, other).added
+        return merge_banks(self, other).added
+
+
+def export_clips(
+    bank: ConceptBank,
+    folder: str | Path,
+    *,
+    concepts: Sequence[str] | None = None,
+    verdict: Verdict | None = "accepted",
+) -> Path:
+    """Copy clips to a new folder: one folder a concept, and `manifest.csv` with a row a clip.
+
+    A concept's moving clips (or whatever kind it has) bear its name as label; those of another kind are in a folder of
+    their own and have the label `NAME:KIND`, since a test is of one kind.
+
+    Args:
+        bank: to take them from.
+        folder: to make; it may exist if it is empty.
+        concepts: which; all that have a name if not given.
+        verdict: which clips; `None` takes all.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        BankError: if there is no such concept, no clip to export, or a file of the bank is missing; then nothing is left.
+        OutputError: if the folder holds something or cannot be written to.
+    """
+    return export.write_export(bank.database, Path(folder), concepts=concepts, verdict=verdict)
+
+
+def merge_banks(bank: ConceptBank, other: ConceptBank) -> Merged:
+    """Take over the clips and decisions of another bank, which is not changed; can be run again.
+
+    Two clips are the same if file, kind and concept are, or if they are the same proposal that somebody has moved since. A
+    decision (accepted, rejected, a concept) wins over none; where both banks decided, this one's stands and the conflict is
+    reported. Decisions on clips that were here are one step of undo; new clips stay.
+
+    Raises:
+        BankError: for the bank itself.
+        OutputError: if the disk is full or the bank cannot be written to; what was added before is kept.
+    """
+    return merge.merge_databases(bank.database, other.database)

@@ -1,4 +1,4 @@
-"""Whether a bank is whole: each row has its file, unchanged, and each file its row."""
+"""Integrity check of a bank: each row has its file, unchanged, and each file its row."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -23,27 +23,27 @@ def find_problems(database: Database) -> list[str]:
 
 
 def remove_unnamed_files(database: Database) -> list[Path]:
-    """Remove the files that no row names, and say which.
+    """Remove the files that no row names; their paths.
 
     Raises:
         OutputError: if one cannot be removed.
     """
     try:
         return [path for path in unnamed_files(database) if remove_unnamed(database, path)]
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"`bank` must be writable. Got: {error}. Check the rights.") from error
 
 
 def unnamed_files(database: Database) -> list[Path]:
     """Files that no row names, but for those that a running process writes."""
     clips = database.folder / CLIPS
-    check_inside(database.folder, clips)  # what lies elsewhere is none of the bank's, least of all to be removed
-    found = sorted(database.folder.glob(f".{FILE_NAME}.*.tmp*"))
-    found += sorted(_files(clips))  # before the rows: a file that comes meanwhile is not seen at all
+    check_inside(database.folder, clips)  # behind a link are no files of the bank, least of all to be removed
+    paths = sorted(database.folder.glob(f".{FILE_NAME}.*.tmp*"))
+    paths += sorted(_files(clips))  # before the rows: a file that comes meanwhile is not listed at all
     named = {f"{row['digest']}{row['ending']}" for row in all_rows(database)}
-    return [path for path in found if path.name not in named and is_abandoned(path)]
+    return [path for path in paths if path.name not in named and is_abandoned(path)]
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -65,13 +65,13 @@ def _row_problem(folder: Path, row: sqlite3.Row) -> str | None:
         clip = read_row(folder, row)
     except BankError as error:
         return str(error)
-    where = f"{clip.path}: file of clip {clip.id} ({clip.concept or 'no concept'}, {clip.verdict})"
+    file = f"{clip.path}: file of clip {clip.id} ({clip.concept or 'no concept'}, {clip.verdict})"
     if clip.path.is_symlink():
-        return f"{where} is a link; put the file itself there"
+        return f"{file} is a link; put the file itself there"
     if not clip.path.exists():
-        return f"{where} is missing; bring it back from a copy, or reject the clip"
+        return f"{file} is missing; bring it back from a copy, or reject the clip"
     try:
         changed = file_digest(clip.path) != clip.digest
     except MediaError as error:
-        return f"{where} cannot be used: {error.reason}"
-    return f"{where} was changed; bring it back from a copy, or reject the clip" if changed else None
+        return f"{file} cannot be used: {error.reason}"
+    return f"{file} was changed; bring it back from a copy, or reject the clip" if changed else None

@@ -1,8 +1,8 @@
-"""Clips of a bank: finding them, and reading their rows."""
+"""Queries of a bank's clips: filters, rows read as records, counts, independent groups."""
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,7 +16,6 @@ from video_tcav.concepts.bank.records import (
     Kind,
     Origin,
     Verdict,
-    concept_name,
 )
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import BankError, InputError
@@ -27,6 +26,7 @@ Order = Literal["quality", "added", "given"]
 _SELECT = (
     "SELECT clips.*, coalesce(concepts.name, '') AS concept FROM clips LEFT JOIN concepts ON concepts.id = concept_id"
 )
+# total() gives 0 for a concept without clips, where sum() gives NULL
 _COUNTS = """
 SELECT name, total(verdict = 'open') AS open, total(verdict = 'accepted') AS accepted,
     total(verdict = 'rejected') AS rejected, count(DISTINCT CASE WHEN verdict = 'accepted' THEN shared END) AS videos
@@ -37,16 +37,7 @@ _ORDERS = {"quality": "quality DESC, clips.id", "added": "clips.id", "given": "c
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which clips; `None` leaves a question open.
-
-    Attributes:
-        concept: name of the concept, empty for clips without one.
-        verdict: of the clip.
-        label: what the detector called it.
-        video: path or digest of the source video.
-        kind: of the clip.
-        ids: one of these clips.
-    """
+    """Conditions on clips; `None` sets none. See `ConceptBank.clips`."""
 
     concept: str | None = None
     verdict: Verdict | None = None
@@ -61,27 +52,27 @@ class Filter:
             one_of("verdict", self.verdict, VERDICTS)
         if self.kind is not None:
             one_of("kind", self.kind, KINDS)
-        ids = None if self.ids is None else ids_json(self.ids)
-        parts: list[tuple[str, list[Any]]] = [
-            ("coalesce(concepts.name, '') = ?", [self.concept]),
-            ("verdict = ?", [self.verdict]),
-            ("label = ?", [self.label]),
-            ("? IN (video, video_digest)", [self.video]),
-            ("kind = ?", [self.kind]),
-            ("clips.id IN (SELECT value FROM json_each(?))", [ids]),
-        ]
-        asked = [(text, values) for text, values in parts if values != [None]]
-        text = " AND ".join(text for text, _ in asked)
-        return (f" WHERE {text}" if asked else ""), [value for _, values in asked for value in values]
+        conditions = {
+            "coalesce(concepts.name, '') = ?": self.concept,
+            "verdict = ?": self.verdict,
+            "label = ?": self.label,
+            "? IN (video, video_digest)": self.video,
+            "kind = ?": self.kind,
+            # one parameter for any number of clips: SQLite bounds the parameters of a query
+            "clips.id IN (SELECT value FROM json_each(?))": None if self.ids is None else ids_json(self.ids),
+        }
+        used = {text: value for text, value in conditions.items() if value is not None}
+        return (f" WHERE {' AND '.join(used)}" if used else ""), list(used.values())
 
 
-def ids_json(ids: Sequence[int]) -> str:
+def ids_json(ids: Iterable[int]) -> str:
     """Clip numbers as one parameter.
 
     Raises:
         InputError: if one is no whole number.
     """
-    wrong = [one for one in ids if not isinstance(one, int) or isinstance(one, bool) or not 0 <= one < 2**63]
+    # a bool is an int for Python, and SQLite's integers have 63 bits and a sign
+    wrong = [id for id in ids if not isinstance(id, int) or isinstance(id, bool) or not 0 <= id < 2**63]
     if wrong:
         raise InputError(f"`ids` must be numbers of clips. Got {str(wrong[0])[:80]!r}. Take them from `clips()`.")
     return json.dumps(list(ids))
@@ -97,19 +88,19 @@ def find_clips(
             raise InputError(f"`{name}` must be 0 or more. Got {value!r}. Give a whole number.")
     where, values = wanted.where()
     paged = f"{_SELECT}{where} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?"
-    rows = database.read(paged, [*values, -1 if limit is None else limit, offset])
-    found = [read_row(database.folder, row) for row in rows]
+    rows = database.read(paged, [*values, -1 if limit is None else limit, offset])  # LIMIT -1: no limit
+    clips = [read_row(database.folder, row) for row in rows]
     if order == "given" and wanted.ids is not None:
-        place = {one: number for number, one in enumerate(wanted.ids)}
-        found.sort(key=lambda clip: place[clip.id])
-    return found
+        position = {id: number for number, id in enumerate(wanted.ids)}
+        clips.sort(key=lambda clip: position[clip.id])
+    return clips
 
 
 def count_clips(database: Database, wanted: Filter) -> int:
     """How many clips a filter lets through."""
     where, values = wanted.where()
-    joined = f"SELECT count(*) AS found FROM clips LEFT JOIN concepts ON concepts.id = concept_id{where}"
-    return int(database.read(joined, values)[0]["found"])
+    joined = f"SELECT count(*) AS count FROM clips LEFT JOIN concepts ON concepts.id = concept_id{where}"
+    return int(database.read(joined, values)[0]["count"])
 
 
 def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
@@ -123,9 +114,9 @@ def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
             id=int(row["id"]),
             path=clip_path(folder, str(row["digest"]), str(row["ending"])),
             digest=str(row["digest"]),
-            concept=concept_name(row["concept"]) if row["concept"] else "",
-            kind=one_of("kind", row["kind"], KINDS),
-            verdict=one_of("verdict", row["verdict"], VERDICTS),
+            concept=row["concept"],
+            kind=row["kind"],
+            verdict=row["verdict"],
             origin=Origin.from_json(row["origin"]),
             tube=str(row["tube"]),
             quality=float(row["quality"]),
@@ -158,21 +149,21 @@ def count_concepts(database: Database) -> list[ConceptCount]:
 
 
 def main_kind(clips: list[BankClip]) -> Kind | None:
-    """The kind that a concept's name alone stands for: moving clips, or whatever there is."""
-    there = {clip.kind for clip in clips}
-    return next((kind for kind in KINDS if kind in there), None)
+    """The kind that a concept's name alone stands for: moving clips, or else the first kind of which there are any."""
+    existing = {clip.kind for clip in clips}
+    return next((kind for kind in KINDS if kind in existing), None)
 
 
 def groups_of(database: Database) -> dict[int, str]:
-    """For each clip, what it shares with clips that are not independent of it.
+    """The exchangeability group of each clip: the path of its source video, or the group that a manifest named.
 
-    That is the path of the source video (one path for all copies of a video), or the group that a manifest named.
+    Copies of a video have one digest; the first of their paths in the alphabet names the group.
     """
-    asked = """
+    query = """
         SELECT id, CASE WHEN shared = video_digest THEN min(video) OVER (PARTITION BY shared) ELSE shared END AS name
         FROM clips
     """
-    return {int(row["id"]): str(row["name"]) for row in database.read(asked)}
+    return {int(row["id"]): str(row["name"]) for row in database.read(query)}
 
 
 def all_rows(database: Database) -> list[sqlite3.Row]:

@@ -1,4 +1,4 @@
-"""The bank's SQLite file."""
+"""Schema of a bank's SQLite file."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ _FORMAT = Format(
     schema=_SCHEMA,
     version_key="version",
     version=VERSION,
-    busy_s=20.0,
+    busy_s=20.0,  # others hold it for a decision or one clip; a slow network disk may take seconds for that
     synchronous="FULL",  # in WAL mode NORMAL may lose the last changes with the power
     error=BankError,
     if_missing="Check the path, or make a bank with `video-tcav propose` or `video-tcav bank import`.",

@@ -1,4 +1,4 @@
-"""What a person decides: verdicts, moves, names; each one step of undo, kept with the bank. A machine's sorting is none."""
+"""A person's decisions: verdicts, moves and names, each one step of undo that is stored with the bank."""
 
 import json
 import sqlite3
@@ -9,6 +9,7 @@ from video_tcav.concepts.bank.insertion import concept_id
 from video_tcav.concepts.bank.records import VERDICTS, Verdict, concept_name
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import BankError
+from video_tcav.core.limits import excerpt
 from video_tcav.core.sqlite import Database
 
 _STATE = (
@@ -22,51 +23,35 @@ def set_verdict(database: Database, ids: Sequence[int], verdict: Verdict) -> Non
     """Judge clips."""
     one_of("verdict", verdict, VERDICTS)
     with database.transaction() as change:
-        other = [one for one in states(change, ids) if one[2] != verdict]
-        if other:
-            update(change, [(clip, concept, verdict) for clip, concept, _ in other])
-            remember(change, f"{clips_in_words(other)} {'left open' if verdict == 'open' else verdict}", other)
+        before = [state for state in states(change, ids) if state[2] != verdict]
+        if before:
+            update(change, [(clip, concept, verdict) for clip, concept, _ in before])
+            remember(change, f"{clips_in_words(before)} {'left open' if verdict == 'open' else verdict}", before)
 
 
 def move(database: Database, ids: Sequence[int], concept: str) -> None:
     """Put clips into a concept, which is made if it is new; an empty name takes them out of theirs."""
     name = concept_name(concept) if concept else ""
     with database.transaction() as change:
-        other = [one for one in states(change, ids) if one[1] != name]
-        if other:
+        before = [state for state in states(change, ids) if state[1] != name]
+        if before:
             added = [name] if name and not has_concept(change, name) else []
-            update(change, [(clip, name, verdict) for clip, _, verdict in other])
-            words = (
-                f"{clips_in_words(other)} moved to {name}"
-                if name
-                else f"{clips_in_words(other)} taken out of the concept"
-            )
-            remember(change, words, other, added=added)
+            update(change, [(clip, name, verdict) for clip, _, verdict in before])
+            done = f"moved to {name}" if name else "taken out of the concept"
+            remember(change, f"{clips_in_words(before)} {done}", before, added=added)
 
 
 def sort_open(database: Database, ids: Sequence[int], concept: str, *, expected: str) -> list[int]:
-    """Put clips into a concept that a machine made up; those that a person has judged or moved meanwhile stay.
-
-    It is no step of undo: that takes back what people did.
-
-    Args:
-        database: of the bank.
-        ids: the clips.
-        concept: where to; made if it is new and gets any clip.
-        expected: the concept that they are in if nobody has moved them.
-
-    Returns:
-        The clips that were moved.
-    """
+    """Assign unreviewed clips to an automatic concept; not undoable. See `ConceptBank.sort_open`."""
     name = concept_name(concept)
     with database.transaction() as change:
-        untouched = [one for one in states(change, ids) if one[1] == expected and one[2] == "open"]
+        untouched = [state for state in states(change, ids) if state[1] == expected and state[2] == "open"]
         update(change, [(clip, name, verdict) for clip, _, verdict in untouched])
         return [clip for clip, _, _ in untouched]
 
 
 def rename(database: Database, name: str, new: str) -> None:
-    """Give a concept another name; into one that there is, its clips join that one's."""
+    """Give a concept another name; if there is a concept of that name, the two are joined."""
     new = concept_name(new)
     with database.transaction() as change:
         if not has_concept(change, name):
@@ -83,7 +68,7 @@ def rename(database: Database, name: str, new: str) -> None:
 
 
 def add_concept(database: Database, name: str) -> None:
-    """Make an empty concept; one that is there stays as it is."""
+    """Make an empty concept; an existing one stays as it is."""
     name = concept_name(name)
     with database.transaction() as change:
         if not has_concept(change, name):
@@ -116,22 +101,22 @@ def undo(database: Database) -> str | None:
 def remember(
     change: sqlite3.Connection, words: str, before: State, *, added: Sequence[str] = (), removed: Sequence[str] = ()
 ) -> None:
-    """Note what `undo` needs: how the clips were, and which concepts came and went."""
+    """Write a step of undo: the clips' state before, and which concepts were added and removed."""
     content = json.dumps({"clips": before, "added": list(added), "removed": list(removed)}, ensure_ascii=False)
     change.execute("INSERT INTO changes (words, before) VALUES (?, ?)", [words, content])
 
 
 def states(change: sqlite3.Connection, ids: Sequence[int]) -> State:
-    """How clips are.
+    """Concept and verdict of clips.
 
     Raises:
         BankError: if one is no clip of the bank.
     """
-    found = _read(change.execute(f"{_STATE} WHERE clips.id IN (SELECT value FROM json_each(?))", [ids_json(ids)]))
-    missing = sorted(set(ids) - {clip for clip, _, _ in found})
+    current = _read(change.execute(f"{_STATE} WHERE clips.id IN (SELECT value FROM json_each(?))", [ids_json(ids)]))
+    missing = sorted(set(ids) - {clip for clip, _, _ in current})
     if missing:
         raise BankError(f"`ids` must be clips of the bank. Got {missing[0]}, which is none. Load the list again.")
-    return found
+    return current
 
 
 def _read(rows: sqlite3.Cursor) -> State:
@@ -139,7 +124,7 @@ def _read(rows: sqlite3.Cursor) -> State:
 
 
 def update(change: sqlite3.Connection, state: State) -> None:
-    """Make clips be so."""
+    """Set concept and verdict of clips."""
     numbers = {concept: concept_id(change, concept) for _, concept, _ in state}
     rows = [(numbers[concept], verdict, clip) for clip, concept, verdict in state]
     change.executemany("UPDATE clips SET concept_id = ?, verdict = ? WHERE id = ?", rows)
@@ -151,6 +136,7 @@ def has_concept(change: sqlite3.Connection, name: str) -> bool:
 
 
 def _remove_if_empty(change: sqlite3.Connection, name: str) -> None:
+    # Another process may have put clips into it since, which stay where they are.
     change.execute(
         "DELETE FROM concepts WHERE name = ? AND NOT EXISTS (SELECT 1 FROM clips WHERE concept_id = concepts.id)",
         [name],
@@ -159,8 +145,8 @@ def _remove_if_empty(change: sqlite3.Connection, name: str) -> None:
 
 def _no_concept(change: sqlite3.Connection, database: Database, name: str) -> BankError:
     names = [row["name"] for row in change.execute("SELECT name FROM concepts ORDER BY name LIMIT 10")]
-    there = f"Choose one of: {', '.join(names)}." if names else "It has none yet."
-    return BankError(f"`concept` must be one of the bank {database.folder}. Got {name[:80]!r}. {there}")
+    choice = f"Choose one of: {', '.join(names)}." if names else "It has none yet."
+    return BankError(f"`concept` must be one of the bank {database.folder}. Got {excerpt(name)}. {choice}")
 
 
 def clips_in_words(state: State) -> str:

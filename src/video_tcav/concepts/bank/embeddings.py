@@ -1,4 +1,4 @@
-"""Embeddings of clips, for "more like this"."""
+"""Embeddings of clips, and the nearest clips by cosine."""
 
 from collections.abc import Mapping
 
@@ -9,28 +9,27 @@ from video_tcav.concepts.bank.clips import ids_json
 from video_tcav.core.errors import BankError, InputError
 from video_tcav.core.sqlite import Database
 
-_STORED = np.dtype("<f4")
+_STORED = np.dtype("<f4")  # little-endian whatever the machine: a bank may be copied to another
 
 
 def set_embeddings(database: Database, space: str, vectors: Mapping[int, np.ndarray]) -> None:
-    """Keep one vector a clip in a space; a clip's earlier vector there is replaced.
+    """Store one vector a clip in a space; a clip's earlier vector there is replaced.
 
     Raises:
         InputError: if vectors are not finite or differ in length.
         BankError: if there is no such clip.
     """
-    ids_json(list(vectors))
+    ids_json(vectors)
     rows = [(clip, space, _packed(vector)) for clip, vector in vectors.items()]
     with database.transaction() as change:
-        known = change.execute("SELECT vector FROM embeddings WHERE space = ? LIMIT 1", [space]).fetchone()
-        sizes = {len(vector) for _, _, vector in rows} | ({len(known["vector"])} if known else set())
+        stored = change.execute("SELECT vector FROM embeddings WHERE space = ? LIMIT 1", [space]).fetchone()
+        sizes = {len(vector) for _, _, vector in rows} | ({len(stored["vector"])} if stored else set())
         if len(sizes) > 1:
-            found = ", ".join(str(size // _STORED.itemsize) for size in sorted(sizes))
+            lengths = ", ".join(str(size // _STORED.itemsize) for size in sorted(sizes))
             raise InputError(
-                f"`vectors` must be of one length in a space. Got {found}. Use another name for the space."
+                f"`vectors` must be of one length in a space. Got {lengths}. Use another name for the space."
             )
-        there = {row["id"] for row in change.execute("SELECT id FROM clips")}
-        missing = sorted(set(vectors) - there)
+        missing = sorted(set(vectors) - {row["id"] for row in change.execute("SELECT id FROM clips")})
         if missing:
             raise BankError(
                 f"`vectors` must be for clips of the bank. Got clip {missing[0]}, which is none. Leave it out."
@@ -39,7 +38,7 @@ def set_embeddings(database: Database, space: str, vectors: Mapping[int, np.ndar
 
 
 def read_embeddings(database: Database, space: str | None) -> tuple[list[int], Float[np.ndarray, "clip feature"]]:
-    """Clips and their vectors in a space; in the latest where none is named."""
+    """Clips and their vectors in a space; in the latest if no space is named."""
     if space is None:
         latest = database.read("SELECT space FROM embeddings ORDER BY rowid DESC LIMIT 1")
         space = str(latest[0]["space"]) if latest else ""
@@ -56,7 +55,7 @@ def read_embeddings(database: Database, space: str | None) -> tuple[list[int], F
 
 
 def similar_clips(database: Database, clip: int, count: int) -> list[int]:
-    """Clips like one, nearest first by cosine, in the latest space that it is in.
+    """The clips most like one, nearest first by cosine, in the latest space that it is in.
 
     Raises:
         BankError: if it has no embedding.
@@ -69,9 +68,8 @@ def similar_clips(database: Database, clip: int, count: int) -> list[int]:
     ids, vectors = read_embeddings(database, str(spaces[0]["space"]))
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = vectors / np.where(lengths > 0, lengths, 1)
-    cosines = directions @ directions[ids.index(clip)]
-    nearest = np.argsort(-cosines, kind="stable")
-    return [ids[place] for place in nearest if ids[place] != clip][: max(0, count)]
+    nearest = np.argsort(-(directions @ directions[ids.index(clip)]), kind="stable")  # equal cosines: oldest first
+    return [ids[row] for row in nearest if ids[row] != clip][: max(0, count)]
 
 
 def _packed(vector: np.ndarray) -> bytes:

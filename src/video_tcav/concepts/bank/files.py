@@ -1,4 +1,4 @@
-"""The files of a bank: under the hash of their content, there in full or not at all, never outside its folder."""
+"""Content-addressed files of a bank: named by their SHA-256, written whole or not at all, never outside its folder."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from video_tcav.core.errors import BankError, OutputError
-from video_tcav.core.files import sync
+from video_tcav.core.files import reason_of, sync
 from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 CLIPS = "clips"
@@ -20,7 +20,7 @@ _ENDINGS = VIDEO_SUFFIXES | IMAGE_SUFFIXES
 
 
 def clip_path(folder: Path, digest: str, ending: str) -> Path:
-    """Where a clip of this content lies.
+    """The path of a clip of this content.
 
     Raises:
         BankError: if digest or ending are none: a path made of them could lead out of the bank.
@@ -30,7 +30,7 @@ def clip_path(folder: Path, digest: str, ending: str) -> Path:
             f"`{folder}` must name its clips by their hash. Got {(digest + ending)[:100]!r}. Somebody has changed the "
             "database; restore it from a copy."
         )
-    return folder / CLIPS / digest[:2] / (digest + ending)
+    return folder / CLIPS / digest[:2] / (digest + ending)  # at most 256 folders, as git does
 
 
 def check_inside(folder: Path, path: Path) -> None:
@@ -50,40 +50,41 @@ def staged(folder: Path, ending: str) -> Iterator[Path]:
     Raises:
         OutputError: if the disk is full or the folder cannot be written to.
     """
+    # The process's number says later whether somebody may still write it, see `is_abandoned`.
     path = folder / CLIPS / f".new-{os.getpid()}-{secrets.token_hex(6)}{ending}"
     try:
         path.parent.mkdir(exist_ok=True)
         check_inside(folder, path.parent)
         yield path
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        reason = error.strerror or str(error)
         raise OutputError(
-            f"`{folder}` must be writable. Got: {reason}. Free space on the disk or check the rights; nothing was changed."
+            f"`{folder}` must be writable. Got: {reason_of(error)}. Free space on the disk or check the rights; "
+            "nothing was changed."
         ) from error
     finally:
-        with suppress(OSError):  # mostly it has its name for good by now
+        with suppress(OSError):  # after `settle` it has another name
             path.unlink()
 
 
 def copy_synced(source: Path, target: Path) -> None:
-    """Copy a file's bytes, and see that they are on disk."""
+    """Copy a file's bytes, and wait until they are on disk."""
     shutil.copyfile(source, target)
     sync(target)
 
 
 def settle(staged_file: Path, path: Path) -> None:
-    """Give a synced file its name for good; the name is on disk as well."""
+    """Rename a synced file to its final name, and wait until the name is on disk."""
     if not path.parent.is_dir():
         path.parent.mkdir(exist_ok=True)
-        sync(path.parent.parent)
+        sync(path.parent.parent)  # a folder's entry is lost with the power if its parent is not synced
     staged_file.replace(path)
     sync(path.parent)
 
 
 def is_abandoned(path: Path) -> bool:
-    """Whether no process can still mean to use a file that no row names."""
+    """Whether no running process is still writing a file that no row names."""
     match = _STAGED.fullmatch(path.name)
     return match is None or not _is_running(int(match[1]))
 
@@ -95,6 +96,6 @@ def _is_running(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:
+    except OSError:  # a process of another user
         return True
     return True

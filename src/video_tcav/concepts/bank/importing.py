@@ -1,4 +1,4 @@
-"""Clips into a bank from what people have: folders, files, manifests, annotations."""
+"""Import: clips copied into a bank from folders, files, manifests and annotations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ImportPlan = tuple[VideoSource, str, Kind]
 """A source, and the concept and kind that it is imported as."""
 
 _MOST_BYTES = 2**30  # of decoded pictures: a segment or a folder of frames is encoded in one piece
-_SLACK_S = 1e-6
+_SLACK_S = 1e-6  # manifests round times, which must not move a frame across the border of a segment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,8 @@ def plan_import(
     where: str | Path | Sequence[str | Path], *, concept: str | None = None, kind: Kind | None = None
 ) -> list[ImportPlan]:
     """Find and name all clips, before any is copied; see `import_clips`."""
-    places = [where] if isinstance(where, str | Path) else list(where)
-    sources = [source for place in places for source in find_videos(place)]
+    paths = [where] if isinstance(where, str | Path) else list(where)
+    sources = [source for path in paths for source in find_videos(path)]
     return [(source, *_names(source, concept, kind)) for source in sources]
 
 
@@ -90,12 +90,13 @@ def run_import(
 ) -> Imported:
     """Copy what was planned; see `import_clips`."""
     one_of("verdict", verdict, VERDICTS)
+    # Numbers of clips are never used twice: whatever has a larger one is new.
     last = int(bank.database.read("SELECT coalesce(max(id), 0) AS id FROM clips")[0]["id"])
     ids, skipped = list[int](), list[MediaError]()
     with progress_bar("importing", len(plan), visible=progress) as advance:
-        for source, name, its_kind in plan:
+        for source, name, kind in plan:
             try:
-                ids.append(_import(bank, source, name, its_kind, verdict).id)
+                ids.append(_import(bank, source, name, kind, verdict).id)
             except MediaError as error:
                 if strict:
                     raise
@@ -107,23 +108,21 @@ def run_import(
 
 def _names(source: VideoSource, concept: str | None, kind: Kind | None) -> tuple[str, Kind]:
     """Concept and kind of a source."""
-    label, separator, said = (source.label or "").rpartition(":")
-    if not (separator and said in KINDS):
-        label, said = source.label or "", None
+    label, separator, labelled_kind = (source.label or "").rpartition(":")
+    if not (separator and labelled_kind in KINDS):
+        label, labelled_kind = source.label or "", None
     if not (concept or label):
         raise InputError(f"`concept` must be given for files without a label. Got {source.path}. Give --concept NAME.")
     still = source.kind == "still"
-    chosen = kind or said or ("still" if still else "moving")
-    one_of(f"kind` of `{source.path}", chosen, ("still",) if still else tuple(one for one in KINDS if one != "still"))
-    return concept_name(concept or label), chosen
+    chosen = kind or labelled_kind or ("still" if still else "moving")
+    allowed = ("still",) if still else tuple(name for name in KINDS if name != "still")
+    return concept_name(concept or label), one_of(f"kind` of `{source.path}", chosen, allowed)
 
 
 def _import(bank: ConceptBank, source: VideoSource, name: str, kind: Kind, verdict: Verdict) -> BankClip:
     whole = source.start_s is None and source.end_s is None and source.kind != "frames"
     if whole:
-        return add_file(
-            bank.database, source.path, concept=name, kind=kind, verdict=verdict, origin=None, group=source.group
-        )
+        return add_file(bank.database, source.path, concept=name, kind=kind, verdict=verdict, group=source.group)
     info = probe_video(source.path)
     chosen = _frames_of(source, info)
     digest, times_s = file_digest(source.path), info.timestamps_s[chosen]

@@ -1,19 +1,17 @@
-"""Two banks into one: what two people decided apart."""
+"""Merge: the clips and decisions of another bank taken over, with the conflicts between two people's decisions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from video_tcav.concepts.bank import decisions as changes
-from video_tcav.concepts.bank.clips import all_rows, read_row
+from video_tcav.concepts.bank import decisions
+from video_tcav.concepts.bank.clips import all_rows, count_concepts, read_row
 from video_tcav.concepts.bank.embeddings import read_embeddings, set_embeddings
 from video_tcav.concepts.bank.files import copy_synced, staged
-from video_tcav.concepts.bank.insertion import NewClip, concept_id, store
+from video_tcav.concepts.bank.insertion import concept_id, store
 from video_tcav.concepts.bank.records import BankClip
 from video_tcav.core.errors import BankError
+from video_tcav.core.sqlite import Database
 from video_tcav.media import file_digest
-
-if TYPE_CHECKING:
-    from video_tcav.concepts.bank.bank import ConceptBank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,115 +31,89 @@ class Merged:
     broken: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Pair:
-    """A clip of this bank, and the same in the other."""
-
-    id: int
-    other: BankClip
-
-
-def merge_banks(bank: "ConceptBank", other: "ConceptBank") -> Merged:
-    """Take over the clips and decisions of another bank, which is not changed; can be run again.
-
-    Two clips are the same if file, kind and concept are, or if they are the same proposal that somebody has moved since. A
-    decision (accepted, rejected, a concept) wins over none; where both banks decided, this one's stands and the conflict is
-    told. Decisions on clips that were here are one step of undo; new clips stay.
-
-    Raises:
-        BankError: for the bank itself.
-        OutputError: if the disk is full or the bank cannot be written to; what was added before is kept.
-    """
-    if bank.folder.resolve() == other.folder.resolve():
-        raise BankError(f"`other` must be another bank. Got {other.folder} twice. Give the bank to take clips from.")
-    pairs, added, broken = list[_Pair](), dict[int, int](), list[str]()
-    for row in all_rows(other.database):
-        theirs = read_row(other.folder, row)
-        here = _same(bank, theirs, str(row["key"]))
-        if here is not None:
-            pairs.append(_Pair(id=here, other=theirs))
-        elif (new := _copy(bank, theirs, str(row["key"]))) is not None:
-            added[theirs.id] = new.id
+def merge_databases(database: Database, source: Database) -> Merged:
+    """Take over the clips and decisions of the source; see `merge_banks`."""
+    if database.folder.resolve() == source.folder.resolve():
+        raise BankError(f"`other` must be another bank. Got {source.folder} twice. Give the bank to take clips from.")
+    counterparts, added, broken = list[tuple[int, BankClip]](), dict[int, int](), list[str]()
+    for row in all_rows(source):
+        clip, key = read_row(source.folder, row), str(row["key"])
+        existing = _same(database, clip, key)
+        if existing is not None:
+            counterparts.append((existing, clip))
+        elif (copy := _copy(database, clip, key)) is not None:
+            added[clip.id] = copy.id
         else:
-            broken.append(f"clip {theirs.id}: {theirs.path} is missing or was changed")
-    decided, conflicts = _decide(bank, other, pairs)
-    _take_embeddings(bank, other, added)
+            broken.append(f"clip {clip.id}: {clip.path} is missing or was changed")
+    decided, conflicts = _decide(database, source, counterparts)
+    _copy_embeddings(database, source, added)
     return Merged(added=len(added), decided=decided, conflicts=tuple(conflicts), broken=tuple(broken))
 
 
-def _same(bank: "ConceptBank", theirs: BankClip, key: str) -> int | None:
-    asked = """
+def _same(database: Database, clip: BankClip, key: str) -> int | None:
+    """The clip of this bank that is the source's clip: the same file, kind and concept, or the same proposal."""
+    query = """
         SELECT clips.id FROM clips LEFT JOIN concepts ON concepts.id = concept_id
         WHERE (digest = ? AND kind = ? AND coalesce(concepts.name, '') = ?) OR key = ?
         ORDER BY key = ? DESC, clips.id LIMIT 1
     """
-    found = bank.database.read(asked, [theirs.digest, theirs.kind, theirs.concept, key, key])
-    return int(found[0]["id"]) if found else None
+    rows = database.read(query, [clip.digest, clip.kind, clip.concept, key, key])
+    return int(rows[0]["id"]) if rows else None
 
 
-def _copy(bank: "ConceptBank", theirs: BankClip, key: str) -> BankClip | None:
-    """The clip in this bank; `None` if its file is not what it was."""
-    if not theirs.path.is_file():
+def _copy(database: Database, clip: BankClip, key: str) -> BankClip | None:
+    """The clip in this bank; `None` if its file is missing or was changed."""
+    if not clip.path.is_file():
         return None
-    new = NewClip(
-        key=key,
-        concept=theirs.concept,
-        kind=theirs.kind,
-        verdict=theirs.verdict,
-        origin=theirs.origin,
-        tube=theirs.tube,
-        quality=theirs.quality,
-        frames=theirs.frames,
-        width=theirs.width,
-        height=theirs.height,
-        fps=theirs.fps,
-    )
-    with staged(bank.folder, theirs.path.suffix) as copy:
-        copy_synced(theirs.path, copy)
-        return store(bank.database, copy, new) if file_digest(copy) == theirs.digest else None
+    with staged(database.folder, clip.path.suffix) as copy:
+        copy_synced(clip.path, copy)
+        return store(database, copy, clip, key) if file_digest(copy) == clip.digest else None
 
 
-def _decide(bank: "ConceptBank", other: "ConceptBank", pairs: list[_Pair]) -> tuple[int, list[str]]:
-    """Settle what both banks know, in one change."""
+def _decide(database: Database, source: Database, counterparts: list[tuple[int, BankClip]]) -> tuple[int, list[str]]:
+    """Settle the clips that both banks have, in one change: how many took a decision over, and the conflicts."""
     conflicts: list[str] = []
-    with bank.database.transaction() as change:
-        now = {clip: (concept, verdict) for clip, concept, verdict in changes.states(change, [one.id for one in pairs])}
-        before: changes.State = []
-        after: changes.State = []
-        for pair in pairs:
-            ours = now[pair.id]
-            settled, words = _settle(ours, pair.other)
-            conflicts += [f"clip {pair.id}: {text}" for text in words]
-            if settled != ours:
-                before.append((pair.id, *ours))
-                after.append((pair.id, *settled))
-                now[pair.id] = settled
-        names = {count.name for count in other.concepts()}
-        new = sorted(name for name in names if not changes.has_concept(change, name))
+    before: decisions.State = []
+    after: decisions.State = []
+    with database.transaction() as change:
+        current = {
+            clip: (concept, verdict)
+            for clip, concept, verdict in decisions.states(change, [id for id, _ in counterparts])
+        }
+        for id, clip in counterparts:
+            settled, words = _settle(current[id], clip)
+            conflicts += [f"clip {id}: {text}" for text in words]
+            if settled != current[id]:
+                before.append((id, *current[id]))
+                after.append((id, *settled))
+                current[id] = settled
+        new = sorted(count.name for count in count_concepts(source) if not decisions.has_concept(change, count.name))
         for name in new:
             concept_id(change, name)
-        changes.update(change, after)
+        decisions.update(change, after)
         if before or new:
-            changes.remember(change, f"{changes.clips_in_words(before)} decided by a merge", before, added=new)
+            decisions.remember(change, f"{decisions.clips_in_words(before)} decided by a merge", before, added=new)
     return len(before), conflicts
 
 
-def _settle(ours: tuple[str, str], theirs: BankClip) -> tuple[tuple[str, str], list[str]]:
+def _settle(current: tuple[str, str], clip: BankClip) -> tuple[tuple[str, str], list[str]]:
     """Concept and verdict that stand, and what two people decided differently."""
-    concept, verdict = ours[0] or theirs.concept, theirs.verdict if ours[1] == "open" else ours[1]
-    words = []
-    if theirs.concept and concept != theirs.concept:
-        words.append(f"in {concept} here, in {theirs.concept} there")
-    if theirs.verdict not in ("open", verdict):
-        words.append(f"{verdict} here, {theirs.verdict} there")
-    return (concept, verdict), words
+    concept = current[0] or clip.concept
+    verdict = clip.verdict if current[1] == "open" else current[1]
+    conflicts = []
+    if clip.concept and concept != clip.concept:
+        conflicts.append(f"in {concept} here, in {clip.concept} there")
+    if clip.verdict not in ("open", verdict):
+        conflicts.append(f"{verdict} here, {clip.verdict} there")
+    return (concept, verdict), conflicts
 
 
-def _take_embeddings(bank: "ConceptBank", other: "ConceptBank", added: dict[int, int]) -> None:
-    for row in other.database.read("SELECT DISTINCT space FROM embeddings"):
+def _copy_embeddings(database: Database, source: Database, added: Mapping[int, int]) -> None:
+    """Take the vectors of new clips over, in spaces of the same number of dimensions."""
+    for row in source.read("SELECT DISTINCT space FROM embeddings"):
         space = str(row["space"])
-        ids, vectors = other.embeddings(space)
-        _, known = read_embeddings(bank.database, space)
+        ids, vectors = read_embeddings(source, space)
+        width = read_embeddings(database, space)[1].shape[1]
         new = {added[clip]: vector for clip, vector in zip(ids, vectors, strict=True) if clip in added}
-        if new and known.shape[1] in (0, vectors.shape[1]):
-            set_embeddings(bank.database, space, new)
+        if new and width in (0, vectors.shape[1]):
+            set_embeddings(database, space, new)

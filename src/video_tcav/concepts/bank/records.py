@@ -1,4 +1,4 @@
-"""What a bank holds: a clip, where it was cut from, what a person decided, and how many there are of each."""
+"""Records of a concept bank: a clip, its origin in a source video, and the counts of a concept."""
 
 import json
 import math
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError
+from video_tcav.core.limits import excerpt
 
 Verdict = Literal["open", "accepted", "rejected"]
 Kind = Literal["moving", "still", "focus", "scene"]
@@ -17,8 +19,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Box = tuple[float, float, float, float]
 
-_LONGEST_NAME = 80
-_FORBIDDEN = frozenset("/\\:")
+LONGEST_NAME = 80
+_FORBIDDEN = frozenset("/\\:")  # a concept becomes a folder of an export, and `BANK::NAME:KIND` is split at colons
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,7 @@ class Origin:
         Raises:
             InputError: if it holds what JSON cannot say: NaN, infinity, or an object of Python.
         """
+        # Converted field by field: callers pass NumPy numbers and paths, which JSON does not take.
         plain = {
             "video": str(self.video),
             "video_digest": str(self.video_digest),
@@ -79,29 +82,26 @@ class Origin:
         Raises:
             ValueError: if the text is something else (also TypeError and KeyError).
         """
-        found = json.loads(text)
-        boxes = tuple((float(left), float(top), float(right), float(low)) for left, top, right, low in found["boxes"])
+        content = json.loads(text)
+        boxes = tuple((float(left), float(top), float(right), float(low)) for left, top, right, low in content["boxes"])
         return cls(
-            video=str(found["video"]),
-            video_digest=str(found["video_digest"]),
-            start_s=float(found["start_s"]),
-            end_s=float(found["end_s"]),
-            times_s=tuple(float(time_s) for time_s in found["times_s"]),
+            video=str(content["video"]),
+            video_digest=str(content["video_digest"]),
+            start_s=float(content["start_s"]),
+            end_s=float(content["end_s"]),
+            times_s=tuple(float(time_s) for time_s in content["times_s"]),
             boxes=boxes,
-            label=str(found["label"]),
-            score=float(found["score"]),
-            proposer=dict(found["proposer"]),
+            label=str(content["label"]),
+            score=float(content["score"]),
+            proposer=dict(content["proposer"]),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class BankClip:
-    """One clip of a bank.
+class NewClip:
+    """A clip that is to be added to a bank; checked when it is made.
 
     Attributes:
-        id: its number in the bank; never given to another clip.
-        path: the file in the bank.
-        digest: SHA-256 of that file, in hex.
         concept: the concept it stands for; empty if none yet.
         kind: `moving` follows the tube, `still` is one sharp picture of it, `focus` has the surroundings greyed, `scene` the
             tube.
@@ -110,14 +110,14 @@ class BankClip:
         tube: the same for all versions of one tube.
         quality: higher is better; the order of review.
         frames: how many.
-        width: in pixels.
-        height: in pixels.
+        width: of the file, in pixels.
+        height: of the file, in pixels.
         fps: frames per second.
+
+    Raises:
+        InputError: if a value is not possible.
     """
 
-    id: int
-    path: Path
-    digest: str
     concept: str
     kind: Kind
     verdict: Verdict
@@ -128,6 +128,32 @@ class BankClip:
     width: int
     height: int
     fps: float
+
+    def __post_init__(self) -> None:
+        # A frozen dataclass is changed so: names that look alike must be one concept.
+        object.__setattr__(self, "concept", concept_name(self.concept) if self.concept else "")
+        one_of("kind", self.kind, KINDS)
+        one_of("verdict", self.verdict, VERDICTS)
+        _check_origin(self.origin, self.frames)
+        if not math.isfinite(self.quality):
+            raise InputError(f"`quality` must be a number. Got {self.quality}. Give 0 where it is not known.")
+        if not 0 < self.fps < math.inf:
+            raise InputError(f"`fps` must be positive. Got {self.fps}. 25 is usual.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankClip(NewClip):
+    """One clip of a bank: what was added, and its place there.
+
+    Attributes:
+        id: its number in the bank; never given to another clip.
+        path: the file in the bank.
+        digest: SHA-256 of that file, in hex.
+    """
+
+    id: int
+    path: Path
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,27 +176,23 @@ class ConceptCount:
 
 
 def concept_name(name: str) -> str:
-    """The name as a bank keeps it: without blanks around it, in one spelling of accents.
+    """A concept's name in its one spelling: without blanks around it, accents composed (NFC).
 
     Raises:
         InputError: if it cannot name a concept.
     """
     clean = unicodedata.normalize("NFC", name).strip() if isinstance(name, str) else ""
-    good = 0 < len(clean) <= _LONGEST_NAME and clean.isprintable() and not _FORBIDDEN & set(clean)
+    good = 0 < len(clean) <= LONGEST_NAME and clean.isprintable() and not _FORBIDDEN & set(clean)
     if not good or clean.startswith("."):
         raise InputError(
-            f"`concept` must be 1 to {_LONGEST_NAME} printable characters without / \\ : and not start with a dot. "
-            f"Got {_shown(name)}. Choose another name."
+            f"`concept` must be 1 to {LONGEST_NAME} printable characters without / \\ : and not start with a dot. "
+            f"Got {excerpt(name, 2 * LONGEST_NAME)}. Choose another name."
         )
     return clean
 
 
-def check_origin(origin: Origin, frames: int) -> None:
-    """Refuse an origin that does not describe a clip of so many frames.
-
-    Raises:
-        InputError: if it does not.
-    """
+def _check_origin(origin: Origin, frames: int) -> None:
+    """Refuse an origin that does not describe a clip of so many frames."""
     if len(origin.times_s) != frames or len(origin.boxes) not in (0, frames):
         raise InputError(
             f"`origin` must have a time for each of the {frames} frames, and a box for each or none. Got "
@@ -180,8 +202,3 @@ def check_origin(origin: Origin, frames: int) -> None:
         raise InputError(f"`end_s` must not be before `start_s`. Got {origin.start_s} to {origin.end_s}. Swap them.")
     if not 0 <= origin.score <= 1:
         raise InputError(f"`score` must be from 0 to 1. Got {origin.score}. Scale the detector's confidence.")
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 2 * _LONGEST_NAME else f"{text[:_LONGEST_NAME]}… ({len(text)} characters)"

@@ -1,4 +1,4 @@
-"""`BANK::NAME`: the accepted clips of a concept as sources for a test."""
+"""Video sources behind `BANK::NAME`: the accepted clips of a concept."""
 
 import difflib
 from pathlib import Path
@@ -13,7 +13,7 @@ from video_tcav.media import VideoSource
 
 
 def bank_sources(text: str) -> tuple[VideoSource, ...] | None:
-    """The clips behind `BANK::NAME` or `BANK::NAME:KIND`; `None` if the text does not speak of a bank.
+    """The clips behind `BANK::NAME` or `BANK::NAME:KIND`; `None` if the text does not name a bank.
 
     Raises:
         SourceError: if there is no such concept, or it has no accepted clip of the kind.
@@ -57,9 +57,9 @@ def _clips(bank: ConceptBank, name: str, kind: Kind | None) -> list[BankClip]:
     wanted = kind or main_kind(accepted)
     clips = [clip for clip in accepted if clip.kind == wanted]
     if not clips:
-        count, which = counts[name], f" {kind}" if kind else ""
+        count, qualifier = counts[name], f" {kind}" if kind else ""
         raise SourceError(
-            f"`{bank.folder}::{name}` must have accepted{which} clips. Got {len(accepted)} accepted, {count.open} open, "
+            f"`{bank.folder}::{name}` must have accepted{qualifier} clips. Got {len(accepted)} accepted, {count.open} open, "
             f"{count.rejected} rejected. Accept some with: video-tcav studio {bank.folder}"
         )
     return clips

@@ -14,7 +14,7 @@ export function address(wanted) {
   return query ? `/?${query}` : "/";
 }
 
-/** What the server knows; an Error with its one line if it refuses. */
+/** The answer of the server; an Error with its one line if it refuses. */
 export async function read(path, query = {}) {
   const text = new URLSearchParams(query).toString();
   return answer(fetch(text ? `${path}?${text}` : path));

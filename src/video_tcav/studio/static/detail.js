@@ -1,4 +1,4 @@
-/* Details of the clip in focus: its source video at the clip's span, with the box, and what the bank knows of it. */
+/* Details of the clip in focus: its source video at the clip's span, with the box, and what the bank holds about it. */
 
 import { make, read } from "./api.js";
 
@@ -25,11 +25,11 @@ export async function show(clip) {
   if (shown?.id === clip.id) { words({ ...shown, ...clip }); return; }
   shown = null;
   round += 1;
-  const mine = round;
-  await new Promise((done) => setTimeout(done, 80)); /* who holds an arrow key does not want every source on the way */
-  if (mine !== round) return;
+  const startedIn = round;
+  await new Promise((done) => setTimeout(done, 80)); /* while an arrow key is held down, the sources on the way are not loaded */
+  if (startedIn !== round) return;
   const facts = await read(`/api/clips/${clip.id}`);
-  if (mine !== round) return;
+  if (startedIn !== round) return;
   shown = facts;
   stop();
   const stage = make("div", { className: "stage" });
@@ -38,7 +38,7 @@ export async function show(clip) {
       make("button", { type: "button", data: { do: "detail" }, ariaLabel: "Close the details", textContent: "✕" })),
     stage, make("p", { className: "note" }), make("dl", { className: "facts" }));
   words(facts);
-  await source(facts, stage, mine);
+  await source(facts, stage, startedIn);
 }
 
 function words(facts) {
@@ -64,22 +64,22 @@ function stop() {
   for (const video of aside.querySelectorAll("video")) { video.pause(); video.removeAttribute("src"); video.load(); }
 }
 
-async function source(facts, stage, mine) {
+async function source(facts, stage, startedIn) {
   if (facts.source_note) {
     note(`The source video ${facts.source_note}.`);
     stage.hidden = true;
     return;
   }
   if (facts.source_url && await play(stage, facts, { url: facts.source_url, offset_s: 0 })) return;
-  if (mine !== round) return;
+  if (startedIn !== round) return;
   note("The browser does not play this format. Preparing the span…");
   try {
     const span = await read(`/api/clips/${facts.id}/span`);
-    if (mine !== round) return;
-    note("The browser does not play this format: this is the span, encoded anew.");
+    if (startedIn !== round) return;
+    note("The browser does not play this format: this is the span, transcoded.");
     await play(stage, facts, span);
   } catch (error) {
-    if (mine !== round) return;
+    if (startedIn !== round) return;
     note(error.message);
     stage.hidden = true;
   }
@@ -104,7 +104,7 @@ function play(stage, facts, { url, offset_s, width = facts.source_width, height 
     requestAnimationFrame(draw);
   };
   const fit = () => { if (video.videoWidth) stage.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`; };
-  video.addEventListener("resize", fit); /* some containers tell the shape of their pixels only with the first picture */
+  video.addEventListener("resize", fit); /* some containers state the shape of their pixels only with the first picture */
   return new Promise((done) => {
     video.addEventListener("error", () => done(false), { once: true });
     video.addEventListener("loadedmetadata", () => {
@@ -123,10 +123,10 @@ function play(stage, facts, { url, offset_s, width = facts.source_width, height 
 /* the box at this time: between the boxes of the frames around it */
 function place(rect, { boxes, times_s: times, start_s: from, end_s: to }, time) {
   const slack = 0.06; /* browsers stop a little before or after the time that they are asked for */
-  const there = boxes.length && time >= from - slack && time <= to + slack;
-  rect.setAttribute("visibility", there ? "visible" : "hidden");
-  if (!there) return;
-  let next = times.findIndex((one) => one > time);
+  const inSpan = boxes.length && time >= from - slack && time <= to + slack;
+  rect.setAttribute("visibility", inSpan ? "visible" : "hidden");
+  if (!inSpan) return;
+  let next = times.findIndex((frameTime) => frameTime > time);
   if (next < 0) next = times.length - 1;
   const before = Math.max(0, next - 1);
   const gap = times[next] - times[before];

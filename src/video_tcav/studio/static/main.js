@@ -29,7 +29,7 @@ function refreshSoon() {
   refreshing = setTimeout(() => Promise.all([wall.refresh(), readRuns()]).catch((error) => say(error.message, true)), 250);
 }
 
-/* what tests found: their clips may be others now */
+/* results of tests: whether their clips are still those of the bank may have changed */
 async function readRuns() {
   if (results.setRuns(await read("/api/runs")) && panel.bank) panel.showBank(panel.bank);
 }
@@ -58,8 +58,8 @@ function judge(verdict, ids = wall.targets()) {
 /* how far the concept of these clips is, if they have one in common */
 function progress(ids) {
   const names = new Set(ids.map((id) => wall.tiles.get(id)?.clip.concept));
-  const one = names.size === 1 && panel.bank.concepts.find((concept) => names.has(concept.name));
-  return one ? `${one.name}: ${one.accepted} of ${panel.bank.need.clips} clips, ${one.videos} of ${panel.bank.need.videos} videos.` : "";
+  const common = names.size === 1 && panel.bank.concepts.find((concept) => names.has(concept.name));
+  return common ? `${common.name}: ${common.accepted} of ${panel.bank.need.clips} clips, ${common.videos} of ${panel.bank.need.videos} videos.` : "";
 }
 
 function move(concept, ids = wall.targets()) {
@@ -78,7 +78,7 @@ function undo() {
     say(answer.said);
     if (!answer.undone) return;
     const wanted = filters();
-    if (wanted.concept && !panel.bank.concepts.some((one) => one.name === wanted.concept)) return go({ ...wanted, concept: undefined });
+    if (wanted.concept && !panel.bank.concepts.some((concept) => concept.name === wanted.concept)) return go({ ...wanted, concept: undefined });
     const different = await wall.refresh();
     if (different.length) wall.setFocus(different[0]);
     showDetail();
@@ -134,9 +134,9 @@ function newConcept() {
 }
 
 function nameNote() {
-  const there = panel.bank.concepts.some((one) => one.name === nameInput.value.trim());
+  const exists = panel.bank.concepts.some((concept) => concept.name === nameInput.value.trim());
   const same = nameInput.value.trim() === nameDialog.data.of;
-  document.getElementById("name-note").textContent = there && !same ? "There is a concept of this name. Renaming joins the two." : "";
+  document.getElementById("name-note").textContent = exists && !same ? "There is a concept of this name. Renaming joins the two." : "";
 }
 
 function named(action) {
@@ -234,8 +234,8 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (key === "0") { move(""); return; }
-  const what = KEYS[key.length === 1 ? key.toLowerCase() : key];
-  if (what) { event.preventDefault(); DO[what](); }
+  const action = KEYS[key.length === 1 ? key.toLowerCase() : key];
+  if (action) { event.preventDefault(); DO[action](); }
 });
 
 let announced = 0;
@@ -279,7 +279,7 @@ wall.watch(() => {
   document.getElementById("move").disabled = none;
 });
 
-/* another browser may have changed the bank while this page was not looked at */
+/* another browser may have changed the bank while this page was hidden */
 async function look() {
   if (document.visibilityState !== "visible" || !panel.bank) return;
   try {

@@ -1,13 +1,13 @@
-/* Concepts with their counters, the filters, and what the bank holds. */
+/* Concepts with their counters, the filters, and the bank's totals. */
 
 import { address, counted, filters, make } from "./api.js";
-import { any, resultsOf, shelfWords } from "./results.js";
+import { any, resultsOf, runsWords } from "./results.js";
 
 export let bank = null;
 const list = document.getElementById("concept-list");
 const form = document.getElementById("filters");
 
-/** Show the bank as the server told it. */
+/** Show the bank as the server reports it. */
 export function showBank(facts) {
   bank = facts;
   document.title = `${facts.name} – Video-TCAV studio`;
@@ -18,12 +18,12 @@ export function showBank(facts) {
   document.getElementById("bank-counts").textContent = `${open} open, ${accepted} accepted, ${rejected} rejected`;
   document.getElementById("need-rule").textContent = `To ${facts.need.goal}, each concept needs ${counted(facts.need.clips, "accepted clip")} from ${counted(facts.need.videos, "video")}.`;
   document.getElementById("runs-line").hidden = !any();
-  document.getElementById("runs-link").textContent = shelfWords();
+  document.getElementById("runs-link").textContent = runsWords();
   const wanted = filters();
   const rows = [
     row("All clips", { total: facts.total, on: !("concept" in wanted) }, without(wanted)),
     row("No concept", { total: facts.unsorted, on: wanted.concept === "", key: "0" }, { ...without(wanted), concept: "" }),
-    ...facts.concepts.map((one, place) => conceptRow(one, place, wanted)),
+    ...facts.concepts.map((concept, number) => conceptRow(concept, number, wanted)),
   ];
   const at = document.activeElement?.closest?.("#concept-list :is(a, button, summary)")?.dataset.at;
   list.replaceChildren(...rows);
@@ -32,8 +32,8 @@ export function showBank(facts) {
 }
 
 function without(wanted) {
-  const { concept, like, ...others } = wanted;
-  return others;
+  const { concept, like, ...remaining } = wanted;
+  return remaining;
 }
 
 function row(name, { total, on, key }, wanted) {
@@ -44,37 +44,37 @@ function row(name, { total, on, key }, wanted) {
   return make("li", {}, link);
 }
 
-function conceptRow(one, place, wanted) {
-  const ready = one.clips_needed === 0;
-  const share = Math.min(1, one.accepted / bank.need.clips, one.videos / bank.need.videos);
+function conceptRow(concept, number, wanted) {
+  const ready = concept.clips_needed === 0;
+  const share = Math.min(1, concept.accepted / bank.need.clips, concept.videos / bank.need.videos);
   const fill = make("i");
   fill.style.width = `${Math.round(100 * share)}%`;
-  const more = one.videos_needed ? `, from ${one.videos_needed} more video${one.videos_needed === 1 ? "" : "s"}` : "";
-  const link = make("a", { href: address({ ...without(wanted), concept: one.name }), className: "concept", title: `${counted(one.accepted, "accepted clip")} from ${counted(one.videos, "video")}: ${one.need_words}`, data: { at: `concept ${one.name}` } },
-    make("span", { className: "name" }, ...(place < 9 ? [make("kbd", { textContent: place + 1 }), " "] : []), one.name),
-    make("span", { className: "count", textContent: (one.open + one.accepted + one.rejected).toLocaleString("en") }),
+  const more = concept.videos_needed ? `, from ${concept.videos_needed} more video${concept.videos_needed === 1 ? "" : "s"}` : "";
+  const link = make("a", { href: address({ ...without(wanted), concept: concept.name }), className: "concept", title: `${counted(concept.accepted, "accepted clip")} from ${counted(concept.videos, "video")}: ${concept.need_words}`, data: { at: `concept ${concept.name}` } },
+    make("span", { className: "name" }, ...(number < 9 ? [make("kbd", { textContent: number + 1 }), " "] : []), concept.name),
+    make("span", { className: "count", textContent: (concept.open + concept.accepted + concept.rejected).toLocaleString("en") }),
     make("span", { className: "gauge", ariaHidden: "true" }, fill),
-    make("span", { className: "split", textContent: `${one.accepted} accepted, ${one.open} open` }),
-    make("span", { className: ready ? "need ready" : "need", textContent: ready ? "✓ enough for a test" : `needs ${one.clips_needed} more clip${one.clips_needed === 1 ? "" : "s"}${more}` }));
-  if (wanted.concept === one.name) link.setAttribute("aria-current", "page");
-  const rename = make("button", { type: "button", className: "rename", title: `Rename ${one.name}`, ariaLabel: `Rename ${one.name}`, textContent: "✎", data: { rename: one.name, at: `rename ${one.name}` } });
-  const results = resultsOf(one.name);
+    make("span", { className: "split", textContent: `${concept.accepted} accepted, ${concept.open} open` }),
+    make("span", { className: ready ? "need ready" : "need", textContent: ready ? "✓ enough for a test" : `needs ${concept.clips_needed} more clip${concept.clips_needed === 1 ? "" : "s"}${more}` }));
+  if (wanted.concept === concept.name) link.setAttribute("aria-current", "page");
+  const rename = make("button", { type: "button", className: "rename", title: `Rename ${concept.name}`, ariaLabel: `Rename ${concept.name}`, textContent: "✎", data: { rename: concept.name, at: `rename ${concept.name}` } });
+  const results = resultsOf(concept.name);
   return make("li", {}, link, rename, ...(results ? [results] : []));
 }
 
 function fillSelects(wanted) {
   const base = (path) => path.split(/[\\/]/).pop();
-  options(form.elements.label, [["", "All labels"], ...bank.labels.filter(Boolean).map((one) => [one, one])], wanted.label);
-  options(form.elements.video, [["", "All videos"], ...bank.videos.map((one) => [one, base(one)])], wanted.video);
-  options(form.elements.kind, [["", "All kinds"], ...bank.kinds.map((one) => [one, one])], wanted.kind);
+  options(form.elements.label, [["", "All labels"], ...bank.labels.filter(Boolean).map((label) => [label, label])], wanted.label);
+  options(form.elements.video, [["", "All videos"], ...bank.videos.map((video) => [video, base(video)])], wanted.video);
+  options(form.elements.kind, [["", "All kinds"], ...bank.kinds.map((kind) => [kind, kind])], wanted.kind);
   for (const radio of form.elements.verdict) radio.checked = radio.value === (wanted.verdict ?? "");
-  const places = bank.concepts.map((one, place) => [`=${one.name}`, place < 9 ? `${place + 1}  ${one.name}` : one.name]);
-  options(document.getElementById("move"), [["", "Move to…"], ...places, ["=", "Out of its concept"]], "");
+  const names = bank.concepts.map(({ name }, number) => [`=${name}`, number < 9 ? `${number + 1}  ${name}` : name]);
+  options(document.getElementById("move"), [["", "Move to…"], ...names, ["=", "Out of its concept"]], "");
 }
 
 function options(select, pairs, value) {
-  const known = [...select.options].map((one) => `${one.value}\n${one.textContent}`).join("\n\n");
-  if (known !== pairs.map(([is, words]) => `${is}\n${words}`).join("\n\n")) {
+  const current = [...select.options].map((option) => `${option.value}\n${option.textContent}`).join("\n\n");
+  if (current !== pairs.map(([is, words]) => `${is}\n${words}`).join("\n\n")) {
     select.replaceChildren(...pairs.map(([is, words]) => make("option", { value: is, textContent: words })));
   }
   select.value = value ?? "";

@@ -1,19 +1,19 @@
-/* How a result of a test is put into words, and the results of each concept beside it in the panel. */
+/* Results of tests in words, and in the panel beside their concepts. */
 
 import { make } from "./api.js";
 
 const TWINS = { none: "as they are", frozen: "frozen", reversed: "reversed", shuffled: "shuffled", motion: "motion effect", order: "order effect" };
 const UNITS = { log_odds: "log-odds", logit: "logits" };
-let shelf = { runs: [], problems: [], concepts: {} };
+let listed = { runs: [], problems: [], concepts: {} };
 const opened = new Set();
 
 export function twinWords(twin) { return TWINS[twin] ?? twin; }
 export function unit(row) { return UNITS[row.against] ?? "logits"; }
 
-/** An effect with its interval, with as many decimals as it takes to tell them from zero, two at least. */
+/** An effect with its interval, with as many decimals as it takes to distinguish them from zero, two at least. */
 export function effectWords(row) {
   if (row.effect === null) return { effect: "no number", interval: "" };
-  const numbers = [row.effect, row.effect_low, row.effect_high].filter((one) => one !== null);
+  const numbers = [row.effect, row.effect_low, row.effect_high].filter((value) => value !== null);
   const largest = Math.max(...numbers.map(Math.abs));
   const decimals = largest === 0 ? 2 : Math.min(8, Math.max(2, 1 - Math.floor(Math.log10(largest))));
   const text = (number) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(decimals)}`;
@@ -42,48 +42,49 @@ export function staleMark(match) {
   return make("b", { className: "stale", textContent: text, title: "A test on the bank as it is now would have other clips." });
 }
 
-/** Take over what the server found; true if it is anything new. */
+/** Show the runs that the server lists; true if anything has changed. */
 export function setRuns(facts) {
-  const fresh = JSON.stringify(facts) !== JSON.stringify(shelf);
-  shelf = facts;
+  const fresh = JSON.stringify(facts) !== JSON.stringify(listed);
+  listed = facts;
   return fresh;
 }
-export function any() { return shelf.runs.length > 0 || shelf.problems.length > 0; }
-export function shelfWords() {
-  const runs = shelf.runs.length === 1 ? "1 run of a test" : `${shelf.runs.length} runs of tests`;
-  const wrong = shelf.problems.length;
+export function any() { return listed.runs.length > 0 || listed.problems.length > 0; }
+export function runsWords() {
+  const runs = listed.runs.length === 1 ? "1 run of a test" : `${listed.runs.length} runs of tests`;
+  const wrong = listed.problems.length;
   return wrong ? `${runs}; ${wrong} file${wrong === 1 ? " is no result" : "s are no results"}` : runs;
 }
 
 /** The results of a concept, folded to one line, or null. */
 export function resultsOf(concept) {
-  const found = Object.hasOwn(shelf.concepts, concept) ? shelf.concepts[concept] : [];
-  if (!found.length) return null;
-  const first = found[0];
+  const rows = Object.hasOwn(listed.concepts, concept) ? listed.concepts[concept] : [];
+  if (!rows.length) return null;
+  const first = rows[0];
   const gist = first.best ? `${first.target} ${effectWords(first.best).effect}` : `${first.target}: not represented`;
-  const more = found.length > 1 ? ` and ${found.length - 1} more` : "";
+  const more = rows.length > 1 ? ` and ${rows.length - 1} more` : "";
   const summary = make("summary", { data: { at: `results ${concept}` } }, make("span", { textContent: gist + more }));
-  if (found.some((one) => one.stale || !one.by_clips)) summary.append(" ", staleMark(found.find((one) => one.stale || !one.by_clips)));
-  const box = make("details", { className: "results", open: opened.has(concept) }, summary, make("ul", {}, ...found.map(one)));
+  const stale = rows.find((row) => row.stale || !row.by_clips);
+  if (stale) summary.append(" ", staleMark(stale));
+  const box = make("details", { className: "results", open: opened.has(concept) }, summary, make("ul", {}, ...rows.map(item)));
   box.addEventListener("toggle", () => { if (box.open) opened.add(concept); else opened.delete(concept); });
   return box;
 }
 
-function one(found) {
-  const { best, motion } = found;
-  const lines = [make("a", { href: `/runs/${found.run}`, textContent: found.run_name }), make("span", { textContent: `${found.target}, ${found.model}` })];
+function item(row) {
+  const { best, motion } = row;
+  const lines = [make("a", { href: `/runs/${row.run}`, textContent: row.run_name }), make("span", { textContent: `${row.target}, ${row.model}` })];
   if (best) {
     const { effect, interval } = effectWords(best);
     lines.push(make("span", {}, make("b", { textContent: `${effect} ${unit(best)}` }), ` ${interval}, ${pWords(best)} at ${best.layer}`));
   } else {
-    lines.push(make("span", { textContent: found.layers === 1 ? "not represented at the layer that was tested" : `not represented at any of ${found.layers} layers` }));
+    lines.push(make("span", { textContent: row.layers === 1 ? "not represented at the layer that was tested" : `not represented at any of ${row.layers} layers` }));
   }
   if (motion) {
     const { effect, interval } = effectWords(motion);
     lines.push(make("span", { textContent: `motion effect ${effect} ${interval}, ${pWords(motion)}` }));
   }
-  const clips = make("span", { textContent: clipWords(found) });
-  if (found.stale && found.by_clips) clips.append(" ", staleMark(found));
+  const clips = make("span", { textContent: clipWords(row) });
+  if (row.stale && row.by_clips) clips.append(" ", staleMark(row));
   lines.push(clips);
   return make("li", {}, ...lines);
 }

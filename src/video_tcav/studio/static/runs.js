@@ -41,7 +41,7 @@ function showOne(run) {
   report.href = `/runs/${run.id}/report`;
   const parts = [facts([["Model", run.model], ["Made", when(run.created)]])];
   if (run.warnings.length) {
-    parts.push(make("section", { className: "warnings", ariaLabel: "Warnings" }, make("h2", { textContent: "Before you believe the numbers" }),
+    parts.push(make("section", { className: "warnings", ariaLabel: "Warnings" }, make("h2", { textContent: "Warnings" }),
       make("ul", {}, ...run.warnings.map((line) => make("li", { textContent: line })))));
   }
   const kinds = new Map();
@@ -55,7 +55,7 @@ function showOne(run) {
 }
 
 function tableOf(rows, run) {
-  const ends = rows.flatMap((row) => [row.effect, row.effect_low, row.effect_high]).filter((one) => one !== null);
+  const ends = rows.flatMap((row) => [row.effect, row.effect_low, row.effect_high]).filter((value) => value !== null);
   const scale = { low: Math.min(0, ...ends), high: Math.max(0, ...ends) };
   const bodies = new Map();
   for (const row of rows) bodies.set(row.concept, [...(bodies.get(row.concept) ?? []), row]);
@@ -64,10 +64,10 @@ function tableOf(rows, run) {
   const heads = ["Layer", "Clips", `Effect in ${unit(first)}`, "Test", "CAV accuracy"].map((name) => make("th", { scope: "col", role: "columnheader", textContent: name }));
   return make("section", { className: "of-target" },
     make("h2", { id: `target-${first.target}-${first.against}`, textContent: first.target }),
-    make("p", { className: "note", textContent: `What each concept adds to ${first.target} (${first.against.replace("_", "-").replace(":", " with ")}${where}): bars to the right speak for it, bars to the left against it; the line is the 95 % interval. Pale bars: the layer does not represent the concept.` }),
+    make("p", { className: "note", textContent: `First-order effect of each concept on ${first.target} (${first.against.replace("_", "-").replace(":", " with ")}${where}): bars to the right raise it, bars to the left lower it; the line is the 95 % interval. Pale bars: the layer does not represent the concept.` }),
     make("table", { role: "table", className: "effects", ariaLabel: `Effects on ${first.target}` },
       make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads)),
-      ...[...bodies].map(([concept, mine]) => body(concept, mine, run, scale))));
+      ...[...bodies].map(([concept, rowsOf]) => body(concept, rowsOf, run, scale))));
 }
 
 function body(concept, rows, run, scale) {
@@ -86,13 +86,12 @@ function line(row, scale) {
   const accuracy = row.cav_accuracy === null ? "" : `${Math.round(100 * row.cav_accuracy)} %`;
   const cell = (className, ...inside) => make("td", { role: "cell", className }, ...inside);
   const cav = row.represented ? accuracy : `${accuracy} not represented`.trim();
-  const found = make("tr", { role: "row", className: row.represented ? "" : "unseen" },
+  return make("tr", { role: "row", className: row.represented ? "" : "unseen" },
     make("th", { scope: "row", role: "rowheader", textContent: row.layer }),
     cell("version", version),
     cell("effect", bar(row, scale), make("span", {}, make("b", { textContent: effect }), ` ${interval}`)),
     cell("test", pWords(row)),
     cell("cav", cav));
-  return found;
 }
 
 function bar(row, { low, high }) {
@@ -108,7 +107,7 @@ function bar(row, { low, high }) {
     picture.append(shape);
   };
   if (row.effect !== null) {
-    const [from, to] = [at(0), at(row.effect)].sort((one, other) => one - other);
+    const [from, to] = [at(0), at(row.effect)].sort((a, b) => a - b);
     draw("rect", { x: from, y: 3, width: Math.max(0.4, to - from), height: 10, class: row.effect < 0 ? "against" : "for" });
     if (row.effect_low !== null && row.effect_high !== null) draw("line", { x1: at(row.effect_low), x2: at(row.effect_high), y1: 8, y2: 8, class: "interval" });
   }

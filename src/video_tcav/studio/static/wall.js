@@ -49,23 +49,23 @@ function more() {
   return loading;
 }
 
-async function load(mine) {
+async function load(startedIn) {
   const wanted = filters();
   /* clips that were judged stay on the wall, but the server no longer counts them under its filter */
   const offset = order.filter((id) => passes(tiles.get(id).clip, wanted)).length;
-  const found = await read("/api/clips", { ...wanted, offset, limit: BATCH });
-  if (mine !== round) return;
-  const fresh = found.clips.filter((clip) => !tiles.has(clip.id));
-  total = found.total + order.length - offset;
-  const part = document.createDocumentFragment();
+  const page = await read("/api/clips", { ...wanted, offset, limit: BATCH });
+  if (startedIn !== round) return; /* the filters have changed since */
+  const fresh = page.clips.filter((clip) => !tiles.has(clip.id));
+  total = page.total + order.length - offset;
+  const fragment = document.createDocumentFragment();
   for (const clip of fresh) {
     const element = tile(clip);
     tiles.set(clip.id, { clip, element });
     order.push(clip.id);
-    part.append(element);
+    fragment.append(element);
     onScreen.observe(element);
   }
-  wall.append(part);
+  wall.append(fragment);
   if (!fresh.length) total = order.length;
   count();
 }
@@ -75,9 +75,9 @@ function passes(clip, wanted) {
 }
 
 function count() {
-  for (const [place, id] of order.entries()) {
+  for (const [position, id] of order.entries()) {
     const { element } = tiles.get(id);
-    if (element.ariaPosInSet !== String(place + 1)) element.ariaPosInSet = place + 1;
+    if (element.ariaPosInSet !== String(position + 1)) element.ariaPosInSet = position + 1;
     element.ariaSetSize = total;
   }
   const like = "like" in filters();
@@ -140,15 +140,15 @@ function show(element) {
   if (!calm.matches || clip.id === focused) play(video);
 }
 
-/* what the browser does not play is encoded anew, once */
+/* what the browser does not play is transcoded by the server, once */
 function failed(media, clip, view) {
   if (!media.isConnected || !media.hasAttribute("src")) return;
-  const anew = `/encoded/${clip.id}`;
-  if (media.getAttribute("src").startsWith(anew)) {
+  const transcoded = `/encoded/${clip.id}`;
+  if (media.getAttribute("src").startsWith(transcoded)) {
     view.replaceChildren(make("p", { textContent: "The file cannot be shown." }));
     return;
   }
-  media.src = anew;
+  media.src = transcoded;
   if (media.play && (!calm.matches || clip.id === focused)) play(media);
 }
 
@@ -194,7 +194,7 @@ export function setFocus(id, { focus = true, extend = false } = {}) {
 export function keepInSight() { tiles.get(focused)?.element.scrollIntoView({ block: "nearest" }); }
 
 function choose(from, to) {
-  const [low, high] = [order.indexOf(from), order.indexOf(to)].sort((one, other) => one - other);
+  const [low, high] = [order.indexOf(from), order.indexOf(to)].sort((a, b) => a - b);
   setChosen(order.slice(low, high + 1));
 }
 
@@ -224,12 +224,12 @@ function marks() {
 export async function step(tilesOn, rowsOn, extend) {
   if (focused === null) return;
   const columns = getComputedStyle(wall).gridTemplateColumns.split(" ").length;
-  let place = order.indexOf(focused) + tilesOn + rowsOn * columns;
-  if (place >= order.length && order.length < total) await more().catch(() => {});
-  if (rowsOn && (place < 0 || (place >= order.length && Math.floor((order.length - 1) / columns) <= Math.floor(order.indexOf(focused) / columns)))) return;
-  place = Math.max(0, Math.min(order.length - 1, place));
+  let position = order.indexOf(focused) + tilesOn + rowsOn * columns;
+  if (position >= order.length && order.length < total) await more().catch(() => {});
+  if (rowsOn && (position < 0 || (position >= order.length && Math.floor((order.length - 1) / columns) <= Math.floor(order.indexOf(focused) / columns)))) return;
+  position = Math.max(0, Math.min(order.length - 1, position));
   if (!extend && chosen.size) setChosen([]);
-  setFocus(order[place], { extend });
+  setFocus(order[position], { extend });
 }
 export function toEnd(last, extend) {
   if (!order.length) return;
@@ -250,26 +250,26 @@ export async function after(ids) {
 /** Show at once what the server has just confirmed. */
 export function apply(ids, changed) {
   for (const id of ids) {
-    const one = tiles.get(id);
-    if (!one) continue;
-    Object.assign(one.clip, changed);
-    dress(one.element, one.clip);
+    const entry = tiles.get(id);
+    if (!entry) continue;
+    Object.assign(entry.clip, changed);
+    dress(entry.element, entry.clip);
   }
 }
 
 /** Ask the bank for the state of all tiles: another browser may have changed it. Gives the ids that were different. */
 export async function refresh() {
-  const mine = round;
+  const startedIn = round;
   const different = [];
   for (let from = 0; from < order.length; from += 500) {
     const ids = order.slice(from, from + 500);
     const { clips } = await read("/api/clips", { ids: ids.join(","), limit: 500 });
-    if (mine !== round) return [];
+    if (startedIn !== round) return [];
     for (const clip of clips) {
-      const one = tiles.get(clip.id);
-      if (one.clip.verdict === clip.verdict && one.clip.concept === clip.concept) continue;
-      one.clip = clip;
-      dress(one.element, clip);
+      const entry = tiles.get(clip.id);
+      if (entry.clip.verdict === clip.verdict && entry.clip.concept === clip.concept) continue;
+      entry.clip = clip;
+      dress(entry.element, clip);
       different.push(clip.id);
     }
   }
