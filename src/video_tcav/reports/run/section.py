@@ -1,7 +1,7 @@
 """Report sections: an open kind, one module a section, registered by name or by another package's entry point."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from video_tcav.core.registry import Registry
 from video_tcav.reports.charts import Chart
+from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run import sections, target_sections
 from video_tcav.reports.run.view import RunView, TargetView
 
@@ -24,8 +25,6 @@ class ReportSection(ABC, Generic[View]):
 
         [project.entry-points."video_tcav.report_sections"]
         speed = "my_package.speed:Speed"
-
-    In this package, a module in the folder `sections` or `target_sections` is a section, and calls its class `Section`.
 
     Attributes:
         name: id of the heading in the page.
@@ -50,15 +49,31 @@ class ReportSection(ABC, Generic[View]):
         return ()
 
 
-_MEMBERS = ("name", "title", "order", "html", "markdown", "charts")
+class TemplateSection(ReportSection[View]):
+    """A section of this package: the class `Section` of a module in `sections` or `target_sections`.
+
+    Its template has the name of the module, in the folder of the same name among the templates.
+    """
+
+    def values(self, view: View) -> Mapping[str, Any] | None:
+        """Variables of the template besides `view` and `charts`; `None` leaves the section out."""
+        return {}
+
+    def html(self, view: View) -> Markup | None:
+        values = self.values(view)
+        if values is None:
+            return None
+        folder, module = type(self).__module__.split(".")[-2:]
+        return render_fragment(f"{folder}/{module}.html.j2", view=view, charts=self.charts(view), **values)
 
 
 def _modules(package: ModuleType) -> dict[str, str]:
-    """Where each module's section is; so adding one takes its file alone."""
+    """Where each module's section is: found by listing the folder, so that adding a section takes no other file."""
     names = sorted(module.name for module in iter_modules(package.__path__))
     return {name: f"{package.__name__}.{name}:Section" for name in names}
 
 
+_MEMBERS = ("name", "title", "order", "html", "markdown", "charts")
 SECTIONS: Registry[type[ReportSection[RunView]]] = Registry(
     "video_tcav.report_sections", "report section", _modules(sections), members=_MEMBERS
 )

@@ -1,14 +1,12 @@
 """Section: what to know before believing the numbers, the gravest first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from markupsafe import Markup
-
-from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run.markdown import text_of
 from video_tcav.reports.run.names import short_model
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.significance_wording import caution_on, name_of, repeats_caution
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
@@ -46,14 +44,14 @@ class Caution:
     cases: tuple[str, ...] = ()
 
 
-class Section(ReportSection[RunView]):
+class Section(TemplateSection[RunView]):
     """Cautions."""
 
     name, title, order = "cautions", "Before you believe it", 200
 
-    def html(self, view: RunView) -> Markup | None:
+    def values(self, view: RunView) -> Mapping[str, Any] | None:
         cautions = view.once(cautions_on)
-        return render_fragment("sections/cautions.html.j2", cautions=cautions) if cautions else None
+        return {"cautions": cautions} if cautions else None
 
     def markdown(self, view: RunView) -> str | None:
         lines = []

@@ -1,26 +1,20 @@
-"""Section: the commands that make the run and its page again."""
+"""Section: the commands that make the run and its page again, beside the experiment file."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from markupsafe import Markup
-
-from video_tcav.experiments import Run
-from video_tcav.reports.page import render_fragment
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import RunView
 
 
-class Section(ReportSection[RunView]):
+class Section(TemplateSection[RunView]):
     """Commands."""
 
     name, title, order = "again", "Do it again", 1000
 
-    def html(self, view: RunView) -> Markup:
-        return render_fragment("sections/commands.html.j2", commands=commands(view.run))
-
-
-def commands(run: Run) -> tuple[str, str]:
-    """To be run beside the experiment file, whose paths are relative to its folder."""
-    name = Path(str(run.record.get("source", "experiment.yaml"))).name
-    return f"video-tcav run {shlex.quote(name)} --out again", "video-tcav report again"
+    def values(self, view: RunView) -> Mapping[str, Any]:
+        # The file's name alone: its folder is of one machine, and paths in it are relative to that folder.
+        file = Path(str(view.run.record.get("source", "experiment.yaml"))).name
+        return {"commands": (f"video-tcav run {shlex.quote(file)} --out again", "video-tcav report again")}

@@ -1,21 +1,19 @@
 """Section: diagnostics of the concept vectors, as tables and as charts where they are simple enough to draw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Analysis
 from video_tcav.reports.charts import Chart
-from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run.diagnostic_charts import diagnostic_chart
 from video_tcav.reports.run.markdown import figures
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav.wording import signed
 
@@ -78,16 +76,14 @@ class Diagnostic:
     charts: tuple[Chart, ...]
 
 
-class Section(ReportSection[RunView]):
+class Section(TemplateSection[RunView]):
     """Diagnostics, and remarks that follow from them."""
 
     name, title, order = "diagnostics", "Can the concept vectors be trusted?", 700
 
-    def html(self, view: RunView) -> Markup | None:
+    def values(self, view: RunView) -> Mapping[str, Any] | None:
         kinds, remarks = view.once(diagnostics), view.run.remarks()
-        if not kinds and not remarks:
-            return None
-        return render_fragment("sections/diagnostics.html.j2", diagnostics=kinds, remarks=remarks)
+        return {"diagnostics": kinds, "remarks": remarks} if kinds or remarks else None
 
     def markdown(self, view: RunView) -> str:
         return figures(self.charts(view))

@@ -1,13 +1,11 @@
 """Section: the class clips with the highest and the lowest effect of each concept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from markupsafe import Markup
-
-from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run.names import short_clip
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import RunView, TargetView, deepest
 
 
@@ -26,16 +24,16 @@ class ClipEffect:
     effect: float
 
 
-class Section(ReportSection[RunView]):
+class Section(TemplateSection[RunView]):
     """Extreme clips at the deepest layer."""
 
     name, title, order = "most", "At which clip each concept raised or lowered the class most", 600
 
-    def html(self, view: RunView) -> Markup | None:
+    def values(self, view: RunView) -> Mapping[str, Any] | None:
         if view.experiment.at != "class":
             return None
         rows = [row for target in view.targets for row in _rows(view, target)]
-        return render_fragment("sections/extreme_clips.html.j2", view=view, rows=rows) if rows else None
+        return {"rows": rows} if rows else None
 
 
 def _rows(view: RunView, target: TargetView) -> Iterator[tuple[str, str, str, list[ClipEffect]]]:

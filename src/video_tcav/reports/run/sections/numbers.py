@@ -1,10 +1,10 @@
 """Section: every result in a table, what it was made from, and the experiment file."""
 
-from markupsafe import Markup
+from collections.abc import Mapping
+from typing import Any
 
-from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run.provenance import experiment_file, provenance_facts
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.wording import comparison_name
@@ -14,22 +14,20 @@ MOST_ROWS = 1000
 _ANALYSIS_COLUMNS = {"Model": "model", "Target": "target", "Space": "space", "Test": "test"}
 
 
-class Section(ReportSection[RunView]):
+class Section(TemplateSection[RunView]):
     """All numbers."""
 
     name, title, order = "numbers", "All numbers", 1100
 
-    def html(self, view: RunView) -> Markup:
+    def values(self, view: RunView) -> Mapping[str, Any]:
         columns, rows = _results(view)
-        return render_fragment(
-            "sections/numbers.html.j2",
-            view=view,
-            columns=columns,
-            rows=rows[:MOST_ROWS],
-            left_out=max(0, len(rows) - MOST_ROWS),
-            provenance=provenance_facts(view.run),
-            experiment_file=experiment_file(view.run),
-        )
+        return {
+            "columns": columns,
+            "rows": rows[:MOST_ROWS],
+            "left_out": max(0, len(rows) - MOST_ROWS),
+            "provenance": provenance_facts(view.run),
+            "experiment_file": experiment_file(view.run),
+        }
 
 
 def _results(view: RunView) -> tuple[list[str], list[tuple[list[str], ConceptResult]]]:

@@ -2,17 +2,17 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup, escape
 
-from video_tcav.experiments import Outcome, Run
+from video_tcav.experiments import Outcome
 from video_tcav.experiments.verdicts import VERDICTS
-from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run.markdown import table
 from video_tcav.reports.run.names import slug
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav.wording import MINUS, interval, p_text, signed
 
@@ -48,15 +48,14 @@ class Card:
     drawing: Markup
 
 
-class Section(ReportSection[RunView]):
+class Section(TemplateSection[RunView]):
     """Verdicts."""
 
     name, title, order = "verdicts", "Verdicts", 100
 
-    def html(self, view: RunView) -> Markup:
+    def values(self, view: RunView) -> Mapping[str, Any]:
         counts = view.run.counts()
-        meanings = [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]]
-        return render_fragment("sections/verdicts.html.j2", view=view, cards=cards(view.run, view), meanings=meanings)
+        return {"cards": cards(view), "meanings": [(word, MEANINGS[word]) for word in VERDICTS if counts[word]]}
 
     def markdown(self, view: RunView) -> str:
         numbers = (f"effect, {view.unit}", "95 % interval", "adjusted p", "margin")
@@ -64,9 +63,10 @@ class Section(ReportSection[RunView]):
         return table(heads, [_row(outcome) for outcome in view.run.outcomes])
 
 
-def cards(run: Run, view: RunView) -> list[Card]:
+def cards(view: RunView) -> list[Card]:
     """All hypotheses in the order of the file, their intervals on one scale."""
-    reach = _reach(run.outcomes)
+    outcomes = view.run.outcomes
+    reach = _reach(outcomes)
     return [
         Card(
             outcome=outcome,
@@ -76,7 +76,7 @@ def cards(run: Run, view: RunView) -> list[Card]:
             facts=tuple(_facts(outcome, view)),
             drawing=_interval_drawing(outcome, reach, view.unit),
         )
-        for outcome in run.outcomes
+        for outcome in outcomes
     ]
 
 

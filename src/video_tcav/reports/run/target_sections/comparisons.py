@@ -1,17 +1,17 @@
-"""Section of a target: one concept rather than another."""
+"""Section of a target: one concept rather than another (relative TCAV), where it was run."""
 
-from markupsafe import Markup
+from collections.abc import Mapping
+from typing import Any
 
-from video_tcav.reports.page import render_fragment
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import TargetView
 
 
-class Section(ReportSection[TargetView]):
-    """Relative TCAV, where it was run."""
+class Section(TemplateSection[TargetView]):
+    """Comparisons."""
 
     name, title, order = "comparisons", "One concept rather than another", 500
 
-    def html(self, view: TargetView) -> Markup | None:
+    def values(self, view: TargetView) -> Mapping[str, Any] | None:
         rows = list(view.comparisons())
-        return render_fragment("target_sections/comparisons.html.j2", view=view, rows=rows) if rows else None
+        return {"rows": rows} if rows else None

@@ -1,38 +1,31 @@
 """Section of a target: the effect of each concept over the layers."""
 
-from collections.abc import Sequence
-
-from markupsafe import Markup
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from video_tcav.experiments import Analysis
 from video_tcav.reports.charts import Chart, Interval, chart_style, draw_lines, label_axes, numbers_in_words, panel_grid
-from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run.charts import chart_name, effect_interval, legend
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import TargetView, layers_of
 
 
-class Section(ReportSection[TargetView]):
+class Section(TemplateSection[TargetView]):
     """Layers, where a model has several."""
 
     name, title, order = "layers", "Where in the network", 200
 
-    def html(self, view: TargetView) -> Markup | None:
-        chart = view.once(layers_chart)
-        if chart is None:
-            return None
-        return render_fragment("target_sections/layers.html.j2", chart=chart, layers=_numbered_layers(view))
+    def values(self, view: TargetView) -> Mapping[str, Any] | None:
+        return {"layers": _numbered_layers(view)} if self.charts(view) else None
 
     def charts(self, view: TargetView) -> Sequence[Chart]:
-        chart = view.once(layers_chart)
-        return [] if chart is None else [chart]
+        most_layers = max(len(layers_of(analysis)) for analysis in view.analyses)
+        return [view.once(layers_chart)] if most_layers > 1 else []
 
 
-def layers_chart(view: TargetView) -> Chart | None:
-    """A small panel a concept; none where there is one layer."""
+def layers_chart(view: TargetView) -> Chart:
+    """A small panel a concept."""
     most_layers = max(len(layers_of(analysis)) for analysis in view.analyses)
-    if most_layers < 2:
-        return None
     words = []
     with chart_style(background="white"):
         figure, grid = panel_grid(view.concepts, panel_height=2.1, extra_height=0.8, gap=0.04, sharex=True, sharey=True)

@@ -1,49 +1,29 @@
 """Section of a target: concepts as pictures (static) and as clips (dynamic)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from markupsafe import Markup
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from video_tcav.reports.charts import Chart
-from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run.charts import effect_intervals, panels_of_rows
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import DYNAMIC, STATIC, TargetView
 from video_tcav.tcav import ConceptResult
 
 
-@dataclass(frozen=True, kw_only=True)
-class PairReading:
-    """A concept as pictures and as clips in one model, at the deepest layer."""
-
-    model: str
-    concept: str
-    static: ConceptResult
-    dynamic: ConceptResult
-    words: str
-
-
-class Section(ReportSection[TargetView]):
+class Section(TemplateSection[TargetView]):
     """Pairs of pictures and clips, where there are any."""
 
     name, title, order = "pairs", "Static against dynamic", 300
 
-    def html(self, view: TargetView) -> Markup | None:
-        chart = view.once(pairs_chart)
-        if chart is None:
-            return None
-        return render_fragment("target_sections/pairs.html.j2", view=view, chart=chart, readings=_readings(view))
+    def values(self, view: TargetView) -> Mapping[str, Any] | None:
+        return {"rows": list(_rows(view))} if view.pairs else None
 
     def charts(self, view: TargetView) -> Sequence[Chart]:
-        chart = view.once(pairs_chart)
-        return [] if chart is None else [chart]
+        return [view.once(pairs_chart)] if view.pairs else []
 
 
-def pairs_chart(view: TargetView) -> Chart | None:
-    """Both of each concept side by side; none where there is no pair."""
-    if not view.pairs:
-        return None
+def pairs_chart(view: TargetView) -> Chart:
+    """Pictures and clips of each concept side by side."""
     endings = {"static": STATIC, "dynamic": DYNAMIC}
     return panels_of_rows(
         view,
@@ -55,16 +35,13 @@ def pairs_chart(view: TargetView) -> Chart | None:
     )
 
 
-def _readings(view: TargetView) -> list[PairReading]:
-    """One for each pair and model."""
-    readings = []
+def _rows(view: TargetView) -> Iterator[tuple[str, str, ConceptResult, ConceptResult, str]]:
+    """Concept, model, result of the pictures, of the clips, and what follows."""
     for concept in view.pairs:
-        rows = zip(view.models, view.per_model(concept + STATIC), view.per_model(concept + DYNAMIC), strict=True)
-        for model, static, dynamic in rows:
+        results = zip(view.models, view.per_model(concept + STATIC), view.per_model(concept + DYNAMIC), strict=True)
+        for model, static, dynamic in results:
             if static is not None and dynamic is not None:
-                words = _in_words(view, static, dynamic)
-                readings.append(PairReading(model=model, concept=concept, static=static, dynamic=dynamic, words=words))
-    return readings
+                yield concept, model, static, dynamic, _in_words(view, static, dynamic)
 
 
 def _in_words(view: TargetView, static: ConceptResult, dynamic: ConceptResult) -> str:

@@ -1,55 +1,38 @@
-"""Section of a target: p-values of each significance test that was run."""
+"""Section of a target: p-values of each significance test, where several were run."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from markupsafe import Markup
-
-from video_tcav.reports.page import render_fragment
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.significance_wording import caution_on, name_of
 from video_tcav.reports.run.view import TargetView
 from video_tcav.tcav import ConceptResult
 
 
-@dataclass(frozen=True, kw_only=True)
-class TestsReading:
-    """One concept under each test in one model, at the deepest layer."""
-
-    model: str
-    results: tuple[ConceptResult, ...]
-    agree: bool
-
-
-class Section(ReportSection[TargetView]):
-    """Significance tests, where there are several."""
+class Section(TemplateSection[TargetView]):
+    """Significance tests."""
 
     name, title, order = "tests", "Significance tests beside each other", 700
 
-    def html(self, view: TargetView) -> Markup | None:
+    def values(self, view: TargetView) -> Mapping[str, Any] | None:
         # Tests that are to be relied on stand first, whichever judged the hypotheses.
         tests = sorted(dict.fromkeys(view.experiment.statistics.tests), key=lambda test: bool(caution_on(test)))
         if len(tests) < 2:
             return None
-        readings = _readings(view, tests)
-        return render_fragment(
-            "target_sections/tests.html.j2",
-            view=view,
-            names=[name_of(test) for test in tests],
-            cautions=[caution_on(test) for test in tests if caution_on(test)],
-            readings=readings,
-            disagreements=sum(not reading.agree for reading in readings),
-        )
+        rows = list(_rows(view, tests))
+        return {
+            "names": [name_of(test) for test in tests],
+            "cautions": [caution_on(test) for test in tests if caution_on(test)],
+            "rows": rows,
+            "disagreements": sum(not agree for *_, agree in rows),
+        }
 
 
-def _readings(view: TargetView, tests: list[str]) -> list[TestsReading]:
-    """One for each model and concept."""
+def _rows(view: TargetView, tests: Sequence[str]) -> Iterator[tuple[str, list[ConceptResult], bool]]:
+    """Model, its result for one concept with each test, and whether all tests agree."""
     views = [view.elsewhere(test=test) for test in tests]
-    readings = []
     for number, model in enumerate(view.models):
         for concept in view.concepts:
-            rows = [test_view.find(test_view.analyses[number], concept) for test_view in views]
-            results = tuple(row for row in rows if row is not None)
-            if len(results) == len(views):
-                agree = len({view.significant(row) for row in results}) == 1
-                readings.append(TestsReading(model=model, results=results, agree=agree))
-    return readings
+            results = [row for test_view in views if (row := test_view.per_model(concept)[number]) is not None]
+            if len(results) == len(tests):
+                yield model, results, len({view.significant(row) for row in results}) == 1

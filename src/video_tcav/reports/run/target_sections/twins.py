@@ -1,49 +1,29 @@
 """Section of a target: concepts beside their twins, and the effects of motion and order."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from markupsafe import Markup
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from video_tcav.reports.charts import Chart
-from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run.charts import effect_intervals, panels_of_rows
-from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.section import TemplateSection
 from video_tcav.reports.run.view import TargetView
 from video_tcav.tcav import ConceptResult
 
 
-@dataclass(frozen=True, kw_only=True)
-class TwinReading:
-    """A concept and the effects of its motion and order in one model, at the deepest layer."""
-
-    model: str
-    plain: ConceptResult
-    motion: ConceptResult | None
-    order: ConceptResult | None
-    words: str
-
-
-class Section(ReportSection[TargetView]):
+class Section(TemplateSection[TargetView]):
     """Twins, where any were run."""
 
     name, title, order = "twins", "Motion, or picture?", 400
 
-    def html(self, view: TargetView) -> Markup | None:
-        chart = view.once(twins_chart)
-        if chart is None:
-            return None
-        return render_fragment("target_sections/twins.html.j2", view=view, chart=chart, readings=_readings(view))
+    def values(self, view: TargetView) -> Mapping[str, Any] | None:
+        return {"rows": list(_rows(view))} if view.with_twins else None
 
     def charts(self, view: TargetView) -> Sequence[Chart]:
-        chart = view.once(twins_chart)
-        return [] if chart is None else [chart]
+        return [view.once(twins_chart)] if view.with_twins else []
 
 
-def twins_chart(view: TargetView) -> Chart | None:
-    """Concepts as they are and their twins; none where no twins were run."""
-    if not view.with_twins:
-        return None
+def twins_chart(view: TargetView) -> Chart:
+    """Concepts as they are and their twins."""
     versions = {"as it is": "none", **{twin: twin for twin in view.twins}}
     return panels_of_rows(
         view,
@@ -58,18 +38,16 @@ def twins_chart(view: TargetView) -> Chart | None:
     )
 
 
-def _readings(view: TargetView) -> list[TwinReading]:
-    """One for each concept with twins, and model."""
-    readings = []
+def _rows(view: TargetView) -> Iterator[tuple[str, ConceptResult, ConceptResult | None, ConceptResult | None, str]]:
+    """Model, result of the concept as it is, effects of motion and of order, and what follows."""
     for concept in view.with_twins:
-        twins = (view.per_model(concept, twin) for twin in ("none", "motion", "order"))
-        for model, plain, motion, order in zip(view.models, *twins, strict=True):
+        results = zip(
+            view.models, *(view.per_model(concept, twin) for twin in ("none", "motion", "order")), strict=True
+        )
+        for model, plain, motion, order in results:
             if plain is not None and (motion is not None or order is not None):
-                words = twins_in_words(
-                    *(None if row is None else view.significant(row) for row in (plain, motion, order))
-                )
-                readings.append(TwinReading(model=model, plain=plain, motion=motion, order=order, words=words))
-    return readings
+                flags = (None if row is None else view.significant(row) for row in (plain, motion, order))
+                yield model, plain, motion, order, twins_in_words(*flags)
 
 
 def twins_in_words(plain: bool | None, motion: bool | None, order: bool | None) -> str:
