@@ -48,7 +48,7 @@ _PAGE_COLOURS = {
     PAPER: "var(--card)",
     **{series.colour: f"var(--series-{number})" for number, series in enumerate(SERIES)},
 }
-"""Drawn colours, and the variables of the page's style that replace them. PAPER is not quite white, so that it is told apart."""
+"""Variables of the page's style by the drawn colours that they replace; PAPER differs from the white of files to be found."""
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -80,6 +80,10 @@ _LEGEND_LETTERS, _ENTRY_LETTERS = 110, 6
 _LONGEST_NAME = 26
 _ENDINGS, _DPI = {".png": "png", ".svg": "svg"}, 160
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+# Elements that a page must not get: a drawing's own style sheet would rule the whole page.
+_DROPPED = {"metadata", "style"}
+# Attributes whose many digits nobody sees, which are half of a drawing's bytes. `points` and texts are not among them.
+_MEASURES, _DIGITS = {"d", "x", "y", "width", "height", "transform", "style"}, re.compile(r"\d+\.\d{3,}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,10 +353,11 @@ def chart_svg(figure: Figure, *, name: str, label: str) -> Markup:
     with chart_style(), _svg_text(name):
         figure.savefig(content, format="svg", metadata=_NO_METADATA, transparent=True)
     drawing = ElementTree.fromstring(content.getvalue())
-    box = drawing.attrib["viewBox"]
+    for element in drawing.iter():
+        _adapt_to_page(element)
+    attributes = {"class": "chart", "viewBox": drawing.attrib["viewBox"], "role": "img", "aria-label": label}
     drawing.attrib.clear()
-    drawing.attrib.update({"class": "chart", "viewBox": box, "role": "img", "aria-label": label})
-    _adapt_to_page(drawing)
+    drawing.attrib.update(attributes)
     return Markup(ElementTree.tostring(drawing, encoding="unicode"))
 
 
@@ -361,50 +366,29 @@ def _svg_text(name: str) -> Any:
     return mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name})
 
 
-_DROPPED = {"metadata", "style"}
-"""Elements that the page must not get: a drawing's own style sheet would rule the whole page."""
-_MEASURES = {"d", "x", "y", "width", "height", "transform", "style"}
-"""Attributes with many digits. `points` and texts are not among them."""
-
-
 def _adapt_to_page(element: ElementTree.Element) -> None:
-    """Make matplotlib's SVG fit into HTML: no namespaces, style sheets or names of groups; the page's colours and font."""
-    element.tag = _local(element.tag)
-    element.tail = None
-    if element.tag != "text":
-        element.text = None
-    for key, value in list(element.attrib.items()):
-        del element.attrib[key]
-        name = _local(key)
-        if (name, element.tag) == ("id", "g") or value.startswith("rotate(-0 "):
-            continue  # `axes_1` would be in every chart of the page; only paths and clips are referred to by their ids
-        if name == "style":
-            value = _page_style(value)
-        element.attrib[name] = _rounded(value) if name in _MEASURES else value
+    """Fit an element of matplotlib's SVG into HTML: no namespace, style sheet or group names; the page's colours and font."""
+    element.tag = _without_namespace(element.tag)
     for child in list(element):
-        _adapt_to_page(child)
-        empty = child.tag in ("g", "defs") and len(child) == 0
-        if empty or child.tag in _DROPPED:
+        if _without_namespace(child.tag) in _DROPPED:
             element.remove(child)
+    if element.tag != "text":
+        element.text = None  # line breaks between elements
+    element.tail = None
+    attributes = {_without_namespace(name): value for name, value in element.attrib.items()}
+    if element.tag == "g":
+        attributes.pop("id", None)  # `axes_1` would be in every chart of the page; only paths and clips are referred to
+    for name in _MEASURES & attributes.keys():
+        attributes[name] = _DIGITS.sub(lambda number: f"{float(number[0]):.2f}", attributes[name])
+    style = attributes.get("style", "")
+    for colour, variable in _PAGE_COLOURS.items():
+        style = style.replace(colour, variable)
+    if style:  # the family is that of the page; matplotlib 3.10 has it in `font: 9px 'DejaVu Sans', …`, 3.11 by itself
+        style = re.sub(r"font-family: [^;]*;?", "", style)
+        attributes["style"] = re.sub(r"font: ([^';]*px)[^;]*", r"font: \1 var(--sans)", style)
+    element.attrib.clear()
+    element.attrib.update(attributes)
 
 
-def _local(name: str) -> str:
-    """A name without its namespace, which `ElementTree` puts before it in braces."""
-    return name.rpartition("}")[2]
-
-
-def _page_style(style: str) -> str:
-    declarations = dict(part.split(":", 1) for part in style.split(";") if ":" in part)
-    adapted = []
-    for name, value in ((name.strip(), value.strip()) for name, value in declarations.items()):
-        if name == "font":  # such as `bold 10px 'DejaVu Sans', sans-serif`: size and weight stay
-            value = re.sub(r"(?<=px) .*", " var(--sans)", value)
-        if name != "font-family":
-            adapted.append(f"{name}: {_PAGE_COLOURS.get(value, value)}")
-    return "; ".join(adapted)
-
-
-def _rounded(value: str) -> str:
-    """No more digits than can be seen, and single spaces."""
-    short = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), value)
-    return re.sub(r"\s+", " ", short)
+def _without_namespace(name: str) -> str:
+    return name.rpartition("}")[2]  # `ElementTree` writes `{namespace}name`
