@@ -3,8 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from markupsafe import Markup
-
 from video_tcav.core.files import check_file_writable, write_text
 from video_tcav.experiments import Run
 from video_tcav.reports.charts import write_figure
@@ -12,7 +10,7 @@ from video_tcav.reports.page import render_page
 from video_tcav.reports.run.clip_budget import fitting_clips
 from video_tcav.reports.run.markdown import FIGURES, text_of
 from video_tcav.reports.run.names import listed
-from video_tcav.reports.run.section import SECTIONS, ReportSection, ordered
+from video_tcav.reports.run.section import SECTIONS, ReportSection, fragments, ordered
 from video_tcav.reports.run.view import RunView
 
 MOST_BYTES = 15_000_000
@@ -54,14 +52,13 @@ def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) ->
 def run_page(view: RunView, sections: list[ReportSection[RunView]]) -> str:
     """The HTML page: a heading with the verdicts' counts, then each section that has something to show."""
     experiment = view.experiment
-    fragments = [(section, _paragraphs(section.html(view))) for section in sections]
     return render_page(
         "report.html.j2",
         title=experiment.title,
         description=_description(view),
         summary=count_verdicts(view.run),
         counts={verdict: count for verdict, count in view.run.counts().items() if count},
-        sections=[(section, html) for section, html in fragments if html],
+        sections=fragments(sections, view),
         provenance=view.run.record["provenance"],
     )
 
@@ -91,10 +88,3 @@ def count_verdicts(run: Run) -> str:
 
 def _description(view: RunView) -> list[str]:
     return [text.strip() for text in view.experiment.description.split("\n\n") if text.strip()]
-
-
-def _paragraphs(html: str | Markup | None) -> Markup | None:
-    """Markup as it is; plain text escaped, as paragraphs."""
-    if html is None or isinstance(html, Markup):
-        return html
-    return Markup("\n").join(Markup('<p class="prose">{}</p>').format(text) for text in html.split("\n\n") if text)

@@ -82,6 +82,17 @@ TARGET_SECTIONS: Registry[type[ReportSection[TargetView]]] = Registry(
 )
 
 
+def fragments(sections: Sequence[ReportSection[View]], view: View) -> list[tuple[ReportSection[View], Markup]]:
+    """The HTML of each section that has something to show; plain text is escaped, and becomes paragraphs."""
+    filled = [(section, html) for section in sections if (html := section.html(view))]
+    return [(section, html if isinstance(html, Markup) else _paragraphs(html)) for section, html in filled]
+
+
+def _paragraphs(text: str) -> Markup:
+    paragraphs = [Markup('<p class="prose">{}</p>').format(paragraph) for paragraph in text.split("\n\n")]
+    return Markup("\n").join(paragraphs)
+
+
 def ordered(registry: Registry[type[ReportSection[View]]]) -> list[ReportSection[View]]:
     """All sections of a registry, in their order.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from video_tcav.reports.charts import Chart
 from video_tcav.reports.run.markdown import figures
-from video_tcav.reports.run.section import TARGET_SECTIONS, TemplateSection, ordered
+from video_tcav.reports.run.section import TARGET_SECTIONS, TemplateSection, fragments, ordered
 from video_tcav.reports.run.view import RunView
 
 
@@ -15,11 +15,8 @@ class Section(TemplateSection[RunView]):
     name, title, order = "targets", "", 300  # each target brings a heading of its own
 
     def values(self, view: RunView) -> Mapping[str, Any]:
-        targets = []
-        for target in view.targets:
-            fragments = [(section, section.html(target)) for section in ordered(TARGET_SECTIONS)]
-            targets.append((target, [(section.title, html) for section, html in fragments if html]))
-        return {"targets": targets}
+        sections = ordered(TARGET_SECTIONS)
+        return {"targets": [(target, fragments(sections, target)) for target in view.targets]}
 
     def markdown(self, view: RunView) -> str:
         blocks = ["## Effects"]
