@@ -24,6 +24,7 @@ from video_tcav.recording.stream_sinks import ProjectedRows
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.plan import content_digests
 from video_tcav.tcav.saved_cavs import SavedCav
+from video_tcav.tcav.wording import comparison_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,7 @@ def _check_cavs(cavs: Sequence[SavedCav], model: VideoModel) -> None:
 
 
 def _place(cav: SavedCav) -> str:
-    return f"{cav.concept} vs {cav.versus} at {cav.layer}"
+    return f"{comparison_name(cav.concept, cav.versus)} at {cav.layer}"
 
 
 def _projections(by_layer: Mapping[str, Sequence[SavedCav]]) -> dict[str, ProjectedRows]:

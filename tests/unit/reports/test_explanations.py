@@ -132,7 +132,7 @@ def test_what_speaks_for_nothing_is_no_picture(video, tmp_path):
         "clip-gradcam-stages.3-window-1.npz",
     }
     assert [one.path for one in written.skipped] == [video.key]
-    assert "found nothing at stages.3 that speaks for swing" in written.skipped[0].reason
+    assert "found nothing at stages.3 that raises swing" in written.skipped[0].reason
     assert "--signed" in written.skipped[0].reason
 
 
@@ -200,7 +200,7 @@ def test_a_video_that_has_gone_is_listed_and_the_others_are_written(video, tmp_p
 
 
 def test_what_cannot_be_written(video, tmp_path):
-    with pytest.raises(InputError, match="`format` must be one of mp4, gif, webp, png, npz. Got 'avi'"):
+    with pytest.raises(InputError, match="`format` must be one of mp4, gif, webp, png, npz. Got avi"):
         write_explanations(several(explanation(video)), tmp_path, formats=["avi"])  # type: ignore[list-item]
     assert check_formats(["png", "mp4", "png"]) == ["mp4", "png"]
     (tmp_path / "file").write_text("")

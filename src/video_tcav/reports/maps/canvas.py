@@ -1,4 +1,4 @@
-"""Pictures laid out by the pixel: frames as they are, and around them text and axes in the look of charts."""
+"""Sheets: rows of axes that are pixel-exact, with pictures in them, below a title and above the colour bar of heat."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -10,32 +10,84 @@ from jaxtyping import Bool, Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from torch import Tensor
 
 from video_tcav.core.errors import InputError
 from video_tcav.reports.charts import INK, MUTED, PAPER
 from video_tcav.reports.maps.heat import blend_heat, heat_array, heat_scale
 
+# A sheet is at most as wide as a screen shows without scrolling, and at least as wide as the colour bar with its words.
 WIDTH_PX, NARROWEST_PX, MARGIN_PX, LINE_PX = 1600, 680, 28, 26
-BAR_HEIGHT_PX = 16
+# Marks on a time axis: least distance, and multiples of powers of ten.
 TICK_PX, TICK_STEPS = 130, (1, 2, 5, 10)
-"""How far apart marks on a time axis are at least, and what they count by."""
 _DPI = 144
-_TITLE_SIZE, _TITLE_LETTER_PX, _TITLE_LINES = 11, 14, 3
-_BAR_WIDTH_PX, _BAR_GREY = 260, 128
-_BAR_WORDS = {True: ("speaks against", "speaks for"), False: ("none", "speaks for")}
+# The title's letters are about 14 pixels wide at 11 points and 144 dots an inch.
+_TITLE_POINTS, _LETTER_PX, _TITLE_LINES, _LINE_SPACING = 11, 14, 3, 1.3
+_BAR_PX, _BAR_GREY = (260, 16), 128
+_BAR_WORDS = {True: ("lowers", "raises"), False: ("none", "raises")}
 
 
-def new_canvas(width: int, height: int) -> Figure:
-    """An empty picture of so many pixels."""
+def new_sheet(
+    title: str,
+    width: int,
+    rows: Sequence[tuple[int, int]],
+    *,
+    left: int,
+    right: int,
+    below: int,
+    bar_left: int,
+    signed: bool,
+) -> tuple[Figure, list[Axes]]:
+    """An empty sheet with its title and colour bar, and the axes of its rows.
+
+    Args:
+        title: broken into lines; what is too long ends in an ellipsis.
+        width: of the sheet; this and all below in pixels.
+        rows: of each row the gap above it and its height.
+        left: where rows begin.
+        right: what rows leave free on the right.
+        below: between the last row and the bar.
+        bar_left: where the bar begins; one of its words stands before it.
+        signed: whether heat has a sign.
+    """
+    letters = max(8, (width - 2 * MARGIN_PX) // _LETTER_PX)
+    lines = textwrap.wrap(title, letters, max_lines=_TITLE_LINES, placeholder=" …")
+    line_px = _TITLE_POINTS * _DPI / 72 * _LINE_SPACING  # 72 points are an inch
+    top = MARGIN_PX + round(len(lines) * line_px) + (LINE_PX // 2 if lines else 0)
+    bar_top = top + sum(map(sum, rows)) + below
+    height = bar_top + _BAR_PX[1] + MARGIN_PX
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
-    return figure
+    figure.text(MARGIN_PX / width, 1 - MARGIN_PX / height, "\n".join(lines), va="top", color=INK,
+                fontsize=_TITLE_POINTS, fontweight="bold", linespacing=_LINE_SPACING)  # fmt: skip
+    all_axes = []
+    for gap, row_height in rows:
+        top += gap
+        all_axes.append(_pixel_axes(figure, (width, height), (left, top), (width - left - right, row_height)))
+        top += row_height
+    _draw_bar(_pixel_axes(figure, (width, height), (bar_left, bar_top), _BAR_PX), signed)
+    return figure, all_axes
+
+
+def _pixel_axes(figure: Figure, sheet: tuple[int, int], corner: tuple[int, int], size: tuple[int, int]) -> Axes:
+    """Axes with that box; sizes are (width, height), the corner is the left upper one, from that of the sheet."""
+    (width, height), (left, top) = sheet, corner
+    axes = figure.add_axes((left / width, 1 - (top + size[1]) / height, size[0] / width, size[1] / height))
+    axes.tick_params(length=0)
+    return axes
+
+
+def show_picture(axes: Axes, picture: UInt8[np.ndarray, "height width 3"]) -> None:
+    """Pixels as they are, which `imshow` does not promise; the axes then count pixels from the left upper corner."""
+    box = axes.get_window_extent()
+    # A figure's image lies below its axes (zorder 0 and more), and is placed by its lower edge.
+    axes.figure.figimage(picture, round(box.x0), round(box.y1) - len(picture), origin="upper", zorder=-1)
+    axes.set(xlim=(0, round(box.width)), ylim=(round(box.height), 0), xticks=(), yticks=())
+    axes.spines[:].set_visible(False)
 
 
 def to_picture(figure: Figure) -> UInt8[Tensor, "3 height width"]:
-    """What was laid out, as RGB."""
+    """The drawn figure as RGB."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()
@@ -43,71 +95,15 @@ def to_picture(figure: Figure) -> UInt8[Tensor, "3 height width"]:
     return torch.from_numpy(pixels).permute(2, 0, 1)
 
 
-def size_px(figure: Figure) -> tuple[int, int]:
-    """Width and height."""
-    width, height = (round(float(inches) * _DPI) for inches in figure.get_size_inches())
-    return width, height
-
-
-def place_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes with that box inside, from the picture's top left corner."""
-    full_width, full_height = size_px(figure)
-    axes = figure.add_axes(
-        (left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height)
-    )
-    axes.tick_params(length=0)
-    return axes
-
-
-def place_text(
-    figure: Figure, left: float, top: float, text: str, *, across: str = "left", down: str = "top", colour: str = MUTED
-) -> float:
-    """Text whose `across` and `down` (as matplotlib calls them) are at that place; returns how wide it is."""
-    width, height = size_px(figure)
-    placed = figure.text(left / width, 1 - top / height, text, ha=across, va=down, color=colour)
-    return placed.get_window_extent().width
-
-
-def place_line(figure: Figure, *points: tuple[float, float], colour: str) -> None:
-    """A fine line through those places."""
-    width, height = size_px(figure)
-    across, down = np.array(points).T
-    figure.add_artist(Line2D(across / width, 1 - down / height, color=colour, linewidth=0.9, zorder=-0.5))
-
-
-def place_picture(figure: Figure, picture: UInt8[np.ndarray, "height width channel"], left: int, top: int) -> None:
-    """Pixels as they are."""
-    figure.figimage(picture, left, size_px(figure)[1] - top - len(picture), origin="upper", zorder=-1)
-
-
-def title_lines(title: str, width: int) -> list[str]:
-    """A title broken so that it fits; what is too long ends in an ellipsis."""
-    letters = max(8, (width - 2 * MARGIN_PX) // _TITLE_LETTER_PX)
-    return textwrap.wrap(title, letters, max_lines=_TITLE_LINES, placeholder=" …")
-
-
-def place_title(figure: Figure, lines: Sequence[str]) -> None:
-    """The title at the top left."""
-    width, height = size_px(figure)
-    figure.text(MARGIN_PX / width, 1 - MARGIN_PX / height, "\n".join(lines), va="top", color=INK, fontsize=_TITLE_SIZE,
-                fontweight="bold", linespacing=1.3)  # fmt: skip
-
-
-def title_height(lines: Sequence[str]) -> int:
-    """Pixels from the picture's top to what stands under its title."""
-    return MARGIN_PX + round(len(lines) * _TITLE_SIZE * _DPI / 72 * 1.3) + (LINE_PX // 2 if lines else 0)
-
-
-def place_heat_bar(figure: Figure, left: int, top: int, *, signed: bool) -> None:
-    """What the colours mean: at full strength on top of grey, with words at both ends."""
+def _draw_bar(axes: Axes, signed: bool) -> None:
+    """The colours of heat at full strength on top of grey, between words."""
+    width, height = _BAR_PX
+    ramp = torch.linspace(-1 if signed else 0, 1, width).expand(1, height, -1)
+    grey = torch.full((1, 3, height, width), _BAR_GREY, dtype=torch.uint8)
+    show_picture(axes, blend_heat(grey, ramp, signed=signed, strength=1, scale=1)[0].permute(1, 2, 0).numpy())
     low, high = _BAR_WORDS[signed]
-    middle, gap = top + BAR_HEIGHT_PX / 2, LINE_PX // 2
-    start = left + round(place_text(figure, left, middle, low, down="center_baseline")) + gap
-    ramp = torch.linspace(-1 if signed else 0, 1, _BAR_WIDTH_PX).expand(1, BAR_HEIGHT_PX, -1)
-    grey = torch.full((1, 3, BAR_HEIGHT_PX, _BAR_WIDTH_PX), _BAR_GREY, dtype=torch.uint8)
-    bar = blend_heat(grey, ramp, signed=signed, strength=1, scale=1)[0]
-    place_picture(figure, bar.permute(1, 2, 0).numpy(), start, top)
-    place_text(figure, start + _BAR_WIDTH_PX + gap, middle, high, down="center_baseline")
+    axes.text(-LINE_PX / 2, height / 2, low, ha="right", va="center_baseline", color=MUTED)
+    axes.text(width + LINE_PX / 2, height / 2, high, va="center_baseline", color=MUTED)
 
 
 def resized(
@@ -123,27 +119,31 @@ def resized(
 ]:
     """A clip at another size: averaged over areas if smaller, smooth between pixels if larger."""
     smaller = width < frames.shape[-1]
-    by_frame, by_heat = (cv2.INTER_AREA, cv2.INTER_AREA) if smaller else (cv2.INTER_CUBIC, cv2.INTER_LINEAR)
 
-    def all_resized(arrays: Iterable[np.ndarray], interpolation: int) -> Tensor:
+    def all_resized(arrays: Iterable[np.ndarray], larger: int) -> Tensor:
+        interpolation = cv2.INTER_AREA if smaller else larger
         return torch.from_numpy(
-            np.stack([cv2.resize(one, (width, height), interpolation=interpolation) for one in arrays])
+            np.stack([cv2.resize(array, (width, height), interpolation=interpolation) for array in arrays])
         )
 
-    pictures = all_resized((frame.permute(1, 2, 0).cpu().numpy() for frame in frames), by_frame).permute(0, 3, 1, 2)
-    maps = all_resized((heat_array(one) for one in heat), by_heat)
-    part = None if seen is None else all_resized([seen.cpu().numpy().astype(np.uint8)], cv2.INTER_NEAREST)[0].bool()
-    return pictures, maps, part
+    pictures = all_resized((frame.permute(1, 2, 0).cpu().numpy() for frame in frames), cv2.INTER_CUBIC)
+    # Linear for heat: cubic interpolation overshoots, and would show heat of the other sign beside a hot spot.
+    maps = all_resized((heat_array(frame_heat) for frame_heat in heat), cv2.INTER_LINEAR)
+    mask = seen
+    if seen is not None:
+        small = cv2.resize(seen.cpu().numpy().astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+        mask = torch.from_numpy(small).bool()
+    return pictures.permute(0, 3, 1, 2), maps, mask
 
 
 def shrinkage(heat: Float[Tensor, "time height width"], small: Float[Tensor, "time height width"]) -> float:
-    """By how much heat loses strength as it is averaged over areas: a fine grain nearly all of it, a smooth map none."""
+    """Factor by which averaging over areas weakens heat: near 0 for a fine grain, 1 for a smooth map."""
     before, after = heat_scale(heat), heat_scale(small)
     return after / before if before and after else 1.0
 
 
 def checked_times(times_s: Sequence[float] | Float[np.ndarray, " time"], count: int) -> Float[np.ndarray, " time"]:
-    """The frames' times, or an error that says what is wrong with them.
+    """The frames' times as an array.
 
     Raises:
         InputError: if there is not one for each frame, or they do not rise.

@@ -1,90 +1,40 @@
-"""A clip on one sheet: frames, the same frames with their heat, and how much heat each moment has."""
+"""Contact sheet of a clip: frames, the same frames with their heat, and each moment's share of the heat."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from torch import Tensor
 
 from video_tcav.core.errors import InputError
 from video_tcav.reports.charts import MUTED, RULE, chart_style
 from video_tcav.reports.maps.canvas import (
-    BAR_HEIGHT_PX,
     LINE_PX,
-    MARGIN_PX,
     NARROWEST_PX,
     TICK_PX,
     TICK_STEPS,
     WIDTH_PX,
     checked_times,
-    new_canvas,
-    place_axes,
-    place_heat_bar,
-    place_line,
-    place_picture,
-    place_text,
-    place_title,
+    new_sheet,
     resized,
+    show_picture,
     shrinkage,
-    title_height,
-    title_lines,
     to_picture,
 )
 from video_tcav.reports.maps.heat import STRENGTH, blend_heat, check_heat, heat_array, heat_colours, heat_scale
-from video_tcav.reports.page import percent
+from video_tcav.tcav.wording import percent
 
+# Room for the names of rows on the left, and for `raises` and `lowers` on the right.
 _LEFT_PX, _RIGHT_PX = 128, 104
 _WIDEST_CELL_PX, _TALLEST_CELL_PX, _MOST_ENLARGED = 480, 400, 4
 _LEADER_PX, _TIMELINE_PX, _TICKS_PX = 22, 150, 74
 _LABEL_PX = 84
-_FOR, _AGAINST, _PLAIN = 208, 48, 150
-"""Which of the heat's colours the timeline has: strong ones that show on white."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Layout:
-    """Where everything is, in pixels from the top left corner."""
-
-    lines: tuple[str, ...]
-    count: int
-    cell: tuple[int, int]
-    gap: int
-    width: int
-
-    @property
-    def pitch(self) -> int:
-        return self.cell[0] + self.gap
-
-    @property
-    def frames_top(self) -> int:
-        return title_height(self.lines)
-
-    @property
-    def heat_top(self) -> int:
-        return self.frames_top + self.cell[1] + round(1.5 * LINE_PX)
-
-    @property
-    def timeline_top(self) -> int:
-        return self.heat_top + self.cell[1] + _LEADER_PX
-
-    @property
-    def bar_top(self) -> int:
-        return self.timeline_top + _TIMELINE_PX + _TICKS_PX
-
-    @property
-    def height(self) -> int:
-        return self.bar_top + BAR_HEIGHT_PX + MARGIN_PX
-
-    def left(self, column: int) -> int:
-        return _LEFT_PX + column * self.pitch
-
-    def middle(self, column: int) -> float:
-        return self.left(column) + self.cell[0] / 2
+# Levels of `heat_colours` for the timeline: strong colours that show on white.
+_RAISES, _LOWERS, _UNSIGNED = 208, 48, 150
 
 
 def sheet_picture(
@@ -106,7 +56,7 @@ def sheet_picture(
 
     Args:
         frames: RGB, all of the clip.
-        heat: what each pixel counts.
+        heat: of each pixel.
         times_s: when each frame is shown.
         title: above all.
         signed: as for `blend_heat`, likewise `strength` and `seen`.
@@ -123,92 +73,83 @@ def sheet_picture(
     if columns < 1:
         raise InputError(f"`columns` must be at least 1. Got {columns}. 8 is usual.")
     chosen = _evenly_spaced(len(frames), columns)
-    layout = _lay_out(title, len(chosen), frames.shape[-1], frames.shape[-2])
+    (width, height), gap = _cell_size(len(chosen), frames.shape[-1], frames.shape[-2])
+    small, hot, mask = resized(frames[chosen], heat[chosen], seen, width, height)
+    full = (heat_scale(heat) if scale is None else scale) * shrinkage(heat[chosen], hot)
+    heated = blend_heat(small, hot, signed=signed, strength=strength, seen=mask, scale=full)
+    row_width = (width + gap) * len(chosen)
+    left = _LEFT_PX - gap // 2
+    sheet_width = max(NARROWEST_PX, _LEFT_PX + row_width - gap + _RIGHT_PX)
+    rows = [(0, height), (round(1.5 * LINE_PX), height), (_LEADER_PX, _TIMELINE_PX)]
     with chart_style():
-        figure = new_canvas(layout.width, layout.height)
-        place_title(figure, layout.lines)
-        small, hot, part = resized(frames[chosen], heat[chosen], seen, *layout.cell)
-        full = (heat_scale(heat) if scale is None else scale) * shrinkage(heat[chosen], hot)
-        heated = blend_heat(small, hot, signed=signed, strength=strength, seen=part, scale=full)
-        _draw_rows(figure, layout, small, heated, times[chosen])
-        _draw_timeline(figure, layout, times, heat, chosen, signed=signed)
-        place_heat_bar(figure, _LEFT_PX, layout.bar_top, signed=signed)
+        figure, (frames_axes, heat_axes, timeline) = new_sheet(
+            title,
+            sheet_width,
+            rows,
+            left=left,
+            right=sheet_width - left - row_width,
+            below=_TICKS_PX,
+            bar_left=_LEFT_PX,
+            signed=signed,
+        )
+        _draw_row(frames_axes, small, gap, "frames")
+        _label_times(frames_axes, times[chosen], width + gap)
+        _draw_row(heat_axes, heated, gap, "with heat")
+        _draw_timeline(timeline, times, heat, chosen, signed=signed, ticks=max(2, row_width // TICK_PX))
+        _draw_leaders(heat_axes, timeline, times[chosen])
         return to_picture(figure)
 
 
 def _evenly_spaced(count: int, columns: int) -> Int[np.ndarray, " column"]:
     """The frame in the middle of each share of the clip."""
-    shown = min(count, columns)
-    return ((np.arange(shown) + 0.5) * count / shown).astype(int)
+    columns = min(count, columns)
+    return ((np.arange(columns) + 0.5) * count / columns).astype(int)
 
 
-def _lay_out(title: str, count: int, width: int, height: int) -> _Layout:
-    """Cells as large as fit, but no larger than does a frame good."""
+def _cell_size(count: int, width: int, height: int) -> tuple[tuple[int, int], int]:
+    """Width and height of a cell, as large as fits but without blurring the frame, and the gap between cells."""
     room = WIDTH_PX - _LEFT_PX - _RIGHT_PX
-    gap = 8 if room / count > 80 else 2
+    gap = 8 if room / count > 80 else 2  # even, since half of it stands on either side of a cell
     cell = min((room + gap) / count - gap, _WIDEST_CELL_PX, _TALLEST_CELL_PX * width / height, _MOST_ENLARGED * width)
-    size = (max(1, int(cell)), max(1, round(int(cell) * height / width)))
-    full = max(NARROWEST_PX, _LEFT_PX + count * (size[0] + gap) - gap + _RIGHT_PX)
-    return _Layout(lines=tuple(title_lines(title, full)), count=count, cell=size, gap=gap, width=full)
+    return (max(1, int(cell)), max(1, round(int(cell) * height / width))), gap
 
 
-def _draw_rows(
-    figure: Figure,
-    layout: _Layout,
-    frames: UInt8[Tensor, "column 3 height width"],
-    heated: UInt8[Tensor, "column 3 height width"],
-    times: Float[np.ndarray, " column"],
-) -> None:
-    for top, row, name in ((layout.frames_top, frames, "frames"), (layout.heat_top, heated, "with heat")):
-        place_text(figure, _LEFT_PX - 14, top + layout.cell[1] / 2, name, across="right", down="center")
-        for column, picture in enumerate(row.permute(0, 2, 3, 1).numpy()):
-            place_picture(figure, picture, layout.left(column), top)
-    each = math.ceil(_LABEL_PX / layout.pitch)
+def _draw_row(axes: Axes, pictures: UInt8[Tensor, "column 3 height width"], gap: int, name: str) -> None:
+    """Pictures side by side, with the row's name before them."""
+    sides = (gap // 2, gap // 2)
+    cells = np.pad(pictures.permute(0, 2, 3, 1).numpy(), ((0, 0), (0, 0), sides, (0, 0)), constant_values=255)
+    show_picture(axes, np.concatenate(cells, axis=1))
+    axes.text(-14, pictures.shape[-2] / 2, name, ha="right", va="center", color=MUTED)
+
+
+def _label_times(axes: Axes, times: Float[np.ndarray, " column"], pitch: int) -> None:
+    """The time of each frame under it, or of every second or third where they would overlap."""
+    stride = math.ceil(_LABEL_PX / pitch)
     digits = 2 if len(times) < 2 or np.diff(times).min() < 1 else 1
-    for column in range(0, layout.count, each):
-        top = layout.frames_top + layout.cell[1] + LINE_PX / 4
-        place_text(figure, layout.middle(column), top, f"{times[column]:.{digits}f} s", across="center")
+    middles = (np.arange(len(times)) + 0.5) * pitch
+    axes.set_xticks(middles[::stride], [f"{time:.{digits}f} s" for time in times[::stride]])
 
 
 def _draw_timeline(
-    figure: Figure,
-    layout: _Layout,
+    axes: Axes,
     times: Float[np.ndarray, " time"],
     heat: Float[Tensor, "time height width"],
     chosen: Int[np.ndarray, " column"],
     *,
     signed: bool,
+    ticks: int,
 ) -> None:
-    axes = place_axes(
-        figure, layout.left(0) - layout.gap / 2, layout.timeline_top, layout.pitch * layout.count, _TIMELINE_PX
-    )
     axes.set_xlim(*_span(times, chosen))
     colours = heat_colours(signed) / 255
     shares = _shares(heat)
-    for part, level in zip(shares, (_FOR, _AGAINST) if signed else (_PLAIN,), strict=False):
-        axes.fill_between(times, part, color=colours[level], alpha=0.35, linewidth=0)
-        axes.plot(times, part, color=colours[level], linewidth=1.6)
-        axes.plot(times[chosen], part[chosen], color=colours[level], marker="o", markersize=4, linestyle="none")
-    _scale_timeline(axes, shares, max(2, layout.pitch * layout.count // TICK_PX))
-    _draw_leaders(figure, layout, axes, times[chosen])
-    if signed:
-        for word, place, down, colour in (("for", 1, "top", _FOR), ("against", 0, "bottom", _AGAINST)):
-            axes.annotate(word, (1, place), xytext=(6, 0), xycoords="axes fraction", textcoords="offset points",
-                          va=down, color=colours[colour], annotation_clip=False)  # fmt: skip
-
-
-def _span(times: Float[np.ndarray, " time"], chosen: Int[np.ndarray, " column"]) -> tuple[float, float]:
-    """From when to when the timeline goes, so that each chosen frame's time is under its column."""
-    first, last = times[chosen[[0, -1]]]
-    half = (last - first) / (len(chosen) - 1) / 2 if len(chosen) > 1 else 0.5
-    return float(min(first - half, times[0])), float(max(last + half, times[-1]))
-
-
-def _scale_timeline(axes: Axes, shares: Float[np.ndarray, "sign time"], ticks: int) -> None:
+    for share, level in zip(shares, (_RAISES, _LOWERS) if signed else (_UNSIGNED,), strict=False):
+        axes.fill_between(times, share, color=colours[level], alpha=0.35, linewidth=0)
+        axes.plot(times, share, color=colours[level], linewidth=1.6)
+        axes.plot(times[chosen], share[chosen], color=colours[level], marker="o", markersize=4, linestyle="none")
     high, low = float(shares[0].max()), float(shares[1].min())
     room = 0.12 * (high - low) or 0.05
     axes.set_ylim(low - (room if low < 0 else 0), high + room)
-    digits = max(0, math.ceil(-math.log10(100 * room * 2)))
+    digits = max(0, math.ceil(-math.log10(100 * room * 2)))  # as many as neighbouring marks need to differ
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=TICK_STEPS))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: percent(abs(share), digits)))
     axes.xaxis.set_major_locator(MaxNLocator(ticks, steps=TICK_STEPS))
@@ -216,20 +157,37 @@ def _scale_timeline(axes: Axes, shares: Float[np.ndarray, "sign time"], ticks: i
     axes.set(xlabel="time in seconds", ylabel="share of heat")
     axes.axhline(0, color=MUTED, linewidth=0.8)
     axes.spines["bottom"].set_visible(low == 0)
+    if signed:
+        for word, height, edge, level in (("raises", 1, "top", _RAISES), ("lowers", 0, "bottom", _LOWERS)):
+            axes.annotate(word, (1, height), xytext=(6, 0), xycoords="axes fraction", textcoords="offset points",
+                          va=edge, color=colours[level], annotation_clip=False)  # fmt: skip
 
 
-def _draw_leaders(figure: Figure, layout: _Layout, axes: Axes, times: Float[np.ndarray, " column"]) -> None:
-    """From the middle of each column to its time on the timeline."""
-    low, high = axes.get_xlim()
-    top, bottom = layout.timeline_top - _LEADER_PX + 4, layout.timeline_top + _TIMELINE_PX
+def _span(times: Float[np.ndarray, " time"], chosen: Int[np.ndarray, " column"]) -> tuple[float, float]:
+    """Ends of the timeline, so that each chosen frame's time is under its column."""
+    first, last = times[chosen[[0, -1]]]
+    half = (last - first) / (len(chosen) - 1) / 2 if len(chosen) > 1 else 0.5
+    return float(min(first - half, times[0])), float(max(last + half, times[-1]))
+
+
+def _draw_leaders(heat_axes: Axes, timeline: Axes, times: Float[np.ndarray, " column"]) -> None:
+    """A line from the middle of each column to its time, which need not be right under it."""
+    width, bottom = heat_axes.get_xlim()[1], heat_axes.get_ylim()[0]
+    style = {"color": RULE, "linewidth": 0.9}
     for column, time in enumerate(times):
-        place = layout.left(0) - layout.gap / 2 + layout.pitch * layout.count * (time - low) / (high - low)
-        place_line(figure, (layout.middle(column), top), (place, layout.timeline_top), (place, bottom), colour=RULE)
+        middle = ((column + 0.5) * width / len(times), bottom + 4)
+        timeline.figure.add_artist(
+            ConnectionPatch(
+                middle, (time, 1), heat_axes.transData, timeline.get_xaxis_transform(), zorder=-0.5, **style
+            )
+        )
+        timeline.axvline(time, zorder=0, **style)
 
 
 def _shares(heat: Float[Tensor, "time height width"]) -> Float[np.ndarray, "sign time"]:
-    """What share of all heat each frame has: for, and against with a minus."""
+    """Each frame's share of all heat: that which raises the target, and that which lowers it, with a minus."""
     arrays = [heat_array(frame) for frame in heat]
-    sums = np.array([one.sum(dtype=np.float64) for one in arrays])
-    sizes = np.array([np.abs(one).sum(dtype=np.float64) for one in arrays])
+    sums = np.array([array.sum(dtype=np.float64) for array in arrays])
+    sizes = np.array([np.abs(array).sum(dtype=np.float64) for array in arrays])
+    # The sum is positive minus negative part and the size is their sum, so half their sum is the positive part.
     return np.stack([sizes + sums, sums - sizes]) / 2 / (sizes.sum() or 1)

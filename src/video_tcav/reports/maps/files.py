@@ -1,4 +1,4 @@
-"""Maps on the video that they belong to, at its own size and rate, and as files."""
+"""Attribution maps on their video, at its size and rate, and as files: overlay, contact sheet, tube, numbers."""
 
 import io
 import json
@@ -12,11 +12,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
 from video_tcav.attribution.attribution_map import INPUT
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.files import atomic_path
 from video_tcav.explanation import Explanation, Explanations
@@ -29,8 +30,9 @@ from video_tcav.reports.maps.tube import tube_picture
 
 Format = Literal["mp4", "gif", "webp", "png", "npz"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+# Share of the distance of two frames: rounding in containers moves a frame by less, a dropped frame by more.
 _UNEVEN = 0.25
-"""Of the distance of two frames: who strays further is uneven."""
+_PARTS = {"static": "what survives freezing", "motion": "what does not survive freezing"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,29 +70,27 @@ def _is_even(times_s: Float[np.ndarray, " time"]) -> bool:
 
 
 def on_video(explanation: Explanation) -> ShownMap:
-    """Bring a map to its video: decode the stretch that the clip covers, and spread the map over it.
+    """Bring a map to its video: decode the frames that the clip covers, and interpolate the map to them.
 
     Raises:
         MediaError: if the video cannot be decoded any more.
     """
     timeline = read_timeline(explanation.source)
     sampled = np.array(explanation.frame_indices)
-    still = sampled[0] == sampled[-1]
+    still = sampled[0] == sampled[-1]  # one frame repeated: as many pictures as the map has, one interval apart
     indices = sampled if still else np.arange(sampled[0], sampled[-1] + 1)
     frames = read_frames(explanation.source, indices, timeline=timeline)
     height, width = frames.shape[-2:]
-    top, left, bottom, right = explanation.seen
-    rows, columns = slice(round(top), round(bottom)), slice(round(left), round(right))
-    values = values_of(explanation).float()
-    taken, values = (np.arange(len(sampled)), values) if still else _each_once(sampled, values)
-    places = taken if still else np.interp(indices, taken, np.arange(len(taken)))
-    heat = torch.zeros(len(indices), height, width)
-    shape = (rows.stop - rows.start, columns.stop - columns.start)
-    for large, small in zip(heat, _between(values, places), strict=True):  # frame by frame: videos are large
-        enlarged = F.interpolate(small[None, None], size=shape, mode="bilinear", align_corners=False)
-        large[rows, columns] = enlarged[0, 0]
+    top, left, bottom, right = (round(edge) for edge in explanation.seen)
+    box = (slice(top, bottom), slice(left, right))
     seen = torch.zeros(height, width, dtype=torch.bool)
-    seen[rows, columns] = True
+    seen[box] = True
+    heat = torch.zeros(len(indices), height, width)
+    values = values_of(explanation).float()
+    maps = values if still else _interpolated(values, sampled, indices)
+    for large, small in zip(heat, maps, strict=True):  # frame by frame: a video of floats is large
+        size = (bottom - top, right - left)
+        large[box] = F.interpolate(small[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
     start_s = float(timeline.timestamps_s[sampled[0]])
     times_s = start_s + timeline.interval_s * np.arange(len(indices)) if still else timeline.timestamps_s[indices]
     regular = len(times_s) > 1 and _is_even(times_s)
@@ -98,22 +98,19 @@ def on_video(explanation: Explanation) -> ShownMap:
     return ShownMap(frames=frames, heat=heat, seen=seen, times_s=times_s, fps=float(1 / interval_s))
 
 
-def _each_once(
-    sampled: Int[np.ndarray, " sampled"], values: Float[Tensor, "sampled height width"]
-) -> tuple[Int[np.ndarray, " taken"], Float[Tensor, "taken height width"]]:
-    """The frames that were sampled, each once, with the average of its maps: a slow video gives a frame several times."""
-    taken, first = np.unique(sampled, return_index=True)
-    return taken, torch.stack([part.mean(0) for part in values.tensor_split(first[1:].tolist())])
-
-
-def _between(
-    values: Float[Tensor, "sampled height width"], places: Shaped[np.ndarray, " time"]
+def _interpolated(
+    values: Float[Tensor, "sampled height width"],
+    sampled: Int[np.ndarray, " sampled"],
+    indices: Int[np.ndarray, " time"],
 ) -> Iterator[Float[Tensor, "height width"]]:
-    """Maps at fractional places between the sampled ones."""
-    for place in places.tolist():
-        low = math.floor(place)
-        part = place - low
-        yield values[low] if not part else values[low] * (1 - part) + values[low + 1] * part
+    """Maps of frames, linear between the sampled ones."""
+    # A slow video gives a frame several times; its maps are averaged.
+    frames, first = np.unique(sampled, return_index=True)
+    values = torch.stack([group.mean(0) for group in values.tensor_split(first[1:].tolist())])
+    for position in np.interp(indices, frames, np.arange(len(frames))).tolist():
+        before = math.floor(position)
+        weight = position - before
+        yield values[before] if not weight else values[before] * (1 - weight) + values[before + 1] * weight
 
 
 def check_formats(formats: Sequence[str]) -> list[Format]:
@@ -122,10 +119,9 @@ def check_formats(formats: Sequence[str]) -> list[Format]:
     Raises:
         InputError: for one that is not known.
     """
-    for one in formats:
-        if one not in FORMATS:
-            raise InputError(f"`format` must be one of {', '.join(FORMATS)}. Got {one!r}. Choose one of them.")
-    return [one for one in FORMATS if one in formats]
+    for name in formats:
+        one_of("format", name, FORMATS)
+    return [name for name in FORMATS if name in formats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,16 +133,16 @@ class Written:
 
 
 class MapWriter:
-    """Writes maps as they come: `explain(..., each=MapWriter(folder))`. Every file is there in full or not at all.
+    """Writes each map as it is made: `explain(..., each=MapWriter(folder))`. Every file is there in full or not at all.
 
-    A map in which nothing speaks for the class is listed, not drawn, unless what speaks against it is shown, too.
+    A map in which nothing raises the class is listed, not drawn, unless what lowers it is shown, too.
 
     Args:
         folder: where.
         formats: `mp4`, `gif` and `webp` are the video with the map on top (of a video that is faster than browsers show the
             last two, every second frame, or fewer); `png` is a contact sheet with a timeline, and a space-time view; `npz`
             holds the numbers.
-        signed: whether to show what speaks against the class, too; maps of concepts always do.
+        signed: whether to show what lowers the class, too; maps of concepts always do.
 
     Raises:
         InputError: for another format.
@@ -166,13 +162,13 @@ class MapWriter:
         Raises:
             OutputError: if a file cannot be written.
         """
-        signed, which = self._signed or bool(explanation.concept), _map_of(explanation)
+        signed, key = self._signed or bool(explanation.concept), _map_key(explanation)
         formats: list[Format] = self._formats
         if not signed and explanation.part == "whole" and not bool((values_of(explanation) > 0).any()):
-            self._blank.add(which)
-            self._skipped.append(Skipped(path=explanation.source.key, reason=_nothing_for(explanation)))
-        if not signed and which in self._blank:
-            formats = [one for one in formats if one == "npz"]
+            self._blank.add(key)
+            self._skipped.append(Skipped(path=explanation.source.key, reason=_nothing_raises(explanation)))
+        if not signed and key in self._blank:
+            formats = [name for name in formats if name == "npz"]  # numbers are of use without a picture
         name = _free_name(explanation, self._taken)
         try:
             self._files += _write(explanation, self._folder, name, formats, self._scales, signed=signed)
@@ -186,7 +182,7 @@ class MapWriter:
 
 
 def write_explanations(
-    found: Explanations, folder: str | Path, *, formats: Sequence[str] = ("mp4",), signed: bool = False
+    explanations: Explanations, folder: str | Path, *, formats: Sequence[str] = ("mp4",), signed: bool = False
 ) -> Written:
     """Write each map in each format; see `MapWriter`.
 
@@ -195,7 +191,7 @@ def write_explanations(
         OutputError: if a file cannot be written.
     """
     writer = MapWriter(folder, formats=formats, signed=signed)
-    for explanation in found.explanations:
+    for explanation in explanations.explanations:
         writer(explanation)
     return writer.written
 
@@ -224,44 +220,43 @@ def _write(
 ) -> list[Path]:
     """All files of one map; the parts of a map are shown on the scale of the whole, which comes first."""
     files: list[Path] = []
-    wanted = list(formats)
-    if "npz" in wanted:
+    if "npz" in formats:
         files.append(_write_numbers(explanation, folder / f"{name}.npz"))
-        wanted.remove("npz")
-    if not wanted:
-        return files
-    shown = on_video(explanation)
-    heat = shown.heat if signed else shown.heat.clamp_(min=0)  # in place: it is as large as the video
-    scale = scales.setdefault(_map_of(explanation), heat_scale(heat))
-    options: Any = {"signed": signed, "scale": scale, "seen": None if bool(shown.seen.all()) else shown.seen}
-    for one in wanted:
-        if one == "png":
-            pictures: Any = {"title": _title(explanation), "times_s": shown.times_s, **options}
-            for ending, picture in (("", sheet_picture), ("-tube", tube_picture)):
-                files.append(folder / f"{name}{ending}.png")
-                write_picture(files[-1], picture(shown.frames, heat, **pictures))
-        else:
-            path = folder / f"{name}.{one}"
-            every = max(1, math.ceil(round(shown.fps, 2) / fastest_fps(path.suffix)))  # of a fast video, some frames
-            order = shown.steady[::every]
-            files.append(write_overlay(path, shown.frames[order], heat[order], fps=shown.fps / every, **options))
+    if set(formats) <= {"npz"}:
+        return files  # without decoding the video
+    shown_map = on_video(explanation)
+    heat = shown_map.heat if signed else shown_map.heat.clamp_(min=0)  # in place: it is as large as the video
+    scale = scales.setdefault(_map_key(explanation), heat_scale(heat))
+    options: Any = {"signed": signed, "scale": scale, "seen": None if bool(shown_map.seen.all()) else shown_map.seen}
+    for ending in formats:
+        if ending == "png":
+            pictures: Any = {"title": _title(explanation), "times_s": shown_map.times_s, **options}
+            for suffix, draw in (("", sheet_picture), ("-tube", tube_picture)):
+                files.append(folder / f"{name}{suffix}.png")
+                write_picture(files[-1], draw(shown_map.frames, heat, **pictures))
+        elif ending != "npz":
+            path = folder / f"{name}.{ending}"
+            stride = max(1, math.ceil(round(shown_map.fps, 2) / fastest_fps(path.suffix)))
+            order = shown_map.steady[::stride]
+            fps = shown_map.fps / stride
+            files.append(write_overlay(path, shown_map.frames[order], heat[order], fps=fps, **options))
     return files
 
 
-def _map_of(explanation: Explanation) -> tuple[object, ...]:
-    """What the parts of one map have in common."""
+def _map_key(explanation: Explanation) -> tuple[object, ...]:
+    """Key that the parts of one map share."""
     return explanation.source.key, explanation.window, explanation.method, explanation.concept, explanation.layer
 
 
-def _nothing_for(explanation: Explanation) -> str:
+def _nothing_raises(explanation: Explanation) -> str:
     return (
-        f"`{explanation.method}` found nothing at {explanation.layer} that speaks for {explanation.target}."
-        " Show what speaks against it (--signed), or choose another layer or method."
+        f"`{explanation.method}` found nothing at {explanation.layer} that raises {explanation.target}."
+        " Show what lowers it (--signed), or choose another layer or method."
     )
 
 
 def _write_numbers(explanation: Explanation, path: Path) -> Path:
-    """The map and all that is known about it; `numpy.load` reads it without unpickling."""
+    """The map and its facts; `numpy.load` reads it without unpickling."""
     content = io.BytesIO()
     facts = json.dumps({name: _plain(value) for name, value in explanation.facts().items()})
     np.savez_compressed(
@@ -280,27 +275,26 @@ def _plain(value: object) -> object:
 
 
 def _title(explanation: Explanation) -> str:
-    what = f"concept {explanation.concept}" if explanation.concept else explanation.method
-    part = "" if explanation.part == "whole" else f", {_PARTS[explanation.part]}"
-    worth = ""
+    subset = "" if explanation.part == "whole" else f", {_PARTS[explanation.part]}"
+    faithfulness = ""
     if math.isfinite(explanation.deletion):
-        worth = f"; deletion {explanation.deletion:.2f}, elsewhere {explanation.deletion_elsewhere:.2f}"
-    return f"{explanation.source.path.name}: {explanation.answer}; {what} at {explanation.layer}{part}{worth}"
+        faithfulness = f"; deletion {explanation.deletion:.2f}, elsewhere {explanation.deletion_elsewhere:.2f}"
+    file, answer = explanation.source.path.name, explanation.answer
+    return f"{file}: {answer}; {_method_or_concept(explanation)} at {explanation.layer}{subset}{faithfulness}"
 
 
-_PARTS = {"static": "what survives freezing", "motion": "what does not survive freezing"}
+def _method_or_concept(explanation: Explanation) -> str:
+    return f"concept {explanation.concept}" if explanation.concept else explanation.method
 
 
 def _free_name(explanation: Explanation, taken: set[str]) -> str:
-    """A name for a map's files: the video, and what tells it from others; numbered where another has it."""
-    parts = [
-        explanation.source.path.stem,
-        f"concept {explanation.concept}" if explanation.concept else explanation.method,
-    ]
-    parts += [] if explanation.layer == INPUT else [explanation.layer]
-    parts += [f"window {explanation.window}"] if explanation.window else []
-    parts += [] if explanation.part == "whole" else [explanation.part]
-    name = re.sub(r"[^\w.+]+", "-", " ".join(parts))
-    free = next(one for one in chain([name], (f"{name}-{number}" for number in count(2))) if one not in taken)
+    """A name for a map's files: the video and what identifies the map; numbered where it is taken."""
+    words = [explanation.source.path.stem, _method_or_concept(explanation)]
+    words += [] if explanation.layer == INPUT else [explanation.layer]
+    words += [f"window {explanation.window}"] if explanation.window else []
+    words += [] if explanation.part == "whole" else [explanation.part]
+    name = re.sub(r"[^\w.+]+", "-", " ".join(words))
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    free = next(candidate for candidate in names if candidate not in taken)
     taken.add(free)
     return free

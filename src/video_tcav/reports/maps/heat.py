@@ -1,4 +1,4 @@
-"""Heat on top of a video's frames: one scale over the whole clip, colours of even steps, cold regions left to the video."""
+"""Heatmaps on frames: one scale over the clip, perceptually uniform colours, opacity in proportion to the heat."""
 
 from functools import cache
 
@@ -13,9 +13,11 @@ from video_tcav.core.errors import InputError
 
 STRENGTH = 0.6
 _SIGNED_MAP, _PLAIN_MAP = "managua_r", "inferno"  # managua came with matplotlib 3.10, inferno with 1.5
-_SHARE = 0.99
-_DIMMED = 0.35
+# Quantile of absolute heat that gets the full colour, and brightness of what the model did not see.
+_SHARE, _DIMMED = 0.99, 0.35
+# Levels of 8 bits, for look-up tables; with a sign, level 128 is no heat.
 _LEVELS, _ZERO = 256, 128
+# Bins of a histogram over floats: their upper 16 of 31 bits without the sign, 8 of them of the mantissa's 23.
 _BINS, _DROPPED_BITS = 1 << 16, 15
 
 
@@ -30,14 +32,14 @@ def blend_heat(
 ) -> UInt8[Tensor, "time 3 height width"]:
     """Frames with the heat on top.
 
-    Opacity grows in proportion to the heat, so that a pixel without heat stays as it was. What is against is blue and
-    what is for is orange if `signed`; otherwise heat goes from dark over red to yellow. Both maps have even steps of
-    lightness, and differ for those who cannot tell red from green.
+    Opacity grows in proportion to the heat, so that a pixel without heat stays as it was. If `signed`, what lowers
+    the target is blue and what raises it is orange; otherwise heat goes from dark over red to yellow. Both maps have even
+    steps of lightness, and differ for those who cannot tell red from green.
 
     Args:
         frames: RGB.
-        heat: what each pixel counts.
-        signed: whether heat speaks for (positive) and against (negative), or has no sign.
+        heat: of each pixel.
+        signed: whether heat raises (positive) and lowers (negative) the target, or has no sign.
         strength: opacity where the heat is largest, above 0 and up to 1.
         seen: which part of the picture the model saw; the rest is darkened. All of it if not given.
         scale: heat that gets the full colour; `heat_scale(heat)` if not given.
@@ -49,15 +51,15 @@ def blend_heat(
     if not 0 < strength <= 1:
         raise InputError(f"`strength` must be above 0 and at most 1. Got {strength}. {STRENGTH} is usual.")
     scale = heat_scale(heat) if scale is None else scale
-    kept, colours = _opacity_tables(signed, strength)
+    opacity_left, colours = _opacity_tables(signed, strength)
     light = None if seen is None else np.where(seen.cpu().numpy(), 255, round(255 * _DIMMED)).astype(np.uint8)
     blended = torch.empty(frames.shape, dtype=torch.uint8)
-    for frame, own_heat, result in zip(frames, heat, blended.numpy(), strict=True):
-        levels = heat_levels(heat_array(own_heat), scale, signed=signed)
-        kept_here = cv2.LUT(levels, kept)
+    for frame, frame_heat, result in zip(frames, heat, blended.numpy(), strict=True):
+        levels = heat_levels(heat_array(frame_heat), scale, signed=signed)
+        remaining = cv2.LUT(levels, opacity_left)
         for channel, colour, out in zip(frame.cpu().numpy(), colours, result, strict=True):
             below = channel if light is None else cv2.multiply(channel, light, scale=1 / 255)
-            cv2.add(cv2.multiply(below, kept_here, scale=1 / 255), cv2.LUT(levels, colour), dst=out)
+            cv2.add(cv2.multiply(below, remaining, scale=1 / 255), cv2.LUT(levels, colour), dst=out)
     return blended
 
 
@@ -69,21 +71,22 @@ def heat_scale(heat: Float[Tensor, "time height width"]) -> float:
     """
     counts = np.zeros(_BINS, np.int64)
     for frame in heat:
-        bits = np.abs(heat_array(frame)).view(np.uint32)  # positive floats sort as their bits do
+        # Positive floats sort as their bits do, so that a histogram of bits finds the quantile without sorting a video.
+        bits = np.abs(heat_array(frame)).view(np.uint32)
         counts += np.bincount((bits >> _DROPPED_BITS).ravel(), minlength=_BINS)
     counts[0] = 0
     ranks = counts.cumsum()
-    place = int(np.searchsorted(ranks, _SHARE * ranks[-1]))
-    return float(np.array(place << _DROPPED_BITS, np.uint32).view(np.float32))
+    quantile_bin = int(np.searchsorted(ranks, _SHARE * ranks[-1]))
+    return float(np.array(quantile_bin << _DROPPED_BITS, np.uint32).view(np.float32))
 
 
 @cache
 def heat_colours(signed: bool) -> UInt8[np.ndarray, "256 3"]:
     """The colours from the least to the most heat; if `signed`, entry 128 stands for none."""
     colours = mpl.colormaps[_SIGNED_MAP if signed else _PLAIN_MAP](np.linspace(0, 1, _LEVELS))
-    found = np.rint(colours[:, :3] * 255).astype(np.uint8)
-    found.flags.writeable = False
-    return found
+    table = np.rint(colours[:, :3] * 255).astype(np.uint8)
+    table.flags.writeable = False  # it is cached, and shared by all callers
+    return table
 
 
 def heat_levels(heat: Float[np.ndarray, "*place"], scale: float, *, signed: bool) -> UInt8[np.ndarray, "*place"]:
@@ -108,23 +111,25 @@ def check_heat(
     signed: bool,
     seen: Bool[Tensor, "height width"] | None = None,
 ) -> None:
-    """Refuse frames and heat that do not belong together.
+    """Check that frames and heat fit each other.
 
     Raises:
         InputError: if shapes or kinds are wrong, heat is not finite, or is negative without `signed`.
     """
     if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or frames.numel() == 0:
         raise InputError(
-            f"`frames` must be uint8 of shape (time, 3, height, width). Got {_told(frames)}. Convert it, with a frame in it."
+            f"`frames` must be uint8 of shape (time, 3, height, width). Got {_described(frames)}. Convert it, with a frame in it."
         )
     time, _, height, width = frames.shape
     if tuple(heat.shape) != (time, height, width) or not heat.is_floating_point():
         raise InputError(
-            f"`heat` must be floats of shape {(time, height, width)}, as the frames are. Got {_told(heat)}. "
+            f"`heat` must be floats of shape {(time, height, width)}, as the frames are. Got {_described(heat)}. "
             "Bring it to the video's frames and size."
         )
     if seen is not None and (tuple(seen.shape) != (height, width) or seen.dtype != torch.bool):
-        raise InputError(f"`seen` must be bool of shape {(height, width)}. Got {_told(seen)}. Give one value a pixel.")
+        raise InputError(
+            f"`seen` must be bool of shape {(height, width)}. Got {_described(seen)}. Give one value a pixel."
+        )
     lowest, highest = (float(value) for value in heat.detach().aminmax())
     if not np.isfinite(lowest + highest):
         raise InputError(f"`heat` must be finite. Got {lowest} to {highest}. Look at how it was made.")
@@ -134,10 +139,11 @@ def check_heat(
 
 @cache
 def _opacity_tables(signed: bool, strength: float) -> tuple[np.ndarray, UInt8[np.ndarray, "3 256"]]:
-    """What is left of the video at each level, in 255ths, and what the heat adds to it."""
-    kept = np.rint(255 * (1 - strength * level_shares(signed))).astype(np.uint8)
-    added = np.rint(heat_colours(signed) * (1 - kept[:, None] / 255)).astype(np.uint8)
-    return kept, np.ascontiguousarray(added.T)
+    """Share of the video that stays at each level, in 255ths, and colour that the heat adds to it."""
+    remaining = np.rint(255 * (1 - strength * level_shares(signed))).astype(np.uint8)
+    # From the rounded share, so that the sum of both is never above 255.
+    added = np.rint(heat_colours(signed) * (1 - remaining[:, None] / 255)).astype(np.uint8)
+    return remaining, np.ascontiguousarray(added.T)
 
 
 def heat_array(heat: Float[Tensor, "height width"]) -> Float[np.ndarray, "height width"]:
@@ -145,5 +151,5 @@ def heat_array(heat: Float[Tensor, "height width"]) -> Float[np.ndarray, "height
     return heat.detach().to("cpu", torch.float32).numpy()
 
 
-def _told(tensor: Tensor) -> str:
+def _described(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"

@@ -1,4 +1,4 @@
-"""A video with the heat on top, at its own size and rate: MP4, or an animated GIF or WebP."""
+"""Overlay: a video with its heat on top, at its own size and rate, as MP4, animated GIF or animated WebP."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from video_tcav.media import write_video
 from video_tcav.reports.maps.heat import STRENGTH, blend_heat, check_heat
 
 _VIDEO = ".mp4"
+# The palette is made from a few small frames: they have the colours of all, and quantising takes time with each pixel.
 _PALETTE_FRAMES, _PALETTE_WIDTH_PX = 8, 160
 
 
@@ -55,7 +56,7 @@ def write_overlay(
     Args:
         path: where; ends in .mp4, .gif or .webp.
         frames: RGB, all frames of the video or of a part of it.
-        heat: what each pixel counts.
+        heat: of each pixel.
         fps: frames per second of the video.
         signed: as for `blend_heat`, likewise `strength` and `seen`.
         strength: opacity where the heat is largest.
@@ -102,14 +103,14 @@ def _checked_format(path: Path, fps: float) -> _Animation | None:
 def _write_animation(
     path: Path, frames: UInt8[Tensor, "time 3 height width"], fps: float, animation: _Animation
 ) -> None:
-    first, *others = _images(frames.permute(0, 2, 3, 1).numpy(), one_palette=animation.format == "GIF")
+    first, *following = _images(frames.permute(0, 2, 3, 1).numpy(), one_palette=animation.format == "GIF")
     durations = _durations_ms(len(frames), fps, animation.step_ms)
     with atomic_path(path) as temporary:
         first.save(
             temporary,
             format=animation.format,
             save_all=True,
-            append_images=others,
+            append_images=following,
             duration=durations,
             loop=0,
             **animation.options,
