@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,24 +33,63 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = None
     device = path.exists() and not path.is_file() and not path.is_dir()
     try:
-        if not device:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=None if device else path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        if device:
-            path.write_bytes(temporary.read_bytes())
-        else:
-            _rename(temporary, path)
-    except OutputError:
-        raise
-    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
-        raise OutputError(f"`{path}` must be writable. Got: {reason_of(error)}. {cure_of(error)}") from error
+        with _output_errors(path):
+            if not device:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=None if device else path.parent)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            if device:
+                path.write_bytes(temporary.read_bytes())
+            else:
+                _rename(temporary, path)
     finally:
         if temporary is not None:
             with suppress(OSError):  # what went wrong with the file itself is what counts
                 temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder to fill, renamed to `folder` when the block ends without an error, and removed otherwise.
+
+    What a killed process left under the temporary name is removed first, so only one process at a time may fill a folder.
+
+    Raises:
+        OutputError: if `folder` holds something or cannot be written to.
+    """
+    with _output_errors(folder):
+        exists = folder.exists()
+        # An empty folder is filled from within: it may be a mount, or the only place that can be written to.
+        partial = (folder if exists else folder.parent) / f".{folder.name}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        if exists and any(folder.iterdir()):
+            raise OutputError(f"`folder` must be new or empty. Got {folder}, which holds something. Give another name.")
+        partial.mkdir(parents=True)
+    try:
+        yield partial
+        with _output_errors(folder):
+            if exists:
+                for path in sorted(
+                    partial.iterdir(), key=Path.is_file
+                ):  # files, such as a manifest, after what they name
+                    path.rename(folder / path.name)
+            else:
+                partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors into one that names the path and the cure."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+        raise OutputError(f"`{path}` must be writable. Got: {reason_of(error)}. {cure_of(error)}") from error
 
 
 def _rename(temporary: Path, path: Path) -> None:
