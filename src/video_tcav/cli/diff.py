@@ -10,6 +10,7 @@ import video_tcav.experiments as experiments
 from video_tcav.cli import options, render
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable, write_json
+from video_tcav.tcav.wording import comparison_name, p_text
 
 _SHOWN = 20
 
@@ -62,7 +63,7 @@ def _effects(found: "experiments.RunDiff") -> None:
     for name in ("before", "after", "change ± standard error", "p"):
         table.add_column(name, justify="right")
     for one in strong[:_SHOWN]:
-        concept = one.concept if one.versus == "random" else f"{one.concept} vs {one.versus}"
+        concept = comparison_name(one.concept, one.versus)
         table.add_row(
             render.escape(concept),
             render.escape(one.target),
@@ -71,7 +72,7 @@ def _effects(found: "experiments.RunDiff") -> None:
             f"{one.before:+.2f}",
             f"{one.after:+.2f}",
             f"{one.change:+.2f} ± {one.standard_error:.2f}",
-            render.p_text(one.p_adjusted),
+            p_text(one.p_adjusted),
         )
     render.out.print(table)
     if len(strong) > _SHOWN:

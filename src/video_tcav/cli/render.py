@@ -1,5 +1,6 @@
-"""How results look in a terminal."""
+"""Terminal output: tables of results, notes and warnings."""
 
+import itertools
 import shutil
 import sys
 from collections.abc import Sequence
@@ -13,9 +14,9 @@ import video_tcav as vt
 from video_tcav.core.escaping import one_line
 from video_tcav.core.terminal import console
 from video_tcav.gram.thresholds import LEVEL
+from video_tcav.tcav.wording import comparison_name, p_text, units
 
 PLAIN_WIDTH = 120
-SMALLEST_P = 0.0001
 out = console(
     soft_wrap=False,
     width=None if sys.stdout.isatty() else max(PLAIN_WIDTH, shutil.get_terminal_size().columns),
@@ -25,7 +26,7 @@ errors = console(error=True, soft_wrap=True)
 
 
 def escape(text: str) -> str:
-    """A name as markup that shows it: on one line, with nothing that a terminal or a workflow would obey."""
+    """A name as rich markup that prints it literally: on one line, without control sequences or workflow commands."""
     return markup.escape(one_line(text))
 
 
@@ -48,18 +49,18 @@ def skipped(files: Sequence[Any]) -> None:
     """List files that were not used."""
     if files:
         out.print(f"\n[bold]{len(files)} file{'s' if len(files) > 1 else ''} could not be used:[/]")
-        for one in files:
-            out.print(f"  {one_line(f'{one.path}: {one.reason}')}", markup=False, soft_wrap=True)
+        for file in files:
+            out.print(f"  {one_line(f'{file.path}: {file.reason}')}", markup=False, soft_wrap=True)
 
 
 def left_out(notes: Sequence[str]) -> None:
-    """Say which files of folders were not looked at."""
+    """List files in folders that were ignored."""
     for note in notes:
         out.print(f"! {note}", style="yellow", markup=False)
 
 
 def model_outputs(model: "vt.VideoModel") -> None:
-    """Say what the outputs were taken for, where that is anything but the logits of a known network; and the loader's notes."""
+    """Report how outputs were interpreted, unless they are the logits of a known network, and the loader's notes."""
     for note in model.remarks():
         out.print(f"! {note}", style="yellow", markup=False)
 
@@ -71,64 +72,58 @@ def random_weights(model: "vt.VideoModel") -> None:
         out.print(f"! {text}", style="yellow", markup=False)
 
 
-def p_text(value: float) -> str:
-    """A p-value with four decimals; one that is smaller is never shown as zero."""
-    return f"{value:.4f}" if value >= SMALLEST_P else f"<{SMALLEST_P:.4f}"
-
-
 def without_common_prefix(layers: Sequence[str]) -> dict[str, str]:
-    """Layer names that are short enough for a column: what all have in common is left out, but for its last part."""
-    names = list(dict.fromkeys(layers))
-    parts = [name.split(".") for name in names]
-    common = 0
-    while all(len(part) > common + 2 and part[common] == parts[0][common] for part in parts):
-        common += 1
-    return {name: ("…" if common else "") + ".".join(part[common:]) for name, part in zip(names, parts, strict=True)}
+    """Layer names that are short enough for a column: the dotted prefix that all share is an ellipsis."""
+    pieces = {name: name.split(".") for name in layers}
+    # The last two pieces always stay: `…blocks.3` says more than `…3`.
+    prefixes = zip(*(name_pieces[:-2] for name_pieces in pieces.values()), strict=False)
+    common = sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, prefixes))
+    ellipsis = "…" if common else ""
+    return {name: ellipsis + ".".join(name_pieces[common:]) for name, name_pieces in pieces.items()}
 
 
 def tcav_result(result: "vt.TcavResult") -> None:
-    """A table of all results, a sentence for each concept, and what to beware of."""
-    first = result.results[0]
-    unit = {"log_odds": "log-odds", "number": "units of the output"}.get(first.against, "logits")
-    p_name = "p" if first.correction == "none" else f"p ({first.correction})"
-    of = f"{escape(first.against)}; {first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"
-    title = f"What moves [bold]{escape(first.target)}[/] ({of})"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("concept", "twin", "layer"):
-        table.add_column(name)
-    for name in (f"effect [95 %], {unit}", p_name, "z", "TCAV score", "CAV accuracy"):
-        table.add_column(name, justify="right")
-    short = without_common_prefix([one.layer for one in result.results])
-    last = ("", "")
-    for one in result.results:
-        name = one.concept if one.versus == "random" else f"{one.concept} vs {one.versus}"
-        if last[0] and last[0] != name:
-            table.add_section()
-        strong = one.p_adjusted <= LEVEL
-        style = "bold" if strong else "" if one.represented else "dim"
-        weak = "" if one.represented else " (weak)" if strong else " (not represented)"
-        table.add_row(
-            escape(name) if last[0] != name else "",
-            "—" if one.twin == "none" else escape(one.twin),
-            escape(short[one.layer]),
-            escape(" ".join(vt.effect_text(one))),
-            f"{p_text(one.p_adjusted)}{'*' if strong else ' '}",
-            f"{one.z:+.1f}",
-            f"{one.tcav_score:.2f} ± {one.tcav_score_std:.2f}",
-            f"{one.cav_accuracy:.2f}{weak}",
-            style=style,
-        )
-        last = (name, one.twin)
-    out.print(table)
-    sizes = {(r.concept, r.versus): r for r in result.results}
+    """A table of all results, a sentence for each concept, and cautions."""
+    out.print(_result_table(result))
+    sizes = {comparison_name(row.concept, row.versus): row for row in result.results}
     counts = "; ".join(
-        f"{name}: {r.n_concept_clips} concept and {r.n_random_clips} {'random' if versus == 'random' else versus} clips "
-        f"in {r.n_groups} groups"
-        for (name, versus), r in sizes.items()
+        f"{name}: {row.n_concept_clips} concept and {row.n_random_clips} {row.versus} clips in {row.n_groups} groups"
+        for name, row in sizes.items()
     )
-    out.print(f"* adjusted p ≤ 0.05. {one_line(counts)}.\n", style="dim", markup=False)
+    out.print(f"* adjusted p ≤ {LEVEL}. {one_line(counts)}.\n", style="dim", markup=False)
     for sentence in vt.sentences(result):
         out.print(f"• {one_line(sentence)}", markup=False)
     for warning in result.warnings:
         out.print(f"! {one_line(warning)}", style="yellow", markup=False)
     skipped(result.skipped)
+
+
+def _result_table(result: "vt.TcavResult") -> Table:
+    first = result.results[0]
+    gradient = f"{first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"
+    title = f"What moves [bold]{escape(first.target)}[/] ({escape(first.against)}; {gradient})"
+    table = Table("concept", "twin", "layer", title=title, title_justify="left", box=None, pad_edge=False)
+    p_name = "p" if first.correction == "none" else f"p ({first.correction})"
+    for name in (f"effect [95 %], {units(first.against)}", p_name, "z", "TCAV score", "CAV accuracy"):
+        table.add_column(name, justify="right")
+    short_layers = without_common_prefix([row.layer for row in result.results])
+    previous = ""
+    for row in result.results:
+        name = comparison_name(row.concept, row.versus)
+        if previous not in ("", name):
+            table.add_section()
+        significant = row.p_adjusted <= LEVEL
+        weak = "" if row.represented else " (weak)" if significant else " (not represented)"
+        table.add_row(
+            escape(name) if name != previous else "",
+            "—" if row.twin == "none" else escape(row.twin),
+            escape(short_layers[row.layer]),
+            escape(" ".join(vt.effect_text(row))),
+            f"{p_text(row.p_adjusted)}{'*' if significant else ' '}",
+            f"{row.z:+.1f}",
+            f"{row.tcav_score:.2f} ± {row.tcav_score_std:.2f}",
+            f"{row.cav_accuracy:.2f}{weak}",
+            style="bold" if significant else "" if row.represented else "dim",
+        )
+        previous = name
+    return table

@@ -11,6 +11,7 @@ import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable, write_json
 from video_tcav.recording.settings import RecordingSettings
+from video_tcav.tcav.wording import comparison_name
 
 
 @options.with_model_options
@@ -48,7 +49,7 @@ def _table(scores: "Sequence[vt.ClipScore]", *, windowed: bool) -> Table:
     columns = ["video", *(["window"] if windowed else []), "layer", "concept", "presence"]
     table = Table(*columns, *(["derivative"] if with_target else []), box=None, pad_edge=False)
     for one in scores:
-        name = one.concept if one.versus == "random" else f"{one.concept} vs {one.versus}"
+        name = comparison_name(one.concept, one.versus)
         window = [str(one.window)] if windowed else []
         derivative = [] if one.directional_derivative is None else [f"{one.directional_derivative:+.4f}"]
         video, presence = render.escape(render.shortened(one.path)), f"{one.presence:+.2f}"

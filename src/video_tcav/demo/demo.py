@@ -19,6 +19,7 @@ from video_tcav.rendered.factors import MOTIONS, OBJECTS, ORDERED, SCENES
 from video_tcav.rendered.training import measure_accuracy
 from video_tcav.tcav import ConceptResult, TcavResult, run_tcav
 from video_tcav.tcav.settings import At
+from video_tcav.tcav.wording import p_equals
 
 TARGET = "playing tennis"
 MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
@@ -213,7 +214,7 @@ def verdict(result: TcavResult, layer: str, name: str) -> Verdict:
     what = f"the motion of the {first.concept}" if own else f"the {first.concept}"
     small = all(one.effect_high < MARGIN for one in motions)  # a large p alone would not say so
     rest = "" if moving else ", and on nothing that moves" if small else "; no motion was found to matter"
-    words = f"{name} relies on {what} ({first.effect:+.1f} log-odds, p = {first.p_adjusted:.2g}){rest}."
+    words = f"{name} relies on {what} ({first.effect:+.1f} log-odds, p {p_equals(first.p_adjusted)}){rest}."
     return Verdict(
         concept=first.concept,
         effect=first.effect,

@@ -1,7 +1,7 @@
 """Hypotheses in plain words."""
 
 from video_tcav.experiments.file import Hypothesis
-from video_tcav.tcav.summaries import units
+from video_tcav.tcav.wording import units
 
 _PARTS = {"whole": "", "motion": "the motion of ", "order": "the order of the frames of "}
 _VERBS = {"positive": "raises", "negative": "lowers", "either": "changes"}

@@ -9,7 +9,7 @@ from video_tcav.experiments.evidence import Evidence, equivalence_p, evidence, g
 from video_tcav.experiments.file import Experiment, Hypothesis, Kind
 from video_tcav.experiments.statements import claim_text
 from video_tcav.gram.significance import adjust
-from video_tcav.tcav.summaries import units
+from video_tcav.tcav.wording import p_text, units
 
 VerdictWord = Literal["supported", "contradicted", "undecided", "not represented"]
 VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
@@ -219,24 +219,20 @@ def decide(
     """
     size = f"{found.effect:+.2f} {unit} [{found.low:+.2f}, {found.high:+.2f}]"
     there, nil = p_adjusted <= level and abs(found.effect) >= margin, q_adjusted <= level
-    p_text, q_text = f"adjusted p {_p(p_adjusted)}", f"equivalence p {_p(q_adjusted)}"
+    p_words, q_words = f"adjusted p {p_text(p_adjusted)}", f"equivalence p {p_text(q_adjusted)}"
     claims_nil = one.kind in EQUIVALENCE
     if there:
         right = {"positive": found.effect > 0, "negative": found.effect < 0, "either": True}[one.expect]
         verdict: VerdictWord = "supported" if right and not claims_nil else "contradicted"
-        return verdict, f"the effect is {size}, {p_text}"
+        return verdict, f"the effect is {size}, {p_words}"
     if not found.represented:
         return "not represented", f"{one.about.concept} cannot be told from random clips at this layer ({size})"
     if nil:
-        smaller = f"the effect is smaller than {margin:g} {unit}: {size}, {q_text}"
+        smaller = f"the effect is smaller than {margin:g} {unit}: {size}, {q_words}"
         return ("supported" if claims_nil else "contradicted"), smaller
     if p_adjusted <= level:
         return (
             "undecided",
-            f"there is an effect, {size}, {p_text}, but it may be too small to matter (margin {margin:g})",
+            f"there is an effect, {size}, {p_words}, but it may be too small to matter (margin {margin:g})",
         )
-    return "undecided", f"neither an effect nor its absence is shown: {size}, {p_text}, {q_text}"
-
-
-def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 0.001 else "< 0.001"
+    return "undecided", f"neither an effect nor its absence is shown: {size}, {p_words}, {q_words}"

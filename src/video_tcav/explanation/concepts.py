@@ -7,6 +7,7 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models import VideoModel
 from video_tcav.tcav import SavedCav, learn_cavs
+from video_tcav.tcav.wording import comparison_name
 
 
 def concept_maps(
@@ -44,5 +45,4 @@ def concept_maps(
             " Give one of these with --layer."
         )
     for cav in (*learned, *saved):
-        name = cav.concept if cav.versus == "random" else f"{cav.concept} vs {cav.versus}"
-        yield name, ConceptMap(cavs={cav.layer: cav.vector})
+        yield comparison_name(cav.concept, cav.versus), ConceptMap(cavs={cav.layer: cav.vector})

@@ -10,5 +10,5 @@ from .result import ConceptResult as ConceptResult
 from .result import TcavResult as TcavResult
 from .run import run_tcav as run_tcav
 from .saved_cavs import SavedCav as SavedCav
-from .summaries import effect_text as effect_text
 from .summaries import sentences as sentences
+from .wording import effect_text as effect_text

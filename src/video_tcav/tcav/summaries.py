@@ -1,18 +1,27 @@
-"""Results in plain words: one sentence a concept, and what to beware of."""
+"""Plain-language summary of a test: one sentence for each concept, and cautions."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 from video_tcav.gram.significance import TTEST_WARNING
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.recording.sketched_rows import SketchError
 from video_tcav.tcav.result import ConceptResult, TcavResult
+from video_tcav.tcav.wording import comparison_name, effect_with_p, verb, with_decimals_of
+
+_TWIN_ACTIONS = {"motion": "freezing the clips", "order": "playing the clips backwards"}
+_STILL_CLIPS = {
+    "frozen": "clips do not move, so all were frozen to match, and there are no twins.",
+    "moving": "clips do not move, and random clips do (--negatives moving): its CAV is also one of not moving.",
+}
+"""Cautions on comparisons with still clips, by what was done about the negatives."""
 
 
 def sentences(result: TcavResult) -> tuple[str, ...]:
     """One sentence for each comparison of the run, in the order of the results."""
-    pairs = dict.fromkeys((one.concept, one.versus) for one in result.results)
-    return tuple(_sentence([one for one in result.results if (one.concept, one.versus) == pair]) for pair in pairs)
+    comparisons: dict[tuple[str, str], list[ConceptResult]] = {}
+    for row in result.results:
+        comparisons.setdefault((row.concept, row.versus), []).append(row)
+    return tuple(_sentence(rows) for rows in comparisons.values())
 
 
 def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: int) -> tuple[str, ...]:
@@ -21,32 +30,29 @@ def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: i
     Args:
         results: of one run.
         trained: whether the model's weights are known to be random (false).
-        permutations: relabellings of the permutation test.
+        permutations: label permutations of the permutation test.
     """
-    found = []
+    texts = []
     if not trained:
-        found.append("The model's weights are random: nothing here means anything. Give trained ones with --weights.")
-    if results[0].significance == "ttest":
-        found.append(TTEST_WARNING)
-    first = {(one.concept, one.versus): one for one in results}
-    found.extend(one for result in first.values() if (one := _out_of_reach(result, results, permutations)))
-    found.extend(
-        f"{_pair(result)}: clips do not move, so all were frozen to match, and there are no twins."
-        for result in first.values()
-        if result.negatives == "frozen"
-    )
-    found.extend(
-        f"{_pair(result)}: clips do not move, and random clips do (--negatives moving): its CAV is also one of not moving."
-        for result in first.values()
-        if result.negatives == "moving"
-    )
-    found.extend(
-        f"{one.concept}: groups hold concept and random clips in unequal shares, which alone gives {one.null_mean:+.2f} at "
-        f"{one.layer}; p and z are measured from there. Balance the groups before reading the effect."
-        for one in results
-        if one.twin == "none" and abs(one.null_mean * one.z) > abs(one.effect - one.null_mean) > 0
-    )
-    return tuple(dict.fromkeys(found))
+        texts.append("The model's weights are random: nothing here means anything. Give trained ones with --weights.")
+    texts += _test_warnings(results[0].significance)
+    comparisons = {(row.concept, row.versus): row for row in results}
+    texts += [text for row in comparisons.values() if (text := _unreachable_level(row, results, permutations))]
+    texts += [
+        f"{_name(row)}: {words}"
+        for negatives, words in _STILL_CLIPS.items()
+        for row in comparisons.values()
+        if row.negatives == negatives
+    ]
+    # `null_mean * z` compares the shift of the null with its standard deviation: z = (effect - null_mean) / deviation, so the
+    # condition says that the null lies further from zero than one deviation.
+    texts += [
+        f"{row.concept}: groups hold concept and random clips in unequal shares, which alone gives {row.null_mean:+.2f} at "
+        f"{row.layer}; p and z are measured from there. Balance the groups before reading the effect."
+        for row in results
+        if row.twin == "none" and abs(row.null_mean * row.z) > abs(row.effect - row.null_mean) > 0
+    ]
+    return tuple(dict.fromkeys(texts))
 
 
 def sketch_cautions(errors: Mapping[str, SketchError]) -> tuple[str, ...]:
@@ -59,98 +65,83 @@ def sketch_cautions(errors: Mapping[str, SketchError]) -> tuple[str, ...]:
     )
 
 
-def _pair(one: ConceptResult) -> str:
-    return one.concept if one.versus == "random" else f"{one.concept} rather than {one.versus}"
+def _test_warnings(significance: str) -> list[str]:
+    return [TTEST_WARNING] if significance == "ttest" else []
 
 
-def _out_of_reach(result: ConceptResult, results: Sequence[ConceptResult], permutations: int) -> str | None:
-    """Whether no p-value of this comparison could be significant, and what would mend that."""
-    if result.significance != "permutation":
+def _permutes_labels(significance: str) -> bool:
+    """Whether the number of groups and of permutations bounds p-values from below."""
+    return significance == "permutation"
+
+
+def _name(row: ConceptResult) -> str:
+    return comparison_name(row.concept, row.versus)
+
+
+def _unreachable_level(row: ConceptResult, results: Sequence[ConceptResult], permutations: int) -> str | None:
+    """Says that no p-value of this comparison could be significant, and what would fix that."""
+    if not _permutes_labels(row.significance):
         return None
-    kind = result.versus == "random"
-    family = sum(one.twin == "none" and (one.versus == "random") == kind for one in results)
-    factor = family if result.correction in {"holm", "bonferroni"} else 1
-    after = "" if factor == 1 else f", which correction for {family} tests puts out of reach"
-    if result.p_smallest * factor > LEVEL:
+    # Comparisons with random clips and those of two concepts are corrected as separate families.
+    family = sum(
+        other_row.twin == "none" and (other_row.versus == "random") == (row.versus == "random") for other_row in results
+    )
+    factor = family if row.correction in {"holm", "bonferroni"} else 1
+    correction = "" if factor == 1 else f", which correction for {family} tests puts out of reach"
+    if row.p_smallest * factor > LEVEL:
         return (
-            f"{result.concept}: {result.n_groups} groups allow no p-value below {result.p_smallest:.2g}{after}. "
+            f"{row.concept}: {row.n_groups} groups allow no p-value below {row.p_smallest:.2g}{correction}. "
             "Add clips of other videos, or test fewer layers."
         )
     if factor > LEVEL * (permutations + 1):
         return (
-            f"{permutations} permutations allow no p-value below {1 / (permutations + 1):.2g}{after}. "
+            f"{permutations} permutations allow no p-value below {1 / (permutations + 1):.2g}{correction}. "
             "Raise --permutations, or test fewer layers."
         )
     return None
 
 
 def _sentence(results: Sequence[ConceptResult]) -> str:
-    own = [one for one in results if one.twin == "none"]
-    first = own[0]
-    name = _pair(first)
-    found = [one for one in own if one.p_adjusted <= LEVEL]
-    seen = [one for one in own if one.represented]
-    if not found and not seen:
-        return f"{name}: not represented at {_layers(own)}, so nothing can be said about its role for {first.target}."
-    if not found:
-        largest = max(seen, key=lambda one: abs(one.effect))
+    plain = [row for row in results if row.twin == "none"]
+    name, target = _name(plain[0]), plain[0].target
+    significant = [row for row in plain if row.p_adjusted <= LEVEL]
+    represented = [row for row in plain if row.represented]
+    if not significant and not represented:
+        return f"{name}: not represented at {_layers(plain)}, so nothing can be said about its role for {target}."
+    strongest = max(significant or represented, key=lambda row: abs(row.effect))
+    if not significant:
         return (
-            f"{name}: no effect on {first.target} found at {_layers(seen)} (largest {_effect(largest)}); "
+            f"{name}: no effect on {target} found at {_layers(represented)} (largest {effect_with_p(strongest)}); "
             "that is not proof that it does not matter."
         )
-    strongest = max(found, key=lambda one: abs(one.effect))
-    verb = "speaks for" if strongest.effect > 0 else "speaks against"
-    where = f"at {len(found)} of {len(own)} layers" if len(own) > 1 else f"at {strongest.layer}"
-    mixed = "" if len({one.effect > 0 for one in found}) == 1 else " (the direction differs between layers)"
-    most = f", most at {strongest.layer}" if len(found) > 1 else f", at {strongest.layer}" if len(own) > 1 else ""
+    where = f"at {len(significant)} of {len(plain)} layers" if len(plain) > 1 else f"at {strongest.layer}"
+    mixed = "" if len({row.effect > 0 for row in significant}) == 1 else " (the direction differs between layers)"
+    most = (
+        f", most at {strongest.layer}" if len(significant) > 1 else f", at {strongest.layer}" if len(plain) > 1 else ""
+    )
     weak = "" if strongest.represented else " (a weak CAV: look at the clips)"
-    why = _why(results, strongest.layer)
-    return f"{name}: {verb} {first.target} {where}{mixed}{most}: {_effect(strongest)}{weak}{why}."
+    twins = "".join(_twin_clauses(results, strongest.layer))
+    return f"{name}: {verb(strongest.effect)} {target} {where}{mixed}{most}: {effect_with_p(strongest)}{weak}{twins}."
 
 
-def _why(results: Sequence[ConceptResult], layer: str) -> str:
-    at = {one.twin: one for one in results if one.layer == layer}
-    changes = {"motion": "freezing the clips", "order": "playing the clips backwards"}
-    parts = [_change(what, at["none"], at[name]) for name, what in changes.items() if name in at]
-    return "".join(f"; {part}" for part in parts)
-
-
-def _change(what: str, own: ConceptResult, difference: ConceptResult) -> str:
-    """What a twin does to the effect: the twin's own effect is stated, which is right for any sign and size."""
-    found = f"{difference.twin} effect {_effect(difference)}"
-    if difference.p_adjusted > LEVEL:
-        return f"{what} was not found to change it ({found})"
-    return f"{what} brings it to {own.effect - difference.effect:+.{_decimals(own)}f} ({found})"
-
-
-def _effect(one: ConceptResult) -> str:
-    unit = units(one.against)
-    test = "t-test, anti-conservative, " if one.significance == "ttest" else ""
-    label = "p" if one.correction == "none" else "adjusted p"
-    effect, interval = effect_text(one)
-    return f"{effect} {unit} {interval}, {test}{label} {_p(one.p_adjusted)}"
-
-
-def units(against: str) -> str:
-    """What effects on a target of this kind are counted in."""
-    return {"log_odds": "log-odds", "number": "units of the output"}.get(against, "logits")
-
-
-def effect_text(one: ConceptResult) -> tuple[str, str]:
-    """Effect and interval with as many decimals as it takes to tell them from zero, two at least."""
-    effect, low, high = (f"{number:+.{_decimals(one)}f}" for number in (one.effect, one.effect_low, one.effect_high))
-    return effect, f"[{low}, {high}]"
-
-
-def _decimals(one: ConceptResult) -> int:
-    largest = max(abs(number) for number in (one.effect, one.effect_low, one.effect_high))
-    return 2 if largest == 0 else min(8, max(2, 1 - math.floor(math.log10(largest))))
-
-
-def _p(value: float) -> str:
-    return f"= {value:.2g}" if value >= 0.001 else "< 0.001"
+def _twin_clauses(results: Sequence[ConceptResult], layer: str) -> list[str]:
+    """What each twin does to the effect at a layer: the twin's own effect is stated, which is right for any sign and size."""
+    by_twin = {row.twin: row for row in results if row.layer == layer}
+    clauses = []
+    for twin, action in _TWIN_ACTIONS.items():
+        if twin not in by_twin:
+            continue
+        difference = by_twin[twin]
+        size = f"({twin} effect {effect_with_p(difference)})"
+        if difference.p_adjusted > LEVEL:
+            clauses.append(f"; {action} was not found to change it {size}")
+        else:
+            plain = by_twin["none"]
+            remaining = with_decimals_of(plain, plain.effect - difference.effect)
+            clauses.append(f"; {action} brings it to {remaining} {size}")
+    return clauses
 
 
 def _layers(results: Sequence[ConceptResult]) -> str:
-    names = [one.layer for one in results]
+    names = [row.layer for row in results]
     return names[0] if len(names) == 1 else f"any of {len(names)} layers" if len(names) > 3 else ", ".join(names)

@@ -45,7 +45,7 @@ def data(shapes_clips) -> list[object]:
 def test_test_prints_a_table_a_sentence_and_writes_the_agreed_json(model, data, tmp_path):
     done = command("test", *model, *data, "--twin", "frozen", "--twin", "reversed", "--json", tmp_path / "result.json")
     assert done.returncode == 0, done.stderr
-    assert "moves-right: speaks for right at stages.2" in done.stdout
+    assert "moves-right: raises right at stages.2" in done.stdout
     assert "model passes (videos)" in done.stderr
     written = json.loads((tmp_path / "result.json").read_text())
     assert {"provenance", "skipped", "results"} <= set(written)
@@ -81,7 +81,7 @@ def test_layers_writes_the_agreed_json(model, tmp_path):
 def test_a_sketched_test_says_how_good_the_sketch_is(model, data, tmp_path):
     done = command("test", *model, *data, "--sketch", 256, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "moves-right: speaks for right at stages.2" in done.stdout
+    assert "moves-right: raises right at stages.2" in done.stdout
     assert "CAV accuracies are estimates from sketched rows" in done.stdout
     assert "Tables are in" in done.stdout
 

@@ -1,25 +1,31 @@
-"""How results look in a terminal."""
+"""Tables of results in a terminal."""
 
 from dataclasses import replace
-
-import pytest
 
 import video_tcav as vt
 from tests.unit.tcav.test_summaries import ONE
 from video_tcav.cli import render
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.0, "<0.0001"), (0.00009, "<0.0001"), (1 / 10_000, "0.0001"), (0.04, "0.0400"), (1.0, "1.0000")],
-)
-def test_a_tiny_p_is_not_zero(value, text):
-    assert render.p_text(value) == text
+def printed(capsys, *rows: vt.ConceptResult) -> str:
+    render.tcav_result(vt.TcavResult(results=rows, skipped=(), warnings=(), provenance={}, seconds={}))
+    return capsys.readouterr().out
 
 
 def test_the_table_of_a_ttest_shows_no_p_of_zero(capsys):
-    one = replace(ONE, significance="ttest", correction="bonferroni", p_value=0.0, p_adjusted=0.0)
-    render.tcav_result(vt.TcavResult(results=(one,), skipped=(), warnings=(), provenance={}, seconds={}))
-    said = capsys.readouterr().out
-    assert "<0.0001*" in said
-    assert " 0.0000" not in said
+    text = printed(capsys, replace(ONE, significance="ttest", correction="bonferroni", p_value=0.0, p_adjusted=0.0))
+    assert " < 0.001* " in text and "adjusted p < 0.001" in text
+    assert " 0.0000" not in text and " 0* " not in text
+
+
+def test_a_comparison_is_named_alike_in_the_table_and_the_sentence(capsys):
+    text = printed(capsys, replace(ONE, versus="court"))
+    assert text.count("swing rather than court") == 3 and " vs " not in text
+    assert "60 court clips" in text
+
+
+def test_layers_lose_the_prefix_that_all_share():
+    short = render.without_common_prefix(["net.blocks.1.mlp", "net.blocks.2.mlp", "net.blocks.2.mlp"])
+    assert short == {"net.blocks.1.mlp": "…1.mlp", "net.blocks.2.mlp": "…2.mlp"}
+    assert render.without_common_prefix(["net.blocks.1"]) == {"net.blocks.1": "…blocks.1"}
+    assert render.without_common_prefix(["stem", "net.blocks.1"]) == {"stem": "stem", "net.blocks.1": "net.blocks.1"}

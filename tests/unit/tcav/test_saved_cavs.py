@@ -55,7 +55,7 @@ def test_cavs_of_other_weights_are_refused(model, shapes, shapes_clips, tmp_path
     run(model, shapes_clips, layers=["stages.2"], out=tmp_path)
     cavs = vt.load_cavs(tmp_path / "cavs.safetensors")
     other = vt.load_model(shapes.build(), classes=list(shapes.DIRECTIONS))
-    with pytest.raises(errors.ModelError, match="CAVs of other weights: moves-right vs random at stages.2"):
+    with pytest.raises(errors.ModelError, match="CAVs of other weights: moves-right at stages.2"):
         vt.score_clips(other, cavs, shapes_clips / "right")
     with pytest.raises(errors.InputError, match="must be a readable safetensors file"):
         vt.load_cavs(tmp_path / "results.json")
@@ -86,14 +86,14 @@ def test_the_derivative_is_a_column_only_where_there_is_a_target(model, saved, s
 
 def test_cavs_of_several_feature_spaces_are_refused(model, saved, shapes_clips):
     mixed = (saved[0], replace(saved[1], space="spacetime"))
-    places = r"Got flatten \(moves-right vs random at stages.2\) and spacetime \(green vs random at stages.2\)"
+    places = r"Got flatten \(moves-right at stages.2\) and spacetime \(green at stages.2\)"
     with pytest.raises(errors.InputError, match=f"`cavs` must be of one feature space. {places}"):
         vt.score_clips(model, mixed, shapes_clips / "right")
 
 
 def test_cavs_of_another_clip_size_are_refused_by_name(model, saved, shapes_clips):
     short = replace(saved[1], vector=saved[1].vector[:-1])
-    with pytest.raises(errors.ShapeError, match=r"values \(green vs random at stages.2\) and clips that give"):
+    with pytest.raises(errors.ShapeError, match=r"values \(green at stages.2\) and clips that give"):
         vt.score_clips(model, [saved[0], short], shapes_clips / "right/000.mp4")
 
 

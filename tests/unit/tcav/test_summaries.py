@@ -23,8 +23,8 @@ def said(*results: ConceptResult) -> str:
 
 
 def test_for_and_against():
-    assert said(ONE) == "swing: speaks for tennis at deep: +2.00 log-odds [+1.00, +3.00], adjusted p = 0.004."
-    assert "speaks against tennis" in said(replace(ONE, effect=-2.0))
+    assert said(ONE) == "swing: raises tennis at deep: +2.00 log-odds [+1.00, +3.00], adjusted p = 0.004."
+    assert "lowers tennis" in said(replace(ONE, effect=-2.0))
 
 
 def test_motion_and_order():
@@ -58,7 +58,7 @@ def test_not_represented():
 
 
 def test_a_found_effect_with_a_weak_cav_is_told_with_its_weakness():
-    assert "speaks for tennis" in said(replace(ONE, represented=False))
+    assert "raises tennis" in said(replace(ONE, represented=False))
     assert "a weak CAV" in said(replace(ONE, represented=False))
 
 
@@ -68,7 +68,7 @@ def test_layers_that_disagree():
 
 
 def test_relative_and_ttest():
-    assert said(replace(ONE, versus="court")).startswith("swing rather than court: speaks for tennis")
+    assert said(replace(ONE, versus="court")).startswith("swing rather than court: raises tennis")
     assert "t-test, anti-conservative, adjusted p" in said(replace(ONE, significance="ttest"))
 
 

@@ -3,14 +3,14 @@
 import { make } from "./api.js";
 
 const TWINS = { none: "as they are", frozen: "frozen", reversed: "reversed", shuffled: "shuffled", motion: "motion effect", order: "order effect" };
-const UNITS = { log_odds: "log-odds", logit: "logits" };
+const UNITS = { log_odds: "log-odds", number: "units of the output" };
 let shelf = { runs: [], problems: [], concepts: {} };
 const opened = new Set();
 
 export function twinWords(twin) { return TWINS[twin] ?? twin; }
 export function unit(row) { return UNITS[row.against] ?? "logits"; }
 
-/** An effect with its interval, with as many decimals as it takes to tell them from zero, two at least. */
+/** An effect with its interval, with as many decimals as it takes to tell them from zero, two at least; as in tcav/wording.py. */
 export function effectWords(row) {
   if (row.effect === null) return { effect: "no number", interval: "" };
   const numbers = [row.effect, row.effect_low, row.effect_high].filter((one) => one !== null);

@@ -9,6 +9,7 @@ from video_tcav.tcav.diagnostics.consistency import Consistency
 from video_tcav.tcav.diagnostics.diagnose import Diagnostics
 from video_tcav.tcav.diagnostics.entanglement import Entanglement
 from video_tcav.tcav.diagnostics.stability import PoolSensitivity, SplitHalf
+from video_tcav.tcav.wording import comparison_name
 
 STABLE_COSINE = 0.5
 """Of the full-size CAV: below it, more than half of the CAV's squared length is noise."""
@@ -105,7 +106,7 @@ def _disagreeing(rows: Sequence[Consistency]) -> list[str]:
 
 
 def _name(row: _Placed) -> str:
-    return row.concept if row.versus == "random" else f"{row.concept} vs {row.versus}"
+    return comparison_name(row.concept, row.versus)
 
 
 def _by_comparison(rows: Sequence[Row]) -> list[list[Row]]:

@@ -1,0 +1,84 @@
+"""Wording of figures: p-values, effects, units, intervals, shares and comparisons; all texts and tables print them so.
+
+`studio/static/results.js` follows the same rules in the browser.
+"""
+
+import math
+
+from video_tcav.tcav.result import ConceptResult
+
+SMALLEST_P = 0.001
+"""Smaller p-values are printed as a bound: their digits say nothing that a reader could act on."""
+MINUS = "\N{MINUS SIGN}"
+_UNITS = {"log_odds": "log-odds", "number": "units of the output"}
+# Enough decimals for two significant digits of effects down to 1e-7; below, an effect is rounding error.
+_FEWEST_DECIMALS, _MOST_DECIMALS = 2, 8
+
+
+def p_text(value: float) -> str:
+    """A p-value with two significant digits; a small one as a bound, so that none is printed as zero."""
+    return f"{value:.2g}" if value >= SMALLEST_P else f"< {SMALLEST_P:g}"
+
+
+def p_equals(value: float) -> str:
+    """A p-value to stand after "p", with its relation: `= 0.012`, `< 0.001`."""
+    return f"= {p_text(value)}" if value >= SMALLEST_P else p_text(value)
+
+
+def comparison_name(concept: str, versus: str) -> str:
+    """A concept, and what it is compared with unless that is random clips."""
+    return concept if versus == "random" else f"{concept} rather than {versus}"
+
+
+def units(against: str) -> str:
+    """The unit of effects on a target of this kind."""
+    return _UNITS.get(against, "logits")
+
+
+def verb(effect: float) -> str:
+    """What a concept with this effect does to the target."""
+    return "raises" if effect > 0 else "lowers"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign for pages: a true minus, and no sign where it rounds to zero."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
+
+
+def interval(low: float, high: float) -> str:
+    """An interval for pages, as `−1.00 to +2.00`."""
+    return f"{signed(low)} to {signed(high)}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share in [0, 1] as a percentage; a dash where it is no number."""
+    return f"{share:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%") if math.isfinite(share) else "–"
+
+
+def effect_text(result: ConceptResult) -> tuple[str, str]:
+    """Effect and interval with as many decimals as it takes to tell them from zero, two at least."""
+    effect, low, high = (
+        with_decimals_of(result, number) for number in (result.effect, result.effect_low, result.effect_high)
+    )
+    return effect, f"[{low}, {high}]"
+
+
+def with_decimals_of(result: ConceptResult, number: float) -> str:
+    """A number of the same unit with as many decimals as the result's effect is printed with."""
+    largest = max(abs(number) for number in (result.effect, result.effect_low, result.effect_high))
+    # The leading digit of `largest` is at decimal -floor(log10); one more makes two significant digits.
+    decimals = _FEWEST_DECIMALS if largest == 0 else 1 - math.floor(math.log10(largest))
+    return f"{number:+.{min(_MOST_DECIMALS, max(_FEWEST_DECIMALS, decimals))}f}"
+
+
+def effect_with_p(result: ConceptResult) -> str:
+    """Effect, unit, interval and p-value, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004`."""
+    effect, limits = effect_text(result)
+    label = "p" if result.correction == "none" else "adjusted p"
+    return f"{effect} {units(result.against)} {limits}, {test_prefix(result.significance)}{label} {p_equals(result.p_adjusted)}"
+
+
+def test_prefix(significance: str) -> str:
+    """What stands before the p-value of a significance test that is not to be relied on."""
+    return "t-test, anti-conservative, " if significance == "ttest" else ""
