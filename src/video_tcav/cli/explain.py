@@ -66,7 +66,7 @@ def explain(
         Literal["motion"] | None,
         typer.Option(help="motion: also show what survives freezing the clip, and what does not."),
     ] = None,
-    signed: Annotated[bool, typer.Option("--signed", help="Show what speaks against the class, too.")] = False,
+    signed: Annotated[bool, typer.Option("--signed", help="Show what lowers the class, too.")] = False,
     format: Annotated[
         list[str] | None,
         typer.Option(
