@@ -1,4 +1,4 @@
-"""SHA-256 digests of a run's files, by which a damaged one is told and named."""
+"""SHA-256 digests of a run's files, to detect and name a damaged one."""
 
 import hashlib
 import json
@@ -15,13 +15,13 @@ from video_tcav.core.tables import TABLE_DAMAGE
 
 DIGESTS = "digests.json"
 DAMAGE = (*TABLE_DAMAGE, SafetensorError)
-"""What the libraries raise that read a damaged file."""
+"""What libraries raise on a damaged file."""
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files below a folder that are no hidden ones, sorted."""
-    found = (path for path in folder.rglob("*") if not path.is_dir())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    """All files below a folder, sorted; hidden files and those in hidden folders are left out."""
+    paths = (path for path in folder.rglob("*") if not path.is_dir())
+    return sorted(path for path in paths if not any(name.startswith(".") for name in path.relative_to(folder).parts))
 
 
 def digests_of(root: Path, files: Iterable[Path]) -> dict[str, str]:
@@ -30,7 +30,7 @@ def digests_of(root: Path, files: Iterable[Path]) -> dict[str, str]:
 
 
 def write_digests(folder: Path) -> None:
-    """Write the digests of all files of a finished folder beside them: the last file, which says that the others are there.
+    """Write the digests of all files of a finished folder beside them, as its last file: with it the folder is complete.
 
     Raises:
         OutputError: if the folder cannot be written to.
@@ -40,7 +40,7 @@ def write_digests(folder: Path) -> None:
 
 
 def check_folder(folder: Path, cure: str) -> None:
-    """Refuse a folder of which a file is not as it was written.
+    """Refuse a folder with a file that is not as it was written.
 
     Raises:
         ExperimentError: naming the file.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Analysis, Run
-from video_tcav.experiments.analyses import Which
+from video_tcav.experiments.analyses import AnalysisKey
 from video_tcav.reports.page import signed
 from video_tcav.reports.run.charts import Chart
 from video_tcav.reports.run.diagnostic_charts import diagnostic_chart
@@ -124,7 +124,7 @@ def _read(path: Path) -> pd.DataFrame:
         ) from error
 
 
-def _named(table: pd.DataFrame, which: Which, every: Sequence[Analysis]) -> pd.DataFrame:
+def _named(table: pd.DataFrame, which: AnalysisKey, every: Sequence[Analysis]) -> pd.DataFrame:
     """The table with columns that say which analysis it is of, where there are several."""
     several = [name for name in _WHICH if len({getattr(other.which, name) for other in every}) > 1]
     named = pd.DataFrame({name: getattr(which, name) for name in several if name not in table}, index=table.index)
