@@ -20,6 +20,7 @@ from benchmarks.calibration.experiments import (
     type_one,
 )
 from benchmarks.calibration.interventions import Intervention, interventional_effects
+from benchmarks.calibration.rendered_recording import Recording, passes, record_world
 from joblib import Parallel, delayed
 
 from video_tcav.core.checks import at_least, one_of
@@ -28,7 +29,6 @@ from video_tcav.core.files import write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.tables import write_csv
-from video_tcav.demo.rendered_recording import Recording, passes, record_world
 from video_tcav.gram.cavs import CAV_KINDS, CavKind
 from video_tcav.models import load_model
 from video_tcav.rendered import rule_of

@@ -6,13 +6,12 @@ from zlib import crc32
 
 import numpy as np
 from benchmarks.calibration.interventions import Intervention
+from benchmarks.calibration.rendered_recording import Recording
+from benchmarks.calibration.resampling import difference_test, draw_clips
 
 from video_tcav.concepts import Twin
-from video_tcav.demo.rendered_recording import Recording
-from video_tcav.demo.resampling import (
+from video_tcav.demo.false_alarms import (
     Drawn,
-    difference_test,
-    draw_clips,
     draw_nothing,
     paper_ttest,
     permutation_test,

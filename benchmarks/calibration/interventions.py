@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from benchmarks.calibration.rendered_recording import Recording
 from jaxtyping import Float
 
-from video_tcav.demo.rendered_recording import Recording
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.rendered.factors import FACTORS

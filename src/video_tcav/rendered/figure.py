@@ -36,7 +36,7 @@ class Part:
 
 def figure_parts(factors: Factors, joints: Joints) -> Iterator[Part]:
     """All parts of the figure and its object, the hindmost first."""
-    look = factors.nuisance
+    look = factors.nuisance.colours
     shorts, shoe = look.trousers, _shade(look.hair, 0.8)
     yield from _arm(joints.far_arm, _shade(look.shirt, 0.72), _shade(look.skin, 0.78), BODY)
     yield from _leg(joints.far_leg, _shade(shorts, 0.72), _shade(look.skin, 0.78), _shade(shoe, 0.8))
