@@ -17,3 +17,6 @@ from .maps.tube import tube_picture as tube_picture
 from .page import render_page as render_page
 from .page import write_page as write_page
 from .run.report import write_report as write_report
+from .run.section import ReportSection as ReportSection
+from .run.view import RunView as RunView
+from .run.view import TargetView as TargetView

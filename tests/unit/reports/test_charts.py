@@ -3,13 +3,13 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from video_tcav.reports import chart_svg
-from video_tcav.reports.charts import INK, SERIES, chart_style, draw_interval, panels
+from video_tcav.reports.charts import INK, SERIES, Interval, chart_style, draw_interval, panels
 
 
 def drawn(words: str, *, name: str = "chart") -> str:
     with chart_style():
         figure, (axes,) = panels()
-        draw_interval(axes, 1.0, 0.5, 1.5, 0, SERIES[0], strong=True)
+        draw_interval(axes, Interval(value=1.0, low=0.5, high=1.5), 0, SERIES[0])
         axes.annotate(words, (1.0, 0.0), color=INK)
     return str(chart_svg(figure, name=name, label="a point & its interval"))
 

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.reports.sample_run import Sample, write_run
-from video_tcav.reports.run.clips import PlayedClip, chosen_previews, heat_table, player
+from video_tcav.reports.run.clip_budget import clips_per_set
+from video_tcav.reports.run.clips import heat_table, player
+from video_tcav.reports.run.names import short_clip, short_model, slug
 from video_tcav.reports.run.timeline import HEIGHT, WIDTH, Line, line_look, timeline
-from video_tcav.reports.run.view import file_words, model_words, slug
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def run(tmp_path_factory):
 
 
 def test_lines_and_maps_are_in_the_units_of_the_effect(run):
-    found = player(run, run.shown[0], run.analyses[0], number=1, unit="log-odds")
+    found = player(run, run.shown[0], run.analyses[0], number=1)
     assert found.unit == "log-odds" and found.comparable
     label = re.findall('aria-label="([^"]*)"', found.chart)[0]
     assert "swing/dynamic, sum +3, strongest +1.5 at 0.40 s" in label and "court, sum -1.5" in label
@@ -33,14 +34,14 @@ def test_lines_and_maps_are_in_the_units_of_the_effect(run):
 
 def test_other_cavs_share_no_unit(tmp_path):
     run = write_run(tmp_path, Sample(cav="svm", previews=0, twins=False))
-    found = player(run, run.shown[0], run.analyses[0], number=1, unit="log-odds")
+    found = player(run, run.shown[0], run.analyses[0], number=1)
     assert not found.comparable and set(found.shared) == {0.0}
     assert "log-odds per unit of activation" in found.chart and "swing/dynamic, sum +0.075" in found.chart
 
 
 def test_smaller_clips_take_less_room(run):
-    whole, half = (player(run, run.shown[0], run.analyses[0], number=1, unit="", shrink=shrink) for shrink in (1, 2))
-    assert (half.width, half.height) == (whole.width // 2, whole.height // 2) and half.size < whole.size
+    whole, half = (player(run, run.shown[0], run.analyses[0], number=1, shrink=shrink) for shrink in (1, 2))
+    assert half.size_px == tuple(side // 2 for side in whole.size_px) and half.size < whole.size
 
 
 def test_heat_has_no_colour_where_there_is_none():
@@ -75,22 +76,20 @@ def test_sixteen_concepts_look_different():
     assert len({line_look(number) for number in range(16)}) == 16
 
 
-@given(st.lists(st.lists(st.integers(0, 5000), max_size=4), max_size=5), st.integers(-10, 60_000))
+@given(st.lists(st.lists(st.integers(1, 5000), max_size=4), max_size=5), st.integers(-10, 60_000))
 def test_previews_fit_and_sets_are_treated_alike(sizes, budget):
-    clips = [PlayedClip(uri="x" * size, poster="", label="") for found in sizes for size in found]
-    taken = chosen_previews(clips, [len(found) for found in sizes], budget)
-    starts = np.cumsum([0, *map(len, sizes)])
-    size = sum(one.size for start, count in zip(starts, taken, strict=False) for one in clips[start : start + count])
-    assert size <= max(0, budget)
-    most = max(taken, default=0)
-    assert taken == [min(most, len(found)) for found in sizes]
+    count = clips_per_set(sizes, budget)
+    taken = sum(sum(clips[:count]) for clips in sizes)
+    one_more = sum(sum(clips[: count + 1]) for clips in sizes)
+    assert count == 0 or taken <= budget
+    assert one_more > budget or count == max(map(len, sizes), default=0)
 
 
 def test_names_are_short_and_tell_nothing_of_the_machine():
-    assert file_words("/home/someone/clips/tennis/1.mp4") == "tennis/1.mp4"
-    assert file_words(r"C:\clips\tennis\1.mp4") == "tennis/1.mp4" and file_words("1.mp4") == "1.mp4"
-    assert model_words("file:/home/someone/net.py:build") == "net.py:build" and model_words("my net") == "my net"
+    assert short_clip("/home/someone/clips/tennis/1.mp4") == "tennis/1.mp4"
+    assert short_clip(r"C:\clips\tennis\1.mp4") == "tennis/1.mp4" and short_clip("1.mp4") == "1.mp4"
+    assert short_model("file:/home/someone/net.py:build") == "net.py:build" and short_model("my net") == "my net"
     assert (
-        model_words("hf:/models/videomae") == "videomae" and model_words("torchvision:r3d_18") == "torchvision:r3d_18"
+        short_model("hf:/models/videomae") == "videomae" and short_model("torchvision:r3d_18") == "torchvision:r3d_18"
     )
     assert slug("Playing <tennis>!") == "playing-tennis" and slug("网球") == "unnamed"

@@ -1,11 +1,8 @@
-"""The charts of the demo's page: effects at the deepest stage, over layers, of twins, and false alarms."""
+"""Charts of the demo's page: effects at the deepest stage, over layers, of twins, and false alarms."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.figure import Figure
 
 from video_tcav.demo.demo import DemoModel, Meaningless
 from video_tcav.demo.false_alarms import wilson_interval
@@ -14,188 +11,161 @@ from video_tcav.reports.charts import (
     INK,
     MUTED,
     SERIES,
+    Chart,
+    Interval,
+    Rows,
     bare_rows,
     chart_style,
-    chart_svg,
-    draw_interval,
-    label_interval,
+    draw_lines,
+    draw_rows,
+    label_axes,
     legend_above,
+    numbers_in_words,
+    panel_grid,
     panels,
-    space_panels,
 )
 from video_tcav.tcav import ConceptResult, TcavResult
+from video_tcav.tcav.wording import percent
 
 VERSIONS = {"none": "as it is", "frozen": "frozen", "reversed": "reversed"}
-_ROW, _STEP, _LONGEST = 0.52, 0.26, 24
+_ROW_HEIGHT, _SPREAD = 0.52, 0.52
+_EFFECT_LABEL = "effect on “playing tennis”, log-odds"
 
 
 def concepts_of(models: Sequence[DemoModel]) -> tuple[str, ...]:
     """All concepts, in the order of the results."""
-    return tuple(dict.fromkeys(one.concept for model in models for one in model.result.results))
+    return tuple(dict.fromkeys(row.concept for model in models for row in model.result.results))
 
 
 def moving_concepts(models: Sequence[DemoModel]) -> tuple[str, ...]:
     """Concepts that have twins."""
-    twins = {one.concept for model in models for one in model.result.results if one.twin != "none"}
+    twins = {row.concept for model in models for row in model.result.results if row.twin != "none"}
     return tuple(concept for concept in concepts_of(models) if concept in twins)
 
 
 def layers_of(result: TcavResult) -> tuple[str, ...]:
     """Its layers, the deepest last."""
-    return tuple(dict.fromkeys(one.layer for one in result.results))
+    return tuple(dict.fromkeys(row.layer for row in result.results))
 
 
 def find(result: TcavResult, concept: str, twin: str, layer: str | None = None) -> ConceptResult | None:
     """One result; at the deepest layer if none is named."""
-    place = layer or layers_of(result)[-1]
-    rows = (one for one in result.results if (one.concept, one.twin, one.layer) == (concept, twin, place))
-    return next(rows, None)
+    key = (concept, twin, layer or layers_of(result)[-1])
+    return next((row for row in result.results if (row.concept, row.twin, row.layer) == key), None)
 
 
-def effects_chart(models: Sequence[DemoModel]) -> Markup:
-    """What each concept does to the target at the deepest stage."""
-    concepts = concepts_of(models)
+def effects_chart(models: Sequence[DemoModel]) -> Chart:
+    """The effect of each concept on the target at the deepest stage."""
+    rows = [(concept, _intervals(models, concept)) for concept in concepts_of(models)]
     with chart_style():
-        figure, (axes,) = panels(height=0.9 + _ROW * len(concepts))
-        rows = [[find(model.result, concept, "none") for concept in concepts] for model in models]
-        _rows(axes, models, rows, values=True)
-        axes.set_yticks(range(len(concepts)), _short(concepts))
+        figure, (axes,) = panels(height=0.9 + _ROW_HEIGHT * len(rows))
+        draw_rows(axes, rows, labels=True, spread=_SPREAD)
         axes.margins(x=0.08)
-        axes.set_xlabel("effect on “playing tennis”, log-odds")
-        legend_above(figure, _names(models))
-    label = "Effect of each concept at the deepest stage, with 95 % intervals. " + _in_words(
-        (f"{name}, {concept}", find(model.result, concept, "none"))
-        for concept in concepts
-        for name, model in zip(_names(models), models, strict=True)
-    )
-    return chart_svg(figure, name="effects", label=label)
+        axes.set_xlabel(_EFFECT_LABEL)
+        _legend(figure, models)
+    words = _rows_in_words(models, rows)
+    label = f"Effect of each concept at the deepest stage, with 95 % intervals. {words}"
+    return Chart(name="effects", figure=figure, label=label)
 
 
-def twins_chart(models: Sequence[DemoModel], concepts: Sequence[str]) -> Markup:
+def twins_chart(models: Sequence[DemoModel], concepts: Sequence[str]) -> Chart:
     """Moving concepts as they are, frozen, and played backwards."""
+    rows = {
+        concept: [(name, _intervals(models, concept, twin)) for twin, name in VERSIONS.items()] for concept in concepts
+    }
     with chart_style():
-        figure, every = panels(len(concepts), height=0.95 + _ROW * len(VERSIONS), sharex=True, sharey=True)
-        space_panels(figure, 0.06)
-        for axes, concept in zip(every, concepts, strict=True):
-            _rows(axes, models, [[find(model.result, concept, twin) for twin in VERSIONS] for model in models])
-            axes.set_yticks(range(len(VERSIONS)), list(VERSIONS.values()))
-            axes.set_title(_short([concept])[0])
-        figure.supxlabel("effect on “playing tennis”, log-odds", fontsize=9, color=MUTED)
-        legend_above(figure, _names(models))
-    label = "Effect of the moving concepts as they are, frozen and reversed. " + _in_words(
-        (f"{name}, {concept} {VERSIONS[twin]}", find(model.result, concept, twin))
+        figure, grid = panel_grid(
+            concepts,
+            most_columns=len(concepts),
+            panel_height=_ROW_HEIGHT * len(VERSIONS),
+            extra_height=0.95,
+            gap=0.06,
+            sharex=True,
+            sharey=True,
+        )
+        for axes, concept in zip(grid, concepts, strict=True):
+            draw_rows(axes, rows[concept], spread=_SPREAD)
+        label_axes(figure, across=_EFFECT_LABEL)
+        _legend(figure, models)
+    words = "; ".join(
+        _rows_in_words(models, [(f"{concept} {name}", intervals) for name, intervals in rows[concept]])
         for concept in concepts
-        for twin in VERSIONS
-        for name, model in zip(_names(models), models, strict=True)
     )
-    return chart_svg(figure, name="twins", label=label)
+    label = f"Effect of the moving concepts as they are, frozen and reversed. {words}"
+    return Chart(name="twins", figure=figure, label=label)
 
 
-def layers_chart(models: Sequence[DemoModel]) -> Markup:
+def layers_chart(models: Sequence[DemoModel]) -> Chart:
     """The effect of each concept over the layers, one small panel a concept."""
-    concepts = concepts_of(models)
+    concepts, words = concepts_of(models), []
+    most_layers = max(len(layers_of(model.result)) for model in models)
     with chart_style():
-        columns = min(4, len(concepts))
-        rows = math.ceil(len(concepts) / columns)
-        figure, every = panels(columns, rows=rows, height=0.7 + 2.1 * rows, sharex=True, sharey=True)
-        space_panels(figure, 0.04)
-        for axes, concept in zip(every, concepts, strict=False):
-            _over_layers(axes, models, concept)
-        for axes in every[len(concepts) :]:
-            axes.set_visible(False)
-        figure.supylabel("effect, log-odds", fontsize=9, color=MUTED)
-        legend_above(figure, _names(models))
-    label = "Effect of each concept at every stage of the network. " + _in_words(
-        (f"{name}, {concept}, {layer}", find(model.result, concept, "none", layer))
-        for concept in concepts
-        for name, model in zip(_names(models), models, strict=True)
-        for layer in layers_of(model.result)
-    )
-    return chart_svg(figure, name="layers", label=label)
+        figure, grid = panel_grid(concepts, panel_height=2.1, extra_height=0.7, gap=0.04, sharex=True, sharey=True)
+        for axes, concept in zip(grid, concepts, strict=True):
+            lines = [_line(model.result, concept) for model in models]
+            draw_lines(axes, lines, most_layers)
+            axes.set_xlabel("stage")
+            words += [
+                (f"{_name(model)}, {concept}, {layers_of(model.result)[depth]}", interval)
+                for model, line in zip(models, lines, strict=True)
+                for depth, interval in line.items()
+            ]
+        label_axes(figure, up="effect, log-odds")
+        _legend(figure, models)
+    label = f"Effect of each concept at every stage of the network. {numbers_in_words(words)}"
+    return Chart(name="layers", figure=figure, label=label)
 
 
-def alarms_chart(meaningless: Meaningless) -> Markup:
+def alarms_chart(meaningless: Meaningless) -> Chart:
     """How often each test calls a concept that means nothing significant."""
-    found = {"permutation test": meaningless.permutation, "usual t-test": meaningless.ttest}
+    shares = {"permutation test": meaningless.permutation, "usual t-test": meaningless.ttest}
     with chart_style():
         figure, (axes,) = panels(height=1.75)
-        for row, (share, colour) in enumerate(zip(found.values(), (SERIES[2].colour, MUTED), strict=True)):
+        for row, (share, colour) in enumerate(zip(shares.values(), (SERIES[2].colour, MUTED), strict=True)):
             low, high = (100 * end for end in wilson_interval(share, meaningless.draws))
             axes.barh(row, 100 * share, height=0.46, color=colour, zorder=2)
             axes.plot([low, high], [row, row], color=INK, linewidth=1.4, zorder=3)
-            axes.annotate(
-                f"{share:.1%}".replace("%", " %"), (high, row), (6, 0), textcoords="offset points", va="center"
-            )
+            axes.annotate(percent(share, 1), (high, row), (6, 0), textcoords="offset points", va="center")
         axes.axvline(100 * LEVEL, color=INK, linewidth=1.2, linestyle=(0, (3, 2)), zorder=4)
         axes.annotate("5 %: what the test promises", (100 * LEVEL, 1), (5, 2), xycoords=("data", "axes fraction"),
                       textcoords="offset points", color=MUTED)  # fmt: skip
-        axes.set_yticks(range(len(found)), list(found))
+        axes.set_yticks(range(len(shares)), list(shares))
         axes.set(xlim=(0, 100), xlabel="meaningless concepts called significant, %")
         bare_rows(axes)
-    words = "; ".join(f"{name} {share:.1%}" for name, share in found.items())
-    return chart_svg(figure, name="alarms", label=f"Meaningless concepts called significant at the 5 % level: {words}.")
+    words = "; ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    label = f"Meaningless concepts called significant at the 5 % level: {words}."
+    return Chart(name="alarms", figure=figure, label=label)
 
 
-def _rows(
-    axes: Axes,
-    models: Sequence[DemoModel],
-    found: Sequence[Sequence[ConceptResult | None]],
-    *,
-    values: bool = False,
-) -> None:
-    """One row a concept or version from the top down; within it one point a model, with its value if it is significant."""
-    for number, (series, rows) in enumerate(zip(SERIES, found, strict=False)):
-        for row, one in enumerate(rows):
-            if one is None:
-                continue
-            place, strong = row + _STEP * (number - (len(models) - 1) / 2), one.p_adjusted <= LEVEL
-            ends = one.effect, one.effect_low, one.effect_high
-            draw_interval(axes, *ends, place, series, strong=strong)
-            if values and strong:
-                label_interval(axes, *ends, place, series)
-    axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
-    axes.set_ylim(max(map(len, found)) - 0.5, -0.5)
-    bare_rows(axes)
+def _interval(row: ConceptResult | None) -> Interval | None:
+    if row is None:
+        return None
+    return Interval(value=row.effect, low=row.effect_low, high=row.effect_high, filled=row.p_adjusted <= LEVEL)
 
 
-def _over_layers(axes: Axes, models: Sequence[DemoModel], concept: str) -> None:
-    longest: tuple[str, ...] = ()
-    for number, (series, model) in enumerate(zip(SERIES, models, strict=False)):
-        layers = layers_of(model.result)
-        longest = max(longest, layers, key=len)
-        points = [
-            (place, one) for place, layer in enumerate(layers) if (one := find(model.result, concept, "none", layer))
-        ]
-        shift = 0.22 * (number - (len(models) - 1) / 2)
-        heights = [one.effect for _, one in points]
-        axes.plot([place + shift for place, _ in points], heights, color=series.colour, linewidth=1.2, alpha=0.55)
-        for place, one in points:
-            strong = one.p_adjusted <= LEVEL
-            ends = one.effect, one.effect_low, one.effect_high
-            draw_interval(axes, *ends, place + shift, series, strong=strong, upright=True)
-    axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
-    axes.set_title(_short([concept])[0])
-    axes.set_xticks(range(len(longest)), [str(place + 1) for place in range(len(longest))])
-    axes.set_xlim(-0.5, len(longest) - 0.5)
-    axes.set_xlabel("stage")
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    axes.tick_params(length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="y")
+def _intervals(models: Sequence[DemoModel], concept: str, twin: str = "none") -> list[Interval | None]:
+    return [_interval(find(model.result, concept, twin)) for model in models]
 
 
-def _names(models: Sequence[DemoModel]) -> list[str]:
-    return [f"model {model.letter}" for model in models]
+def _line(result: TcavResult, concept: str) -> dict[int, Interval]:
+    """A concept's effects by depth."""
+    intervals = {
+        depth: _interval(find(result, concept, "none", layer)) for depth, layer in enumerate(layers_of(result))
+    }
+    return {depth: interval for depth, interval in intervals.items() if interval is not None}
 
 
-def _short(names: Iterable[str]) -> list[str]:
-    return [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names]
-
-
-def _in_words(found: Iterable[tuple[str, ConceptResult | None]]) -> str:
-    """The chart's numbers, for those who cannot see it."""
-    return "; ".join(
-        f"{name} {one.effect:+.2f} ({one.effect_low:+.2f} to {one.effect_high:+.2f})"
-        for name, one in found
-        if one is not None
+def _rows_in_words(models: Sequence[DemoModel], rows: Rows) -> str:
+    return numbers_in_words(
+        (f"{_name(model)}, {name}", interval)
+        for name, intervals in rows
+        for model, interval in zip(models, intervals, strict=True)
     )
+
+
+def _legend(figure: Figure, models: Sequence[DemoModel]) -> None:
+    legend_above(figure, [_name(model) for model in models])
+
+
+def _name(model: DemoModel) -> str:
+    return f"model {model.letter}"

@@ -1,4 +1,4 @@
-"""The demo as one page: the question, the answer, and everything that it rests on."""
+"""The demo as one HTML page: the question, the verdicts, the clips, effects and all numbers."""
 
 import shlex
 from collections.abc import Mapping
@@ -18,19 +18,22 @@ from video_tcav.reports.demo.charts import (
     twins_chart,
 )
 from video_tcav.reports.demo.summaries import (
-    alarms_words,
+    alarm_counts,
+    cards_text,
     effect_notes,
     opening,
-    rows_words,
-    set_words,
+    set_description,
     stages,
     truth,
     twin_readings,
 )
-from video_tcav.reports.page import percent, write_page
+from video_tcav.reports.page import write_page
+from video_tcav.reports.run.provenance import named_values
+from video_tcav.tcav.wording import percent
 
-_SHOWN, _SIZE, _SMALL = 4, 160, 128
-_NO_CONCEPTS = ("class", "random")
+_CLIPS_PER_SET = 4
+_SIZE_PX, _CARD_SIZE_PX = 160, 128
+"""Of clips in the sets, and beside the shares of the cards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ class ClipSet:
 
 
 def write_demo_page(demo: DemoResult, path: Path) -> Path:
-    """Write everything that the demo shows as one HTML file, which opens offline and asks for nothing else.
+    """Write everything that the demo shows as one HTML file, which opens offline and loads nothing else.
 
     Args:
         demo: from `run_demo`.
@@ -81,16 +84,16 @@ def write_demo_page(demo: DemoResult, path: Path) -> Path:
         target=TARGET,
         opening=opening(models),
         cards=[(model, truth(model.spec), _situations(model, examples)) for model in models],
-        rows_words=rows_words(models),
+        cards_text=cards_text(models),
         sets=[_clip_set(name, clips) for name, clips in demo.shown.items()],
-        effects=effects_chart(models),
+        effects=effects_chart(models).svg,
         notes=effect_notes(models),
-        twins=twins_chart(models, moving) if moving else None,
+        twins=twins_chart(models, moving).svg if moving else None,
         readings=twin_readings(models, moving),
-        layers=layers_chart(models),
+        layers=layers_chart(models).svg,
         stages=stages(models),
-        alarms=alarms_chart(demo.meaningless),
-        alarms_words=alarms_words(demo.meaningless),
+        alarms=alarms_chart(demo.meaningless).svg,
+        alarm_counts=alarm_counts(demo.meaningless),
         commands=demo_commands(demo),
         provenance=[(model, _provenance(model)) for model in models],
     )
@@ -102,15 +105,15 @@ def demo_commands(demo: DemoResult) -> tuple[str, ...]:
     again = ["video-tcav", "demo", "--out", str(demo.folder), "--seed", str(demo.seed)]
     tests = []
     for model in demo.models:
-        named = [f"--concept {shlex.quote(f'{name}={clips / name}')}" for name in concepts_of([model])]
-        parts = [
+        concepts = [f"--concept {shlex.quote(f'{name}={clips / name}')}" for name in concepts_of([model])]
+        lines = [
             f"video-tcav test --model {shlex.quote(model.spec)} --target {shlex.quote(TARGET)}",
             f"--clips {shlex.quote(str(clips / 'class'))}",
-            *named,
+            *concepts,
             f"--random {shlex.quote(str(clips / 'random'))}",
             f"--twin frozen --twin reversed --seed {demo.seed}",
         ]
-        tests.append(" \\\n  ".join(parts))
+        tests.append(" \\\n  ".join(lines))
     return (shlex.join(again), *tests)
 
 
@@ -119,48 +122,41 @@ def _examples(shown: Mapping[str, tuple[Factors, ...]]) -> tuple[ShownClip | Non
     if not shown.get("class"):
         return None, None, None
     first = shown["class"][0]
-    away = first.with_factor("scene", "lawn")
-    other = first.with_factor("motion", "kick").with_factor("object", "ball")
-    return tuple(show_factors(factors, size=_SMALL) for factors in (first, away, other))
+    off_court = first.with_factor("scene", "lawn")
+    no_swing = first.with_factor("motion", "kick").with_factor("object", "ball")
+    return tuple(show_factors(factors, size=_CARD_SIZE_PX) for factors in (first, off_court, no_swing))
 
 
 def _situations(model: DemoModel, examples: tuple[ShownClip | None, ...]) -> list[Situation]:
     count = len(model.predictions)
-    found = (
+    rows = (
         ("Swing and racket, on the court", model.called / max(1, count), f"{model.called} of {count}"),
         ("Swing and racket, away from the court", model.off_court, percent(model.off_court)),
         ("On the court, no swing and no racket", model.no_swing, percent(model.no_swing)),
     )
     return [
         Situation(words=words, clip=clip, share=share, text=text)
-        for (words, share, text), clip in zip(found, examples, strict=True)
+        for (words, share, text), clip in zip(rows, examples, strict=True)
     ]
 
 
 def _clip_set(name: str, clips: tuple[Factors, ...]) -> ClipSet:
-    heading, words = set_words(name)
+    heading, words = set_description(name)
     still = name in STILLS
-    shown = tuple(show_factors(factors, size=_SIZE, still=still) for factors in clips[:_SHOWN])
-    return ClipSet(heading=heading, words=words, clips=shown)
+    examples = tuple(show_factors(factors, size=_SIZE_PX, still=still) for factors in clips[:_CLIPS_PER_SET])
+    return ClipSet(heading=heading, words=words, clips=examples)
 
 
 def _provenance(model: DemoModel) -> list[tuple[str, str]]:
-    """What a model's results were made from, as far as it was noted."""
-    noted: Mapping[str, Any] = model.result.provenance
+    """Origin of a model's results, as far as it was noted."""
+    provenance: Mapping[str, Any] = model.result.provenance
     facts = {
-        "video-tcav": noted.get("video_tcav"),
-        "Python": noted.get("python"),
-        "packages": _listed(noted.get("packages")),
-        "platform": noted.get("platform"),
-        "made": noted.get("created"),
-        "weights (SHA-256)": (noted.get("model") or {}).get("weights"),
-        "settings": _listed(noted.get("settings")),
+        "video-tcav": provenance.get("video_tcav"),
+        "Python": provenance.get("python"),
+        "packages": named_values(provenance.get("packages")),
+        "platform": provenance.get("platform"),
+        "made": provenance.get("created"),
+        "weights (SHA-256)": (provenance.get("model") or {}).get("weights"),
+        "settings": named_values(provenance.get("settings")),
     }
     return [(name, str(value)) for name, value in facts.items() if value]
-
-
-def _listed(facts: Mapping[str, Any] | None) -> str:
-    def text(value: Any) -> str:
-        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-    return ", ".join(f"{name} {text(value)}" for name, value in (facts or {}).items())

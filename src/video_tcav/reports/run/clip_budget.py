@@ -1,122 +1,135 @@
-"""Clips for a run's page, as many as fit into its size."""
+"""Choice of clips for a run's page: as many as fit into its size."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from video_tcav.experiments import Run
 from video_tcav.experiments.previews import Preview
-from video_tcav.reports.run.clips import HALF, PlayedClip, Player, chosen_previews, played_preview, player
-from video_tcav.reports.run.summaries import extremes
-from video_tcav.reports.run.view import file_words, model_words, target_views
-from video_tcav.tcav.summaries import units
+from video_tcav.reports.run.clips import PlayedClip, Player, played_preview, player
 
 _PLAYERS_SHARE = 0.7
-"""Of what is left for clips, how much those that are shown in full may take."""
+"""Of the bytes for clips, the share that clips with maps may take; the others are for previews of the sets."""
+_HALF = 2
+_SET_HEADINGS = {"target": "Class: {}", "concept": "Concept: {}", "random": "Random clips"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShownSet:
-    """Clips of one set."""
+class ClipSet:
+    """Some clips of one set.
+
+    Attributes:
+        heading: role and name.
+        words: how many clips the set has.
+        clips: some of them.
+    """
 
     heading: str
     words: str
     clips: tuple[PlayedClip, ...]
 
 
-def no_clips() -> dict[str, Any]:
-    """What the template needs, without any clip."""
-    return {"players": [], "sets": [], "extremes": [], "left_out_players": "", "left_out_previews": ""}
+@dataclass(frozen=True, kw_only=True)
+class FittedClips:
+    """Clips that fit into the page.
+
+    Attributes:
+        players: clips with maps.
+        players_note: what was done to make them fit; empty if nothing.
+        sets: previews of each set.
+        sets_note: likewise.
+    """
+
+    players: tuple[Player, ...] = ()
+    players_note: str = ""
+    sets: tuple[ClipSet, ...] = ()
+    sets_note: str = ""
 
 
-def fitting_clips(run: Run, budget: int) -> dict[str, Any]:
-    """Clips that fit: those shown in full first, then some of each set."""
+NO_CLIPS = FittedClips()
+
+
+def fitting_clips(run: Run, budget: int) -> FittedClips:
+    """Clips that fit into so many bytes: those with maps first, then some of each set."""
+    players, players_note = _fitting_players(run, int(_PLAYERS_SHARE * budget))
+    sets, sets_note = _fitting_sets(run, budget - _size(players))
+    return FittedClips(players=tuple(players), players_note=players_note, sets=tuple(sets), sets_note=sets_note)
+
+
+def _fitting_players(run: Run, budget: int) -> tuple[list[Player], str]:
     players = _players(run, 1)
-    room = _PLAYERS_SHARE * budget
-    told = ""
-    if sum(one.size for one in players) > room:
-        players, told = _players(run, HALF), "They are smaller here than in the run, to keep the page small."
-        while players and sum(one.size for one in players) > room:
-            players.pop()
-        left_out = len(run.shown) - len(players)
-        if left_out:
-            told = f"To keep the page small, they are smaller here than in the run, and {left_out} more are left out."
-    sets, told_sets = _sets(run, budget - sum(one.size for one in players))
-    shown = {
-        (model_words(one.clip.model), one.clip.target, one.clip.clip): number
-        for number, one in enumerate(players, start=1)
-    }
-    return {
-        "players": players,
-        "left_out_players": told,
-        "sets": sets,
-        "left_out_previews": told_sets,
-        "extremes": _extremes(run, shown),
-    }
+    if _size(players) <= budget:
+        return players, ""
+    players = _players(run, _HALF)
+    while players and _size(players) > budget:
+        players.pop()
+    left_out = len(run.shown) - len(players)
+    if left_out:
+        return (
+            players,
+            f"To keep the page small, they are smaller here than in the run, and {left_out} more are left out.",
+        )
+    return players, "They are smaller here than in the run, to keep the page small."
 
 
 def _players(run: Run, shrink: int) -> list[Player]:
-    experiment = run.experiment
-    first = {
-        (one.which.model, one.which.target): one
-        for one in reversed(run.analyses)
-        if (one.which.space, one.which.test) == (experiment.spaces[0], experiment.statistics.tests[0])
+    space, test = run.experiment.spaces[0], run.experiment.statistics.tests[0]
+    analyses = {
+        (analysis.which.model, analysis.which.target): analysis
+        for analysis in run.analyses
+        if (analysis.which.space, analysis.which.test) == (space, test)
     }
-    unit = units(experiment.against)
     return [
-        player(run, clip, first[clip.model, clip.target], number=number, unit=unit, shrink=shrink)
+        player(run, clip, analyses[clip.model, clip.target], number=number, shrink=shrink)
         for number, clip in enumerate(run.shown, start=1)
     ]
 
 
-def _sets(run: Run, budget: int) -> tuple[list[ShownSet], str]:
-    groups: dict[tuple[str, str], list[Preview]] = {}
-    for one in run.previews:
-        groups.setdefault((one.role, one.name), []).append(one)
+def _fitting_sets(run: Run, budget: int) -> tuple[list[ClipSet], str]:
+    previews: dict[tuple[str, str], list[Preview]] = {}
+    for preview in run.previews:
+        previews.setdefault((preview.role, preview.name), []).append(preview)
     folder = run.path / "shown" / "previews"
-    played = {key: [played_preview(folder, one) for one in found] for key, found in groups.items()}
-    every = [one for found in played.values() for one in found]
-    taken = chosen_previews(every, [len(found) for found in played.values()], budget)
-    counts = _counts(run)
-    sets = []
-    for (key, found), count in zip(played.items(), taken, strict=True):
-        role, name = key
-        heading = {"target": f"Class: {name}", "concept": f"Concept: {name}"}.get(role, "Random clips")
-        sets.append(ShownSet(heading=heading, words=counts.get(key, ""), clips=tuple(found[:count])))
-    fewer = len(every) - sum(taken)
-    told = f"To keep the page small, {fewer} that the run holds are left out." if fewer else ""
-    return ([one for one in sets if one.clips], told)
+    clips = {key: [played_preview(folder, preview) for preview in group] for key, group in previews.items()}
+    count = clips_per_set([[clip.size for clip in group] for group in clips.values()], budget)
+    counts = _set_counts(run)
+    sets = [
+        ClipSet(
+            heading=_SET_HEADINGS.get(role, "Random clips").format(name),
+            words=counts.get((role, name), ""),
+            clips=tuple(group[:count]),
+        )
+        for (role, name), group in clips.items()
+        if count
+    ]
+    left_out = sum(max(0, len(group) - count) for group in clips.values())
+    return sets, f"To keep the page small, {left_out} that the run holds are left out." if left_out else ""
 
 
-def _counts(run: Run) -> dict[tuple[str, str], str]:
+def clips_per_set(sizes: list[list[int]], budget: int) -> int:
+    """How many clips of each set fit: as many of each as of any other, as far as it has them.
+
+    Args:
+        sizes: bytes of each clip of each set.
+        budget: bytes for all of them.
+    """
+    longest = max(map(len, sizes), default=0)
+    return next((count for count in range(longest, 0, -1) if sum(sum(set_[:count]) for set_ in sizes) <= budget), 0)
+
+
+def _set_counts(run: Run) -> dict[tuple[str, str], str]:
     """How many clips each set has, by its role and name."""
     words: dict[tuple[str, str], str] = {}
     for analysis in run.analyses:
-        for found in analysis.found:
-            one = found.result
-            if one.versus != "random":
+        for row in (stored.result for stored in analysis.found):
+            if row.versus != "random":
                 continue
-            still = "They do not move." if one.negatives == "frozen" else ""
-            groups = f"{one.n_concept_clips} clips in {one.n_concept_groups} groups."
-            words.setdefault(("concept", one.concept), f"{groups} {still}".strip())
-            words.setdefault(("random", "random"), f"{one.n_random_clips} clips in which no concept is to be seen.")
-            if one.at == "class":
-                words.setdefault(("target", analysis.which.target), f"{one.n_class_clips} clips.")
+            still = " They do not move." if row.negatives == "frozen" else ""
+            concept = f"{row.n_concept_clips} clips in {row.n_concept_groups} groups.{still}"
+            words.setdefault(("concept", row.concept), concept)
+            words.setdefault(("random", "random"), f"{row.n_random_clips} clips in which no concept is to be seen.")
+            if row.at == "class":
+                words.setdefault(("target", analysis.which.target), f"{row.n_class_clips} clips.")
     return words
 
 
-def _extremes(run: Run, shown: dict[tuple[str, str, str], int]) -> list[Any]:
-    if run.experiment.at != "class":
-        return []
-    return [
-        (
-            view.target,
-            model,
-            concept,
-            (file_words(most), shown.get((model, view.target, most))),
-            most_effect,
-            (file_words(least), shown.get((model, view.target, least))),
-            least_effect,
-        )
-        for view in target_views(run)
-        for model, concept, most, most_effect, least, least_effect in extremes(view)
-    ]
+def _size(players: list[Player]) -> int:
+    return sum(player.size for player in players)

@@ -1,7 +1,6 @@
-"""Clips of a run inside its page: what each set holds, and clips with their maps, as small as is good to look at."""
+"""Clips of a run inside its page: previews of each set, and clips with their maps, compressed for the web."""
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from jaxtyping import Float, UInt8
 from markupsafe import Markup
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Analysis, Run, ShownClip
@@ -21,13 +21,16 @@ from video_tcav.experiments.previews import Preview
 from video_tcav.media import find_videos, read_frames
 from video_tcav.reports.clips import data_uri
 from video_tcav.reports.maps.heat import STRENGTH, heat_colours, heat_levels, heat_scale, level_shares
+from video_tcav.reports.run.names import short_clip, short_model
 from video_tcav.reports.run.timeline import Line, timeline
-from video_tcav.reports.run.view import file_words, model_words
+from video_tcav.tcav.wording import units
 
-_QUALITY, _POSTER_QUALITY, _MAP_PX = 80, 72, 48
-HALF = 2
+_FRAME_QUALITY, _POSTER_QUALITY = 80, 72
+"""Of WebP: below, blocks show in frames that are drawn at twice their size."""
+_MAP_PX = 48
+"""Longer side of a map: layers have 4 to 28 positions a side, and the browser draws smoothly between pixels."""
 _AROUND = 600
-"""Bytes of the page around a clip or map."""
+"""Bytes of HTML around a clip or map, roughly."""
 _TITLES = {SALIENCY: "Grad-CAM"}
 
 
@@ -38,7 +41,7 @@ class PlayedClip:
     Attributes:
         uri: the clip; empty for a picture.
         poster: its first frame, or the picture.
-        label: what it is.
+        label: set and file.
     """
 
     uri: str
@@ -47,6 +50,7 @@ class PlayedClip:
 
     @property
     def size(self) -> int:
+        """Bytes in the page."""
         return len(self.uri) + len(self.poster) + _AROUND
 
 
@@ -71,21 +75,19 @@ class PlayedMap:
 
 @dataclass(frozen=True, kw_only=True)
 class Player:
-    """A clip that is shown in full.
+    """A clip with its maps.
 
     Attributes:
         clip: as the run has it.
         file: its name, short.
         model: its name, short.
         frames: a picture of all frames, one below the other.
-        width: of a frame in pixels.
-        height: of a frame.
-        map_width: of a map.
-        map_height: of a map.
+        size_px: height and width of a frame.
+        map_size_px: height and width of a map.
         maps: concepts by falling effect, then Grad-CAM.
         times_s: when each frame is on display, from the first.
         first_s: when the first frame is on display in the video.
-        poster: the frame to begin with: where the first map's line is furthest from zero.
+        poster: number of the frame to begin with: where the first map's line is furthest from zero.
         chart: the timelines.
         unit: of the timelines.
         comparable: whether the maps of concepts share a unit.
@@ -95,10 +97,8 @@ class Player:
     file: str
     model: str
     frames: str
-    width: int
-    height: int
-    map_width: int
-    map_height: int
+    size_px: tuple[int, int]
+    map_size_px: tuple[int, int]
     maps: tuple[PlayedMap, ...]
     times_s: tuple[float, ...]
     first_s: float
@@ -110,101 +110,96 @@ class Player:
     @property
     def shared(self) -> list[float]:
         """The scale of each concept's map as a share of the largest; 0 for maps that share no unit."""
-        largest = max((one.scale for one in self.maps if one.look >= 0), default=0.0)
-        return [one.scale / largest if self.comparable and one.look >= 0 and largest else 0.0 for one in self.maps]
+        scales = [map_.scale if self.comparable and map_.look >= 0 else 0.0 for map_ in self.maps]
+        largest = max(scales, default=0.0)
+        return [scale / largest if largest else 0.0 for scale in scales]
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the page's script needs."""
+        """Variables of the page's script."""
         return {
-            "sizes": [self.width, self.height, self.map_width, self.map_height],
+            "sizes": [*self.size_px[::-1], *self.map_size_px[::-1]],
             "times": self.times_s,
             "first": round(self.first_s, 4),
             "poster": self.poster,
-            "looks": [one.look for one in self.maps],
+            "looks": [map_.look for map_ in self.maps],
             "shared": [round(share, 5) for share in self.shared],
         }
 
     @property
     def size(self) -> int:
-        return len(self.frames) + sum(len(one.uri) + _AROUND for one in self.maps) + len(self.chart) + 4 * _AROUND
+        """Bytes in the page."""
+        return len(self.frames) + sum(len(map_.uri) + _AROUND for map_ in self.maps) + len(self.chart) + 4 * _AROUND
 
 
-def played_preview(folder: Path, one: Preview) -> PlayedClip:
-    """A clip of a set as the page plays it.
+def played_preview(folder: Path, preview: Preview) -> PlayedClip:
+    """A clip of a set for the page.
 
     Raises:
         ExperimentError: if its file is missing.
     """
-    path, label = folder / one.file, f"{one.name}: {file_words(one.clip)}"
+    path, label = folder / preview.file, f"{preview.name}: {short_clip(preview.clip)}"
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ExperimentError(
             f"{path}: a preview must be readable. Got: {error.strerror}. Delete the folder {folder.parent} and resume."
         ) from error
-    if not one.moves:
+    if not preview.moves:
         return PlayedClip(uri="", poster=data_uri("image/png", content), label=label)
     first = read_frames(find_videos(path)[0], [0])[0]
     return PlayedClip(uri=data_uri("video/mp4", content), poster=_webp(first, _POSTER_QUALITY), label=label)
 
 
-def player(run: Run, clip: ShownClip, analysis: Analysis, *, number: int, unit: str, shrink: int = 1) -> Player:
-    """A shown clip for the page.
+def player(run: Run, clip: ShownClip, analysis: Analysis, *, number: int, shrink: int = 1) -> Player:
+    """A clip with its maps for the page.
 
-    With mean-difference CAVs, a map in units of the concept's distance from random clips adds up to the concept's effect, so
-    that maps of several concepts can be compared. Other CAVs give no such distance, and their maps are left as they are.
+    A map in units of the concept's distance from random clips adds up to the concept's effect, so that maps of several
+    concepts can be compared; see `comparable_maps`. Other maps are left as they are.
 
     Args:
         run: the run.
         clip: one of its shown clips.
         analysis: that it is from.
         number: in the page.
-        unit: of effects.
         shrink: divide the size of frames by this.
     """
-    comparable = run.experiment.cav == "mean"
-    factors = {one.name: _distance(analysis, one.name, clip.layer) if comparable else 1.0 for one in clip.concepts}
-    concepts = sorted(clip.concepts, key=lambda one: -abs(clip.effects.get(one.name, 0.0)))
-    looks = {name: number for number, name in enumerate(run.experiment.all_concepts())}
+    experiment, comparable = run.experiment, comparable_maps(run.experiment.cav)
+    looks = {name: look for look, name in enumerate(experiment.all_concepts())}
     height, width = (max(1, side // shrink) for side in clip.frames.shape[-2:])
     map_size = _map_size(height, width)
-    maps = [
-        _played_map(one, map_size, factors[one.name], clip.effects.get(one.name), looks.get(one.name, 0))
-        for one in concepts
-    ]
-    if clip.attribution is not None:
-        maps.append(_played_map(clip.attribution, map_size, 1.0, None, -1))
     times_s = clip.times_s - clip.times_s[0]
-    lines = [
-        Line(
-            name=one.name,
-            look=looks.get(one.name, 0),
-            values=one.line * factors[one.name],
-            times_s=one.line_s - clip.times_s[0],
-        )
-        for one in concepts
-    ]
-    what = unit if comparable else f"{unit} per unit of activation"
+    maps, lines = [], []
+    for concept in sorted(clip.concepts, key=lambda concept: -abs(clip.effects.get(concept.name, 0.0))):
+        name, look = concept.name, looks.get(concept.name, 0)
+        factor = _distance(analysis, name, clip.layer) if comparable else 1.0
+        maps.append(_played_map(concept, map_size, factor=factor, effect=clip.effects.get(name), look=look))
+        line_s = concept.line_s - clip.times_s[0]
+        lines.append(Line(name=name, look=look, values=concept.line * factor, times_s=line_s))
+    if clip.attribution is not None:
+        maps.append(_played_map(clip.attribution, map_size))
+    unit = units(experiment.against) + ("" if comparable else " per unit of activation")
+    chart = timeline(lines, length_s=float(times_s[-1]), unit=unit, name=f"timeline-{number}") if lines else Markup("")
     return Player(
         clip=clip,
-        file=file_words(clip.clip) + (f", clip {clip.window + 1}" if run.experiment.windows > 1 else ""),
-        model=model_words(clip.model),
-        frames=_webp(_stacked(clip.frames, height, width), _QUALITY),
-        width=width,
-        height=height,
-        map_width=map_size[1],
-        map_height=map_size[0],
+        file=short_clip(clip.clip) + (f", clip {clip.window + 1}" if experiment.windows > 1 else ""),
+        model=short_model(clip.model),
+        frames=_webp(_stacked(clip.frames, height, width), _FRAME_QUALITY),
+        size_px=(height, width),
+        map_size_px=map_size,
         maps=tuple(maps),
         times_s=tuple(round(float(time), 4) for time in times_s),
         first_s=float(clip.times_s[0]),
         poster=_peak(lines[0], times_s) if lines else len(times_s) // 2,
-        chart=timeline(lines, length_s=float(times_s[-1]), unit=what, name=f"timeline-{number}")
-        if lines
-        else Markup(""),
-        unit=what,
+        chart=chart,
+        unit=unit,
         comparable=comparable,
     )
+
+
+def comparable_maps(cav: str) -> bool:
+    """Whether maps of concepts share a unit: CAVs along the difference of the means have a distance to multiply them with."""
+    return cav == "mean"
 
 
 def heat_table() -> list[list[int]]:
@@ -213,40 +208,28 @@ def heat_table() -> list[list[int]]:
     return [[*map(int, colour), int(alpha)] for colour, alpha in zip(heat_colours(True), opacity, strict=True)]
 
 
-def chosen_previews(previews: Sequence[PlayedClip], sets: Sequence[int], budget: int) -> list[int]:
-    """How many clips of each set fit: as many of each as of any other.
-
-    Args:
-        previews: of all sets, one set after the other.
-        sets: how many clips each set has.
-        budget: bytes for all of them.
-    """
-    starts = np.cumsum([0, *sets[:-1]]) if sets else []
-    for most in range(max(sets, default=0), 0, -1):
-        taken = [min(most, count) for count in sets]
-        size = sum(
-            one.size for start, count in zip(starts, taken, strict=True) for one in previews[start : start + count]
-        )
-        if size <= budget:
-            return taken
-    return [0] * len(sets)
-
-
 def _distance(analysis: Analysis, concept: str, layer: str) -> float:
     """Between the average random and the average concept clip: what turns a derivative along the CAV into an effect."""
-    found = analysis.get(concept, layer)
-    if found is None or found.result.tcav_magnitude == 0:
+    stored = analysis.get(concept, layer)
+    if stored is None or stored.result.tcav_magnitude == 0:
         return 1.0
-    return found.result.effect / found.result.tcav_magnitude
+    return stored.result.effect / stored.result.tcav_magnitude
 
 
-def _played_map(one: TimedMap, size: tuple[int, int], factor: float, effect: float | None, look: int) -> PlayedMap:
-    heat = one.values.float() * one.scale * factor
-    small = torch.nn.functional.interpolate(heat[:, None], size=size, mode="area")[:, 0].numpy()
-    scale = heat_scale(torch.from_numpy(small))
-    levels = heat_levels(small, scale, signed=True).reshape(-1, size[1])
+def _played_map(
+    timed_map: TimedMap,
+    size_px: tuple[int, int],
+    *,
+    factor: float = 1.0,
+    effect: float | None = None,
+    look: int = -1,
+) -> PlayedMap:
+    heat = timed_map.values.float() * timed_map.scale * factor
+    small = interpolate(heat[:, None], size=size_px, mode="area")[:, 0]
+    scale = heat_scale(small)
+    levels = heat_levels(small.numpy(), scale, signed=True).reshape(-1, size_px[1])
     uri = data_uri("image/png", cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 7])[1].tobytes())
-    name = one.name if look >= 0 else _TITLES.get(one.name, one.name)
+    name = timed_map.name if look >= 0 else _TITLES.get(timed_map.name, timed_map.name)
     return PlayedMap(name=name, uri=uri, scale=scale, effect=effect, look=look)
 
 
@@ -258,22 +241,20 @@ def _map_size(height: int, width: int) -> tuple[int, int]:
 def _stacked(
     frames: UInt8[Tensor, "time 3 height width"], height: int, width: int
 ) -> UInt8[Tensor, "3 all_height width"]:
-    small = frames
+    """All frames at that size, one below the other: one picture compresses better than many."""
     if (height, width) != tuple(frames.shape[-2:]):
-        small = (
-            torch.nn.functional.interpolate(frames.float(), size=(height, width), mode="area").round().to(torch.uint8)
-        )
-    return small.permute(1, 0, 2, 3).reshape(3, -1, width)
+        frames = interpolate(frames.float(), size=(height, width), mode="area").round().to(torch.uint8)
+    return frames.permute(1, 0, 2, 3).reshape(3, -1, width)
 
 
 def _webp(picture: UInt8[Tensor, "3 height width"], quality: int) -> str:
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy())).save(
-        content, "WEBP", quality=quality, method=4
-    )
+    pixels = np.ascontiguousarray(picture.permute(1, 2, 0).numpy())
+    Image.fromarray(pixels).save(content, "WEBP", quality=quality, method=4)
     return data_uri("image/webp", content.getvalue())
 
 
 def _peak(line: Line, times_s: Float[np.ndarray, " time"]) -> int:
-    when = line.times_s[int(np.abs(line.values).argmax())]
-    return int(np.abs(times_s - when).argmin())
+    """The frame on display where a line is furthest from zero."""
+    peak_s = line.times_s[int(np.abs(line.values).argmax())]
+    return int(np.abs(times_s - peak_s).argmin())

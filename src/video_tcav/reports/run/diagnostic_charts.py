@@ -1,137 +1,136 @@
-"""Charts of diagnostics that are simple enough to draw, for as far as their tables hold what is needed."""
+"""Charts of diagnostics at the deepest layer, as far as their tables hold the columns that they need."""
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from video_tcav.reports.charts import (
-    MUTED,
-    RULE,
     SERIES,
+    Chart,
+    Interval,
+    bare_lines,
     chart_style,
-    draw_interval,
+    draw_rows,
+    label_axes,
     legend_above,
+    panel_grid,
     panels,
-    space_panels,
 )
-from video_tcav.reports.run.charts import Chart
-from video_tcav.reports.run.view import TargetView, deepest, slug
+from video_tcav.reports.run.charts import chart_name, row_height, rows_in_words
+from video_tcav.reports.run.view import TargetView, deepest
 
-_COLUMNS, _LONGEST = 4, 26
 Tables = Sequence[pd.DataFrame | None]
 """One of each analysis of a view, in their order."""
 
 
-def diagnostic_chart(kind: str, view: TargetView, tables: Tables, title: str) -> Chart | None:
-    """A chart of one kind of diagnostics at the deepest layer; none where the kind, or its columns, are not known."""
-    draw = _DRAWN.get(kind)
-    rows = [_deepest(table, deepest(one)) for table, one in zip(tables, view.analyses, strict=True)]
-    known = [table for table in rows if table is not None and len(table)]
-    if draw is None or not known or not all(_NEEDED[kind] <= set(table.columns) for table in known):
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """How a kind of diagnostics is drawn.
+
+    Attributes:
+        draw: makes the chart.
+        value: column of the value; its interval is in the columns with `_low` and `_high`.
+        axis: label of the axis of values, with `{}` for the unit of effects.
+        columns: that the table must have besides.
+    """
+
+    draw: "Callable[[str, _Kind, TargetView, Tables, str], Chart]"
+    value: str
+    axis: str
+    columns: frozenset[str] = frozenset({"concept"})
+
+    @property
+    def needed(self) -> set[str]:
+        return {*self.columns, self.value, f"{self.value}_low", f"{self.value}_high"}
+
+
+def diagnostic_chart(name: str, view: TargetView, tables: Tables, title: str) -> Chart | None:
+    """A chart of one kind of diagnostics; none where the kind is not drawn, or its table lacks columns or rows."""
+    kind = _KINDS.get(name)
+    deep = [_deepest_rows(table, deepest(analysis)) for table, analysis in zip(tables, view.analyses, strict=True)]
+    filled = [table for table in deep if table is not None and len(table)]
+    if kind is None or not filled or not all(kind.needed <= set(table.columns) for table in filled):
         return None
-    with chart_style(), mpl.rc_context({"figure.facecolor": "white"}):
-        return draw(kind, view, rows, title)
+    with chart_style(background="white"):
+        return kind.draw(name, kind, view, deep, title)
 
 
-def _by_clips(kind: str, view: TargetView, tables: Tables, title: str) -> Chart:
+def _effect_by_clips(name: str, kind: _Kind, view: TargetView, tables: Tables, title: str) -> Chart:
     """The effect against the number of groups, a panel a concept."""
     concepts = _concepts(view, tables)
-    columns = min(_COLUMNS, len(concepts))
-    count = math.ceil(len(concepts) / columns)
     words = []
-    figure, every = panels(columns, rows=count, height=0.8 + 2.0 * count, sharey=True)
-    space_panels(figure, 0.05)
-    for axes, concept in zip(every, concepts, strict=False):
-        for number, table in enumerate(tables):
-            own = None if table is None else table[table["concept"] == concept].sort_values("n_concept_groups")
-            if own is None or own.empty:
+    figure, grid = panel_grid(concepts, panel_height=2.0, extra_height=0.8, gap=0.05, sharey=True)
+    for axes, concept in zip(grid, concepts, strict=True):
+        for number, rows in enumerate(_of_concept(tables, concept)):
+            if rows is None:
                 continue
-            series = SERIES[number % len(SERIES)]
-            places = own["n_concept_groups"].to_numpy()
-            axes.fill_between(
-                places, own["effect_low"], own["effect_high"], color=series.colour, alpha=0.16, linewidth=0
-            )
-            axes.plot(places, own["effect"], color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)
+            rows = rows.sort_values("n_concept_groups")
+            groups, series = rows["n_concept_groups"].to_numpy(), SERIES[number % len(SERIES)]
+            band = rows["effect_low"], rows["effect_high"]
+            axes.fill_between(groups, *band, color=series.colour, alpha=0.16, linewidth=0)
+            axes.plot(groups, rows["effect"], color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)
             words += [
-                f"{view.models[number]}, {concept}, {n} groups {effect:+.2f}"
-                for n, effect in zip(places, own["effect"], strict=True)
+                f"{view.models[number]}, {concept}, {count} groups {effect:+.2f}"
+                for count, effect in zip(groups, rows["effect"], strict=True)
             ]
-        axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
-        axes.set_title(_short(concept))
-        axes.tick_params(length=0)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="y")
-    for axes in every[len(concepts) :]:
-        axes.set_visible(False)
-    figure.supxlabel("groups of concept clips", fontsize=9, color=MUTED)
-    figure.supylabel(f"effect, {view.unit}", fontsize=9, color=MUTED)
-    legend_above(figure, [_short(model) for model in view.models], significance=False)
-    return _chart(kind, view, figure, f"{title}, {view.target}. {'; '.join(words)}")
+        bare_lines(axes)
+    label_axes(figure, across="groups of concept clips", up=kind.axis.format(view.unit))
+    legend_above(figure, view.models, significance=False)
+    label = f"{title}, {view.target}. {'; '.join(words)}"
+    return Chart(name=chart_name(name.replace("_", "-"), view), title=title, figure=figure, label=label)
 
 
-def _intervals(kind: str, view: TargetView, tables: Tables, title: str) -> Chart:
+def _intervals(name: str, kind: _Kind, view: TargetView, tables: Tables, title: str) -> Chart:
     """A value with its interval, a row a concept."""
-    value, unit = _VALUES[kind]
-    concepts, words = _concepts(view, tables), []
-    step = 0.8 / max(2, len(tables))
-    figure, (axes,) = panels(height=0.95 + max(0.45, 0.16 + 0.19 * len(tables)) * len(concepts))
-    for number, table in enumerate(tables):
-        for row, concept in enumerate(concepts):
-            own = None if table is None else table[table["concept"] == concept]
-            if own is None or own.empty:
-                continue
-            middle, low, high = (float(own[name].iloc[0]) for name in (value, f"{value}_low", f"{value}_high"))
-            place = row + step * (number - (len(tables) - 1) / 2)
-            draw_interval(axes, middle, low, high, place, SERIES[number % len(SERIES)], strong=True)
-            words.append(f"{view.models[number]}, {concept} {middle:+.2f} ({low:+.2f} to {high:+.2f})")
-    _bare(axes, [_short(name) for name in concepts], unit.format(view.unit))
-    legend_above(figure, [_short(model) for model in view.models], significance=False)
-    return _chart(kind, view, figure, f"{title}, {view.target}. {'; '.join(words)}")
+    columns = [kind.value, f"{kind.value}_low", f"{kind.value}_high"]
+    rows = [
+        (
+            concept,
+            [None if matches is None else _interval(matches, columns) for matches in _of_concept(tables, concept)],
+        )
+        for concept in _concepts(view, tables)
+    ]
+    figure, (axes,) = panels(height=0.95 + row_height(view) * len(rows))
+    draw_rows(axes, rows)
+    axes.set_xlabel(kind.axis.format(view.unit))
+    legend_above(figure, view.models, significance=False)
+    label = f"{title}, {view.target}. {rows_in_words(view, rows)}"
+    return Chart(name=chart_name(name.replace("_", "-"), view), title=title, figure=figure, label=label)
 
 
-def _bare(axes: Axes, names: Sequence[str], label: str) -> None:
-    axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel(label)
-    axes.tick_params(length=0)
-    axes.spines["left"].set_visible(False)
-    axes.spines["bottom"].set_color(RULE)
-    axes.grid(axis="x")
-
-
-_Draw = Callable[[str, TargetView, Tables, str], Chart]
-_DRAWN: dict[str, _Draw] = {"effect_by_clips": _by_clips, "split_half": _intervals, "pool_sensitivity": _intervals}
-_VALUES = {"split_half": ("cosine", "cosine between CAVs of the halves"), "pool_sensitivity": ("effect", "effect, {}")}
-_NEEDED = {
-    "effect_by_clips": {"concept", "n_concept_groups", "effect", "effect_low", "effect_high"},
-    "split_half": {"concept", "cosine", "cosine_low", "cosine_high"},
-    "pool_sensitivity": {"concept", "effect", "effect_low", "effect_high"},
+_KINDS = {
+    "effect_by_clips": _Kind(
+        draw=_effect_by_clips,
+        value="effect",
+        axis="effect, {}",
+        columns=frozenset({"concept", "n_concept_groups"}),
+    ),
+    "split_half": _Kind(draw=_intervals, value="cosine", axis="cosine between CAVs of the halves"),
+    "pool_sensitivity": _Kind(draw=_intervals, value="effect", axis="effect, {}"),
 }
 
 
-def _deepest(table: pd.DataFrame | None, layer: str) -> pd.DataFrame | None:
+def _interval(rows: pd.DataFrame, columns: Sequence[str]) -> Interval:
+    value, low, high = (float(rows[column].iloc[0]) for column in columns)
+    return Interval(value=value, low=low, high=high)
+
+
+def _deepest_rows(table: pd.DataFrame | None, layer: str) -> pd.DataFrame | None:
     """The rows of concepts against random clips at one layer."""
     if table is None or "concept" not in table:
         return None
-    for name, wanted in (("layer", layer), ("versus", "random")):
-        if name in table:
-            table = table[table[name] == wanted]
+    for column, value in (("layer", layer), ("versus", "random")):
+        if column in table:
+            table = table[table[column] == value]
     return table
 
 
+def _of_concept(tables: Tables, concept: str) -> list[pd.DataFrame | None]:
+    rows = [None if table is None else table[table["concept"] == concept] for table in tables]
+    return [None if table is None or table.empty else table for table in rows]
+
+
 def _concepts(view: TargetView, tables: Tables) -> list[str]:
-    found = {name for table in tables if table is not None for name in table["concept"]}
-    return [name for name in view.concepts if name in found]
-
-
-def _chart(kind: str, view: TargetView, figure: Figure, label: str) -> Chart:
-    return Chart(name=f"{kind.replace('_', '-')}-{view.number}-{slug(view.target)}", figure=figure, label=label)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+    names = {name for table in tables if table is not None for name in table["concept"]}
+    return [name for name in view.concepts if name in names]

@@ -1,10 +1,11 @@
-"""The methods of a run, as a paper would tell them, and what to cite."""
+"""Methods text of a run for a paper, and the entries to cite."""
 
 from typing import Any
 
-from video_tcav.experiments import Experiment, Run
-from video_tcav.reports.run.view import layers_of, model_words, target_views
-from video_tcav.tcav.summaries import units
+from video_tcav.experiments import Run
+from video_tcav.reports.run.names import listed, short_model
+from video_tcav.reports.run.significance_wording import tests_methods
+from video_tcav.reports.run.view import RunView, layers_of
 
 _CAVS = {
     "mean": "the difference of the means of concept and random activations",
@@ -18,17 +19,17 @@ _SPACES = {
     "time": "activations averaged over time",
     "spacetime": "activations averaged over space and time",
 }
-_CORRECTIONS = {
-    "holm": "the Holm procedure",
-    "bonferroni": "the Bonferroni procedure",
-    "bh": "the Benjamini–Hochberg procedure",
-    "maxt": "the max-T procedure of Westfall and Young",
-}
 _AGAINST = {
     "number": "the number that the model returns, in its own unit",
     "log_odds": "the log-odds of the class: its logit, less the log-sum-exp of all others where classes exclude each other",
     "logit": "the raw logit of the class",
 }
+_TWIN_EFFECTS = {
+    "frozen": "The motion effect is the effect of a concept minus that of its clips with their middle frame held.",
+    "reversed": "The order effect is the effect of a concept minus that of its clips played backwards.",
+}
+_PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
+"""Those whose versions may change numbers."""
 BIBTEX = """\
 @inproceedings{kim2018tcav,
   title     = {Interpretability Beyond Feature Attribution: Quantitative Testing with Concept Activation Vectors ({TCAV})},
@@ -54,163 +55,137 @@ BIBTEX = """\
 
 def bibtex(run: Run) -> str:
     """Entries for the method, the source paper, and the software in the version that made the run."""
-    version, year = run.record["provenance"]["video_tcav"], str(run.record["provenance"]["created"])[:4]
+    provenance = run.record["provenance"]
     software = (
         "@software{video_tcav,\n"
         "  title   = {video-tcav: concept activation vectors for video action recognition},\n"
         "  author  = {{The video-tcav authors}},\n"
-        f"  version = {{{version}}},\n"
-        f"  year    = {{{year}}}\n"
+        f"  version = {{{provenance['video_tcav']}}},\n"
+        f"  year    = {{{str(provenance['created'])[:4]}}}\n"
         "}\n"
     )
     return f"{BIBTEX}\n{software}"
 
 
-def methods(run: Run) -> str:
+def methods(view: RunView) -> str:
     """Paragraphs that can be pasted into a paper and edited there."""
-    experiment = run.experiment
-    parts = [
-        _models(run),
-        _clips(run),
-        _vectors(experiment),
-        _tests(experiment),
-        _hypotheses(experiment),
-        _software(run),
-    ]
-    return "\n\n".join(part for part in parts if part)
+    paragraphs = (_models(view.run), _clips(view), _vectors(view), _tests(view), _hypotheses(view), _software(view.run))
+    return "\n\n".join(paragraphs)
 
 
 def _models(run: Run) -> str:
     digests = run.record.get("model_digests") or {}
     names = []
-    for name, one in run.experiment.all_models().items():
-        spec = "" if one.spec == name else f" ({model_words(one.spec)})"
+    for name, model in run.experiment.all_models().items():
+        spec = "" if model.spec == name else f" ({short_model(model.spec)})"
         digest = f", weights with SHA-256 {digests[name][:12]}…" if digests.get(name) else ""
-        names.append(f"{model_words(name)}{spec}{digest}")
+        names.append(f"{short_model(name)}{spec}{digest}")
     steps = run.record.get("steps") or {}
-    sizes = {
-        clip_words(one.record["provenance"].get("clip_spec"), steps.get(one.which.model)) for one in run.analyses
+    forms = {
+        clip_form(analysis.record["provenance"].get("clip_spec"), steps.get(analysis.which.model))
+        for analysis in run.analyses
     } - {""}
-    layers = {}
-    for one in run.analyses:
-        layers.setdefault(one.which.model, layers_of(one))
-    same = len(set(layers.values())) == 1
-    several = f" of {'each model' if same else '{}'}" if len(layers) > 1 else ""
-    places = [", ".join(found) + several.format(model_words(model)) for model, found in layers.items()]
-    where = "; ".join(dict.fromkeys(places))
-    form = " or ".join(sorted(sizes)) or "the form that the model expects"
+    form = " or ".join(sorted(forms)) or "the form that the model expects"
     return (
-        f"We explained {_listed(names)} with Video-TCAV (Saha et al., 2024), which extends testing with concept activation "
+        f"We explained {listed(names)} with Video-TCAV (Saha et al., 2024), which extends testing with concept activation "
         f"vectors (CAVs; Kim et al., 2018) to video. Clips had {form}. "
-        f"Activations were recorded at {where}."
+        f"Activations were recorded at {_layers(run)}."
     )
 
 
-def _clips(run: Run) -> str:
-    views = target_views(run)
-    classes, concepts = [], {}
-    pool = 0
-    for view in views:
-        for analysis in view.analyses:
-            for found in analysis.found:
-                one = found.result
-                if one.versus == "random" and one.twin == "none":
-                    concepts[one.concept] = (
-                        f"{one.concept} ({one.n_concept_clips} clips in {one.n_concept_groups} groups)"
-                    )
-                    pool = max(pool, one.n_random_clips)
-        first = view.analyses[0].found[0].result
-        classes.append(f"{view.target} ({first.n_class_clips} {'random ' if first.at == 'random' else ''}clips)")
-    group = (
-        "the source video" if run.experiment.group == "video" else f"the match of /{run.experiment.group}/ in the path"
-    )
-    windows = f" From each video, {run.experiment.windows} clips were taken." if run.experiment.windows > 1 else ""
+def _layers(run: Run) -> str:
+    layers: dict[str, str] = {}
+    for analysis in run.analyses:
+        layers.setdefault(analysis.which.model, ", ".join(layers_of(analysis)))
+    if len(set(layers.values())) == 1:
+        return next(iter(layers.values())) + (" of each model" if len(layers) > 1 else "")
+    return "; ".join(f"{names} of {short_model(model)}" for model, names in layers.items())
+
+
+def _clips(view: RunView) -> str:
+    experiment, classes, concepts, pool = view.experiment, [], {}, 0
+    for target in view.targets:
+        for row in target.results:
+            if row.versus == "random" and row.twin == "none":
+                concepts[row.concept] = f"{row.concept} ({row.n_concept_clips} clips in {row.n_concept_groups} groups)"
+                pool = max(pool, row.n_random_clips)
+        first = target.results[0]
+        classes.append(f"{target.target} ({first.n_class_clips} {'random ' if first.at == 'random' else ''}clips)")
+    windows = f" From each video, {experiment.windows} clips were taken." if experiment.windows > 1 else ""
+    group = "the source video" if experiment.group == "video" else f"the match of /{experiment.group}/ in the path"
     return (
-        f"The classes were {_listed(classes)}. The concepts were {_listed(list(concepts.values()))}, compared with {pool} "
-        f"random clips.{windows} {_matching(run)}The unit "
-        f"of resampling, relabelling and cross-validation was {group}."
+        f"The classes were {listed(classes)}. The concepts were {listed(list(concepts.values()))}, compared with {pool} "
+        f"random clips.{windows} {_negatives(view.run)}The unit of resampling, label permutation and "
+        f"cross-validation was {group}."
     )
 
 
-def _matching(run: Run) -> str:
+def _negatives(run: Run) -> str:
     """Whether random clips were frozen, where a concept does not move; nothing where all move."""
-    ways = {one.negatives: one.concept for part in run.analyses for one in (found.result for found in part.found)}
-    if "moving" in ways:
+    negatives = {stored.result.negatives for analysis in run.analyses for stored in analysis.found}
+    if "moving" in negatives:
         return "A concept that does not move was compared with random clips that do. "
-    return (
-        "Where the clips of a concept do not move, the random clips were frozen to match. " if "frozen" in ways else ""
-    )
+    if "frozen" in negatives:
+        return "Where the clips of a concept do not move, the random clips were frozen to match. "
+    return ""
 
 
-def _vectors(experiment: Experiment) -> str:
+def _vectors(view: RunView) -> str:
+    experiment = view.experiment
     space = _SPACES.get(experiment.spaces[0], experiment.spaces[0])
-    against = _AGAINST.get(
-        experiment.against, f"the logit of the class minus that of {experiment.against.partition(':')[2]}"
+    other_class = experiment.against.partition(":")[2]
+    against = _AGAINST.get(experiment.against, f"the logit of the class minus that of {other_class}")
+    gradient_clips = "clips of the class" if experiment.at == "class" else "random clips that were set aside"
+    twins = "".join(f" {text}" for twin, text in _TWIN_EFFECTS.items() if twin in experiment.all_twins())
+    return (
+        f"CAVs were learned in {space} by {_cav_methods(experiment.cav)}. The target was {against}. The effect "
+        f"of a concept is the gradient of the target by the activation, averaged over {gradient_clips}, times the difference "
+        "between the mean activation of concept and random clips: the first-order change of the target from the average random "
+        f"to the average concept clip, in {view.unit}.{twins}"
     )
-    place = "clips of the class" if experiment.at == "class" else "random clips that were set aside"
-    twins = {
-        "frozen": "The motion effect is the effect of a concept minus that of its clips with their middle frame held.",
-        "reversed": "The order effect is the effect of a concept minus that of its clips played backwards.",
-    }
-    told = " ".join(text for twin, text in twins.items() if twin in experiment.all_twins())
-    text = (
-        f"CAVs were learned in {space} by {_CAVS.get(experiment.cav, experiment.cav)}. The target was {against}. The effect "
-        f"of a concept is the gradient of the target by the activation, averaged over {place}, times the difference between "
-        f"the mean activation of concept and random clips: the first-order change of the target from the average random to "
-        f"the average concept clip, in {units(experiment.against)}."
+
+
+def _cav_methods(cav: str) -> str:
+    return _CAVS.get(cav, cav)
+
+
+def _tests(view: RunView) -> str:
+    bootstraps = view.experiment.statistics.bootstraps
+    intervals = (
+        f"Intervals are 95 % bootstrap intervals over concept, random and class groups ({bootstraps:,} "
+        "draws). A concept counts as represented where the cross-validated accuracy of its CAV is above chance."
     )
-    return f"{text} {told}".strip()
+    return " ".join([*tests_methods(view.experiment), intervals])
 
 
-def _tests(experiment: Experiment) -> str:
-    settings = experiment.statistics
-    correction = _CORRECTIONS.get(settings.correction)
-    adjusted = f"corrected for multiple tests by {correction}" if correction else "not corrected for multiple tests"
-    parts = []
-    if settings.tests[0] == "permutation":
-        parts.append(
-            f"Significance was tested by {settings.permutations:,} permutations of the labels of groups (two-sided), {adjusted}, "
-            f"at the level of {settings.level:g}."
-        )
-    if "ttest" in settings.tests:
-        role = "Significance was tested" if settings.tests[0] == "ttest" else "For comparison, we also report"
-        parts.append(
-            f"{role} {'by ' if settings.tests[0] == 'ttest' else ''}the t-test between TCAV scores of the concept and of "
-            f"random sets ({settings.random_sets} sets), which is anti-conservative."
-        )
-    parts.append(
-        f"Intervals are 95 % bootstrap intervals over concept, random and class groups ({settings.bootstraps:,} draws). A "
-        "concept counts as represented where the cross-validated accuracy of its CAV is above chance."
-    )
-    return " ".join(parts)
-
-
-def _hypotheses(experiment: Experiment) -> str:
-    settings = experiment.statistics
-    count, families = len(experiment.hypotheses), len({one.family for one in experiment.hypotheses})
-    unit = units(experiment.against)
+def _hypotheses(view: RunView) -> str:
+    hypotheses, margin = view.experiment.hypotheses, view.experiment.statistics.margin
+    count, families = len(hypotheses), len({hypothesis.family for hypothesis in hypotheses})
     return (
         f"{count} {'hypothesis was' if count == 1 else 'hypotheses were'} stated beforehand"
         f"{f' in {families} families' if families > 1 else ''}. An effect counts where it is significant and not smaller "
-        f"than a margin of {settings.margin:g} {unit} (unless a hypothesis states another); that there is none of that size "
+        f"than a margin of {margin:g} {view.unit} (unless a hypothesis states another); that there is none of that size "
         "was tested by two one-sided tests against the margin."
     )
 
 
 def _software(run: Run) -> str:
-    noted: Any = run.record["provenance"]
-    packages = noted.get("packages") or {}
-    used = ", ".join(
-        f"{name} {packages[name]}" for name in ("torch", "torchvision", "numpy", "scikit-learn") if name in packages
-    )
+    provenance: Any = run.record["provenance"]
+    packages = provenance.get("packages") or {}
+    versions = ", ".join(f"{name} {packages[name]}" for name in _PACKAGES if name in packages)
     return (
-        f"All computations used video-tcav {noted['video_tcav']} on Python {noted['python']} ({used}), with seed "
+        f"All computations used video-tcav {provenance['video_tcav']} on Python {provenance['python']} ({versions}), with seed "
         f"{run.experiment.seed}."
     )
 
 
-def clip_words(spec: Any, steps: Any) -> str:
-    """The clip in words; with how its frames were really spread, where the run has noted it."""
+def clip_form(spec: Any, steps: Any) -> str:
+    """The form of clips in words, with how their frames were really spread, where the run has noted it.
+
+    Args:
+        spec: of the model's clips, from the provenance; empty in runs of early versions.
+        steps: of the frames that were used, by video.
+    """
     if not spec:
         return ""
     size = spec.get("size")
@@ -225,28 +200,23 @@ def _spread(spec: Any, steps: Any) -> str:
     if spec.get("fps"):
         closer = f" (closer together in {shorter} of {videos} videos, which are shorter)" if shorter else ""
         return f"{spec['fps']:g} a second{closer}"
-    asked = int(spec.get("stride") or 1)
+    wanted = int(spec.get("stride") or 1)
     if not steps:
-        return f"one in {asked} of the video, or closer together where it is shorter" if asked > 1 else "in a row"
-    used = {int(stride): count for stride, count in steps["strides"].items()} or {asked: videos}
-    if len(used) == 1:
-        (stride,) = used
-        short = f" (one in {asked} was asked for, and no video is long enough)" if stride < asked else ""
+        return f"one in {wanted} of the video, or closer together where it is shorter" if wanted > 1 else "in a row"
+    counts = {int(stride): count for stride, count in steps["strides"].items()} or {wanted: videos}
+    if len(counts) == 1:
+        (stride,) = counts
+        short = f" (one in {wanted} was asked for, and no video is long enough)" if stride < wanted else ""
         return f"one in {stride} of the video{short}" if stride > 1 else f"in a row{short}"
-    words = _listed(
-        [f"one in {stride} in {count} video{'s' * (count > 1)}" for stride, count in sorted(used.items(), reverse=True)]
-    )
-    return f"{words}, as their length allowed (one in {asked} was asked for)"
+    by_stride = sorted(counts.items(), reverse=True)
+    phrases = [f"one in {stride} in {count} video{'s' * (count > 1)}" for stride, count in by_stride]
+    return f"{listed(phrases)}, as their length allowed (one in {wanted} was asked for)"
 
 
 def _filled(spec: Any, steps: Any) -> str:
-    """What was done about videos with fewer frames than a clip."""
+    """How videos with fewer frames than a clip were filled up."""
     count = steps["filled"] if steps else 0
     if not count:
         return ""
     how = "the last frame was repeated" if spec.get("short") == "pad" else "the video began anew"
     return f"; in {count} videos with fewer frames, {how}"
-
-
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

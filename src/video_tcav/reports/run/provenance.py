@@ -1,57 +1,48 @@
-"""What a run was made from, and the commands that make it again."""
+"""Provenance of a run: versions, settings and digests by name."""
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from video_tcav.core.errors import ExperimentError
-from video_tcav.experiments import Run
+from video_tcav.experiments import Analysis, Run
 
 Facts = list[tuple[str, str]]
 
 
-def commands(run: Run) -> tuple[str, str]:
-    """What makes the run and this page again, beside the experiment file: its paths are meant from there."""
-    name = Path(str(run.record.get("source", "experiment.yaml"))).name
-    return f"video-tcav run {shlex.quote(name)} --out again", "video-tcav report again"
-
-
 def provenance_facts(run: Run) -> list[tuple[str, Facts]]:
     """Facts of the run, then of each analysis."""
-    noted: Mapping[str, Any] = run.record["provenance"]
-    facts: list[tuple[str, Any]] = [
-        ("made", noted.get("created")),
-        ("video-tcav", noted.get("video_tcav")),
-        ("Python", noted.get("python")),
-        ("packages", _listed(noted.get("packages"))),
-        ("platform", noted.get("platform")),
-        ("seed", run.experiment.seed),
-        *((f"weights of {name} (SHA-256)", digest) for name, digest in (run.record.get("model_digests") or {}).items()),
-    ]
-    found = [("The run", _told(facts))]
-    for one in run.analyses:
-        own: Mapping[str, Any] = one.record["provenance"]
-        which = ", ".join((one.which.model, one.which.target, one.which.space, one.which.test))
-        found.append(
-            (
-                f"Analysis: {which}",
-                _told(
-                    [
-                        ("settings", _listed(own.get("settings"))),
-                        ("clips of the model", _listed(own.get("clip_spec"))),
-                        ("weights (SHA-256)", (own.get("model") or {}).get("weights")),
-                        ("clips (SHA-256 each)", _clips(own.get("clips"), one.folder)),
-                        (
-                            "files left out",
-                            str(len(one.record.get("skipped", ()))) if one.record.get("skipped") else None,
-                        ),
-                        ("seconds", _seconds(own.get("seconds"))),
-                    ]
-                ),
-            )
-        )
-    return found
+    return [("The run", _run_facts(run)), *(_analysis_facts(analysis) for analysis in run.analyses)]
+
+
+def _run_facts(run: Run) -> Facts:
+    provenance: Mapping[str, Any] = run.record["provenance"]
+    digests = run.record.get("model_digests") or {}
+    return _present(
+        {
+            "made": provenance.get("created"),
+            "video-tcav": provenance.get("video_tcav"),
+            "Python": provenance.get("python"),
+            "packages": named_values(provenance.get("packages")),
+            "platform": provenance.get("platform"),
+            "seed": run.experiment.seed,
+            **{f"weights of {name} (SHA-256)": digest for name, digest in digests.items()},
+        }
+    )
+
+
+def _analysis_facts(analysis: Analysis) -> tuple[str, Facts]:
+    provenance: Mapping[str, Any] = analysis.record["provenance"]
+    key = ", ".join((analysis.which.model, analysis.which.target, analysis.which.space, analysis.which.test))
+    facts = {
+        "settings": named_values(provenance.get("settings")),
+        "clips of the model": named_values(provenance.get("clip_spec")),
+        "weights (SHA-256)": (provenance.get("model") or {}).get("weights"),
+        "clips (SHA-256 each)": _clip_counts(provenance.get("clips"), analysis.folder),
+        "files left out": len(analysis.record.get("skipped", ())) or None,
+        "seconds": _seconds(provenance.get("seconds")),
+    }
+    return f"Analysis: {key}", _present(facts)
 
 
 def experiment_file(run: Run) -> str:
@@ -67,7 +58,16 @@ def experiment_file(run: Run) -> str:
         raise ExperimentError(f"{path}: must be readable. Got: {error}. Put the experiment file back.") from error
 
 
-def _clips(clips: Any, folder: Path) -> str | None:
+def named_values(facts: Mapping[str, Any] | None) -> str:
+    """Names and values on one line; values that are `None` are left out."""
+
+    def text(value: Any) -> str:
+        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+    return ", ".join(f"{name} {text(value)}" for name, value in (facts or {}).items() if value is not None)
+
+
+def _clip_counts(clips: Any, folder: Path) -> str | None:
     if not isinstance(clips, Mapping):
         return None
     counts = ", ".join(f"{name} {len(files)}" for name, files in clips.items() if hasattr(files, "__len__"))
@@ -80,12 +80,5 @@ def _seconds(seconds: Any) -> str | None:
     return ", ".join(f"{name} {value:.1f}" for name, value in seconds.items() if isinstance(value, int | float))
 
 
-def _told(facts: list[tuple[str, Any]]) -> Facts:
-    return [(name, str(value)) for name, value in facts if value not in (None, "")]
-
-
-def _listed(facts: Mapping[str, Any] | None) -> str:
-    def text(value: Any) -> str:
-        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-    return ", ".join(f"{name} {text(value)}" for name, value in (facts or {}).items() if value is not None)
+def _present(facts: Mapping[str, Any]) -> Facts:
+    return [(name, str(value)) for name, value in facts.items() if value not in (None, "")]

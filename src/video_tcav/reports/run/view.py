@@ -1,101 +1,177 @@
-"""What a run's report looks at: one target, as all models see it."""
+"""What sections of a report show: a run, and each of its targets as all models see it. Results only, no model."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, Self, TypeVar
 
-from video_tcav.experiments import Analysis, Run
-from video_tcav.models.loaders.loader import LOADERS
+from video_tcav.experiments import Analysis, Experiment, Run
+from video_tcav.reports.run.clip_budget import NO_CLIPS, FittedClips
+from video_tcav.reports.run.names import short_model
 from video_tcav.tcav import ConceptResult
-from video_tcav.tcav.summaries import units
+from video_tcav.tcav.wording import units
 
 STATIC, DYNAMIC = "/static", "/dynamic"
+"""Endings of the names of a concept that has pictures and clips."""
+TWINS = ("frozen", "reversed", "shuffled")
+Computed = TypeVar("Computed")
 
 
-@dataclass(frozen=True, kw_only=True)
-class TargetView:
-    """One target in one feature space with one test, of all models.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _View:
+    """Settings of a run, and what was computed once for all formats.
+
+    Attributes:
+        run: from `load_run`.
+        memo: results of `once`.
+    """
+
+    run: Run
+    memo: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def experiment(self) -> Experiment:
+        """The settings of the run."""
+        return self.run.experiment
+
+    @property
+    def unit(self) -> str:
+        """Of effects."""
+        return units(self.experiment.against)
+
+    @property
+    def level(self) -> float:
+        """Of significance."""
+        return self.experiment.statistics.level
+
+    @property
+    def many_models(self) -> bool:
+        """Whether tables need a column for the model."""
+        return len(self.experiment.all_models()) > 1
+
+    def once(self, compute: Callable[[Self], Computed]) -> Computed:
+        """`compute(self)`, computed at the first call: the page, the Markdown and the files share charts and tables.
+
+        It must not depend on which clips fit into the page.
+        """
+        if compute not in self.memo:
+            self.memo[compute] = compute(self)
+        return self.memo[compute]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TargetView(_View):
+    """One target in one feature space with one significance test, of all models.
 
     Attributes:
         number: of the target in the experiment, from one.
         target: class.
-        unit: of effects.
-        level: of significance.
-        concepts: in the order of the experiment.
-        analyses: one a model, in the order of the experiment.
+        space: feature space.
+        test: significance test.
     """
 
     number: int
     target: str
-    unit: str
-    level: float
-    concepts: tuple[str, ...]
-    analyses: tuple[Analysis, ...]
+    space: str
+    test: str
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """In the order of the experiment."""
+        return tuple(self.experiment.all_concepts())
+
+    @cached_property
+    def analyses(self) -> tuple[Analysis, ...]:
+        """One a model, in the order of the experiment."""
+        order = {name: number for number, name in enumerate(self.experiment.all_models())}
+        key = (self.target, self.space, self.test)
+        chosen = [
+            analysis
+            for analysis in self.run.analyses
+            if (analysis.which.target, analysis.which.space, analysis.which.test) == key
+        ]
+        return tuple(sorted(chosen, key=lambda analysis: order.get(analysis.which.model, len(order))))
+
+    @cached_property
+    def results(self) -> tuple[ConceptResult, ...]:
+        """Of all models."""
+        return tuple(stored.result for analysis in self.analyses for stored in analysis.found)
 
     @cached_property
     def models(self) -> tuple[str, ...]:
-        """Names of the models, as the page has them."""
-        return tuple(model_words(one.which.model) for one in self.analyses)
+        """Short names of the models, one an analysis."""
+        return tuple(short_model(analysis.which.model) for analysis in self.analyses)
 
     @cached_property
     def pairs(self) -> tuple[str, ...]:
-        """Concepts that are there as pictures and as clips."""
+        """Concepts that have pictures and clips."""
         names = [name.removesuffix(STATIC) for name in self.concepts if name.endswith(STATIC)]
         return tuple(name for name in names if name + DYNAMIC in self.concepts)
 
     @cached_property
     def twins(self) -> tuple[str, ...]:
         """Twins that were run."""
-        found = {one.result.twin for analysis in self.analyses for one in analysis.found}
-        return tuple(twin for twin in ("frozen", "reversed", "shuffled") if twin in found)
+        names = {row.twin for row in self.results}
+        return tuple(twin for twin in TWINS if twin in names)
 
     @cached_property
     def with_twins(self) -> tuple[str, ...]:
         """Concepts that have twins."""
-        found = {
-            one.result.concept for analysis in self.analyses for one in analysis.found if one.result.twin != "none"
-        }
-        return tuple(name for name in self.concepts if name in found)
+        names = {row.concept for row in self.results if row.twin != "none"}
+        return tuple(name for name in self.concepts if name in names)
 
     def find(
         self, analysis: Analysis, concept: str, twin: str = "none", layer: str | None = None
     ) -> ConceptResult | None:
         """One result against random clips; at the deepest layer if none is named."""
-        found = analysis.get(concept, layer or deepest(analysis), twin=twin)
-        return found.result if found else None
+        stored = analysis.get(concept, layer or deepest(analysis), twin=twin)
+        return stored.result if stored else None
+
+    def per_model(self, concept: str, twin: str = "none") -> list[ConceptResult | None]:
+        """The result of each model at its deepest layer."""
+        return [self.find(analysis, concept, twin) for analysis in self.analyses]
 
     def comparisons(self) -> Iterator[tuple[str, ConceptResult]]:
-        """Each model's results of one concept against another, at the deepest layer."""
-        for analysis in self.analyses:
-            for one in analysis.found:
-                if (
-                    one.result.versus != "random"
-                    and one.result.twin == "none"
-                    and one.result.layer == deepest(analysis)
-                ):
-                    yield model_words(analysis.which.model), one.result
+        """Each model's results of one concept rather than another, at its deepest layer."""
+        for model, analysis in zip(self.models, self.analyses, strict=True):
+            for row in (stored.result for stored in analysis.found):
+                if row.versus != "random" and row.twin == "none" and row.layer == deepest(analysis):
+                    yield model, row
 
-    def significant(self, one: ConceptResult) -> bool:
-        return one.p_adjusted <= self.level
+    def significant(self, row: ConceptResult) -> bool:
+        """At the level of the experiment."""
+        return row.p_adjusted <= self.level
+
+    def elsewhere(self, **changes: str) -> "TargetView":
+        """The same target in another `space` or with another `test`."""
+        return replace(self, memo={}, **changes)
 
 
-def target_views(run: Run, *, space: str | None = None, test: str | None = None) -> tuple[TargetView, ...]:
-    """Every target of a run; in the first space and with the first test if they are not named."""
-    experiment = run.experiment
-    space = space or experiment.spaces[0]
-    test = test or experiment.statistics.tests[0]
-    order = {name: place for place, name in enumerate(experiment.all_models())}
-    chosen = [one for one in run.analyses if (one.which.space, one.which.test) == (space, test)]
-    chosen.sort(key=lambda one: order.get(one.which.model, len(order)))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunView(_View):
+    """A run.
+
+    Attributes:
+        clips: clips that fit into the page.
+    """
+
+    clips: FittedClips = NO_CLIPS
+
+    @property
+    def targets(self) -> tuple[TargetView, ...]:
+        """Every target, in the first feature space and with the first test."""
+        return self.once(_target_views)
+
+
+def _target_views(view: RunView) -> tuple[TargetView, ...]:
+    experiment = view.experiment
     return tuple(
         TargetView(
+            run=view.run,
             number=number,
             target=target,
-            unit=units(experiment.against),
-            level=experiment.statistics.level,
-            concepts=tuple(experiment.all_concepts()),
-            analyses=tuple(one for one in chosen if one.which.target == target),
+            space=experiment.spaces[0],
+            test=experiment.statistics.tests[0],
         )
         for number, target in enumerate(experiment.targets, start=1)
     )
@@ -103,24 +179,9 @@ def target_views(run: Run, *, space: str | None = None, test: str | None = None)
 
 def layers_of(analysis: Analysis) -> tuple[str, ...]:
     """Its layers, the deepest last."""
-    return tuple(dict.fromkeys(one.result.layer for one in analysis.found))
+    return tuple(dict.fromkeys(stored.result.layer for stored in analysis.found))
 
 
 def deepest(analysis: Analysis) -> str:
+    """Its deepest layer."""
     return analysis.found[-1].result.layer
-
-
-def file_words(clip: str) -> str:
-    """A clip's key, short enough to read: the end of its path, which says nothing of the machine."""
-    return "/".join(re.split(r"[/\\]", clip)[-2:])
-
-
-def model_words(name: str) -> str:
-    """A model's name; one that has none but where it is loaded from is called by the end of that."""
-    scheme, colon, source = name.partition(":")
-    return LOADERS[scheme].short_name(source) if colon and scheme in LOADERS.names() else name
-
-
-def slug(name: str) -> str:
-    """A name that a file may have."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:40] or "unnamed"

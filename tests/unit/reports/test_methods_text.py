@@ -3,7 +3,8 @@
 import pytest
 
 from tests.unit.reports.sample_run import write_run
-from video_tcav.reports.run.methods_text import clip_words, methods
+from video_tcav.reports.run.methods_text import clip_form, methods
+from video_tcav.reports.run.view import RunView
 
 SPEC = {"frames": 16, "size": [112, 112], "stride": 4, "fps": None, "sampling": "dense", "short": "skip"}
 STEPS = {"videos": 9, "strides": {"4": 9}, "shorter": 0, "filled": 0}
@@ -31,13 +32,13 @@ STEPS = {"videos": 9, "strides": {"4": 9}, "shorter": 0, "filled": 0}
     ],
 )
 def test_the_clip_in_words(spec, steps, words):
-    assert words in clip_words(SPEC | spec, STEPS | steps)
+    assert words in clip_form(SPEC | spec, STEPS | steps)
 
 
 def test_runs_of_earlier_versions_say_what_was_asked_for():
     old = {name: value for name, value in SPEC.items() if name not in ("sampling", "short")}
-    assert clip_words(old, None).endswith("one in 4 of the video, or closer together where it is shorter")
-    assert clip_words(None, None) == ""
+    assert clip_form(old, None).endswith("one in 4 of the video, or closer together where it is shorter")
+    assert clip_form(None, None) == ""
 
 
 def test_freezing_is_said_where_random_clips_were_frozen(tmp_path):
@@ -47,7 +48,7 @@ def test_freezing_is_said_where_random_clips_were_frozen(tmp_path):
         for one in run.analyses:
             for place in one.found:
                 object.__setattr__(place.result, "negatives", way)
-        return methods(run)
+        return methods(RunView(run=run))
 
     assert "the random clips were frozen to match" in with_negatives("frozen")
     assert "was compared with random clips that do" in with_negatives("moving")

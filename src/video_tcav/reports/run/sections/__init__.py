@@ -1,0 +1,1 @@
+"""Sections of a run's report, one a module: see `ReportSection`."""

@@ -1,0 +1,121 @@
+"""Section: what to know before believing the numbers, the gravest first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from video_tcav.reports.page import render_fragment
+from video_tcav.reports.run.markdown import text_of
+from video_tcav.reports.run.names import short_model
+from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.significance_wording import caution_on, name_of, repeats_caution
+from video_tcav.reports.run.view import RunView
+from video_tcav.tcav import ConceptResult
+
+FEW_GROUPS = 10
+"""Below, a bootstrap over groups has too few distinct draws for a 95 % interval that can be relied on."""
+_WEAK = (
+    "These effects are significant, but the layer does not tell unseen clips of the concept from random ones. The "
+    "direction that was tested may not be the concept. Look at the clips before you believe them."
+)
+_NOT_REPRESENTED = (
+    "The layer does not encode these concepts. That no effect was found there is no sign that they do not matter. "
+    "Another layer, feature space or kind of CAV may encode them."
+)
+_FEW = (
+    "The sample size is the number of independent groups of clips, such as videos, not of clips. With so few, "
+    "intervals are wide and p-values coarse."
+)
+Rows = list[tuple[str, ConceptResult]]
+"""Results with the name of their model, which is empty where there is only one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caution:
+    """Something to know before believing the numbers.
+
+    Attributes:
+        heading: subject.
+        words: what it means; empty where the cases say it.
+        cases: where it applies; none if everywhere.
+    """
+
+    heading: str
+    words: str = ""
+    cases: tuple[str, ...] = ()
+
+
+class Section(ReportSection[RunView]):
+    """Cautions."""
+
+    name, title, order = "cautions", "Before you believe it", 200
+
+    def html(self, view: RunView) -> Markup | None:
+        cautions = view.once(cautions_on)
+        return render_fragment("sections/cautions.html.j2", cautions=cautions) if cautions else None
+
+    def markdown(self, view: RunView) -> str | None:
+        lines = []
+        for caution in view.once(cautions_on):
+            cases = f" ({'; '.join(caution.cases)})" if caution.cases else ""
+            lines.append(f"- **{text_of(caution.heading)}.** {text_of(caution.words + cases)}")
+        return "\n".join(lines)
+
+
+def cautions_on(view: RunView) -> list[Caution]:
+    """All cautions on a run."""
+    return list(_cautions(view))
+
+
+def _cautions(view: RunView) -> Iterator[Caution]:
+    warnings = tuple(text for text in view.run.warnings() if not repeats_caution(text))
+    if warnings:
+        yield Caution(heading="What the analysis noticed", cases=warnings)
+    rows = _plain_rows(view)
+    absent = [(model, row) for model, row in rows if not row.represented]
+    weak = _places([(model, row) for model, row in absent if row.p_adjusted <= view.level])
+    if weak:
+        yield Caution(heading="Weak concept vectors", words=_WEAK, cases=weak)
+    unseen = _places([(model, row) for model, row in absent if row.p_adjusted > view.level])
+    if unseen:
+        yield Caution(heading="Not represented", words=_NOT_REPRESENTED, cases=unseen)
+    few = dict.fromkeys(
+        f"{row.concept}: {row.n_concept_groups} group{'' if row.n_concept_groups == 1 else 's'}"
+        for _, row in rows
+        if row.n_concept_groups < FEW_GROUPS
+    )
+    if few:
+        yield Caution(heading="Few groups", words=_FEW, cases=tuple(few))
+    for test in view.experiment.statistics.tests:
+        if caution_on(test):
+            yield Caution(heading=f"The {name_of(test)}", words=caution_on(test))
+    skipped = _skipped_files(view)
+    if skipped:
+        yield Caution(heading="Files that could not be used", words="They are left out.", cases=skipped)
+
+
+def _plain_rows(view: RunView) -> Rows:
+    """Results of concepts as they are against random clips, with the first test."""
+    return [
+        (short_model(analysis.which.model) if view.many_models else "", stored.result)
+        for analysis in view.run.analyses
+        if analysis.which.test == view.experiment.statistics.tests[0]
+        for stored in analysis.found
+        if stored.result.twin == "none" and stored.result.versus == "random"
+    ]
+
+
+def _places(rows: Sequence[tuple[str, ConceptResult]]) -> tuple[str, ...]:
+    """Concept, target and model, with the layers."""
+    layers: dict[str, dict[str, None]] = {}
+    for model, row in rows:
+        case = f"{row.concept} for {row.target}{f' in {model}' if model else ''}"
+        layers.setdefault(case, {})[row.layer] = None
+    return tuple(f"{case}: {', '.join(names)}" for case, names in layers.items())
+
+
+def _skipped_files(view: RunView) -> tuple[str, ...]:
+    files = [file for analysis in view.run.analyses for file in analysis.record.get("skipped", ()) if "path" in file]
+    reasons = sorted({(file["path"], file["reason"]) for file in files})
+    return tuple(f"{path.rsplit('/', 1)[-1]}: {reason}" for path, reason in reasons)

@@ -1,0 +1,167 @@
+"""Section: diagnostics of the concept vectors, as tables and as charts where they are simple enough to draw."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from video_tcav.core.errors import ExperimentError
+from video_tcav.experiments import Analysis
+from video_tcav.reports.charts import Chart
+from video_tcav.reports.page import render_fragment
+from video_tcav.reports.run.diagnostic_charts import diagnostic_chart
+from video_tcav.reports.run.markdown import figures
+from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.view import RunView
+from video_tcav.tcav.wording import signed
+
+PREFIX, MOST_ROWS = "diagnostics-", 200
+WORDS = {
+    "consistency": (
+        "Consistency between layers",
+        "Whether a concept is the same thing at two layers: how the clips are ordered along its CAV at the one and the "
+        "other. Near 1: the same. At the reference or below: not.",
+    ),
+    "entanglement": (
+        "Entanglement of concepts",
+        "How alike the CAVs of two concepts are. Beyond the range of the reference, which their shared random clips explain, "
+        "effects of the two cannot be told apart.",
+    ),
+    "place_and_time": (
+        "Dependence on place and time",
+        "How much of a CAV is tied to places in the picture or moments of the clip, beside CAVs of random clips.",
+    ),
+    "split_half": (
+        "Split halves",
+        "How alike the CAVs of two halves of the clips are. A low value says that clips are too few, or too different.",
+    ),
+    "effect_by_clips": (
+        "Effect by the number of clips",
+        "What the effect would have been with fewer groups of concept clips. Where it still moves at the right end, more "
+        "clips would change it.",
+    ),
+    "pool_sensitivity": (
+        "Sensitivity to the random clips",
+        "How much the effect changes when other random clips are taken.",
+    ),
+}
+"""Title and meaning of each kind, in the order of the page; other kinds come after."""
+_OLD_NAMES = {"dependence": "place_and_time"}
+"""Names of files that earlier versions wrote."""
+_ANALYSIS_COLUMNS = ("model", "target", "space", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostic:
+    """One kind of diagnostics, of all analyses.
+
+    Attributes:
+        title: of the kind.
+        words: how to read it.
+        columns: names, and "number" for those of numbers.
+        rows: their cells as text.
+        left_out: rows that the page leaves to the file.
+        files: where the tables are.
+        charts: one a target, where there is something to draw.
+    """
+
+    title: str
+    words: str
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str, ...], ...]
+    left_out: int
+    files: tuple[str, ...]
+    charts: tuple[Chart, ...]
+
+
+class Section(ReportSection[RunView]):
+    """Diagnostics, and remarks that follow from them."""
+
+    name, title, order = "diagnostics", "Can the concept vectors be trusted?", 700
+
+    def html(self, view: RunView) -> Markup | None:
+        kinds, remarks = view.once(diagnostics), view.run.remarks()
+        if not kinds and not remarks:
+            return None
+        return render_fragment("sections/diagnostics.html.j2", diagnostics=kinds, remarks=remarks)
+
+    def markdown(self, view: RunView) -> str:
+        return figures(self.charts(view))
+
+    def charts(self, view: RunView) -> Sequence[Chart]:
+        return [chart for diagnostic in view.once(diagnostics) for chart in diagnostic.charts]
+
+
+def diagnostics(view: RunView) -> list[Diagnostic]:
+    """All that were saved beside the analyses, in the order of `WORDS`.
+
+    Raises:
+        ExperimentError: if a table is damaged.
+    """
+    files = {path for analysis in view.run.analyses for path in analysis.folder.glob(f"{PREFIX}*.parquet")}
+    kinds = {path.stem.removeprefix(PREFIX) for path in files}
+    order = [*WORDS, *sorted(kinds)]
+    return [_diagnostic(view, kind) for kind in sorted(kinds, key=lambda kind: order.index(_OLD_NAMES.get(kind, kind)))]
+
+
+def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
+    analyses, kind = view.run.analyses, _OLD_NAMES.get(file_kind, file_kind)
+    paths = {analysis.folder: analysis.folder / f"{PREFIX}{file_kind}.parquet" for analysis in analyses}
+    tables = {folder: _read(path) for folder, path in paths.items() if path.is_file()}
+    title, words = WORDS.get(kind, (kind.replace("_", " ").capitalize(), ""))
+    charts = [
+        diagnostic_chart(kind, target, [tables.get(analysis.folder) for analysis in target.analyses], title)
+        for target in view.targets
+    ]
+    named = [_with_analysis(tables[one.folder], one, analyses) for one in analyses if one.folder in tables]
+    table = pd.concat(named, ignore_index=True)
+    constant = [name for name in _ANALYSIS_COLUMNS[1:] if name in table and table[name].nunique(dropna=False) <= 1]
+    table = table.drop(columns=constant)
+    shown = table.head(MOST_ROWS)
+    return Diagnostic(
+        title=title,
+        words=words,
+        columns=tuple(
+            (str(name).replace("_", " "), "number" if pd.api.types.is_numeric_dtype(table[name]) else "")
+            for name in table.columns
+        ),
+        rows=tuple(tuple(_cell(value) for value in row) for row in shown.itertuples(index=False)),
+        left_out=len(table) - len(shown),
+        files=tuple(paths[folder].relative_to(view.run.path).as_posix() for folder in tables),
+        charts=tuple(chart for chart in charts if chart is not None),
+    )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise ExperimentError(
+            f"{path}: diagnostics must be readable. Got: {' '.join(str(error).split())}. Delete the folder and resume."
+        ) from error
+
+
+def _with_analysis(table: pd.DataFrame, analysis: Analysis, analyses: Sequence[Analysis]) -> pd.DataFrame:
+    """The table with columns in front that tell its analysis from others."""
+    columns = {
+        name: getattr(analysis.which, name)
+        for name in _ANALYSIS_COLUMNS
+        if name not in table and len({getattr(each.which, name) for each in analyses}) > 1
+    }
+    return pd.concat([pd.DataFrame(columns, index=table.index), table], axis=1)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return str(value)
+    if isinstance(value, float | np.floating):
+        return signed(float(value), 3).removeprefix("+") if np.isfinite(value) else "–"
+    if isinstance(value, list | tuple | np.ndarray):
+        return ", ".join(_cell(element) for element in value)
+    return "–" if value is None else str(value)

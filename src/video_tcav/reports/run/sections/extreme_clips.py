@@ -1,0 +1,57 @@
+"""Section: the class clips with the highest and the lowest effect of each concept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from video_tcav.reports.page import render_fragment
+from video_tcav.reports.run.names import short_clip
+from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.view import RunView, TargetView, deepest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipEffect:
+    """A concept's effect at one clip.
+
+    Attributes:
+        file: name of the clip, short.
+        player: number of its player in the page; `None` where it has none.
+        effect: of the concept.
+    """
+
+    file: str
+    player: int | None
+    effect: float
+
+
+class Section(ReportSection[RunView]):
+    """Extreme clips at the deepest layer."""
+
+    name, title, order = "most", "At which clip each concept raised or lowered the class most", 600
+
+    def html(self, view: RunView) -> Markup | None:
+        if view.experiment.at != "class":
+            return None
+        rows = [row for target in view.targets for row in _rows(view, target)]
+        return render_fragment("sections/extreme_clips.html.j2", view=view, rows=rows) if rows else None
+
+
+def _rows(view: RunView, target: TargetView) -> Iterator[tuple[str, str, str, list[ClipEffect]]]:
+    """Target, model, concept, and the clips with the highest and the lowest effect."""
+    players = {
+        (player.model, player.clip.target, player.clip.clip): number
+        for number, player in enumerate(view.clips.players, start=1)
+    }
+    for model, analysis in zip(target.models, target.analyses, strict=True):
+        for concept in target.concepts:
+            stored = analysis.get(concept, deepest(analysis))
+            if stored is None or not len(stored.by_clip):
+                continue
+            ends = []
+            for index in (int(stored.by_clip.argmax()), int(stored.by_clip.argmin())):
+                clip = analysis.clips[index][0]
+                number = players.get((model, target.target, clip))
+                ends.append(ClipEffect(file=short_clip(clip), player=number, effect=float(stored.by_clip[index])))
+            yield target.target, model, concept, ends

@@ -1,0 +1,49 @@
+"""Section: every result in a table, what it was made from, and the experiment file."""
+
+from markupsafe import Markup
+
+from video_tcav.reports.page import render_fragment
+from video_tcav.reports.run.provenance import experiment_file, provenance_facts
+from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.view import RunView
+from video_tcav.tcav import ConceptResult
+from video_tcav.tcav.wording import comparison_name
+
+MOST_ROWS = 1000
+"""Rows beyond are left to `results.csv`: 1,000 take about half a megabyte of the page."""
+_ANALYSIS_COLUMNS = {"Model": "model", "Target": "target", "Space": "space", "Test": "test"}
+
+
+class Section(ReportSection[RunView]):
+    """All numbers."""
+
+    name, title, order = "numbers", "All numbers", 1100
+
+    def html(self, view: RunView) -> Markup:
+        columns, rows = _results(view)
+        return render_fragment(
+            "sections/numbers.html.j2",
+            view=view,
+            columns=columns,
+            rows=rows[:MOST_ROWS],
+            left_out=max(0, len(rows) - MOST_ROWS),
+            provenance=provenance_facts(view.run),
+            experiment_file=experiment_file(view.run),
+        )
+
+
+def _results(view: RunView) -> tuple[list[str], list[tuple[list[str], ConceptResult]]]:
+    """Names of the columns that identify a result, and every result with what stands there."""
+    analyses = view.run.analyses
+    fields = {
+        name: field
+        for name, field in _ANALYSIS_COLUMNS.items()
+        if len({getattr(analysis.which, field) for analysis in analyses}) > 1
+    }
+    rows = []
+    for analysis in analyses:
+        key = [str(getattr(analysis.which, field)) for field in fields.values()]
+        for row in (stored.result for stored in analysis.found):
+            twin = "–" if row.twin == "none" else row.twin
+            rows.append(([comparison_name(row.concept, row.versus), twin, row.layer, *key], row))
+    return ["Concept", "Twin", "Layer", *fields], rows

@@ -1,0 +1,151 @@
+"""Section: the verdict on each hypothesis, with its numbers and its interval beside the margin."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from video_tcav.experiments import Outcome, Run
+from video_tcav.experiments.verdicts import VERDICTS
+from video_tcav.reports.page import render_fragment
+from video_tcav.reports.run.markdown import table
+from video_tcav.reports.run.names import slug
+from video_tcav.reports.run.section import ReportSection
+from video_tcav.reports.run.view import RunView
+from video_tcav.tcav.wording import MINUS, interval, p_text, signed
+
+MEANINGS = {
+    "supported": "The run shows what the hypothesis claims.",
+    "contradicted": "The run shows the opposite, or that there is nothing where something was claimed.",
+    "undecided": "The clips do not decide it either way. This is not a “no”.",
+    "not represented": "The layer does not encode the concept, so that its effect there says nothing.",
+}
+_MARKS = {"supported": "✔", "contradicted": "✘", "undecided": "?", "not represented": "∅"}
+_WIDTH, _HEIGHT, _PAD = 300, 46, 12
+"""Units of the drawing of an interval, which the page scales to its width."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One hypothesis.
+
+    Attributes:
+        outcome: its verdict and numbers.
+        style: the verdict as a class of the style sheet.
+        claim: the claim in words, where it is not also the name.
+        reason: why, as a sentence.
+        facts: its numbers, by name.
+        drawing: its interval beside zero and the margin.
+    """
+
+    outcome: Outcome
+    style: str
+    claim: str
+    reason: str
+    facts: tuple[tuple[str, str], ...]
+    drawing: Markup
+
+
+class Section(ReportSection[RunView]):
+    """Verdicts."""
+
+    name, title, order = "verdicts", "Verdicts", 100
+
+    def html(self, view: RunView) -> Markup:
+        counts = view.run.counts()
+        meanings = [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]]
+        return render_fragment("sections/verdicts.html.j2", view=view, cards=cards(view.run, view), meanings=meanings)
+
+    def markdown(self, view: RunView) -> str:
+        numbers = (f"effect, {view.unit}", "95 % interval", "adjusted p", "margin")
+        heads = ("", "verdict", "hypothesis", "model", "layer", *numbers, "why")
+        return table(heads, [_row(outcome) for outcome in view.run.outcomes])
+
+
+def cards(run: Run, view: RunView) -> list[Card]:
+    """All hypotheses in the order of the file, their intervals on one scale."""
+    reach = _reach(run.outcomes)
+    return [
+        Card(
+            outcome=outcome,
+            style=slug(outcome.verdict),
+            claim="" if outcome.claim == outcome.name else outcome.claim,
+            reason=_sentence(outcome),
+            facts=tuple(_facts(outcome, view)),
+            drawing=_interval_drawing(outcome, reach, view.unit),
+        )
+        for outcome in run.outcomes
+    ]
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    numbers = ("–", "–", "–")
+    if math.isfinite(outcome.effect):
+        limits = interval(outcome.effect_low, outcome.effect_high)
+        numbers = (signed(outcome.effect), limits, p_text(outcome.p_adjusted))
+    name = outcome.name if outcome.name == outcome.claim else f"{outcome.name}: {outcome.claim}"
+    verdict = (_MARKS[outcome.verdict], outcome.verdict)
+    return (*verdict, name, outcome.model, outcome.layer, *numbers, f"{outcome.margin:g}", outcome.reason)
+
+
+def _sentence(outcome: Outcome) -> str:
+    """The reason with a capital letter, unless it begins with the name of a concept, and with true minus signs."""
+    text = re.sub(r"(?<![\w.])-(?=\d)", MINUS, outcome.reason)
+    return text if text.startswith(outcome.concept) else text[:1].upper() + text[1:]
+
+
+def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
+    facts = []
+    if math.isfinite(outcome.effect):
+        facts.append(("adjusted p", p_text(outcome.p_adjusted)))
+        facts.append(("equivalence p", p_text(outcome.equivalence_p_adjusted)))
+    facts.append(("margin", f"{outcome.margin:g} {view.unit}"))
+    if view.many_models:
+        facts.append(("model", outcome.model))
+    facts += [("layer", outcome.layer), ("clips of the concept", str(outcome.concept_clips))]
+    if outcome.more_clips is not None:
+        facts.append(("would decide it", f"about {outcome.more_clips} more clips of the concept"))
+    if outcome.family != "all":
+        facts.append(("family", outcome.family))
+    return facts
+
+
+def _reach(outcomes: Sequence[Outcome]) -> float:
+    """How far the scale goes to either side of zero: past the furthest end of an interval, and well past each margin."""
+    ends = [abs(end) for outcome in outcomes for end in (outcome.effect_low, outcome.effect_high) if math.isfinite(end)]
+    return 1.05 * max([*ends, *(1.5 * outcome.margin for outcome in outcomes)], default=1.0)
+
+
+def _interval_drawing(outcome: Outcome, reach: float, unit: str) -> Markup:
+    if not math.isfinite(outcome.effect):
+        return Markup("")
+
+    def x(value: float) -> str:
+        return f"{_PAD + (_WIDTH - 2 * _PAD) * (value + reach) / (2 * reach):.1f}"
+
+    label = escape(
+        f"Effect {outcome.effect:+.2f} {unit}, interval {outcome.effect_low:+.2f} to {outcome.effect_high:+.2f}, "
+        f"margin ±{outcome.margin:g}"
+    )
+    left, right, zero = x(-outcome.margin), x(outcome.margin), x(0)
+    low, high, tick = x(outcome.effect_low), x(outcome.effect_high), _round_tick(reach)
+    digits = 0 if tick >= 1 else 2
+    labels = ((x(-tick), signed(-tick, digits)), (zero, "0"), (x(tick), signed(tick, digits)))
+    return Markup(  # numbers alone, and an escaped label
+        f'<svg class="margin" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
+        f'<rect class="band" x="{left}" y="4" width="{float(right) - float(left):.1f}" height="22"/>'
+        f'<line class="zero" x1="{zero}" x2="{zero}" y1="2" y2="28"/>'
+        f'<line class="rest" x1="{_PAD}" x2="{_WIDTH - _PAD}" y1="28" y2="28"/>'
+        f'<line class="interval" x1="{low}" x2="{high}" y1="15" y2="15"/>'
+        f'<circle cx="{x(outcome.effect)}" cy="15" r="4.6"/>'
+        + "".join(f'<text x="{position}" y="42" text-anchor="middle">{text}</text>' for position, text in labels)
+        + "</svg>"
+    )
+
+
+def _round_tick(reach: float) -> float:
+    """The largest of 5, 2, 1 or 0.5 times a power of ten that the scale holds."""
+    power = 10.0 ** math.floor(math.log10(reach))
+    return next(step * power for step in (5, 2, 1, 0.5) if step * power <= 0.97 * reach)

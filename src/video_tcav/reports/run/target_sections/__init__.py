@@ -1,0 +1,1 @@
+"""Sections on each target of a run's report, one a module: see `ReportSection`."""
