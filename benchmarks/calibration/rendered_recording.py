@@ -23,8 +23,8 @@ from video_tcav.tcav.settings import PLACES, At
 Advance = Callable[[int], None]
 TWINS: tuple[Twin, ...] = ("frozen", "reversed")
 _MEMORY_BYTES = 4 * 10**9
+# Seeds that a recording has for itself: of its pool, of the clips of `random` gradients, of each class.
 _SEEDS = 1000
-"""Seeds that a recording has for itself: of its pool, of the clips of `random` gradients, of each class."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from filelock import FileLock, ReadWriteLock, Timeout
 from video_tcav.core.errors import StoreError
 
 FILE_NAME = "store.lock"
-_WAIT_S = 120.0  # deleting 10,000 blocks takes seconds: who waits longer waits for a process that hangs
+_WAIT_S = 120.0  # much longer than deleting takes: a process that holds the lock for so long hangs
 
 
 def try_lock(path: Path) -> FileLock | None:

@@ -19,16 +19,16 @@ from video_tcav.tcav.wording import p_equals
 
 TARGET = "playing tennis"
 MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
+# A model relies on a concept whose effect is significant and at least this many log-odds.
 MARGIN = 0.5
-"""A model relies on a concept whose effect is significant and at least this many log-odds."""
 _CLASS_CLIPS, _CONCEPT_CLIPS, _RANDOM_CLIPS, _SWAPPED = 20, 24, 80, 60
 _POOL, _MEANINGLESS_RANDOM, _MEANINGLESS_DRAWS, _RANDOM_SETS = 160, 100, 200, 50
+# Of the false alarms: a permutation test is exact with any number for which (B + 1) · 5 % is whole.
 _PERMUTATIONS = 199
-"""Of the false alarms: a permutation test is exact with any number for which (B + 1) · 5 % is whole."""
+# Seeds of clips that each seed of the demo has for itself.
 _SEEDS = 1000
-"""Seeds of clips that each seed of the demo has for itself."""
+# First seed of the clips of false alarms, beyond any that a person gives for the other clips.
 _MEANINGLESS_SEED = 10**4
-"""First seed of the clips of false alarms, beyond any that a person gives for the other clips."""
 _OTHER = {
     "motion": [name for name in MOTIONS if name != "swing" and name not in ORDERED],
     "object": [name for name in OBJECTS if name != "racket"],
@@ -146,6 +146,7 @@ def demo_clips(seed: int) -> dict[str, list[Factors]]:
     def draw(count: int, number: int, **fixed: str) -> list[Factors]:
         return sample_factors(count, seed=_SEEDS * seed + number, **{**_OTHER, **fixed})  # pyright: ignore[reportArgumentType]
 
+    # Each set has its own seed, so that no clip is in two of them.
     return {
         "class": draw(_CLASS_CLIPS, 1, motion="swing", object="racket", scene="court"),
         "swing": draw(_CONCEPT_CLIPS, 2, motion="swing"),
@@ -156,8 +157,8 @@ def demo_clips(seed: int) -> dict[str, list[Factors]]:
     }
 
 
+# Concepts whose clips the demo writes as pictures: the static ones.
 STILLS = ("court", "racket")
-"""Concepts whose clips the demo writes as pictures: the static ones."""
 
 
 def _write(folder: Path, sets: Mapping[str, Sequence[Factors]], progress: bool) -> None:
@@ -233,6 +234,7 @@ def _counts(row: ConceptResult) -> bool:
 
 def _swapped(model: VideoModel, seed: int) -> tuple[float, float]:
     """Fractions called "playing tennis" with a cause removed: the swing elsewhere, and the court without a swing."""
+    # The label is "playing tennis" for all: accuracy is then the fraction that is still called so.
     label = model.class_index(TARGET)
     elsewhere = sample_factors(
         _SWAPPED, seed=_SEEDS * seed + 51, motion="swing", object="racket", scene=_OTHER["scene"]
@@ -248,6 +250,7 @@ def _meaningless(model: VideoModel, seed: int, progress: bool) -> Meaningless:
     """Concepts of random clips, tested with both tests at the deepest stage."""
     rule, clip_seed = rule_of("motion"), _SEEDS * (_MEANINGLESS_SEED + seed)
     pool = balanced_pool(rule.motions(), _POOL, seed=clip_seed)
+    # Only the cause is fixed: object and scene vary, as in the pool.
     class_clips = [
         clip.with_factor(rule.cause, rule.classes[TARGET])
         for clip in sample_factors(_CLASS_CLIPS, seed=clip_seed + 2, motion=rule.motions())

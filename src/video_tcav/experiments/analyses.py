@@ -21,8 +21,8 @@ from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
 
 Draws = Float[np.ndarray, " draw"]
+# Characters of a folder's name: file systems allow 255 bytes, and paths on Windows 260 characters in all.
 _MOST_NAME = 100
-"""Characters of a folder's name: file systems allow 255 bytes, and paths on Windows 260 characters in all."""
 _KEYS = ("model", "target", "space", "test")
 
 
@@ -112,6 +112,7 @@ def save_analysis(folder: Path, key: AnalysisKey, result: TcavResult) -> None:
         OutputError: if the folder cannot be written to.
     """
     assert result.detail is not None
+    # safetensors needs contiguous arrays with flat names: the number of the result, then of the draws.
     arrays: dict[str, np.ndarray] = {}
     for number, measurement in enumerate(result.detail.measured):
         for name in ("by_clip", "null", "bootstrap"):
@@ -121,6 +122,7 @@ def save_analysis(folder: Path, key: AnalysisKey, result: TcavResult) -> None:
     write_parquet(folder / "clip_effects.parquet", result.detail.clip_frame())
     for name, frame in result.detail.diagnostics.to_frames().items():
         write_parquet(folder / f"diagnostics-{name}.parquet", frame)
+    # JSON has no tuples; what is read back is a list.
     clips = [[clip.source, clip.window] for clip in result.detail.class_clips]
     facts = {"clips": clips, "class_groups": result.detail.n_class_groups}
     write_json(folder / "analysis.json", {**asdict(key), **facts, "remarks": remarks_on(result.detail.diagnostics)})

@@ -8,6 +8,7 @@ from video_tcav.core.escaping import workflow_message, workflow_property, xml_te
 from video_tcav.core.files import atomic_path
 from video_tcav.experiments.verdicts import Outcome
 
+# GitHub marks a change as failed only by the exit code: --fail-on-contradicted of `run`.
 _LEVELS = {"contradicted": "error", "undecided": "warning", "not represented": "warning"}
 
 

@@ -81,6 +81,7 @@ def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress
 
 def _sources_by_path(experiment: Experiment) -> list[tuple[YamlPath, Where | None]]:
     """Every set of clips with its place in the file."""
+    # A pair NAME: {static, dynamic} is two concepts, whose values have the paths concepts.NAME.static and .dynamic.
     pairs: list[tuple[YamlPath, Where | None]] = [
         (("targets", name), source) for name, source in experiment.targets.items()
     ]
@@ -119,6 +120,7 @@ def beside(path: str, file: Path) -> str:
 
 def _rendered(wanted: Rendered, folder: Path, advance: Callable[[int], None]) -> tuple[VideoSource, ...]:
     """Render into a folder, unless a killed run has finished it."""
+    # The folder has its name only when all its clips were written, so its presence is enough.
     if folder.is_dir():
         advance(wanted.count)
         return as_sources(folder)

@@ -70,6 +70,7 @@ class Run:
         return self._each(lambda analysis: analysis.remarks)
 
     def _each(self, texts: Callable[[Analysis], Sequence[str]]) -> tuple[str, ...]:
+        # Of several models, a text that not all have in common says which have it.
         several = len(self.experiment.all_models()) > 1
         owners: dict[str, list[str]] = {}
         for analysis in self.analyses:
@@ -105,6 +106,7 @@ def load_run(path: str | Path) -> Run:
             f"{path}: a run must be finished. Got one that is not. Go on with `video-tcav run … --resume`."
         )
     directory.check_files(record)
+    # The digests detect damage; the types, a record that was edited and sealed again.
     try:
         experiment = Experiment.model_validate(record["experiment"])
         rows = read_json(directory.path / "hypotheses.json")

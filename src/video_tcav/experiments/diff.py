@@ -16,8 +16,8 @@ from video_tcav.experiments.verdicts import Outcome
 from video_tcav.gram.significance import adjust
 
 _KEY = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
+# Keys of an experiment whose changes are no warning: they are shown elsewhere, or change no effect.
 _EXPECTED = ("model", "models", "title", "description", "hypotheses", "shown", "memory")
-"""Keys of an experiment whose changes are no warning: they are shown elsewhere, or change no effect."""
 
 
 @dataclass(frozen=True, kw_only=True)

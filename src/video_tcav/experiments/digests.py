@@ -14,8 +14,8 @@ from video_tcav.core.limits import check_regular
 from video_tcav.core.tables import TABLE_DAMAGE
 
 DIGESTS = "digests.json"
+# What libraries raise on a damaged file.
 DAMAGE = (*TABLE_DAMAGE, SafetensorError)
-"""What libraries raise on a damaged file."""
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -52,6 +52,7 @@ def check_folder(folder: Path, cure: str) -> None:
     except (OSError, ValueError) as error:
         raise damaged(folder / DIGESTS, reason_of(error)[:200], cure) from error
     check_files(folder, digests, cure)
+    # A file more is damage, too: readers of an analysis look for files by their endings.
     written = {*digests, DIGESTS}
     for path in files_below(folder):
         if path.relative_to(folder).as_posix() not in written:
@@ -89,10 +90,11 @@ def damaged(path: Path, reason: str, cure: str) -> ExperimentError:
 
 
 def _record_digest(record: Mapping[str, Any]) -> str:
+    # Sorted keys make the digest independent of their order; backslashreplace admits lone surrogates of file names.
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _digest(path: Path) -> str:
-    check_regular(path)
+    check_regular(path)  # a pipe would block, a device has no end
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

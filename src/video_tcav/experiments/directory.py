@@ -26,8 +26,8 @@ from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.yaml_lines import YamlFile
 
 FORMAT = 2
+# Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not resumed.
 FORMAT_WITHOUT_DIGESTS = 1
-"""Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not resumed."""
 TABLES = ("hypotheses", "results", "clip_effects")
 RUN_AGAIN = "Run the experiment again in another folder."
 
@@ -78,6 +78,7 @@ class RunDirectory:
                 f"{self.path}: a run must be of format {FORMAT} at most. Got {excerpt(version)}, of a newer video-tcav."
                 " Upgrade it."
             )
+        # Only version 0.1 wrote no digest: accepted of any version, removing the digest would pass the check.
         sealed = (
             is_sealed(record) if version == FORMAT else version == FORMAT_WITHOUT_DIGESTS and "digest" not in record
         )
@@ -160,7 +161,7 @@ def prepare_directory(
         return directory
     if path.exists() and any(path.iterdir()):
         raise ExperimentError(f"{path}: the folder must be new or empty. Got other files in it. Give another --out.")
-    check_writable(path)
+    check_writable(path)  # before an hour of work
     with atomic_path(path / "experiment.yaml") as temporary:
         temporary.write_bytes(file.path.read_bytes())
     directory.write_record(experiment=resolved, source=str(file.path), finished=False, **facts)

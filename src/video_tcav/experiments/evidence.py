@@ -12,10 +12,10 @@ from video_tcav.experiments.analyses import Analysis, StoredResult
 from video_tcav.experiments.file import Hypothesis
 from video_tcav.gram.significance import percentile_interval, permutation_p
 
+# P where the standard error is 0: as a permutation test with a million permutations would give it, and never 0.
 _SMALLEST_P = 1 / (1 + 10**6)
-"""P where the standard error is 0: as a permutation test with a million permutations would give it, and never 0."""
+# Bound of how many times more groups are asked for: beyond it the number is useless, and could overflow an integer.
 _MOST_FACTOR = 1e6
-"""Bound of how many times more groups are asked for: beyond it the number is useless, and could overflow an integer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +121,7 @@ def _more_than(analysis: Analysis, concept: str, than: str, layer: str) -> Evide
             concept_groups=groups,
             concept_clips=clips,
         )
+    # Both effects share their class clips: the draws are paired.
     fewest = min(_fewest_groups(first, analysis.class_groups), _fewest_groups(second, analysis.class_groups))
     return _paired_difference(first, second, fewest)
 

@@ -19,9 +19,7 @@ from pydantic import (
 from video_tcav.concepts import Twin
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.core.settings import Setting, settings_of
-from video_tcav.gram.significance import Significance
 from video_tcav.models.loaders.loader import spec_help
-from video_tcav.recording.feature_spaces import Space
 from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.rendered.factors import FACTORS
 from video_tcav.tcav.settings import At, Negatives, Significance, StatisticsSettings

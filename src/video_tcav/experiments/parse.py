@@ -14,8 +14,8 @@ from video_tcav.experiments.file import Experiment, Hypothesis
 from video_tcav.experiments.yaml_lines import YamlFile, YamlPath, read_yaml
 
 _SHOWN = 60
+# Names among which difflib looks for a similar one: each takes some 50 microseconds.
 _COMPARED = 500
-"""Names among which difflib looks for a similar one: each takes some 50 microseconds."""
 
 
 def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
@@ -38,6 +38,7 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
     try:
         experiment = Experiment.model_validate(file.values)
     except ValidationError as error:
+        # The first in the file, as a person reads it; pydantic orders them by its fields.
         first = min(error.errors(), key=lambda detail: file.line(_yaml_path(detail["loc"], file.values)))
         raise _mistake(first, file) from error
     for at, message in _contradictions(experiment):
@@ -85,6 +86,7 @@ def _unknown(name: str, path: YamlPath, error: ErrorDetails) -> str:
 
 def _allowed_keys(loc: Sequence[str | int]) -> list[str]:
     """The keys that the JSON schema allows at a location of pydantic: a walk down both, side by side."""
+    # pydantic's errors do not name the allowed keys, and unions leave several schemas possible at each step.
     schema = Experiment.model_json_schema()
     names, schemas = schema["$defs"], [schema]
     for key in loc:

@@ -67,6 +67,7 @@ def sets_of(clips: ClipSets) -> Iterator[tuple[Role, str, Sequence[VideoSource]]
 
 
 def _spread(sources: Sequence[VideoSource]) -> list[VideoSource]:
+    # Evenly spread, as neighbours in a folder are often alike.
     positions = np.linspace(0, len(sources) - 1, min(PER_SET, len(sources))).round().astype(int)
     return [sources[position] for position in dict.fromkeys(positions.tolist())]
 
@@ -76,9 +77,11 @@ def _write(folder: Path, model: VideoModel, role: Role, name: str, source: Video
     if loaded.clips is None:
         return None
     frames = seen_frames(model, loaded, 0)
+    # A picture, or a clip of equal frames, is written as a picture.
     moves = bool((frames != frames[:1]).any())
     file = f"{number:03d}.mp4" if moves else f"{number:03d}.png"
     if moves:
+        # Videos of variable frame rate have no single step: the median is that of most frames.
         spans = np.diff(loaded.timestamps_s[0])
         step_s = float(np.median(spans)) if len(spans) and np.median(spans) > 0 else _FALLBACK_STEP_S
         write_video(folder / file, frames, fps=min(60.0, max(1.0, 1 / step_s)))

@@ -83,7 +83,7 @@ def run_experiment(
     if _is_finished(directory):
         return load_run(folder)  # needs no lock, which a read-only directory could not have
     with locked(directory):
-        if _is_finished(directory):
+        if _is_finished(directory):  # by another process, since the check above
             return load_run(folder)
         context = _RunContext(
             experiment=experiment,
@@ -211,8 +211,9 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
     if (folder / DIGESTS).exists():
         check_folder(folder, f"Delete the folder {folder}, and run the experiment again with --resume.")
         return
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of a killed run: it has no digests yet
     folder.mkdir()
+    # Example clips are the same for all spaces and tests: those of the first ones, which judge the hypotheses.
     first = [
         (number, key)
         for number, key in enumerate(_wanted(experiment), start=1)
@@ -263,6 +264,7 @@ def _write_verdicts(context: _RunContext, clips: ClipSets) -> None:
             frame.insert(position, name, getattr(analysis.which, name))
         frames.append(frame)
     write_tables(directory.path, "clip_effects", pd.concat(frames, ignore_index=True))
+    # Last: with `finished` and all digests the run is complete, and a killed one is resumed up to here.
     record = {name: value for name, value in directory.record().items() if name not in ("format", "digest")}
     made_by = provenance(models=[analysis.record["provenance"].get("model") for analysis in analyses])
     facts = {"lines": lines, "provenance": made_by, "left_out": left_out_of(experiment, context.file)}

@@ -92,6 +92,7 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
     check_value(
         file, ("against",), lambda: parse_target(model, _other_class(model, experiment.against), experiment.against)
     )
+    # Log-odds and contrasts compare classes: outputs of a regression are none.
     if not model.outputs.has_probabilities and experiment.against != "number":
         problem = f"`against` must be number, since the outputs of model {name} are plain numbers."
         raise file.error(("against",), f"{problem} Got {experiment.against}. Write against: number.")
@@ -99,7 +100,7 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
         check_value(file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against))
     for number, layer in enumerate(experiment.layers or ()):
         check_value(file, ("layers", number), lambda layer=layer: model.layer(layer))
-    if not experiment.layers:
+    if not experiment.layers:  # the default layers, which not every network has
         check_value(file, entry, model.stages)
     layers = experiment.layers or model.default_layers
     for number, hypothesis in enumerate(experiment.hypotheses):
@@ -140,6 +141,7 @@ def _beside_if_there(path: str | None, file: Path) -> str | None:
     """A weights file beside the experiment, with the set of weights chosen in it (`FILE::KEY`), or else a published name."""
     if path is None:
         return None
+    # A published name such as KINETICS400_V1 has neither a slash nor an ending.
     near, name = beside(path, file), path.partition("::")[0]
     exists = Path(near).exists() or Path(near.partition("::")[0]).exists()
     return near if exists or "/" in path or name.endswith((".safetensors", ".pt", ".pth")) else path

@@ -14,10 +14,10 @@ from video_tcav.tcav.wording import p_text, units
 
 VerdictWord = Literal["supported", "contradicted", "undecided", "not represented"]
 VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
+# Kinds that claim that an effect, or a difference, is too small to matter.
 EQUIVALENCE: tuple[Kind, ...] = ("does_not_matter", "same_in")
-"""Kinds that claim that an effect, or a difference, is too small to matter."""
+# More independent groups of clips than this are no practical number: nobody collects them.
 MOST_GROUPS = 5000
-"""More independent groups of clips than this are no practical number: nobody collects them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +232,7 @@ def decide(
         right = {"positive": measured.effect > 0, "negative": measured.effect < 0, "either": True}[hypothesis.expect]
         verdict: VerdictWord = "supported" if right and not claims_nil else "contradicted"
         return verdict, f"the effect is {size}, {p_words}"
+    # Only now: an effect that is there counts even where the layer's accuracy is not above chance.
     if not measured.represented:
         return "not represented", f"{hypothesis.about.concept} cannot be told from random clips at this layer ({size})"
     if q_adjusted <= level:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import yaml
 
+# Values and keys, those behind aliases counted as often as they are used: an alias bomb of 0.5 kB stands for 10^9.
 MOST_VALUES = 20_000
-"""Values and keys, those behind aliases counted as often as they are used: an alias bomb of 0.5 kB stands for 10^9."""
+# Collections within each other; the deepest place of an experiment is 6 down.
 DEEPEST = 32
-"""Collections within each other; the deepest place of an experiment is 6 down."""
+# Characters of a number or date: Python reads 4,300 digits, and slower the longer it is.
 LONGEST_NUMBER = 100
-"""Characters of a number or date: Python reads 4,300 digits, and slower the longer it is."""
 LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is thirty times as fast
 _TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
 _resolver = yaml.SafeLoader("")

@@ -11,10 +11,10 @@ from video_tcav.core.errors import ExperimentError
 from video_tcav.core.limits import LimitError, excerpt, read_bounded
 from video_tcav.experiments.yaml_events import LOADER, YamlMistake, check_events
 
+# The path to a value: keys and positions, from the outside in.
 YamlPath = tuple[str | int, ...]
-"""The path to a value: keys and positions, from the outside in."""
+# Bytes: far more than a person writes; lists of clips belong into manifests.
 LARGEST_FILE = 2**20
-"""Bytes: the largest experiments are some 20 kB, and parsing 1 MB takes a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def read_yaml(path: Path) -> YamlFile:
     """
     text = _text(path)
     try:
-        check_events(text)
+        check_events(text)  # before anything is built: an alias bomb would exhaust memory
         loader = LOADER(text)
         try:
             node = loader.get_single_node()
@@ -133,6 +133,7 @@ def _key(node: yaml.Node, path: Path) -> Any:
         )
     if node.tag == "tag:yaml.org,2002:merge":
         raise ExperimentError(f"{path}:{line}: a key must be text. Got <<, a merge. Write out what it stands for.")
+    # A key is built by the rules of values: 1 is a number, and equal to 1.0, when duplicates are looked for.
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node)

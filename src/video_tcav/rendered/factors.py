@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError
 
 Motion = Literal["swing", "wave", "jack", "walk", "run", "kick", "throw", "still", "sit down", "stand up"]
@@ -20,11 +21,11 @@ OBJECTS: tuple[Object, ...] = get_args(Object)
 SCENES: tuple[Scene, ...] = get_args(Scene)
 FACTORS: dict[Factor, tuple[str, ...]] = {"motion": MOTIONS, "object": OBJECTS, "scene": SCENES}
 POSES: tuple[Motion, ...] = ("swing", "wave", "jack", "walk", "run", "kick", "throw")
+# The two motions that differ in the order of their frames alone.
 ORDERED: tuple[Motion, ...] = ("sit down", "stand up")
-"""The two motions that differ in the order of their frames alone."""
 
+# The stream of clips of training alone: nothing is measured on them.
 TRAINING = 1
-"""The stream of clips that networks are trained on, and nothing is measured on."""
 # Random streams, the second number of every seed: 10 + stream for factors here, 18 + stream for labels in `rules.py`.
 _STREAM = 10
 
@@ -123,11 +124,7 @@ class Factors:
 
 def check_value(factor: str, value: str) -> Any:
     """Return `value`, or raise if the factor cannot take it."""
-    if factor not in FACTORS:
-        raise InputError(f"`factor` must be one of {', '.join(FACTORS)}. Got {factor!r}. Choose one of them.")
-    if value not in FACTORS[factor]:
-        raise InputError(f"`{factor}` must be one of {', '.join(FACTORS[factor])}. Got {value!r}. Choose one.")
-    return value
+    return one_of(factor, value, FACTORS[one_of("factor", factor, tuple(FACTORS))])
 
 
 def sample_factors(
