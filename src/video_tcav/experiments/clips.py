@@ -9,7 +9,8 @@ from video_tcav.concepts.concept import left_out_notes
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.files import atomic_folder
 from video_tcav.core.progress import progress_bar
-from video_tcav.experiments.file import Experiment, Rendered, RenderedSource, Where
+from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.sections import ClipSource, Rendered, RenderedSource
 from video_tcav.experiments.yaml_lines import YamlFile, YamlPath
 from video_tcav.media import VideoSource, write_picture, write_video
 from video_tcav.rendered import render, sample_factors
@@ -79,10 +80,10 @@ def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress
     )
 
 
-def _sources_by_path(experiment: Experiment) -> list[tuple[YamlPath, Where | None]]:
+def _sources_by_path(experiment: Experiment) -> list[tuple[YamlPath, ClipSource | None]]:
     """Every set of clips with its place in the file."""
     # A pair NAME: {static, dynamic} is two concepts, whose values have the paths concepts.NAME.static and .dynamic.
-    pairs: list[tuple[YamlPath, Where | None]] = [
+    pairs: list[tuple[YamlPath, ClipSource | None]] = [
         (("targets", name), source) for name, source in experiment.targets.items()
     ]
     for name, source in experiment.all_concepts().items():

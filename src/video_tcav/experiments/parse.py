@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.limits import excerpt, shortened
-from video_tcav.experiments.file import Experiment, Hypothesis
+from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.yaml_lines import YamlFile, YamlPath, read_yaml
 
 _SHOWN = 60

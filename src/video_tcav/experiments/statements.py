@@ -1,6 +1,6 @@
 """A hypothesis as an English sentence."""
 
-from video_tcav.experiments.file import Hypothesis
+from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.tcav.wording import units
 
 _PARTS = {"whole": "", "motion": "the motion of ", "order": "the order of the frames of "}

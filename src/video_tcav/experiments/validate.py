@@ -7,8 +7,9 @@ from typing import Any
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.experiments.clips import beside, check_clips
-from video_tcav.experiments.file import RECORDING, Experiment, Model
+from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
+from video_tcav.experiments.sections import Model
 from video_tcav.experiments.yaml_lines import YamlFile, YamlPath
 from video_tcav.models import VideoModel, load_model, parse_target
 from video_tcav.models.loaders.loader import LOADERS

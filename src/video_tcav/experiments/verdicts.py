@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple, Self, get_args
 
 from video_tcav.experiments.analyses import Analysis, AnalysisKey
 from video_tcav.experiments.evidence import Evidence, equivalence_p, evidence, groups_to_decide
-from video_tcav.experiments.file import Experiment, Hypothesis, Kind, Statistics
+from video_tcav.experiments.file import Experiment, Statistics
+from video_tcav.experiments.hypothesis import Hypothesis, Kind
 from video_tcav.experiments.statements import claim_text
 from video_tcav.gram.significance import adjust
 from video_tcav.tcav.wording import p_text, units
