@@ -25,7 +25,7 @@ with warnings.catch_warnings():
 
 
 class Batches(torch.utils.data.IterableDataset):
-    """Prepared clips in batches, as Captum's loaders want them: decoded whenever they are asked for, or kept."""
+    """Prepared clips in batches for Captum's loaders: decoded on demand, or kept in memory."""
 
     def __init__(self, model: vt.VideoModel, folder: Path, *, keep: bool, size: int = 8) -> None:
         self.model, self.sources, self.size = model, vt.find_videos(folder), size
@@ -34,7 +34,7 @@ class Batches(torch.utils.data.IterableDataset):
     def decoded(self):
         for start in range(0, len(self.sources), self.size):
             sources = self.sources[start : start + self.size]
-            yield torch.stack([self.model.prepare(read_clips(one, self.model.clip_spec)[0]) for one in sources])
+            yield torch.stack([self.model.prepare(read_clips(source, self.model.clip_spec)[0]) for source in sources])
 
     def __iter__(self):
         return iter(self.kept) if self.kept is not None else self.decoded()
@@ -94,7 +94,9 @@ def main() -> None:
             for i, folder in enumerate(folders)
         ]
         inputs = torch.cat(list(Batches(model, root / "class", keep=False)))
-        sets = [[one, other] for one in numbered[: options.concepts] for other in numbered[options.concepts :]]
+        sets = [
+            [concept, random] for concept in numbered[: options.concepts] for random in numbered[options.concepts :]
+        ]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             start = time.perf_counter()

@@ -3,8 +3,8 @@
 python benchmarks/attribution.py [--rounds 5]
 
 r3d_18 (random weights), a batch of 4 clips of 16 x 112 x 112. Both libraries give maps of the clip's own size for all four
-layers. The bare passes are one forward and one backward to the input, with the parameters frozen: the least that any
-method of gradients can take.
+layers. The bare passes are one forward and one backward to the input, with the parameters frozen: the lower bound of any
+gradient method.
 """
 
 import argparse
@@ -41,9 +41,9 @@ def main() -> None:
             torch.autograd.grad(target(model.logits(inputs)).sum(), inputs)
 
     def ours() -> None:
-        found = method(model, clips, target=target)
+        seconds = method(model, clips, target=target)
         for layer in LAYERS:
-            found.values(layer)
+            seconds.values(layer)
 
     def theirs() -> None:
 
@@ -58,7 +58,7 @@ def main() -> None:
             side()
             if number:  # the first round warms up
                 times[name].append(time.perf_counter() - start)
-    best = {name: min(found) for name, found in times.items()}
+    best = {name: min(seconds) for name, seconds in times.items()}
     for name, seconds in best.items():
         print(f"{name:28} {seconds:7.3f} s")
     print(f"video-tcav / bare passes     {best['video-tcav'] / best['bare forward and backward']:7.2f}   (limit 1.15)")
@@ -71,10 +71,10 @@ def rendering() -> float:
     generator = torch.Generator().manual_seed(1)
     frames = torch.randint(0, 256, (16, 3, 30, 40), generator=generator, dtype=torch.uint8)
     frames = frames.repeat_interleave(8, 2).repeat_interleave(8, 3)
-    found = torch.rand(1, 4, 7, 7, generator=generator)
+    layer_map = torch.rand(1, 4, 7, 7, generator=generator)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        heat = to_clip(found, (16, 240, 320))[0]
+        heat = to_clip(layer_map, (16, 240, 320))[0]
         write_overlay(Path(folder) / "overlay.mp4", frames, heat, fps=25, signed=False)
         return time.perf_counter() - start
 

@@ -1,4 +1,4 @@
-"""A benchmark as a command: options from its signature, one line and exit code 2 for bad input."""
+"""Run a benchmark as a command: options from its signature; bad input ends with one line and exit code 2."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ KEPT = {True: "kept", False: "[bold red]not kept[/]", None: "–"}
 
 
 def run(function: Callable[..., None]) -> None:
-    """Run it with the arguments of this process."""
+    """Run a function with the command-line arguments of this process."""
     app = typer.Typer(add_completion=False)
     app.command()(function)
     ending(app)

@@ -1,4 +1,4 @@
-"""Every method on every published architecture at its full size, with random weights: what runs, how long, what does not apply.
+"""Every attribution method on every published architecture at full size with random weights: seconds, or why it does not apply.
 
 python benchmarks/every_method.py [--model swin3d_t]...
 

@@ -1,4 +1,4 @@
-"""Inputs for fuzzing: bytes of valid files changed at random, values exchanged for hostile ones, words in any order."""
+"""Inputs for fuzzing: mutated bytes of valid files, values replaced by hostile ones, random words of a format."""
 
 import json
 import random
@@ -12,7 +12,7 @@ class Sample:
     """One input.
 
     Attributes:
-        name: of the file it stands for, with the ending that its reader goes by.
+        name: of the file, with the ending by which its reader is chosen.
         content: of that file, or of a text.
         tree: the same as plain values, where it is made of them; `dump` turns them into bytes.
         dump: see `tree`.
@@ -136,31 +136,31 @@ def mutated(sample: Sample, samples: Sequence[Sample], words: Sequence[bytes], g
 
 def change(content: bytearray, samples: Sequence[Sample], words: Sequence[bytes], generator: random.Random) -> None:
     """Change bytes in place."""
-    place = generator.randrange(len(content) + 1)
-    stop = place + generator.choice((1, 1, 4, 20, 200))
+    start = generator.randrange(len(content) + 1)
+    stop = start + generator.choice((1, 1, 4, 20, 200))
     match generator.randrange(8):
-        case 0 if place < len(content):
-            content[place] ^= 1 << generator.randrange(8)
-        case 1 if place < len(content):
-            content[place] = generator.randrange(256)
+        case 0 if start < len(content):
+            content[start] ^= 1 << generator.randrange(8)
+        case 1 if start < len(content):
+            content[start] = generator.randrange(256)
         case 2:
-            content[place:place] = generator.choice((*words, *WORDS))
+            content[start:start] = generator.choice((*words, *WORDS))
         case 3:
-            del content[place:stop]
+            del content[start:stop]
         case 4:
-            content[place:stop] = generator.choice((*words, *WORDS))
+            content[start:stop] = generator.choice((*words, *WORDS))
         case 5:
-            content[place:place] = content[place:stop] * generator.choice((1, 2, 50))
+            content[start:start] = content[start:stop] * generator.choice((1, 2, 50))
         case 6:
-            other = generator.choice(samples).content
-            begin = generator.randrange(len(other) + 1)
-            content[place:] = other[begin:]
+            content_of_sample = generator.choice(samples).content
+            begin = generator.randrange(len(content_of_sample) + 1)
+            content[start:] = content_of_sample[begin:]
         case _:
-            del content[place:]
+            del content[start:]
 
 
 def exchanged(tree: Any, generator: random.Random) -> Any:
-    """The values with one of them, at any depth, exchanged, left out, or set beside others."""
+    """Replace, remove or repeat one of the values, at any depth."""
     if isinstance(tree, dict) and tree and generator.random() < 0.85:
         key = generator.choice(list(tree))
         match generator.randrange(10):
@@ -173,14 +173,14 @@ def exchanged(tree: Any, generator: random.Random) -> Any:
             case _:
                 return {**tree, key: exchanged(tree[key], generator)}
     if isinstance(tree, list) and tree and generator.random() < 0.85:
-        place = generator.randrange(len(tree))
+        position = generator.randrange(len(tree))
         match generator.randrange(10):
             case 0:
-                return tree[:place] + tree[place + 1 :]
+                return tree[:position] + tree[position + 1 :]
             case 1:
-                return tree[:place] + [tree[place]] * generator.choice((2, 3, 30)) + tree[place:]
+                return tree[:position] + [tree[position]] * generator.choice((2, 3, 30)) + tree[position:]
             case _:
-                return [*tree[:place], exchanged(tree[place], generator), *tree[place + 1 :]]
+                return [*tree[:position], exchanged(tree[position], generator), *tree[position + 1 :]]
     return hostile(generator)
 
 

@@ -1,4 +1,4 @@
-"""Fuzzing of everything that reads files and options: each input is accepted, or refused in one line within a second.
+"""Fuzzing of all readers of files and options: each input must be accepted, or refused in one line within a second.
 
     python -m benchmarks.fuzz_readers --inputs 100000 --seed 0
     python -m benchmarks.fuzz_readers --inputs 100000 --reader experiment
@@ -30,10 +30,10 @@ from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.progress import progress_bar
 
 HANG_S = 1.0
+# Time limit of an input that hangs.
 STUCK_S = 20.0
-"""When the clock ends an input that hangs."""
+# Longest message that counts as a line that a person reads.
 MOST_CHARACTERS = 5000
-"""Of a message: more is no line that a person reads."""
 
 
 class Stuck(BaseException):
@@ -42,7 +42,7 @@ class Stuck(BaseException):
 
 @dataclass
 class Tally:
-    """What became of the inputs of one reader."""
+    """Counts of outcomes of one reader."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     slowest_ms: float = 0.0
@@ -59,11 +59,11 @@ class Tally:
             self.failures.setdefault(failure, (number, sample.content))
 
 
-def place_of(error: BaseException) -> str:
+def location_of(error: BaseException) -> str:
     """Type of an error, and the innermost line of this project that raised it."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "video_tcav" in frame.filename]
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "elsewhere"
-    return f"{type(error).__name__} at {place}: {str(error)[:120]!r}"
+    location = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "elsewhere"
+    return f"{type(error).__name__} at {location}: {str(error)[:120]!r}"
 
 
 def outcome_of(read: Callable[[Sample], object], sample: Sample) -> str:
@@ -72,14 +72,14 @@ def outcome_of(read: Callable[[Sample], object], sample: Sample) -> str:
     except VideoTcavError as error:
         message = str(error)
         if len(message.splitlines()) != 1 or len(message) > MOST_CHARACTERS:
-            return f"no line of {MOST_CHARACTERS} characters at most: {place_of(error)}"
+            return f"no line of {MOST_CHARACTERS} characters at most: {location_of(error)}"
         return "refused"
     except (KeyboardInterrupt, SystemExit):
         raise
     except Stuck:
         return "hang"
-    except BaseException as error:  # whatever it is, it is counted
-        return f"traceback {place_of(error)}"
+    except BaseException as error:  # any other exception is a failure of the reader
+        return f"traceback {location_of(error)}"
     return "accepted"
 
 
@@ -100,7 +100,7 @@ def clock() -> Iterator[None]:
 
 
 def timed(read: Read, sample: Sample) -> tuple[str, float]:
-    """What becomes of an input, and in how many seconds."""
+    """Outcome of an input, and its seconds."""
     with clock():
         begin = time.perf_counter()
         outcome = outcome_of(read, sample)
@@ -108,7 +108,7 @@ def timed(read: Read, sample: Sample) -> tuple[str, float]:
 
 
 def fuzz(reader: Reader, folder: Path, inputs: int, seed: int, *, start: int = 0, visible: bool = True) -> Tally:
-    """Give a reader inputs, and count what becomes of them."""
+    """Run a reader on mutated inputs, and count the outcomes."""
     tally = Tally()
     with (
         reader.prepared(folder) as (samples, read),

@@ -1,4 +1,4 @@
-"""One GPU beside the CPU: are effects, attribution maps and p-values the same, and what is added to plain eager PyTorch?
+"""GPU against CPU: differences of effects, attribution maps and p-values, and overhead over plain eager PyTorch.
 
     python benchmarks/gpu.py
 
@@ -27,8 +27,8 @@ from video_tcav.models.hooks import trace_layers
 from video_tcav.recording.fast.fast_paths import Passing, ways_of
 from video_tcav.rendered import rule_of, write_world
 
+# Largest relative difference of float32 numbers between the devices.
 LIMIT = 1e-4
-"""Largest relative difference of float32 numbers between the devices."""
 PLAIN_BATCH = 8
 SCENE, TARGET = "court", "playing tennis"
 R3D_LAYERS = ("layer2", "layer3", "layer4")
@@ -139,8 +139,8 @@ def compare_devices(device: str, sizes: Sizes, networks: Sequence[Network] = NET
 
 def compare_network(network: Network, device: str, sets: SpeedSets, sizes: Sizes) -> list[Difference]:
     tables, maps = [], []
-    for place in ("cpu", device):
-        model = network.load(place)
+    for device_name in ("cpu", device):
+        model = network.load(device_name)
         result = run(model, sets, network.layers, target=TARGET, **(sizes.statistics or {}))
         frame = result.to_frame()
         tables.append({name: torch.tensor(frame[name].to_numpy()) for name in ("effect", "p_value")})
@@ -175,9 +175,13 @@ def write_scenes(folder: Path, counts: tuple[int, int, int]) -> SpeedSets:
     """Clips of one scene as concept and class, and clips of the others."""
     concept, random, target = counts
     clips, _ = rule_of("scene").sample(10 * sum(counts), seed=0)
-    shown = [clip for clip in clips if clip.scene == SCENE]
-    others = [clip for clip in clips if clip.scene != SCENE]
-    sets = {"concept": shown[:concept], "random": others[:random], "target": shown[concept : concept + target]}
+    with_scene = [clip for clip in clips if clip.scene == SCENE]
+    without_scene = [clip for clip in clips if clip.scene != SCENE]
+    sets = {
+        "concept": with_scene[:concept],
+        "random": without_scene[:random],
+        "target": with_scene[concept : concept + target],
+    }
     for name, chosen in sets.items():
         write_world(folder / name, chosen, ["clips"] * len(chosen))
     return SpeedSets(**{name: folder / name / "clips" for name in sets})
@@ -196,7 +200,7 @@ def run(model: vt.VideoModel, sets: SpeedSets, layers: Sequence[str], *, target:
 
 
 def time_against_plain(model: vt.VideoModel, layers: Sequence[str], sizes: Sizes) -> list[Timing]:
-    """Passes, a whole run from files, and Grad-CAM at the last layer, each beside what one would write by hand."""
+    """Passes, a whole run from files, and Grad-CAM at the last layer, each beside plain PyTorch."""
     with tempfile.TemporaryDirectory() as name:
         concept, random, target = sizes.timed_clips
         sets = write_sets(Path(name), model.clip_spec, concept=concept, random=random, target=target)
@@ -226,13 +230,13 @@ def time_pair(
 ) -> Timing:
     calls = {"ours": partial(finished, ours, device), "plain": partial(finished, plain, device)}
     for call in calls.values():
-        call()  # kernels are chosen and memory is reserved once, which counts for nobody
+        call()  # kernels are chosen and memory is reserved once, outside the timing
     seconds = interleaved(calls, rounds, lambda _steps: None)
     return Timing(work=work, ours_s=seconds["ours"], plain_s=seconds["plain"])
 
 
 def finished(call: Callable[[], Any], device: torch.device) -> None:
-    """A call, and the end of what it left to be done on a GPU."""
+    """Run a call, and wait until the GPU has finished."""
     call()
     if device.type == "cuda":
         torch.cuda.synchronize(device)

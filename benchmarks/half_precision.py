@@ -1,9 +1,9 @@
-"""How far bfloat16 moves the effects of an r3d_18 that has learned something: beside one with random weights.
+"""Error of bfloat16 in the effects of a trained r3d_18, beside one with random weights.
 
     python -m benchmarks.half_precision --steps 30
 
-An effect of random weights is a small rest of large numbers: gradient and CAV stand almost at right angles, and rounding
-that turns either by a percent shows. A few minutes of training on rendered scenes make an r3d_18 of which that is not true.
+With random weights gradient and CAV are almost orthogonal: the effect is a small difference of large numbers, and rounding
+that turns either by a percent shows. A few minutes of training on rendered scenes give an r3d_18 of which that is not true.
 """
 
 import argparse
@@ -56,24 +56,24 @@ def trained_further(module: nn.Module, rule: object, steps: int) -> nn.Module:
 
 def compare(model: vt.VideoModel, rule: object, counts: list[int], steps: int) -> None:
     clips, labels = rule.sample(10 * sum(counts), seed=7)
-    own = [clip for clip, label in zip(clips, labels, strict=True) if label == 0]
-    others = [clip for clip, label in zip(clips, labels, strict=True) if label]
-    concept, shown = own[: counts[0]], own[counts[0] : counts[0] + counts[2]]
-    sets = [prepared(part) for part in (concept, others[: counts[1]], shown)]
+    of_class = [clip for clip, label in zip(clips, labels, strict=True) if label == 0]
+    random = [clip for clip, label in zip(clips, labels, strict=True) if label]
+    concept, class_clips = of_class[: counts[0]], of_class[counts[0] : counts[0] + counts[2]]
+    sets = [prepared(members) for members in (concept, random[: counts[1]], class_clips)]
     ways, target = ways_of(model, sets[0][:1]), parse_target(model, 0, "log_odds")
-    found, logits = {}, {}
+    vectors, logits = {}, {}
     for precision in PRECISIONS[1:]:
         passing = Passing(model, LAYERS, ways, precision=precision)
-        found[precision], logits[precision] = directions(model, passing, sets, target)
+        vectors[precision], logits[precision] = directions(model, passing, sets, target)
     accuracy = float((logits["float32"].argmax(1) == 0).float().mean())
     print(f"after {steps} batches, class {model.classes[0]}, its clips named in {100 * accuracy:.0f} %")
     for layer in LAYERS:
-        (g, d), (h, e) = found["float32"][layer], found["bfloat16"][layer]
+        (g, d), (h, e) = vectors["float32"][layer], vectors["bfloat16"][layer]
         print(
             f"  {layer}: effect {float(g @ d):+.5f}, in bfloat16 {float(h @ e):+.5f} ({float(h @ e / (g @ d) - 1):+.2%}); "
             f"cosine of gradient and difference {float(g @ d / g.norm() / d.norm()):.3f}"
         )
-    effects = {name: torch.stack([g @ d for g, d in layers.values()]) for name, layers in found.items()}
+    effects = {name: torch.stack([g @ d for g, d in layers.values()]) for name, layers in vectors.items()}
     change = (effects["bfloat16"] - effects["float32"]).abs().max() / effects["float32"].abs().max()
     print(f"  largest change, of the largest effect: {float(change):.2%}", flush=True)
 
@@ -86,25 +86,27 @@ def directions(
     model: vt.VideoModel, passing: Passing, sets: list[Tensor], target: object
 ) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
     """Average gradient and difference of the means at each layer, and the logits of the class clips."""
-    concept, random, shown = sets
+    concept, random, class_clips = sets
     logits = []
 
     def gradients(batch: Tensor) -> dict[str, Tensor]:
-        found = record_gradients(model, LAYERS, batch, target)
-        logits.append(found.logits)
-        return found.layers
+        values = record_gradients(model, LAYERS, batch, target)
+        logits.append(values.logits)
+        return values.layers
 
-    def mean(clips: Tensor, run: object) -> dict[str, Tensor]:
+    def mean(prepared_clips: Tensor, run: object) -> dict[str, Tensor]:
         total = dict.fromkeys(LAYERS, torch.zeros((), dtype=torch.float64))
-        for part in clips.split(AT_ONCE):
+        for batch in prepared_clips.split(AT_ONCE):
             with passing.running():
-                found = run(passing.batch(list(part)))
-            total = {layer: total[layer] + found[layer].double().sum(0).flatten() for layer in LAYERS}
-        return {layer: value / len(clips) for layer, value in total.items()}
+                values = run(passing.batch(list(batch)))
+            total = {layer: total[layer] + values[layer].double().sum(0).flatten() for layer in LAYERS}
+        return {layer: value / len(prepared_clips) for layer, value in total.items()}
 
-    mine, there = (mean(part, lambda batch: record_activations(model, LAYERS, batch)) for part in (concept, random))
-    slopes = mean(shown, gradients)
-    return {layer: (slopes[layer], mine[layer] - there[layer]) for layer in LAYERS}, torch.cat(logits)
+    concept_mean, random_mean = (
+        mean(clips, lambda batch: record_activations(model, LAYERS, batch)) for clips in (concept, random)
+    )
+    slopes = mean(class_clips, gradients)
+    return {layer: (slopes[layer], concept_mean[layer] - random_mean[layer]) for layer in LAYERS}, torch.cat(logits)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs on many rendered clips on disk: memory, time a clip, and a second run on the store of the first.
+"""Runs on many rendered clips on disk: memory, time a clip, and a second run on the activation cache of the first.
 
     python -m benchmarks.many_clips --clips 1000 10000 --sketch 1024
 
@@ -31,15 +31,15 @@ def main() -> None:
     parser.add_argument("--one", type=Path, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        one(options, *options.one)
+        measure_one(options, *options.one)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = options.folder or Path(name)
         for count in options.clips:
             root = clips(folder / str(count), count)
             with tempfile.TemporaryDirectory(dir=folder) as store:
-                found = [measured(options, root, Path(store)) for _ in range(2)]
-            for turn, each in zip(("first", "second"), found, strict=True):
+                figures = [measured(options, root, Path(store)) for _ in range(2)]
+            for turn, each in zip(("first", "second"), figures, strict=True):
                 print(
                     f"{count:6} clips, {turn:6}: {each['wall']:7.1f} s, {1000 * each['wall'] / count:6.1f} ms a clip, "
                     f"{each['peak']:.2f} GB at most ({each['model']:.2f} GB before); {each['seconds']}, "
@@ -47,26 +47,26 @@ def main() -> None:
                     flush=True,
                 )
             print(
-                f"{count:6} clips: the second run is {found[0]['wall'] / found[1]['wall']:.1f} times as fast",
+                f"{count:6} clips: the second run is {figures[0]['wall'] / figures[1]['wall']:.1f} times as fast",
                 flush=True,
             )
 
 
 def measured(options: argparse.Namespace, root: Path, store: Path) -> dict:
-    given = {"--model": options.model, "--size": options.size, "--sketch": options.sketch}
-    same = [text for name, value in given.items() if value is not None for text in (name, str(value))]
+    options_given = {"--model": options.model, "--size": options.size, "--sketch": options.sketch}
+    same = [text for name, value in options_given.items() if value is not None for text in (name, str(value))]
     command = [sys.executable, "-m", "benchmarks.many_clips", *same, "--one", root, store]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def one(options: argparse.Namespace, root: Path, store: Path) -> None:
+def measure_one(options: argparse.Namespace, root: Path, store: Path) -> None:
     model = vt.load_model(options.model, device="cpu", size=options.size)
-    vt.predict(model, next((root / "class").iterdir()))  # what is set up once
+    vt.predict(model, next((root / "class").iterdir()))  # kernels are set up once
     before, start = peak_gb(), time.perf_counter()
     result = run(model, root, store=store, sketch=options.sketch, layers=model.default_layers[-3:])
     wall = time.perf_counter() - start
-    found = {"wall": wall, "peak": peak_gb(), "model": before, "seconds": dict(result.seconds)}
-    print(json.dumps(found | {"error": result.provenance["sketch"]}))
+    figures = {"wall": wall, "peak": peak_gb(), "model": before, "seconds": dict(result.seconds)}
+    print(json.dumps(figures | {"error": result.provenance["sketch"]}))
 
 
 if __name__ == "__main__":

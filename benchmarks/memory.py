@@ -47,13 +47,13 @@ def main() -> None:
     model = vt.load_model(network, classes=list("abcd"), device="cpu")
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        parts = {"concept": options.clips // 3, "random": options.clips - options.clips // 3, "class": 10}
+        modules = {"concept": options.clips // 3, "random": options.clips - options.clips // 3, "class": 10}
         generator = torch.Generator().manual_seed(0)
-        for part, count in parts.items():
-            (root / part).mkdir()
+        for module, count in modules.items():
+            (root / module).mkdir()
             for index in range(count):
                 clip = torch.randint(0, 256, (16, 3, 28, 28), generator=generator, dtype=torch.uint8)
-                vt.write_video(root / part / f"{index:03d}.mp4", clip)
+                vt.write_video(root / module / f"{index:03d}.mp4", clip)
         vt.predict(model, root / "class")
         before = peak_gb()
         result = vt.run_tcav(

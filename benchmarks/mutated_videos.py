@@ -1,4 +1,4 @@
-"""Damaged videos: each is decoded right, refused with a reason, or silently different; never a crash, a hang or over 1 GB.
+"""Fuzzing with damaged videos: each is decoded right, refused, or silently different; never a crash, a hang or over 1 GB.
 
     python benchmarks/mutated_videos.py --videos 500 --seed 0
 
@@ -81,7 +81,7 @@ def write(kind: str, path: Path) -> None:
 
 
 def mutated(content: bytes, mutation: str, generator: random.Random) -> bytes:
-    changed, place = bytearray(content), generator.randrange(len(content))
+    changed, start = bytearray(content), generator.randrange(len(content))
     length = generator.choice([1, 7, 188, 1000])
     if mutation == "flip":
         for _ in range(generator.choice([1, 3, 8])):
@@ -89,11 +89,11 @@ def mutated(content: bytes, mutation: str, generator: random.Random) -> bytes:
     elif mutation == "cut":
         del changed[generator.randrange(len(content) // 10, len(content)) :]
     elif mutation == "insert":
-        changed[place:place] = generator.randbytes(length)
+        changed[start:start] = generator.randbytes(length)
     elif mutation == "remove":
-        del changed[place : place + length]
+        del changed[start : start + length]
     else:
-        changed[place : place + length] = generator.randbytes(len(changed[place : place + length]))
+        changed[start : start + length] = generator.randbytes(len(changed[start : start + length]))
     return bytes(changed)
 
 
@@ -103,19 +103,19 @@ def clip_of(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
     return None if loaded.clips is None else (loaded.clips[0].numpy(), loaded.timestamps_s[0])
 
 
-def differs(clip: tuple[np.ndarray, np.ndarray], whole: tuple[np.ndarray, np.ndarray]) -> bool:
-    (frames, times_s), (right, right_s) = clip, whole
+def differs(clip: tuple[np.ndarray, np.ndarray], undamaged: tuple[np.ndarray, np.ndarray]) -> bool:
+    (frames, times_s), (right, right_s) = clip, undamaged
     if frames.shape != right.shape or np.abs(times_s - right_s).max() > 0.02:
         return True
     return bool(np.abs(frames.astype(int) - right).max() > NOISE_LEVELS)
 
 
-def judge(path: Path, whole: tuple[np.ndarray, np.ndarray], base_bytes: int, answer) -> None:
+def judge(path: Path, undamaged: tuple[np.ndarray, np.ndarray], base_bytes: int, answer) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (base_bytes + 4 * MOST_BYTES,) * 2)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         clip = clip_of(path)
-        outcome = "refused" if clip is None else "different" if differs(clip, whole) else "right"
+        outcome = "refused" if clip is None else "different" if differs(clip, undamaged) else "right"
     except VideoTcavError:
         outcome = "refused"
     except BaseException as error:  # whatever it is, it is counted
@@ -124,11 +124,11 @@ def judge(path: Path, whole: tuple[np.ndarray, np.ndarray], base_bytes: int, ans
     answer.put("memory" if grown > MOST_BYTES else outcome)
 
 
-def outcome_of(path: Path, whole: tuple[np.ndarray, np.ndarray]) -> str:
+def outcome_of(path: Path, undamaged: tuple[np.ndarray, np.ndarray]) -> str:
     context = multiprocessing.get_context("fork")
     answer = context.SimpleQueue()
     base_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    process = context.Process(target=judge, args=(path, whole, base_bytes, answer))
+    process = context.Process(target=judge, args=(path, undamaged, base_bytes, answer))
     process.start()
     process.join(MOST_SECONDS)
     if process.is_alive():
@@ -167,10 +167,10 @@ def main() -> None:
         for number in range(options.videos):
             kind = options.kinds[number % len(options.kinds)]
             mutation = MUTATIONS[number // len(options.kinds) % len(MUTATIONS)]
-            path, whole = wholes[kind]
+            path, undamaged = wholes[kind]
             damaged = Path(name) / f"{number:04d}-{mutation}.{KINDS[kind][0]}"
             damaged.write_bytes(mutated(path.read_bytes(), mutation, generator))
-            outcome = outcome_of(damaged, whole)
+            outcome = outcome_of(damaged, undamaged)
             counts[kind][outcome.split()[0]] += 1
             if outcome not in ("right", "refused"):
                 print(f"{kind:12} {damaged.name}: {outcome}", flush=True)

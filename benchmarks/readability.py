@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# Names that stand for something without saying what it is.
 PRONOUNS = frozenset(
     {
         *(
@@ -34,7 +35,6 @@ PRONOUNS = frozenset(
         *("shown", "given", "kept", "held", "thing", "things", "both", "mine", "rest", "this", "that", "what", "whole"),
     }
 )
-"""Names that stand for something without saying what it is."""
 DIRECTIVE = re.compile(r"#\s*(noqa|pyright|type:|fmt:|ruff)")
 SOURCE = Path(__file__).parents[1] / "src" / "video_tcav"
 
@@ -103,13 +103,13 @@ def comment_lines(text: str) -> int:
 
 def long_functions(file: Path, most: int) -> list[tuple[str, int]]:
     """Functions with more lines than that, from `def` to the end, without docstring and signature."""
-    found = []
+    functions = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = body_lines(node)
             if length > most:
-                found.append((f"{file.stem}.{node.name}", length))
-    return found
+                functions.append((f"{file.stem}.{node.name}", length))
+    return functions
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -120,7 +120,7 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def wide_classes(file: Path, most: int) -> list[tuple[str, int]]:
     """Classes with more fields than that: annotated in the class, or set on `self` in `__init__`."""
-    found = []
+    classes = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.ClassDef):
             fields = {
@@ -136,8 +136,8 @@ def wide_classes(file: Path, most: int) -> list[tuple[str, int]]:
                         if isinstance(target, ast.Attribute) and isinstance(target.ctx, ast.Store)
                     }
             if len(fields) > most:
-                found.append((f"{file.stem}.{node.name}", len(fields)))
-    return found
+                classes.append((f"{file.stem}.{node.name}", len(fields)))
+    return classes
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a run costs as its clips grow, part by part, and what workers add: the coefficients of docs/scaling.md.
+"""Cost model of a run by number of clips, and overhead of workers: the coefficients of docs/scaling.md.
 
     python benchmarks/scaling.py --clips 100 1000
     python benchmarks/scaling.py --clips 100 1000 --ways local store processes ray
@@ -102,40 +102,40 @@ def run(model: vt.VideoModel, root: Path, **more: object) -> vt.TcavResult:
 
 
 def measure(model: vt.VideoModel, root: Path, space: str) -> dict[str, float]:
-    """Core-seconds of each part, and what they grow with."""
-    sources, shown = find_videos(root / "manifest.csv"), find_videos(root / "class")
-    digests = {source.key: source_digest(source) for source in sources + shown}
-    found: dict[str, float] = {"videos": len(sources), "class": len(shown)}
-    with core_seconds(found, "digest"):
+    """Core-seconds of each step, and the sizes that they grow with."""
+    sources, class_sources = find_videos(root / "manifest.csv"), find_videos(root / "class")
+    digests = {source.key: source_digest(source) for source in sources + class_sources}
+    figures: dict[str, float] = {"videos": len(sources), "class": len(class_sources)}
+    with core_seconds(figures, "digest"):
         for source in sources:
             source_digest(source)
-    with core_seconds(found, "decode"):
+    with core_seconds(figures, "decode"):
         for _ in load_clips(sources, model.clip_spec, threads=2):
             pass
     scalar, quiet = parse_target(model, 0, "log_odds"), lambda _steps: None
     with tempfile.TemporaryDirectory() as name:
         plain = recorder(model, space, Path(name))
-        with core_seconds(found, "decode + activations"):
+        with core_seconds(figures, "decode + activations"):
             plain.record_concepts(sources, ("none",), quiet)
-        with core_seconds(found, "decode + gradients"):
-            plain.record_class(shown, scalar, quiet)
+        with core_seconds(figures, "decode + gradients"):
+            plain.record_class(class_sources, scalar, quiet)
         with ActivationStore.open(Path(name) / "store") as store:
             recall = recall_for(store, model, model.default_layers, space, 1, digests)
             stored = recorder(model, space, Path(name), recall)
             for source in sources:
                 store.source_digest(source)
-            with core_seconds(found, "decode + activations + store"):
+            with core_seconds(figures, "decode + activations + store"):
                 stored.record_concepts(sources, ("none",), quiet)
-            found["bytes"] = store.info().bytes
+            figures["bytes"] = store.info().bytes
         rows = range(plain.activations[model.default_layers[0]].rows)
-        with core_seconds(found, "gram"):
+        with core_seconds(figures, "gram"):
             for layer in model.default_layers:
-                gram(plain.activations[layer], plain.gradients[layer], rows, range(len(shown)))
-        found["values"] = sum(plain.activations[layer].width for layer in model.default_layers)
+                gram(plain.activations[layer], plain.gradients[layer], rows, range(len(class_sources)))
+        figures["values"] = sum(plain.activations[layer].width for layer in model.default_layers)
     result = run(model, root, space=space)
-    found["statistics"] = result.seconds["statistics"]
-    print({key: round(value, 2) for key, value in found.items()}, f"load {os.getloadavg()[0]:.1f}", flush=True)
-    return found
+    figures["statistics"] = result.seconds["statistics"]
+    print({key: round(value, 2) for key, value in figures.items()}, f"load {os.getloadavg()[0]:.1f}", flush=True)
+    return figures
 
 
 def recorder(model: vt.VideoModel, space: str, folder: Path, recall: object = None) -> Recorder:
@@ -145,27 +145,31 @@ def recorder(model: vt.VideoModel, space: str, folder: Path, recall: object = No
 
 
 @contextmanager
-def core_seconds(found: dict[str, float], part: str) -> Iterator[None]:
+def core_seconds(figures: dict[str, float], name: str) -> Iterator[None]:
     start = time.process_time()
     yield
-    found[part] = time.process_time() - start
+    figures[name] = time.process_time() - start
 
 
 def fit(sizes: list[dict[str, float]]) -> None:
-    """Least squares through all sizes; relative errors count, so that small sizes have their say."""
+    """Fit the cost model: the average of the coefficients of all sizes, so that relative errors count, not absolute ones."""
 
     def column(value: Callable[[dict[str, float]], float]) -> np.ndarray:
-        return np.array([value(one) for one in sizes])
+        return np.array([value(figures) for figures in sizes])
 
-    videos, shown, values = column(lambda s: s["videos"]), column(lambda s: s["class"]), column(lambda s: s["values"])
+    videos, class_clips, values = (
+        column(lambda s: s["videos"]),
+        column(lambda s: s["class"]),
+        column(lambda s: s["values"]),
+    )
     decode = coefficient(column(lambda s: s["decode"]), videos)
     passes = coefficient(column(lambda s: s["decode + activations"] - s["decode"]), videos)
-    back = coefficient(column(lambda s: s["decode + gradients"]) - decode * shown, shown)
+    back = coefficient(column(lambda s: s["decode + gradients"]) - decode * class_clips, class_clips)
     store = coefficient(
         column(lambda s: s["decode + activations + store"] - s["decode + activations"]),
         column(lambda s: s["bytes"]) / 1e9,
     )
-    squared = coefficient(column(lambda s: s["gram"]), values * videos * (videos + shown) / 1e12)
+    squared = coefficient(column(lambda s: s["gram"]), values * videos * (videos + class_clips) / 1e12)
     digest = coefficient(column(lambda s: s["digest"]), videos)
     print(f"digest     {1000 * digest:8.2f} core-ms a video")
     print(f"decode     {1000 * decode:8.2f} core-ms a video")
@@ -175,8 +179,8 @@ def fit(sizes: list[dict[str, float]]) -> None:
     print(
         f"gram       {squared:8.2f} core-s for 1e12 products (clips × (clips + class clips) × values), {values[0]:.0f} values"
     )
-    for one in sizes:
-        print(f"statistics {one['statistics']:8.2f} s with {one['videos']:.0f} clips")
+    for figures in sizes:
+        print(f"statistics {figures['statistics']:8.2f} s with {figures['videos']:.0f} clips")
 
 
 def coefficient(cost: np.ndarray, size: np.ndarray) -> float:

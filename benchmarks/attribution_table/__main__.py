@@ -1,4 +1,4 @@
-"""Which attribution methods find a known cause? All methods on all rendered models, as a table and a figure.
+"""Attribution methods on models with known causes: localisation, faithfulness and sanity, as a table and a figure.
 
 python -m benchmarks.attribution_table --model rendered:r2plus1d-object --method gradcam
 """
@@ -35,34 +35,34 @@ def attribution(
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of the clips, the random weights and the moved maps.")] = 0,
 ) -> None:
-    """Measure whether attribution maps can be believed, on models whose causes are known.
+    """Measure localisation, faithfulness and sanity of attribution maps, on models whose causes are known.
 
     All methods on all models take about a quarter of an hour on two cores.
     """
     chosen = {name: vt.attribution.make_method(name) for name in method or vt.attribution.METHODS}
     check_writable(out)
-    found = benchmark_attribution(model, chosen, clips=clips, seed=seed, jobs=jobs, progress=True)
-    found.write(out)
-    figure = write_attribution_figure(found, out / "attribution.png")
-    render.out.print(_maps(found))
+    benchmark = benchmark_attribution(model, chosen, clips=clips, seed=seed, jobs=jobs, progress=True)
+    benchmark.write(out)
+    figure = write_attribution_figure(benchmark, out / "attribution.png")
+    render.out.print(_maps(benchmark))
     render.out.print(
         "Averages over the models of a rule. deletion, insertion: how much better than the same map elsewhere. random: rank "
         "correlation with maps of networks that have learned nothing, above chance; a method fails where that is too much. "
         "order: 1 does not notice the order of frames. shift: 1 moves along with the picture.",
         style="dim",
     )
-    for note in dict.fromkeys(f"{one.method}: {one.note}" for one in found.results if one.note):
+    for note in dict.fromkeys(f"{result.method}: {result.note}" for result in benchmark.results if result.note):
         render.out.print(f"! {note}", style="yellow", markup=False)
     render.out.print(f"\nTable and figure: {figure.parent}", markup=False, soft_wrap=True)
 
 
-def _maps(found: AttributionBenchmark) -> Table:
+def _maps(benchmark: AttributionBenchmark) -> Table:
     """All methods, by rule."""
     table = Table("rule (chance)", box=None, pad_edge=False)
     table.add_column("method", no_wrap=True)
     for name in ("inside", "lift", "pointing", "deletion", "insertion", "random", "fails", "order", "shift"):
         table.add_column(name, justify="right", no_wrap=True)
-    for rule, rows in found.by_rule().groupby("rule", sort=False):
+    for rule, rows in benchmark.by_rule().groupby("rule", sort=False):
         chance = f"{rule} ({rows['area'].mean():.0%})"
         for number, row in enumerate(rows.to_dict("records")):
             table.add_row("" if number else chance, *_map_cells(row), end_section=number == len(rows) - 1)
@@ -70,8 +70,8 @@ def _maps(found: AttributionBenchmark) -> Table:
 
 
 def _map_cells(row: dict[Hashable, Any]) -> list[str]:
-    """One method on the models of one rule; a dash is what was not measured."""
-    found = [
+    """One method on the models of one rule; a dash where nothing was measured."""
+    cells = [
         "–" if math.isnan(row[name]) else shape.format(row[name])
         for name, shape in (
             ("energy", "{:.0%}"),
@@ -85,7 +85,7 @@ def _map_cells(row: dict[Hashable, Any]) -> list[str]:
         )
     ]
     fails = f"[bold red]{row['failed']} of {row['models']}[/]" if row["failed"] else ""
-    return [str(row["method"]), *found[:6], fails, *found[6:]]
+    return [str(row["method"]), *cells[:6], fails, *cells[6:]]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One attribution method on one model of the rendered world: where its maps lie, what they tell, what they depend on."""
+"""Checks of one attribution method on one rendered model: localisation, faithfulness, sanity."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,33 +26,33 @@ from video_tcav.models.outputs import layer_tensor
 from video_tcav.rendered import RenderedClip, Rule, render, rule_of
 from video_tcav.rendered.training import normalised
 
+# The name under which a map of the true cause is in the table, in place of a method.
 TRUTH = "truth"
-"""What the true cause itself is called in the place of a method."""
+# What deleted voxels are replaced by: a blurred scene would still be that scene, and grey that comes and goes is a motion.
 BASELINES: dict[str, Baseline] = {"motion": "blur", "order": "blur", "object": "grey", "scene": "grey"}
-"""What takes the cause away: a blurred scene is still that scene, and grey that comes and goes is itself a motion."""
+# Half the stride of the networks' first layer, which is the precision that a map can have.
 DILATION_PX = 2
-"""Half the stride of the networks' first layer: an object is found if the right stride is."""
 _NAN = float("nan")
+# A forward and backward pass costs as much as so many forward passes.
 _BACKWARD = 3
-"""A forward pass with a backward pass behind it costs as much as so many without."""
+# Budgets of passes for maps, for maps of random networks, and for maps of reversed and moved clips; each with the number of
+# clips that are explained in any case.
 _MAPS, _COPIES, _TWINS = (1000, 5), (400, 4), (200, 2)
-"""Passes that a method may take for its maps, for those of random networks, and for those of reversed and of moved clips; and
-clips that it gets whatever they take."""
-_FAITHFUL_CLIPS = 12
+_FAITHFUL_CLIPS = 12  # for deletion and insertion curves, the slowest check
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodResult:
-    """What became of one method on one model; NaN is what could not be measured.
+    """All measures of one method on one model; NaN where one could not be measured.
 
     Attributes:
         model: name of the model.
         rule: how it was trained.
         method: name of the method, or `truth`: a map of the true cause itself, as the limit of what can be reached.
         clips: that were explained, each for its own class.
-        empty: clips of them for whose class nothing spoke; they are left out.
-        energy: share of what speaks for the class that lies inside the true cause.
-        area: share of all voxels that do, which is what a map gets that knows nothing.
+        empty: clips of them without a positive value; they are left out.
+        energy: share of the positive values that lies inside the true cause.
+        area: share of all voxels inside the true cause: the energy of an uninformative map.
         lift: energy by area.
         pointing: how often the largest value lies inside the true cause.
         deletion: area under the probability as the most important voxels go; low is good.
@@ -60,15 +60,15 @@ class MethodResult:
         insertion: area under the probability as the most important voxels come back; high is good.
         insertion_elsewhere: the same for maps as smooth in another place.
         checked: clips of them for the checks that follow.
-        randomisation: rank correlation with maps of networks that have learned nothing.
+        randomisation: rank correlation with maps of networks with random weights.
         chance: the same for maps of different clips.
         excess_low: lower end of the 95 % interval of the first minus the second.
-        fails: whether the maps depend too little on what was learned, see `Randomisation.fails`.
-        order_similarity: rank correlation with maps of the clips played backwards; 1 does not notice the order of frames.
+        fails: whether the maps depend too little on the learned weights, see `Randomisation.fails`.
+        order_similarity: rank correlation with maps of the clips played backwards; 1: the map ignores the order of frames.
         shift_stability: rank correlation with maps of the clips moved by some pixels, moved back.
-        passes_per_clip: what a map costs, in forward passes of one clip.
-        seconds_per_clip: what it took here.
-        note: why something is missing; empty otherwise.
+        passes_per_clip: cost of a map, in forward passes of one clip.
+        seconds_per_clip: wall time of a map.
+        note: why a measure is missing; empty otherwise.
     """
 
     model: str
@@ -98,7 +98,7 @@ class MethodResult:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _World:
-    """Clips of a model's classes, as it takes them, with the place of what it goes by; for each a copy that knows nothing."""
+    """Prepared clips of a model's classes with masks of the true cause, and for each a copy of the model with random weights."""
 
     model: VideoModel
     rule: Rule
@@ -107,21 +107,21 @@ class _World:
     targets: tuple[int, ...]
     cause: Mask
 
-    def part(self, kept: Tensor) -> "_World":
-        """Some of the clips."""
-        rows = kept.tolist()
+    def part(self, rows: Tensor) -> "_World":
+        """A subset of the clips."""
+        numbers = rows.tolist()
         return replace(
             self,
-            copies=tuple(self.copies[row] for row in rows),
-            clips=self.clips[rows],
-            targets=tuple(self.targets[row] for row in rows),
-            cause=self.cause[rows],
+            copies=tuple(self.copies[row] for row in numbers),
+            clips=self.clips[numbers],
+            targets=tuple(self.targets[row] for row in numbers),
+            cause=self.cause[numbers],
         )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Maps:
-    """Maps of the first clips by one method, and what each of them cost."""
+    """Maps of the first clips by one method, and the cost of each."""
 
     explain: Explain
     found: Map
@@ -130,7 +130,7 @@ class _Maps:
 
 
 def true_cause(rule: Rule, rendered: RenderedClip) -> Bool[Tensor, "time height width"]:
-    """Where the cause of a rule is in a clip.
+    """Mask of the cause of a rule in a clip.
 
     Args:
         rule: its cause.
@@ -159,26 +159,30 @@ def check_method(model: str, name: str, method: Method, *, clips: int, seed: int
     world = _world(model, clips, seed)
     fields: dict[str, Any] = {"model": model, "rule": world.rule.name, "method": name}
     try:
-        maps = _explained(world, partial(explain_each, method))
+        maps = _explain_affordable(world, partial(explain_each, method))
     except MethodError as reason:
         return MethodResult(**fields, note=str(reason))
     fields |= {"clips": len(maps.found), "passes_per_clip": maps.passes, "seconds_per_clip": maps.seconds}
     empty = len(maps.found) - int((maps.found > 0).flatten(1).any(1).sum())
     if empty:
         fields |= {"empty": empty, "note": f"nothing spoke for the class in {empty} of {len(maps.found)} clips"}
-    there = maps.found.isfinite().flatten(1).all(1).nonzero().ravel()
-    if not len(there):
+    finite = maps.found.isfinite().flatten(1).all(1).nonzero().ravel()
+    if not len(finite):
         return MethodResult(**fields)
-    kept, own = world.part(there), maps.found[there]
-    return MethodResult(**fields, **_told(kept, own, seed), **_depends(kept, own, maps))
+    explained, maps_of_clips = world.part(finite), maps.found[finite]
+    return MethodResult(
+        **fields, **_localised(explained, maps_of_clips, seed), **_sanity_checked(explained, maps_of_clips, maps)
+    )
 
 
 def check_truth(model: str, *, clips: int, seed: int) -> MethodResult:
-    """The same for a map of the true cause itself: what the best of all methods could reach."""
+    """The same for a map of the true cause itself: the best that any method could reach."""
     world = _world(model, clips, seed)
     near = F.avg_pool2d(world.cause.float(), 9, stride=1, padding=4)
-    own = torch.where(world.cause, near, near - 1)  # the middle of the cause first, the far away last
-    return MethodResult(model=model, rule=world.rule.name, method=TRUTH, clips=len(own), **_told(world, own, seed))
+    truth = torch.where(world.cause, near, near - 1)  # the middle of the cause first, far voxels last
+    return MethodResult(
+        model=model, rule=world.rule.name, method=TRUTH, clips=len(truth), **_localised(world, truth, seed)
+    )
 
 
 @lru_cache(maxsize=1)
@@ -186,11 +190,11 @@ def _world(name: str, clips: int, seed: int) -> _World:
     """Clips that no network was trained on; those whose cause is nowhere to be seen (no object) are left out."""
     model, rule = load_model(name, device="cpu"), rule_of(name.rpartition("-")[2])
     factors, labels = rule.sample(2 * clips, seed=seed)
-    rendered = [render(one) for one in factors]
-    cause = torch.stack([true_cause(rule, one) for one in rendered])
-    seen = cause.flatten(1).any(1).nonzero().ravel()[:clips]
-    pixels = torch.stack([rendered[row].clip for row in seen.tolist()])
-    targets = tuple(model.class_index(rule.labels[labels[row]]) for row in seen.tolist())
+    rendered = [render(factors) for factors in factors]
+    cause = torch.stack([true_cause(rule, factors) for factors in rendered])
+    visible = cause.flatten(1).any(1).nonzero().ravel()[:clips]
+    pixels = torch.stack([rendered[row].clip for row in visible.tolist()])
+    targets = tuple(model.class_index(rule.labels[labels[row]]) for row in visible.tolist())
     clips_seen = normalised(pixels)
     return _World(
         model=model,
@@ -198,28 +202,28 @@ def _world(name: str, clips: int, seed: int) -> _World:
         copies=tuple(random_copies(model, clips_seen, seed=seed)),
         clips=clips_seen,
         targets=targets,
-        cause=cause[seen],
+        cause=cause[visible],
     )
 
 
-def _told(world: _World, own: Map, seed: int) -> dict[str, Any]:
-    """Where maps lie, and what becomes of the probability in their order."""
+def _localised(world: _World, maps: Map, seed: int) -> dict[str, Any]:
+    """Localisation, and deletion and insertion curves."""
     few = slice(0, _FAITHFUL_CLIPS)
     curves = faithfulness(
         world.model,
         world.clips[few],
-        own[few],
+        maps[few],
         world.targets[few],
         baseline=BASELINES[world.rule.name],
         draws=1,
         seed=seed,
     )
-    energy, area = _mean(energy_inside(own, world.cause)), _mean(world.cause.float())
+    energy, area = _mean(energy_inside(maps, world.cause)), _mean(world.cause.float())
     return {
         "energy": energy,
         "area": area,
         "lift": energy / area,
-        "pointing": _mean(pointing(own, world.cause)),
+        "pointing": _mean(pointing(maps, world.cause)),
         "deletion": _mean(curves.deletion),
         "deletion_elsewhere": _mean(curves.deletion_elsewhere),
         "insertion": _mean(curves.insertion),
@@ -227,11 +231,11 @@ def _told(world: _World, own: Map, seed: int) -> dict[str, Any]:
     }
 
 
-def _depends(world: _World, own: Map, maps: _Maps) -> dict[str, Any]:
-    """What maps depend on: what was learned, the order of frames, where things are."""
-    many, few = (_affordable(len(own), maps.passes, *budget) for budget in (_COPIES, _TWINS))
-    copies = randomisation(_first(world, own, maps, many), copies=world.copies[:many])
-    moved = _first(world, own, maps, few)
+def _sanity_checked(world: _World, values: Map, maps: _Maps) -> dict[str, Any]:
+    """Sanity checks: dependence on weights, order of frames and position."""
+    many, few = (_affordable(len(values), maps.passes, *budget) for budget in (_COPIES, _TWINS))
+    copies = randomisation(_first_clips(world, values, maps, many), copies=world.copies[:many])
+    moved = _first_clips(world, values, maps, few)
     return {
         "checked": many,
         "randomisation": _mean(copies.similarity),
@@ -243,11 +247,11 @@ def _depends(world: _World, own: Map, maps: _Maps) -> dict[str, Any]:
     }
 
 
-def _first(world: _World, own: Map, maps: _Maps, count: int) -> Explained:
+def _first_clips(world: _World, values: Map, maps: _Maps, count: int) -> Explained:
     """The first clips with their maps."""
     few = slice(0, count)
     return Explained(
-        explain=maps.explain, model=world.model, clips=world.clips[few], targets=world.targets[few], known=own[few]
+        explain=maps.explain, model=world.model, clips=world.clips[few], targets=world.targets[few], known=values[few]
     )
 
 
@@ -256,16 +260,16 @@ def _affordable(wanted: int, cost: float, passes: int, least: int) -> int:
     return min(wanted, max(least, int(passes / max(cost, 1))))
 
 
-def _explained(world: _World, explain: Explain) -> _Maps:
+def _explain_affordable(world: _World, explain: Explain) -> _Maps:
     """Maps of the first clip, and then of as many more as its cost allows."""
     start = perf_counter()
     with _counted(world.model) as passes:
         first = explain(world.model, world.clips[:1], world.targets[:1])
-        rest = slice(1, _affordable(len(world.clips), sum(passes), *_MAPS))
-        more = [explain(world.model, world.clips[rest], world.targets[rest])] if rest.stop > 1 else []
-    found = torch.cat([first, *more])
+        following = slice(1, _affordable(len(world.clips), sum(passes), *_MAPS))
+        more = [explain(world.model, world.clips[following], world.targets[following])] if following.stop > 1 else []
+    values = torch.cat([first, *more])
     seconds = perf_counter() - start
-    return _Maps(explain=explain, found=found, passes=sum(passes) / len(found), seconds=seconds / len(found))
+    return _Maps(explain=explain, found=values, passes=sum(passes) / len(values), seconds=seconds / len(values))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Attribution methods at a glance: do their maps lie in the true cause, show what is needed, depend on what was learned?"""
+"""Figure of the attribution benchmark: localisation, deletion gain, and sanity, a row a method."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,11 +21,11 @@ _RULES = ("motion", "order", "object", "scene")
 _SHADES = LinearSegmentedColormap.from_list("attribution", ["#c8692f", "#f3d9c4", "#f6f4ef", "#c9e3d8", "#3f9a80"])
 _FAILS, _FAILED = "fails", "#9c1f10"
 _SMALL, _LINE = 8, 0.31
+# Values that are drawn in full colour.
 _FULL_FOUND, _FULL_GAIN, _FULL_EXCESS = 0.6, 0.6, 0.8
-"""What is drawn in full colour."""
 Rows = dict[tuple[str, str], Mapping[str, float]]
+# Text of a cell, and how good it is, from -1 to 1; NaN is drawn without colour.
 Cell = tuple[str, float]
-"""What a cell says, and how good that is, from -1 to 1; NaN is drawn without colour."""
 
 
 def attribution_figure(benchmark: AttributionBenchmark) -> Figure:
@@ -44,10 +44,10 @@ def attribution_figure(benchmark: AttributionBenchmark) -> Figure:
         first, second, third = figure.subplots(1, 3, sharey=True)
         area = table.groupby("rule")["area"].mean()
         chance = [f"{rule}\nchance {percent(area[rule])}" for rule in rules]
-        _part(first, "(a) Inside the true cause", chance, cells, [*truth, *methods], rules, _inside)
+        _panel(first, "(a) Inside the true cause", chance, cells, [*truth, *methods], rules, _inside)
         plain = [f"{rule}\n" for rule in rules]
-        _part(second, "(b) Deletion, better than elsewhere by", plain, cells, [*truth, *methods], rules, _gain)
-        _part(third, "(c) Random weights: alike above chance", plain, cells, [*truth, *methods], rules, _alike)
+        _panel(second, "(b) Deletion, better than elsewhere by", plain, cells, [*truth, *methods], rules, _gain)
+        _panel(third, "(c) Random weights: alike above chance", plain, cells, [*truth, *methods], rules, _alike)
         figure.supxlabel(_caption(), x=0.012, ha="left", fontsize=_SMALL, color=MUTED)
     return figure
 
@@ -62,11 +62,11 @@ def write_attribution_figure(benchmark: AttributionBenchmark, path: str | Path) 
     return write_figure(attribution_figure(benchmark), path, name="attribution")
 
 
-def _part(
+def _panel(
     axes: Axes,
     title: str,
     heads: Sequence[str],
-    found: Rows,
+    rows: Rows,
     methods: Sequence[str],
     rules: Sequence[str],
     read: Callable[[Mapping[str, float]], Cell],
@@ -75,7 +75,7 @@ def _part(
     axes.set_title(title, pad=10)
     for row, method in enumerate(methods):
         for column, rule in enumerate(rules):
-            text, worth = read(found[method, rule]) if (method, rule) in found else ("–", math.nan)
+            text, worth = read(rows[method, rule]) if (method, rule) in rows else ("–", math.nan)
             colour = PAPER if math.isnan(worth) else to_hex(_SHADES((worth + 1) / 2))
             axes.add_patch(Rectangle((column - 0.48, row - 0.46), 0.96, 0.92, facecolor=colour, linewidth=0))
             failed = text.startswith(_FAILS)

@@ -1,4 +1,4 @@
-"""Which attribution methods find a known cause, tell what the model needs, and depend on what it has learned?"""
+"""Benchmark of attribution methods on models with known causes: localisation, faithfulness, sanity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +19,7 @@ from video_tcav.core.provenance import provenance
 from video_tcav.core.tables import write_csv
 from video_tcav.rendered.models import rendered_names
 
+# Columns that are averaged over the models of a rule.
 AVERAGED = (
     "energy",
     "area",
@@ -35,7 +36,6 @@ AVERAGED = (
     "shift_stability",
     "seconds_per_clip",
 )
-"""What is averaged over the models of a rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,24 +52,24 @@ class AttributionBenchmark:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a model and method."""
-        return pd.DataFrame([asdict(one) for one in self.results])
+        return pd.DataFrame([asdict(result) for result in self.results])
 
     def by_rule(self) -> pd.DataFrame:
         """One row a rule and method: averages over the rule's models, with the gains over the same maps elsewhere.
 
-        `models` counts those that gave maps, `failed` those where the map does not depend on what was learned.
+        `models` counts those with maps, `failed` those whose maps depend too little on the learned weights.
         """
         table = self.to_frame()
         table["deletion_gain"] = table["deletion_elsewhere"] - table["deletion"]
         table["insertion_gain"] = table["insertion"] - table["insertion_elsewhere"]
         table["excess"] = table["randomisation"] - table["chance"]
         grouped = table.assign(failed=table["fails"].eq(True)).groupby(["rule", "method"], sort=False)
-        found = grouped[list(AVERAGED)].mean()
-        return found.assign(models=grouped["energy"].count(), failed=grouped["failed"].sum()).reset_index()
+        averages = grouped[list(AVERAGED)].mean()
+        return averages.assign(models=grouped["energy"].count(), failed=grouped["failed"].sum()).reset_index()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the JSON file."""
-        return {"provenance": dict(self.provenance), "results": [asdict(one) for one in self.results]}
+        return {"provenance": dict(self.provenance), "results": [asdict(result) for result in self.results]}
 
     def write(self, folder: str | Path) -> None:
         """Write `attribution.json` and `attribution.csv`."""
@@ -79,7 +79,7 @@ class AttributionBenchmark:
 
 
 def default_methods() -> dict[str, Method]:
-    """Every method that needs no more than a model, with its usual settings, by name."""
+    """Every method with its default settings, by name."""
     return {name: method() for name, method in METHODS.items()}
 
 
@@ -96,7 +96,7 @@ def benchmark_attribution(
 
     Args:
         models: such as `rendered:r2plus1d-motion`; all of the package if not given.
-        methods: by the name that stands in the table; all with their usual settings if not given.
+        methods: by their names in the table; all with default settings if not given.
         clips: explained for each model and method, each for its own class. Of slow methods, and for the checks, fewer are
             taken; each result says how many.
         seed: of the clips, the random weights and the moved maps.
@@ -108,8 +108,8 @@ def benchmark_attribution(
     """
     at_least("clips", clips, 1)
     at_least("jobs", jobs, 1)
-    known = [f"rendered:{name}" for name in rendered_names()]
-    names = [one_of("model", name, known) for name in dict.fromkeys(models or known)]
+    available = [f"rendered:{name}" for name in rendered_names()]
+    names = [one_of("model", name, available) for name in dict.fromkeys(models or available)]
     chosen = default_methods() if methods is None else dict(methods)
     tasks = [task for name in names for task in _tasks(name, chosen, clips, seed)]
     results = []

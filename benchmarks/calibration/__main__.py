@@ -1,4 +1,4 @@
-"""Do the statistics keep their promise? Type I error, power and agreement with interventions, as a table and a figure.
+"""Calibration of the statistics: type I error, power and agreement with interventions, as a table and a figure.
 
 python -m benchmarks.calibration --model rendered:r2plus1d-scene --cav mean
 """
@@ -39,20 +39,20 @@ def calibration(
     All models take about half an hour on two cores; one model with --cav mean about two minutes.
     """
     check_writable(out)
-    found = calibrate(model, draws=draws, cavs=cav, jobs=jobs, seed=seed, progress=True)
-    found.write(out)
-    figure = write_calibration_figure(found, out / "calibration.png")
-    render.out.print(_rates(found))
+    result = calibrate(model, draws=draws, cavs=cav, jobs=jobs, seed=seed, progress=True)
+    result.write(out)
+    figure = write_calibration_figure(result, out / "calibration.png")
+    render.out.print(_rates(result))
     table = Table("promise", "found", "", box=None, pad_edge=False)
-    for claim in found.claims():
+    for claim in result.claims():
         table.add_row(claim.claim, claim.found, KEPT[claim.holds])
     render.out.print(table)
     render.out.print(f"\nTables and figure: {figure.parent}", markup=False, soft_wrap=True)
 
 
-def _rates(found: Calibration) -> Table:
+def _rates(result: Calibration) -> Table:
     """Type I error by model and CAV kind, over layers."""
-    frame = found.rejections_frame()
+    frame = result.rejections_frame()
     errors = frame[frame["what"] == "type I"]
     table = Table("type I error at 5 %", "CAV", "permutation", "t-test", box=None, pad_edge=False)
     for (model, cav), rows in errors.groupby(["model", "cav"], sort=False):

@@ -1,4 +1,4 @@
-"""What the numbers of a calibration must show, and whether they do."""
+"""Acceptance limits of a calibration, and whether its numbers keep them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.settings import PLACES
 
 DETECTION_SIZE = 40
+# Claims about effects are judged with gradients at random clips (`--at random`); those at class clips are shown beside.
 _JUDGED, _BESIDE = "random", "class"
-"""Claims about effects are judged with gradients at random clips (`--at random`); those at class clips stand beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One promise, and whether it was kept.
+    """One limit, and whether it is kept.
 
     Attributes:
-        claim: in words, with its limit.
+        claim: the limit in words.
         found: what was measured.
-        holds: whether it is within the limit; `None` where nothing is promised or nothing was measured.
+        holds: whether it is within the limit; `None` where there is no limit or nothing was measured.
     """
 
     claim: str
@@ -31,25 +31,25 @@ class Claim:
 
 
 def correlations(agreements: Sequence[Agreement]) -> dict[str, float]:
-    """How TCAV agrees with interventions, over all models, classes and factor values.
+    """Correlations of TCAV with interventions, over all models, classes and factor values.
 
     Names are `effect` or `score` (the sign count), `pearson` (over all) or `rank` (Spearman, over those whose interventional
     effect is not nil), and where the gradient was taken: `effect_rank_random`.
     """
-    table = pd.DataFrame([vars(one) for one in agreements])
-    found = {}
+    table = pd.DataFrame([vars(agreement) for agreement in agreements])
+    values = {}
     for at in PLACES:
         here = table[table["at"] == at]
         real = here[~here["nil"]]
         for name, column in (("effect", "tcav_effect"), ("score", "tcav_score")):
-            found[f"{name}_pearson_{at}"] = float(stats.pearsonr(here[column], here["true_effect"]).statistic)
-            found[f"{name}_rank_{at}"] = float(stats.spearmanr(real[column], real["true_effect"]).statistic)
-    return found
+            values[f"{name}_pearson_{at}"] = float(stats.pearsonr(here[column], here["true_effect"]).statistic)
+            values[f"{name}_rank_{at}"] = float(stats.spearmanr(real[column], real["true_effect"]).statistic)
+    return values
 
 
 def claims_of(rejections: Sequence[Rejections], agreements: Sequence[Agreement]) -> tuple[Claim, ...]:
-    """Every claim, in the order of a reader's questions."""
-    table = pd.DataFrame([vars(one) for one in rejections])
+    """Every claim: type I error, false alarms and power, then agreement with interventions."""
+    table = pd.DataFrame([vars(row) for row in rejections])
     cors = correlations(agreements)
     return (
         *_error_claims(table[table["what"] == "type I"]),
@@ -112,15 +112,15 @@ def _alarm_claim(alarms: pd.DataFrame) -> Claim:
     )
 
 
-def _twin_claim(rejections: Sequence[Rejections], what: str, causes: set[str]) -> Claim:
-    rows = [one for one in rejections if one.what == what and one.at == _JUDGED]
+def _twin_claim(rejections: Sequence[Rejections], quantity: str, causes: set[str]) -> Claim:
+    rows = [row for row in rejections if row.what == quantity and row.at == _JUDGED]
     right = [
-        one.rate >= 0.95 and one.effect > 0 if one.model.rpartition("-")[2] in causes else one.low <= LEVEL
-        for one in rows
+        row.rate >= 0.95 and row.effect > 0 if row.model.rpartition("-")[2] in causes else row.low <= LEVEL
+        for row in rows
     ]
-    sizes = [f"{one.model.partition(':')[2]} {one.effect:+.2f} ({one.rate:.0%})" for one in rows]
+    sizes = [f"{row.model.partition(':')[2]} {row.effect:+.2f} ({row.rate:.0%})" for row in rows]
     return Claim(
-        claim=f"{what} in log-odds (and rejections): only where the rule is {' or '.join(sorted(causes))}",
+        claim=f"{quantity} in log-odds (and rejections): only where the rule is {' or '.join(sorted(causes))}",
         found=", ".join(sizes),
         holds=all(right) if rows else None,
     )

@@ -1,4 +1,4 @@
-"""Do the statistics keep their promise? Type I error, power, and effects against interventions, on models with known causes."""
+"""Calibration of the statistics on models with known causes: type I error, power, effects against interventions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +20,7 @@ from benchmarks.calibration.experiments import (
     type_one,
 )
 from benchmarks.calibration.interventions import Intervention, interventional_effects
+from benchmarks.calibration.rendered_recording import Recording, passes, record_world
 from joblib import Parallel, delayed
 
 from video_tcav.core.checks import at_least, one_of
@@ -28,7 +29,6 @@ from video_tcav.core.files import write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.tables import write_csv
-from video_tcav.demo.rendered_recording import Recording, passes, record_world
 from video_tcav.gram.cavs import CAV_KINDS, CavKind
 from video_tcav.models import load_model
 from video_tcav.rendered import rule_of
@@ -36,11 +36,12 @@ from video_tcav.rendered.factors import FACTORS
 from video_tcav.rendered.models import rendered_names
 from video_tcav.tcav.settings import PLACES
 
-_PARTS, _CHUNKS = 8, 4
+# Tasks into which one type I check is divided, and chunks of tasks a process, so that processes end at about one time.
+_CHECK_TASKS, _CHUNKS = 8, 4
+# CAVs whose type I error is measured for gradients at both places; of the others at class clips.
 _BOTH_PLACES = ("mean",)
-"""CAVs whose type I error is measured for gradients at both places; of the others at class clips."""
+# The moving concept whose motion and order effects are tested on the first class of each rule.
 _CONCEPT_OF_TWINS = {"motion": "swing", "scene": "swing", "object": "swing", "order": "sit down"}
-"""The moving concept whose motion and order effects are tested on the first class of each rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,28 +60,28 @@ class Calibration:
 
     def rejections_frame(self) -> pd.DataFrame:
         """One row a test, model, layer, CAV kind and number of clips."""
-        return pd.DataFrame([asdict(one) for one in self.rejections])
+        return pd.DataFrame([asdict(row) for row in self.rejections])
 
     def agreements_frame(self) -> pd.DataFrame:
         """One row a model, class and factor value."""
-        return pd.DataFrame([asdict(one) for one in self.agreements])
+        return pd.DataFrame([asdict(row) for row in self.agreements])
 
     def correlations(self) -> dict[str, float]:
-        """How TCAV agrees with interventions, see `benchmark.claims.correlations`."""
+        """Agreement of TCAV with interventions, see `acceptance.correlations`."""
         return correlations(self.agreements)
 
     def claims(self) -> tuple[Claim, ...]:
-        """The promises that the numbers must keep, and whether they do."""
+        """The acceptance limits, and whether the numbers keep them."""
         return claims_of(self.rejections, self.agreements)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the JSON file."""
         return {
             "provenance": dict(self.provenance),
-            "claims": [asdict(one) for one in self.claims()],
+            "claims": [asdict(row) for row in self.claims()],
             "correlations": self.correlations(),
-            "rejections": [asdict(one) for one in self.rejections],
-            "agreements": [asdict(one) for one in self.agreements],
+            "rejections": [asdict(row) for row in self.rejections],
+            "agreements": [asdict(row) for row in self.agreements],
         }
 
     def write(self, folder: str | Path) -> None:
@@ -142,10 +143,12 @@ def calibrate(
         chunks = [numbered[start :: _CHUNKS * jobs] for start in range(min(len(tasks), _CHUNKS * jobs))]
         done: dict[int, list[Rejections]] = {}
         with progress_bar(f"{name} (checks)", len(tasks), visible=progress) as advance:
-            for part in Parallel(n_jobs=jobs, return_as="generator")(delayed(_all)(chunk) for chunk in chunks):
-                done |= part or {}
-                advance(len(part or {}))
-        rejections += [one for number in sorted(done) for one in done[number]]
+            for chunk_rows in Parallel(n_jobs=jobs, return_as="generator")(
+                delayed(_run_tasks)(chunk) for chunk in chunks
+            ):
+                done |= chunk_rows or {}
+                advance(len(chunk_rows or {}))
+        rejections += [row for number in sorted(done) for row in done[number]]
     return Calibration(
         rejections=tuple(_merged(rejections)),
         agreements=tuple(agreements),
@@ -175,58 +178,68 @@ def _tasks(
     cavs: Sequence[CavKind],
     seed: int,
 ) -> list[Task]:
-    """Every check of one model as a call of its own, so that processes can share them; long ones are cut in parts."""
-    rule, parts = recording.rule, min(_PARTS, draws)
-    sizes = [len(part) for part in np.array_split(np.arange(draws), parts)]
+    """Every check of one model as a call of its own, so that processes can share them; long ones are divided."""
+    rule, count = recording.rule, min(_CHECK_TASKS, draws)
+    sizes = [len(draws_of_task) for draws_of_task in np.array_split(np.arange(draws), count)]
     tasks: list[Task] = [
-        partial(type_one, recording, kind, at, draws=size, seed=seed, part=number)
+        partial(type_one, recording, kind, at, draws=size, seed=seed, chunk=number)
         for kind in cavs
         for at in (PLACES if kind in _BOTH_PLACES else PLACES[:1])
         for number, size in enumerate(sizes)
     ]
     options = {"draws": detection_draws, "seed": seed}
-    own = list(enumerate((rule.cause, value) for value in rule.classes.values()))
+    causes = list(enumerate((rule.cause, value) for value in rule.classes.values()))
     nil = [
-        (recording.targets.index(one.target), (one.factor, one.value))
-        for one in truth
-        if one.nil and one.factor != rule.cause
+        (recording.targets.index(intervention.target), (intervention.factor, intervention.value))
+        for intervention in truth
+        if intervention.nil and intervention.factor != rule.cause
     ]
     moving = ("motion", _CONCEPT_OF_TWINS[rule.name])
     for at in PLACES:
         tasks += [
-            partial(_one, detection, recording, "power", at, label, cause, size=size, **options)
-            for label, cause in own
+            partial(_single_check, detection, recording, "power", at, label, cause, size=size, **options)
+            for label, cause in causes
             for size in SIZES
             if size <= len(recording.rows(*cause))
         ]
         tasks += [
-            partial(_one, detection, recording, "non-cause", at, label, other, size=DETECTION_SIZE, **options)
-            for label, other in nil
+            partial(
+                _single_check,
+                detection,
+                recording,
+                "non-cause",
+                at,
+                label,
+                factor_value,
+                size=DETECTION_SIZE,
+                **options,
+            )
+            for label, factor_value in nil
         ]
         tasks += [
-            partial(_one, difference, recording, what, at, 0, moving, **options)
-            for what in ("motion effect", "order effect")
+            partial(_single_check, difference, recording, quantity, at, 0, moving, **options)
+            for quantity in ("motion effect", "order effect")
         ]
     return tasks
 
 
-def _all(tasks: Sequence[tuple[int, Task]]) -> dict[int, list[Rejections]]:
-    """Several checks, by their number, in one process, which gets the recording once."""
+def _run_tasks(tasks: Sequence[tuple[int, Task]]) -> dict[int, list[Rejections]]:
+    """Several checks, by their number, in one process, so that the recording is pickled once."""
     return {number: task() for number, task in tasks}
 
 
-def _one(check: Callable[..., Rejections], *arguments: Any, **options: Any) -> list[Rejections]:
+def _single_check(check: Callable[..., Rejections], *arguments: Any, **options: Any) -> list[Rejections]:
     return [check(*arguments, **options)]
 
 
-def _merged(parts: Sequence[Rejections]) -> list[Rejections]:
-    """Parts of one check as one: their draws are independent."""
+def _merged(rows: Sequence[Rejections]) -> list[Rejections]:
+    """Merge the rows of divided checks: their draws are independent."""
     together: dict[tuple[Any, ...], list[Rejections]] = {}
-    for part in parts:
-        where = (part.model, part.layer, part.cav, part.at, part.target)
-        key = (part.what, part.test, part.concept, part.concept_clips, *where)
-        together.setdefault(key, []).append(part)
-    return [combine(found) for found in together.values()]
+    for row in rows:
+        where = (row.model, row.layer, row.cav, row.at, row.target)
+        key = (row.what, row.test, row.concept, row.concept_clips, *where)
+        together.setdefault(key, []).append(row)
+    return [combine(group) for group in together.values()]
 
 
 def _rule_name(model: str) -> str:

@@ -1,4 +1,4 @@
-"""The single checks behind a calibration: how often a test rejects, and how effects compare with interventions."""
+"""Single checks of a calibration: rejection rates of a test, and effects beside interventional effects."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,13 +6,12 @@ from zlib import crc32
 
 import numpy as np
 from benchmarks.calibration.interventions import Intervention
+from benchmarks.calibration.rendered_recording import Recording
+from benchmarks.calibration.resampling import difference_test, draw_clips
 
 from video_tcav.concepts import Twin
-from video_tcav.demo.rendered_recording import Recording
-from video_tcav.demo.resampling import (
+from video_tcav.demo.false_alarms import (
     Drawn,
-    difference_test,
-    draw_clips,
     draw_nothing,
     paper_ttest,
     permutation_test,
@@ -25,8 +24,8 @@ from video_tcav.gram.effects import clip_effects, tcav_score
 from video_tcav.tcav.settings import At
 
 SIZES = (5, 10, 20, 40, 100)
+# Logistic and SVM are fitted anew for each. The test is exact with any number for which (B + 1) · 5 % is whole.
 _PERMUTATIONS = {"mean": 199, "ridge": 199, "logistic": 19, "svm": 19}
-"""Logistic and SVM are fitted anew for each. The test is exact with any number for which (B + 1) · 5 % is whole."""
 _RANDOM_SETS = {"mean": 30, "ridge": 30, "logistic": 10, "svm": 10}
 _NULL_CLIPS = 20
 _RANDOM_CLIPS = 100
@@ -40,7 +39,7 @@ class Rejections:
 
     Attributes:
         model: name of the model.
-        what: `type I` (nothing to find), `power` (the model's own cause), `non-cause`, `motion effect` or `order effect`.
+        what: `type I` (no concept), `power` (the model's own cause), `non-cause`, `motion effect` or `order effect`.
         test: `permutation`, or `t-test`, the source paper's.
         layer: where.
         cav: how CAVs were learned.
@@ -73,7 +72,7 @@ class Rejections:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """What Video-TCAV says of one factor's value beside what an intervention shows.
+    """The TCAV effect of one factor's value beside its interventional effect.
 
     Attributes:
         model: name of the model.
@@ -85,7 +84,7 @@ class Agreement:
         tcav_score: fraction of those clips with a positive directional derivative.
         true_effect: the interventional effect, in log-odds.
         true_error: its standard error.
-        nil: whether that is nothing within its own error.
+        nil: whether the 95 % interval of `true_effect` holds zero.
     """
 
     model: str
@@ -100,20 +99,23 @@ class Agreement:
     nil: bool
 
 
-def type_one(recording: Recording, kind: CavKind, at: At, *, draws: int, seed: int, part: int = 0) -> list[Rejections]:
-    """Concept = random clips: both tests at every layer, on the same draws; parts have draws of their own."""
-    grams = {layer: parts[0] for layer, parts in recording.grams[at].items()}
+def type_one(recording: Recording, kind: CavKind, at: At, *, draws: int, seed: int, chunk: int = 0) -> list[Rejections]:
+    """Concept = random clips: both tests at every layer, on the same draws; chunks have draws of their own."""
+    grams = {layer: class_grams[0] for layer, class_grams in recording.grams[at].items()}
     pool = len(recording.pool)
-    generator = np.random.default_rng([seed, part, 23, CAV_KINDS.index(kind), crc32(f"{recording.name} {at}".encode())])
-    found: dict[tuple[str, str], list[float]] = {}
+    # Stream 23; the checksum of model and place makes the draws of each independent (Python's own hash varies).
+    generator = np.random.default_rng(
+        [seed, chunk, 23, CAV_KINDS.index(kind), crc32(f"{recording.name} {at}".encode())]
+    )
+    p_values: dict[tuple[str, str], list[float]] = {}
     for _ in range(draws):
         drawn = draw_nothing(pool, _NULL_CLIPS, 2 * _NULL_CLIPS, generator)
         ps = permutation_test(kind, grams, drawn, permutations=_PERMUTATIONS[kind], seed=seed_of(generator))
         wider = draw_nothing(pool, _NULL_CLIPS, _RANDOM_CLIPS, generator)
         paper = paper_ttest(kind, grams, wider, sets=_RANDOM_SETS[kind], seed=seed_of(generator))
         for layer in grams:
-            found.setdefault((layer, "permutation"), []).append(ps[layer])
-            found.setdefault((layer, "t-test"), []).append(paper[layer])
+            p_values.setdefault((layer, "permutation"), []).append(ps[layer])
+            p_values.setdefault((layer, "t-test"), []).append(paper[layer])
     return [
         rejections(
             recording,
@@ -126,41 +128,49 @@ def type_one(recording: Recording, kind: CavKind, at: At, *, draws: int, seed: i
             target=0,
             concept_clips=_NULL_CLIPS,
         )
-        for (layer, test), ps in found.items()
+        for (layer, test), ps in p_values.items()
     ]
 
 
 def detection(
-    recording: Recording, what: str, at: At, target: int, concept: tuple[str, str], *, size: int, draws: int, seed: int
+    recording: Recording,
+    quantity: str,
+    at: At,
+    target: int,
+    concept: tuple[str, str],
+    *,
+    size: int,
+    draws: int,
+    seed: int,
 ) -> Rejections:
     """How often the permutation test rejects for one factor's value at the deepest stage."""
     layer = recording.deepest
     grams = {layer: recording.grams[at][layer][target]}
     ps = [
-        permutation_test("mean", grams, drawn, permutations=199, seed=relabelling)[layer]
-        for drawn, relabelling in _concept_draws(recording, concept, target, size, draws, seed)
+        permutation_test("mean", grams, drawn, permutations=199, seed=permutation_seed)[layer]
+        for drawn, permutation_seed in _concept_draws(recording, concept, target, size, draws, seed)
     ]
     return rejections(
-        recording, ps, what=what, layer=layer, cav="mean", at=at, target=target, concept=concept, concept_clips=size
+        recording, ps, what=quantity, layer=layer, cav="mean", at=at, target=target, concept=concept, concept_clips=size
     )
 
 
 def difference(
-    recording: Recording, what: str, at: At, target: int, concept: tuple[str, str], *, draws: int, seed: int
+    recording: Recording, quantity: str, at: At, target: int, concept: tuple[str, str], *, draws: int, seed: int
 ) -> Rejections:
     """How often the motion or order effect of a concept is significant at the deepest stage, and its average size."""
-    layer, twin = recording.deepest, _TWIN_OF[what]
+    layer, twin = recording.deepest, _TWIN_OF[quantity]
     gram = recording.twin_grams[at][target]
     effects, ps = [], []
-    for drawn, relabelling in _concept_draws(recording, concept, target, _TWIN_CLIPS, draws, seed):
+    for drawn, permutation_seed in _concept_draws(recording, concept, target, _TWIN_CLIPS, draws, seed):
         rows = recording.twin_rows(drawn.rows, twin)
-        effect, p = difference_test("mean", gram, drawn, rows, permutations=199, seed=relabelling)
+        effect, p = difference_test("mean", gram, drawn, rows, permutations=199, seed=permutation_seed)
         effects.append(effect)
         ps.append(p)
     return rejections(
         recording,
         ps,
-        what=what,
+        what=quantity,
         layer=layer,
         cav="mean",
         at=at,
@@ -174,36 +184,37 @@ def difference(
 def _concept_draws(
     recording: Recording, concept: tuple[str, str], target: int, size: int, draws: int, seed: int
 ) -> Iterator[tuple[Drawn, int]]:
-    """Draws of concept and random clips, each with a seed for its relabellings."""
-    own = recording.rows(*concept)
-    others = np.setdiff1d(np.arange(len(recording.pool)), own)
+    """Draws of concept and random clips, each with a seed for its label permutations."""
+    with_value = recording.rows(*concept)
+    without_value = np.setdiff1d(np.arange(len(recording.pool)), with_value)
+    # Stream 29, of draws with a concept.
     generator = np.random.default_rng([seed, target, 29, size, crc32(f"{recording.name} {concept}".encode())])
     for _ in range(draws):
-        yield draw_clips(own, others, size, _RANDOM_CLIPS, generator), seed_of(generator)
+        yield draw_clips(with_value, without_value, size, _RANDOM_CLIPS, generator), seed_of(generator)
 
 
 def agreement(recording: Recording, at: At, truth: Sequence[Intervention]) -> list[Agreement]:
     """TCAV effect and score over the whole pool at the deepest stage, beside each intervention."""
-    found = []
-    for one in truth:
-        gram = recording.grams[at][recording.deepest][recording.targets.index(one.target)]
-        labels = np.isin(np.arange(len(recording.pool)), recording.rows(one.factor, one.value))
+    agreements = []
+    for intervention in truth:
+        gram = recording.grams[at][recording.deepest][recording.targets.index(intervention.target)]
+        labels = np.isin(np.arange(len(recording.pool)), recording.rows(intervention.factor, intervention.value))
         by_clip = clip_effects("mean", gram.kernel, gram.cross, labels[None])[0]
-        found.append(
+        agreements.append(
             Agreement(
                 model=recording.name,
-                target=one.target,
-                factor=one.factor,
-                value=one.value,
+                target=intervention.target,
+                factor=intervention.factor,
+                value=intervention.value,
                 at=at,
                 tcav_effect=float(by_clip.mean()),
                 tcav_score=float(tcav_score(by_clip)),
-                true_effect=one.effect,
-                true_error=one.error,
-                nil=one.nil,
+                true_effect=intervention.effect,
+                true_error=intervention.error,
+                nil=intervention.nil,
             )
         )
-    return found
+    return agreements
 
 
 def rejections(
@@ -241,10 +252,10 @@ def rejections(
     )
 
 
-def combine(parts: Sequence[Rejections]) -> Rejections:
-    """Several parts of one check, whose draws are independent, as one."""
-    draws = sum(part.draws for part in parts)
-    rate = sum(part.rate * part.draws for part in parts) / draws
+def combine(rows: Sequence[Rejections]) -> Rejections:
+    """Merge rows of one check whose draws are independent."""
+    draws = sum(row.draws for row in rows)
+    rate = sum(row.rate * row.draws for row in rows) / draws
     low, high = wilson_interval(rate, draws)
-    effect = sum(part.effect * part.draws for part in parts) / draws
-    return replace(parts[0], draws=draws, rate=rate, low=low, high=high, effect=effect)
+    effect = sum(row.effect * row.draws for row in rows) / draws
+    return replace(rows[0], draws=draws, rate=rate, low=low, high=high, effect=effect)

@@ -1,4 +1,4 @@
-"""The story of a calibration in four panels: false alarms, power, agreement with interventions, motion and order."""
+"""Figure of a calibration in four panels: type I error, power, agreement with interventions, motion and order."""
 
 import math
 import warnings
@@ -24,8 +24,8 @@ _CAUSES = {"motion": SERIES[0], "scene": SERIES[1], "object": SERIES[2], "order"
 _TWINS = {"motion effect": ("motion", "●", "o", INK), "order effect": ("order", "▲", "^", "#8f5f3a")}
 _CAV_NAMES = {"svm": "SVM"}
 _SMALL, _FEWEST_ROWS = 8, 4
+# Where the gradients of the plotted effects were taken; the caption gives the correlations of class clips beside.
 _AT = "random"
-"""Where the gradients of the shown effects were taken; the caption gives the other place beside."""
 
 
 def calibration_figure(calibration: Calibration) -> Figure:
@@ -39,8 +39,12 @@ def calibration_figure(calibration: Calibration) -> Figure:
         table = calibration.rejections_frame()
         if len(table):
             table = table[(table["what"] == "type I") | (table["at"] == _AT)]
-        rows = {what: table[table["what"] == what] for what in set(table["what"])} if len(table) else {}
-        twins = pd.concat([rows[what] for what in _TWINS if what in rows]) if rows.keys() & _TWINS.keys() else None
+        rows = {quantity: table[table["what"] == quantity] for quantity in set(table["what"])} if len(table) else {}
+        twins = (
+            pd.concat([rows[quantity] for quantity in _TWINS if quantity in rows])
+            if rows.keys() & _TWINS.keys()
+            else None
+        )
         agreements = calibration.agreements_frame() if calibration.agreements else None
         if agreements is not None:
             agreements = agreements[agreements["at"] == _AT]
@@ -73,22 +77,22 @@ def _panel(axes: Axes, title: str, table: pd.DataFrame | None, draw: Callable[[A
 
 
 def _type_one(axes: Axes, table: pd.DataFrame) -> None:
-    """Every model and layer a point, on a root scale that shows 5 % and 70 % alike."""
+    """Every model and layer a point, on a square-root scale on which both 5 % and 70 % are legible."""
     kinds = list(dict.fromkeys(table["cav"]))
     axes.axhspan(*_BAND, color="#cfe3d6", linewidth=0, zorder=0)
     axes.axhline(LEVEL, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
     handles = []
     for side, (test, (name, colour, marker)) in zip((-0.2, 0.2), _TESTS.items(), strict=True):
-        own = table[table["test"] == test]
-        if own.empty:
+        rows = table[table["test"] == test]
+        if rows.empty:
             continue
-        for place, kind in enumerate(kinds):
-            rates = own.loc[own["cav"] == kind, "rate"].to_numpy()
+        for column, kind in enumerate(kinds):
+            rates = rows.loc[rows["cav"] == kind, "rate"].to_numpy()
             spread = np.linspace(-0.13, 0.13, len(rates)) if len(rates) > 1 else np.zeros(len(rates))
             axes.scatter(
-                place + side + spread, rates, s=16, marker=marker, color=colour, alpha=0.75, linewidth=0, zorder=3
+                column + side + spread, rates, s=16, marker=marker, color=colour, alpha=0.75, linewidth=0, zorder=3
             )
-        label = f"{name}: {percent(own['rate'].mean(), 1)} on average"
+        label = f"{name}: {percent(rows['rate'].mean(), 1)} on average"
         handles.append(Line2D([], [], color=colour, marker=marker, linestyle="none", label=label))
     axes.set_yscale("function", functions=(lambda rate: np.sqrt(np.maximum(rate, 0)), np.square))
     axes.set(ylim=(0, 1), xlim=(-0.5, len(kinds) - 0.5), ylabel="type I error at the 5 % level")
@@ -102,12 +106,14 @@ def _power(axes: Axes, table: pd.DataFrame) -> None:
     axes.axhline(_POWER, color=INK, linewidth=1, linestyle=(0, (3, 2)), zorder=1)
     models, sizes = list(dict.fromkeys(table["model"])), sorted(set(table["concept_clips"]))
     for number, model in enumerate(models):
-        own = table[table["model"] == model].groupby("concept_clips")["rate"]
-        average, lowest = own.mean(), own.min()
+        rates = table[table["model"] == model].groupby("concept_clips")["rate"]
+        average, lowest = rates.mean(), rates.min()
         series, dashes = _model_look(model, models)
-        places = average.index.to_numpy() * 1.025 ** (number - (len(models) - 1) / 2)  # side by side where they agree
-        axes.vlines(places, lowest, average, color=series.colour, alpha=0.4, linewidth=1)
-        axes.plot(places, average, color=series.colour, linestyle=dashes, marker=series.marker, markersize=4.5,
+        positions = average.index.to_numpy() * 1.025 ** (
+            number - (len(models) - 1) / 2
+        )  # side by side where they agree
+        axes.vlines(positions, lowest, average, color=series.colour, alpha=0.4, linewidth=1)
+        axes.plot(positions, average, color=series.colour, linestyle=dashes, marker=series.marker, markersize=4.5,
                   linewidth=1.5, label=_short(model), zorder=3)  # fmt: skip
     axes.set_xscale("log")
     axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -121,9 +127,9 @@ def _power(axes: Axes, table: pd.DataFrame) -> None:
 def _agreement(axes: Axes, table: pd.DataFrame) -> None:
     axes.axhline(0, color=RULE, linewidth=1, zorder=0)
     axes.axvline(0, color=RULE, linewidth=1, zorder=0)
-    for place, factor in enumerate(dict.fromkeys(table["factor"])):
-        own, series = table[table["factor"] == factor], _CAUSES.get(str(factor), SERIES[place % len(SERIES)])
-        axes.scatter(own["true_effect"], own["tcav_effect"], s=20, marker=series.marker, color=series.colour, alpha=0.7,
+    for number, factor in enumerate(dict.fromkeys(table["factor"])):
+        rows, series = table[table["factor"] == factor], _CAUSES.get(str(factor), SERIES[number % len(SERIES)])
+        axes.scatter(rows["true_effect"], rows["tcav_effect"], s=20, marker=series.marker, color=series.colour, alpha=0.7,
                      linewidth=0, label=f"{factor} set to a value", zorder=3)  # fmt: skip
     axes.axline((0, 0), slope=1, color=MUTED, linewidth=0.9, linestyle=(0, (1, 3)), zorder=1)
     axes.set(xlabel="interventional effect, log-odds", ylabel="TCAV effect, log-odds")
@@ -134,18 +140,18 @@ def _motion_and_order(axes: Axes, table: pd.DataFrame) -> None:
     """Average effect by model, and beside it how often it was significant."""
     models = list(dict.fromkeys(table["model"]))
     axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
-    for number, (what, (name, sign, marker, colour)) in enumerate(_TWINS.items()):
+    for number, (quantity, (name, sign, marker, colour)) in enumerate(_TWINS.items()):
         column = 1.1 + 0.17 * number
         axes.annotate(f"{sign} {name}\nrejected", (column, 1.01), xycoords="axes fraction", ha="center", va="bottom",
                       fontsize=_SMALL, color=colour)  # fmt: skip
         for row, model in enumerate(models):
-            own = table[(table["model"] == model) & (table["what"] == what)]
-            place = row + 0.22 * (number - 0.5)
+            rows = table[(table["model"] == model) & (table["what"] == quantity)]
+            height = row + 0.22 * (number - 0.5)
             axes.plot(
-                own["effect"].mean(), place, color=colour, marker=marker, markersize=6.5, linestyle="none", zorder=3
+                rows["effect"].mean(), height, color=colour, marker=marker, markersize=6.5, linestyle="none", zorder=3
             )
-            axes.plot([0, own["effect"].mean()], [place, place], color=colour, linewidth=1.4, zorder=2)
-            axes.annotate(percent(own["rate"].mean()), (column, row), xycoords=("axes fraction", "data"), ha="center",
+            axes.plot([0, rows["effect"].mean()], [height, height], color=colour, linewidth=1.4, zorder=2)
+            axes.annotate(percent(rows["rate"].mean()), (column, row), xycoords=("axes fraction", "data"), ha="center",
                           va="center", color=colour)  # fmt: skip
     axes.set_yticks(range(len(models)), [_short(model) for model in models])
     middle, half = (len(models) - 1) / 2, max(len(models), _FEWEST_ROWS) / 2 + 0.1
@@ -162,14 +168,16 @@ def _caption(calibration: Calibration) -> str:
     ]
     if len(calibration.agreements) > 2:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of values that do not vary there is no correlation: it is shown as a dash
-            found = {name: _correlation(value) for name, value in calibration.correlations().items()}
+            warnings.simplefilter("ignore")  # of values that do not vary there is no correlation: a dash is printed
+            texts = {name: _correlation(value) for name, value in calibration.correlations().items()}
+        effect = {
+            at: f"{texts[f'effect_pearson_{at}']}, rank {texts[f'effect_rank_{at}']}" for at in ("random", "class")
+        }
+        score = {at: f"{texts[f'score_pearson_{at}']}, {texts[f'score_rank_{at}']}" for at in ("random", "class")}
         lines.append(
             "(b) to (d): gradients at random clips. "
-            f"(c) TCAV effect: Pearson {found['effect_pearson_random']}, rank {found['effect_rank_random']}; sign-count score: "
-            f"{found['score_pearson_random']}, {found['score_rank_random']}. With gradients at class clips: effect "
-            f"{found['effect_pearson_class']}, {found['effect_rank_class']}; score {found['score_pearson_class']}, "
-            f"{found['score_rank_class']}. Dotted: equal effects."
+            f"(c) TCAV effect: Pearson {effect['random']}; sign-count score: {score['random']}. With gradients at class clips: "
+            f"effect {effect['class'].replace('rank ', '')}; score {score['class']}. Dotted: equal effects."
         )
     return "\n".join(lines)
 
@@ -183,7 +191,7 @@ def _short(model: str) -> str:
 
 
 def _model_look(model: str, models: Sequence[str]) -> tuple[Series, str]:
-    """Colour by cause and dash by architecture; for other names whatever is free."""
+    """Colour by cause and dash by architecture; other names get them in turn."""
     architecture, _, cause = _short(model).partition("-")
     architectures = list(dict.fromkeys(_short(name).partition("-")[0] for name in models))
     series = _CAUSES.get(cause, SERIES[models.index(model) % len(SERIES)])

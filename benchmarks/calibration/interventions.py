@@ -1,19 +1,19 @@
-"""What truly matters to a model: one factor of rendered clips is set to each of its values, all else fixed."""
+"""Interventional effects: one factor of rendered clips is set to each of its values, all others fixed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from benchmarks.calibration.rendered_recording import Recording
 from jaxtyping import Float
 
-from video_tcav.demo.rendered_recording import Recording
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.rendered.factors import FACTORS
 from video_tcav.rendered.training import rendered_logits
 
 Advance = Callable[[int], None]
-_NIL_Z = 1.96
+_NIL_Z = 1.96  # of a 95 % interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +37,22 @@ class Intervention:
 
     @property
     def nil(self) -> bool:
-        """Whether it is nothing, as far as its own error allows to say."""
+        """Whether its 95 % interval holds zero."""
         return abs(self.effect) <= _NIL_Z * self.error
 
 
 def interventional_effects(
     model: VideoModel, recording: Recording, *, clips: int, advance: Advance = lambda _: None
 ) -> list[Intervention]:
-    """Set each factor of clips of each class to each value of the pool and see how the log-odds of the class change.
+    """Set each factor of clips of each class to each value of the pool and measure how the log-odds of the class change.
 
     Args:
         model: the model.
         recording: its pool and class clips.
         clips: how many clips of each class are changed.
-        advance: told of every clip that was passed.
+        advance: called with the number of clips that were passed.
     """
-    found = []
+    effects = []
     for label, target in enumerate(recording.targets):
         base = recording.class_clips[label][:clips]
         for factor in FACTORS:
@@ -60,8 +60,8 @@ def interventional_effects(
             changed = [clip.with_factor(factor, value) for value in values for clip in base]
             logits = rendered_logits(model, changed, advance=advance)
             odds = parse_target(model, target, "log_odds")(logits).reshape(len(values), len(base)).double().numpy()
-            found += [_effect(target, factor, value, odds, row) for row, value in enumerate(values)]
-    return found
+            effects += [_effect(target, factor, value, odds, row) for row, value in enumerate(values)]
+    return effects
 
 
 def _effect(target: str, factor: str, value: str, odds: Float[np.ndarray, "value clip"], row: int) -> Intervention:

@@ -1,4 +1,4 @@
-"""What passes and runs cost on this machine, both sides by turns in one process.
+"""Speed of passes and runs on this machine, both sides by turns in one process.
 
 python -m benchmarks.speed --quick
 """
@@ -19,16 +19,16 @@ def speed(
     quick: Annotated[bool, typer.Option("--quick", help="Few clips, smaller ones for the transformer.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the table as JSON.")] = None,
 ) -> None:
-    """Measure on this machine what passes and runs cost, against PyTorch as it comes, a plain loop and Captum.
+    """Measure the speed of passes and runs on this machine, against plain PyTorch, a plain loop and Captum.
 
     Everything runs on the CPU, both sides by turns in one process. --quick takes less than three minutes on two idle cores.
     """
     if out is not None:
         check_file_writable(out)
-    found = measure_speed(quick=quick, progress=True)
+    result = measure_speed(quick=quick, progress=True)
     if out is not None:
-        found.to_json(out)
-    render.out.print(_speeds(found))
+        result.to_json(out)
+    render.out.print(_speeds(result))
     render.out.print(
         "ratio: how many times as long the second takes; medians of the rounds. effects: largest difference of TCAV effects, "
         "relative to the largest effect. clips: passed in one round.",
@@ -38,23 +38,23 @@ def speed(
         render.out.print(f"\nTable: {out}", markup=False, soft_wrap=True)
 
 
-def _speeds(found: Speed) -> Table:
-    """What was measured, against what, on how many clips."""
+def _speeds(result: Speed) -> Table:
+    """One row a comparison."""
     table = Table("", "model", "what", "against", box=None, pad_edge=False)
     for name in ("clips", "rounds", "seconds", "ratio", "effects"):
         table.add_column(name, justify="right", no_wrap=True)
-    part = None
-    for one in found.rows:
-        effects = "–" if one.effect_difference is None else f"{one.effect_difference:.1e}"
-        ratio = f"{one.ratio:.2f}×"
-        if one.limit is not None:
-            ratio += f" {KEPT[one.ratio <= one.limit]}"
-        seconds = f"{one.seconds:.2f} / {one.against_seconds:.2f}"
+    section = None
+    for row in result.rows:
+        effects = "–" if row.effect_difference is None else f"{row.effect_difference:.1e}"
+        ratio = f"{row.ratio:.2f}×"
+        if row.limit is not None:
+            ratio += f" {KEPT[row.ratio <= row.limit]}"
+        seconds = f"{row.seconds:.2f} / {row.against_seconds:.2f}"
         table.add_row(
-            *("" if one.part == part else one.part, one.model, one.what, one.against, str(one.clips)),
-            *(str(one.rounds), seconds, ratio, effects),
+            *("" if row.part == section else row.part, row.model, row.what, row.against, str(row.clips)),
+            *(str(row.rounds), seconds, ratio, effects),
         )
-        part = one.part
+        section = row.part
     return table
 
 

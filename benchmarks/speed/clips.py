@@ -1,4 +1,4 @@
-"""Clips for measurements of speed: rendered, so that a concept differs from random clips, of any size, as files."""
+"""Rendered clip files for speed measurements, and interleaved timing."""
 
 import statistics
 import time
@@ -30,7 +30,7 @@ class SpeedSets:
 
     @property
     def folders(self) -> tuple[Path, Path, Path]:
-        """In that order."""
+        """Concept, random, target."""
         return self.concept, self.random, self.target
 
     @property
@@ -43,8 +43,8 @@ def write_sets(folder: Path, spec: ClipSpec, *, concept: int, random: int, targe
     """Render the three sets at a model's own size, as H.264 files."""
     clips, _ = rule_of("motion").sample(10 * (concept + random + target), seed=seed)
     swings = [clip for clip in clips if clip.motion == _MOTION]
-    others = [clip for clip in clips if clip.motion != _MOTION]
-    sets = {"concept": swings[:concept], "random": others[:random], "target": swings[concept : concept + target]}
+    random_clips = [clip for clip in clips if clip.motion != _MOTION]
+    sets = {"concept": swings[:concept], "random": random_clips[:random], "target": swings[concept : concept + target]}
     for name, chosen in sets.items():
         write_world(
             folder / name, chosen, ["clips"] * len(chosen), frames=spec.frames, size=spec.size or (_SMALL, _SMALL)
@@ -58,7 +58,7 @@ def prepared(model: VideoModel, folder: Path) -> list[Float[Tensor, "..."]]:
 
 
 def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int, advance: Advance) -> dict[str, float]:
-    """Median seconds of each call, taken in turns, so that what else the machine does falls on all of them alike."""
+    """Median seconds of each call, taken in turns, so that other work on the machine slows all of them alike."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -66,9 +66,9 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], rounds: int, advance: Ad
             call()
             seconds[name].append(time.perf_counter() - start)
             advance(1)
-    return {name: statistics.median(found) for name, found in seconds.items()}
+    return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def effect_difference(found: Tensor, exact: Tensor) -> float:
+def effect_difference(measured: Tensor, exact: Tensor) -> float:
     """Largest difference of effects, relative to the largest effect."""
-    return float((found - exact).abs().max() / exact.abs().max())
+    return float((measured - exact).abs().max() / exact.abs().max())

@@ -1,4 +1,4 @@
-"""What each choice about the passes brings, and what it changes: against PyTorch as it comes, eager and float32."""
+"""Speed and accuracy of each optimisation of passes, against plain PyTorch: eager, float32."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ PLAIN = "eager float32"
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One way to pass clips.
+    """One configuration of the passes.
 
     Attributes:
         name: in the table.
@@ -40,11 +40,11 @@ class Choice:
 
 
 def choices_for(model: VideoModel, inputs: Tensor) -> list[Choice]:
-    """All that apply to this model on this machine, plain first."""
+    """All configurations that apply to this model on this machine, plain PyTorch first."""
     ways = ways_of(model, inputs)
     names = [name for name in ("channels_last", "fused_attention") if getattr(ways, name)]
     alone = [Choice(name=name.replace("_", " "), ways=Ways(**{name: True})) for name in names]
-    both = [Choice(name="both", ways=ways)] if len(names) == 2 else []
+    together = [Choice(name="both", ways=ways)] if len(names) == 2 else []
     half = [Choice(name="bfloat16", ways=Ways(), precision="bfloat16")] if fast_bfloat16(model.device) else []
     if half and names:
         half.append(Choice(name="the above + bfloat16", ways=ways, precision="bfloat16"))
@@ -52,7 +52,7 @@ def choices_for(model: VideoModel, inputs: Tensor) -> list[Choice]:
         Choice(name="float32 run, one clip at a time", ways=ways, batch=1),
         Choice(name="float32 run, one thread", ways=ways, threads=1),
     ]
-    return [Choice(name=PLAIN, ways=Ways()), *alone, *both, *half, *best]
+    return [Choice(name=PLAIN, ways=Ways()), *alone, *together, *half, *best]
 
 
 def measure_choices(
@@ -64,7 +64,7 @@ def measure_choices(
     rounds: int,
     progress: bool = False,
 ) -> list[SpeedRow]:
-    """Time the forward pass of `batch` clips in all ways by turns; effects from all sets, once each."""
+    """Time the forward pass of `batch` clips in all configurations by turns; effects from all sets, once each."""
     clips = [prepared(model, folder) for folder in sets.folders]
     timed = clips[0][:batch]
     target = parse_target(model, 0, "log_odds")
@@ -99,7 +99,7 @@ def measure_choices(
 def effects_of(
     model: VideoModel, layers: Sequence[str], passing: Passing, clips: Sequence[Sequence[Tensor]], target: Target
 ) -> Tensor:
-    """Effect at each layer: the average gradient times the difference of the means (METHOD: the mean-difference CAV)."""
+    """Effect at each layer: the average gradient times the difference of the means, the mean CAV."""
     concept, random, classes = clips
 
     def mean(some: Sequence[Tensor], run: Callable[[Tensor], Mapping[str, Tensor]]) -> list[Tensor]:
@@ -107,14 +107,19 @@ def effects_of(
         for start in range(0, len(some), LARGEST_BATCH):
             batch = passing.batch(some[start : start + LARGEST_BATCH])
             with passing.running():
-                found = run(batch)
-            sums = [total + found[layer].double().sum(0) for total, layer in zip(sums, layers, strict=True)]
+                values = run(batch)
+            sums = [total + values[layer].double().sum(0) for total, layer in zip(sums, layers, strict=True)]
         return [total / len(some) for total in sums]
 
-    own = mean(concept, lambda batch: record_activations(model, layers, batch))
-    other = mean(random, lambda batch: record_activations(model, layers, batch))
+    concept_means = mean(concept, lambda batch: record_activations(model, layers, batch))
+    random_means = mean(random, lambda batch: record_activations(model, layers, batch))
     slopes = mean(classes, lambda batch: record_gradients(model, layers, batch, target).layers)
-    return torch.stack([(g * (mine - there)).sum() for g, mine, there in zip(slopes, own, other, strict=True)])
+    return torch.stack(
+        [
+            (g * (concept_mean - random_mean)).sum()
+            for g, concept_mean, random_mean in zip(slopes, concept_means, random_means, strict=True)
+        ]
+    )
 
 
 def _forward(
@@ -139,6 +144,6 @@ def _threads(count: int | None) -> Iterator[None]:
 
 
 def described(model: VideoModel) -> str:
-    """A model and the size of its clips, as the table has it."""
+    """Name of a model and the size of its clips, for the table."""
     height, width = model.clip_spec.size or (0, 0)
     return f"{model.name.rpartition(':')[2]} {model.clip_spec.frames}×{height}×{width}"

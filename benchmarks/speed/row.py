@@ -1,4 +1,4 @@
-"""One line of the table of speed."""
+"""One row of the speed table."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Part = Literal["passes", "end to end", "peers", "store"]
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedRow:
-    """Two ways of the same work, timed by turns in one process.
+    """Two implementations of the same work, timed by turns in one process.
 
     Attributes:
         part: of the table.
@@ -21,7 +21,7 @@ class SpeedRow:
         against_seconds: of `against`.
         effect_difference: largest difference of TCAV effects between the two, relative to the largest effect; `None` where
             effects are not compared.
-        limit: the most that the ratio may be; `None` where nothing is promised, or there are too few clips to judge.
+        limit: of the ratio; `None` where there is none, or there are too few clips to judge.
     """
 
     part: Part

@@ -1,4 +1,4 @@
-"""What passes, runs and their choices cost on this machine: ratios, both sides by turns in one process."""
+"""Benchmark of passes, their optimisations and whole runs: ratios, both sides by turns in one process."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,8 +19,8 @@ from video_tcav.core.scratch import scratch_folder
 from video_tcav.models import load_model
 from video_tcav.recording.fast.precision import fast_bfloat16
 
+# A model's spec, the clip settings that differ from its own, and layers.
 Measured = tuple[str, Mapping[str, Any], tuple[str, ...]]
-"""A model's spec, the clip settings that differ from its own, and layers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class WholeRun:
     Attributes:
         model: and its layers.
         clips: of the concept, random ones, and of the class.
-        rounds: turns of each way.
+        rounds: turns of each side.
         captum_sets: random sets for Captum's TCAV; without any, Captum is left out.
     """
 
@@ -45,10 +45,10 @@ class SpeedSettings:
     """How much is measured.
 
     Attributes:
-        models: whose choices about the passes are measured.
+        models: whose optimisations of passes are measured.
         batch: clips in a timed forward.
-        rounds: turns of each choice.
-        effect_clips: concept, random and class clips of which each choice's effects are taken.
+        rounds: turns of each optimisation.
+        effect_clips: concept, random and class clips on which the effects of each optimisation are compared.
         whole: runs from files.
     """
 
@@ -99,17 +99,17 @@ class Speed:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a comparison."""
-        return pd.DataFrame([asdict(one) | {"ratio": one.ratio} for one in self.rows])
+        return pd.DataFrame([asdict(row) | {"ratio": row.ratio} for row in self.rows])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the JSON file."""
         return {
             "provenance": dict(self.provenance),
-            "rows": [asdict(one) | {"ratio": one.ratio} for one in self.rows],
+            "rows": [asdict(row) | {"ratio": row.ratio} for row in self.rows],
         }
 
     def to_json(self, path: str | Path) -> None:
-        """Write it; whole or not at all."""
+        """Write the table as JSON."""
         write_json(Path(path), self.to_dict())
 
 
@@ -130,16 +130,16 @@ def measure_speed(settings: SpeedSettings | None = None, *, quick: bool = False,
             concept, random, target = chosen.effect_clips
             sets = write_sets(root / f"m{number}", model.clip_spec, concept=concept, random=random, target=target)
             rows += measure_choices(model, layers, sets, batch=chosen.batch, rounds=chosen.rounds, progress=progress)
-        for number, whole in enumerate(chosen.whole):
-            spec, fields, layers = whole.model
+        for number, run in enumerate(chosen.whole):
+            spec, fields, layers = run.model
             model = load_model(spec, device="cpu", **fields)
-            concept, random, target = whole.clips
+            concept, random, target = run.clips
             folder = root / f"whole{number}"
             sets = write_sets(folder, model.clip_spec, concept=concept, random=random, target=target)
-            steps = (3 + bool(whole.captum_sets)) * whole.rounds + 2
+            steps = (3 + bool(run.captum_sets)) * run.rounds + 2
             with progress_bar(f"{spec}, from files to results (runs)", steps, visible=progress) as advance:
                 rows += measure_whole(
-                    model, layers, sets, folder, captum_sets=whole.captum_sets, rounds=whole.rounds, advance=advance
+                    model, layers, sets, folder, captum_sets=run.captum_sets, rounds=run.rounds, advance=advance
                 )
     return Speed(
         rows=tuple(rows),

@@ -2,9 +2,8 @@ from dataclasses import replace
 
 import cv2
 import pytest
-from benchmarks.attribution_table import figure as attribution_figure
 from benchmarks.attribution_table.checks import MethodResult
-from benchmarks.attribution_table.figure import write_attribution_figure
+from benchmarks.attribution_table.figure import attribution_figure, write_attribution_figure
 from benchmarks.attribution_table.table import AttributionBenchmark
 from matplotlib.colors import to_rgb
 

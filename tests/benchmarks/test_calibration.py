@@ -8,14 +8,15 @@ import torch
 from benchmarks.calibration.calibration import calibrate
 from benchmarks.calibration.experiments import combine
 from benchmarks.calibration.interventions import interventional_effects
+from benchmarks.calibration.rendered_recording import record_world
 
 import video_tcav as vt
 from video_tcav.core.errors import InputError
-from video_tcav.demo.rendered_recording import balanced_pool, record_world
-from video_tcav.demo.resampling import draw_nothing
+from video_tcav.demo.false_alarms import draw_nothing
 from video_tcav.models.hooks import record_activations, record_gradients
 from video_tcav.models.targets import parse_target
 from video_tcav.rendered import render_batch, rule_of
+from video_tcav.rendered.factors import balanced_pool
 from video_tcav.rendered.training import normalised
 
 MODEL = "rendered:r2plus1d-scene"
@@ -88,7 +89,7 @@ def test_the_recording_is_what_the_model_does(recording):
 
 
 def test_the_pool_is_balanced_and_holds_every_clip_both_ways():
-    pool = balanced_pool(rule_of("object"), 200, seed=1)
+    pool = balanced_pool(rule_of("object").motions(), 200, seed=1)
     counts = Counter((clip.motion, clip.object, clip.scene) for clip in pool)
     assert set(counts.values()) == {2}
     assert len(pool) == 280

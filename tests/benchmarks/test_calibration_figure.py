@@ -3,8 +3,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from benchmarks.calibration import figure as calibration_figure
-from benchmarks.calibration.figure import write_calibration_figure
+from benchmarks.calibration.figure import calibration_figure, write_calibration_figure
 from matplotlib.colors import to_hex
 
 from tests.unit.reports.samples import ALL_MODELS, sample_calibration

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from benchmarks.calibration.rendered_recording import Recording, record_world
+from benchmarks.calibration.resampling import draw_clips
 
-from video_tcav.demo.rendered_recording import Recording, record_world
-from video_tcav.demo.resampling import draw_clips, seed_of
+from video_tcav.demo.false_alarms import seed_of
 from video_tcav.experiments.evidence import Evidence, equivalence_p, groups_to_decide, standard_error
 from video_tcav.gram import Gram
 from video_tcav.gram.effects import effects

@@ -22,7 +22,7 @@ from video_tcav import ActivationStore
 from video_tcav.cli.signals import raising_signals
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.scratch import scratch_folder
-from video_tcav.experiments.directory import RunDirectory, held
+from video_tcav.experiments.directory import RunDirectory, locked
 from video_tcav.recording.cache.row_index import About
 from pathlib import Path
 root = Path(sys.argv[1])
@@ -34,7 +34,7 @@ with ActivationStore.open(root / "store") as store, ActivationStore.open(root / 
     assert len(other.find([b"k" * 32], ["a"])) == 1
 with ActivationStore.open(root / "store") as store:
     assert store.prune().blocks == 1
-with scratch_folder() as folder, raising_signals(), held(RunDirectory(path=root)):
+with scratch_folder() as folder, raising_signals(), locked(RunDirectory(path=root)):
     assert folder.is_dir()
 print("done")
 """

@@ -1,4 +1,4 @@
-"""The command line: its commands, and how it ends."""
+"""The command line: registration of the commands, exit codes, and one-line errors."""
 
 import errno
 import os
@@ -32,24 +32,10 @@ from video_tcav.core.memory import memory_error_line
 from video_tcav.core.scratch import remove_abandoned_folders, remove_empty_compiler_caches
 from video_tcav.core.terminal import console, make_streams_lenient
 
-_OF_THE_DISK = frozenset(
-    getattr(errno, name)
-    for name in [
-        "ENOSPC",
-        "EDQUOT",
-        "EROFS",
-        "EIO",
-        "EACCES",
-        "EPERM",
-        "EMFILE",
-        "ENFILE",
-        "EFBIG",
-        "ENAMETOOLONG",
-        "ESTALE",
-        "ENXIO",
-    ]
-    if hasattr(errno, name)  # Windows lacks some
-)
+# Errors that a user can fix, by names as Windows lacks some; any other OSError is a fault of the program.
+_DISK_ERRORS = ("ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES", "EPERM", "ESTALE", "ENXIO")
+_LIMIT_ERRORS = ("EMFILE", "ENFILE", "EFBIG", "ENAMETOOLONG")
+_FILE_SYSTEM_ERRORS = frozenset(getattr(errno, name, None) for name in (*_DISK_ERRORS, *_LIMIT_ERRORS)) - {None}
 
 app = typer.Typer(
     name="video-tcav",
@@ -88,16 +74,16 @@ def _options(
     ] = False,
 ) -> None:
     """Ask a video action recognition model why, and get an answer that can be tested."""
-    remove_abandoned_folders()
+    remove_abandoned_folders()  # of killed commands
 
 
 def main() -> None:
-    """Run the command."""
+    """Run `video-tcav` with the arguments of this process."""
     ending(app)
 
 
 def ending(application: typer.Typer) -> None:
-    """Run a command line; what the user can fix ends with one line on standard error and exit code 2."""
+    """Run a command line; an error that the user can fix ends with one line on standard error and exit code 2."""
     make_streams_lenient()
     errors = console(error=True, soft_wrap=True)
     with raising_signals() as signals:
@@ -110,12 +96,13 @@ def ending(application: typer.Typer) -> None:
             errors.print(str(stopped))
             sys.exit(stopped.exit_code)
         except Exception as error:
-            if signals.stopped is not None:  # what broke while it was cleaned up; the signal came to workers, too
+            if signals.stopped is not None:  # an error of the clean-up, or of workers that got the signal, too
                 errors.print(str(signals.stopped))
                 sys.exit(signals.stopped.exit_code)
             line = _line(error)
             if line is None:
                 raise
+            # Two calls: markup in the prefix alone, as paths in the message may hold brackets.
             errors.print("[bold red]error:[/]", end=" ")
             errors.print(line, markup=False)
             sys.exit(2)
@@ -127,6 +114,7 @@ def _run(application: typer.Typer) -> None:
     try:
         application()
     finally:
+        # Output to a full disk or a closed pipe may only fail when the buffer is flushed.
         try:
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -140,15 +128,15 @@ def _run(application: typer.Typer) -> None:
 
 
 def _give_up_output() -> None:
-    """Have the interpreter flush what nobody takes to nowhere, or it would end with an error of its own."""
+    """Redirect standard output to the null device: the interpreter flushes it at exit, and would fail once more."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _line(error: Exception) -> str | None:
-    """What to do about an error, on one line; `None` for one that is a fault of the program."""
+    """Message of an error that the user can fix, on one line; `None` for a fault of the program."""
     line = str(error) if isinstance(error, VideoTcavError) else memory_error_line(error)
-    if line is None and isinstance(error, OSError) and error.errno in _OF_THE_DISK:
-        place = error.filename or "standard output or a file"
-        line = f"`{place}` must be readable and writable. Got: {reason_of(error)}. {cure_of(error)}"
+    if line is None and isinstance(error, OSError) and error.errno in _FILE_SYSTEM_ERRORS:
+        name = error.filename or "standard output or a file"
+        line = f"`{name}` must be readable and writable. Got: {reason_of(error)}. {cure_of(error)}"
     return None if line is None else " ".join(line.split())

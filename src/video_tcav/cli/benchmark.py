@@ -1,4 +1,4 @@
-"""`video-tcav benchmark`: clips of the rendered world, and models that read it."""
+"""`video-tcav benchmark`: write rendered clips, and train models on them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,9 +19,7 @@ Architecture = Literal["r2plus1d", "transformer"]
 RuleName = Literal["motion", "scene", "object", "order", "mixed"]
 Correlation = Annotated[
     float | None,
-    typer.Option(
-        min=0, max=1, help="Of the rule mixed: how often the scene goes along with the class; 0.9 if not given."
-    ),
+    typer.Option(min=0, max=1, help="Of the rule mixed: how often the scene agrees with the class; 0.9 if not given."),
 ]
 
 

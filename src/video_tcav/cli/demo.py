@@ -1,4 +1,4 @@
-"""`video-tcav demo`: the source paper's question, answered where the truth is known."""
+"""`video-tcav demo`: two models with known causes, explained and compared with the truth."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,8 @@ from video_tcav.cli import render
 from video_tcav.core.files import check_writable
 from video_tcav.gram.thresholds import LEVEL
 
-WHAT = {"swing": "moving clips", "wave": "moving clips", "court": "pictures", "racket": "pictures"}
+# Static concepts are given as pictures, see `demo.STILLS`.
+CLIP_KINDS = {"swing": "moving clips", "wave": "moving clips", "court": "pictures", "racket": "pictures"}
 
 
 def demo(
@@ -21,20 +22,20 @@ def demo(
 ) -> None:
     """Ask two models that both say "playing tennis" what they saw: one reads the swing, one the court. Needs no download."""
     check_writable(out)
-    found = demo_engine.run_demo(out, seed=seed, progress=True)
-    page = reports.write_demo_page(found, out / "index.html")
+    result = demo_engine.run_demo(out, seed=seed, progress=True)
+    page = reports.write_demo_page(result, out / "index.html")
     render.out.print("\nTwo models look at the same 20 clips: a tennis swing, with a racket, on a court.\n")
-    render.out.print(_predictions(found))
+    render.out.print(_predictions(result))
     render.out.print("\nWhat do they rely on? Video-TCAV at the deepest stage, effects in log-odds:\n")
-    render.out.print(_effects(found))
+    render.out.print(_effects(result))
     render.out.print(
         "* adjusted p ≤ 0.05. motion = effect of the clips − effect of the same clips frozen.\n",
         style="dim",
         markup=False,
     )
-    for model in found.models:
+    for model in result.models:
         render.out.print(f"• {model.verdict.sentence}", markup=False)
-    nothing = found.meaningless
+    nothing = result.meaningless
     render.out.print(
         f"• A concept that means nothing (random clips, {nothing.draws} draws): the t-test of the source paper calls it "
         f"significant in {nothing.ttest:.0%}, the permutation test in {nothing.permutation:.0%} (5 % is promised).",
@@ -43,35 +44,35 @@ def demo(
     render.out.print(f"\nThe page with clips and plots: {page}", markup=False, soft_wrap=True)
 
 
-def _predictions(found: "demo_engine.DemoResult") -> Table:
+def _predictions(result: "demo_engine.DemoResult") -> Table:
     table = Table(
         "model", '"playing tennis"', "swing, but not on a court", "on a court, but no swing", box=None, pad_edge=False
     )
-    for model in found.models:
+    for model in result.models:
         called = f"{model.called} of {len(model.predictions)} clips"
         table.add_row(model.letter, called, f"{model.off_court:.0%} still tennis", f"{model.no_swing:.0%} still tennis")
     return table
 
 
-def _effects(found: "demo_engine.DemoResult") -> Table:
+def _effects(result: "demo_engine.DemoResult") -> Table:
     table = Table(
         "concept",
         "",
-        *(f"model {model.letter}" for model in found.models),
-        *(f"motion, {model.letter}" for model in found.models),
+        *(f"model {model.letter}" for model in result.models),
+        *(f"motion, {model.letter}" for model in result.models),
         box=None,
         pad_edge=False,
     )
-    for concept, what in WHAT.items():
-        cells = [_cell(model, concept, twin) for twin in ("none", "motion") for model in found.models]
-        table.add_row(concept, what, *cells)
+    for concept, clip_kind in CLIP_KINDS.items():
+        cells = [_cell(model, concept, twin) for twin in ("none", "motion") for model in result.models]
+        table.add_row(concept, clip_kind, *cells)
     return table
 
 
 def _cell(model: "demo_engine.DemoModel", concept: str, twin: str) -> str:
-    rows = [one for one in model.result.results if one.concept == concept and one.twin == twin]
+    rows = [row for row in model.result.results if row.concept == concept and row.twin == twin]
     if not rows:
         return "–"
-    last = rows[-1]
+    last = rows[-1]  # the deepest stage
     star = "*" if last.p_adjusted <= LEVEL else " "
     return f"{last.effect:+.2f} [dim]{last.effect_low:+.2f} to {last.effect_high:+.2f}[/]{star}"

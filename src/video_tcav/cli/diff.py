@@ -1,4 +1,4 @@
-"""`video-tcav diff`: what changed between two runs of an experiment, such as those of two checkpoints."""
+"""`video-tcav diff`: changed verdicts and effects between two runs of an experiment, such as those of two checkpoints."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable, write_json
 from video_tcav.tcav.wording import comparison_name, p_text
 
-_SHOWN = 20
+_SHOWN = 20  # effects in the table: a screenful
 
 
 def diff(
@@ -20,40 +20,40 @@ def diff(
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the second.")],
     json: options.JsonFile = None,
 ) -> None:
-    """Say which verdicts and effects changed between two runs of an experiment."""
+    """List the verdicts and effects that changed between two runs of an experiment."""
     if json:
         check_file_writable(json)
-    found = experiments.diff_runs(experiments.load_run(run_a), experiments.load_run(run_b))
+    changes = experiments.diff_runs(experiments.load_run(run_a), experiments.load_run(run_b))
     render.out.print(f"[bold]From[/] {render.escape(str(run_a))} [bold]to[/] {render.escape(str(run_b))}")
-    if found.settings:
-        text = f"! The experiments differ in {one_line(', '.join(found.settings[:8]))}; changes may come from there."
+    if changes.settings:
+        text = f"! The experiments differ in {one_line(', '.join(changes.settings[:8]))}; changes may come from that."
         render.out.print(text, style="yellow", markup=False)
-    if found.other_clips:
+    if changes.other_clips:
         render.out.print("! The runs saw different clips.", style="yellow", markup=False)
-    _verdicts(found)
-    _effects(found)
-    for word, claims in (("first", found.only_before), ("second", found.only_after)):
+    _verdicts(changes)
+    _effects(changes)
+    for word, claims in (("first", changes.only_before), ("second", changes.only_after)):
         if claims:
             render.out.print(f"Only in the {word}: {one_line('; '.join(claims))}.", markup=False)
     if json:
-        write_json(json, found.to_dict())
+        write_json(json, changes.to_dict())
 
 
-def _verdicts(found: "experiments.RunDiff") -> None:
-    changed = [one for one in found.verdicts if one.changed]
-    same = len(found.verdicts) - len(changed)
-    render.out.print(f"\n{len(changed)} of {len(found.verdicts)} verdicts changed.", markup=False)
-    for one in changed:
-        numbers = f"{one.effect_before:+.2f} → {one.effect_after:+.2f}"
-        render.out.print(f"  {one.before} → [bold]{one.after}[/]: {render.escape(one.claim)} ({numbers})")
+def _verdicts(changes: "experiments.RunDiff") -> None:
+    changed = [verdict for verdict in changes.verdicts if verdict.changed]
+    same = len(changes.verdicts) - len(changed)
+    render.out.print(f"\n{len(changed)} of {len(changes.verdicts)} verdicts changed.", markup=False)
+    for verdict in changed:
+        numbers = f"{verdict.effect_before:+.2f} → {verdict.effect_after:+.2f}"
+        render.out.print(f"  {verdict.before} → [bold]{verdict.after}[/]: {render.escape(verdict.claim)} ({numbers})")
     if same and changed:
         render.out.print(f"  {same} stayed as they were.", style="dim", markup=False)
 
 
-def _effects(found: "experiments.RunDiff") -> None:
-    strong = [one for one in found.effects if one.p_adjusted <= render.LEVEL]
+def _effects(changes: "experiments.RunDiff") -> None:
+    strong = [effect for effect in changes.effects if effect.p_adjusted <= render.LEVEL]
     render.out.print(
-        f"\n{len(strong)} of {len(found.effects)} effects changed (adjusted p ≤ {render.LEVEL}).", markup=False
+        f"\n{len(strong)} of {len(changes.effects)} effects changed (adjusted p ≤ {render.LEVEL}).", markup=False
     )
     if not strong:
         return
@@ -62,17 +62,17 @@ def _effects(found: "experiments.RunDiff") -> None:
         table.add_column(name)
     for name in ("before", "after", "change ± standard error", "p"):
         table.add_column(name, justify="right")
-    for one in strong[:_SHOWN]:
-        concept = comparison_name(one.concept, one.versus)
+    for effect in strong[:_SHOWN]:
+        concept = comparison_name(effect.concept, effect.versus)
         table.add_row(
             render.escape(concept),
-            render.escape(one.target),
-            "—" if one.twin == "none" else render.escape(one.twin),
-            render.escape(one.layer),
-            f"{one.before:+.2f}",
-            f"{one.after:+.2f}",
-            f"{one.change:+.2f} ± {one.standard_error:.2f}",
-            p_text(one.p_adjusted),
+            render.escape(effect.target),
+            "—" if effect.twin == "none" else render.escape(effect.twin),
+            render.escape(effect.layer),
+            f"{effect.before:+.2f}",
+            f"{effect.after:+.2f}",
+            f"{effect.change:+.2f} ± {effect.standard_error:.2f}",
+            p_text(effect.p_adjusted),
         )
     render.out.print(table)
     if len(strong) > _SHOWN:

@@ -1,4 +1,4 @@
-"""`video-tcav layers`: where can one look inside?"""
+"""`video-tcav layers`: list the layers of a model with shapes and axes."""
 
 from typing import Annotated
 
@@ -24,15 +24,16 @@ def layers(
     if json:
         check_file_writable(json)
     loaded = model_options.load(model)
-    found = vt.list_layers(loaded)
-    shown = [one for one in found if all_layers or one.is_default or one.name.count(".") < 2]
+    every = vt.list_layers(loaded)
+    # Two levels of the module tree, as a full listing of a transformer has several hundred lines.
+    listed = [layer for layer in every if all_layers or layer.is_default or layer.name.count(".") < 2]
     table = Table("layer", "shape", "axes", box=None, pad_edge=False)
-    for one in shown:
-        name = f"[bold]{render.escape(one.name)} *[/]" if one.is_default else render.escape(one.name)
-        axes = ", ".join(one.axes.dims) + render.tokens(one.axes) if one.axes else f"unknown: {one.axes_note}"
-        table.add_row(name, " × ".join(map(str, one.shape)), render.escape(axes))
+    for layer in listed:
+        name = f"[bold]{render.escape(layer.name)} *[/]" if layer.is_default else render.escape(layer.name)
+        axes = ", ".join(layer.axes.dims) + render.tokens(layer.axes) if layer.axes else f"unknown: {layer.axes_note}"
+        table.add_row(name, " × ".join(map(str, layer.shape)), render.escape(axes))
     render.out.print(table)
-    hidden = len(found) - len(shown)
+    hidden = len(every) - len(listed)
     render.out.print(
         f"\n* the layers that `test` uses unless told otherwise.{f' {hidden} inner layers: --all.' if hidden else ''}"
     )
@@ -40,7 +41,7 @@ def layers(
     for note in loaded.notes:
         render.out.print(note, markup=False, soft_wrap=True)
     if json:
-        write_json(json, [_plain(one) for one in found])
+        write_json(json, [_plain(layer) for layer in every])
 
 
 def _plain(layer: "vt.LayerInfo") -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Options that several commands share, spelled the same everywhere."""
+"""Options that several commands share, and parsers of their values."""
 
 import functools
 import inspect
@@ -20,7 +20,7 @@ from video_tcav.models.loaders.loader import spec_help
 
 _MODEL = "Model and clip"
 
-_MOST_DIGITS = 9
+_MOST_DIGITS = 9  # of pixels: int() refuses 4,300 digits with an error of its own
 Model = Annotated[
     str,
     typer.Option("--model", "-m", metavar="M", help=f"{spec_help()}."),
@@ -31,7 +31,7 @@ Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file t
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """What the command line says about a model, beside its name: each field is an option of every command that takes one."""
+    """Options of a model beside its name: each field is an option of every command that takes a model."""
 
     weights: Annotated[
         str | None,
@@ -58,7 +58,7 @@ class ModelOptions:
     short: Annotated[
         Short | None,
         typer.Option(
-            help="A video with fewer frames than a clip: list it, repeat its last frame, or begin anew.",
+            help="A video with fewer frames than a clip: list it, repeat its last frame, or start over.",
             rich_help_panel=_MODEL,
         ),
     ] = None
@@ -86,11 +86,11 @@ class ModelOptions:
     device: Annotated[str, typer.Option(help="auto, cpu or cuda:0.", rich_help_panel=_MODEL)] = "auto"
 
     def given(self) -> tuple[str, ...]:
-        """Names of the options that were given, the device left out."""
+        """Names of the options that were set, without the device."""
         return tuple(name for name, value in asdict(self).items() if value not in (None, False) and name != "device")
 
     def load(self, model: str) -> "vt.VideoModel":
-        """The model of that name with these options."""
+        """Load a model with these options."""
         settings = asdict(self) | {
             "size": parse_size(self.size),
             "mean": _numbers("mean", self.mean),
@@ -103,7 +103,7 @@ Command = Callable[..., Any]
 
 
 def with_model_options(command: Command) -> Command:
-    """A command whose parameter `model_options` is spelled out as the options of `ModelOptions`."""
+    """Decorator: replace the parameter `model_options` of a command by one option for each field of `ModelOptions`."""
     hints = get_type_hints(ModelOptions, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
     spelled = [
@@ -116,19 +116,19 @@ def with_model_options(command: Command) -> Command:
 def with_settings(
     *, leave_out: Sequence[str] = (), overrides: bool = False, **groups: type[Settings]
 ) -> Callable[[Command], Command]:
-    """A command in which each parameter named here is spelled out as the options of a settings class.
+    """Decorator: replace parameters of a command by one option for each field of a settings class.
 
     Args:
         leave_out: settings that are no option of the command.
-        overrides: whether nothing is the default of every option, and the parameter a mapping of those that were given.
+        overrides: whether no option has a default, and the parameter is a mapping of the options that were set.
         groups: the settings class of each parameter.
     """
 
     def decorate(command: Command) -> Command:
         for parameter, kind in groups.items():
-            known = [each for each in settings_of(kind) if each.name not in leave_out]
-            spelled = [_option(each, kind.TITLE, overrides=overrides) for each in known]
-            make = _given if overrides else functools.partial(_made, kind)
+            settings = [setting for setting in settings_of(kind) if setting.name not in leave_out]
+            spelled = [_option(setting, kind.TITLE, overrides=overrides) for setting in settings]
+            make = _options_set if overrides else functools.partial(_made, kind)
             command = _spelled_out(command, parameter, spelled, make)
         return command
 
@@ -139,46 +139,47 @@ def _made(kind: type[Settings], values: dict[str, Any]) -> Settings:
     return kind(**values)
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
+def _options_set(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _option(known: Setting, panel: str, *, overrides: bool) -> inspect.Parameter:
+def _option(setting: Setting, panel: str, *, overrides: bool) -> inspect.Parameter:
     """The option of one setting."""
-    optional = overrides or known.optional
-    kind: Any = str if get_origin(known.type) in (Union, UnionType) else known.type
-    extra: dict[str, Any] = {"help": known.info.help, "metavar": known.info.metavar, "rich_help_panel": panel}
-    if known.choices:
-        kind = Literal[known.choices]
+    optional = overrides or setting.optional
+    kind: Any = str if get_origin(setting.type) in (Union, UnionType) else setting.type
+    extra: dict[str, Any] = {"help": setting.info.help, "metavar": setting.info.metavar, "rich_help_panel": panel}
+    if setting.choices:
+        kind = Literal[setting.choices]
     elif kind is int:
-        extra |= {"min": known.info.least, "max": known.info.most}
+        extra |= {"min": setting.info.least, "max": setting.info.most}
     if optional:
-        extra["show_default"] = False if overrides else known.info.default_text or False
-    annotation = Annotated[Optional[kind] if optional else kind, typer.Option(known.option, **extra)]  # noqa: UP045
-    default = None if overrides else known.default
-    return inspect.Parameter(known.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        extra["show_default"] = False if overrides else setting.info.default_text or False
+    annotation = Annotated[Optional[kind] if optional else kind, typer.Option(setting.option, **extra)]  # noqa: UP045
+    default = None if overrides else setting.default
+    return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _spelled_out(
     command: Command, parameter: str, spelled: Sequence[inspect.Parameter], make: Callable[[dict[str, Any]], Any]
 ) -> Command:
-    """A command that takes options in place of one parameter, which is made of their values."""
+    """A command with options in place of one parameter, whose value `make` builds of theirs."""
     signature = inspect.signature(command, eval_str=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
-    others = [each.replace(kind=keyword) for name, each in signature.parameters.items() if name != parameter]
+    kept_parameters = [each.replace(kind=keyword) for name, each in signature.parameters.items() if name != parameter]
 
     @functools.wraps(command)
     def replaced(**values: Any) -> Any:
         made = make({each.name: values.pop(each.name) for each in spelled})
         return command(**values, **{parameter: made})
 
-    replaced.__signature__ = signature.replace(parameters=[*others, *spelled])  # pyright: ignore[reportAttributeAccessIssue]
-    replaced.__annotations__ = {each.name: each.annotation for each in [*others, *spelled]}
+    # Typer reads options from signature and annotations; keyword-only, as required parameters follow optional ones.
+    replaced.__signature__ = signature.replace(parameters=[*kept_parameters, *spelled])  # pyright: ignore[reportAttributeAccessIssue]
+    replaced.__annotations__ = {each.name: each.annotation for each in [*kept_parameters, *spelled]}
     return replaced
 
 
 def parse_size(text: str | None) -> Any:
-    """Pixels as a number, `(height, width)`, or `native`."""
+    """Parse a size: pixels as a number, `(height, width)`, or `native`."""
     if text is None or text == "native":
         return text
     sides = text.lower().split("x")
@@ -190,7 +191,7 @@ def parse_size(text: str | None) -> Any:
 
 
 def parse_concept(text: str) -> tuple[str, str]:
-    """Split `NAME=PATH`."""
+    """Parse `NAME=PATH`."""
     name, separator, path = text.partition("=")
     name = well_formed(name)
     if not (separator and name.strip() and path.strip()):
@@ -202,9 +203,9 @@ def _numbers(name: str, text: str | None) -> Any:
     if text is None:
         return None
     try:
-        found = [finite(part) for part in text.split(",")]
+        numbers = [finite(number) for number in text.split(",")]
     except ValueError as error:
         raise InputError(
             f"`--{name}` must be one number or three. Got {excerpt(text)}. Write, for example, 0.45."
         ) from error
-    return found[0] if len(found) == 1 else found
+    return numbers[0] if len(numbers) == 1 else numbers

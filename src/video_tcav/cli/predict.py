@@ -1,4 +1,4 @@
-"""`video-tcav predict`: what does the model see?"""
+"""`video-tcav predict`: the most probable classes of each video."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -27,23 +27,26 @@ def predict(
     if json:
         check_file_writable(json)
     loaded = model_options.load(model)
-    found = vt.predict(loaded, videos, top=top, windows=windows, strict=strict, progress=True)
+    result = vt.predict(loaded, videos, top=top, windows=windows, strict=strict, progress=True)
     table = Table(
         "video", "class", "probability" if loaded.outputs.has_probabilities else "value", box=None, pad_edge=False
     )
-    for one in found.predictions:
-        for rank, label in enumerate(one.labels):
-            video = render.escape(render.shortened(one.path)) if rank == 0 else ""
+    for prediction in result.predictions:
+        for rank, label in enumerate(prediction.labels):
+            video = render.escape(render.shortened(prediction.path)) if rank == 0 else ""
             table.add_row(video, render.escape(label.label), _number(label))
     render.out.print(table)
     render.model_outputs(loaded)
     render.random_weights(loaded)
-    render.left_out(found.left_out)
-    render.skipped(found.skipped)
+    render.left_out(result.left_out)
+    render.skipped(result.skipped)
     if json:
         write_json(
             Path(json),
-            [{"path": one.path, "predictions": [_plain(label) for label in one.labels]} for one in found.predictions],
+            [
+                {"path": prediction.path, "predictions": [_plain(label) for label in prediction.labels]}
+                for prediction in result.predictions
+            ],
         )
 
 

@@ -1,4 +1,4 @@
-"""`video-tcav report`: the page of a finished run, made from its folder alone."""
+"""`video-tcav report`: write the report of a finished run from its folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,6 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a finished run: a page that opens offline, Markdown, and figures. Needs no model."""
-    found = experiments.load_run(run)
-    page = reports.write_report(found, out or found.path / "report.html")
+    finished = experiments.load_run(run)
+    page = reports.write_report(finished, out or finished.path / "report.html")
     render.out.print(f"The report: {page}", markup=False, soft_wrap=True)

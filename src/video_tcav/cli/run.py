@@ -1,4 +1,4 @@
-"""`video-tcav run`: an experiment file in, verdicts on its hypotheses out."""
+"""`video-tcav run`: run an experiment file and print the verdicts on its hypotheses."""
 
 import os
 from pathlib import Path
@@ -54,14 +54,15 @@ def run(
     passes stand in for the settings of the file.
     """
     if check:
-        found = experiments.check_experiment(experiment, **recording)
-        count = len(found.hypotheses)
+        parsed = experiments.check_experiment(experiment, **recording)
+        count = len(parsed.hypotheses)
         render.out.print(f"{experiment}: {count} hypothes{'es' if count > 1 else 'is'} can be tested.", markup=False)
         return
     if junit:
         check_file_writable(junit)
     result = experiments.run_experiment(experiment, out=out, resume=resume, progress=True, **recording)
     outcomes(result)
+    # A finished run may be read again from an archive; its report cannot be written there.
     if report and resume and not os.access(result.path, os.W_OK):
         render.errors.print("! The run directory is read-only: no report was written.", style="yellow", markup=False)
     elif report:
@@ -70,6 +71,7 @@ def run(
     if junit:
         experiments.write_junit(result.outcomes, junit, suite=result.experiment.title)
     if annotate if annotate is not None else os.environ.get("GITHUB_ACTIONS") == "true":
+        # Not through Rich, which would wrap or style the lines that GitHub parses.
         for line in experiments.annotations(result.outcomes, str(experiment)):
             print(line)
     if fail_on_contradicted and result.counts()["contradicted"]:
@@ -77,15 +79,17 @@ def run(
 
 
 def outcomes(result: "experiments.Run") -> None:
-    """Every verdict in words, and what to beware of."""
+    """Print every verdict with its reason, and the warnings of the run."""
     render.out.print(f"[bold]{render.escape(result.experiment.title)}[/]")
     several = len(result.experiment.all_models()) > 1
-    for one in result.outcomes:
-        style = _STYLES[one.verdict]
-        model = f" [dim]({render.escape(one.model)})[/]" if several else ""
-        name = f" [dim]— {render.escape(one.claim)}[/]" if one.name != one.claim else ""
-        render.out.print(f"[{style}]{_SIGNS[one.verdict]} {one.verdict:15}[/] {render.escape(one.name)}{name}{model}")
-        render.out.print(f"  {one_line(f'{one.layer}: {one.reason}')}", style="dim", markup=False)
+    for outcome in result.outcomes:
+        style = _STYLES[outcome.verdict]
+        model = f" [dim]({render.escape(outcome.model)})[/]" if several else ""
+        name = f" [dim]— {render.escape(outcome.claim)}[/]" if outcome.name != outcome.claim else ""
+        render.out.print(
+            f"[{style}]{_SIGNS[outcome.verdict]} {outcome.verdict:15}[/] {render.escape(outcome.name)}{name}{model}"
+        )
+        render.out.print(f"  {one_line(f'{outcome.layer}: {outcome.reason}')}", style="dim", markup=False)
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
     render.out.print(f"\n{counts}. Run directory: {result.path}", markup=False, soft_wrap=True)
     for warning in result.warnings():

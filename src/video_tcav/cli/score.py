@@ -1,4 +1,4 @@
-"""`video-tcav score`: how much of each concept is in new clips, by the CAVs of an earlier run?"""
+"""`video-tcav score`: presence of concepts in new clips, by the CAVs of an earlier run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ def score(
     model: options.Model,
     cavs: Annotated[Path, typer.Option(metavar="FILE", help="cavs.safetensors from the --out folder of `test`.")],
     target: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="Also say how the concept would move this class.")
+        str | None, typer.Option(metavar="CLASS", help="Also give the derivative of this class along each concept.")
     ] = None,
     against: Annotated[
         str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
@@ -36,22 +36,22 @@ def score(
         check_file_writable(json)
     saved = vt.load_cavs(cavs)
     loaded = model_options.load(model)
-    found = vt.score_clips(loaded, saved, videos, target=target, against=against, recording=recording, progress=True)
-    render.out.print(_table(found.scores, windowed=recording.windows > 1))
+    result = vt.score_clips(loaded, saved, videos, target=target, against=against, recording=recording, progress=True)
+    render.out.print(_table(result.scores, windowed=recording.windows > 1))
     render.random_weights(loaded)
-    render.skipped(found.skipped)
+    render.skipped(result.skipped)
     if json:
-        write_json(json, found.to_frame().to_dict("records"))
+        write_json(json, result.to_frame().to_dict("records"))
 
 
 def _table(scores: "Sequence[vt.ClipScore]", *, windowed: bool) -> Table:
     with_target = scores[0].directional_derivative is not None
     columns = ["video", *(["window"] if windowed else []), "layer", "concept", "presence"]
     table = Table(*columns, *(["derivative"] if with_target else []), box=None, pad_edge=False)
-    for one in scores:
-        name = comparison_name(one.concept, one.versus)
-        window = [str(one.window)] if windowed else []
-        derivative = [] if one.directional_derivative is None else [f"{one.directional_derivative:+.4f}"]
-        video, presence = render.escape(render.shortened(one.path)), f"{one.presence:+.2f}"
-        table.add_row(video, *window, render.escape(one.layer), render.escape(name), presence, *derivative)
+    for score in scores:
+        name = comparison_name(score.concept, score.versus)
+        window = [str(score.window)] if windowed else []
+        derivative = [] if score.directional_derivative is None else [f"{score.directional_derivative:+.4f}"]
+        video, presence = render.escape(render.shortened(score.path)), f"{score.presence:+.2f}"
+        table.add_row(video, *window, render.escape(score.layer), render.escape(name), presence, *derivative)
     return table

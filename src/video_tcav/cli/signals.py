@@ -1,4 +1,4 @@
-"""Signals that ask a command to end: it stops as it does for an error, with nothing left behind."""
+"""Signal handling: a signal that asks a command to end raises an exception, so that everything is cleaned up."""
 
 import signal
 import time
@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows lacks SIGHUP, others lack SIGBREAK
+# `timeout` and cluster managers send a signal to a process and to its group: the second must not interrupt the clean-up.
 _REPEATED_S = 2.0
-"""`timeout` and cluster managers send a signal to a process and to its group: the second must not break off the clean-up."""
 
 
 class Stopped(BaseException):
-    """A signal has asked the command to end. No `KeyboardInterrupt`: Typer ends that without a word.
+    """A signal has asked the command to end. No `KeyboardInterrupt`, which Typer handles without a message.
 
     Attributes:
-        signal: which.
+        signal: that arrived.
     """
 
     def __init__(self, number: int) -> None:
@@ -24,7 +24,7 @@ class Stopped(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """As shells count: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
+        """By the convention of shells, 128 and the signal: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
         return 128 + self.signal
 
     def __str__(self) -> str:
@@ -32,10 +32,10 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """What has arrived so far.
+    """Handler of signals.
 
     Attributes:
-        stopped: the first signal.
+        stopped: of the first signal, if any.
     """
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Signals:
 
 @contextmanager
 def raising_signals() -> Iterator[Signals]:
-    """Raise `Stopped` for each signal that is not ignored (as `nohup` has it); as before when the block ends."""
+    """Raise `Stopped` for each signal that is not ignored (as under `nohup`); restores the handlers at the end."""
     signals, before = Signals(), {}
     for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
         if signal.getsignal(number) not in (signal.SIG_IGN, None):

@@ -46,7 +46,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 _rename(temporary, path)
     finally:
         if temporary is not None:
-            with suppress(OSError):  # the error of the write itself must not be replaced by this one
+            with suppress(OSError):  # what went wrong with the file itself is what counts
                 temporary.unlink(missing_ok=True)
 
 

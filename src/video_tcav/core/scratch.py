@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from video_tcav.core.errors import OutputError
+from video_tcav.core.lock import try_lock
 
 PREFIX = "video-tcav-"
 LOCK = "in-use.lock"
@@ -56,13 +57,13 @@ def remove_empty_compiler_caches() -> None:
 def _remove_abandoned(folder: Path) -> None:
     if not (folder / LOCK).is_file():
         return
-    lock = FileLock(folder / LOCK, thread_local=False)
     try:
-        lock.acquire(blocking=False)
-    except (Timeout, OSError):  # in use, or on a disk that may not be written to
+        lock = try_lock(folder / LOCK)
+    except OSError:  # on a disk that may not be written to
         return
-    shutil.rmtree(folder, ignore_errors=True)
-    lock.release()
+    if lock is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
 
 
 def _is_ours(state: os.stat_result) -> bool:
@@ -79,12 +80,12 @@ def _locked_folder() -> tuple[Path, FileLock]:
                 f"`TMPDIR` must be a folder that can be written to. Got: {error.strerror} for {tempfile.gettempdir()}. "
                 "Set it to another."
             ) from error
-        lock = FileLock(folder / LOCK, thread_local=False)
         with suppress(OSError):
-            lock.acquire(blocking=False)
-            if (folder / LOCK).exists():
-                return folder, lock
-        lock.release(force=True)
+            lock = try_lock(folder / LOCK)
+            if lock is not None:
+                if (folder / LOCK).exists():
+                    return folder, lock
+                lock.release()
         shutil.rmtree(folder, ignore_errors=True)
     raise OutputError(
         f"`TMPDIR` must be on a disk where files can be locked. Got {tempfile.gettempdir()}. Set it to another."

@@ -1,32 +1,34 @@
-"""The source paper's question with a known answer: two models say "playing tennis"; one reads the swing, one the court."""
+"""A demonstration with known causes: two models say "playing tennis"; one reads the swing, one the court."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from video_tcav.core.progress import progress_bar
-from video_tcav.demo.rendered_recording import passes, record_world
-from video_tcav.demo.resampling import draw_nothing, paper_ttest, permutation_test, rejection_rate, seed_of
+from video_tcav.demo.false_alarms import false_alarms
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.media import write_picture, write_video
-from video_tcav.models import VideoModel, load_model
+from video_tcav.models import VideoModel, load_model, parse_target
 from video_tcav.prediction import Prediction, predict
 from video_tcav.rendered import Factors, render, rule_of, sample_factors
 from video_tcav.rendered.dataset import FPS
-from video_tcav.rendered.factors import MOTIONS, OBJECTS, ORDERED, SCENES
+from video_tcav.rendered.factors import MOTIONS, OBJECTS, ORDERED, SCENES, balanced_pool
 from video_tcav.rendered.training import measure_accuracy
 from video_tcav.tcav import ConceptResult, TcavResult, run_tcav
-from video_tcav.tcav.settings import At
 from video_tcav.tcav.wording import p_equals
 
 TARGET = "playing tennis"
 MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
+# A model relies on a concept whose effect is significant and at least this many log-odds.
 MARGIN = 0.5
-"""A model relies on a concept whose effect is significant and at least this many log-odds."""
 _CLASS_CLIPS, _CONCEPT_CLIPS, _RANDOM_CLIPS, _SWAPPED = 20, 24, 80, 60
-_POOL, _MEANINGLESS_DRAWS, _RANDOM_SETS, _MEANINGLESS_SEED = 160, 200, 50, 10**4
+_POOL, _MEANINGLESS_RANDOM, _MEANINGLESS_DRAWS, _RANDOM_SETS = 160, 100, 200, 50
+# Of the false alarms: a permutation test is exact with any number for which (B + 1) · 5 % is whole.
+_PERMUTATIONS = 199
+# Seeds of clips that each seed of the demo has for itself.
+_SEEDS = 1000
+# First seed of the clips of false alarms, beyond any that a person gives for the other clips.
+_MEANINGLESS_SEED = 10**4
 _OTHER = {
     "motion": [name for name in MOTIONS if name != "swing" and name not in ORDERED],
     "object": [name for name in OBJECTS if name != "racket"],
@@ -36,15 +38,15 @@ _OTHER = {
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the tests say a model relies on, at its deepest stage.
+    """The concept that a model relies on at its deepest stage, by the tests.
 
     Attributes:
         concept: the concept with the largest effect that is significant and above the margin; `None` if there is none.
         effect: in log-odds.
         p_value: adjusted.
-        moves: whether motion carries it: its motion effect is significant and at least half of the effect.
+        moves: whether it relies on the concept's motion: its motion effect is significant and at least half of the effect.
         motion_effect: the largest motion effect of any concept that is significant and above the margin; 0 if there is none.
-        sentence: the same in words.
+        sentence: the verdict in words.
     """
 
     concept: str | None
@@ -57,17 +59,17 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoModel:
-    """One of the two models, and what was found out about it.
+    """One of the two models, with its predictions and effects.
 
     Attributes:
         letter: A or B.
-        spec: what `load_model` takes.
+        spec: its name for `load_model`.
         predictions: of the tennis clips.
         called: how many of them it calls "playing tennis".
         off_court: fraction of clips with the swing away from the court that it calls "playing tennis".
         no_swing: fraction of clips on the court without a swing that it calls so.
         result: of Video-TCAV.
-        verdict: what it relies on.
+        verdict: the concept that it relies on.
     """
 
     letter: str
@@ -97,14 +99,14 @@ class Meaningless:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoResult:
-    """Everything that the demo shows.
+    """The results of the demo.
 
     Attributes:
         seed: of all clips and draws.
         folder: where its clips and tables are.
         models: A and B.
         meaningless: false alarms of both tests.
-        shown: some clips of each set, by its name: `class`, each concept, `random`.
+        shown: example clips of each set, by its name: `class`, each concept, `random`.
     """
 
     seed: int
@@ -140,11 +142,11 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = False) -> De
 
 def demo_clips(seed: int) -> dict[str, list[Factors]]:
     """Clips of the class, of each concept, and random ones. A concept differs from the random clips in one factor alone."""
-    start = 1000 * seed
 
     def draw(count: int, number: int, **fixed: str) -> list[Factors]:
-        return sample_factors(count, seed=start + number, **{**_OTHER, **fixed})  # pyright: ignore[reportArgumentType]
+        return sample_factors(count, seed=_SEEDS * seed + number, **{**_OTHER, **fixed})  # pyright: ignore[reportArgumentType]
 
+    # Each set has its own seed, so that no clip is in two of them.
     return {
         "class": draw(_CLASS_CLIPS, 1, motion="swing", object="racket", scene="court"),
         "swing": draw(_CONCEPT_CLIPS, 2, motion="swing"),
@@ -155,8 +157,8 @@ def demo_clips(seed: int) -> dict[str, list[Factors]]:
     }
 
 
+# Concepts whose clips the demo writes as pictures: the static ones.
 STILLS = ("court", "racket")
-"""Concepts that the demo gives as pictures: the static ones."""
 
 
 def _write(folder: Path, sets: Mapping[str, Sequence[Factors]], progress: bool) -> None:
@@ -164,11 +166,11 @@ def _write(folder: Path, sets: Mapping[str, Sequence[Factors]], progress: bool) 
         for name, clips in sets.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
             for number, factors in enumerate(clips):
-                found = render(factors).clip
+                clip = render(factors).clip
                 if name in STILLS:
-                    write_picture(folder / name / f"{name}-{number:03d}.png", found[len(found) // 2])
+                    write_picture(folder / name / f"{name}-{number:03d}.png", clip[len(clip) // 2])
                 else:
-                    write_video(folder / name / f"{number:03d}.mp4", found, fps=FPS)
+                    write_video(folder / name / f"{number:03d}.mp4", clip, fps=FPS)
                 advance(1)
 
 
@@ -191,7 +193,7 @@ def _explain(letter: str, model: VideoModel, root: Path, seed: int, progress: bo
         letter=letter,
         spec=MODELS[letter],
         predictions=predictions,
-        called=sum(one.labels[0].label == TARGET for one in predictions),
+        called=sum(prediction.labels[0].label == TARGET for prediction in predictions),
         off_court=off_court,
         no_swing=no_swing,
         result=result,
@@ -200,67 +202,71 @@ def _explain(letter: str, model: VideoModel, root: Path, seed: int, progress: bo
 
 
 def verdict(result: TcavResult, layer: str, name: str) -> Verdict:
-    """Read from the results at one layer what a model relies on, and whether that is motion."""
-    here = [one for one in result.results if one.layer == layer]
-    counts = [one for one in here if one.twin == "none" and _counts(one)]
-    motions = [one for one in here if one.twin == "motion"]
-    moving = [one for one in motions if _counts(one)]
-    motion = max((one.effect for one in moving), default=0.0)
-    if not counts:
+    """The concept with the largest effect at one layer that counts, and whether its motion carries it."""
+    at_layer = [row for row in result.results if row.layer == layer]
+    effects = [row for row in at_layer if row.twin == "none" and _counts(row)]
+    motion_effects = [row for row in at_layer if row.twin == "motion"]
+    moving = [row for row in motion_effects if _counts(row)]
+    largest_motion = max((row.effect for row in moving), default=0.0)
+    if not effects:
         words = f"{name} was not found to rely on any of these concepts."
-        return Verdict(concept=None, effect=0.0, p_value=1.0, moves=False, motion_effect=motion, sentence=words)
-    first = max(counts, key=lambda one: one.effect)
-    own = [one for one in moving if one.concept == first.concept and one.effect >= first.effect / 2]
-    what = f"the motion of the {first.concept}" if own else f"the {first.concept}"
-    small = all(one.effect_high < MARGIN for one in motions)  # a large p alone would not say so
-    rest = "" if moving else ", and on nothing that moves" if small else "; no motion was found to matter"
-    words = f"{name} relies on {what} ({first.effect:+.1f} log-odds, p {p_equals(first.p_adjusted)}){rest}."
+        return Verdict(concept=None, effect=0.0, p_value=1.0, moves=False, motion_effect=largest_motion, sentence=words)
+    first = max(effects, key=lambda row: row.effect)
+    moves = any(row.concept == first.concept and row.effect >= first.effect / 2 for row in moving)
+    cause = f"the motion of the {first.concept}" if moves else f"the {first.concept}"
+    # That motion does not matter needs intervals below the margin: a large p alone does not show it.
+    small = all(row.effect_high < MARGIN for row in motion_effects)
+    ending = "" if moving else ", and on nothing that moves" if small else "; no motion was found to matter"
+    words = f"{name} relies on {cause} ({first.effect:+.1f} log-odds, p {p_equals(first.p_adjusted)}){ending}."
     return Verdict(
         concept=first.concept,
         effect=first.effect,
         p_value=first.p_adjusted,
-        moves=bool(own),
-        motion_effect=motion,
+        moves=moves,
+        motion_effect=largest_motion,
         sentence=words,
     )
 
 
-def _counts(one: ConceptResult) -> bool:
-    return one.p_adjusted <= LEVEL and one.effect >= MARGIN
+def _counts(row: ConceptResult) -> bool:
+    return row.p_adjusted <= LEVEL and row.effect >= MARGIN
 
 
 def _swapped(model: VideoModel, seed: int) -> tuple[float, float]:
-    """What the model says when the cause is taken away: the swing elsewhere, and the court without a swing."""
+    """Fractions called "playing tennis" with a cause removed: the swing elsewhere, and the court without a swing."""
+    # The label is "playing tennis" for all: accuracy is then the fraction that is still called so.
     label = model.class_index(TARGET)
-    away = sample_factors(_SWAPPED, seed=1000 * seed + 51, motion="swing", object="racket", scene=_OTHER["scene"])
-    other = sample_factors(
-        _SWAPPED, seed=1000 * seed + 52, motion=_OTHER["motion"], object=_OTHER["object"], scene="court"
+    elsewhere = sample_factors(
+        _SWAPPED, seed=_SEEDS * seed + 51, motion="swing", object="racket", scene=_OTHER["scene"]
     )
-    return measure_accuracy(model, away, [label] * _SWAPPED), measure_accuracy(model, other, [label] * _SWAPPED)
+    no_swing = sample_factors(
+        _SWAPPED, seed=_SEEDS * seed + 52, motion=_OTHER["motion"], object=_OTHER["object"], scene="court"
+    )
+    labels = [label] * _SWAPPED
+    return measure_accuracy(model, elsewhere, labels), measure_accuracy(model, no_swing, labels)
 
 
 def _meaningless(model: VideoModel, seed: int, progress: bool) -> Meaningless:
-    """Concepts that are nothing but random clips, tested both ways at the deepest stage."""
-    rule, layer = rule_of("motion"), model.default_layers[-1]
-    places: tuple[At, ...] = ("class",)
-    total = passes(rule, _POOL, _CLASS_CLIPS, 1, twins=False, places=places)
-    with progress_bar("meaningless concepts (clips)", total, visible=progress) as advance:
-        recording = record_world(
+    """Concepts of random clips, tested with both tests at the deepest stage."""
+    rule, clip_seed = rule_of("motion"), _SEEDS * (_MEANINGLESS_SEED + seed)
+    pool = balanced_pool(rule.motions(), _POOL, seed=clip_seed)
+    # Only the cause is fixed: object and scene vary, as in the pool.
+    class_clips = [
+        clip.with_factor(rule.cause, rule.classes[TARGET])
+        for clip in sample_factors(_CLASS_CLIPS, seed=clip_seed + 2, motion=rule.motions())
+    ]
+    with progress_bar("meaningless concepts (clips)", len(pool) + len(class_clips), visible=progress) as advance:
+        ttest, permutation = false_alarms(
             model,
-            rule,
-            pool_clips=_POOL,
-            class_clips=_CLASS_CLIPS,
-            seed=_MEANINGLESS_SEED + seed,
-            targets=(TARGET,),
-            twins=False,
-            places=places,
+            parse_target(model, TARGET, "log_odds"),
+            pool,
+            class_clips,
+            draws=_MEANINGLESS_DRAWS,
+            n_concept=_CONCEPT_CLIPS,
+            n_random=_MEANINGLESS_RANDOM,
+            random_sets=_RANDOM_SETS,
+            permutations=_PERMUTATIONS,
+            seed=seed,
             advance=advance,
         )
-    grams = {layer: recording.grams["class"][layer][0]}
-    generator = np.random.default_rng([seed, 41])
-    papers, ours = [], []
-    for _ in range(_MEANINGLESS_DRAWS):
-        drawn = draw_nothing(len(recording.pool), _CONCEPT_CLIPS, 100, generator)
-        papers.append(paper_ttest("mean", grams, drawn, sets=_RANDOM_SETS, seed=seed_of(generator))[layer])
-        ours.append(permutation_test("mean", grams, drawn, permutations=199, seed=seed_of(generator))[layer])
-    return Meaningless(draws=_MEANINGLESS_DRAWS, ttest=rejection_rate(papers), permutation=rejection_rate(ours))
+    return Meaningless(draws=_MEANINGLESS_DRAWS, ttest=ttest, permutation=permutation)

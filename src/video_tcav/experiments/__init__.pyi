@@ -10,8 +10,8 @@ from .diff import RunDiff as RunDiff
 from .diff import diff_runs as diff_runs
 from .example_clips import ShownClip as ShownClip
 from .file import Experiment as Experiment
-from .file import Hypothesis as Hypothesis
 from .file import json_schema as json_schema
+from .hypothesis import Hypothesis as Hypothesis
 from .parse import read_experiment as read_experiment
 from .run import run_experiment as run_experiment
 from .validate import check_experiment as check_experiment

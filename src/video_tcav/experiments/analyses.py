@@ -1,7 +1,6 @@
-"""One analysis of an experiment: a run of Video-TCAV for one model, target, feature space and test, kept as files."""
+"""One analysis of an experiment as files: results and draws for one model, target, feature space and test."""
 
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,11 +21,14 @@ from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
 
 Draws = Float[np.ndarray, " draw"]
+# Characters of a folder's name: file systems allow 255 bytes, and paths on Windows 260 characters in all.
+_MOST_NAME = 100
+_KEYS = ("model", "target", "space", "test")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
-class Which:
-    """Which analysis.
+class AnalysisKey:
+    """What an analysis is of.
 
     Attributes:
         model: its name in the experiment.
@@ -41,14 +43,14 @@ class Which:
     test: Significance
 
     def folder_name(self, number: int) -> str:
-        """A name that a person can read and a file system can hold."""
+        """A readable name that is valid in every file system."""
         words = "-".join((self.model, self.target, self.space, self.test))
-        return f"{number:03d}-{re.sub(r'[^A-Za-z0-9.]+', '_', words)[:100]}"
+        return f"{number:03d}-{re.sub(r'[^A-Za-z0-9.]+', '_', words)[:_MOST_NAME]}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """One result with its draws, see `Measured`."""
+class StoredResult:
+    """One result with its draws."""
 
     result: ConceptResult
     by_clip: Draws
@@ -66,25 +68,23 @@ class Analysis:
         found: every result, in order.
         clips: class clips, in the order of `by_clip`: the source's key and the window.
         class_groups: independent groups among them.
-        remarks: what its diagnostics say against reading much into some of its CAVs and effects.
+        remarks: warnings of its diagnostics on some of its CAVs and effects.
         record: warnings, skipped files, provenance and seconds, as in `results.json`.
     """
 
-    which: Which
+    which: AnalysisKey
     folder: Path
-    found: tuple[Found, ...]
+    found: tuple[StoredResult, ...]
     clips: tuple[tuple[str, int], ...]
     class_groups: int
     remarks: tuple[str, ...]
     record: Mapping[str, Any]
 
-    def get(self, concept: str, layer: str, *, versus: str = "random", twin: str = "none") -> Found | None:
+    def get(self, concept: str, layer: str, *, versus: str = "random", twin: str = "none") -> StoredResult | None:
         """The result of one concept at one layer, if there is one."""
         wanted = (concept, layer, versus, twin)
-        for one in self.found:
-            if (one.result.concept, one.result.layer, one.result.versus, one.result.twin) == wanted:
-                return one
-        return None
+        keys = ((r.result.concept, r.result.layer, r.result.versus, r.result.twin) for r in self.found)
+        return next((stored for stored, key in zip(self.found, keys, strict=True) if key == wanted), None)
 
     def diagnostics(self) -> dict[str, pd.DataFrame]:
         """Tables of the diagnostics, by name: see `tcav.diagnose`.
@@ -100,30 +100,32 @@ class Analysis:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result, with the model's name in the experiment."""
-        frame = pd.DataFrame([asdict(one.result) for one in self.found])
+        frame = pd.DataFrame([asdict(stored.result) for stored in self.found])
         frame.insert(0, "model", self.which.model)
         return frame
 
 
-def save_analysis(folder: Path, which: Which, result: TcavResult) -> None:
-    """Add to what `run_tcav` wrote into `folder` all that `load_analysis` needs.
+def save_analysis(folder: Path, key: AnalysisKey, result: TcavResult) -> None:
+    """Add to the files of `run_tcav` in `folder` what `load_analysis` needs: draws, effects by clip, diagnostics.
 
     Raises:
         OutputError: if the folder cannot be written to.
     """
     assert result.detail is not None
+    # safetensors needs contiguous arrays with flat names: the number of the result, then of the draws.
     arrays: dict[str, np.ndarray] = {}
-    for number, one in enumerate(result.detail.measured):
+    for number, measurement in enumerate(result.detail.measured):
         for name in ("by_clip", "null", "bootstrap"):
-            arrays[f"{number}.{name}"] = np.ascontiguousarray(getattr(one, name), dtype=np.float64)
+            arrays[f"{number}.{name}"] = np.ascontiguousarray(getattr(measurement, name), dtype=np.float64)
     with atomic_path(folder / "draws.safetensors") as temporary:
         save_file(arrays, temporary)
     write_parquet(folder / "clip_effects.parquet", result.detail.clip_frame())
     for name, frame in result.detail.diagnostics.to_frames().items():
         write_parquet(folder / f"diagnostics-{name}.parquet", frame)
+    # JSON has no tuples; what is read back is a list.
     clips = [[clip.source, clip.window] for clip in result.detail.class_clips]
     facts = {"clips": clips, "class_groups": result.detail.n_class_groups}
-    write_json(folder / "analysis.json", {**asdict(which), **facts, "remarks": remarks_on(result.detail.diagnostics)})
+    write_json(folder / "analysis.json", {**asdict(key), **facts, "remarks": remarks_on(result.detail.diagnostics)})
 
 
 def load_analysis(folder: Path) -> Analysis:
@@ -138,8 +140,8 @@ def load_analysis(folder: Path) -> Analysis:
         rows = pd.read_parquet(folder / "results.parquet").to_dict("records")
         draws = load_file(folder / "draws.safetensors")
         _check_facts(about, record)
-        found = tuple(
-            Found(
+        stored = tuple(
+            StoredResult(
                 result=ConceptResult(**{str(name): value for name, value in row.items()}),
                 by_clip=draws[f"{number}.by_clip"],
                 null=draws[f"{number}.null"],
@@ -148,9 +150,9 @@ def load_analysis(folder: Path) -> Analysis:
             for number, row in enumerate(rows)
         )
         return Analysis(
-            which=Which(**{name: about[name] for name in ("model", "target", "space", "test")}),
+            which=AnalysisKey(**{name: about[name] for name in _KEYS}),
             folder=folder,
-            found=found,
+            found=stored,
             clips=tuple((str(source), int(window)) for source, window in about["clips"]),
             class_groups=int(about["class_groups"]),
             remarks=tuple(about["remarks"]),
@@ -169,15 +171,8 @@ def _damaged(folder: Path, error: Exception) -> ExperimentError:
 
 def _check_facts(about: Mapping[str, Any], record: Mapping[str, Any]) -> None:
     """Refuse values of a type that readers of an analysis do not expect."""
-    texts = [about[name] for name in ("model", "target", "space", "test")] + [*about["remarks"], *record["warnings"]]
+    texts = [*(about[name] for name in _KEYS), *about["remarks"], *record["warnings"]]
     if not all(isinstance(text, str) for text in texts) or not isinstance(
         record["provenance"].get("clips", {}), Mapping
     ):
         raise ValueError("values of other types")
-
-
-def finish_folder(partial: Path, final: Path) -> None:
-    """Give a finished folder its name; what stood there unfinished is gone."""
-    if final.exists():
-        shutil.rmtree(final)
-    partial.rename(final)

@@ -1,4 +1,4 @@
-"""Verdicts for continuous integration: annotations in a change, and JUnit XML for whoever collects test results."""
+"""Verdicts for continuous integration: GitHub annotations and JUnit XML."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,46 +8,49 @@ from video_tcav.core.escaping import workflow_message, workflow_property, xml_te
 from video_tcav.core.files import atomic_path
 from video_tcav.experiments.verdicts import Outcome
 
+# GitHub marks a change as failed only by the exit code: --fail-on-contradicted of `run`.
 _LEVELS = {"contradicted": "error", "undecided": "warning", "not represented": "warning"}
 
 
 def annotations(outcomes: Sequence[Outcome], file: str) -> tuple[str, ...]:
-    """Workflow commands that GitHub shows at the line of each hypothesis that is not supported.
+    """GitHub workflow commands: an annotation at the line of each hypothesis that is not supported.
 
     Args:
         outcomes: of a run.
         file: the experiment file, as the repository calls it.
     """
-    found = []
-    for one in outcomes:
-        if one.verdict in _LEVELS:
-            place = f"file={workflow_property(file)},line={one.line},title={workflow_property(f'{one.verdict}: {one.name}')}"
-            found.append(
-                f"::{_LEVELS[one.verdict]} {place}::{workflow_message(f'{one.claim}: {one.reason} ({one.model}, {one.layer})')}"
-            )
-    return tuple(found)
+    commands = []
+    for outcome in outcomes:
+        if outcome.verdict in _LEVELS:
+            title = workflow_property(f"{outcome.verdict}: {outcome.name}")
+            position = f"file={workflow_property(file)},line={outcome.line},title={title}"
+            message = workflow_message(f"{outcome.claim}: {outcome.reason} ({outcome.model}, {outcome.layer})")
+            commands.append(f"::{_LEVELS[outcome.verdict]} {position}::{message}")
+    return tuple(commands)
 
 
 def write_junit(outcomes: Sequence[Outcome], path: str | Path, *, suite: str) -> Path:
-    """Each hypothesis as a test: contradicted ones fail, those without a decision are skipped.
+    """Write JUnit XML, a test for each hypothesis: contradicted ones fail, undecided and not represented ones are skipped.
 
     Raises:
         OutputError: if the file cannot be written.
     """
-    contradicted = [one for one in outcomes if one.verdict == "contradicted"]
-    open_ones = [one for one in outcomes if one.verdict in ("undecided", "not represented")]
-    counts = {"tests": len(outcomes), "failures": len(contradicted), "skipped": len(open_ones), "errors": 0}
+    contradicted = [outcome for outcome in outcomes if outcome.verdict == "contradicted"]
+    undecided = [outcome for outcome in outcomes if outcome.verdict in ("undecided", "not represented")]
+    counts = {"tests": len(outcomes), "failures": len(contradicted), "skipped": len(undecided), "errors": 0}
     numbers = {name: str(count) for name, count in counts.items()}
     root = ElementTree.Element("testsuites", numbers)
     inside = ElementTree.SubElement(root, "testsuite", {"name": xml_text(suite), **numbers})
-    for one in outcomes:
-        name = {"name": xml_text(one.name), "classname": xml_text(f"{one.model}.{one.target}")}
+    for outcome in outcomes:
+        name = {"name": xml_text(outcome.name), "classname": xml_text(f"{outcome.model}.{outcome.target}")}
         case = ElementTree.SubElement(inside, "testcase", name)
-        if one.verdict == "contradicted":
-            failure = ElementTree.SubElement(case, "failure", {"message": xml_text(one.reason), "type": "contradicted"})
-            failure.text = xml_text(f"{one.claim} (line {one.line}): {one.reason}")
-        elif one.verdict != "supported":
-            ElementTree.SubElement(case, "skipped", {"message": xml_text(f"{one.verdict}: {one.reason}")})
+        if outcome.verdict == "contradicted":
+            failure = ElementTree.SubElement(
+                case, "failure", {"message": xml_text(outcome.reason), "type": "contradicted"}
+            )
+            failure.text = xml_text(f"{outcome.claim} (line {outcome.line}): {outcome.reason}")
+        elif outcome.verdict != "supported":
+            ElementTree.SubElement(case, "skipped", {"message": xml_text(f"{outcome.verdict}: {outcome.reason}")})
     ElementTree.indent(root)
     with atomic_path(Path(path)) as temporary:
         ElementTree.ElementTree(root).write(temporary, encoding="utf-8", xml_declaration=True)

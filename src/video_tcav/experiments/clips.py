@@ -1,16 +1,17 @@
 """The clips of an experiment: found beside its file, or rendered into the run directory."""
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import left_out_notes
 from video_tcav.core.errors import VideoTcavError
+from video_tcav.core.files import atomic_folder
 from video_tcav.core.progress import progress_bar
-from video_tcav.experiments.file import Experiment, Rendered, RenderedSource, Where
-from video_tcav.experiments.yaml_lines import Place, YamlFile
+from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.sections import ClipSource, Rendered, RenderedSource
+from video_tcav.experiments.yaml_lines import YamlFile, YamlPath
 from video_tcav.media import VideoSource, write_picture, write_video
 from video_tcav.rendered import render, sample_factors
 from video_tcav.rendered.dataset import FPS
@@ -18,7 +19,7 @@ from video_tcav.rendered.dataset import FPS
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSets:
-    """Where the clips of each part of an experiment are.
+    """The clips of an experiment, by what they are for.
 
     Attributes:
         targets: by class; `None` where gradients are taken at random clips.
@@ -30,6 +31,11 @@ class ClipSets:
     concepts: Mapping[str, tuple[VideoSource, ...]]
     random: tuple[VideoSource, ...]
 
+    def sources(self) -> list[VideoSource]:
+        """Clips of all sets."""
+        targets = [sources for sources in self.targets.values() if sources is not None]
+        return [source for sources in (*targets, *self.concepts.values(), self.random) for source in sources]
+
 
 def check_clips(experiment: Experiment, file: YamlFile) -> None:
     """Find all clips that are named by a path, without opening one.
@@ -37,9 +43,9 @@ def check_clips(experiment: Experiment, file: YamlFile) -> None:
     Raises:
         ExperimentError: with file and line, if there is none behind a path.
     """
-    for place, where in _parts(experiment):
-        if where is not None and not isinstance(where, RenderedSource):
-            _found(where, place, file)
+    for path, source in _sources_by_path(experiment):
+        if source is not None and not isinstance(source, RenderedSource):
+            _sources_at(source, path, file)
 
 
 def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress: bool) -> ClipSets:
@@ -49,56 +55,63 @@ def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress
         ExperimentError: with file and line, if there is none behind a path.
         OutputError: if the folder cannot be written to.
     """
-    parts = dict(_parts(experiment))
-    wanted = {place: where.rendered for place, where in parts.items() if isinstance(where, RenderedSource)}
-    total = sum(one.count for one in wanted.values())
-    found: dict[Place, tuple[VideoSource, ...] | None] = {}
+    sources_by_path = dict(_sources_by_path(experiment))
+    wanted = {path: source.rendered for path, source in sources_by_path.items() if isinstance(source, RenderedSource)}
+    total = sum(rendered.count for rendered in wanted.values())
+    sources: dict[YamlPath, tuple[VideoSource, ...] | None] = {}
     with progress_bar("rendering (clips)", total, visible=progress and total > 0) as advance:
-        for place, where in parts.items():
-            if isinstance(where, RenderedSource):
-                name = "-".join(str(part).replace("/", "_") for part in place)
-                found[place] = _rendered(where.rendered, folder / name, advance)
+        for path, source in sources_by_path.items():
+            if isinstance(source, RenderedSource):
+                name = "-".join(str(key).replace("/", "_") for key in path)
+                sources[path] = _rendered(source.rendered, folder / name, advance)
             else:
-                found[place] = None if where is None else _found(where, place, file)
-    random = found[("random",)]
+                sources[path] = None if source is None else _sources_at(source, path, file)
+    random = sources[("random",)]
     assert random is not None
     concepts: dict[str, tuple[VideoSource, ...]] = {}
-    for place, sources in found.items():
-        if place[0] == "concepts":
-            assert sources is not None
-            concepts["/".join(str(part) for part in place[1:])] = sources
+    for path, files in sources.items():
+        if path[0] == "concepts":
+            assert files is not None
+            concepts["/".join(str(key) for key in path[1:])] = files
     return ClipSets(
-        targets={str(place[1]): sources for place, sources in found.items() if place[0] == "targets"},
+        targets={str(path[1]): files for path, files in sources.items() if path[0] == "targets"},
         concepts=concepts,
         random=random,
     )
 
 
-def _parts(experiment: Experiment) -> list[tuple[Place, Where | None]]:
+def _sources_by_path(experiment: Experiment) -> list[tuple[YamlPath, ClipSource | None]]:
     """Every set of clips with its place in the file."""
-    pairs: list[tuple[Place, Where | None]] = [(("targets", name), where) for name, where in experiment.targets.items()]
-    for name, where in experiment.all_concepts().items():
+    # A pair NAME: {static, dynamic} is two concepts, whose values have the paths concepts.NAME.static and .dynamic.
+    pairs: list[tuple[YamlPath, ClipSource | None]] = [
+        (("targets", name), source) for name, source in experiment.targets.items()
+    ]
+    for name, source in experiment.all_concepts().items():
         base, _, version = name.rpartition("/")
         paired = name not in experiment.concepts
-        pairs.append((("concepts", base, version) if paired else ("concepts", name), where))
+        pairs.append((("concepts", base, version) if paired else ("concepts", name), source))
     return [*pairs, (("random",), experiment.random)]
 
 
 def left_out_of(experiment: Experiment, file: YamlFile) -> tuple[str, ...]:
-    """A line for each folder and glob of which files are left out, since their endings are none that are read."""
-    named = [where for _, where in _parts(experiment) if where is not None and not isinstance(where, RenderedSource)]
-    paths = [path for where in named for path in ([where] if isinstance(where, str) else where)]
+    """A line for each folder and glob with files that are left out because of their endings."""
+    named = [
+        source
+        for _, source in _sources_by_path(experiment)
+        if source is not None and not isinstance(source, RenderedSource)
+    ]
+    paths = [path for source in named for path in ([source] if isinstance(source, str) else source)]
     return left_out_notes([beside(path, file.path) for path in paths])
 
 
-def _found(where: str | Sequence[str], place: Place, file: YamlFile) -> tuple[VideoSource, ...]:
-    paths = [where] if isinstance(where, str) else list(where)
+def _sources_at(source: str | Sequence[str], path: YamlPath, file: YamlFile) -> tuple[VideoSource, ...]:
+    paths = [source] if isinstance(source, str) else list(source)
     try:
         return as_sources([beside(path, file.path) for path in paths])
     except VideoTcavError as error:
-        raise file.error(place, f"`{'.'.join(map(str, place))}`: {error}") from error
+        raise file.error(path, f"`{'.'.join(map(str, path))}`: {error}") from error
     except OSError as error:
-        raise file.error(place, f"`{'.'.join(map(str, place))}` must be readable. Got: {error.strerror}.") from error
+        raise file.error(path, f"`{'.'.join(map(str, path))}` must be readable. Got: {error.strerror}.") from error
 
 
 def beside(path: str, file: Path) -> str:
@@ -106,12 +119,13 @@ def beside(path: str, file: Path) -> str:
     return path if Path(path).is_absolute() or path.startswith("~") else str(file.absolute().parent / path)
 
 
-def _rendered(wanted: Rendered, folder: Path, advance) -> tuple[VideoSource, ...]:
-    """Render into a folder that gets its name when it is whole."""
-    if not folder.is_dir():
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+def _rendered(wanted: Rendered, folder: Path, advance: Callable[[int], None]) -> tuple[VideoSource, ...]:
+    """Render into a folder, unless a killed run has finished it."""
+    # The folder has its name only when all its clips were written, so its presence is enough.
+    if folder.is_dir():
+        advance(wanted.count)
+        return as_sources(folder)
+    with atomic_folder(folder) as partial:
         for number, factors in enumerate(sample_factors(wanted.count, seed=wanted.seed, **wanted.fixed())):
             frames = render(factors).clip
             if wanted.still:
@@ -119,7 +133,4 @@ def _rendered(wanted: Rendered, folder: Path, advance) -> tuple[VideoSource, ...
             else:
                 write_video(partial / f"{number:05d}.mp4", frames, fps=FPS)
             advance(1)
-        partial.rename(folder)
-    else:
-        advance(wanted.count)
     return as_sources(folder)

@@ -1,7 +1,7 @@
-"""A finished run, read from its directory: what reports and comparisons are made of."""
+"""A finished run, read from its directory, for reports and comparisons."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -27,7 +27,7 @@ class Run:
 
     Attributes:
         path: its directory.
-        experiment: what was asked.
+        experiment: its file, resolved.
         outcomes: the verdict on every hypothesis, in the order of the file.
         record: provenance and more, as in `run.json`.
     """
@@ -39,13 +39,13 @@ class Run:
 
     @cached_property
     def analyses(self) -> tuple[Analysis, ...]:
-        """Every analysis, read when first asked for."""
+        """Every analysis, read on first use."""
         folders = sorted(folder for folder in (self.path / "analyses").iterdir() if not folder.name.startswith("."))
         return tuple(load_analysis(folder) for folder in folders)
 
     @cached_property
     def shown(self) -> tuple[ShownClip, ...]:
-        """Clips with their maps and timelines, read when first asked for."""
+        """Example clips with their maps and timelines, read on first use."""
         return load_shown(self.path / "shown")
 
     @cached_property
@@ -55,26 +55,27 @@ class Run:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a hypothesis."""
-        return pd.DataFrame([vars(one) for one in self.outcomes])
+        return pd.DataFrame([vars(outcome) for outcome in self.outcomes])
 
     def counts(self) -> dict[str, int]:
         """How many hypotheses got each verdict."""
-        return {word: sum(one.verdict == word for one in self.outcomes) for word in VERDICTS}
+        return {word: sum(outcome.verdict == word for outcome in self.outcomes) for word in VERDICTS}
 
     def warnings(self) -> tuple[str, ...]:
-        """What a reader must know before believing the verdicts, of all analyses, each once; and which files are in no set."""
-        return *self.record.get("left_out", ()), *self._each(lambda one: one.record["warnings"])
+        """Files that are in no set, then the warnings of all analyses, each once."""
+        return *self.record.get("left_out", ()), *self._each(lambda analysis: analysis.record["warnings"])
 
     def remarks(self) -> tuple[str, ...]:
-        """What diagnostics say against reading much into some CAVs and effects, likewise."""
-        return self._each(lambda one: one.remarks)
+        """Warnings of the diagnostics on some CAVs and effects, of all analyses, each once."""
+        return self._each(lambda analysis: analysis.remarks)
 
     def _each(self, texts: Callable[[Analysis], Sequence[str]]) -> tuple[str, ...]:
+        # Of several models, a text that not all have in common says which have it.
         several = len(self.experiment.all_models()) > 1
         owners: dict[str, list[str]] = {}
-        for one in self.analyses:
-            for text in texts(one):
-                owners.setdefault(text, []).append(one.which.model)
+        for analysis in self.analyses:
+            for text in texts(analysis):
+                owners.setdefault(text, []).append(analysis.which.model)
         everyone = set(self.experiment.all_models())
         return tuple(
             text if not several or set(names) == everyone else f"{', '.join(dict.fromkeys(names))}: {text}"
@@ -82,18 +83,18 @@ class Run:
         )
 
     def _repr_html_(self) -> str:
-        """How a notebook shows it."""
+        """The verdicts as a table, for notebooks."""
         rows = "".join(
-            f"<tr><td>{escape(one.verdict)}</td><td>{escape(one.name)}</td><td>{escape(one.model)}</td>"
-            f"<td>{escape(one.reason)}</td></tr>"
-            for one in self.outcomes
+            f"<tr><td>{escape(outcome.verdict)}</td><td>{escape(outcome.name)}</td><td>{escape(outcome.model)}</td>"
+            f"<td>{escape(outcome.reason)}</td></tr>"
+            for outcome in self.outcomes
         )
         head = "<tr><th>verdict</th><th>hypothesis</th><th>model</th><th>why</th></tr>"
         return f"<p><b>{escape(self.experiment.title)}</b></p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a finished run, if its files are as it wrote them.
+    """Read a finished run, and check its files against their digests.
 
     Raises:
         ExperimentError: if the folder is no run, the run is not finished, or a file of it is damaged.
@@ -105,12 +106,13 @@ def load_run(path: str | Path) -> Run:
             f"{path}: a run must be finished. Got one that is not. Go on with `video-tcav run … --resume`."
         )
     directory.check_files(record)
+    # The digests detect damage; the types, a record that was edited and sealed again.
     try:
         experiment = Experiment.model_validate(record["experiment"])
         rows = read_json(directory.path / "hypotheses.json")
         values = [{name: _number(name, value) for name, value in row.items()} for row in rows]
         outcomes = _OUTCOMES.validate_python(values)
-        _Facts.model_validate(record)
+        _RecordSchema.model_validate(record)
     except DAMAGE as error:
         raise ExperimentError(
             f"{path}: a run must be whole. Got: {reason_of(error)[:200]}. Run the experiment again in another folder."
@@ -124,8 +126,8 @@ class _Provenance(BaseModel):
     created: str
 
 
-class _Facts(BaseModel):
-    """What readers of a run expect of `run.json`; runs of older versions have a part of it."""
+class _RecordSchema(BaseModel):
+    """Types of the values of `run.json` that are read; those with a default are not in runs of older versions."""
 
     provenance: _Provenance
     left_out: list[str] = []
@@ -134,17 +136,9 @@ class _Facts(BaseModel):
 
 
 _OUTCOMES = TypeAdapter(tuple[Outcome, ...])
-_NUMBERS = (
-    "effect",
-    "effect_low",
-    "effect_high",
-    "standard_error",
-    "p_value",
-    "p_adjusted",
-    "equivalence_p",
-    "equivalence_p_adjusted",
-)
+_NUMBERS = [field.name for field in fields(Outcome) if field.type is float and field.name != "margin"]
 
 
 def _number(name: str, value: Any) -> Any:
+    # JSON has no NaN: it is written as null.
     return float("nan") if value is None and name in _NUMBERS else value

@@ -1,4 +1,4 @@
-"""What changed between two runs of an experiment, such as those of two checkpoints."""
+"""Comparison of two runs of an experiment, such as those of two checkpoints: verdicts, effects, settings, clips."""
 
 import math
 from collections.abc import Mapping
@@ -7,25 +7,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.completed_run import Run
-from video_tcav.experiments.directory import changed
-from video_tcav.experiments.evidence import standard_error
+from video_tcav.experiments.directory import changed_settings
+from video_tcav.experiments.evidence import standard_error, two_sided
 from video_tcav.experiments.verdicts import Outcome
 from video_tcav.gram.significance import adjust
 
-_PLACE = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
-
-
+_KEY = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
+# Keys of an experiment whose changes are no warning: they are shown elsewhere, or change no effect.
 _EXPECTED = ("model", "models", "title", "description", "hypotheses", "shown", "memory")
-"""Keys of an experiment that may differ without a word: their changes are shown, or change no effect."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedVerdict:
-    """A hypothesis that both runs asked, and its two verdicts."""
+    """A hypothesis of both runs, and its two verdicts."""
 
     claim: str
     model: str
@@ -44,7 +41,7 @@ class ChangedEffect:
     """An effect that both runs measured.
 
     Attributes:
-        model: in the first run.
+        model: in the second run.
         target: class.
         space: feature space.
         test: of significance.
@@ -76,11 +73,11 @@ class ChangedEffect:
 
 @dataclass(frozen=True, kw_only=True)
 class RunDiff:
-    """What changed between two runs.
+    """Differences between two runs.
 
     Attributes:
         settings: keys of the experiment that differ, and on which effects depend; models are left out, which are expected to.
-        verdicts: of the hypotheses that both asked.
+        verdicts: of the hypotheses of both.
         effects: that both measured, those that changed most first.
         only_before: hypotheses of the first run alone.
         only_after: of the second alone.
@@ -96,17 +93,17 @@ class RunDiff:
 
     def to_frame(self) -> pd.DataFrame:
         """One row an effect."""
-        return pd.DataFrame([vars(one) for one in self.effects])
+        return pd.DataFrame([vars(effect) for effect in self.effects])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "settings": list(self.settings),
             "other_clips": self.other_clips,
-            "verdicts": [{**vars(one), "changed": one.changed} for one in self.verdicts],
+            "verdicts": [{**vars(verdict), "changed": verdict.changed} for verdict in self.verdicts],
             "only_before": list(self.only_before),
             "only_after": list(self.only_after),
-            "effects": [vars(one) for one in self.effects],
+            "effects": [vars(effect) for effect in self.effects],
         }
 
 
@@ -118,92 +115,83 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
     Raises:
         ExperimentError: if they have nothing in common.
     """
-    renamed = _renamed(before, after)
-    asked = {_question(one, renamed): one for one in before.outcomes}
-    found = {_question(one, {}): one for one in after.outcomes}
-    both = [key for key in asked if key in found]
-    effects = _effects(before, after, renamed)
-    if not both and not effects:
+    renamed = _renamed_model(before, after)
+    earlier = {_hypothesis_key(outcome, renamed): outcome for outcome in before.outcomes}
+    later = {_hypothesis_key(outcome, {}): outcome for outcome in after.outcomes}
+    shared = [key for key in earlier if key in later]
+    effects = _changed_effects(before, after, renamed)
+    if not shared and not effects:
         raise ExperimentError(
             f"{after.path}: two runs must share a hypothesis or an effect. Got none in common with {before.path}. Compare runs of"
             " one experiment."
         )
-    own, other = (run.experiment.model_dump(mode="json") for run in (before, after))
-    settings = [name for name in changed(own, other) if name.split(".")[0] not in _EXPECTED]
+    settings = changed_settings(before.experiment.model_dump(mode="json"), after.experiment.model_dump(mode="json"))
     return RunDiff(
-        settings=tuple(settings),
+        settings=tuple(name for name in settings if name.split(".")[0] not in _EXPECTED),
         verdicts=tuple(
             ChangedVerdict(
-                claim=asked[key].claim,
-                model=asked[key].model,
-                before=asked[key].verdict,
-                after=found[key].verdict,
-                effect_before=asked[key].effect,
-                effect_after=found[key].effect,
+                claim=earlier[key].claim,
+                model=earlier[key].model,
+                before=earlier[key].verdict,
+                after=later[key].verdict,
+                effect_before=earlier[key].effect,
+                effect_after=later[key].effect,
             )
-            for key in both
+            for key in shared
         ),
         effects=effects,
-        only_before=tuple(one.claim for key, one in asked.items() if key not in found),
-        only_after=tuple(one.claim for key, one in found.items() if key not in asked),
-        other_clips=_clips(before) != _clips(after),
+        only_before=tuple(outcome.claim for key, outcome in earlier.items() if key not in later),
+        only_after=tuple(outcome.claim for key, outcome in later.items() if key not in earlier),
+        other_clips=_clip_digests(before) != _clip_digests(after),
     )
 
 
-def _renamed(before: Run, after: Run) -> dict[str, str]:
-    own, other = list(before.experiment.all_models()), list(after.experiment.all_models())
-    return {own[0]: other[0]} if len(own) == len(other) == 1 else {}
+def _renamed_model(before: Run, after: Run) -> dict[str, str]:
+    earlier, later = list(before.experiment.all_models()), list(after.experiment.all_models())
+    return {earlier[0]: later[0]} if len(earlier) == len(later) == 1 else {}
 
 
-def _question(one: Outcome, renamed: Mapping[str, str]) -> tuple[str, ...]:
-    return (one.claim, renamed.get(one.model, one.model), one.layer)
+def _hypothesis_key(outcome: Outcome, renamed: Mapping[str, str]) -> tuple[str, ...]:
+    return (outcome.claim, renamed.get(outcome.model, outcome.model), outcome.layer)
 
 
-def _clips(run: Run) -> set[str | None]:
-    found: set[str | None] = set()
-    for analysis in run.analyses:
-        for digests in analysis.record["provenance"]["clips"].values():
-            found |= set(digests.values())
-    return found
+def _clip_digests(run: Run) -> set[str | None]:
+    sets = [clips for analysis in run.analyses for clips in analysis.record["provenance"]["clips"].values()]
+    return {digest for clips in sets for digest in clips.values()}
 
 
-def _effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tuple[ChangedEffect, ...]:
-    own, other = _measured(before, renamed), _measured(after, {})
-    both = [place for place in own if place in other]
+def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tuple[ChangedEffect, ...]:
+    earlier, later = _measured_effects(before, renamed), _measured_effects(after, {})
     changes, p_values = [], []
-    for place in both:
-        (first, error, freedom), (second, other_error, other_freedom) = own[place], other[place]
-        change, spread = second - first, math.hypot(error, other_error)
-        changes.append((place, first, second, change, spread))
-        p_values.append(_p(change, spread, min(freedom, other_freedom)))
+    for key, (first, first_error, first_freedom) in earlier.items():
+        if key in later:
+            second, second_error, second_freedom = later[key]
+            change, error = second - first, math.hypot(first_error, second_error)
+            changes.append((key, first, second, change, error))
+            p_values.append(two_sided(change, error, min(first_freedom, second_freedom)))
     if not changes:
         return ()
     adjusted = adjust(p_values, "holm")
-    order = np.argsort([-abs(change) / spread if spread else 0.0 for *_, change, spread in changes], kind="stable")
-    found = []
+    # The largest change in units of its standard error first; "stable" keeps the order of the run among equal ones.
+    order = np.argsort([-abs(change) / error if error else 0.0 for *_, change, error in changes], kind="stable")
+    effects = []
     for index in order:
-        place, first, second, change, spread = changes[index]
-        names: dict[str, Any] = dict(zip(_PLACE, place, strict=True))
-        numbers = {"before": first, "after": second, "change": change, "standard_error": spread}
-        found.append(ChangedEffect(**names, **numbers, p_adjusted=float(adjusted[index])))
-    return tuple(found)
+        key, first, second, change, error = changes[index]
+        names: dict[str, Any] = dict(zip(_KEY, key, strict=True))
+        numbers = {"before": first, "after": second, "change": change, "standard_error": error}
+        effects.append(ChangedEffect(**names, **numbers, p_adjusted=float(adjusted[index])))
+    return tuple(effects)
 
 
-def _p(change: float, spread: float, freedom: int) -> float:
-    if spread == 0:
-        return 1.0 if change == 0 else 1e-6
-    return float(2 * stats.t.sf(abs(change) / spread, freedom))
-
-
-def _measured(run: Run, renamed: Mapping[str, str]) -> dict[tuple[str, ...], tuple[float, float, int]]:
-    """Effect, standard error and degrees of freedom of everything that a run measured."""
-    found = {}
+def _measured_effects(run: Run, renamed: Mapping[str, str]) -> dict[tuple[str, ...], tuple[float, float, int]]:
+    """Effect, standard error and degrees of freedom of every result of a run."""
+    effects = {}
     for analysis in run.analyses:
         which = analysis.which
-        for one in analysis.found:
-            result = one.result
+        for stored in analysis.found:
+            result = stored.result
             fewest = max(2, min(result.n_concept_groups, analysis.class_groups))
-            place = (renamed.get(which.model, which.model), which.target, which.space, which.test)
-            place += (result.concept, result.versus, result.twin, result.layer)
-            found[place] = (result.effect, standard_error(one.bootstrap, fewest), fewest - 1)
-    return found
+            key = (renamed.get(which.model, which.model), which.target, which.space, which.test)
+            key += (result.concept, result.versus, result.twin, result.layer)
+            effects[key] = (result.effect, standard_error(stored.bootstrap, fewest), fewest - 1)
+    return effects

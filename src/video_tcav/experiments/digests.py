@@ -1,4 +1,4 @@
-"""SHA-256 digests of a run's files, by which a damaged one is told and named."""
+"""SHA-256 digests of a run's files, to detect and name a damaged one."""
 
 import hashlib
 import json
@@ -14,14 +14,14 @@ from video_tcav.core.limits import check_regular
 from video_tcav.core.tables import TABLE_DAMAGE
 
 DIGESTS = "digests.json"
+# What libraries raise on a damaged file.
 DAMAGE = (*TABLE_DAMAGE, SafetensorError)
-"""What the libraries raise that read a damaged file."""
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files below a folder that are no hidden ones, sorted."""
-    found = (path for path in folder.rglob("*") if not path.is_dir())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    """All files below a folder, sorted; hidden files and those in hidden folders are left out."""
+    paths = (path for path in folder.rglob("*") if not path.is_dir())
+    return sorted(path for path in paths if not any(name.startswith(".") for name in path.relative_to(folder).parts))
 
 
 def digests_of(root: Path, files: Iterable[Path]) -> dict[str, str]:
@@ -30,7 +30,7 @@ def digests_of(root: Path, files: Iterable[Path]) -> dict[str, str]:
 
 
 def write_digests(folder: Path) -> None:
-    """Write the digests of all files of a finished folder beside them: the last file, which says that the others are there.
+    """Write the digests of all files of a finished folder beside them, as its last file: with it the folder is complete.
 
     Raises:
         OutputError: if the folder cannot be written to.
@@ -40,7 +40,7 @@ def write_digests(folder: Path) -> None:
 
 
 def check_folder(folder: Path, cure: str) -> None:
-    """Refuse a folder of which a file is not as it was written.
+    """Refuse a folder with a file that is not as it was written.
 
     Raises:
         ExperimentError: naming the file.
@@ -52,6 +52,7 @@ def check_folder(folder: Path, cure: str) -> None:
     except (OSError, ValueError) as error:
         raise damaged(folder / DIGESTS, reason_of(error)[:200], cure) from error
     check_files(folder, digests, cure)
+    # A file more is damage, too: readers of an analysis look for files by their endings.
     written = {*digests, DIGESTS}
     for path in files_below(folder):
         if path.relative_to(folder).as_posix() not in written:
@@ -89,10 +90,11 @@ def damaged(path: Path, reason: str, cure: str) -> ExperimentError:
 
 
 def _record_digest(record: Mapping[str, Any]) -> str:
+    # Sorted keys make the digest independent of their order; backslashreplace admits lone surrogates of file names.
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _digest(path: Path) -> str:
-    check_regular(path)
+    check_regular(path)  # a pipe would block, a device has no end
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

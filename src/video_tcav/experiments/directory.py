@@ -1,6 +1,6 @@
-"""The run directory: what an experiment was, what was found, and whether it is finished.
+"""The run directory of an experiment: its files, their digests, its state, and its lock.
 
-experiment.yaml     as it was given
+experiment.yaml     a copy of the experiment file
 run.json            the resolved experiment, provenance, state; digests of all other files, and of itself
 clips/              clips that were rendered for it
 analyses/           one folder each, see `analyses.py`; its digests.json is written last
@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.core.files import as_read_back, atomic_path, check_writable, read_json, reason_of, write_json
 from video_tcav.core.limits import excerpt
+from video_tcav.core.lock import try_lock
 from video_tcav.experiments.digests import check_files, damaged, digests_of, files_below, is_sealed, seal
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.yaml_lines import YamlFile
 
 FORMAT = 2
+# Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not resumed.
 FORMAT_WITHOUT_DIGESTS = 1
-"""Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not gone on with."""
 TABLES = ("hypotheses", "results", "clip_effects")
 RUN_AGAIN = "Run the experiment again in another folder."
 
@@ -52,7 +52,7 @@ class RunDirectory:
 
     @property
     def store(self) -> Path:
-        """Activations, for as long as the run is not finished."""
+        """Activations of an unfinished run."""
         return self.path / "activations"
 
     def record(self) -> dict[str, Any]:
@@ -61,10 +61,10 @@ class RunDirectory:
         Raises:
             ExperimentError: if it is no run directory, damaged, or of a newer version.
         """
-        place = self.path / "run.json"
+        path = self.path / "run.json"
         try:
-            found = read_json(place)
-            version = found["format"]
+            record = read_json(path)
+            version = record["format"]
             if type(version) is not int:
                 raise TypeError("a format that is no whole number")
         except FileNotFoundError as error:
@@ -72,18 +72,21 @@ class RunDirectory:
                 f"{self.path}: a run directory must hold run.json. Got none. Give the folder that `video-tcav run` wrote."
             ) from error
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-            raise ExperimentError(f"{place}: must be readable. Got: {reason_of(error)[:200]}. {RUN_AGAIN}") from error
+            raise ExperimentError(f"{path}: must be readable. Got: {reason_of(error)[:200]}. {RUN_AGAIN}") from error
         if version > FORMAT:
             raise ExperimentError(
                 f"{self.path}: a run must be of format {FORMAT} at most. Got {excerpt(version)}, of a newer video-tcav."
                 " Upgrade it."
             )
-        sealed = is_sealed(found) if version == FORMAT else version == FORMAT_WITHOUT_DIGESTS and "digest" not in found
+        # Only version 0.1 wrote no digest: accepted of any version, removing the digest would pass the check.
+        sealed = (
+            is_sealed(record) if version == FORMAT else version == FORMAT_WITHOUT_DIGESTS and "digest" not in record
+        )
         if not sealed:
-            raise damaged(place, "other values than its digest says", RUN_AGAIN)
-        if not isinstance(found.get("digests"), dict | None):
-            raise damaged(place, "digests that are no names with their values", RUN_AGAIN)
-        return found
+            raise damaged(path, "other values than its digest says", RUN_AGAIN)
+        if not isinstance(record.get("digests"), dict | None):
+            raise damaged(path, "digests that are no mapping of names to values", RUN_AGAIN)
+        return record
 
     def write_record(self, **facts: Any) -> None:
         """Write `run.json`."""
@@ -96,11 +99,11 @@ class RunDirectory:
         return digests_of(self.path, [*files, *files_below(self.analyses), *files_below(self.shown)])
 
     def is_complete(self) -> bool:
-        """Whether no file of a finished run was deleted; one that was is written again by a run that goes on."""
+        """Whether all files of a finished run exist; a resumed run writes a deleted one again."""
         return all((self.path / name).exists() for name in self.record().get("digests") or ())
 
     def check_files(self, record: Mapping[str, Any]) -> None:
-        """Refuse a finished run of which a file is not as it was written.
+        """Refuse a finished run with a file that is not as it was written.
 
         Args:
             record: what `run.json` holds.
@@ -110,18 +113,19 @@ class RunDirectory:
         """
         digests = record.get("digests")
         if digests is None:
-            return  # of version 0.1
-        for part in (self.analyses, self.shown):
-            for path in files_below(part):
+            return  # of version 0.1, which wrote none
+        for section in (self.analyses, self.shown):
+            for path in files_below(section):
                 if path.relative_to(self.path).as_posix() not in digests:
                     raise damaged(path, "a file that the run did not write", "Delete it.")
         for name, digest in digests.items():
+            # The smallest folder that a resumed run computes again as a whole: one analysis, or all example clips.
             folder = "/".join(name.split("/")[:-1][:2]) if name.startswith("analyses/") else name.split("/")[0]
-            what = "it" if "/" not in name else f"the folder {self.path / folder}"
-            check_files(self.path, {name: digest}, f"Delete {what}, and run the experiment again with --resume.")
+            target = "it" if "/" not in name else f"the folder {self.path / folder}"
+            check_files(self.path, {name: digest}, f"Delete {target}, and run the experiment again with --resume.")
 
 
-def prepare(
+def prepare_directory(
     path: Path, experiment: Experiment, file: YamlFile, *, resume: bool, facts: Mapping[str, Any]
 ) -> RunDirectory:
     """A run directory for an experiment: new, or the unfinished one of the same experiment.
@@ -130,12 +134,12 @@ def prepare(
         ExperimentError: if the folder holds something else.
         OutputError: if it cannot be written to.
     """
-    found = RunDirectory(path=path)
+    directory = RunDirectory(path=path)
     if path.exists() and not path.is_dir():
         raise OutputError(f"`{path}` must be a folder. Got a file. Give another place with --out.")
     resolved, identity = experiment.model_dump(mode="json"), experiment.identity()
     if (path / "run.json").exists():
-        before = found.record()
+        before = directory.record()
         state = "is finished" if before.get("finished") else "was not finished"
         if not resume:
             cure = (
@@ -150,18 +154,18 @@ def prepare(
             )
         earlier = _identity(before.get("experiment"))
         if earlier != identity or before.get("model_digests") != facts.get("model_digests"):
-            what = changed(earlier or {}, identity) or ["weights of a model"]
+            changes = changed_settings(earlier or {}, identity) or ["weights of a model"]
             raise ExperimentError(
-                f"{path}: a run must go on with the same experiment. Got changes in {', '.join(what[:5])}. Give another --out."
+                f"{path}: a run must go on with the same experiment. Got changes in {', '.join(changes[:5])}. Give another --out."
             )
-        return found
+        return directory
     if path.exists() and any(path.iterdir()):
         raise ExperimentError(f"{path}: the folder must be new or empty. Got other files in it. Give another --out.")
-    check_writable(path)
+    check_writable(path)  # before an hour of work
     with atomic_path(path / "experiment.yaml") as temporary:
         temporary.write_bytes(file.path.read_bytes())
-    found.write_record(experiment=resolved, source=str(file.path), finished=False, **facts)
-    return found
+    directory.write_record(experiment=resolved, source=str(file.path), finished=False, **facts)
+    return directory
 
 
 def _identity(resolved: Any) -> dict[str, Any] | None:
@@ -172,37 +176,38 @@ def _identity(resolved: Any) -> dict[str, Any] | None:
         return None
 
 
-def changed(before: Any, after: Any, place: str = "") -> list[str]:
-    """Where two resolved experiments differ."""
+def changed_settings(before: Any, after: Any, path: str = "") -> list[str]:
+    """Keys with dots at which two resolved experiments differ."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         keys = dict.fromkeys([*before, *after])
         return [
-            where for key in keys for where in changed(before.get(key), after.get(key), f"{place}.{key}".lstrip("."))
+            difference
+            for key in keys
+            for difference in changed_settings(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
         ]
-    return [] if before == after else [place]
+    return [] if before == after else [path]
 
 
 @contextmanager
-def held(directory: RunDirectory) -> Iterator[None]:
-    """Keep a second process from running in the same directory meanwhile; a killed one holds nothing.
+def locked(directory: RunDirectory) -> Iterator[None]:
+    """Lock the directory against a second process; the lock of a killed one is released by the system.
 
     Raises:
-        ExperimentError: if another process is at it.
+        ExperimentError: if another process works in it.
         OutputError: if the directory cannot be written to.
     """
-    lock = FileLock(directory.path / ".lock", thread_local=False)
     try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise ExperimentError(
-            f"{directory.path}: a run must be the only one in its folder. Got another that is at work. Wait for it, or give"
-            " another --out."
-        ) from error
+        lock = try_lock(directory.path / ".lock")
     except OSError as error:
         raise OutputError(
             f"`{directory.path}` must be writable, as its run is not finished. Got: {reason_of(error)}. Copy it elsewhere, "
             "and go on there with --out and --resume."
         ) from error
+    if lock is None:
+        raise ExperimentError(
+            f"{directory.path}: a run must be the only one in its folder. Got another that is at work. Wait for it, or give"
+            " another --out."
+        )
     try:
         yield
     finally:

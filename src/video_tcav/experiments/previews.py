@@ -1,4 +1,4 @@
-"""A few clips of every set, as the first model saw them, for people to look at."""
+"""Previews of a run: a few clips of every set, as the first model saw them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +17,7 @@ from video_tcav.models import VideoModel
 
 Role = Literal["target", "concept", "random"]
 PER_SET = 6
+_FALLBACK_STEP_S = 0.04  # of frames whose times do not say: 25 a second, the rate of most video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Preview:
 
     Attributes:
         role: what the set is for.
-        name: of the class or concept; `random` for the pool.
+        name: of the class or concept; `random` for random clips.
         clip: key of its source.
         file: in the folder of the previews.
         moves: whether it is a video; otherwise a picture.
@@ -39,24 +40,24 @@ class Preview:
 
 
 def write_previews(folder: Path, model: VideoModel, clips: ClipSets, advance: Callable[[int], None]) -> None:
-    """Write some clips of every set; those that cannot be decoded are left out.
+    """Write some clips of every set; clips that cannot be decoded are left out.
 
     Raises:
         OutputError: if the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    found = []
+    previews = []
     for role, name, sources in sets_of(clips):
         for source in _spread(sources):
-            one = _write(folder, model, role, name, source, len(found))
-            if one is not None:
-                found.append(one)
+            preview = _write(folder, model, role, name, source, len(previews))
+            if preview is not None:
+                previews.append(preview)
             advance(1)
-    write_json(folder / "previews.json", [asdict(one) for one in found])
+    write_json(folder / "previews.json", [asdict(preview) for preview in previews])
 
 
 def sets_of(clips: ClipSets) -> Iterator[tuple[Role, str, Sequence[VideoSource]]]:
-    """Every set of clips, by what it is for and its name."""
+    """Every set of clips, with its role and name."""
     for name, sources in clips.targets.items():
         if sources is not None:
             yield "target", name, sources
@@ -66,8 +67,9 @@ def sets_of(clips: ClipSets) -> Iterator[tuple[Role, str, Sequence[VideoSource]]
 
 
 def _spread(sources: Sequence[VideoSource]) -> list[VideoSource]:
-    places = np.linspace(0, len(sources) - 1, min(PER_SET, len(sources))).round().astype(int)
-    return [sources[place] for place in dict.fromkeys(places.tolist())]
+    # Evenly spread, as neighbours in a folder are often alike.
+    positions = np.linspace(0, len(sources) - 1, min(PER_SET, len(sources))).round().astype(int)
+    return [sources[position] for position in dict.fromkeys(positions.tolist())]
 
 
 def _write(folder: Path, model: VideoModel, role: Role, name: str, source: VideoSource, number: int) -> Preview | None:
@@ -75,11 +77,13 @@ def _write(folder: Path, model: VideoModel, role: Role, name: str, source: Video
     if loaded.clips is None:
         return None
     frames = seen_frames(model, loaded, 0)
+    # A picture, or a clip of equal frames, is written as a picture.
     moves = bool((frames != frames[:1]).any())
     file = f"{number:03d}.mp4" if moves else f"{number:03d}.png"
     if moves:
+        # Videos of variable frame rate have no single step: the median is that of most frames.
         spans = np.diff(loaded.timestamps_s[0])
-        step_s = float(np.median(spans)) if len(spans) and np.median(spans) > 0 else 0.04
+        step_s = float(np.median(spans)) if len(spans) and np.median(spans) > 0 else _FALLBACK_STEP_S
         write_video(folder / file, frames, fps=min(60.0, max(1.0, 1 / step_s)))
     else:
         write_picture(folder / file, frames[0])
@@ -87,13 +91,13 @@ def _write(folder: Path, model: VideoModel, role: Role, name: str, source: Video
 
 
 def load_previews(folder: Path) -> tuple[Preview, ...]:
-    """The previews of a run; none where it has none.
+    """The previews of a run; runs of version 0.1 may have none.
 
     Raises:
         ExperimentError: if their list is damaged.
     """
     try:
-        return tuple(Preview(**one) for one in read_json(folder / "previews.json"))
+        return tuple(Preview(**row) for row in read_json(folder / "previews.json"))
     except FileNotFoundError:
         return ()
     except DAMAGE as error:

@@ -1,4 +1,4 @@
-"""An experiment with its models and paths, checked before anything is computed or written."""
+"""Validation of an experiment with its models and clips, before anything is computed or written."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import Any
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.experiments.clips import beside, check_clips
-from video_tcav.experiments.file import RECORDING, Experiment, Model
+from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
-from video_tcav.experiments.yaml_lines import Place, YamlFile
+from video_tcav.experiments.sections import Model
+from video_tcav.experiments.yaml_lines import YamlFile, YamlPath
 from video_tcav.models import VideoModel, load_model, parse_target
 from video_tcav.models.loaders.loader import LOADERS
 from video_tcav.recording.settings import RecordingSettings
@@ -29,7 +30,7 @@ def check_experiment(path: str | Path, **overrides: Any) -> Experiment:
 def check_file(
     path: str | Path, overrides: Mapping[str, Any] | None = None
 ) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
-    """Everything that can be checked before anything is computed or written: the experiment, its file, and its models.
+    """Check an experiment file, its paths and models; also returns the file with its lines, and the loaded models.
 
     Args:
         path: the experiment file.
@@ -43,7 +44,7 @@ def check_file(
     experiment = _with_settings(experiment, file, overrides or {})
     check_clips(experiment, file)
     check_grouping(experiment, file)
-    models = {name: _model(name, one, experiment, file) for name, one in experiment.all_models().items()}
+    models = {name: _model(name, settings, experiment, file) for name, settings in experiment.all_models().items()}
     return experiment, file, models
 
 
@@ -52,7 +53,7 @@ def _with_settings(experiment: Experiment, file: YamlFile, overrides: Mapping[st
     names = [each.name for each in RECORDING]
     for name in overrides:
         one_of("override", name, names)
-    checked(file, (), lambda: Workspace(experiment.recording(experiment.spaces[0])))
+    check_value(file, (), lambda: Workspace(experiment.recording(experiment.spaces[0])))
     if experiment.store is not None:
         experiment = experiment.with_overrides({"store": beside(str(experiment.store), file.path)})
     chosen = experiment.with_overrides(RecordingSettings(**overrides).only(overrides))
@@ -68,58 +69,59 @@ def check_grouping(experiment: Experiment, file: YamlFile) -> GroupOf:
         raise file.error(("group",), str(error)) from error
 
 
-def _model(name: str, one: Model, experiment: Experiment, file: YamlFile) -> VideoModel:
-    """Load a model and check everything that the experiment asks of it."""
-    entry: Place = ("models", name) if experiment.models else ("model",)
+def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -> VideoModel:
+    """Load a model and check targets, layers and hypotheses against it."""
+    entry: YamlPath = ("models", name) if experiment.models else ("model",)
     try:
         model = load_model(
-            _spec_beside(one.spec, file.path),
-            weights=_beside_if_there(one.weights, file.path),
-            frames=one.frames,
-            stride=one.stride,
-            size=one.size,
-            mean=one.mean,
-            std=one.std,
-            classes=None if one.classes is None else beside(one.classes, file.path),
-            outputs=one.outputs,
-            sampling=one.sampling,
-            short=one.short,
-            allow_impure=one.allow_impure,
-            device=one.device,
+            _spec_beside(settings.spec, file.path),
+            weights=_beside_if_there(settings.weights, file.path),
+            frames=settings.frames,
+            stride=settings.stride,
+            size=settings.size,
+            mean=settings.mean,
+            std=settings.std,
+            classes=None if settings.classes is None else beside(settings.classes, file.path),
+            outputs=settings.outputs,
+            sampling=settings.sampling,
+            short=settings.short,
+            allow_impure=settings.allow_impure,
+            device=settings.device,
         )
     except VideoTcavError as error:
         raise file.error(entry, f"model {name}: {error}") from error
-    checked(
+    check_value(
         file, ("against",), lambda: parse_target(model, _other_class(model, experiment.against), experiment.against)
     )
+    # Log-odds and contrasts compare classes: outputs of a regression are none.
     if not model.outputs.has_probabilities and experiment.against != "number":
         problem = f"`against` must be number, since the outputs of model {name} are plain numbers."
         raise file.error(("against",), f"{problem} Got {experiment.against}. Write against: number.")
     for target in experiment.targets:
-        checked(file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against))
+        check_value(file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against))
     for number, layer in enumerate(experiment.layers or ()):
-        checked(file, ("layers", number), lambda layer=layer: model.layer(layer))
-    if not experiment.layers:
-        checked(file, entry, model.stages)
-    known = experiment.layers or model.default_layers
+        check_value(file, ("layers", number), lambda layer=layer: model.layer(layer))
+    if not experiment.layers:  # the default layers, which not every network has
+        check_value(file, entry, model.stages)
+    layers = experiment.layers or model.default_layers
     for number, hypothesis in enumerate(experiment.hypotheses):
-        mine = name in (hypothesis.same_in.models if hypothesis.same_in else (hypothesis.model or name,))
-        if mine and hypothesis.layer is not None and hypothesis.layer not in known:
-            place: Place = ("hypotheses", number, "layer")
+        concerned = name in (hypothesis.same_in.models if hypothesis.same_in else (hypothesis.model or name,))
+        if concerned and hypothesis.layer is not None and hypothesis.layer not in layers:
+            path: YamlPath = ("hypotheses", number, "layer")
             raise file.error(
-                place, f"`layer` must be one of {', '.join(known)}. Got {hypothesis.layer!r}. Add it to layers."
+                path, f"`layer` must be one of {', '.join(layers)}. Got {hypothesis.layer!r}. Add it to layers."
             )
     return model
 
 
 def _other_class(model: VideoModel, against: str) -> str:
-    """A class to try `against` with: not the one that it names itself."""
-    other = against.partition(":")[2]
-    return next((name for name in model.classes if name != other), model.classes[0])
+    """A class to try `against` with: of `contrast:CLASS`, another than CLASS."""
+    compared = against.partition(":")[2]
+    return next((name for name in model.classes if name != compared), model.classes[0])
 
 
-def checked(file: YamlFile, place: Place, check: Callable[[], object]) -> None:
-    """Run a check whose errors belong to a place of the file.
+def check_value(file: YamlFile, path: YamlPath, check: Callable[[], object]) -> None:
+    """Run a check whose errors belong to a value of the file.
 
     Raises:
         ExperimentError: with file and line, for what the check raises.
@@ -127,7 +129,7 @@ def checked(file: YamlFile, place: Place, check: Callable[[], object]) -> None:
     try:
         check()
     except VideoTcavError as error:
-        raise file.error(place, str(error)) from error
+        raise file.error(path, str(error)) from error
 
 
 def _spec_beside(spec: str, file: Path) -> str:
@@ -140,6 +142,7 @@ def _beside_if_there(path: str | None, file: Path) -> str | None:
     """A weights file beside the experiment, with the set of weights chosen in it (`FILE::KEY`), or else a published name."""
     if path is None:
         return None
+    # A published name such as KINETICS400_V1 has neither a slash nor an ending.
     near, name = beside(path, file), path.partition("::")[0]
     exists = Path(near).exists() or Path(near.partition("::")[0]).exists()
     return near if exists or "/" in path or name.endswith((".safetensors", ".pt", ".pth")) else path

@@ -1,34 +1,37 @@
-"""From evidence to verdicts: supported, contradicted, undecided, not represented."""
+"""Verdicts on hypotheses, from evidence corrected for multiple testing: supported, contradicted, undecided, not represented."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, Self, get_args
 
-from video_tcav.experiments.analyses import Analysis
+from video_tcav.experiments.analyses import Analysis, AnalysisKey
 from video_tcav.experiments.evidence import Evidence, equivalence_p, evidence, groups_to_decide
-from video_tcav.experiments.file import Experiment, Hypothesis, Kind
+from video_tcav.experiments.file import Experiment, Statistics
+from video_tcav.experiments.hypothesis import Hypothesis, Kind
 from video_tcav.experiments.statements import claim_text
 from video_tcav.gram.significance import adjust
 from video_tcav.tcav.wording import p_text, units
 
 VerdictWord = Literal["supported", "contradicted", "undecided", "not represented"]
 VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
+# Kinds that claim that an effect, or a difference, is too small to matter.
 EQUIVALENCE: tuple[Kind, ...] = ("does_not_matter", "same_in")
-"""Kinds that claim that an effect, or a difference, is too small to matter."""
+# More independent groups of clips than this are no practical number: nobody collects them.
 MOST_GROUPS = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A hypothesis and what became of it.
+    """A hypothesis and its verdict: a row of `hypotheses.csv`.
 
     Attributes:
         number: its place in the file, from one.
         line: its line there.
         name: as the file has it, or the claim.
-        claim: what it says, in words.
+        claim: the hypothesis in words.
         kind: of hypothesis.
-        verdict: what became of it.
+        verdict: supported, contradicted, undecided, or not represented.
         reason: why, in words.
         model: name of the model; of both with `same_in`.
         target: class.
@@ -84,29 +87,40 @@ def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[
 
     Args:
         experiment: with its hypotheses.
-        analyses: all of the run; each hypothesis looks at those of its model and target, in the first space and test.
+        analyses: all of the run; each hypothesis uses those of its model and target, in the first space and test.
         lines: of each hypothesis in its file.
     """
-    questions = [_question(one, experiment, analyses) for one in experiment.hypotheses]
-    families: dict[str, list[int]] = {}
-    for number, (one, found) in enumerate(zip(experiment.hypotheses, questions, strict=True)):
-        if found.evidence is not None:
-            families.setdefault(one.family, []).append(number)
-    adjusted: dict[int, tuple[float, float]] = {}
+    tests = [_Test.of(hypothesis, experiment, analyses) for hypothesis in experiment.hypotheses]
+    families: dict[str, list[_Test]] = {}
+    for test in tests:
+        if test.evidence is not None:
+            families.setdefault(test.hypothesis.family, []).append(test)
+    adjusted: dict[int, _Adjusted] = {}
     for members in families.values():
-        differences = [questions[number].p_value for number in members]
-        equivalences = [questions[number].equivalence_p for number in members]
         correction = experiment.statistics.correction
-        both = zip(adjust(differences, correction), adjust(equivalences, correction), strict=True)
-        adjusted |= {number: (float(p), float(q)) for number, (p, q) in zip(members, both, strict=True)}
+        effect_ps = adjust([test.p_value for test in members], correction)
+        equivalence_ps = adjust([test.equivalence_p for test in members], correction)
+        for test, p, q in zip(members, effect_ps, equivalence_ps, strict=True):
+            adjusted[id(test)] = _Adjusted(float(p), float(q), len(members))
     return tuple(
-        _outcome(number, lines[number], one, questions[number], adjusted.get(number), experiment, families)
-        for number, one in enumerate(experiment.hypotheses)
+        _outcome(number, line, test, adjusted.get(id(test)), experiment)
+        for number, (line, test) in enumerate(zip(lines, tests, strict=True), start=1)
     )
 
 
+class _Adjusted(NamedTuple):
+    """P-values after correction in a family of so many hypotheses."""
+
+    p_value: float
+    equivalence_p: float
+    family_size: int
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Question:
+class _Test:
+    """A hypothesis with the evidence on it; without evidence its p-values are 1."""
+
+    hypothesis: Hypothesis
     model: str
     layer: str
     margin: float
@@ -114,98 +128,92 @@ class _Question:
     p_value: float
     equivalence_p: float
 
-
-def _question(one: Hypothesis, experiment: Experiment, analyses: Sequence[Analysis]) -> _Question:
-    names = one.same_in.models if one.same_in else (one.model or next(iter(experiment.all_models())),)
-    space, test = experiment.spaces[0], experiment.statistics.tests[0]
-    chosen = [
-        next(
-            found
-            for found in analyses
-            if (found.which.model, found.which.target, found.which.space, found.which.test)
-            == (name, one.about.target, space, test)
+    @classmethod
+    def of(cls, hypothesis: Hypothesis, experiment: Experiment, analyses: Sequence[Analysis]) -> Self:
+        compared = hypothesis.same_in
+        names = compared.models if compared else (hypothesis.model or next(iter(experiment.all_models())),)
+        by_key = {analysis.which: analysis for analysis in analyses}
+        target, space, test = hypothesis.about.target, experiment.spaces[0], experiment.statistics.tests[0]
+        chosen = [by_key[AnalysisKey(model=name, target=target, space=space, test=test)] for name in names]
+        layer = hypothesis.layer or chosen[0].found[-1].result.layer
+        margin = getattr(hypothesis.about, "margin", None) or experiment.statistics.margin
+        measured = evidence(hypothesis, chosen, layer)
+        p = q = 1.0
+        if measured is not None:
+            p, q = measured.p_value, equivalence_p(measured.effect, measured.standard_error, measured.freedom, margin)
+        return cls(
+            hypothesis=hypothesis,
+            model=" and ".join(names),
+            layer=layer,
+            margin=margin,
+            evidence=measured,
+            p_value=p,
+            equivalence_p=q,
         )
-        for name in names
-    ]
-    layer = one.layer or chosen[0].found[-1].result.layer
-    margin = getattr(one.about, "margin", None) or experiment.statistics.margin
-    found = evidence(one, chosen, layer)
-    return _Question(
-        model=" and ".join(names),
-        layer=layer,
-        margin=margin,
-        evidence=found,
-        p_value=1.0 if found is None else found.p_value,
-        equivalence_p=1.0
-        if found is None
-        else equivalence_p(found.effect, found.standard_error, found.freedom, margin),
-    )
 
 
-def _outcome(
-    number: int,
-    line: int,
-    one: Hypothesis,
-    question: _Question,
-    adjusted: tuple[float, float] | None,
-    experiment: Experiment,
-    families: Mapping[str, Sequence[int]],
-) -> Outcome:
-    found, settings = question.evidence, experiment.statistics
-    p_adjusted, q_adjusted = adjusted or (1.0, 1.0)
-    verdict, reason = (
-        ("not represented", "its clips do not move, so that there is no motion or order to test")
-        if found is None
-        else decide(one, found, p_adjusted, q_adjusted, question.margin, settings.level, units(experiment.against))
-    )
-    more = None
-    if found is not None and verdict == "undecided":
-        shared = settings.correction in ("holm", "bonferroni")
-        tests = len(families[one.family]) if shared else 1
-        needed = groups_to_decide(
-            found, margin=question.margin, level=settings.level, power=settings.power, tests=tests
-        )
-        if needed is not None and needed <= MOST_GROUPS:
-            per_group = found.concept_clips / found.concept_groups
-            more = max(1, round((needed - found.concept_groups) * per_group))
-            reason += f"; about {more} more clips of the concept (and others in proportion) would decide it"
-        else:
-            reason += "; no practical number of clips would decide it, so close is the effect to the margin"
-    claim = claim_text(one, margin=question.margin, against=experiment.against)
-    nan = float("nan")
+def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, experiment: Experiment) -> Outcome:
+    hypothesis, measured = test.hypothesis, test.evidence
+    more_clips = None
+    if measured is None or adjusted is None:
+        verdict: VerdictWord = "not represented"
+        reason = "its clips do not move, so that there is no motion or order to test"
+    else:
+        level, unit = experiment.statistics.level, units(experiment.against)
+        p, q = adjusted.p_value, adjusted.equivalence_p
+        verdict, reason = decide(hypothesis, measured, p, q, test.margin, level, unit)
+        if verdict == "undecided":
+            more_clips = _more_clips(measured, test.margin, adjusted.family_size, experiment.statistics)
+            reason += (
+                "; no practical number of clips would decide it, so close is the effect to the margin"
+                if more_clips is None
+                else f"; about {more_clips} more clips of the concept (and others in proportion) would decide it"
+            )
+    claim = claim_text(hypothesis, margin=test.margin, against=experiment.against)
     return Outcome(
-        number=number + 1,
+        number=number,
         line=line,
-        name=one.name or claim,
+        name=hypothesis.name or claim,
         claim=claim,
-        kind=one.kind,
+        kind=hypothesis.kind,
         verdict=verdict,
         reason=reason,
-        model=question.model,
-        target=one.about.target,
-        concept=one.about.concept,
-        than=one.more_than.than if one.more_than else "",
-        layer=question.layer,
-        expect=one.expect,
-        margin=question.margin,
-        effect=found.effect if found else nan,
-        effect_low=found.low if found else nan,
-        effect_high=found.high if found else nan,
-        standard_error=found.standard_error if found else nan,
-        p_value=found.p_value if found else nan,
-        p_adjusted=p_adjusted if found else nan,
-        equivalence_p=question.equivalence_p if found else nan,
-        equivalence_p_adjusted=q_adjusted if found else nan,
-        represented=found.represented if found else False,
-        concept_clips=found.concept_clips if found else 0,
-        more_clips=more,
-        family=one.family,
+        model=test.model,
+        target=hypothesis.about.target,
+        concept=hypothesis.about.concept,
+        than=hypothesis.more_than.than if hypothesis.more_than else "",
+        layer=test.layer,
+        expect=hypothesis.expect,
+        margin=test.margin,
+        effect=measured.effect if measured else math.nan,
+        effect_low=measured.low if measured else math.nan,
+        effect_high=measured.high if measured else math.nan,
+        standard_error=measured.standard_error if measured else math.nan,
+        p_value=measured.p_value if measured else math.nan,
+        p_adjusted=adjusted.p_value if adjusted else math.nan,
+        equivalence_p=test.equivalence_p if measured else math.nan,
+        equivalence_p_adjusted=adjusted.equivalence_p if adjusted else math.nan,
+        represented=measured is not None and measured.represented,
+        concept_clips=measured.concept_clips if measured else 0,
+        more_clips=more_clips,
+        family=hypothesis.family,
     )
+
+
+def _more_clips(measured: Evidence, margin: float, family_size: int, settings: Statistics) -> int | None:
+    """Clips of the concept that would decide an undecided hypothesis; `None` where no practical number would."""
+    # Holm and Bonferroni share the level among the tests of a family; BH gives each about the level itself.
+    tests = family_size if settings.correction in ("holm", "bonferroni") else 1
+    groups = groups_to_decide(measured, margin=margin, level=settings.level, power=settings.power, tests=tests)
+    if groups is None or groups > MOST_GROUPS:
+        return None
+    per_group = measured.concept_clips / measured.concept_groups
+    return max(1, round((groups - measured.concept_groups) * per_group))
 
 
 def decide(
-    one: Hypothesis,
-    found: Evidence,
+    hypothesis: Hypothesis,
+    measured: Evidence,
     p_adjusted: float,
     q_adjusted: float,
     margin: float,
@@ -217,22 +225,21 @@ def decide(
     An effect counts where it is significant and at least as large as the margin; it is nil where it is significantly smaller
     than the margin. What the layer does not encode is neither.
     """
-    size = f"{found.effect:+.2f} {unit} [{found.low:+.2f}, {found.high:+.2f}]"
-    there, nil = p_adjusted <= level and abs(found.effect) >= margin, q_adjusted <= level
+    size = f"{measured.effect:+.2f} {unit} [{measured.low:+.2f}, {measured.high:+.2f}]"
+    significant = p_adjusted <= level
     p_words, q_words = f"adjusted p {p_text(p_adjusted)}", f"equivalence p {p_text(q_adjusted)}"
-    claims_nil = one.kind in EQUIVALENCE
-    if there:
-        right = {"positive": found.effect > 0, "negative": found.effect < 0, "either": True}[one.expect]
+    claims_nil = hypothesis.kind in EQUIVALENCE
+    if significant and abs(measured.effect) >= margin:
+        right = {"positive": measured.effect > 0, "negative": measured.effect < 0, "either": True}[hypothesis.expect]
         verdict: VerdictWord = "supported" if right and not claims_nil else "contradicted"
         return verdict, f"the effect is {size}, {p_words}"
-    if not found.represented:
-        return "not represented", f"{one.about.concept} cannot be told from random clips at this layer ({size})"
-    if nil:
+    # Only now: an effect that is there counts even where the layer's accuracy is not above chance.
+    if not measured.represented:
+        return "not represented", f"{hypothesis.about.concept} cannot be told from random clips at this layer ({size})"
+    if q_adjusted <= level:
         smaller = f"the effect is smaller than {margin:g} {unit}: {size}, {q_words}"
         return ("supported" if claims_nil else "contradicted"), smaller
-    if p_adjusted <= level:
-        return (
-            "undecided",
-            f"there is an effect, {size}, {p_words}, but it may be too small to matter (margin {margin:g})",
-        )
+    if significant:
+        small = f"there is an effect, {size}, {p_words}, but it may be too small to matter (margin {margin:g})"
+        return "undecided", small
     return "undecided", f"neither an effect nor its absence is shown: {size}, {p_words}, {q_words}"

@@ -1,27 +1,27 @@
-"""Bounds of a YAML text, checked event by event before anything is built of it: depth, aliases, tags, numbers."""
+"""Bounds of YAML, checked on the parser's events before any value is built: depth, alias bombs, tags, long numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import yaml
 
+# Values and keys, those behind aliases counted as often as they are used: an alias bomb of 0.5 kB stands for 10^9.
 MOST_VALUES = 20_000
-"""Values and keys, those behind aliases counted as often as they are used: an alias bomb of 0.5 kB stands for 10^9."""
+# Collections within each other; the deepest place of an experiment is 6 down.
 DEEPEST = 32
-"""Collections within each other; the deepest place of an experiment is 6 down."""
+# Characters of a number or date: Python reads 4,300 digits, and slower the longer it is.
 LONGEST_NUMBER = 100
-"""Characters of a number or date: Python reads 4,300 digits, and slower the longer it is."""
 LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is thirty times as fast
 _TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
 _resolver = yaml.SafeLoader("")
 
 
 class YamlMistake(Exception):
-    """What a bound refuses.
+    """A text is beyond a bound.
 
     Attributes:
         line: counted from one.
-        rule: what must hold, and what was there.
+        rule: what must hold, and what was found.
     """
 
     def __init__(self, line: int, rule: str) -> None:
@@ -31,7 +31,7 @@ class YamlMistake(Exception):
 
 @dataclass
 class _Open:
-    """A collection whose end has not come yet."""
+    """A list or mapping within which the parser is."""
 
     anchor: str | None
     values: int = 1
@@ -44,7 +44,7 @@ class _Count:
     total: int = 0
 
     def add(self, values: int, anchor: str | None) -> None:
-        """Count a finished value within what is open around it."""
+        """Count a finished value for the innermost open collection."""
         if self.open:
             self.open[-1].values += values
         else:
@@ -54,10 +54,10 @@ class _Count:
 
 
 def check_events(text: str) -> None:
-    """Refuse a text that would blow up, or whose tags would build something else than plain values.
+    """Refuse a text that would expand without bound, or whose tags would build other than plain values.
 
     Raises:
-        YamlMistake: for the first such place.
+        YamlMistake: for the first such event.
         yaml.YAMLError: if it is no YAML.
     """
     count = _Count()
@@ -65,16 +65,16 @@ def check_events(text: str) -> None:
         line = event.start_mark.line + 1
         for rule in _rules(event, count):
             raise YamlMistake(line, rule)
-        if count.total + sum(part.values for part in count.open) > MOST_VALUES:
+        if count.total + sum(collection.values for collection in count.open) > MOST_VALUES:
             raise YamlMistake(
                 line, f"the file must hold {MOST_VALUES:,} values at most. Got more, through aliases or in all."
             )
 
 
 def _rules(event: yaml.Event, count: _Count) -> Iterator[str]:
-    """What is wrong with an event, if anything; it is counted."""
+    """Count an event, and give the rules that it breaks."""
     if isinstance(event, yaml.AliasEvent):
-        if any(part.anchor == event.anchor for part in count.open):
+        if any(collection.anchor == event.anchor for collection in count.open):
             yield "a value must not hold itself. Got an alias of its own parent. Remove it."
         count.add(count.sizes.get(event.anchor or "", 1), None)
     elif isinstance(event, yaml.CollectionStartEvent):
@@ -84,8 +84,8 @@ def _rules(event: yaml.Event, count: _Count) -> Iterator[str]:
         if len(count.open) > DEEPEST:
             yield f"the file must be YAML of {DEEPEST} levels at most. Got deeper ones. Write fewer brackets or indents."
     elif isinstance(event, yaml.CollectionEndEvent):
-        part = count.open.pop()
-        count.add(part.values, part.anchor)
+        collection = count.open.pop()
+        count.add(collection.values, collection.anchor)
     elif isinstance(event, yaml.ScalarEvent):
         if event.tag not in _TEXT_TAGS:
             yield f"the file must be YAML of plain values. Got the tag {str(event.tag)[:60]!r}. Remove it."

@@ -1,4 +1,4 @@
-"""YAML that knows on which line each of its values stands."""
+"""YAML with line numbers: plain values, and the line of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,45 +11,46 @@ from video_tcav.core.errors import ExperimentError
 from video_tcav.core.limits import LimitError, excerpt, read_bounded
 from video_tcav.experiments.yaml_events import LOADER, YamlMistake, check_events
 
-Place = tuple[str | int, ...]
-"""Where a value is: keys and positions, from the outside in."""
+# The path to a value: keys and positions, from the outside in.
+YamlPath = tuple[str | int, ...]
+# Bytes: far more than a person writes; lists of clips belong into manifests.
 LARGEST_FILE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class YamlFile:
-    """Values of a YAML file, and where they stand.
+    """Values of a YAML file with their lines.
 
     Attributes:
         path: the file.
         values: plain values, as `yaml.safe_load` gives them.
-        lines: line of each value, counted from one, by its place; the line of its key where it has one.
+        lines: line of each value, counted from one, by its path; the line of its key where it has one.
     """
 
     path: Path
     values: Any
-    lines: Mapping[Place, int]
+    lines: Mapping[YamlPath, int]
 
-    def line(self, place: Place) -> int:
-        """The line of a value, or of the innermost value around it that the file has."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        return self.lines.get(place, 1)
+    def line(self, path: YamlPath) -> int:
+        """The line of a value, or of the innermost value around it that is in the file."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
 
-    def error(self, place: Place, message: str) -> ExperimentError:
-        """An error about a value, with file and line in front."""
-        return ExperimentError(f"{self.path}:{self.line(place)}: {message}")
+    def error(self, path: YamlPath, message: str) -> ExperimentError:
+        """An error about a value: file and line, then the message."""
+        return ExperimentError(f"{self.path}:{self.line(path)}: {message}")
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a YAML file as plain values; keys that come twice are refused, and so is what would blow up.
+    """Read a YAML file as plain values; refuses duplicate keys, and what would expand without bound.
 
     Raises:
-        ExperimentError: if it cannot be read, is no YAML, or holds a key twice, values without end, or tags.
+        ExperimentError: if it cannot be read, is no YAML, or holds a key twice, too many values, or tags.
     """
     text = _text(path)
     try:
-        check_events(text)
+        check_events(text)  # before anything is built: an alias bomb would exhaust memory
         loader = LOADER(text)
         try:
             node = loader.get_single_node()
@@ -78,7 +79,7 @@ def read_yaml(path: Path) -> YamlFile:
 
 
 def excerpt_of(error: object) -> str:
-    """What a library says, on one line of bounded length."""
+    """The message of a library's error, on one line of bounded length."""
     return " ".join(str(error).split())[:200]
 
 
@@ -102,23 +103,23 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _lines(root: yaml.Node, path: Path) -> dict[Place, int]:
-    lines: dict[Place, int] = {}
+def _lines(root: yaml.Node, file: Path) -> dict[YamlPath, int]:
+    lines: dict[YamlPath, int] = {}
 
-    def visit(node: yaml.Node, place: Place, line: int) -> None:
-        lines[place] = line
+    def visit(node: yaml.Node, path: YamlPath, line: int) -> None:
+        lines[path] = line
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                name, key_line = _key(key, path), key.start_mark.line + 1
-                if (*place, name) in lines:
+                name, key_line = _key(key, file), key.start_mark.line + 1
+                if (*path, name) in lines:
                     raise ExperimentError(
-                        f"{path}:{key_line}: a key must come once. Got {excerpt(name)} twice, first on line"
-                        f" {lines[(*place, name)]}. Remove or rename one."
+                        f"{file}:{key_line}: a key must come once. Got {excerpt(name)} twice, first on line"
+                        f" {lines[(*path, name)]}. Remove or rename one."
                     )
-                visit(value, (*place, name), key_line)
+                visit(value, (*path, name), key_line)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                visit(value, (*place, index), value.start_mark.line + 1)
+                visit(value, (*path, index), value.start_mark.line + 1)
 
     visit(root, (), root.start_mark.line + 1)
     return lines
@@ -132,6 +133,7 @@ def _key(node: yaml.Node, path: Path) -> Any:
         )
     if node.tag == "tag:yaml.org,2002:merge":
         raise ExperimentError(f"{path}:{line}: a key must be text. Got <<, a merge. Write out what it stands for.")
+    # A key is built by the rules of values: 1 is a number, and equal to 1.0, when duplicates are looked for.
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node)

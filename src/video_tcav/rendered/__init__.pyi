@@ -1,4 +1,5 @@
 from .dataset import write_world as write_world
+from .factors import Colours as Colours
 from .factors import Factors as Factors
 from .factors import Nuisance as Nuisance
 from .factors import sample_factors as sample_factors

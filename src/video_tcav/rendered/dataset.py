@@ -1,4 +1,4 @@
-"""The world as ordinary video files: a folder a class, and a manifest with the truth of every clip."""
+"""A data set of rendered video files: a folder for each class, and a manifest with factors and bounding boxes."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from video_tcav.media.encode import VideoCodec
 from video_tcav.rendered.factors import Factors
 from video_tcav.rendered.renderer import FRAMES, SIZE, RenderedClip, render
 
-FPS = 12.5
+FPS = 12.5  # 16 frames show 1.28 s
 
 
 def write_world(
@@ -30,11 +30,11 @@ def write_world(
     """Render clips into `folder/<label>/<number>.mp4`, with `folder/manifest.csv`.
 
     The manifest's columns are `path` and `label`, which every command reads, then all factors, then `boxes`: for `figure`,
-    `arm` and `object` the box in each frame (left, top, right, bottom in pixels; null where it is not seen), as JSON.
+    `arm` and `object` the box in each frame (left, top, right, bottom in pixels; null where it is not visible), as JSON.
 
     Args:
-        folder: where; made if it is not there.
-        clips: what to render.
+        folder: created if it does not exist.
+        clips: factors of each clip.
         labels: the class of each.
         frames: frames in a clip.
         size: pixels, or `(height, width)`.
@@ -57,16 +57,17 @@ def write_world(
         raise InputError(
             f"`{root}` must not hold a world already. Got one with manifest.csv. Delete it, or give another."
         )
+    # VP9 goes into WebM; H.264 and AV1 into MP4.
     ending = ".webm" if codec == "vp9" else ".mp4"
     rows = []
     with progress_bar("rendering (clips)", len(clips), visible=progress) as advance:
         for number, (factors, label) in enumerate(zip(clips, labels, strict=True)):
-            found = render(factors, frames=frames, size=size)
-            place = Path(re.sub(r"[^\w -]", "-", label)) / f"{number:05d}{ending}"
-            (root / place).parent.mkdir(parents=True, exist_ok=True)
-            write_video(root / place, found.clip, fps=FPS * frames / FRAMES, codec=codec)
+            rendered = render(factors, frames=frames, size=size)
+            path = Path(re.sub(r"[^\w -]", "-", label)) / f"{number:05d}{ending}"
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            write_video(root / path, rendered.clip, fps=FPS * frames / FRAMES, codec=codec)
             rows.append(
-                {"path": place.as_posix(), "label": label, **factors.to_dict(), "boxes": json.dumps(_boxes(found))}
+                {"path": path.as_posix(), "label": label, **factors.to_dict(), "boxes": json.dumps(_boxes(rendered))}
             )
             advance(1)
     manifest = root / "manifest.csv"
@@ -76,6 +77,6 @@ def write_world(
 
 def _boxes(clip: RenderedClip) -> dict[str, list[list[int] | None]]:
     return {
-        part: [None if box.isnan().any() else [int(edge) for edge in box] for box in clip.boxes(part)]
-        for part in ("figure", "arm", "object")
+        name: [None if box.isnan().any() else [int(edge) for edge in box] for box in clip.boxes(name)]
+        for name in ("figure", "arm", "object")
     }

@@ -1,11 +1,13 @@
-"""What a rendered clip is made of: three independent causes, and nuisances that are drawn anew for every clip."""
+"""Factors of a rendered clip: three independent causes (motion, object, scene), and nuisances; random sampling of both."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError
 
 Motion = Literal["swing", "wave", "jack", "walk", "run", "kick", "throw", "still", "sit down", "stand up"]
@@ -19,11 +21,13 @@ OBJECTS: tuple[Object, ...] = get_args(Object)
 SCENES: tuple[Scene, ...] = get_args(Scene)
 FACTORS: dict[Factor, tuple[str, ...]] = {"motion": MOTIONS, "object": OBJECTS, "scene": SCENES}
 POSES: tuple[Motion, ...] = ("swing", "wave", "jack", "walk", "run", "kick", "throw")
+# The two motions that differ in the order of their frames alone.
 ORDERED: tuple[Motion, ...] = ("sit down", "stand up")
-"""The two motions that differ in the order of their frames alone."""
 
+# The stream of clips of training alone: nothing is measured on them.
 TRAINING = 1
-"""The stream of clips that networks are trained on, and nothing is measured on."""
+# Random streams, the second number of every seed: 10 + stream for factors here, 18 + stream for labels in `rules.py`.
+_STREAM = 10
 
 _SKIN: tuple[Colour, ...] = ((241, 205, 178), (224, 178, 142), (187, 134, 96), (133, 88, 62), (92, 60, 44))
 _HAIR: tuple[Colour, ...] = ((40, 30, 26), (92, 60, 36), (176, 130, 72), (120, 120, 124), (150, 66, 36))
@@ -42,22 +46,29 @@ _CLOTH: tuple[Colour, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Colours:
+    """Colours of the figure, RGB."""
+
+    skin: Colour = _SKIN[1]
+    hair: Colour = _HAIR[0]
+    shirt: Colour = _CLOTH[0]
+    trousers: Colour = _CLOTH[5]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Nuisance:
-    """What varies from clip to clip without meaning anything.
+    """Factors that vary from clip to clip and decide nothing.
 
     Attributes:
         scale: height of the standing figure, as a fraction of the picture's height.
-        x: place of the figure from the middle, as a fraction of the width.
-        y: place of its feet, as a fraction of the height from the top.
+        x: position of the figure from the middle, as a fraction of the width.
+        y: position of its feet, as a fraction of the height from the top.
         speed: tempo of the motion, 1 is usual.
         phase: where in its cycle the motion starts, in [0, 1).
         mirrored: whether it faces left.
         backwards: whether the motion is played backwards; "sit down" and "stand up" never are.
         pose_of: the motion whose pose a "still" figure holds.
-        skin: colour, RGB.
-        hair: likewise.
-        shirt: likewise.
-        trousers: likewise.
+        colours: of skin, hair, shirt and trousers.
         light: brightness, 1 is usual.
         shake: how far the camera shakes, as a fraction of the height.
         noise: standard deviation of the sensor noise, in grey levels.
@@ -72,10 +83,7 @@ class Nuisance:
     mirrored: bool = False
     backwards: bool = False
     pose_of: Motion = "swing"
-    skin: Colour = _SKIN[1]
-    hair: Colour = _HAIR[0]
-    shirt: Colour = _CLOTH[0]
-    trousers: Colour = _CLOTH[5]
+    colours: Colours = Colours()
     light: float = 1.0
     shake: float = 0.0
     noise: float = 0.0
@@ -84,13 +92,13 @@ class Nuisance:
 
 @dataclass(frozen=True, kw_only=True)
 class Factors:
-    """Everything about one clip; the same factors give the same clip.
+    """All factors of one clip; the same factors give the same pixels.
 
     Attributes:
         motion: what the figure does.
         object: what it holds.
         scene: where it is.
-        nuisance: all the rest.
+        nuisance: all other factors.
     """
 
     motion: Motion
@@ -107,17 +115,16 @@ class Factors:
         return replace(self, **{factor: check_value(factor, value)})
 
     def to_dict(self) -> dict[str, Any]:
-        """One flat row: the three factors and each nuisance."""
-        return {"motion": self.motion, "object": self.object, "scene": self.scene, **asdict(self.nuisance)}
+        """One flat row, as in a manifest: the three factors, and each nuisance and colour."""
+        row: dict[str, Any] = {"motion": self.motion, "object": self.object, "scene": self.scene}
+        for name, value in asdict(self.nuisance).items():
+            row |= value if name == "colours" else {name: value}
+        return row
 
 
 def check_value(factor: str, value: str) -> Any:
     """Return `value`, or raise if the factor cannot take it."""
-    if factor not in FACTORS:
-        raise InputError(f"`factor` must be one of {', '.join(FACTORS)}. Got {factor!r}. Choose one of them.")
-    if value not in FACTORS[factor]:
-        raise InputError(f"`{factor}` must be one of {', '.join(FACTORS[factor])}. Got {value!r}. Choose one.")
-    return value
+    return one_of(factor, value, FACTORS[one_of("factor", factor, tuple(FACTORS))])
 
 
 def sample_factors(
@@ -135,7 +142,7 @@ def sample_factors(
     Args:
         count: how many.
         seed: same seed, same clips.
-        motion: one motion, or those to draw from; all that are not told apart by order alone if not given.
+        motion: one motion, or those to draw from; all but `sit down` and `stand up` if not given.
         object: likewise; all if not given.
         scene: likewise; all if not given.
         backwards: whether motions are played backwards; half of them if not given.
@@ -144,7 +151,7 @@ def sample_factors(
     Raises:
         InputError: for a value that the world does not have.
     """
-    generator = np.random.default_rng([seed, 10 + stream])
+    generator = np.random.default_rng([seed, _STREAM + stream])
     allowed = {
         "motion": _allowed("motion", motion, [name for name in MOTIONS if name not in ORDERED]),
         "object": _allowed("object", object, OBJECTS),
@@ -153,16 +160,47 @@ def sample_factors(
     return [_draw(generator, allowed, backwards) for _ in range(count)]
 
 
-def _allowed(factor: Factor, given: str | Iterable[str] | None, otherwise: Sequence[str]) -> list[str]:
-    if given is None:
+def balanced_pool(motions: Sequence[str], at_least: int, *, seed: int) -> list[Factors]:
+    """A balanced design: every combination of motion, object and scene equally often, each clip also played backwards.
+
+    A concept drawn from it differs from the other clips in its own factor alone, and no motion but "sit down" and "stand up"
+    has an order of frames, so that any other significant effect is a false alarm.
+
+    Args:
+        motions: that clips show.
+        at_least: clips; rounded up to whole designs.
+        seed: of the nuisances.
+    """
+    combinations = list(product(motions, FACTORS["object"], FACTORS["scene"]))
+    count = -(-at_least // (2 * len(combinations))) * len(combinations)  # rounded up
+    drawn = sample_factors(2 * count, seed=seed)
+    clips = [
+        replace(clip, motion=motion, object=item, scene=scene)  # pyright: ignore[reportArgumentType]
+        for clip, (motion, item, scene) in zip(drawn, combinations * (2 * count // len(combinations)), strict=True)
+    ]
+    originals, again = clips[:count], clips[count:]
+    # Ordered motions are never played backwards: their second half is drawn independently.
+    reversed_clips = [
+        second if first.motion in ORDERED else _backwards(first) for first, second in zip(originals, again, strict=True)
+    ]
+    return [*originals, *reversed_clips]
+
+
+def _backwards(clip: Factors) -> Factors:
+    return replace(clip, nuisance=replace(clip.nuisance, backwards=not clip.nuisance.backwards))
+
+
+def _allowed(factor: Factor, values: str | Iterable[str] | None, otherwise: Sequence[str]) -> list[str]:
+    if values is None:
         return list(otherwise)
-    values = [given] if isinstance(given, str) else list(given)
-    if not values:
+    names = [values] if isinstance(values, str) else list(values)
+    if not names:
         raise InputError(f"`{factor}` must name a value. Got none. Choose from {', '.join(FACTORS[factor])}.")
-    return [check_value(factor, value) for value in values]
+    return [check_value(factor, name) for name in names]
 
 
 def _draw(generator: np.random.Generator, allowed: dict[str, list[str]], backwards: bool | None) -> Factors:
+    # The order of the draws is part of the format: another one would give other clips for every seed.
     chosen: dict[str, Any] = {name: values[generator.integers(len(values))] for name, values in allowed.items()}
     reverse = bool(generator.random() < 0.5)
     nuisance = Nuisance(
@@ -174,10 +212,12 @@ def _draw(generator: np.random.Generator, allowed: dict[str, list[str]], backwar
         mirrored=bool(generator.random() < 0.5),
         backwards=reverse if backwards is None else backwards,
         pose_of=POSES[generator.integers(len(POSES))],
-        skin=_SKIN[generator.integers(len(_SKIN))],
-        hair=_HAIR[generator.integers(len(_HAIR))],
-        shirt=_CLOTH[generator.integers(len(_CLOTH))],
-        trousers=_CLOTH[generator.integers(len(_CLOTH))],
+        colours=Colours(
+            skin=_SKIN[generator.integers(len(_SKIN))],
+            hair=_HAIR[generator.integers(len(_HAIR))],
+            shirt=_CLOTH[generator.integers(len(_CLOTH))],
+            trousers=_CLOTH[generator.integers(len(_CLOTH))],
+        ),
         light=float(generator.uniform(0.75, 1.15)),
         shake=float(generator.uniform(0.0, 0.02)),
         noise=float(generator.uniform(0.0, 8.0)),

@@ -1,4 +1,4 @@
-"""The figure as painted parts: convex outlines over time, from back to front, with their colours and what they belong to."""
+"""The figure as convex shapes over time, from back to front, each with its colour and label."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Complex
 
 from video_tcav.rendered.factors import Colour, Factors
-from video_tcav.rendered.motions import Joints, Places
+from video_tcav.rendered.motions import Joints, Positions
 
+# What a pixel belongs to; the arm is the one whose hand holds the object, and a part of the figure.
 SCENE, BODY, ARM, OBJECT = range(4)
-"""What a pixel belongs to; the arm is the one whose hand holds the object, and a part of the figure."""
 _STEPS = 7
+# Unit vectors of a half circle and of a full one, as complex numbers: the ends of limbs, and discs.
 _HALF_TURN = np.exp(1j * np.linspace(-np.pi / 2, np.pi / 2, _STEPS))
 _ANGLES = np.linspace(0, 2 * np.pi, 2 * _STEPS, endpoint=False)
 _COS, _SIN = np.cos(_ANGLES), np.sin(_ANGLES)
@@ -20,13 +21,13 @@ _SQUARE = np.array([-1 - 1j, 1 - 1j, 1 + 1j, -1 + 1j])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Shape:
     """One convex outline over time.
 
     Attributes:
         outline: corners, in the figure's coordinates.
         colour: RGB.
-        label: what its pixels belong to.
+        label: of its pixels, for masks.
     """
 
     outline: Complex[np.ndarray, "frame corner"]
@@ -34,9 +35,10 @@ class Part:
     label: int
 
 
-def figure_parts(factors: Factors, joints: Joints) -> Iterator[Part]:
-    """All parts of the figure and its object, the hindmost first."""
-    look = factors.nuisance
+def figure_shapes(factors: Factors, joints: Joints) -> Iterator[Shape]:
+    """All shapes of the figure and its object, from back to front."""
+    look = factors.nuisance.colours
+    # Limbs on the far side are darker, which tells the sides apart without an outline.
     shorts, shoe = look.trousers, _shade(look.hair, 0.8)
     yield from _arm(joints.far_arm, _shade(look.shirt, 0.72), _shade(look.skin, 0.78), BODY)
     yield from _leg(joints.far_leg, _shade(shorts, 0.72), _shade(look.skin, 0.78), _shade(shoe, 0.8))
@@ -47,6 +49,7 @@ def figure_parts(factors: Factors, joints: Joints) -> Iterator[Part]:
     yield _disc(joints.head - 0.012 + 0.022j, 0.068, look.hair, BODY)
     yield _disc(joints.head + 0.014, 0.058, look.skin, BODY)
     _, elbow, hand = joints.near_arm
+    # A racket lies behind the hand that grips it; a box and a ball are in front.
     along = _unit(hand - elbow)
     if factors.object == "racket":
         yield from _racket(hand, along)
@@ -58,59 +61,61 @@ def figure_parts(factors: Factors, joints: Joints) -> Iterator[Part]:
         yield _disc(hand + 0.06 * along + 0.02 + 0.024j, 0.044, (236, 246, 142), OBJECT)
 
 
-def seat_part(middle: float, height: float, frames: int) -> Part:
+def seat_shape(middle: float, height: float, frames: int) -> Shape:
     """The stool that "sit down" and "stand up" need; it belongs to the scene."""
     corners = middle + np.array([-0.11 + 1j * height, 0.11 + 1j * height, 0.09, -0.09])
-    return Part(outline=np.broadcast_to(corners, (frames, 4)), colour=(126, 92, 66), label=SCENE)
+    return Shape(outline=np.broadcast_to(corners, (frames, 4)), colour=(126, 92, 66), label=SCENE)
 
 
-def shadow_part(hip: Places) -> Part:
+def shadow_shape(hip: Positions) -> Shape:
     """The figure's shadow on the ground."""
     oval = 0.24 * _COS + 0.04j * _SIN - 0.02j
-    return Part(outline=np.real(hip)[:, None] + oval, colour=(20, 20, 24), label=SCENE)
+    return Shape(outline=np.real(hip)[:, None] + oval, colour=(20, 20, 24), label=SCENE)
 
 
-def _arm(joints: tuple[Places, ...], sleeve: Colour, skin: Colour, label: int) -> Iterator[Part]:
+def _arm(joints: tuple[Positions, ...], sleeve: Colour, skin: Colour, label: int) -> Iterator[Shape]:
     shoulder, elbow, hand = joints
     yield _limb(elbow, hand, 0.03, 0.025, skin, label)
     yield _limb(shoulder, elbow, 0.037, 0.032, sleeve, label)
     yield _disc(hand, 0.03, skin, label)
 
 
-def _leg(joints: tuple[Places, ...], cloth: Colour, skin: Colour, shoe: Colour) -> Iterator[Part]:
+def _leg(joints: tuple[Positions, ...], cloth: Colour, skin: Colour, shoe: Colour) -> Iterator[Shape]:
     hip, knee, ankle, toe = joints
     yield _limb(knee, ankle, 0.038, 0.027, skin, BODY)
     yield _limb(ankle, toe, 0.03, 0.022, shoe, BODY)
     yield _limb(hip, knee, 0.055, 0.043, cloth, BODY)
 
 
-def _racket(hand: Places, along: Places) -> Iterator[Part]:
+def _racket(hand: Positions, along: Positions) -> Iterator[Shape]:
     yield _limb(hand - 0.03 * along, hand + 0.14 * along, 0.018, 0.018, (58, 52, 60), OBJECT)
     for long, wide, colour in ((0.16, 0.12, (196, 52, 60)), (0.126, 0.086, (238, 236, 214))):
         oval = long * _COS + 1j * wide * _SIN
-        yield Part(outline=(hand + 0.275 * along)[:, None] + along[:, None] * oval, colour=colour, label=OBJECT)
+        yield Shape(outline=(hand + 0.275 * along)[:, None] + along[:, None] * oval, colour=colour, label=OBJECT)
 
 
-def _box(middle: Places, along: Places) -> Iterator[Part]:
+def _box(middle: Positions, along: Positions) -> Iterator[Shape]:
     for half, colour in ((0.115, (138, 92, 48)), (0.086, (190, 140, 84))):
-        yield Part(outline=middle[:, None] + half * along[:, None] * _SQUARE, colour=colour, label=OBJECT)
+        yield Shape(outline=middle[:, None] + half * along[:, None] * _SQUARE, colour=colour, label=OBJECT)
 
 
-def _limb(start: Places, end: Places, first_radius: float, last_radius: float, colour: Colour, label: int) -> Part:
+def _limb(
+    start: Positions, end: Positions, first_radius: float, last_radius: float, colour: Colour, label: int
+) -> Shape:
     """A tapered limb with round ends."""
     cap = _unit(end - start)[:, None] * _HALF_TURN
     outline = np.concatenate([end[:, None] + last_radius * cap, start[:, None] - first_radius * cap], axis=1)
-    return Part(outline=outline, colour=colour, label=label)
+    return Shape(outline=outline, colour=colour, label=label)
 
 
-def _disc(middle: Places, radius: float, colour: Colour, label: int) -> Part:
-    return Part(outline=middle[:, None] + radius * _TURN, colour=colour, label=label)
+def _disc(middle: Positions, radius: float, colour: Colour, label: int) -> Shape:
+    return Shape(outline=middle[:, None] + radius * _TURN, colour=colour, label=label)
 
 
-def _unit(along: Places) -> Places:
+def _unit(along: Positions) -> Positions:
     return along / np.abs(along)
 
 
 def _shade(colour: Colour, share: float) -> Colour:
-    red, green, blue = (round(part * share) for part in colour)
+    red, green, blue = (round(channel * share) for channel in colour)
     return red, green, blue

@@ -1,4 +1,4 @@
-"""Two small networks that read the rendered world: a (2+1)D convolutional one and a transformer, with weights in the package.
+"""Two small networks for rendered clips: a (2+1)D convolutional one and a transformer, with weights in the package.
 
 `rendered:r2plus1d-motion` is a network whose only cause is known; `video-tcav benchmark train` makes such weights.
 """
@@ -26,7 +26,7 @@ from video_tcav.models.weights.loading import fit_weights, read_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
 CLIP_SPEC = ClipSpec(frames=16, stride=1, size=(64, 64), mean=(0.45, 0.45, 0.45), std=(0.25, 0.25, 0.25))
-_GRID = (8, 4, 4)
+_GRID = (8, 4, 4)  # tokens in time, height and width: 16 frames of 64 pixels after the strides of the stem
 RULES = ("motion", "scene", "object", "order")
 
 
@@ -73,8 +73,9 @@ class SmallVideoTransformer(nn.Module):
 
 
 def with_changes(clips: Float[Tensor, "clip 3 time height width"]) -> Float[Tensor, "clip 6 time height width"]:
-    """The frames, and beside each its change from the frame before: without it, networks this small do not learn motion."""
+    """Append the difference to the frame before to each frame: without it, networks this small do not learn motion."""
     changes = nn.functional.pad(clips[:, :, 1:] - clips[:, :, :-1], (0, 0, 0, 0, 1, 0))
+    # Twice, as changes between frames are small beside the pixel values.
     return torch.cat([clips, 2 * changes], dim=1)
 
 
@@ -87,8 +88,8 @@ class _AttentionBlock(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, 3 * width), nn.GELU(), nn.Linear(3 * width, width))
 
     def forward(self, tokens: Float[Tensor, "clip token width"]) -> Float[Tensor, "clip token width"]:
-        parts = self.qkv(self.first_norm(tokens)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = (part.transpose(1, 2) for part in parts.unbind(2))
+        heads = self.qkv(self.first_norm(tokens)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = (head.transpose(1, 2) for head in heads.unbind(2))
         attended = nn.functional.scaled_dot_product_attention(query, key, value)
         tokens = tokens + self.out(attended.transpose(1, 2).flatten(2))
         return tokens + self.mlp(self.second_norm(tokens))
@@ -96,14 +97,7 @@ class _AttentionBlock(nn.Module):
 
 def _block(inputs: int, outputs: int, *, space: int, time: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv3d(
-            inputs,
-            outputs,
-            (1, 3, 3),
-            stride=(1, space, space),
-            padding=(0, 1, 1),
-            bias=False,
-        ),
+        nn.Conv3d(inputs, outputs, (1, 3, 3), stride=(1, space, space), padding=(0, 1, 1), bias=False),
         nn.BatchNorm3d(outputs),
         nn.ReLU(),
         nn.Conv3d(outputs, outputs, (3, 1, 1), stride=(time, 1, 1), padding=(1, 0, 0), bias=False),
@@ -134,30 +128,32 @@ def load_rendered(
     Args:
         name: `r2plus1d-motion` and the like; or an architecture alone, with `weights`.
         weights: a file that `video-tcav benchmark train` wrote; the packaged ones if not given.
-        fields: clip settings that win over the network's own.
-        classes: names that win over those of the weights.
+        fields: clip settings that override those of the network.
+        classes: names that override those of the weights.
         allow_impure: unused: these networks are repeatable.
 
     Raises:
-        ModelError: for a name that is not known.
+        ModelError: for an unknown name.
         WeightsError: if the weights do not fit.
     """
     architecture = name.partition("-")[0]
-    known = rendered_names() if weights is None else tuple(ARCHITECTURES)
-    if name not in known:
+    names = rendered_names() if weights is None else tuple(ARCHITECTURES)
+    if name not in names:
         raise ModelError(
             f"`model` must be rendered: and one of {', '.join(rendered_names())}; with --weights, one of"
             f" {', '.join(ARCHITECTURES)}. Got {name!r}. Choose one."
         )
     content = read_weights(weights or str(WEIGHTS / f"{name}.safetensors"))
     if "classes" in content.metadata:
-        own = check_class_names(parse_class_names(content.metadata["classes"], str(content.path)), str(content.path))
-        if classes is not None and len(classes) != len(own):
+        names_of_weights = check_class_names(
+            parse_class_names(content.metadata["classes"], str(content.path)), str(content.path)
+        )
+        if classes is not None and len(classes) != len(names_of_weights):
             raise InputError(
-                f"`classes` must name the {len(own)} outputs of the model. Got {len(classes)} names."
+                f"`classes` must name the {len(names_of_weights)} outputs of the model. Got {len(classes)} names."
                 " Give the list that the model was trained with."
             )
-        classes = classes or own
+        classes = classes or names_of_weights
     if classes is None:
         raise WeightsError(
             f"`weights` must say the names of their classes. Got {content.path} without. Give --classes, or weights that"
@@ -170,7 +166,7 @@ def load_rendered(
 
 
 def untrained(architecture: str, classes: tuple[str, ...], *, seed: int) -> VideoModel:
-    """A network of that architecture with seeded random weights, to be trained."""
+    """A network of an architecture with seeded random weights, for training."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = ARCHITECTURES[architecture](len(classes))
@@ -192,7 +188,7 @@ def _described(name: str, module: nn.Module, classes: tuple[str, ...], spec: Cli
 
 
 def _declare_axes(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
-    """The stages of both networks; the inner layers of their blocks are probed."""
+    """Axes of the stages of both networks; those of inner layers are probed."""
     container = layer.partition(".")[0]
     if container in ("stem", "stages") and len(shape) == 5:
         return CHANNELS_FIRST

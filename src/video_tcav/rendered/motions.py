@@ -1,6 +1,6 @@
-"""How the figure moves: joint angles over time for each motion, and from them the places of its joints.
+"""Kinematics of the figure: joint angles over time for each motion, and the joint positions that follow from them.
 
-Angles are in degrees from straight down; positive turns forwards, the way the figure faces. Places are complex numbers,
+Angles are in degrees from straight down; positive turns forwards, the way the figure faces. Positions are complex numbers,
 forwards + i · upwards, in heights of the standing figure; the origin is on the ground below the hips where it stands.
 """
 
@@ -13,12 +13,13 @@ from jaxtyping import Complex, Float
 
 from video_tcav.rendered.factors import ORDERED, Motion, Nuisance
 
-Places = Complex[np.ndarray, " frame"]
+Positions = Complex[np.ndarray, " frame"]
+# Degrees: one number, or one for each frame.
 Angle = Any
-"""Degrees: one number, or one for each frame."""
+# Lengths of the limbs, in heights of the figure.
 TORSO, NECK, UPPER_ARM, FOREARM, THIGH, SHIN, FOOT = 0.28, 0.1, 0.16, 0.17, 0.235, 0.235, 0.07
+# Distance that the hips move down and back when the figure sits, in heights of the figure.
 SIT_DROP, SIT_BACK = 0.21, 0.2
-"""How far the hips go down and back when the figure sits."""
 
 
 @dataclass(kw_only=True)
@@ -46,42 +47,45 @@ class Pose:
 
 @dataclass(frozen=True, kw_only=True)
 class Joints:
-    """Places over time. Arms are shoulder, elbow, hand; legs hip, knee, ankle, toe."""
+    """Joint positions over time. Arms are shoulder, elbow, hand; legs hip, knee, ankle, toe."""
 
-    hip: Places
-    neck: Places
-    head: Places
-    near_arm: tuple[Places, ...]
-    far_arm: tuple[Places, ...]
-    near_leg: tuple[Places, ...]
-    far_leg: tuple[Places, ...]
+    hip: Positions
+    neck: Positions
+    head: Positions
+    near_arm: tuple[Positions, ...]
+    far_arm: tuple[Positions, ...]
+    near_leg: tuple[Positions, ...]
+    far_leg: tuple[Positions, ...]
 
 
 def joints_over_time(motion: Motion, nuisance: Nuisance, frames: int) -> Joints:
-    """Where every joint is in every frame.
+    """Position of every joint in every frame.
 
     Args:
         motion: what the figure does.
-        nuisance: its tempo, phase, pose and direction of time count here.
+        nuisance: tempo, phase, pose and direction of time are used.
         frames: how many, over one clip.
     """
     times = np.arange(frames) / max(1, frames - 1)
     if motion == "stand up" or (nuisance.backwards and motion not in ORDERED):
         times = times[::-1]
     if motion in ORDERED:
+        # Starts after 8 to 32 % of the clip and takes about half of it, so that both ends are still.
         start = 0.08 + 0.24 * nuisance.phase
         return place_joints(_sit(_smooth((times - start) / (0.55 / nuisance.speed))), frames)
     if motion == "still":
+        # One pose of another motion, at the phase of the clip.
         times, motion = np.zeros(frames), nuisance.pose_of
     tempo, pose = _MOTIONS[motion]
     return place_joints(pose(2 * np.pi * (tempo * nuisance.speed * times + nuisance.phase)), frames)
 
 
 def place_joints(pose: Pose, frames: int) -> Joints:
-    """Joint places from joint angles."""
+    """Forward kinematics: joint positions from joint angles."""
     ground = np.zeros(frames, complex)
     near_leg = _chain(ground, pose.near_leg, (THIGH, SHIN))
     far_leg = _chain(ground, pose.far_leg, (THIGH, SHIN))
+    # The lower foot stands on the ground, whatever the legs do.
     lowest = np.minimum(np.imag(near_leg[-1]), np.imag(far_leg[-1]))
     hip = pose.ahead + 1j * (pose.lift - lowest)
     neck = hip + TORSO * direction(180 - pose.lean)
@@ -91,30 +95,32 @@ def place_joints(pose: Pose, frames: int) -> Joints:
         head=neck + NECK * direction(180 - 0.6 * pose.lean),
         near_arm=_chain(neck, pose.near_arm, (UPPER_ARM, FOREARM)),
         far_arm=_chain(neck, pose.far_arm, (UPPER_ARM, FOREARM)),
-        near_leg=_with_foot(tuple(hip + part for part in near_leg), pose.near_leg),
-        far_leg=_with_foot(tuple(hip + part for part in far_leg), pose.far_leg),
+        near_leg=_with_foot(tuple(hip + position for position in near_leg), pose.near_leg),
+        far_leg=_with_foot(tuple(hip + position for position in far_leg), pose.far_leg),
     )
 
 
 def direction(degrees: Angle) -> Any:
-    """The unit vector at an angle from straight down."""
+    """Unit vector at an angle from straight down."""
     return -1j * np.exp(1j * np.deg2rad(degrees))
 
 
-def _chain(start: Places, angles: tuple[Angle, Angle], lengths: tuple[float, float]) -> tuple[Places, ...]:
+def _chain(start: Positions, angles: tuple[Angle, Angle], lengths: tuple[float, float]) -> tuple[Positions, ...]:
     upper, bend = angles
     middle = start + lengths[0] * direction(upper)
     return start, middle, middle + lengths[1] * direction(upper + bend)
 
 
-def _with_foot(leg: tuple[Places, ...], angles: tuple[Angle, Angle]) -> tuple[Places, ...]:
+def _with_foot(leg: tuple[Positions, ...], angles: tuple[Angle, Angle]) -> tuple[Positions, ...]:
+    # Feet stay nearly flat: they follow only part of the shin's angle, within what an ankle allows.
     tilt = np.clip(angles[0] + angles[1], -60, 40)
     return (*leg, leg[-1] + FOOT * direction(82 + 0.8 * tilt))
 
 
 def _smooth(progress: Float[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"]:
-    part = np.clip(progress, 0, 1)
-    return part * part * (3 - 2 * part)
+    # Smoothstep 3t² - 2t³: starts and ends at rest.
+    share = np.clip(progress, 0, 1)
+    return share * share * (3 - 2 * share)
 
 
 def _swing(phase: np.ndarray) -> Pose:
@@ -204,6 +210,7 @@ def _sit(down: np.ndarray) -> Pose:
     )
 
 
+# Cycles in one clip at the usual speed, and the pose at each phase.
 _MOTIONS: dict[str, tuple[float, Callable[[np.ndarray], Pose]]] = {
     "swing": (1.3, _swing),
     "wave": (2.4, _wave),
@@ -213,4 +220,3 @@ _MOTIONS: dict[str, tuple[float, Callable[[np.ndarray], Pose]]] = {
     "kick": (1.3, _kick),
     "throw": (1.3, _throw),
 }
-"""Cycles in one clip at the usual speed, and the pose at each phase."""

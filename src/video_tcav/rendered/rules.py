@@ -1,4 +1,4 @@
-"""Labelling rules: which factor decides the class. A model trained by a rule has a known cause."""
+"""Labelling rules: the factor that decides the class, so that a model trained by a rule has a known cause."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ USUAL_SCENE = {
     "crossing the street": "street",
     "dancing": "noise",
 }
+# What the activities of the world look like where nothing was swapped.
 USUAL_MOTION = {
     "playing tennis": "swing",
     "playing football": "kick",
@@ -22,7 +23,6 @@ USUAL_MOTION = {
     "crossing the street": "walk",
     "dancing": "wave",
 }
-"""What the activities of the world look like where nothing was swapped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,10 @@ class Rule:
     """A class for each value of one factor; the other factors are drawn independently.
 
     Attributes:
-        name: what to call it.
+        name: of the rule.
         cause: the factor that decides.
         classes: the value of that factor for each class, by the class's name.
-        companion: a factor that goes along with the class, as a shortcut would, and its value for each class.
+        companion: a factor that is correlated with the class, as a shortcut would be, and its value for each class.
         correlation: how often the companion has that value; otherwise it is drawn at random. In [0, 1].
     """
 
@@ -49,7 +49,8 @@ class Rule:
         return tuple(self.classes)
 
     def sample(self, count: int, *, seed: int, stream: int = 0) -> tuple[list[Factors], list[int]]:
-        """Clips of all classes in equal shares, and the class of each; see `sample_factors` for `stream`."""
+        """Sample clips of all classes in equal shares, with the class of each; see `sample_factors` for `stream`."""
+        # Stream 18 + stream: labels are independent of the factors, which are drawn from stream 10 + stream.
         generator = np.random.default_rng([seed, 18 + stream])
         chosen = [int(label) for label in generator.permutation(np.arange(count) % len(self.labels))]
         drawn = sample_factors(count, seed=seed, stream=stream, motion=self.motions())
@@ -64,7 +65,7 @@ class Rule:
         return clips, chosen
 
     def motions(self) -> tuple[str, ...]:
-        """The motions that its clips may show: those of its classes, or all that move and are not told by order alone."""
+        """Motions of its clips: those of its classes, or all that move and do not differ in order alone."""
         if self.cause == "motion":
             return tuple(self.classes.values())
         return POSES
@@ -74,8 +75,9 @@ def rule_of(name: str, *, correlation: float = 0.9) -> Rule:
     """The rule of that name.
 
     Args:
-        name: `motion`, `scene`, `object`, `order`, or `mixed`: by motion, with the usual scene as often as `correlation` says.
-        correlation: see there.
+        name: `motion`, `scene`, `object`, `order`, or `mixed`: by motion, with the usual scene in
+            a fraction `correlation` of clips.
+        correlation: of the rule `mixed`.
 
     Raises:
         InputError: for another name, or a correlation outside [0, 1].
@@ -95,6 +97,7 @@ def rule_of(name: str, *, correlation: float = 0.9) -> Rule:
     return RULES[name]
 
 
+# The rules whose models come with the package.
 RULES: dict[str, Rule] = {
     "motion": Rule(
         name="motion",
@@ -109,4 +112,3 @@ RULES: dict[str, Rule] = {
     ),
     "order": Rule(name="order", cause="motion", classes={"sitting down": ORDERED[0], "standing up": ORDERED[1]}),
 }
-"""The rules whose models come with the package."""

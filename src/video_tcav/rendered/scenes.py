@@ -1,4 +1,4 @@
-"""Backgrounds: a tennis court, a lawn, a gym, a street, and coloured noise. Each varies with its seed."""
+"""Procedural backgrounds: a tennis court, a lawn, a gym, a street, and coloured noise; each varies with its seed."""
 
 from collections.abc import Callable
 
@@ -9,24 +9,27 @@ from jaxtyping import UInt8
 from video_tcav.rendered.factors import Scene
 
 Canvas = UInt8[np.ndarray, "height width 3"]
+# OpenCV's fixed-point coordinates: 6 bits of fraction, so that lines thinner than a pixel are antialiased.
 _SHIFT = 6
 _ONE = 1 << _SHIFT
 
 
 def draw_scene(scene: Scene, height: int, width: int, generator: np.random.Generator) -> Canvas:
-    """One picture of the scene, RGB.
+    """Draw one picture of a scene, RGB.
 
     Args:
-        scene: which one.
+        scene: its name.
         height: in pixels.
         width: in pixels.
-        generator: decides on colours and where things stand.
+        generator: of colours and positions.
     """
     canvas = np.empty((height, width, 3), np.uint8)
     _SCENES[scene](canvas, generator)
     return canvas
 
 
+# Coordinates are fractions of the picture, from the top left; numbers are by eye, and part of the format: another number
+# would give other pixels to the packaged networks.
 def _court(canvas: Canvas, generator: np.random.Generator) -> None:
     surface = _vary(generator, [(52, 102, 152), (72, 132, 92), (178, 98, 62)][generator.integers(3)], 10)
     surround = _vary(generator, [(58, 122, 92), (46, 92, 74), (120, 74, 56)][generator.integers(3)], 10)
@@ -53,6 +56,7 @@ def _lawn(canvas: Canvas, generator: np.random.Generator) -> None:
         _disc(canvas, (x, generator.uniform(0.36, 0.44)), generator.uniform(0.08, 0.15), _vary(generator, tree, 10))
     _gradient(canvas, 0.47, 1.0, _vary(generator, (112, 162, 72), 14), _vary(generator, (74, 132, 52), 14))
     turf = _vary(generator, (98, 152, 66), 8)
+    # Mown stripes that meet at a vanishing point.
     tops = np.linspace(-0.2, 1.2, 8)
     for x in tops[::2] + generator.uniform(0, 0.1):
         far = 0.5 + (x - 0.5) * 0.55
@@ -83,6 +87,7 @@ def _gym(canvas: Canvas, generator: np.random.Generator) -> None:
 
 def _street(canvas: Canvas, generator: np.random.Generator) -> None:
     _gradient(canvas, 0.0, 0.3, _vary(generator, (170, 190, 206), 12), (214, 220, 222))
+    # Houses from left to right until the picture is full.
     x = generator.uniform(-0.2, -0.02)
     while x < 1:
         wide, top = generator.uniform(0.2, 0.36), generator.uniform(0.02, 0.16)
@@ -106,6 +111,7 @@ def _street(canvas: Canvas, generator: np.random.Generator) -> None:
 
 def _noise(canvas: Canvas, generator: np.random.Generator) -> None:
     height, width = canvas.shape[:2]
+    # Coarse and fine noise: neither edges nor colours of any other scene.
     coarse = generator.integers(40, 216, (5, 5, 3)).astype(np.uint8)
     fine = generator.integers(0, 256, (14, 14, 3)).astype(np.uint8)
     size = (width, height)
@@ -129,7 +135,7 @@ _SCENES: dict[str, Callable[[Canvas, np.random.Generator], None]] = {
 
 
 def _vary(generator: np.random.Generator, colour: tuple[int, ...], amount: int) -> tuple[int, ...]:
-    return tuple(int(np.clip(part + generator.integers(-amount, amount + 1), 0, 255)) for part in colour)
+    return tuple(int(np.clip(channel + generator.integers(-amount, amount + 1), 0, 255)) for channel in colour)
 
 
 def _gradient(canvas: Canvas, top: float, bottom: float, first: tuple[int, ...], last: tuple[int, ...]) -> None:
@@ -152,7 +158,7 @@ def _fill(canvas: Canvas, points: list[tuple[float, float]], colour: tuple[int, 
 def _line(
     canvas: Canvas, start: tuple[float, float], end: tuple[float, float], thick: float, colour: tuple[int, ...]
 ) -> None:
-    """A line as thick as a fraction of the height; thinner than a pixel it fades instead."""
+    """A line whose thickness is a fraction of the height; below a pixel it becomes fainter instead."""
     height, width = canvas.shape[:2]
     first, last = np.asarray(start) * (width, height), np.asarray(end) * (width, height)
     along = last - first

@@ -1,4 +1,4 @@
-"""Training the small networks on freshly rendered clips, so that their cause is known."""
+"""Train the small networks on freshly rendered clips by a labelling rule."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
 from video_tcav.concepts import twin_clip
+from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.errors import InputError
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.tables import write_tensors
@@ -19,28 +20,29 @@ from video_tcav.rendered import Factors, Rule, render_batch
 from video_tcav.rendered.factors import TRAINING
 from video_tcav.rendered.models import ARCHITECTURES, CLIP_SPEC, untrained
 
-BATCH = 32
+BATCH = 32  # clips: 25 MB of pixels, and the batch of the packaged weights
+# Batches that the packaged weights were trained for.
 STEPS = {
     "r2plus1d": {"motion": 400, "scene": 150, "object": 1500, "order": 250},
     "transformer": {"motion": 700, "scene": 200, "object": 1700, "order": 600},
 }
-"""Batches that the packaged weights were trained for."""
-_OTHER_STEPS = 800
+_OTHER_STEPS = 800  # of rules without packaged weights, such as mixed
 HELD_OUT = 1000
+# Share of clips that are frozen while a scene or object is learned, or such a network would need motion to see them.
 _FROZEN_SHARE = 0.25
-_HELD_OUT_SEED = 10**6
+_HELD_OUT_SEED = 10**6  # beyond the seeds of users
 _PEAK_RATE = {"r2plus1d": 5e-3, "transformer": 1.5e-3}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """A network with how well it does.
+    """A trained network with its accuracy.
 
     Attributes:
         model: the network; its classes are those of the rule.
-        rule: what decided the labels.
-        accuracy: on clips that it has not seen, in [0, 1].
-        metadata: what goes into the file beside the weights: classes, rule, seed, steps, accuracy.
+        rule: that gave the labels.
+        accuracy: on held-out clips, in [0, 1].
+        metadata: of the weights file: classes, rule, seed, steps, accuracy.
     """
 
     model: VideoModel
@@ -49,7 +51,7 @@ class Trained:
     metadata: dict[str, str]
 
     def save(self, path: str | Path) -> Path:
-        """Write weights and metadata as safetensors; the file is there in full or not at all.
+        """Write weights and metadata as safetensors; the file is complete or not there.
 
         Raises:
             InputError: for a name that does not end in .safetensors.
@@ -60,7 +62,7 @@ class Trained:
 
 
 def check_name(path: Path) -> None:
-    """Refuse a name under which the weights would not be recognised.
+    """Refuse a file name that `load_model` would not accept.
 
     Raises:
         InputError: for a name that does not end in .safetensors.
@@ -78,24 +80,22 @@ def train_rendered(
     held_out: int = HELD_OUT,
     progress: bool = False,
 ) -> Trained:
-    """Train a network by a rule, on clips that are rendered as it learns: none is seen twice.
+    """Train a network by a rule on clips that are rendered on the fly: none is seen twice.
 
     Args:
         architecture: `r2plus1d` or `transformer`.
-        rule: what decides the labels.
+        rule: that gives the labels.
         seed: of the first weights and of the clips.
-        steps: batches of 32 clips; what the packaged weights took if not given.
+        steps: batches of 32 clips; those of the packaged weights if not given.
         held_out: clips for the accuracy.
         progress: whether to show a bar.
 
     Raises:
-        InputError: for another architecture or fewer than one step.
+        InputError: for an unknown architecture or fewer than one step.
     """
-    if architecture not in ARCHITECTURES:
-        raise InputError(f"`architecture` must be one of {', '.join(ARCHITECTURES)}. Got {architecture!r}. Choose one.")
+    one_of("architecture", architecture, tuple(ARCHITECTURES))
     steps = STEPS[architecture].get(rule.name, _OTHER_STEPS) if steps is None else steps
-    if steps < 1:
-        raise InputError(f"`steps` must be at least 1. Got {steps}. Some hundreds are usual.")
+    at_least("steps", steps, 1)
     model = untrained(architecture, rule.labels, seed=seed)
     network = model.module.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
@@ -129,49 +129,49 @@ def train_rendered(
 
 
 def _command(architecture: str, rule: Rule, seed: int, steps: int) -> str:
-    """What anybody can type to get these weights again."""
+    """The command that trains these weights again."""
     correlation = f" --correlation {rule.correlation:g}" if rule.companion else ""
     return f"video-tcav benchmark train {architecture} {rule.name}{correlation} --seed {seed} --steps {steps}"
 
 
 def measure_accuracy(model: VideoModel, clips: Sequence[Factors], labels: Sequence[int]) -> float:
-    """Fraction of clips whose class the model names."""
-    found = rendered_logits(model, clips).argmax(1)
-    return float((found == torch.tensor(labels)).float().mean())
+    """Fraction of clips that the model classifies as labelled."""
+    predicted = rendered_logits(model, clips).argmax(1)
+    return float((predicted == torch.tensor(labels)).float().mean())
 
 
 def rendered_logits(
     model: VideoModel, clips: Sequence[Factors], *, advance: Callable[[int], None] = lambda _steps: None
 ) -> Float[Tensor, "clip class"]:
-    """Logits of rendered clips, which are never all in memory at once."""
-    parts = []
+    """Logits of clips that are rendered batch by batch."""
+    logits = []
     with torch.no_grad():
         for inputs in rendered_inputs(clips):
-            parts.append(model.logits(inputs))
+            logits.append(model.logits(inputs))
             advance(len(inputs))
-    return torch.cat(parts)
+    return torch.cat(logits)
 
 
 def rendered_inputs(clips: Sequence[Factors]) -> Iterator[Float[Tensor, "clip 3 time height width"]]:
-    """Rendered clips in batches, as the small networks take them."""
+    """Render clips in batches, as inputs of the small networks."""
     for start in range(0, len(clips), BATCH):
         yield normalised(render_batch(clips[start : start + BATCH]))
 
 
 def normalised(clips: UInt8[Tensor, "clip time 3 height width"]) -> Float[Tensor, "clip 3 time height width"]:
-    """What the small networks take."""
+    """Inputs of the small networks: pixels less mean, by standard deviation, channels first."""
     mean, std = torch.tensor(CLIP_SPEC.mean), torch.tensor(CLIP_SPEC.std)
     inputs = clips.movedim(2, 4).float().div_(255).sub_(mean).div_(std)
     return inputs.movedim(4, 1)  # channels stay innermost in memory, as convolutions on a CPU like it
 
 
 def _batches(rule: Rule, steps: int, seed: int) -> Iterator[tuple[UInt8[Tensor, "..."], Int[Tensor, " clip"]]]:
-    """Batches that a thread renders while the network learns from the one before."""
+    """Batches with labels; a thread renders the next one while the network learns from the last."""
 
     def make(step: int) -> tuple[Tensor, Tensor]:
         clips, labels = rule.sample(BATCH, seed=seed * 10**7 + step, stream=TRAINING)
         rendered = render_batch(clips)
-        if rule.cause != "motion":  # a scene or an object is there without motion, too
+        if rule.cause != "motion":  # a scene or an object is to be recognised without motion, too
             frozen = int(BATCH * _FROZEN_SHARE)
             rendered[:frozen] = twin_clip(rendered[:frozen], "frozen", time_dim=1)
         return rendered, torch.tensor(labels)

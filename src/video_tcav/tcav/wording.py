@@ -76,7 +76,8 @@ def effect_with_p(result: ConceptResult) -> str:
     """Effect, unit, interval and p-value, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004`."""
     effect, limits = effect_text(result)
     label = "p" if result.correction == "none" else "adjusted p"
-    return f"{effect} {units(result.against)} {limits}, {warning_prefix(result.significance)}{label} {p_equals(result.p_adjusted)}"
+    p_value = f"{warning_prefix(result.significance)}{label} {p_equals(result.p_adjusted)}"
+    return f"{effect} {units(result.against)} {limits}, {p_value}"
 
 
 def warning_prefix(significance: str) -> str:

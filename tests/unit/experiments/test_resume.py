@@ -20,7 +20,7 @@ from video_tcav.cli.app import main
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.experiments import diff_runs, load_run, run_experiment
 from video_tcav.experiments.digests import seal
-from video_tcav.experiments.directory import RunDirectory, held
+from video_tcav.experiments.directory import RunDirectory, locked
 
 KILLS = 10
 GO = """
@@ -107,7 +107,7 @@ def test_two_at_once_are_one_too_many(tmp_path):
     with pytest.raises(ExperimentError, match="another that is at work"):
         run_experiment(experiment, out=tmp_path / "run", resume=True, store=tmp_path / "store")
     assert first.wait(timeout=300) == 0
-    with held(RunDirectory(path=tmp_path / "run")):
+    with locked(RunDirectory(path=tmp_path / "run")):
         pass  # nothing is held once it is done
 
 

@@ -14,7 +14,7 @@ from tests.unit.experiments.files import SMALL, write
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.experiments import Run, diff_runs, load_run, run_experiment
 from video_tcav.experiments.evidence import evidence
-from video_tcav.experiments.file import Hypothesis
+from video_tcav.experiments.hypothesis import Hypothesis
 
 FLIPPED = """\
 hypotheses:

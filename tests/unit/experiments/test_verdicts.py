@@ -8,7 +8,7 @@ import pytest
 
 from video_tcav.experiments import annotations, write_junit
 from video_tcav.experiments.evidence import Evidence, equivalence_p, groups_to_decide, standard_error, two_sided
-from video_tcav.experiments.file import Hypothesis
+from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.verdicts import Outcome, decide
 
 ABOUT = {"concept": "swing", "target": "tennis"}

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from video_tcav.core.errors import OutputError, StoreError
 from video_tcav.core.files import reason_of
+from video_tcav.core.lock import FolderLock
 from video_tcav.core.sqlite import Database
 from video_tcav.media import VideoSource
 from video_tcav.recording.cache import maintenance as upkeep
 from video_tcav.recording.cache.blocks import files, write_block
 from video_tcav.recording.cache.database import FILE_NAME, check_new, open_database
 from video_tcav.recording.cache.file_digests import Contents
-from video_tcav.recording.cache.lock import FolderLock
 from video_tcav.recording.cache.row_index import (
     About,
     find_rows,

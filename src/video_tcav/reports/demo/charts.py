@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from video_tcav.demo.demo import DemoModel, Meaningless
-from video_tcav.demo.resampling import wilson_interval
+from video_tcav.demo.false_alarms import wilson_interval
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.reports.charts import (
     INK,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from video_tcav.demo.demo import MARGIN, DemoModel, Meaningless
-from video_tcav.demo.resampling import wilson_interval
+from video_tcav.demo.false_alarms import wilson_interval
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.reports.demo.charts import concepts_of, find, layers_of
 from video_tcav.reports.run.target_sections.twins import twins_in_words

@@ -1,8 +1,7 @@
-"""Rendered clips as one model sees them: inner products of activations and gradients at its layers, for every target."""
+"""Recording of rendered clips: inner products of one model's activations and gradients, for every layer, class and twin."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
@@ -13,24 +12,24 @@ from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import kernel_of
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import record_activations, record_gradients
-from video_tcav.models.targets import Target, parse_target
+from video_tcav.models.targets import parse_target
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.rendered import Factors, Rule, sample_factors
-from video_tcav.rendered.factors import FACTORS, ORDERED
+from video_tcav.rendered.factors import FACTORS, balanced_pool
 from video_tcav.rendered.training import rendered_inputs
 from video_tcav.tcav.settings import PLACES, At
 
 Advance = Callable[[int], None]
 TWINS: tuple[Twin, ...] = ("frozen", "reversed")
-_MEMORY = 4 * 10**9
+_MEMORY_BYTES = 4 * 10**9
+# Seeds that a recording has for itself: of its pool, of the clips of `random` gradients, of each class.
 _SEEDS = 1000
-"""Every recording has so many seeds for itself: of its pool, of the clips elsewhere, of each class."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """What one model does with a pool of clips.
+    """Inner products of a pool of clips and of the gradients of each class, for one model.
 
     Attributes:
         name: of the model.
@@ -41,7 +40,7 @@ class Recording:
         class_clips: clips of each class.
         grams: by where the gradient was taken (`class`, or `random`: clips that are not in the pool), layer and class. Rows
             of K and columns of C are the pool's clips.
-        twin_grams: the same at the deepest layer, with the frozen and then the reversed twins of all clips after them.
+        twin_grams: the same at the deepest layer; the rows are the clips, then their frozen, then their reversed twins.
     """
 
     name: str
@@ -98,38 +97,44 @@ def record_world(
         targets: the classes to explain; all if not given.
         twins: whether to record frozen and reversed twins at the deepest layer.
         places: where gradients are taken.
-        advance: told of every clip that was passed.
+        advance: called with the number of clips that were passed.
     """
-    pool = balanced_pool(rule, pool_clips, seed=_SEEDS * seed)
-    chosen = tuple(targets or rule.labels)
-    classes = [_class_clips(rule, name, class_clips, seed=seed) for name in chosen]
+    pool = balanced_pool(rule.motions(), pool_clips, seed=_SEEDS * seed)
+    names = tuple(targets or rule.labels)
+    classes = [_class_clips(rule, name, class_clips, seed=seed) for name in names]
+    random_clips = sample_factors(class_clips, seed=_SEEDS * seed + 1, motion=rule.motions())
     layers = model.default_layers
     with scratch_folder() as spill:
-        space = SpillSpace(_MEMORY, spill)
-        stores = {layer: RowStore(space) for layer in layers}
-        _record_pool(model, layers, pool, None, stores, advance)
-        for twin in TWINS if twins else ():
-            _record_pool(model, layers[-1:], pool, twin, stores, advance)
-        elsewhere = sample_factors(class_clips, seed=_SEEDS * seed + 1, motion=rule.motions())
+        space = SpillSpace(_MEMORY_BYTES, spill)
+        activations = {layer: RowStore(space) for layer in layers}
         gradients = {layer: RowStore(space) for layer in layers}
+        for twin in (None, *(TWINS if twins else ())):
+            recorded = layers if twin is None else layers[-1:]
+            for inputs in rendered_inputs(pool):
+                clips = inputs if twin is None else twin_clip(inputs, twin, time_dim=2)
+                for layer, values in record_activations(model, recorded, clips, last=layers[-1]).items():
+                    activations[layer].append(values.flatten(1))
+                advance(len(inputs))
         for at in places:
-            for name, clips in zip(chosen, classes, strict=True):
-                scalar = parse_target(model, name, "log_odds")
-                _record_gradients(model, clips if at == "class" else elsewhere, scalar, gradients, advance)
-        found = {layer: _split(stores[layer], gradients[layer], class_clips) for layer in layers}
-    own: dict[At, slice] = {
-        at: slice(len(chosen) * number, len(chosen) * (number + 1)) for number, at in enumerate(places)
-    }
-    pool_grams = {layer: _first(parts, len(pool)) for layer, parts in found.items()}
+            for name, clips in zip(names, classes, strict=True):
+                target = parse_target(model, name, "log_odds")
+                for inputs in rendered_inputs(clips if at == "class" else random_clips):
+                    for layer, values in record_gradients(model, layers, inputs, target).layers.items():
+                        gradients[layer].append(values.flatten(1))
+                    advance(len(inputs))
+        grams = {layer: _split(activations[layer], gradients[layer], class_clips) for layer in layers}
+    # `_split` gives the Grams of all classes at the first place, then those at the second.
+    slices: dict[At, slice] = {at: slice(len(names) * i, len(names) * (i + 1)) for i, at in enumerate(places)}
+    pool_grams = {layer: _first_rows(layer_grams, len(pool)) for layer, layer_grams in grams.items()}
     return Recording(
         name=model.name,
         rule=rule,
-        targets=chosen,
+        targets=names,
         layers=layers,
         pool=tuple(pool),
         class_clips=tuple(tuple(clips) for clips in classes),
-        grams={at: {layer: parts[which] for layer, parts in pool_grams.items()} for at, which in own.items()},
-        twin_grams={at: found[layers[-1]][which] for at, which in own.items()},
+        grams={at: {layer: every[span] for layer, every in pool_grams.items()} for at, span in slices.items()},
+        twin_grams={at: grams[layers[-1]][span] for at, span in slices.items()},
     )
 
 
@@ -138,7 +143,7 @@ def passes(
 ) -> int:
     """How many clips `record_world` passes through the model."""
     versions = 1 + len(TWINS) * twins
-    return len(balanced_pool(rule, pool_clips, seed=0)) * versions + class_clips * targets * len(places)
+    return len(balanced_pool(rule.motions(), pool_clips, seed=0)) * versions + class_clips * targets * len(places)
 
 
 def _class_clips(rule: Rule, name: str, count: int, *, seed: int) -> list[Factors]:
@@ -146,68 +151,14 @@ def _class_clips(rule: Rule, name: str, count: int, *, seed: int) -> list[Factor
     return [clip.with_factor(rule.cause, rule.classes[name]) for clip in drawn]
 
 
-def balanced_pool(rule: Rule, at_least: int, *, seed: int) -> list[Factors]:
-    """Every combination of motion, object and scene equally often, and every clip also played the other way round.
-
-    A concept drawn from it differs from the rest in its own factor alone, and no motion but "sit down" and "stand up" has
-    an order of frames, so that a false alarm is one.
-    """
-    combinations = list(product(rule.motions(), FACTORS["object"], FACTORS["scene"]))
-    count = -(-at_least // (2 * len(combinations))) * len(combinations)
-    drawn = sample_factors(2 * count, seed=seed)
-    places = combinations * (2 * count // len(combinations))
-    clips = [
-        replace(clip, motion=motion, object=held, scene=scene)  # pyright: ignore[reportArgumentType]
-        for clip, (motion, held, scene) in zip(drawn, places, strict=True)
-    ]
-    once, again = clips[:count], clips[count:]
-    return [
-        *once,
-        *(_other_way(one) if one.motion not in ORDERED else two for one, two in zip(once, again, strict=True)),
-    ]
-
-
-def _other_way(clip: Factors) -> Factors:
-    return replace(clip, nuisance=replace(clip.nuisance, backwards=not clip.nuisance.backwards))
-
-
-def _record_pool(
-    model: VideoModel,
-    layers: Sequence[str],
-    pool: Sequence[Factors],
-    twin: Twin | None,
-    stores: Mapping[str, RowStore],
-    advance: Advance,
-) -> None:
-    for inputs in rendered_inputs(pool):
-        if twin is not None:
-            inputs = twin_clip(inputs, twin, time_dim=2)
-        for layer, values in record_activations(model, layers, inputs, last=layers[-1]).items():
-            stores[layer].append(values.flatten(1))
-        advance(len(inputs))
-
-
-def _record_gradients(
-    model: VideoModel,
-    clips: Sequence[Factors],
-    target: Target,
-    stores: Mapping[str, RowStore],
-    advance: Advance,
-) -> None:
-    for inputs in rendered_inputs(clips):
-        for layer, values in record_gradients(model, tuple(stores), inputs, target).layers.items():
-            stores[layer].append(values.flatten(1))
-        advance(len(inputs))
-
-
 def _split(activations: RowStore, gradients: RowStore, class_clips: int) -> tuple[Gram, ...]:
     """One Gram for each place and class; all share K."""
-    found = gram(activations, gradients, range(activations.rows), range(gradients.rows))
-    parts = range(0, gradients.rows, class_clips)
-    return tuple(Gram(kernel=found.kernel, cross=found.cross[start : start + class_clips]) for start in parts)
+    together = gram(activations, gradients, range(activations.rows), range(gradients.rows))
+    starts = range(0, gradients.rows, class_clips)
+    return tuple(Gram(kernel=together.kernel, cross=together.cross[start : start + class_clips]) for start in starts)
 
 
-def _first(grams: tuple[Gram, ...], rows: int) -> tuple[Gram, ...]:
+def _first_rows(grams: tuple[Gram, ...], rows: int) -> tuple[Gram, ...]:
     """The Grams of the first rows alone, which share one small K."""
     kernel = kernel_of(grams[0].kernel, np.arange(rows))
     return tuple(Gram(kernel=kernel, cross=gram.cross[:, :rows].copy()) for gram in grams)

@@ -1,18 +1,32 @@
-"""Who uses a store: any number of processes share it, one alone may delete from it."""
+"""File locks between processes: exclusive, or shared by readers; the system releases those of a process that ends."""
 
 import sqlite3
 from pathlib import Path
 
-from filelock import ReadWriteLock, Timeout
+from filelock import FileLock, ReadWriteLock, Timeout
 
 from video_tcav.core.errors import StoreError
 
 FILE_NAME = "store.lock"
-_WAIT_S = 120.0
+_WAIT_S = 120.0  # much longer than deleting takes: a process that holds the lock for so long hangs
+
+
+def try_lock(path: Path) -> FileLock | None:
+    """An exclusive lock, acquired; `None` if another process has it.
+
+    Raises:
+        OSError: if the file cannot be made, or its file system has no locks.
+    """
+    lock = FileLock(path, thread_local=False)  # any thread may release it
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock
 
 
 class FolderLock:
-    """A lock that ends with the process, however it ends; nobody holds it during a pass alone.
+    """A lock of an activation store: any number of processes share it, one alone may delete from it.
 
     Args:
         folder: of the store.
@@ -29,7 +43,7 @@ class FolderLock:
             self._open(read_only)
 
     def alone(self) -> bool:
-        """Take the store for this process alone, if no other uses it."""
+        """Acquire the store for this process alone, if no other uses it."""
         if self._lock is None:
             return False
         self._open()
@@ -40,7 +54,7 @@ class FolderLock:
         return True
 
     def share(self) -> None:
-        """Use the store beside others; waits while one of them deletes.
+        """Use the store beside other processes; waits while one of them deletes.
 
         Raises:
             StoreError: if that takes too long.
@@ -59,13 +73,13 @@ class FolderLock:
             self.close()
 
     def close(self) -> None:
-        """Let go."""
+        """Release the lock."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     def _open(self, may_fail: bool = False) -> None:
-        """A lock that is not held: it goes from shared to alone and back by being opened again."""
+        """A lock that is not acquired: it can only be opened again to go from shared to exclusive and back."""
         self.close()
         try:
             self._lock = ReadWriteLock(self._folder / FILE_NAME, is_singleton=False)

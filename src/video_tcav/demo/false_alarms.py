@@ -1,0 +1,189 @@
+"""False alarms: how often a concept of random clips comes out as significant, by the permutation test and the paper's t-test.
+
+Everything goes through the functions that `video-tcav test` itself uses.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+from scipy.stats import binomtest
+
+from video_tcav.core.errors import InputError
+from video_tcav.core.scratch import scratch_folder
+from video_tcav.gram.cavs import CavKind
+from video_tcav.gram.design import Design
+from video_tcav.gram.effects import effects
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.significance import (
+    Inner,
+    inner_of,
+    permutation_null,
+    permutation_p,
+    random_set_effects,
+    random_set_ttest,
+)
+from video_tcav.gram.thresholds import LEVEL
+from video_tcav.models import VideoModel
+from video_tcav.models.hooks import record_activations, record_gradients
+from video_tcav.models.targets import Target
+from video_tcav.recording.inner_products import gram
+from video_tcav.recording.rows import RowStore, SpillSpace
+from video_tcav.rendered import Factors
+from video_tcav.rendered.training import rendered_inputs
+
+Rows = Int[np.ndarray, " row"]
+_MEMORY_BYTES = 10**9  # the pool and class clips of the demo take 10 MB at the deepest stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """Rows of the pool that stand for the concept, and those for random clips."""
+
+    concept: Rows
+    random: Rows
+
+    @property
+    def rows(self) -> Rows:
+        return np.concatenate([self.concept, self.random])
+
+    def design(self) -> Design:
+        """Each clip is independent of every other: all come from different renderings."""
+        count = len(self.concept) + len(self.random)
+        return Design(
+            labels=np.arange(count) < len(self.concept),
+            units=np.arange(count),
+            groups=np.arange(count),
+            n_units=count,
+            n_groups_total=count,
+        )
+
+
+def false_alarms(
+    model: VideoModel,
+    target: Target,
+    pool: Sequence[Factors],
+    class_clips: Sequence[Factors],
+    *,
+    draws: int,
+    n_concept: int,
+    n_random: int,
+    random_sets: int,
+    permutations: int,
+    seed: int,
+    advance: Callable[[int], None],
+) -> tuple[float, float]:
+    """Rejection rates of the paper's t-test and of the permutation test for concepts that are random clips.
+
+    Args:
+        model: the model, tested at its deepest stage with the mean CAV.
+        target: class and scale of the effects.
+        pool: clips from which both the concept and the random clips are drawn.
+        class_clips: where gradients are taken.
+        draws: how many such concepts.
+        n_concept: clips of each.
+        n_random: random clips of each.
+        random_sets: of the t-test.
+        permutations: of the permutation test.
+        seed: of the draws.
+        advance: called with the number of clips that were passed.
+    """
+    layer = model.default_layers[-1]
+    grams = {layer: _record(model, layer, target, pool, class_clips, advance)}
+    # Stream 41 is the demo's own: the clips come from streams 10 and above, see `rendered.sample_factors`.
+    generator = np.random.default_rng([seed, 41])
+    ttest_ps, permutation_ps = [], []
+    for _ in range(draws):
+        drawn = draw_nothing(len(pool), n_concept, n_random, generator)
+        ttest_ps.append(paper_ttest("mean", grams, drawn, sets=random_sets, seed=seed_of(generator))[layer])
+        ps = permutation_test("mean", grams, drawn, permutations=permutations, seed=seed_of(generator))
+        permutation_ps.append(ps[layer])
+    return rejection_rate(ttest_ps), rejection_rate(permutation_ps)
+
+
+def _record(
+    model: VideoModel,
+    layer: str,
+    target: Target,
+    pool: Sequence[Factors],
+    class_clips: Sequence[Factors],
+    advance: Callable[[int], None],
+) -> Gram:
+    """Inner products of the pool's activations with each other and with the class clips' gradients, at one layer."""
+    with scratch_folder() as spill:
+        space = SpillSpace(_MEMORY_BYTES, spill)
+        activations, gradients = RowStore(space), RowStore(space)
+        for inputs in rendered_inputs(pool):
+            activations.append(record_activations(model, [layer], inputs, last=layer)[layer].flatten(1))
+            advance(len(inputs))
+        for inputs in rendered_inputs(class_clips):
+            gradients.append(record_gradients(model, [layer], inputs, target).layers[layer].flatten(1))
+            advance(len(inputs))
+        return gram(activations, gradients, range(activations.rows), range(gradients.rows))
+
+
+def draw_nothing(pool: int, n_concept: int, n_random: int, generator: np.random.Generator) -> Drawn:
+    """Draw both sides from the same clips without replacement: a concept that means nothing.
+
+    Raises:
+        InputError: if there are not as many.
+    """
+    check_enough(n_concept, n_random, pool - n_random, pool - n_concept)
+    order = generator.permutation(pool)
+    return Drawn(concept=order[:n_concept], random=order[n_concept : n_concept + n_random])
+
+
+def check_enough(n_concept: int, n_random: int, concept: int, random: int) -> None:
+    """Refuse to draw more clips than there are.
+
+    Raises:
+        InputError: if `concept` or `random`, the clips that there are, is too small.
+    """
+    if concept < n_concept or random < n_random:
+        raise InputError(
+            f"`pool_clips` must give {n_concept} concept and {n_random} random clips. Got {max(0, concept)} and"
+            f" {max(0, random)}. Raise it."
+        )
+
+
+def seed_of(generator: np.random.Generator) -> int:
+    """A seed for the label permutations of one draw."""
+    return int(generator.integers(2**31))
+
+
+def permutation_test(
+    kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, permutations: int, seed: int
+) -> dict[str, float]:
+    """The permutation p of each layer."""
+    inner = {layer: inner_of(gram, drawn.rows) for layer, gram in grams.items()}
+    design = drawn.design()
+    nulls = permutation_null(kind, inner, design, permutations=permutations, seed=seed, advance=lambda _: None)
+    return {layer: permutation_p(effect_of(kind, products, design), nulls[layer]) for layer, products in inner.items()}
+
+
+def paper_ttest(kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, sets: int, seed: int) -> dict[str, float]:
+    """The p of the source paper's t-test over random sets, for each layer."""
+    p_values, labels = {}, drawn.design().labels
+    for layer, layer_gram in grams.items():
+        inner = inner_of(layer_gram, drawn.rows)
+        concept = random_set_effects(kind, inner, labels, sets=sets, seed=seed)
+        random = random_set_effects(kind, inner, labels, sets=sets, seed=seed, against_random=True)
+        p_values[layer] = random_set_ttest(concept, random)[1]
+    return p_values
+
+
+def effect_of(kind: CavKind, inner: Inner, design: Design) -> float:
+    """The TCAV effect of a concept, averaged over the class clips."""
+    return float(effects(kind, inner.kernel, inner.cross.mean(0), design.labels[None])[0])
+
+
+def rejection_rate(p_values: Sequence[float]) -> float:
+    """Fraction of p-values at or below the level."""
+    return float(np.mean(np.asarray(p_values) <= LEVEL))
+
+
+def wilson_interval(rate: float, draws: int) -> tuple[float, float]:
+    """The 95 % interval of a fraction of draws (Wilson score)."""
+    interval = binomtest(round(rate * draws), draws).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

@@ -1,0 +1,79 @@
+"""Hypotheses of an experiment file: a claim about a concept and a target, of one of six kinds."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, model_validator
+
+from video_tcav.experiments.sections import Name, Section
+
+Kind = Literal["matters", "more_than", "motion_matters", "order_matters", "does_not_matter", "same_in"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+Direction = Literal["positive", "negative", "either"]
+EffectPart = Literal["whole", "motion", "order"]
+Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class About(Section):
+    """The concept and the target of a hypothesis."""
+
+    concept: Name = Field(description="one of the concepts")
+    target: Name = Field(description="one of the targets")
+
+
+class MoreThan(About):
+    than: Name = Field(description="the concept to compare with")
+
+
+class Bounded(About):
+    part: EffectPart = Field(
+        "whole", description="what of the effect: all of it, or what motion or the order of frames adds"
+    )
+    margin: Margin | None = Field(None, description="what would matter; the experiment's if not given")
+
+
+class SameIn(Bounded):
+    models: tuple[Name, Name] = Field(description="names of two models")
+
+
+class Hypothesis(Section):
+    """A claim that the run supports, contradicts, or leaves undecided."""
+
+    name: Name | None = Field(None, description="in your own words; made from its parts if not given")
+    matters: About | None = Field(None, description="the concept moves the target")
+    more_than: MoreThan | None = Field(None, description="the concept moves it more than another does")
+    motion_matters: About | None = Field(None, description="the motion of the concept moves it")
+    order_matters: About | None = Field(None, description="the order of its frames moves it")
+    does_not_matter: Bounded | None = Field(None, description="the effect is smaller than the margin")
+    same_in: SameIn | None = Field(None, description="two models differ by less than the margin")
+    expect: Direction = Field("positive", description="the direction of the effect")
+    layer: Name | None = Field(None, description="where to look; the experiment's deepest layer if not given")
+    model: Name | None = Field(None, description="which of several models")
+    family: Name = Field("all", description="hypotheses of one family are corrected together")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Hypothesis":
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            got = " and ".join(kinds) or "none"
+            raise ValueError(
+                f"a hypothesis must have exactly one of {', '.join(KINDS)}. Got {got}. Write two hypotheses, or one"
+            )
+        if kinds[0] in ("does_not_matter", "same_in") and self.expect != "positive":
+            raise ValueError(f"{kinds[0]} has no direction. Got expect: {self.expect}. Leave it out")
+        if kinds[0] == "same_in" and self.model is not None:
+            raise ValueError("same_in names its models itself. Got model as well. Leave it out")
+        return self
+
+    @property
+    def kind(self) -> Kind:
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def about(self) -> About:
+        return getattr(self, self.kind)
+
+    @property
+    def part(self) -> EffectPart:
+        """The effect that is tested: of the clips, or what motion or the order of frames adds."""
+        parts: dict[Kind, EffectPart] = {"motion_matters": "motion", "order_matters": "order"}
+        return parts.get(self.kind) or getattr(self.about, "part", "whole")

@@ -1,0 +1,110 @@
+"""Sections of an experiment file that stand by themselves: a model, and sources of clips."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
+
+from video_tcav.core.clip_spec import OutputKind, Sampling, Short
+from video_tcav.models.loaders.loader import spec_help
+from video_tcav.rendered.factors import FACTORS
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+
+
+class Section(BaseModel):
+    """A mapping in the file; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
+
+
+class Model(Section):
+    """A model and its options, as `load_model` takes them."""
+
+    spec: Name = Field(description=spec_help())
+    weights: str | None = Field(None, description="a safetensors file or checkpoint of tensors, or a published name")
+    frames: int | None = Field(None, ge=1, description="frames in a clip")
+    stride: int | None = Field(None, ge=1, description="take every so many frames of the video")
+    size: int | tuple[int, int] | Literal["native"] | None = Field(None, description="pixels of the model's input")
+    mean: float | tuple[float, float, float] | None = Field(None, description="mean of the pixels in [0, 1]")
+    std: float | tuple[float, float, float] | None = Field(None, description="their standard deviation")
+    classes: str | None = Field(None, description="a file of class names, one a line, numbered, or in JSON")
+    outputs: OutputKind | None = Field(None, description="what the network returns; found by a trial if not given")
+    sampling: Sampling | None = Field(None, description="dense: neighbouring frames; uniform: spread over the video")
+    short: Short | None = Field(None, description="a video with fewer frames than a clip: skip, pad or loop")
+    allow_impure: bool = Field(False, description="take a network that gives one clip other outputs each time")
+    device: str = Field("auto", description="auto, cpu or cuda:0")
+
+
+def _model_form(value: Any) -> str:
+    return "model" if isinstance(value, Mapping | Model) else "spec"
+
+
+ModelEntry = Annotated[Annotated[Name, Tag("spec")] | Annotated[Model, Tag("model")], Discriminator(_model_form)]
+
+
+class Rendered(Section):
+    """Clips of the rendered world, whose causes are known; what is not named is drawn at random."""
+
+    count: int = Field(ge=1, le=10_000, description="how many clips")
+    seed: int = Field(0, ge=0, description="of what is drawn at random; sets with different seeds share no clip")
+    still: bool = Field(False, description="write the picture in the middle of each clip instead of the clip")
+    motion: str | tuple[str, ...] | None = Field(None, description="what the figure does, or what to draw from")
+    object: str | tuple[str, ...] | None = Field(None, description="what it holds")
+    scene: str | tuple[str, ...] | None = Field(None, description="where it is")
+
+    @model_validator(mode="after")
+    def _known(self) -> "Rendered":
+        fixed = self.fixed()
+        for factor, allowed in FACTORS.items():
+            values = fixed.get(factor, ())
+            for value in (values,) if isinstance(values, str) else values:
+                if value not in allowed:
+                    raise ValueError(f"{factor} must be one of {', '.join(allowed)}. Got {value!r}. Choose one")
+        return self
+
+    def fixed(self) -> dict[str, Any]:
+        """Factors with a value or a choice of values; all others are random."""
+        factors = {"motion": self.motion, "object": self.object, "scene": self.scene}
+        return {factor: value for factor, value in factors.items() if value is not None}
+
+
+class RenderedSource(Section):
+    """Clips that are rendered when the experiment runs."""
+
+    rendered: Rendered
+
+
+def _source_form(value: Any) -> str:
+    """Discriminator of a union: errors then name the keys of one form, not of all."""
+    if isinstance(value, Mapping | RenderedSource):
+        return "rendered"
+    return "paths" if isinstance(value, list | tuple) else "path"
+
+
+ClipSource = Annotated[
+    Annotated[Name, Tag("path")]
+    | Annotated[tuple[Name, ...], Tag("paths"), Field(min_length=1)]
+    | Annotated[RenderedSource, Tag("rendered")],
+    Discriminator(_source_form),
+    Field(
+        description="a file, folder, glob, manifest, PATH::LABEL or BANK::CONCEPT[:KIND], several of these, or rendered"
+    ),
+]
+
+
+class Pair(Section):
+    """A concept in two versions: they become two concepts, NAME/static and NAME/dynamic."""
+
+    static: ClipSource = Field(description="pictures, or clips that do not move")
+    dynamic: ClipSource = Field(description="clips that move")
+
+
+def _concept_form(value: Any) -> str:
+    is_pair = isinstance(value, Pair) or (isinstance(value, Mapping) and "rendered" not in value)
+    return "pair" if is_pair else "source"
+
+
+ConceptClips = Annotated[
+    Annotated[ClipSource, Tag("source")] | Annotated[Pair, Tag("pair")], Discriminator(_concept_form)
+]
