@@ -18,7 +18,7 @@ from video_tcav.media import find_videos, read_clips
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import parse_target
-from video_tcav.recording.fast.fast_paths import Passing, ways_of
+from video_tcav.recording.fast.fast_paths import OptimisedPass, choose_fast_paths
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.run import run_tcav
 
@@ -52,8 +52,8 @@ def measure_whole(
     results: list[TcavResult] = []
     loops: list[Tensor] = []
     clips = [prepared(model, one) for one in sets.folders]
-    ways = ways_of(model, clips[0][0][None])
-    passing = Passing(model, layers, ways)
+    ways = choose_fast_paths(model, clips[0][0][None])
+    passing = OptimisedPass(model, ways)
     batch = trace_layers(model, layers, clips[0][0][None]).batch
     model_passes(model, layers, passing, [one[:batch] for one in clips], batch)  # what is set up once counts for nobody
     calls: dict[str, Callable[[], Any]] = {
@@ -126,7 +126,7 @@ def _run(model: VideoModel, layers: Sequence[str], sets: SpeedSets, **options: A
 
 
 def model_passes(
-    model: VideoModel, layers: Sequence[str], passing: Passing, clips: Sequence[Sequence[Tensor]], size: int
+    model: VideoModel, layers: Sequence[str], passing: OptimisedPass, clips: Sequence[Sequence[Tensor]], size: int
 ) -> None:
     """What a run asks of the model: one forward a clip, and one backward for each clip of the class."""
     concept, random, classes = clips
