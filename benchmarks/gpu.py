@@ -24,7 +24,7 @@ from torch import Tensor, nn
 import video_tcav as vt
 from video_tcav.attribution import GradCAM, InputXGradient
 from video_tcav.models.hooks import trace_layers
-from video_tcav.recording.fast.fast_paths import Passing, ways_of
+from video_tcav.recording.fast.fast_paths import OptimisedPass, choose_fast_paths
 from video_tcav.rendered import rule_of, write_world
 
 # Largest relative difference of float32 numbers between the devices.
@@ -206,7 +206,10 @@ def time_against_plain(model: vt.VideoModel, layers: Sequence[str], sizes: Sizes
         sets = write_sets(Path(name), model.clip_spec, concept=concept, random=random, target=target)
         clips = [prepared(model, folder) for folder in sets.folders]
         first = clips[0][0][None].to(model.device)
-        passing, batch = Passing(model, layers, ways_of(model, first)), trace_layers(model, layers, first).batch
+        passing, batch = (
+            OptimisedPass(model, choose_fast_paths(model, first)),
+            trace_layers(model, layers, first).batch,
+        )
         stacked = torch.stack(clips[2][:PLAIN_BATCH])
         pairs = {
             f"passes of {sum(sizes.timed_clips)} decoded clips": (

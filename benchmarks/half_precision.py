@@ -15,7 +15,7 @@ from torchvision.models.video import r3d_18
 import video_tcav as vt
 from video_tcav.models.hooks import record_activations, record_gradients
 from video_tcav.models.targets import parse_target
-from video_tcav.recording.fast.fast_paths import Passing, ways_of
+from video_tcav.recording.fast.fast_paths import OptimisedPass, choose_fast_paths
 from video_tcav.recording.fast.precision import PRECISIONS
 from video_tcav.rendered import render_batch
 from video_tcav.rendered.factors import TRAINING
@@ -60,10 +60,10 @@ def compare(model: vt.VideoModel, rule: object, counts: list[int], steps: int) -
     random = [clip for clip, label in zip(clips, labels, strict=True) if label]
     concept, class_clips = of_class[: counts[0]], of_class[counts[0] : counts[0] + counts[2]]
     sets = [prepared(members) for members in (concept, random[: counts[1]], class_clips)]
-    ways, target = ways_of(model, sets[0][:1]), parse_target(model, 0, "log_odds")
+    ways, target = choose_fast_paths(model, sets[0][:1]), parse_target(model, 0, "log_odds")
     vectors, logits = {}, {}
     for precision in PRECISIONS[1:]:
-        passing = Passing(model, LAYERS, ways, precision=precision)
+        passing = OptimisedPass(model, ways, precision=precision)
         vectors[precision], logits[precision] = directions(model, passing, sets, target)
     accuracy = float((logits["float32"].argmax(1) == 0).float().mean())
     print(f"after {steps} batches, class {model.classes[0]}, its clips named in {100 * accuracy:.0f} %")
@@ -83,7 +83,7 @@ def prepared(clips: list) -> Tensor:
 
 
 def directions(
-    model: vt.VideoModel, passing: Passing, sets: list[Tensor], target: object
+    model: vt.VideoModel, passing: OptimisedPass, sets: list[Tensor], target: object
 ) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
     """Average gradient and difference of the means at each layer, and the logits of the class clips."""
     concept, random, class_clips = sets

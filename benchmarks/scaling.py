@@ -23,7 +23,7 @@ import torch
 import video_tcav as vt
 from video_tcav.media import find_videos, load_clips, source_digest
 from video_tcav.models.targets import parse_target
-from video_tcav.recording.cache import ActivationStore, recall_for
+from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
@@ -120,8 +120,8 @@ def measure(model: vt.VideoModel, root: Path, space: str) -> dict[str, float]:
         with core_seconds(figures, "decode + gradients"):
             plain.record_class(class_sources, scalar, quiet)
         with ActivationStore.open(Path(name) / "store") as store:
-            recall = recall_for(store, model, model.default_layers, space, 1, digests)
-            stored = recorder(model, space, Path(name), recall)
+            view = CacheView(store, model, model.default_layers, RecordingSettings(space=space), digests)
+            stored = recorder(model, space, Path(name), view)
             for source in sources:
                 store.source_digest(source)
             with core_seconds(figures, "decode + activations + store"):
@@ -138,10 +138,10 @@ def measure(model: vt.VideoModel, root: Path, space: str) -> dict[str, float]:
     return figures
 
 
-def recorder(model: vt.VideoModel, space: str, folder: Path, recall: object = None) -> Recorder:
+def recorder(model: vt.VideoModel, space: str, folder: Path, view: object = None) -> Recorder:
     storage = SpillSpace(8 * 10**9, folder)
     layers = model.default_layers
-    return Recorder(model, layers, RecordingSettings(space=space), storage, cache=recall)
+    return Recorder(model, layers, RecordingSettings(space=space), storage, cache=view)
 
 
 @contextmanager

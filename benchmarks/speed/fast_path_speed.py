@@ -14,7 +14,7 @@ from video_tcav.core.progress import progress_bar
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import LARGEST_BATCH, record_activations, record_gradients
 from video_tcav.models.targets import Target, parse_target
-from video_tcav.recording.fast.fast_paths import Passing, Ways, ways_of
+from video_tcav.recording.fast.fast_paths import FastPaths, OptimisedPass, choose_fast_paths
 from video_tcav.recording.fast.precision import Precision, fast_bfloat16
 
 PLAIN = "eager float32"
@@ -33,7 +33,7 @@ class Choice:
     """
 
     name: str
-    ways: Ways
+    ways: FastPaths
     precision: Precision = "float32"
     batch: int | None = None
     threads: int | None = None
@@ -41,18 +41,18 @@ class Choice:
 
 def choices_for(model: VideoModel, inputs: Tensor) -> list[Choice]:
     """All configurations that apply to this model on this machine, plain PyTorch first."""
-    ways = ways_of(model, inputs)
+    ways = choose_fast_paths(model, inputs)
     names = [name for name in ("channels_last", "fused_attention") if getattr(ways, name)]
-    alone = [Choice(name=name.replace("_", " "), ways=Ways(**{name: True})) for name in names]
+    alone = [Choice(name=name.replace("_", " "), ways=FastPaths(**{name: True})) for name in names]
     together = [Choice(name="both", ways=ways)] if len(names) == 2 else []
-    half = [Choice(name="bfloat16", ways=Ways(), precision="bfloat16")] if fast_bfloat16(model.device) else []
+    half = [Choice(name="bfloat16", ways=FastPaths(), precision="bfloat16")] if fast_bfloat16(model.device) else []
     if half and names:
         half.append(Choice(name="the above + bfloat16", ways=ways, precision="bfloat16"))
     best = [
         Choice(name="float32 run, one clip at a time", ways=ways, batch=1),
         Choice(name="float32 run, one thread", ways=ways, threads=1),
     ]
-    return [Choice(name=PLAIN, ways=Ways()), *alone, *together, *half, *best]
+    return [Choice(name=PLAIN, ways=FastPaths()), *alone, *together, *half, *best]
 
 
 def measure_choices(
@@ -73,7 +73,7 @@ def measure_choices(
     calls: dict[str, Callable[[], object]] = {}
     with progress_bar(f"{described(model)} (passes)", len(choices) * (rounds + 1), visible=progress) as advance:
         for choice in choices:
-            passing = Passing(model, layers, choice.ways, precision=choice.precision)
+            passing = OptimisedPass(model, choice.ways, precision=choice.precision)
             calls[choice.name] = partial(_forward, model, layers, choice, passing, timed)
             calls[choice.name]()  # the first pass sets up kernels
             if choice.batch is None and choice.threads is None:
@@ -97,7 +97,7 @@ def measure_choices(
 
 
 def effects_of(
-    model: VideoModel, layers: Sequence[str], passing: Passing, clips: Sequence[Sequence[Tensor]], target: Target
+    model: VideoModel, layers: Sequence[str], passing: OptimisedPass, clips: Sequence[Sequence[Tensor]], target: Target
 ) -> Tensor:
     """Effect at each layer: the average gradient times the difference of the means, the mean CAV."""
     concept, random, classes = clips
@@ -123,7 +123,7 @@ def effects_of(
 
 
 def _forward(
-    model: VideoModel, layers: Sequence[str], choice: Choice, passing: Passing, clips: Sequence[Tensor]
+    model: VideoModel, layers: Sequence[str], choice: Choice, passing: OptimisedPass, clips: Sequence[Tensor]
 ) -> None:
     size = choice.batch or len(clips)
     with _threads(choice.threads):

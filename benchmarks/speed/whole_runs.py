@@ -18,7 +18,7 @@ from video_tcav.media import find_videos, read_clips
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import parse_target
-from video_tcav.recording.fast.fast_paths import Passing, ways_of
+from video_tcav.recording.fast.fast_paths import OptimisedPass, choose_fast_paths
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.run import run_tcav
 
@@ -103,7 +103,7 @@ def _timed_passes(model: VideoModel, layers: Sequence[str], sets: SpeedSets) -> 
     """The passes of a run on decoded clips, after a first batch that sets up kernels."""
     clips = [prepared(model, clip_folder) for clip_folder in sets.folders]
     first = clips[0][0][None]
-    passing = Passing(model, layers, ways_of(model, first))
+    passing = OptimisedPass(model, choose_fast_paths(model, first))
     batch = trace_layers(model, layers, first).batch
     model_passes(model, layers, passing, [members[:batch] for members in clips], batch)
     return partial(model_passes, model, layers, passing, clips, batch)
@@ -122,7 +122,7 @@ def _run(model: VideoModel, layers: Sequence[str], sets: SpeedSets, **options: A
 
 
 def model_passes(
-    model: VideoModel, layers: Sequence[str], passing: Passing, clips: Sequence[Sequence[Tensor]], size: int
+    model: VideoModel, layers: Sequence[str], passing: OptimisedPass, clips: Sequence[Sequence[Tensor]], size: int
 ) -> None:
     """The passes of a run: one forward a clip, and one backward for each clip of the class."""
     concept, random, classes = clips

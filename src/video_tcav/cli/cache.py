@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 from rich.table import Table
 
 import video_tcav as vt
@@ -29,32 +30,30 @@ def info(store: Store, json: options.JsonFile = None) -> None:
     if json:
         check_file_writable(json)
     with vt.ActivationStore.open(store, create=False) as opened:
-        found = opened.info()
+        held = opened.info()
     table = Table(box=None, pad_edge=False, show_header=False)
-    last = (
-        "never"
-        if found.last_used_s is None
-        else datetime.fromtimestamp(found.last_used_s, UTC).isoformat(" ", "seconds")
-    )
+    last_used = "never"
+    if held.last_used_s is not None:
+        last_used = datetime.fromtimestamp(held.last_used_s, UTC).isoformat(" ", "seconds")
     for name, value in (
-        ("size", _size(found.bytes)),
-        ("blocks", str(found.blocks)),
-        ("clips", str(found.clips)),
-        ("models", ", ".join(found.models) or "none"),
-        ("layers", ", ".join(found.layers) or "none"),
-        ("last used", last),
+        ("size", decimal(held.bytes)),
+        ("blocks", str(held.blocks)),
+        ("clips", str(held.clips)),
+        ("models", ", ".join(held.models) or "none"),
+        ("layers", ", ".join(held.layers) or "none"),
+        ("last used", last_used),
     ):
         table.add_row(name, render.escape(value))
     render.out.print(table)
     if json:
-        write_json(json, asdict(found))
+        write_json(json, asdict(held))
 
 
 @app.command("verify", no_args_is_help=True)
 def verify(
     store: Store,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Drop what is damaged; it is computed again when it is needed.")
+        bool, typer.Option("--repair", help="Delete what is damaged; it is computed again when it is needed.")
     ] = False,
 ) -> None:
     """Read every block of a store and say what is damaged; exit code 1 if something is."""
@@ -62,11 +61,11 @@ def verify(
         problems = opened.verify(repair=repair, progress=True)
         blocks = opened.info().blocks
     for problem in problems:
-        end = ": dropped" if repair else ""
+        end = ": deleted" if repair else ""
         render.out.print(one_line(f"{problem.path}: {problem.reason}{end}"), markup=False, soft_wrap=True)
     if problems:
         raise typer.Exit(1)
-    render.out.print(f"{_blocks(blocks)}, all there and unchanged.")
+    render.out.print(f"{_blocks(blocks)}, all unchanged.")
 
 
 @app.command("prune", no_args_is_help=True)
@@ -84,14 +83,17 @@ def prune(
 ) -> None:
     """Delete blocks of a store; results do not change, what is needed again is computed again."""
     if everything == (max_size is not None or older_than is not None):
-        given = "both" if everything else "none"
-        raise InputError(f"`--all` must be given, or --max-size or --older-than. Got {given}. Say what to delete.")
-    oldest_s = None if older_than is None else _parse_time(older_than)
+        options_given = "both" if everything else "none"
+        raise InputError(
+            f"`--all` must be given, or --max-size or --older-than. Got {options_given}. Say what to delete."
+        )
+    older_than_s = None if older_than is None else _parse_time(older_than)
     with vt.ActivationStore.open(store, create=False) as opened:
-        found = opened.prune(max_size=max_size, older_than_s=oldest_s, dry_run=dry_run)
+        pruned = opened.prune(max_size=max_size, older_than_s=older_than_s, dry_run=dry_run)
     verb = "would be deleted" if dry_run else "deleted"
     render.out.print(
-        f"{_blocks(found.blocks)} ({_size(found.bytes)}) {verb}, {_blocks(found.blocks_left)} ({_size(found.bytes_left)}) left."
+        f"{_blocks(pruned.blocks)} ({decimal(pruned.bytes)}) {verb}, "
+        f"{_blocks(pruned.blocks_left)} ({decimal(pruned.bytes_left)}) left."
     )
 
 
@@ -104,11 +106,3 @@ def _parse_time(text: str) -> float:
 
 def _blocks(count: int) -> str:
     return f"{count} block{'' if count == 1 else 's'}"
-
-
-def _size(count: int) -> str:
-    size, unit = float(count), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size >= 1000:
-            size, unit = size / 1000, larger
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"

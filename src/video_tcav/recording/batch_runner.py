@@ -11,7 +11,7 @@ from video_tcav.core.errors import AxesError
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
 from video_tcav.models.hooks import LayerTrace, record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import Target
-from video_tcav.recording.fast.fast_paths import Passing, Ways, ways_of
+from video_tcav.recording.fast.fast_paths import FastPaths, OptimisedPass, choose_fast_paths
 from video_tcav.recording.fast.precision import Precision, choose_precision
 from video_tcav.recording.feature_spaces import to_space
 from video_tcav.recording.rows import stored_values
@@ -49,7 +49,7 @@ class BatchRunner:
         self.precision: Precision = choose_precision(model, precision)
         self._shared_fact = shared_fact
         self._trace: LayerTrace | None = None
-        self._passing: Passing | None = None
+        self._passing: OptimisedPass | None = None
         self._axes: dict[str, LayerAxes | None] = {}
 
     @property
@@ -79,21 +79,21 @@ class BatchRunner:
         used = len(inputs)
         return {layer: stored_values(rows[layer][:used]) for layer in self.layers}, values and values[:used]
 
-    def passing(self, prepared: Tensor) -> Passing:
+    def passing(self, prepared: Tensor) -> OptimisedPass:
         """How clips like this one are passed; the first call decides it."""
         if self._passing is None:
             trace = self._traced(prepared[None].to(self.model.device))
-            self._passing = Passing(self.model, self.layers, self._optimisations(trace), precision=self.precision)
+            self._passing = OptimisedPass(self.model, self._optimisations(trace), precision=self.precision)
         return self._passing
 
-    def _optimisations(self, trace: LayerTrace) -> Ways:
-        def decide() -> Ways:
-            return ways_of(self.model, trace.inputs, trace.logits)
+    def _optimisations(self, trace: LayerTrace) -> FastPaths:
+        def decide() -> FastPaths:
+            return choose_fast_paths(self.model, trace.inputs, trace.logits)
 
         if self._shared_fact is None:
             return decide()
         # Runs that share a store must decide alike, whichever clip each of them passes first.
-        return Ways(**self._shared_fact("ways", list(trace.inputs.shape), make=lambda: asdict(decide())))
+        return FastPaths(**self._shared_fact("fast paths", list(trace.inputs.shape), make=lambda: asdict(decide())))
 
     def _activations(self, batch: Tensor) -> tuple[BatchRows, None]:
         recorded = record_activations(self.model, self.layers, batch, last=self._traced(batch).layers[-1])

@@ -15,8 +15,7 @@ from video_tcav.media.loader import LoadedClips
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 from video_tcav.recording.batch_runner import BatchRunner
-from video_tcav.recording.cache.cache_view import Known as CachedClips
-from video_tcav.recording.cache.cache_view import Recall as CacheView
+from video_tcav.recording.cache.cache_view import CachedClips, CacheView
 from video_tcav.recording.clip_id import ClipId, Version
 from video_tcav.recording.pending_clip import PendingClip, naming, shows_one_picture, version_of
 from video_tcav.recording.recording import Recording
@@ -158,7 +157,7 @@ class Recorder:
         if self.cache is None:
             return rows, values, None
         sources = {name.source: (self.windows[name.source], name.source in self.stills) for name in names}
-        return rows, values, self.cache.keep(names, rows, target=target, values=values, sources=sources)
+        return rows, values, self.cache.add(names, rows, target=target, values=values, sources=sources)
 
     def _batches(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
@@ -185,8 +184,8 @@ class Recorder:
     def _pending(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
     ) -> Iterator[PendingClip]:
-        cached = CachedClips() if self.cache is None else self.cache.known(sources, versions, target)
-        complete = {source.key: cached.names(source, versions) for source in sources}
+        cached = CachedClips() if self.cache is None else self.cache.find(sources, versions, target)
+        complete = {source.key: cached.clip_ids(source, versions) for source in sources}
         missing = [source for source in sources if complete[source.key] is None]
         decoded = load_clips(
             missing, self.runner.model.clip_spec, windows=self.settings.windows, threads=self.settings.threads

@@ -8,13 +8,11 @@ from typing import Self
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.models import VideoModel
-from video_tcav.recording.cache import ActivationStore, opened, read_only_words
-from video_tcav.recording.cache.cache_view import recall_for
-from video_tcav.recording.fast.precision import choose_precision
+from video_tcav.recording.cache import ActivationStore, CacheView, open_store, read_only_warnings
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import Rows, SpillSpace, parse_bytes
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.recording.workers import Ahead, Part, backend_for
+from video_tcav.recording.workers import PassSpec, Prefill, backend_for
 
 
 class Workspace:
@@ -38,7 +36,7 @@ class Workspace:
         self.budget = parse_bytes(settings.memory)
         self.seconds: dict[str, float] = {}
         self._backend = backend_for(settings.backend, settings.workers)
-        self._ahead: Ahead | None = None
+        self._prefill: Prefill | None = None
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -48,7 +46,7 @@ class Workspace:
             store = self.settings.store
             if store is None and self._backend is not None:  # workers hand over rows in a store of the run's own
                 store = ActivationStore.open(folder / "store", durable=False)
-            self._store = stack.enter_context(opened(store))
+            self._store = stack.enter_context(open_store(store))
             self._earlier_warnings = 0 if self._store is None else len(self._store.warnings)
             self._stack = stack.pop_all()
         return self
@@ -80,27 +78,23 @@ class Workspace:
             sinks: what takes the activations, see `Recorder`.
             gradient_sinks: what takes the gradients.
         """
-        precision = choose_precision(model, self.settings.precision)
-        view = recall_for(
-            self._store, model, layers, self.settings.space, self.settings.windows, digests, seed, precision=precision
-        )
         if self._store is not None and self._backend is not None:
-            self._ahead = Ahead(backend=self._backend, store=self._store, digests=digests, progress=self.progress)
+            self._prefill = Prefill(backend=self._backend, store=self._store, digests=digests, progress=self.progress)
         return Recorder(
             model,
             layers,
             self.settings,
             self._storage,
             seed=seed,
-            cache=view,
+            cache=self._store and CacheView(self._store, model, layers, self.settings, digests, seed),
             sinks=sinks,
             gradient_sinks=gradient_sinks,
         )
 
-    def fill(self, recorder: Recorder, *parts: Part) -> None:
+    def fill(self, recorder: Recorder, *passes: PassSpec) -> None:
         """Where there are workers, have them put the rows of these passes into the store."""
-        if self._ahead is not None:
-            self._ahead.fill(recorder, parts)
+        if self._prefill is not None:
+            self._prefill.fill(recorder, passes)
 
     def warnings(self, skipped: set[str]) -> tuple[str, ...]:
         """What the store and the workers report.
@@ -109,8 +103,8 @@ class Workspace:
             skipped: files that the run itself could not use.
         """
         damaged = () if self._store is None else tuple(self._store.warnings[self._earlier_warnings :])
-        unread = () if self._ahead is None else self._ahead.warnings(skipped)
-        return (*damaged, *read_only_words(self._store), *unread)
+        unread = () if self._prefill is None else self._prefill.warnings(skipped)
+        return (*damaged, *read_only_warnings(self._store), *unread)
 
     @contextmanager
     def timed(self, part: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ from video_tcav.gram.design import numbering
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.recording import Recording
-from video_tcav.recording.workers import Part
+from video_tcav.recording.workers import PassSpec
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import Comparison, compare, concept_moves
 from video_tcav.tcav.plan import Plan
@@ -28,8 +28,8 @@ def record(plan: Plan, recorder: Recorder, work: Workspace) -> Recording:
     keys = {source.key for source in concepts}
     random = [source for source in plan.random if source.key not in keys]
     versions: tuple[Version, ...] = ("none", *plan.twins)
-    class_part: list[Part] = [] if plan.target is None else [(plan.class_sources, ("none",), plan.target)]
-    work.fill(recorder, *class_part, ([*concepts, *random], versions, None))
+    class_pass: list[PassSpec] = [] if plan.target is None else [(plan.class_sources, ("none",), plan.target)]
+    work.fill(recorder, *class_pass, ([*concepts, *random], versions, None))
     total = len(concepts) + len(random) + len(plan.class_sources)
     with progress_bar("model passes (videos)", total, visible=work.progress) as advance, freed_memory_kept():
         if plan.target is not None:

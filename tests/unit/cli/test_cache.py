@@ -9,15 +9,15 @@ from typer.testing import CliRunner
 import video_tcav as vt
 from video_tcav.cli.app import app
 from video_tcav.core.errors import InputError, StoreError
-from video_tcav.recording.cache.row_index import About
+from video_tcav.recording.cache import RowKind
 
 
 @pytest.fixture
 def store(tmp_path):
-    about = About(model="file:m.py:build", model_digest="d", space="flatten", role="activation")
+    kind = RowKind(model="file:m.py:build", model_digest="d", space="flatten", role="activation")
     with vt.ActivationStore.open(tmp_path / "store") as opened:
         for number in range(3):
-            opened.add(about, [bytes([number]) * 32, bytes([number + 9]) * 32], {"stages.1": torch.ones(2, 1000)})
+            opened.add(kind, [bytes([number]) * 32, bytes([number + 9]) * 32], {"stages.1": torch.ones(2, 1000)})
     return tmp_path / "store"
 
 
@@ -38,20 +38,20 @@ def test_info_says_what_is_there(store, tmp_path):
 
 
 def test_verify_names_what_is_damaged_and_repairs_it(store):
-    assert "3 blocks, all there and unchanged" in call("verify", store)
-    victim = sorted((store / "blocks").iterdir())[0]
+    assert "3 blocks, all unchanged" in call("verify", store)
+    victim = sorted((store / "blocks").glob("*/*"))[0]
     victim.write_bytes(victim.read_bytes()[:-1] + b"x")
     assert f"{victim}: has changed values at layer stages.1" in call("verify", store, code=1)
-    assert ": dropped" in call("verify", store, "--repair", code=1)
-    assert "2 blocks, all there" in call("verify", store)
+    assert ": deleted" in call("verify", store, "--repair", code=1)
+    assert "2 blocks, all unchanged" in call("verify", store)
 
 
 def test_prune_says_what_it_does(store):
-    before = sorted((store / "blocks").iterdir())
+    before = sorted((store / "blocks").glob("*/*"))
     assert "2 blocks (16.3 kB) would be deleted, 1 block (8.1 kB) left" in call(
         "prune", store, "--max-size", "10kB", "--dry-run"
     )
-    assert sorted((store / "blocks").iterdir()) == before
+    assert sorted((store / "blocks").glob("*/*")) == before
     assert "0 blocks (0 bytes) deleted, 3 blocks" in call("prune", store, "--older-than", "1.5h")
     assert "2 blocks (16.3 kB) deleted, 1 block (8.1 kB) left" in call("prune", store, "--max-size", "10kB")
     assert "1 block (8.1 kB) deleted, 0 blocks (0 bytes) left" in call("prune", store, "--all")
@@ -72,7 +72,7 @@ def test_what_is_no_time(store, time):
 
 @pytest.mark.parametrize("command", ["info", "verify", "prune"])
 def test_no_store_is_made_by_looking(tmp_path, command):
-    with pytest.raises(StoreError, match="`store` must be a folder with store.sqlite"):
+    with pytest.raises(StoreError, match="`store` must be a folder with store.json"):
         call(command, tmp_path / "none", *(["--all"] if command == "prune" else []))
     assert not (tmp_path / "none").exists()
 

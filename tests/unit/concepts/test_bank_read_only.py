@@ -13,9 +13,9 @@ from tests.unit.concepts.bank_samples import add_clip, sample_frames, sample_ori
 from video_tcav.concepts import ConceptBank
 from video_tcav.concepts.bank import bank_sources
 from video_tcav.core.errors import OutputError
-from video_tcav.recording.cache.row_index import About
+from video_tcav.recording.cache import RowKind
 
-ABOUT = About(model="m", model_digest="d", space="flatten", role="activation")
+KIND = RowKind(model="m", model_digest="d", space="flatten", role="activation")
 
 
 @pytest.fixture
@@ -64,12 +64,12 @@ def test_changes_that_are_in_the_log_alone_are_read(folder, tmp_path, index):
 def test_a_read_only_store_is_read_and_says_so(tmp_path):
     rows, keys = {"a": torch.arange(6.0).reshape(3, 2)}, [bytes([number]) * 32 for number in range(3)]
     with vt.ActivationStore.open(tmp_path / "store") as store:
-        store.add(ABOUT, keys, rows)
+        store.add(KIND, keys, rows)
     before = contents(tmp_path / "store")
     with read_only(tmp_path / "store"), vt.ActivationStore.open(tmp_path / "store") as store:
         assert store.read_only
-        assert len(store.find(keys, ["a"])) == 3
-        assert store.add(ABOUT, [b"n" * 32], {"a": torch.ones(1, 2)}) == {}
+        assert len(store.find(KIND, keys, ["a"])) == 3
+        assert store.add(KIND, [b"n" * 32], {"a": torch.ones(1, 2)}) == {}
         assert store.verify() == ()
         assert store.info().clips == 3
     assert contents(tmp_path / "store") == before

@@ -193,9 +193,16 @@ def test_stills_are_known_to_be_stills(model, shapes_clips, tmp_path):
 
 
 def test_a_block_is_a_safetensors_file_with_a_row_for_each_clip(full, model):
-    shapes = {tuple(values.shape) for path in (full / "blocks").iterdir() for values in load_file(path).values()}
+    shapes = {tuple(values.shape) for path in block_files(full) for values in load_file(path).values()}
     assert all(rows <= 8 for rows, _ in shapes)
-    assert {path.suffix for path in (full / "blocks").iterdir()} == {".safetensors"}
+    assert {path.suffix for path in block_files(full)} == {".safetensors"}
+
+
+def test_the_name_of_a_block_says_what_is_in_it(full, model, shapes_clips, tmp_path):
+    """Whoever computes a batch, it lies in the same file."""
+    run(model, shapes_clips, tmp_path / "again")
+    names = [{path.relative_to(store) for path in block_files(store)} for store in (full, tmp_path / "again")]
+    assert names[0] == names[1]
 
 
 def test_a_store_that_may_not_be_written_to_is_read(model, shapes_clips, plain, store, passed):
@@ -220,8 +227,7 @@ def test_digests_of_files_are_kept_only_once_they_have_settled(store, tmp_path):
         _wait_until_settled()
         second = opened.source_digest(source)
     with vt.ActivationStore.open(store) as opened:
-        [row] = [row for row in opened._database.read("SELECT path FROM files") if row["path"] == str(source.path)]
-        assert row
+        assert str(source.path) in opened._entries
         assert opened.source_digest(source) == second
 
 
@@ -330,36 +336,51 @@ def test_info_counts(full, model):
     assert found.layers == LAYERS
     assert found.clips == 40 * (1 + len(TWINS)) + 6
     assert found.rows == found.clips * len(found.layers)
-    assert found.bytes >= sum(path.stat().st_size for path in (full / "blocks").iterdir())
+    assert found.bytes >= sum(path.stat().st_size for path in block_files(full))
     assert found.last_used_s == pytest.approx(time.time(), abs=600)
 
 
-def test_pruning_takes_the_least_recently_used_first(model, shapes_clips, plain, store, passed):
+def block_files(store: Path) -> list[Path]:
+    return sorted((store / "blocks").glob("*/*"))
+
+
+def test_pruning_takes_the_least_recently_used_first(model, shapes_clips, plain, store):
+    paths, now = block_files(store), time.time()
+    for number, path in enumerate(paths):
+        os.utime(path, (now, now - 100 * (30 - number)))
+    most = sum(path.stat().st_size for path in paths[-3:])
     with vt.ActivationStore.open(store) as opened:
-        with opened._database.transaction() as connection:
-            connection.execute("UPDATE blocks SET used_s = used_s - 100 * (30 - id)")
-        blocks = opened._database.read("SELECT name, bytes FROM blocks ORDER BY id")
-        most = sum(block["bytes"] for block in blocks[-3:])
-        files = sorted((store / "blocks").iterdir())
         said = opened.prune(max_size=most, dry_run=True)
-        assert sorted((store / "blocks").iterdir()) == files
+        assert block_files(store) == paths
         assert opened.prune(max_size=most) == said
-        assert (said.blocks, said.blocks_left, said.bytes_left) == (len(blocks) - 3, 3, most)
-        assert {path.name for path in (store / "blocks").iterdir()} == {block["name"] for block in blocks[-3:]}
+        assert (said.blocks, said.blocks_left, said.bytes_left) == (len(paths) - 3, 3, most)
+        assert block_files(store) == paths[-3:]
         assert opened.verify() == ()
         assert opened.prune(older_than_s=3600).blocks == 0
     assert run(model, shapes_clips, store).to_frame().equals(plain)
     with vt.ActivationStore.open(store) as opened:
         assert opened.prune().blocks_left == 0
-        assert list((store / "blocks").iterdir()) == []
+        assert block_files(store) == []
         with pytest.raises(InputError, match="`max_size` must be a size in bytes. Got 'much'"):
             opened.prune(max_size="much")
+
+
+def test_what_is_used_is_not_the_least_recently_used(model, shapes_clips, store):
+    for path in block_files(store):
+        os.utime(path, (0, 1000))
+    run(model, shapes_clips, store, twins=[])
+    with vt.ActivationStore.open(store) as opened:
+        assert opened.info().last_used_s == pytest.approx(time.time(), abs=600)
+        left = opened.prune(older_than_s=3600).blocks_left
+    assert left > 0
 
 
 def test_a_store_in_use_is_not_pruned(store):
     with vt.ActivationStore.open(store), vt.ActivationStore.open(store) as other:
         with pytest.raises(StoreError, match="`store` must not be used by another process while it is pruned"):
             other.prune()
+        with pytest.raises(StoreError, match="`store` must not be used by another process while it is repaired"):
+            other.verify(repair=True)
         assert other.prune(dry_run=True).blocks > 0
 
 
@@ -372,7 +393,7 @@ def test_a_folder_that_is_no_store(tmp_path):
         vt.ActivationStore.open(tmp_path / "clips")
     assert [path.name for path in (tmp_path / "clips").iterdir()] == ["a.mp4"]
     for options in ({"create": False}, {"read_only": True}):
-        with pytest.raises(StoreError, match="`store` must be a folder with store.sqlite. Got .*none"):
+        with pytest.raises(StoreError, match="`store` must be a folder with store.json. Got .*none"):
             vt.ActivationStore.open(tmp_path / "none", **options)
     assert not (tmp_path / "none").exists()
     with pytest.raises(OutputError, match="`store` must be a folder. Got .*a file"):

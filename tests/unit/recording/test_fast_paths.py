@@ -10,7 +10,7 @@ import video_tcav as vt
 from video_tcav.core.errors import InputError
 from video_tcav.models.hooks import record_activations, record_gradients
 from video_tcav.recording.batch_runner import BatchRunner
-from video_tcav.recording.fast.fast_paths import Passing, Ways, ways_of
+from video_tcav.recording.fast.fast_paths import FastPaths, OptimisedPass, choose_fast_paths
 from video_tcav.recording.fast.precision import Precision, agrees_in_bfloat16, choose_precision, fast_bfloat16
 
 
@@ -64,7 +64,7 @@ def test_passes_agree_and_leave_the_model_as_it_came(model, precision: Precision
     layers, target = ["stages.0", "stages.1"], lambda logits: logits[:, 0] - logits[:, 1:].logsumexp(1)
     exact = record_gradients(model, layers, torch.stack(clips), target)
     before = copy.deepcopy(model.module.state_dict())
-    passing = Passing(model, layers, ways_of(model, clips[0][None]), precision=precision)
+    passing = OptimisedPass(model, choose_fast_paths(model, clips[0][None]), precision=precision)
     batch = passing.batch(clips)
     with passing.running():
         found = record_gradients(model, layers, batch, target)
@@ -87,7 +87,7 @@ def test_a_model_that_is_no_convolution_takes_no_faster_way():
     flat = Flat()
     del flat.stem, flat.stages
     flat.clip_spec = {**Net.clip_spec, "layout": "channels_first"}
-    assert ways_of(vt.load_model(flat, device="cpu"), torch.randn(1, 3, 4, 8, 8)) == Ways()
+    assert choose_fast_paths(vt.load_model(flat, device="cpu"), torch.randn(1, 3, 4, 8, 8)) == FastPaths()
 
 
 def test_the_ways_do_not_depend_on_which_clip_was_traced_before():
@@ -95,5 +95,5 @@ def test_the_ways_do_not_depend_on_which_clip_was_traced_before():
     first, second = torch.randn(2, 3, 4, 8, 8)
     runner = BatchRunner(model, ("stages.0",))
     assert runner.batch_size(first)
-    assert runner.passing(second)._ways == ways_of(model, second[None])
-    assert ways_of(model, second[None]).channels_last
+    assert runner.passing(second).paths == choose_fast_paths(model, second[None])
+    assert choose_fast_paths(model, second[None]).channels_last

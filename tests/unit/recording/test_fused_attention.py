@@ -4,7 +4,8 @@ from torch import nn
 from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d, SwinTransformer3d
 
 import video_tcav as vt
-from video_tcav.recording.fast.fused_attention import fused_attention, takes_fused_attention
+from video_tcav.recording.fast.fast_paths import choose_fast_paths
+from video_tcav.recording.fast.fused_attention import fused_attention
 
 
 def small_swin(window: list[int]) -> SwinTransformer3d:
@@ -72,5 +73,5 @@ def test_a_model_takes_it_if_it_answers_alike():
             return found if found.ndim == 2 else found.mean((2, 3, 4))
 
     clip = torch.randn(1, 3, 4, 16, 16)
-    assert takes_fused_attention(vt.load_model(Net(windowed=True)), clip)
-    assert not takes_fused_attention(vt.load_model(Net(windowed=False)), clip)
+    assert choose_fast_paths(vt.load_model(Net(windowed=True)), clip).fused_attention
+    assert not choose_fast_paths(vt.load_model(Net(windowed=False)), clip).fused_attention

@@ -2,7 +2,8 @@ import torch
 from torch import nn
 
 import video_tcav as vt
-from video_tcav.recording.fast.memory_format import channels_last, takes_channels_last
+from video_tcav.recording.fast.fast_paths import choose_fast_paths
+from video_tcav.recording.fast.memory_format import channels_last
 
 
 class Net(nn.Module):
@@ -22,8 +23,8 @@ class Net(nn.Module):
 
 def test_a_network_that_views_its_activations_keeps_its_own_order():
     clip = torch.randn(1, 3, 4, 8, 8)
-    assert takes_channels_last(vt.load_model(Net(views=False)), clip)
-    assert not takes_channels_last(vt.load_model(Net(views=True)), clip)
+    assert choose_fast_paths(vt.load_model(Net(views=False)), clip).channels_last
+    assert not choose_fast_paths(vt.load_model(Net(views=True)), clip).channels_last
 
 
 def test_only_the_order_in_memory_changes():
@@ -33,7 +34,7 @@ def test_only_the_order_in_memory_changes():
     before = {name: tensor.stride() for name, tensor in model.module.state_dict().items()}
     with torch.no_grad():
         torch.testing.assert_close(model.logits(channels_last(clips)), model.logits(clips))
-    takes_channels_last(model, clips[:1])
+    choose_fast_paths(model, clips[:1])
     assert {name: tensor.stride() for name, tensor in model.module.state_dict().items()} == before
 
 
@@ -48,4 +49,4 @@ def test_a_network_without_convolutions_is_left_alone():
         def forward(self, clip):
             return self.head(clip.mean((2, 3, 4)))
 
-    assert not takes_channels_last(vt.load_model(Flat()), torch.randn(1, 3, 4, 8, 8))
+    assert not choose_fast_paths(vt.load_model(Flat()), torch.randn(1, 3, 4, 8, 8)).channels_last

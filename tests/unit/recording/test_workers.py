@@ -14,15 +14,15 @@ from tests.unit.recording.store_runs import LAYERS, TWINS, load, run
 from video_tcav.core.errors import InputError, MediaError, MissingExtraError, WorkerError
 from video_tcav.media import find_videos, source_digest
 from video_tcav.models.targets import parse_target
-from video_tcav.recording.cache import ActivationStore, recall_for
+from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.recording.workers import Chunk, Work, backend_for
+from video_tcav.recording.workers import Chunk, WorkerSettings, backend_for
 from video_tcav.recording.workers.backend import cut
-from video_tcav.recording.workers.prefill import _batch_size, _work
+from video_tcav.recording.workers.prefill import batch_size, worker_settings
 from video_tcav.recording.workers.processes import Processes
-from video_tcav.recording.workers.remote_rows import Message, Outbox
+from video_tcav.recording.workers.remote_rows import RowSender
 from video_tcav.recording.workers.worker import Worker
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(180, func_only=True)]
@@ -41,13 +41,12 @@ def plain(model, shapes_clips, one_thread):
 
 @pytest.fixture
 def work(model):
-    recall = recall_for(Outbox({}, print), model, LAYERS, "flatten", 1, {})  # type: ignore[arg-type]
-    assert recall is not None
-    return Work(
+    view = CacheView(RowSender({}, print), model, LAYERS, RecordingSettings(), {})
+    return WorkerSettings(
         recipe=model.recipe,
         device="cpu",
         torch_threads=1,
-        identity=recall.identity,
+        identity=view.identity,
         facts={},
         batch=8,
         layers=LAYERS,
@@ -184,18 +183,17 @@ def test_rows_that_were_sent_are_the_rows_that_were_stored(model, work, shapes_c
     chunk = chunk_of(
         shapes_clips / "right", None if role == "activations" else parse_target(model, "right", "log_odds")
     )
-    sent: list[Message] = []
-    Worker(work, Outbox({}, sent.append)).record(chunk, lambda _steps: None)
+    sent: list[memoryview] = []
+    Worker(work, RowSender({}, sent.append)).record(chunk, lambda _steps: None)
     with ActivationStore.open(tmp_path / "a") as here, ActivationStore.open(tmp_path / "b") as there:
         Worker(work, here).record(chunk, lambda _steps: None)
-        for message in sent:
-            message.deliver(there)
+        for block in sent:
+            there.add_encoded(block)
         found = []
         for store in (here, there):
             digests = dict(zip([source.key for source in chunk.sources], chunk.digests, strict=True))
-            recall = recall_for(store, model, LAYERS, "flatten", 1, digests)
-            assert recall is not None
-            found.append(recall.known(chunk.sources, chunk.versions, chunk.target))
+            view = CacheView(store, model, LAYERS, RecordingSettings(), digests)
+            found.append(view.find(chunk.sources, chunk.versions, chunk.target))
         assert found[0].sources == found[1].sources
         assert set(found[0].clips) == set(found[1].clips)
         assert len(found[0].clips) == len(chunk.sources) * len(chunk.versions)
@@ -229,9 +227,9 @@ def test_the_recipe_loads_the_same_model(model):
 
 def test_the_run_decides_how_clips_are_passed_before_it_hands_out_work(model, shapes_clips, tmp_path):
     with ActivationStore.open(tmp_path / "store") as store:
-        recall = recall_for(store, model, LAYERS, "flatten", 1, {})
+        view = CacheView(store, model, LAYERS, RecordingSettings(), {})
         storage = SpillSpace(10**9, tmp_path)
-        recorder = Recorder(model, LAYERS, RecordingSettings(), storage, cache=recall)
-        batch = _batch_size(recorder, find_videos(shapes_clips / "right"))
+        recorder = Recorder(model, LAYERS, RecordingSettings(), storage, cache=view)
+        batch = batch_size(recorder, find_videos(shapes_clips / "right"))
         assert batch is not None
-        assert len(_work(recorder, batch).facts) == 1
+        assert len(worker_settings(recorder, batch).facts) == 1

@@ -11,11 +11,11 @@ import torch
 
 from tests.unit.recording.store_runs import load, run
 from video_tcav.core.errors import WorkerError
-from video_tcav.recording.cache.row_index import About
+from video_tcav.recording.cache import RowKind
 from video_tcav.recording.cache.store import ActivationStore
 from video_tcav.recording.rows import read_rows
-from video_tcav.recording.workers.ray_data import Actor, RayData, _row, _table, room
-from video_tcav.recording.workers.remote_rows import Message, Outbox
+from video_tcav.recording.workers.ray_data import Actor, RayData, read_row, room, row_table
+from video_tcav.recording.workers.remote_rows import RowSender
 
 pytest.importorskip("ray")
 
@@ -59,15 +59,15 @@ def test_a_node_is_lost_in_the_middle(model, shapes_clips, cluster, tmp_path, mo
     """The second node is ended when the first rows have come; whatever it had is done again by the first."""
     plain = run(model, shapes_clips)
     lost = threading.Event()
-    add = ActivationStore.add
+    add_encoded = ActivationStore.add_encoded
 
-    def add_and_lose(store, *arguments, **more):
+    def add_and_lose(store, content):
         if not lost.is_set():
             lost.set()
             cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
-        return add(store, *arguments, **more)
+        add_encoded(store, content)
 
-    monkeypatch.setattr(ActivationStore, "add", add_and_lose)
+    monkeypatch.setattr(ActivationStore, "add_encoded", add_and_lose)
     passed: list[int] = []
     handle = model.module.register_forward_pre_hook(lambda _module, inputs: passed.append(len(inputs[0])))
     found = run(model, shapes_clips, tmp_path / "store", backend="ray", workers=4)
@@ -123,45 +123,47 @@ def test_an_actor_can_be_left_in_the_middle_and_asked_again(monkeypatch):
     """Where a caller is lost, the passes of the chunk end and the next one starts."""
     actor = Actor()
 
-    def record(task, sending):
-        for message in task:
-            sending.send(message)
-            sending.check(1)
+    def record(task, queue):
+        for block in task:
+            queue.put(block)
+            queue.check(1)
         return {}
 
-    messages = [Message(rows=memoryview(bytes([number])), about=str(number)) for number in range(5)]
+    blocks = [memoryview(bytes([number])) for number in range(1, 6)]
     monkeypatch.setattr(actor, "_record", record)
-    left = actor({"task": [messages]})
-    assert next(left).column("about").to_pylist() == ["0"]
+    left = actor({"task": [blocks]})
+    assert next(left).column("block").to_pylist() == [b"\1"]
     left.close()
 
     class Task(list):
         chunk = type("Chunk", (), {"sources": ()})
 
-    found = [table.column("about").to_pylist()[0] for table in actor({"task": [Task(messages)]})]
-    assert found == ["0", "1", "2", "3", "4", ""]
+    found = [table.column("block").to_pylist()[0] for table in actor({"task": [Task(blocks)]})]
+    assert found == [b"\1", b"\2", b"\3", b"\4", b"\5", b""]
 
 
 def test_rows_travel_in_tables_as_they_were_sent(tmp_path):
-    """Several messages in one table, as Ray Data hands them out: each is read where it lies."""
-    sent: list[Message] = []
-    outbox = Outbox({}, sent.append)
-    about = About(model="m", model_digest="d", space="flatten", role="gradient")
+    """Several blocks in one table, as Ray Data hands them out: each is read where it lies."""
+    sent: list[memoryview] = []
+    sender = RowSender({}, sent.append)
+    kind = RowKind(model="m", model_digest="d", space="flatten", role="gradient")
     layers = [
         {"a": torch.randn(2, 3, generator=torch.manual_seed(number)), "b": torch.randn(2, 5, dtype=torch.float64)}
         for number in range(3)
     ]
     for number, rows in enumerate(layers):
         keys = [bytes([number, row]) for row in range(2)]
-        outbox.add(about, keys, rows, targets=[0.5, -0.5], sources={bytes([9, number]): (2, False)})
-    table = pa.concat_tables([_table(rows=one.rows, about=one.about) for one in sent]).combine_chunks()
+        sender.add(kind, keys, rows, targets=[0.5, -0.5], sources={bytes([9, number]): (2, False)})
+    table = pa.concat_tables([row_table(block=block) for block in sent]).combine_chunks()
     with ActivationStore.open(tmp_path / "store", durable=False) as store:
         for part in table.to_batches(max_chunksize=1):
-            row = _row(part)
-            Message(rows=row["rows"], about=row["about"]).deliver(store)
+            for _ in range(2):  # where a node is lost, some blocks come twice
+                store.add_encoded(read_row(part)["block"])
+        assert store.info().blocks == 3
+        assert store.verify() == ()
         for number, rows in enumerate(layers):
             for index in range(2):
-                found = store.find([bytes([number, index])], ["a", "b"])[bytes([number, index])]
+                found = store.find(kind, [bytes([number, index])], ["a", "b"])[bytes([number, index])]
                 assert found.target == (0.5, -0.5)[index]
                 for name, values in rows.items():
                     assert torch.equal(read_rows([found.rows[name]])[0], values[index])
@@ -171,14 +173,14 @@ def test_rows_travel_in_tables_as_they_were_sent(tmp_path):
 def test_an_error_in_the_passes_ends_the_chunk(monkeypatch, error):
     actor = Actor()
 
-    def record(task, sending):
-        sending.send(Message(rows=memoryview(b"1"), about="first"))
+    def record(task, queue):
+        queue.put(memoryview(b"first"))
         raise error
 
     monkeypatch.setattr(actor, "_record", record)
     task = SimpleNamespace(chunk=SimpleNamespace(sources=()))
     handed = actor({"task": [task]})
-    assert next(handed).column("about").to_pylist() == ["first"]
+    assert next(handed).column("block").to_pylist() == [b"first"]
     if isinstance(error, WorkerError):
         assert next(handed).column("error").to_pylist() == [str(error)]
         assert list(handed) == []

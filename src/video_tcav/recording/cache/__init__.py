@@ -1,17 +1,19 @@
 """Activation store: rows of activations and gradients on disk, found again by what they were computed from."""
 
-from video_tcav.recording.cache.cache_view import Recall, opened, read_only_words, recall_for
+from video_tcav.recording.cache.block_index import StoredClip
+from video_tcav.recording.cache.blocks import RowKind
+from video_tcav.recording.cache.cache_view import CacheView, open_store, read_only_warnings
 from video_tcav.recording.cache.maintenance import Pruned, StoreInfo, StoreProblem
-from video_tcav.recording.cache.store import ActivationStore, StoredClip
+from video_tcav.recording.cache.store import ActivationStore
 
 __all__ = [
     "ActivationStore",
+    "CacheView",
     "Pruned",
-    "Recall",
+    "RowKind",
     "StoreInfo",
     "StoreProblem",
     "StoredClip",
-    "opened",
-    "read_only_words",
-    "recall_for",
+    "open_store",
+    "read_only_warnings",
 ]

@@ -1,170 +1,213 @@
-"""The blocks of a store: one safetensors file for what one batch gave, with a digest for each part of it.
+"""Block files: the rows of one batch as a safetensors file that is its own index.
 
-The digests are there to find damage, and are as fast as memory: a second run checks all that it reads.
+The header lists the clips and a digest of each layer's rows, and the file's name is the digest of the header: the name vouches
+for the header, the header for the rows. Every process gives the same batch the same name, and there is no database that
+could come to disagree with the files. The digests are XXH3, as fast as memory: a second run checks all that it reads.
 """
 
 import json
 import os
-import re
-import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 import xxhash
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
-from video_tcav.core.files import sync
-from video_tcav.recording.cache.database import BLOCKS, cannot_write
+from video_tcav.recording.cache.layout import BLOCKS, write_whole
+from video_tcav.recording.rows import FileRow
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
-DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+SUFFIX = ".safetensors"
 
-_NAME = re.compile(r"[0-9a-f]{32}\.safetensors")
-_UNFINISHED = re.compile(r"\.new-[0-9a-f]{32}\.tmp")
-_CHUNK = 4 * 2**20
-_LONGEST_HEADER = 100 * 2**20
+_DTYPES = {"F32": torch.float32, "F64": torch.float64}
+_DTYPE_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+_CONTENT = "video-tcav activations"  # the key of our part of the header
+_FIRST_READ = 2**14  # bytes; most headers are a few kilobytes, so that one read gets all of it
+_LONGEST_HEADER = 100 * 2**20  # bytes; the bound of the safetensors library
+_CHUNK = 4 * 2**20  # bytes that are hashed at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """One layer of a block.
+class RowKind:
+    """What all rows of a block have in common.
 
     Attributes:
-        offset: of the first row, in bytes from the start of the file.
-        width: values in a row.
-        dtype: `float32` or `float64`.
-        digest: of all rows.
+        model: its name, for people who look at a store.
+        model_digest: of weights, structure and code.
+        space: the feature space.
+        role: `activation` or `gradient`.
     """
 
-    offset: int
-    width: int
-    dtype: str
-    digest: bytes
+    model: str
+    model_digest: str
+    space: str
+    role: str
+
+    def folder(self, store: Path) -> Path:
+        """Folder of these blocks: a run reads the headers of its own kind only."""
+        digest = xxhash.xxh3_128_hexdigest(json.dumps(asdict(self), sort_keys=True).encode())
+        return store / BLOCKS / f"{self.role}-{self.space}-{digest}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
 class Block:
-    """A file that is complete.
+    """A complete block, as its header describes it.
 
     Attributes:
-        name: of the file.
+        path: of the file.
         bytes: its length.
-        header: digest of what stands before the first tensor.
-        parts: by layer.
+        used_s: when it was written or last used, in seconds since 1970.
+        kind: what the rows are.
+        keys: of the clips, in the order of the rows; copies of one clip have one key.
+        targets: value of the target for each clip, for gradients.
+        sources: by key of a source, how many clips it has, and whether it is a still.
+        first_rows: by layer, where the first row lies; the others follow.
+        digests: by layer, of all rows.
     """
 
-    name: str
+    path: Path
     bytes: int
-    header: bytes
-    parts: Mapping[str, Part]
+    used_s: float
+    kind: RowKind
+    keys: Sequence[bytes]
+    targets: Sequence[float] | None
+    sources: Mapping[bytes, tuple[int, bool]]
+    first_rows: Mapping[str, FileRow]
+    digests: Mapping[str, str]
+
+    def row(self, layer: str, index: int) -> FileRow:
+        """Where a row lies."""
+        first = self.first_rows[layer]
+        return replace(first, offset=first.offset + index * first.width * first.dtype.itemsize)
 
 
-def write_block(folder: Path, layers: Mapping[str, Tensor], *, durable: bool = True) -> Block:
-    """Write a block: complete before it gets its name.
+class DamagedBlockError(Exception):
+    """Why a file is not the block that was written."""
 
-    Args:
-        folder: of the store.
-        layers: one row a clip; float32 or float64, on the CPU, contiguous.
-        durable: whether it is on the disk by then, and not in the system's memory only.
+
+def encode_block(
+    kind: RowKind,
+    keys: Sequence[bytes],
+    layers: Mapping[str, Tensor],
+    targets: Sequence[float] | None,
+    sources: Mapping[bytes, tuple[int, bool]],
+) -> list[memoryview]:
+    """Content of a block, header first; see `Block`. `layers` are float32 or float64, on the CPU, contiguous; none is copied."""
+    # wider values first: every tensor then starts at a multiple of its own size, as readers of safetensors expect
+    ordered = dict(sorted(layers.items(), key=lambda item: -item[1].itemsize))
+    contents = {name: rows.numpy().data.cast("B") for name, rows in ordered.items()}
+    metadata = {
+        "kind": asdict(kind),
+        "keys": [key.hex() for key in keys],
+        "targets": None if targets is None else list(targets),
+        "sources": {key.hex(): counts for key, counts in sources.items()},
+        "digests": {name: xxhash.xxh3_128_hexdigest(content) for name, content in contents.items()},
+    }
+    return [memoryview(_header(ordered, metadata)), *contents.values()]
+
+
+def _header(layers: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> bytes:
+    """Header of a safetensors file. Written here, since its digest names the file and so must be known beforehand."""
+    description: dict[str, Any] = {"__metadata__": {_CONTENT: json.dumps(metadata)}}
+    end = 0
+    for name, rows in layers.items():
+        start, end = end, end + rows.nbytes
+        shape = list(rows.shape)
+        description[name] = {"dtype": _DTYPE_NAMES[rows.dtype], "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(description).encode()
+    text += b" " * (-len(text) % 8)  # the format pads with spaces, so that tensors start aligned
+    return len(text).to_bytes(8, "little") + text
+
+
+def _header_bytes(content: bytes | memoryview) -> int:
+    return min(8 + int.from_bytes(content[:8], "little"), _LONGEST_HEADER)
+
+
+def decode_block(store: Path, content: Sequence[memoryview]) -> Block:
+    """What an encoded block will be in a store; the header must lie in the first piece."""
+    header = bytes(content[0][: _header_bytes(content[0])])
+    return _block(store, header, size=sum(map(len, content)), used_s=time.time())
+
+
+def write_block(store: Path, content: Sequence[memoryview], *, durable: bool = True) -> Block:
+    """Write an encoded block; see `write_whole` and `decode_block`."""
+    block = decode_block(store, content)
+    write_whole(store, block.path, content, durable=durable)
+    return block
+
+
+def read_block(path: Path) -> Block:
+    """A block by its header, which is compared with the name; the rows are not read.
 
     Raises:
-        OutputError: if the disk is full or the folder cannot be written to; nothing is left behind.
+        DamagedBlockError: if the file is not as it was written.
     """
-    token = secrets.token_hex(16)
-    unfinished, path = folder / BLOCKS / f".new-{token}.tmp", folder / BLOCKS / f"{token}.safetensors"
-    try:
-        unfinished.parent.mkdir(exist_ok=True)
-        save_file(dict(layers), unfinished, metadata={"content": "video-tcav activations"})
-        with unfinished.open("rb") as file:
-            if durable:
-                os.fsync(file.fileno())
-            header, start = _read_header(file)
-        size = unfinished.stat().st_size
-        unfinished.replace(path)
-        if durable:
-            sync(path.parent)
-    except (OSError, SafetensorError) as error:
-        raise cannot_write(folder, getattr(error, "strerror", None) or error) from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
-    places = json.loads(header[8:])
-    parts = {
-        layer: Part(
-            offset=start + places[layer]["data_offsets"][0],
-            width=values.shape[1],
-            dtype=DTYPE_NAMES[values.dtype],
-            digest=_digest(values.numpy().data.cast("B")),
-        )
-        for layer, values in layers.items()
-    }
-    return Block(name=path.name, bytes=size, header=_digest(header), parts=parts)
-
-
-def block_path(folder: Path, name: str) -> Path | None:
-    """Where a block lies; `None` for a name that is none, and could lead out of the store."""
-    return folder / BLOCKS / name if _NAME.fullmatch(name) else None
-
-
-def fault(path: Path | None, size: int, header: bytes, parts: Mapping[str, tuple[int, int, bytes]]) -> str:
-    """What is wrong with a block; empty where nothing is.
-
-    Args:
-        path: of the file.
-        size: its length.
-        header: digest of its header.
-        parts: by layer the offset, the length and the digest of what is to be read.
-    """
-    if path is None:
-        return "has a name that no block has"
     try:
         with path.open("rb") as file:
-            found = os.fstat(file.fileno()).st_size
-            if found != size:
-                return f"has {found} bytes instead of {size}"
-            if _digest(_read_header(file)[0]) != header:
-                return "has a changed header"
-            for layer, (offset, length, digest) in parts.items():
-                if _digest_of(file, offset, length) != digest:
-                    return f"has changed values at layer {layer}"
+            status = os.fstat(file.fileno())
+            header = file.read(_FIRST_READ)
+            length = _header_bytes(header)
+            header = header[:length] + file.read(max(0, length - len(header)))
     except OSError as error:
-        return "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise DamagedBlockError(f"cannot be read ({error.strerror})") from error
+    if xxhash.xxh3_128_hexdigest(header) != path.stem:
+        raise DamagedBlockError("has a changed header")
+    return _block(path.parents[2], header, size=status.st_size, used_s=status.st_mtime)
+
+
+def _block(store: Path, header: bytes, *, size: int, used_s: float) -> Block:
+    try:
+        description = json.loads(header[8:])
+        metadata = json.loads(description.pop("__metadata__")[_CONTENT])
+        kind = RowKind(**metadata["kind"])
+        path = kind.folder(store) / f"{xxhash.xxh3_128_hexdigest(header)}{SUFFIX}"
+        end = len(header) + max(tensor["data_offsets"][1] for tensor in description.values())
+        block = Block(
+            path=path,
+            bytes=end,
+            used_s=used_s,
+            kind=kind,
+            keys=[bytes.fromhex(key) for key in metadata["keys"]],
+            targets=metadata["targets"],
+            sources={bytes.fromhex(key): (clips, still) for key, (clips, still) in metadata["sources"].items()},
+            first_rows={
+                name: FileRow(
+                    path=path,
+                    offset=len(header) + tensor["data_offsets"][0],
+                    width=tensor["shape"][1],
+                    dtype=_DTYPES[tensor["dtype"]],
+                )
+                for name, tensor in description.items()
+            },
+            digests=metadata["digests"],
+        )
+    except (ValueError, LookupError, TypeError) as error:
+        raise DamagedBlockError("has a header that is none of a block") from error
+    if size != end:
+        raise DamagedBlockError(f"has {size} bytes instead of {end}")
+    return block
+
+
+def damage(block: Block, layers: Iterable[str]) -> str:
+    """What is wrong with the rows of some layers; empty where nothing is."""
+    try:
+        with block.path.open("rb") as file:
+            for name in layers:
+                first = block.first_rows[name]
+                file.seek(first.offset)
+                if _next_digest(file, len(block.keys) * first.width * first.dtype.itemsize) != block.digests[name]:
+                    return f"has changed values at layer {name}"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
     return ""
 
 
-def files(folder: Path) -> Iterator[Path]:
-    """All files that are or were to become blocks."""
-    with suppress(OSError):
-        for path in (folder / BLOCKS).iterdir():
-            if _NAME.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name):
-                yield path
-
-
-def _read_header(file: BinaryIO) -> tuple[bytes, int]:
-    """The bytes before the first tensor, and how many they are."""
-    file.seek(0)
-    length = file.read(8)
-    count = min(int.from_bytes(length, "little"), _LONGEST_HEADER)
-    return length + file.read(count), 8 + count
-
-
-def _digest_of(file: BinaryIO, offset: int, length: int) -> bytes:
+def _next_digest(file: BinaryIO, length: int) -> str:
     digest = xxhash.xxh3_128()
-    file.seek(offset)
-    while length > 0:
-        chunk = file.read(min(length, _CHUNK))
-        if not chunk:
-            return b""
+    while length > 0 and (chunk := file.read(min(length, _CHUNK))):
         digest.update(chunk)
         length -= len(chunk)
-    return digest.digest()
-
-
-def _digest(content: bytes | memoryview) -> bytes:
-    return xxhash.xxh3_128_digest(content)
+    return digest.hexdigest()

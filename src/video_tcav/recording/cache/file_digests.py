@@ -1,29 +1,33 @@
-"""What a store remembers besides rows: digests of files that have not changed, and facts that runs share."""
+"""Content digests of video files, kept with their size, inode and times, so that a second run does not read the files."""
 
-import json
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+import xxhash
 
 from video_tcav.core.escaping import well_formed
-from video_tcav.core.sqlite import Database
 from video_tcav.media import MemorySource, VideoSource
 from video_tcav.media.digest import file_digest, segment_digest
 from video_tcav.media.timeline import frame_files
+from video_tcav.recording.cache.layout import FILE_DIGESTS, read_checked_json, write_checked_json
 
 _SETTLED_S = 2.0
 """A file that changed just now may change again within one tick of its file system's clock."""
 
 
-class Contents:
-    """Digests and facts, in the index of a store."""
+class FileDigests:
+    """Digests of files, in a store or, without one, for as long as the process lives.
 
-    def __init__(self, database: Database, *, read_only: bool) -> None:
-        self._database = database
-        self._read_only = read_only
-        self._given: dict[Path, str] = {}
-        self._new: list[tuple[str, str, str]] = []
+    Args:
+        store: folder of the store.
+        read_only: whether nothing is written.
+    """
+
+    def __init__(self, store: Path | None = None, *, read_only: bool = False) -> None:
+        self._store, self._keeps = store, store is not None and not read_only
+        self._signatures: dict[Path, str] = {}
+        self._unwritten: dict[str, tuple[str, str]] = {}
+        self._entries = self._read()
 
     def source_digest(self, source: VideoSource) -> str:
         """Digest of a source; its file is read only if it was not before, or has changed since.
@@ -34,65 +38,54 @@ class Contents:
         if isinstance(source, MemorySource):
             return source.digest
         path = source.path.absolute()
-        signature = file_signature(path)
-        self._given[path] = signature
+        signature = self._signatures[path] = file_signature(path)
         name = well_formed(str(path))
-        rows = self._database.read("SELECT digest FROM files WHERE path = ? AND signature = ?", [name, signature])
-        if rows and signature:
-            return segment_digest(rows[0]["digest"], source)
+        signed = self._unwritten.get(name) or self._entries.get(name) or ("", "")
+        if signature and signed[0] == signature:
+            return segment_digest(signed[1], source)
         digest = file_digest(source.path)
-        if signature and not self._read_only and _is_settled(path) and file_signature(path) == signature:
-            self._new.append((name, signature, digest))
+        if signature and self._keeps and _is_settled(path) and file_signature(path) == signature:
+            self._unwritten[name] = signature, digest
         return segment_digest(digest, source)
 
-    def write(self) -> None:
-        """Write the digests that are new, in one transaction."""
-        new, self._new = self._new, []
-        if new:
-            with self._database.transaction() as connection:
-                connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", new)
-
     def unchanged(self, source: VideoSource) -> bool:
-        """Whether the file is still the one whose digest was given; clips in memory are taken to be."""
+        """Whether the file is still the one whose digest was returned; clips in memory are taken to be."""
         if isinstance(source, MemorySource):
             return True
         path = source.path.absolute()
-        return bool(self._given.get(path)) and file_signature(path) == self._given[path]
+        return bool(self._signatures.get(path)) and file_signature(path) == self._signatures[path]
 
-    def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
-        """A small fact that all runs must share, made by the first that needs it."""
-        known = self._fact(key)
-        if known is not None:
-            return known
-        value = make()
-        if not self._read_only:
-            with self._database.transaction() as connection:
-                known = self._fact(key)  # another process may have been first
-                if known is None:
-                    connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, json.dumps(value)))
-        return value if known is None else known
+    def write_digests(self) -> None:
+        """Write the digests that are new.
 
-    def _fact(self, key: bytes) -> Any:
-        rows = self._database.read("SELECT value FROM facts WHERE key = ?", [key])
-        try:
-            return json.loads(rows[0]["value"]) if rows else None
-        except ValueError:
-            return None
+        Processes that do so at the same moment may lose some of each other's: these files are then hashed again.
+        """
+        if self._unwritten and self._store is not None:
+            self._entries = self._read() | self._unwritten
+            self._unwritten = {}
+            write_checked_json(self._store, self._store / FILE_DIGESTS, self._entries)
+
+    def _read(self) -> dict[str, tuple[str, str]]:
+        return {} if self._store is None else read_checked_json(self._store / FILE_DIGESTS) or {}
 
 
 def file_signature(path: Path) -> str:
     """What changes with the content of a file or folder of frames; empty where that cannot be told."""
     try:
-        found = [path, *frame_files(path)] if path.is_dir() else [path]
-        stats = [one.stat() for one in found]
+        stats = [file.stat() for file in _files(path)]
     except (OSError, ValueError):
         return ""
-    return " ".join(f"{s.st_dev} {s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in stats)
+    text = " ".join(f"{s.st_dev} {s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in stats)
+    return xxhash.xxh3_128_hexdigest(text.encode())  # of one length, however many frames there are
 
 
 def _is_settled(path: Path) -> bool:
     try:
-        stats = [one.stat() for one in ([path, *frame_files(path)] if path.is_dir() else [path])]
+        stats = [file.stat() for file in _files(path)]
     except (OSError, ValueError):
         return False
     return time.time() - max(max(s.st_mtime, s.st_ctime) for s in stats) > _SETTLED_S
+
+
+def _files(path: Path) -> list[Path]:
+    return [path, *frame_files(path)] if path.is_dir() else [path]

@@ -1,4 +1,4 @@
-"""By what a row is found: digests of everything that its values depend on, and of nothing else.
+"""Cache keys: digests of exactly the inputs that a row's values depend on.
 
 Where two things could differ in the last bit (another version of torch, another number of threads, another processor),
 they have different keys: a result must not depend on what a store happens to hold.
@@ -27,25 +27,25 @@ RECORDING = 2
 """Raise it when the passes give other bits than before: batches, memory order, feature spaces, twins."""
 
 _PACKAGES = ("torch", "torchvision", "transformers", "av")
-_PROBE_SIZES = ((96, 128), (150, 110))
-_DEEPEST = 2
-_INTERNAL = frozenset(vars(nn.Module()))
+_PROBE_SIZES = ((96, 128), (150, 110))  # height, width: one wide and one tall, so that a resize or a crop shows
+_DEEPEST = 2  # levels of attributes of objects that a module holds; deeper ones are seldom settings
+_INTERNAL = frozenset(vars(nn.Module()))  # hooks, parameters and submodules, which every module has
 _SIMPLE = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.Size)
 
 
-def key_of(*parts: Any) -> bytes:
+def key_of(*values: Any) -> bytes:
     """SHA-256 of plain values."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()
 
 
 def model_digest(model: VideoModel) -> str:
     """SHA-256 of a model: its weights as they are now, its structure and settings, and its code."""
     digest = hashlib.sha256(state_digest(model.module).encode())
-    for name, part in model.module.named_modules():
-        settings = {key: _plain(value) for key, value in sorted(vars(part).items()) if key not in _INTERNAL}
-        digest.update(json.dumps([name, _name(type(part)), settings], sort_keys=True).encode())
-        for key in sorted(part._non_persistent_buffers_set):
-            digest.update(key.encode() + _bytes_of(part._buffers.get(key)))
+    for name, module in model.module.named_modules():
+        settings = {key: _plain(value) for key, value in sorted(vars(module).items()) if key not in _INTERNAL}
+        digest.update(json.dumps([name, _name(type(module)), settings], sort_keys=True).encode())
+        for key in sorted(module._non_persistent_buffers_set):  # those that `state_dict` leaves out
+            digest.update(key.encode() + _bytes_of(module._buffers.get(key)))
     for content in sorted(_code_of(model.module)):
         digest.update(content.encode())
     digest.update(json.dumps([model.input_name, len(model.classes), model.outputs.kind]).encode())
@@ -66,7 +66,7 @@ def preparation_digest(model: VideoModel) -> str:
 
 
 def numerics(model: VideoModel, precision: Precision = "float32") -> dict[str, Any]:
-    """What else decides about the last bits, and about more than those where products are bfloat16."""
+    """What else the last bits depend on, and more than those where products are bfloat16."""
     device = model.device
     on_cpu = device.type == "cpu"
     return {
@@ -77,7 +77,6 @@ def numerics(model: VideoModel, precision: Precision = "float32") -> dict[str, A
         "threads": torch.get_num_threads() if on_cpu else 0,
         "dtype": str(model.dtype),
         "precision": precision,
-        "compiled": False,  # of version 0.1, whose stores are found by the same keys
         "matmul": torch.get_float32_matmul_precision(),
         "mkldnn": torch.backends.mkldnn.enabled,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -121,22 +120,22 @@ def _bytes_of(tensor: Tensor | None) -> bytes:
 
 def _code_of(module: nn.Module) -> Iterator[str]:
     """Digests of the files that define a module's parts, and of those that they take functions from; packages go by version."""
-    seen: set[str] = set()
-    for kind in {cls for part in module.modules() for cls in type(part).__mro__}:
-        for function in vars(kind).values():
-            if isinstance(function, FunctionType) and function.__code__.co_filename not in seen:
-                seen.add(function.__code__.co_filename)
+    files: set[str] = set()
+    for cls in {cls for submodule in module.modules() for cls in type(submodule).__mro__}:
+        for function in vars(cls).values():
+            if isinstance(function, FunctionType) and function.__code__.co_filename not in files:
+                files.add(function.__code__.co_filename)
                 yield from _file_code(function)
 
 
 def _file_code(function: FunctionType) -> Iterator[str]:
-    own = Path(function.__code__.co_filename)
-    if _is_packaged(own):
+    source = Path(function.__code__.co_filename)
+    if _is_packaged(source):
         return
-    if not own.is_file():  # typed into a session
+    if not source.is_file():  # typed into a session
         yield hashlib.sha256(function.__code__.co_code + repr(function.__code__.co_consts).encode()).hexdigest()
         return
-    yield hashlib.sha256(own.read_bytes()).hexdigest()
+    yield hashlib.sha256(source.read_bytes()).hexdigest()
     for value in list(function.__globals__.values()):
         path = _file_of(value)
         if path and not _is_packaged(Path(path)) and Path(path).is_file():
@@ -147,12 +146,12 @@ def _file_of(value: Any) -> str | None:
     if isinstance(value, ModuleType):
         return getattr(value, "__file__", None)
     if isinstance(value, type):
-        value = next((part for part in vars(value).values() if isinstance(part, FunctionType)), None)
+        value = next((method for method in vars(value).values() if isinstance(method, FunctionType)), None)
     return value.__code__.co_filename if isinstance(value, FunctionType) else None
 
 
 def _is_packaged(path: Path) -> bool:
-    """Whether a file belongs to Python or to an installed package, which versions tell apart."""
+    """Whether a file belongs to Python or to an installed package, whose versions are in the key."""
     if {"site-packages", "dist-packages"} & set(path.parts):
         return True
     return any(path.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))

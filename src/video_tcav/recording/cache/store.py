@@ -1,14 +1,13 @@
-"""The store itself: rows go in by batches, and are found again by their keys, in this process or any other."""
+"""Activation store: rows go in by batches, and are found again by their keys, in this process or any other."""
 
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
+from threading import RLock
 from typing import Any, Self
 
 from torch import Tensor
@@ -16,43 +15,19 @@ from torch import Tensor
 from video_tcav.core.errors import OutputError, StoreError
 from video_tcav.core.files import reason_of
 from video_tcav.core.lock import FolderLock
-from video_tcav.core.sqlite import Database
-from video_tcav.media import VideoSource
-from video_tcav.recording.cache import maintenance as upkeep
-from video_tcav.recording.cache.blocks import files, write_block
-from video_tcav.recording.cache.database import FILE_NAME, check_new, open_database
-from video_tcav.recording.cache.file_digests import Contents
-from video_tcav.recording.cache.row_index import (
-    About,
-    find_rows,
-    find_sources,
-    insert_block,
-    insert_sources,
-    missing_layers,
-    named_block,
-    place_of,
-    places,
-)
+from video_tcav.recording.cache import maintenance
+from video_tcav.recording.cache.block_index import BlockIndex, StoredClip
+from video_tcav.recording.cache.blocks import Block, RowKind, damage, decode_block, encode_block, write_block
+from video_tcav.recording.cache.file_digests import FileDigests
+from video_tcav.recording.cache.layout import FACTS, check_folder, read_checked_json, write_checked_json, write_marker
+from video_tcav.recording.cache.maintenance import Pruned, StoreInfo, StoreProblem
 from video_tcav.recording.rows import FileRow, parse_bytes
 
-_USED_AGAIN_S = 60.0
-_CHECKED_AT_ONCE = 4
+_USED_AGAIN_S = 60.0  # the time of use is not written more often than that
+_CHECKED_AT_ONCE = 4  # blocks; hashing and reading release Python's lock
 
 
-@dataclass(frozen=True, kw_only=True)
-class StoredClip:
-    """Where the rows of one clip lie.
-
-    Attributes:
-        rows: by layer.
-        target: value of the target, for gradients.
-    """
-
-    rows: Mapping[str, FileRow]
-    target: float | None
-
-
-class ActivationStore:
+class ActivationStore(FileDigests):
     """A folder of activations and gradients: what it holds is never computed again. Use it in a `with`.
 
     Any number of processes may use one folder at once. Rows are added by batches, each in full or not at all, so a
@@ -61,20 +36,21 @@ class ActivationStore:
     Attributes:
         folder: of the store.
         read_only: whether nothing is added.
-        durable: whether a block is on the disk before the index names it, and not in the system's memory only.
-        warnings: one line for each block that was found damaged and given up.
+        durable: whether a block is on the disk before it gets its name, and not in the system's memory only.
+        warnings: one line for each block that was found damaged and is not used.
     """
 
-    def __init__(self, folder: Path, database: Database, lock: FolderLock, *, read_only: bool, durable: bool) -> None:
+    def __init__(self, folder: Path, lock: FolderLock, *, read_only: bool, durable: bool) -> None:
+        super().__init__(folder, read_only=read_only)
         self.folder = folder
         self.read_only = read_only
         self.durable = durable
         self.warnings: list[str] = []
-        self._database = database
         self._lock = lock
-        self._contents = Contents(database, read_only=read_only)
-        self._sound: set[tuple[int, str]] = set()
-        self._given_up: set[int] = set()
+        self._threads = RLock()  # a run adds rows from a thread of its own
+        self._indices: dict[RowKind, BlockIndex] = {}
+        self._sound: set[tuple[Path, str]] = set()
+        self._damaged: set[Path] = set()
 
     @classmethod
     def open(
@@ -93,11 +69,9 @@ class ActivationStore:
             OutputError: if it cannot be made.
         """
         folder = Path(folder)
-        if not (folder / FILE_NAME).exists():
-            check_new(folder, create=create and not read_only)
-        elif read_only is None:
-            read_only = not os.access(folder, os.W_OK)
-        read_only = bool(read_only)
+        check_folder(folder, create=create and not read_only)
+        if read_only is None:
+            read_only = folder.exists() and not os.access(folder, os.W_OK)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = FolderLock(folder, read_only=read_only)
@@ -106,73 +80,60 @@ class ActivationStore:
                 f"`store` must be a folder that can be written to. Got: {reason_of(error)} for {folder}. Give another place."
             ) from error
         try:
-            alone = not read_only and lock.alone()
-            if not alone:
-                lock.share()
-            store = cls(folder, open_database(folder, read_only=read_only), lock, read_only=read_only, durable=durable)
+            if not read_only:
+                if lock.alone():  # then nobody is writing, and a killed process left these behind
+                    maintenance.delete(maintenance.unfinished_files(folder))
+                write_marker(folder)
+            lock.share()
+            return cls(folder, lock, read_only=read_only, durable=durable)
         except BaseException:
             lock.close()
             raise
-        if alone:  # nobody can be writing: what no row names was left behind by a killed process
-            store.sweep()
-            lock.share()
-        return store
 
     def close(self) -> None:
-        """Close the store; what was added is written already."""
+        """Close the store; rows that were added are written already. Damaged blocks are deleted, if no other process is here."""
         try:
-            self._contents.write()
+            self.write_digests()
+            if self._damaged and not self.read_only and self._lock.alone():
+                maintenance.delete([path for path in self._damaged if maintenance.problem_of(path)])
         finally:
-            self._database.close()
             self._lock.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def source_digest(self, source: VideoSource) -> str:
-        """Digest of a source; its file is read only if it was not before, or has changed since.
-
-        Raises:
-            MediaError: if it cannot be read.
-        """
-        return self._contents.source_digest(source)
-
-    def unchanged(self, source: VideoSource) -> bool:
-        """Whether the file is still the one whose digest was given."""
-        return self._contents.unchanged(source)
-
-    def find(self, keys: Iterable[bytes], layers: Sequence[str]) -> dict[bytes, StoredClip]:
-        """What is there of some clips; every block is checked against its digest the first time it is used.
+    def find(self, kind: RowKind, keys: Iterable[bytes], layers: Sequence[str]) -> dict[bytes, StoredClip]:
+        """Clips that are there; every block is checked against its digests the first time it is used.
 
         Args:
+            kind: what the rows are.
             keys: of the clips.
             layers: dotted names.
 
         Returns:
             Clips with at least one of the layers.
         """
-        self._contents.write()
-        found: dict[bytes, StoredClip] = {}
-        blocks: set[int] = set()
-        rows = find_rows(self._database, keys, layers)
-        self._check((row["block"], row["layer"]) for row in rows)
-        for row in rows:
-            known = found.get(row["key"], StoredClip(rows={}, target=row["target"]))
-            if row["layer"] not in known.rows and (row["block"], row["layer"]) in self._sound:
-                blocks.add(row["block"])
-                place = place_of(self.folder, row)
-                found[row["key"]] = replace(known, rows={**known.rows, row["layer"]: place})
-        self._note_use(sorted(blocks))
-        return found
+        with self._threads:
+            self.write_digests()
+            index = self._index(kind)
+            wanted = list(dict.fromkeys(keys))
+            self._check(index, index.blocks(wanted, layers), layers)
+            self._note_use(index.blocks(wanted, layers))
+            clips = {key: index.clip(key, layers) for key in wanted}
+        return {key: clip for key, clip in clips.items() if clip is not None}
+
+    def sources(self, kind: RowKind, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
+        """How many clips sources have, and whether they are stills; of those with rows of this kind."""
+        with self._threads:
+            index = self._index(kind)
+            return {key: index.sources[key] for key in keys if key in index.sources}
 
     def add(
         self,
-        about: About,
+        kind: RowKind,
         keys: Sequence[bytes],
         layers: Mapping[str, Tensor],
         *,
@@ -182,7 +143,7 @@ class ActivationStore:
         """Add the rows of one batch; those of a layer that all its clips have already are left out.
 
         Args:
-            about: what the rows are.
+            kind: what the rows are.
             keys: of the clips, in the order of the rows.
             layers: one row a clip; float32 or float64, on the CPU, contiguous.
             targets: value of the target for each clip.
@@ -194,53 +155,71 @@ class ActivationStore:
         Raises:
             OutputError: if the disk is full; then nothing was added.
         """
-        new = missing_layers(self._database, keys, layers)
-        if self.read_only or not new:
-            self._note_sources(sources or {})
+        if self.read_only:
             return {}
-        block = write_block(self.folder, {layer: layers[layer] for layer in new}, durable=self.durable)
-        path = named_block(self.folder, block.name)
-        try:
-            with self._database.transaction() as connection:
-                if not missing_layers(self._database, keys, new):  # another process was first
-                    path.unlink()
-                    return {}
-                number = insert_block(connection, about, block, keys, targets)
-                insert_sources(connection, sources or {})
-        except BaseException:
-            with suppress(OSError):
-                path.unlink()
-            raise
-        self._sound.update((number, layer) for layer in block.parts)
-        return {layer: places(path, part, len(keys)) for layer, part in block.parts.items()}
+        with self._threads:
+            missing = self._index(kind, unless_unchanged=True).missing_layers(keys, layers)
+            if not missing:
+                return {}
+            rows = {layer: layers[layer] for layer in missing}
+            block = self._write(encode_block(kind, keys, rows, targets, sources or {}))
+        return {layer: [block.row(layer, index) for index in range(len(keys))] for layer in missing}
 
-    def sources(self, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
-        """How many clips sources have, and whether they are stills; of those that are known."""
-        return find_sources(self._database, keys)
+    def add_encoded(self, content: memoryview) -> None:
+        """Add a block that another machine has encoded, unless all its rows are there already.
+
+        Raises:
+            OutputError: if the disk is full; then nothing was added.
+        """
+        with self._threads:
+            block = decode_block(self.folder, [content])
+            if self._index(block.kind, unless_unchanged=True).missing_layers(block.keys, block.first_rows):
+                self._write([content])
+
+    def _write(self, content: Sequence[memoryview]) -> Block:
+        block = write_block(self.folder, content, durable=self.durable)
+        self._indices[block.kind].add(block)
+        self._damaged.discard(block.path)
+        self._sound.update((block.path, layer) for layer in block.first_rows)
+        return block
 
     def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
         """A small fact that all runs must share, made by the first that needs it: any JSON value."""
-        return self._contents.fact(key, make)
+        path = self.folder / FACTS / key.hex()
+        value = read_checked_json(path)
+        if value is None:
+            value = make()
+            if not self.read_only:
+                write_checked_json(self.folder, path, value, replace=path.exists())  # what is there then is damaged
+                value = read_checked_json(path) or value  # of two processes at once, the first one decides
+        return value
 
-    def info(self) -> upkeep.StoreInfo:
+    def info(self) -> StoreInfo:
         """What the store holds."""
-        return upkeep.store_info(self.folder, self._database)
+        return maintenance.store_info(self.folder)
 
-    def verify(self, *, repair: bool = False, progress: bool = False) -> tuple[upkeep.StoreProblem, ...]:
+    def verify(self, *, repair: bool = False, progress: bool = False) -> tuple[StoreProblem, ...]:
         """Read every block and compare it with its digests.
 
         Args:
-            repair: whether to drop what is damaged, so that it is computed again.
+            repair: whether to delete what is damaged, so that it is computed again.
             progress: whether to show a progress bar.
 
         Returns:
-            The blocks that are damaged or missing, and files that belong to none.
+            The blocks that are damaged.
+
+        Raises:
+            StoreError: for `repair`, if another process uses the store.
         """
-        return upkeep.verify(self.folder, self._database, self._alone(), repair=repair, progress=progress)
+        problems = maintenance.find_problems(self.folder, progress=progress)
+        if repair:
+            with self._alone("repaired"):
+                maintenance.delete([problem.path for problem in problems])
+        return problems
 
     def prune(
         self, *, max_size: str | int | None = None, older_than_s: float | None = None, dry_run: bool = False
-    ) -> upkeep.Pruned:
+    ) -> Pruned:
         """Delete blocks, the least recently used first; without a limit all of them.
 
         Args:
@@ -253,64 +232,57 @@ class ActivationStore:
             InputError: if `max_size` is no size.
         """
         max_bytes = None if max_size is None else parse_bytes(max_size, "max_size")
-        if not dry_run and not self._lock.alone():
+        if dry_run:
+            return maintenance.prune(self.folder, max_bytes, older_than_s, dry_run=True)
+        with self._alone("pruned"):
+            return maintenance.prune(self.folder, max_bytes, older_than_s, dry_run=False)
+
+    @contextmanager
+    def _alone(self, done: str) -> Iterator[None]:
+        """Inside, no other process uses the store, and files may be deleted."""
+        if not self._lock.alone():
+            self._lock.share()
             raise StoreError(
-                f"`store` must not be used by another process while it is pruned. Got {self.folder}, in use. Try again when "
+                f"`store` must not be used by another process while it is {done}. Got {self.folder}, in use. Try again when "
                 "that run has ended."
             )
-        pruned = upkeep.prune(self.folder, self._database, max_bytes, older_than_s, dry_run=dry_run)
-        if not dry_run:
-            self.sweep()
+        try:
+            yield
+        finally:
+            self._indices.clear()
+            self._sound.clear()
             self._lock.share()
-        return pruned
 
-    def sweep(self) -> None:
-        """Remove files that no row names; only for a process that has the store alone."""
-        named = {row["name"] for row in self._database.read("SELECT name FROM blocks")}
-        for path in files(self.folder):
-            if path.name not in named:
-                with suppress(OSError):
-                    path.unlink()
+    def _index(self, kind: RowKind, *, unless_unchanged: bool = False) -> BlockIndex:
+        index = self._indices.setdefault(kind, BlockIndex(kind.folder(self.folder)))
+        index.refresh(unless_unchanged=unless_unchanged)
+        return index
 
-    def _alone(self) -> bool:
-        alone = not self.read_only and self._lock.alone()
-        self._lock.share()
-        return alone
-
-    def _check(self, parts: Iterable[tuple[int, str]]) -> None:
+    def _check(self, index: BlockIndex, blocks: Sequence[Block], layers: Sequence[str]) -> None:
         """Compare what was not read before with its digest, several blocks at once."""
-        unchecked: dict[int, list[str]] = {}
-        for block, layer in sorted(set(parts) - self._sound):
-            if block not in self._given_up:
-                unchecked.setdefault(block, []).append(layer)
+        unchecked = {
+            block: [name for name in layers if name in block.first_rows and (block.path, name) not in self._sound]
+            for block in blocks
+        }
         with ThreadPoolExecutor(_CHECKED_AT_ONCE) as pool:
-            faults = pool.map(
-                lambda block: upkeep.fault_of(self.folder, self._database, block, unchecked[block]), unchecked
+            reasons = list(pool.map(damage, unchecked, unchecked.values()))
+        for (block, names), reason in zip(unchecked.items(), reasons, strict=True):
+            if reason:
+                index.drop(block, reason)
+            else:
+                self._sound.update((block.path, name) for name in names)
+        for path in index.damaged.keys() - self._damaged:
+            self._damaged.add(path)
+            self.warnings.append(
+                f"store {self.folder}: {path.name} {index.damaged[path]}; its clips are computed again."
             )
-            for (block, layers), reason in zip(unchecked.items(), faults, strict=True):
-                if reason:
-                    self._give_up(block, reason)
-                else:
-                    self._sound.update((block, layer) for layer in layers)
 
-    def _give_up(self, block: int, reason: str) -> None:
-        """Drop a damaged block from the index; its file stays while others may read sound parts of it."""
-        self._given_up.add(block)
-        self._sound.difference_update([part for part in self._sound.copy() if part[0] == block])
-        self.warnings.append(f"store {self.folder}: {reason}; its clips are computed again.")
-        if not self.read_only:
-            upkeep.drop(self._database, [block])
-
-    def _note_use(self, blocks: Sequence[int]) -> None:
-        if self.read_only or not blocks:
+    def _note_use(self, blocks: Sequence[Block]) -> None:
+        """The time of a file's last change says when it was last used."""
+        if self.read_only:
             return
         now = time.time()
-        with self._database.transaction() as connection:
-            sql = "UPDATE blocks SET used_s = ? WHERE id = ? AND used_s < ?"
-            connection.executemany(sql, [(now, block, now - _USED_AGAIN_S) for block in blocks])
-
-    def _note_sources(self, sources: Mapping[bytes, tuple[int, bool]]) -> None:
-        if self.read_only or sources.keys() <= self.sources(sources).keys():
-            return
-        with self._database.transaction() as connection:
-            insert_sources(connection, sources)
+        for block in blocks:
+            if block.used_s < now - _USED_AGAIN_S:
+                with suppress(OSError):
+                    os.utime(block.path)

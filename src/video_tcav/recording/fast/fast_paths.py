@@ -1,4 +1,4 @@
-"""How a model passes its clips: everything that makes passes faster, in one place, decided once and undone after each pass."""
+"""Fast paths: optimisations of a model's passes, each checked against the plain model, and undone after each pass."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from video_tcav.models.hooks import untouched
 from video_tcav.models.video_model import VideoModel
 from video_tcav.recording.fast.fused_attention import fused_attention, takes_fused_attention
 from video_tcav.recording.fast.memory_format import channels_last, takes_channels_last
@@ -15,8 +16,8 @@ from video_tcav.recording.fast.precision import Precision, in_precision
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ways:
-    """Which faster ways of the same arithmetic a model takes; each was compared with its own way first.
+class FastPaths:
+    """Optimisations whose logits were checked against the plain model.
 
     Attributes:
         channels_last: see `memory_format`.
@@ -27,9 +28,9 @@ class Ways:
     fused_attention: bool = False
 
 
-def ways_of(
+def choose_fast_paths(
     model: VideoModel, inputs: Float[Tensor, "one ..."], plain: Float[Tensor, "one class"] | None = None
-) -> Ways:
+) -> FastPaths:
     """What this model takes; a few passes of one clip.
 
     Args:
@@ -37,31 +38,26 @@ def ways_of(
         inputs: one prepared clip, with the clip axis in front.
         plain: its logits, if they are known.
     """
-    return Ways(
+    if plain is None:
+        with untouched(model.module), torch.no_grad():
+            plain = model.logits(inputs)
+    return FastPaths(
         channels_last=takes_channels_last(model, inputs, plain),
         fused_attention=takes_fused_attention(model, inputs, plain),
     )
 
 
-class Passing:
-    """The way in which one run passes its clips.
+class OptimisedPass:
+    """Passes batches of clips with the fast paths that were chosen.
 
     Args:
         model: the model.
-        layers: dotted names of the requested layers.
-        ways: from `ways_of`.
+        paths: from `choose_fast_paths`.
         precision: of the products.
     """
 
-    def __init__(
-        self,
-        model: VideoModel,
-        layers: Sequence[str],
-        ways: Ways,
-        *,
-        precision: Precision = "float32",
-    ) -> None:
-        self._model, self._ways = model, ways
+    def __init__(self, model: VideoModel, paths: FastPaths, *, precision: Precision = "float32") -> None:
+        self._model, self.paths = model, paths
         self._precision: Precision = precision
 
     def batch(self, inputs: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "clip ..."]:
@@ -70,13 +66,13 @@ class Passing:
         if self._model.device.type == "cuda":  # from pinned memory the copy goes on beside the previous pass
             return stacked.pin_memory().to(self._model.device, non_blocking=True)
         stacked = stacked.to(self._model.device)
-        return channels_last(stacked) if self._ways.channels_last else stacked
+        return channels_last(stacked) if self.paths.channels_last else stacked
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, the model takes its faster ways; outside, it is as it came."""
+        """Inside, the model takes its fast paths; outside, it is as it came."""
         with ExitStack() as stack:
-            if self._ways.fused_attention:
+            if self.paths.fused_attention:
                 stack.enter_context(fused_attention(self._model.module))
             stack.enter_context(in_precision(self._precision, self._model.device))
             yield

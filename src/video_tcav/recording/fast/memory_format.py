@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from video_tcav.models.hooks import untouched
 from video_tcav.models.video_model import VideoModel
+from video_tcav.recording.fast.agreement import agree
 
-_TOLERANCE = 1e-4
+_TOLERANCE = 1e-4  # of the largest logit; another order of sums changes some 1e-6
 
 
 def channels_last(
@@ -20,26 +21,19 @@ def channels_last(
     return inputs.contiguous(memory_format=torch.channels_last_3d)
 
 
-def takes_channels_last(
-    model: VideoModel, inputs: Float[Tensor, "one ..."], plain: Float[Tensor, "one class"] | None = None
-) -> bool:
+def takes_channels_last(model: VideoModel, inputs: Float[Tensor, "one ..."], plain: Float[Tensor, "one class"]) -> bool:
     """Whether the model may be given channels-last inputs: 3-D convolutions on a CPU that answer as they would otherwise.
 
-    Networks that `view` an activation as if it were channels-first raise; they are left to their own order.
-
-    Args:
-        model: the model.
-        inputs: one prepared clip, with the clip axis in front.
-        plain: its logits, if they are known.
+    Networks that `view` an activation as if it were channels-first raise; they are left to their own order. For the
+    arguments see `choose_fast_paths`.
     """
-    convolves = any(isinstance(part, nn.Conv3d) for part in model.module.modules())
+    convolves = any(isinstance(module, nn.Conv3d) for module in model.module.modules())
     if not convolves or model.clip_spec.layout != "channels_first" or inputs.device.type != "cpu":
         return False
     two = torch.cat([inputs, inputs])  # with one clip alone a convolution may not see the difference
     with untouched(model.module), torch.no_grad():
-        plain = model.logits(inputs) if plain is None else plain
         try:
-            found = model.logits(channels_last(two))
+            logits = model.logits(channels_last(two))
         except RuntimeError:
             return False
-    return bool(((found - plain).abs() <= _TOLERANCE * plain.abs().max()).all())  # false where there is a NaN
+    return agree(logits, plain, _TOLERANCE)

@@ -1,4 +1,4 @@
-"""What a backend is: it has the passes of a run done elsewhere, and their rows put into the run's store."""
+"""Backend protocol: passes of a run are done elsewhere, and their rows put into the run's store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +11,8 @@ from video_tcav.recording.cache import ActivationStore
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.settings import RecordingSettings
 
-_CHUNKS_PER_WORKER = 4
-_LARGEST_CHUNK = 64
-"""Videos; what is done again where a worker is lost."""
+_CHUNKS_PER_WORKER = 4  # so that workers of different speed end at about the same time
+_LARGEST_CHUNK = 64  # videos; they are passed again where a worker is lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +21,7 @@ class Chunk:
 
     Attributes:
         sources: to be passed.
-        digests: content digest of each, as the run found it.
+        digests: content digest of each, as the run has it.
         versions: of each clip.
         target: whose gradient is taken; `None` records activations.
     """
@@ -43,24 +42,24 @@ class Chunk:
 
 def cut(passes: Sequence[Chunk], batch: int, workers: int) -> list[Chunk]:
     """Passes in pieces of whole batches, so that none must be filled up, and so that all workers end at about one time."""
-    even = sum(len(one.sources) for one in passes) // (workers * _CHUNKS_PER_WORKER)
+    even = sum(len(chunk.sources) for chunk in passes) // (workers * _CHUNKS_PER_WORKER)
     size = max(batch, min(even, _LARGEST_CHUNK) // batch * batch)
-    return [chunk for one in passes for chunk in one.cut(size)]
+    return [piece for chunk in passes for piece in chunk.cut(size)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class WorkerSettings:
     """What all workers of a run must know.
 
     Attributes:
-        recipe: what `load_model` is given.
+        recipe: arguments of `load_model`.
         device: where the model runs.
         torch_threads: of each worker, the same as those of the run: another number can give other last bits.
         identity: what the bits of a row depend on; a worker that differs in it is refused.
         facts: which the run has decided for all.
         batch: how many clips are passed at once.
         layers: dotted names.
-        settings: of the recording, with the precision that the run has chosen.
+        recording: settings of it, with the precision that the run has chosen.
         seed: of shuffled twins.
     """
 
@@ -71,21 +70,23 @@ class Work:
     facts: Mapping[bytes, Any]
     batch: int
     layers: tuple[str, ...]
-    settings: RecordingSettings
+    recording: RecordingSettings
     seed: int
 
 
 class Backend(Protocol):
-    """Somewhere to do passes."""
+    """Workers, and how they are reached."""
 
-    def fill(self, store: ActivationStore, work: Work, passes: Sequence[Chunk], advance: Advance) -> dict[str, str]:
+    def fill(
+        self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
+    ) -> dict[str, str]:
         """Have the rows of these passes in the store when it returns.
 
         Args:
             store: of the run, open for writing.
-            work: what all workers must know.
+            settings: what all workers must know.
             passes: to be cut and done in any order.
-            advance: told how many videos were done.
+            advance: called with the number of videos that were done.
 
         Returns:
             Files that could not be used, with the reason; the run tries them again by itself.

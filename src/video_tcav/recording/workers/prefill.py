@@ -1,4 +1,4 @@
-"""Passes done ahead of a run: handed to a backend, found in the store by the run itself."""
+"""Prefill the cache on workers before the run reads it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,16 +9,17 @@ from video_tcav.core.errors import InputError, MediaError, WorkerError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import VideoSource, read_clips
 from video_tcav.models.targets import Target
-from video_tcav.recording.cache import ActivationStore
+from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recorder import Recorder
-from video_tcav.recording.workers.backend import Backend, Chunk, Work
+from video_tcav.recording.workers.backend import Backend, Chunk, WorkerSettings
 
-Part = tuple[Sequence[VideoSource], tuple[Version, ...], Target | None]
+PassSpec = tuple[Sequence[VideoSource], tuple[Version, ...], Target | None]
+"""Sources, their versions, and the target whose gradient is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ahead:
+class Prefill:
     """The workers of a run.
 
     The run stays the authority: what workers did not do, it does by itself, in its own order and with its own errors.
@@ -43,24 +44,20 @@ class Ahead:
                 f"`store` must be writable for workers. Got {self.store.folder}, which is read-only. Give another, or no workers."
             )
 
-    def fill(self, recorder: Recorder, parts: Sequence[Part]) -> None:
-        """Have everything of these passes in the store that is not there yet.
-
-        Args:
-            recorder: of the run.
-            parts: sources, their versions, and the target whose gradient is taken.
+    def fill(self, recorder: Recorder, passes: Sequence[PassSpec]) -> None:
+        """Have everything of these passes of a run in the store that is not there yet.
 
         Raises:
             WorkerError: if the backend cannot do it.
             VideoTcavError: what the passes raise.
         """
-        passes = [one for part in parts if (one := self._missing(recorder, *part)).sources]
-        everyone = [source for one in passes for source in one.sources]
-        batch = _batch_size(recorder, everyone)
+        chunks = [chunk for spec in passes if (chunk := self._missing(_view(recorder), *spec)).sources]
+        sources = [source for chunk in chunks for source in chunk.sources]
+        batch = batch_size(recorder, sources)
         if batch is None:
             return
-        with progress_bar("passes by workers (videos)", len(everyone), visible=self.progress) as advance:
-            self.unread.update(self.backend.fill(self.store, _work(recorder, batch), passes, advance))
+        with progress_bar("passes by workers (videos)", len(sources), visible=self.progress) as advance:
+            self.unread.update(self.backend.fill(self.store, worker_settings(recorder, batch), chunks, advance))
 
     def warnings(self, skipped: Collection[str]) -> tuple[str, ...]:
         """A line on files that workers could not use, though the run itself could.
@@ -68,26 +65,26 @@ class Ahead:
         Args:
             skipped: files that the run could not use.
         """
-        found = [(path, reason) for path, reason in self.unread.items() if path not in skipped]
-        if not found:
+        unread = [(path, reason) for path, reason in self.unread.items() if path not in skipped]
+        if not unread:
             return ()
+        path, reason = unread[0]
         return (
-            f"{len(found)} videos could not be used by workers, and were passed by the run itself; the first: {found[0][0]}: "
-            f"{found[0][1]}.",
+            f"{len(unread)} videos could not be used by workers, and were passed by the run itself; the first: {path}: "
+            f"{reason}.",
         )
 
     def _missing(
-        self, recorder: Recorder, sources: Sequence[VideoSource], versions: tuple[Version, ...], target: Target | None
+        self, view: CacheView, sources: Sequence[VideoSource], versions: tuple[Version, ...], target: Target | None
     ) -> Chunk:
-        assert recorder.cache is not None
-        named = [source for source in sources if source.key in self.digests]
-        known = recorder.cache.known(named, versions, target)
-        lacking = tuple(source for source in named if known.names(source, versions) is None)
-        digests = tuple(self.digests[source.key] for source in lacking)
-        return Chunk(sources=lacking, digests=digests, versions=versions, target=target)
+        readable = [source for source in sources if source.key in self.digests]
+        cached = view.find(readable, versions, target)
+        missing = tuple(source for source in readable if cached.clip_ids(source, versions) is None)
+        digests = tuple(self.digests[source.key] for source in missing)
+        return Chunk(sources=missing, digests=digests, versions=versions, target=target)
 
 
-def _batch_size(recorder: Recorder, sources: Sequence[VideoSource]) -> int | None:
+def batch_size(recorder: Recorder, sources: Sequence[VideoSource]) -> int | None:
     """Clips passed at once, as the first source that can be used shows; `None` if there is none."""
     model = recorder.runner.model
     for source in sources:
@@ -101,24 +98,31 @@ def _batch_size(recorder: Recorder, sources: Sequence[VideoSource]) -> int | Non
     return None
 
 
-def _work(recorder: Recorder, batch: int) -> Work:
-    model, recall = recorder.runner.model, recorder.cache
-    assert recall is not None
-    if model.recipe is None:
+def worker_settings(recorder: Recorder, batch: int) -> WorkerSettings:
+    """Settings of workers whose rows are those of this recorder.
+
+    Raises:
+        WorkerError: for a model that workers cannot load.
+    """
+    runner, view = recorder.runner, _view(recorder)
+    if runner.model.recipe is None:
         raise WorkerError(
-            f"`model` must be loaded by a spec for workers. Got {model.name}, a module at hand. Write a function that builds it: "
-            "file:path/to/model.py:function."
+            f"`model` must be loaded by a spec for workers. Got {runner.model.name}, a module at hand. Write a function that "
+            "builds it: file:path/to/model.py:function."
         )
-    return Work(
-        recipe=model.recipe,
-        device=str(model.device),
+    return WorkerSettings(
+        recipe=runner.model.recipe,
+        device=str(runner.model.device),
         torch_threads=torch.get_num_threads(),
-        identity=recall.identity,
-        facts=recall.facts,
+        identity=view.identity,
+        facts=view.facts,
         batch=batch,
-        layers=recorder.runner.layers,
-        settings=recorder.settings.with_values(
-            precision=recorder.runner.precision, store=None, workers=None, backend="local"
-        ),
+        layers=runner.layers,
+        recording=recorder.settings.with_values(precision=runner.precision, store=None, workers=None, backend="local"),
         seed=recorder.seed,
     )
+
+
+def _view(recorder: Recorder) -> CacheView:
+    assert recorder.cache is not None  # whoever has workers has a store
+    return recorder.cache

@@ -14,7 +14,7 @@ from pathlib import Path
 from video_tcav.core.errors import WorkerError
 from video_tcav.core.progress import Advance
 from video_tcav.recording.cache import ActivationStore
-from video_tcav.recording.workers.backend import Chunk, Work, cut
+from video_tcav.recording.workers.backend import Chunk, WorkerSettings, cut
 from video_tcav.recording.workers.worker import Worker
 
 
@@ -24,16 +24,19 @@ class Processes:
 
     workers: int
 
-    def fill(self, store: ActivationStore, work: Work, passes: Sequence[Chunk], advance: Advance) -> dict[str, str]:
+    def fill(
+        self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
+    ) -> dict[str, str]:
         """See `Backend.fill`."""
-        chunks = cut(passes, work.batch, self.workers)
+        chunks = cut(passes, settings.batch, self.workers)
+        # a forked process would have none of the threads that PyTorch's own locks wait for
         context, unread = get_context("spawn"), {}
         stop = context.Event()
         pool = ProcessPoolExecutor(
             max_workers=min(self.workers, len(chunks)),
             mp_context=context,
             initializer=_start,
-            initargs=(store.folder, store.durable, work, stop),
+            initargs=(store.folder, store.durable, settings, stop),
         )
         try:
             sizes = {pool.submit(_record, chunk): len(chunk.sources) for chunk in chunks}
@@ -51,33 +54,33 @@ class Processes:
         return unread
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """The run wants no more."""
 
 
-_started: tuple[Path, bool, Work, Event] | None = None
+_started: tuple[Path, bool, WorkerSettings, Event] | None = None
 _worker: Worker | None = None
 
 
-def _start(folder: Path, durable: bool, work: Work, stop: Event) -> None:
+def _start(folder: Path, durable: bool, settings: WorkerSettings, stop: Event) -> None:
     global _started
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _started = folder, durable, work, stop
+    _started = folder, durable, settings, stop
 
 
 def _record(chunk: Chunk) -> dict[str, str]:
     global _worker
     assert _started is not None
-    folder, durable, work, stop = _started
-    if _worker is None:
-        _worker = Worker(work, ActivationStore.open(folder, durable=durable))
+    folder, durable, settings, stop = _started
+    if _worker is None:  # not in `_start`, whose errors a pool reports as a broken pool
+        _worker = Worker(settings, ActivationStore.open(folder, durable=durable))
 
-    def note(_steps: float) -> None:
+    def check(_steps: float) -> None:
         if stop.is_set():
-            raise _Stopped
+            raise _StoppedError
 
-    return _worker.record(chunk, note)
+    return _worker.record(chunk, check)
 
 
 def _end_with_parent() -> None:

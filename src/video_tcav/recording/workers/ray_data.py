@@ -18,20 +18,14 @@ import pyarrow as pa
 from video_tcav.core.errors import MissingExtraError, VideoTcavError, WorkerError
 from video_tcav.core.progress import Advance
 from video_tcav.recording.cache import ActivationStore
-from video_tcav.recording.workers.backend import Chunk, Work, cut
-from video_tcav.recording.workers.remote_rows import Message, Outbox
+from video_tcav.recording.workers.backend import Chunk, WorkerSettings, cut
+from video_tcav.recording.workers.remote_rows import RowSender
 from video_tcav.recording.workers.worker import Worker
 
-_FIELDS = pa.schema(
-    {
-        "rows": pa.large_binary(),
-        "about": pa.string(),
-        "done": pa.int64(),
-        "unread": pa.string(),
-        "error": pa.string(),
-    }
-)
-_POLL_S = 0.2
+# A row of this table is either a block of the store, or the end of a chunk: its number of videos, files that could not be
+# used, and an error.
+_FIELDS = pa.schema({"block": pa.large_binary(), "done": pa.int64(), "unread": pa.string(), "error": pa.string()})
+_POLL_S = 0.2  # how soon a thread that waits notices that nobody takes its rows any more
 
 
 def import_ray() -> Any:
@@ -60,16 +54,18 @@ class RayData:
     address: str | None
     workers: int | None
 
-    def fill(self, store: ActivationStore, work: Work, passes: Sequence[Chunk], advance: Advance) -> dict[str, str]:
+    def fill(
+        self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
+    ) -> dict[str, str]:
         """See `Backend.fill`. Nodes may be lost: their chunks are done again by others."""
         unread: dict[str, str] = {}
         with _connected(self.address) as ray:
             try:
-                for row in self._rows(ray, work, passes):
+                for row in self._rows(ray, settings, passes):
                     if row["error"]:
                         raise WorkerError(row["error"])
-                    if row["rows"]:
-                        Message(rows=row["rows"], about=row["about"]).deliver(store)
+                    if row["block"]:
+                        store.add_encoded(row["block"])
                     unread.update(json.loads(row["unread"]))
                     advance(row["done"])
             except ray.exceptions.RayError as error:
@@ -79,25 +75,25 @@ class RayData:
                 ) from error
         return unread
 
-    def _rows(self, ray: Any, work: Work, passes: Sequence[Chunk]) -> Iterator[dict[str, Any]]:
-        gpu = work.device.startswith("cuda")
-        actors = self.workers or room(ray.nodes(), work.torch_threads, gpu=gpu)
-        chunks = cut(passes, work.batch, actors)
+    def _rows(self, ray: Any, settings: WorkerSettings, passes: Sequence[Chunk]) -> Iterator[dict[str, Any]]:
+        gpu = settings.device.startswith("cuda")
+        actors = self.workers or room(ray.nodes(), settings.torch_threads, gpu=gpu)
+        chunks = cut(passes, settings.batch, actors)
         context = ray.data.DataContext.get_current()
-        shown, context.enable_progress_bars = context.enable_progress_bars, False
+        progress_bars, context.enable_progress_bars = context.enable_progress_bars, False
         try:
-            tasks = [{"task": _Task(work=work, folder=Path.cwd(), chunk=chunk)} for chunk in chunks]
-            messages = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
-                Actor,  # started again where its node is lost, as Ray Data does it if nothing else is said
+            tasks = [{"task": _Task(settings=settings, folder=Path.cwd(), chunk=chunk)} for chunk in chunks]
+            tables = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
+                Actor,  # Ray Data starts it again where its node is lost, unless it is told otherwise
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(size=min(actors, len(tasks))),
-                num_cpus=work.torch_threads / 2,
+                num_cpus=settings.torch_threads / 2,  # half of what it uses: see `room`
                 num_gpus=1 if gpu else None,
             )
-            for table in messages.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
-                yield from (_row(part) for part in table.to_batches(max_chunksize=1))
+            for table in tables.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
+                yield from (read_row(row) for row in table.to_batches(max_chunksize=1))
         finally:
-            context.enable_progress_bars = shown
+            context.enable_progress_bars = progress_bars
 
 
 def room(nodes: Sequence[Mapping[str, Any]], torch_threads: int, *, gpu: bool = False) -> int:
@@ -111,19 +107,18 @@ def room(nodes: Sequence[Mapping[str, Any]], torch_threads: int, *, gpu: bool = 
         torch_threads: of an actor.
         gpu: whether the model runs on GPUs.
     """
-    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    resources = [node["Resources"] for node in nodes if node["Alive"]]
     if gpu:
-        return max(1, sum(int(has.get("GPU", 0)) for has in alive))
-    return max(
-        1, sum(max(1, int(has["CPU"] // torch_threads)) for has in alive if has.get("CPU", 0) * 2 >= torch_threads)
-    )
+        return max(1, sum(int(node.get("GPU", 0)) for node in resources))
+    cpus = [node.get("CPU", 0) for node in resources]
+    return max(1, sum(max(1, int(count // torch_threads)) for count in cpus if 0 < torch_threads <= 2 * count))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
     """A chunk with all that an actor must know, which may be a new one."""
 
-    work: Work
+    settings: WorkerSettings
     folder: Path
     chunk: Chunk
 
@@ -133,94 +128,92 @@ class Actor:
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
-        self._sending: _Sending | None = None
+        self._blocks: BlockQueue | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="video-tcav-passes")
 
     def __call__(self, batch: Mapping[str, Any]) -> Iterator[pa.Table]:
         """Pass a chunk; the rows of each batch are handed out while the next one is passed."""
         task: _Task = batch["task"][0]
-        sending = _Sending()
-        passing = self._thread.submit(self._pass, task, sending)
+        blocks = BlockQueue()
+        unread = self._thread.submit(self._pass, task, blocks)
         try:
-            while (message := sending.next()) is not None:
-                yield _table(rows=message.rows, about=message.about)
+            while (block := blocks.get()) is not None:
+                yield row_table(block=block)
             try:
-                yield _table(done=len(task.chunk.sources), unread=json.dumps(passing.result()))
+                yield row_table(done=len(task.chunk.sources), unread=json.dumps(unread.result()))
             except VideoTcavError as error:
-                yield _table(error=str(error))
+                yield row_table(error=str(error))
         finally:
-            sending.drop()
+            blocks.abandon()
 
-    def _pass(self, task: _Task, sending: "_Sending") -> dict[str, str]:
+    def _pass(self, task: _Task, blocks: "BlockQueue") -> dict[str, str]:
         try:
-            return self._record(task, sending)
+            return self._record(task, blocks)
         finally:
-            sending.send(None)
+            blocks.put(None)
 
-    def _record(self, task: _Task, sending: "_Sending") -> dict[str, str]:
-        self._sending = sending
+    def _record(self, task: _Task, blocks: "BlockQueue") -> dict[str, str]:
+        self._blocks = blocks
         if self._worker is None:
             with suppress(OSError):  # else relative paths lead nowhere here, and each file says so
                 os.chdir(task.folder)
-            self._worker = Worker(task.work, Outbox(task.work.facts, self._send))
-        return self._worker.record(task.chunk, sending.check)
+            self._worker = Worker(task.settings, RowSender(task.settings.facts, self._send))
+        return self._worker.record(task.chunk, blocks.check)
 
-    def _send(self, message: Message) -> None:
-        assert self._sending is not None
-        self._sending.send(message)
+    def _send(self, block: memoryview) -> None:
+        assert self._blocks is not None
+        self._blocks.put(block)
 
 
-class _Dropped(Exception):
+class _AbandonedError(Exception):
     """Nobody waits for these rows any more."""
 
 
-class _Sending:
-    """The way of one chunk's rows, from the thread that passes clips to the one that hands rows to Ray.
+class BlockQueue:
+    """Bounded queue that carries one chunk's blocks from the thread that passes clips to the one that hands them to Ray.
 
-    The passes wait where rows are not taken: memory is bounded. Each chunk has a way of its own, since Ray may leave a chunk
-    in the middle and ask for the next.
+    The passes wait where blocks are not taken: memory is bounded. Each chunk has a queue of its own, since Ray may leave a
+    chunk in the middle and ask for the next. Waits have an end, since one without could not be interrupted.
     """
 
     def __init__(self) -> None:
-        self._queue: Queue[Message | None] = Queue(maxsize=1)
-        self._dropped = Event()
+        self._queue: Queue[memoryview | None] = Queue(maxsize=1)
+        self._abandoned = Event()
 
-    def send(self, message: Message | None) -> None:
-        """Wait until a batch is taken; `None` after the last."""
-        while not self._dropped.is_set():
+    def put(self, block: memoryview | None) -> None:
+        """Wait until a block is taken; `None` after the last."""
+        while not self._abandoned.is_set():
             with suppress(Full):
-                return self._queue.put(message, timeout=_POLL_S)
+                return self._queue.put(block, timeout=_POLL_S)
         return None
 
-    def check(self, _steps: float) -> None:
-        """Called for each video: passes that nobody waits for end soon."""
-        if self._dropped.is_set():
-            raise _Dropped
-
-    def drop(self) -> None:
-        self._dropped.set()
-
-    def next(self) -> Message | None:
-        """The next batch; `None` when the passes have ended."""
-        while True:  # a wait without an end could not be interrupted
+    def get(self) -> memoryview | None:
+        """The next block; `None` when the passes have ended."""
+        while True:
             with suppress(Empty):
                 return self._queue.get(timeout=_POLL_S)
 
+    def check(self, _steps: float) -> None:
+        """Called for each video: passes that nobody waits for end soon."""
+        if self._abandoned.is_set():
+            raise _AbandonedError
 
-def _table(
-    *, rows: memoryview | bytes = b"", about: str = "", done: int = 0, unread: str = "{}", error: str = ""
-) -> pa.Table:
-    """One row; `rows` is not copied."""
-    ends = pa.py_buffer(np.array([0, len(rows)], dtype=np.int64))
-    column = pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(rows)])
-    values = {"rows": column, "about": [about], "done": [done], "unread": [unread], "error": [error]}
-    return pa.table(values, schema=_FIELDS)
+    def abandon(self) -> None:
+        """Take no more blocks."""
+        self._abandoned.set()
 
 
-def _row(one: pa.RecordBatch) -> dict[str, Any]:
-    """The row of a batch of one; `rows` stays where Ray has put it."""
-    found = {name: one.column(name)[0] for name in _FIELDS.names}
-    return {name: memoryview(value.as_buffer()) if name == "rows" else value.as_py() for name, value in found.items()}
+def row_table(*, block: memoryview | bytes = b"", done: int = 0, unread: str = "{}", error: str = "") -> pa.Table:
+    """A table of one row; the block is not copied, as it would be by `pa.array`."""
+    offsets = pa.py_buffer(np.array([0, len(block)], dtype=np.int64))
+    column = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(block)])
+    return pa.table({"block": column, "done": [done], "unread": [unread], "error": [error]}, schema=_FIELDS)
+
+
+def read_row(batch: pa.RecordBatch) -> dict[str, Any]:
+    """The row of a batch of one; the block stays where Ray has put it."""
+    row = {name: batch.column(name)[0] for name in _FIELDS.names}
+    return {name: memoryview(value.as_buffer()) if name == "block" else value.as_py() for name, value in row.items()}
 
 
 @contextmanager
@@ -232,9 +225,8 @@ def _connected(address: str | None) -> Iterator[Any]:
             yield ray
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a library must not report on its users
-    os.environ.setdefault(
-        "RAY_BACKEND_LOG_LEVEL", "fatal"
-    )  # else warnings about Ray's own code stand on the user's screen
+    # else warnings about Ray's own code stand on the user's screen
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         ray.init(
             address=address, include_dashboard=None if address else False, log_to_driver=False, logging_level="ERROR"
@@ -253,7 +245,7 @@ def _connected(address: str | None) -> Iterator[Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Ray Data's own account of a run is not the user's."""
+    """Inside, Ray Data does not log its own progress."""
     logger = logging.getLogger("ray.data")
     level = logger.level
     logger.setLevel(logging.ERROR)
