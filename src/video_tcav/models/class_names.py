@@ -48,7 +48,7 @@ def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
     return names
 
 
-def check_class_count(classes: tuple[str, ...] | None, outputs: int) -> None:
+def check_class_count(classes: Sequence[str] | None, outputs: int) -> None:
     """Refuse names whose number differs from that of the model's outputs.
 
     Raises:

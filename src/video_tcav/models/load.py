@@ -14,7 +14,7 @@ from video_tcav.core.limits import excerpt
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.loaders.loader import LOADERS
-from video_tcav.models.loaders.unknown_networks import describe_network
+from video_tcav.models.loaders.networks import describe_network
 from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel

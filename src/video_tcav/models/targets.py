@@ -65,11 +65,7 @@ class Target:
         return logit - torch.logsumexp(logits[:, rivals], dim=1)
 
     def _check_gradient(self, logits: Float[Tensor, "clip class"]) -> None:
-        """Refuse saturated probabilities, which have no gradient.
-
-        Raises:
-            NonFiniteError: if a probability is 0 or 1 to the last digit.
-        """
+        """Refuse saturated probabilities, which have no gradient."""
         lost = int(Outputs(kind=self.outputs).saturated(logits.detach(), self.class_index).sum())
         if lost:
             raise NonFiniteError(

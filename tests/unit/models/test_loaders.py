@@ -21,7 +21,7 @@ import dataclasses
 
 from video_tcav.core.errors import ModelError
 from video_tcav.models.load import load_model
-from video_tcav.models.loaders.loader import ModelLoader
+from video_tcav.models import ModelLoader
 
 class Toy(ModelLoader):
     name, help = "toy", "LETTER"
