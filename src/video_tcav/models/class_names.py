@@ -123,6 +123,7 @@ def _in_order(pairs: Sequence[tuple[int, str]], source: str) -> tuple[str, ...]:
 
 def _is_header(line: str) -> bool:
     cells = [_unquoted(cell).lower().replace(" ", "_") for cell in re.split(r"[,;\t]", line)]
+    # Two words at least: a lone "name" or "label" may be the name of a class.
     cells = line.lower().split() if len(cells) == 1 else cells
     return len(cells) == 2 and set(cells) <= _HEADER_WORDS
 

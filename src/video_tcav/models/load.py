@@ -123,9 +123,9 @@ def pick_device(device: str | torch.device) -> torch.device:
         if str(device).partition(":")[0] not in DEVICE_TYPES:  # PyTorch warns about some of the others
             raise ValueError(device)
         chosen = torch.device(device)
-        if chosen.type == "cpu" and chosen.index:
+        if chosen.type == "cpu" and chosen.index:  # PyTorch accepts cpu:1
             raise ValueError(device)
-        torch.empty(0, device=chosen)
+        torch.empty(0, device=chosen)  # raises where the device is not available
     except (RuntimeError, AssertionError, NotImplementedError, ValueError, TypeError, ArithmeticError) as reason:
         raise InputError(
             f"`device` must be auto or a device that is here. Got {excerpt(str(device))}. Write cpu or cuda:0."

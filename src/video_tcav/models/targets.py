@@ -61,6 +61,7 @@ class Target:
                 "`log_odds` must have another class to compare with. Got a model of one class."
                 " Say what its output is: --outputs sigmoid_logits, sigmoid or numbers."
             )
+        # log p_k / (1 − p_k) = z_k − log Σ exp z_m over all m ≠ k
         rivals = torch.arange(logits.shape[1], device=logits.device) != self.class_index
         return logit - torch.logsumexp(logits[:, rivals], dim=1)
 

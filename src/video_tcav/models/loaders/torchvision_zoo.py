@@ -113,6 +113,7 @@ def load_torchvision(
     spec = _clip_spec(name, preset, fields)
     content = _read(entry, weights)
     if content is not None:
+        # By name alone: the size of the head is read from the weights, and the network built for it.
         content = match_weights(_build(name, 1, device="meta").state_dict(), content, any_shape=True)
         classes = classes or metadata_classes(content)
     categories = tuple(preset.meta["categories"])
