@@ -9,6 +9,7 @@ from .layers import layer_axes as layer_axes
 from .layers import layers_axes as layers_axes
 from .layers import list_layers as list_layers
 from .load import load_model as load_model
+from .loaders.loader import ModelLoader as ModelLoader
 from .outputs import layer_tensor as layer_tensor
 from .outputs import replace_layer_tensor as replace_layer_tensor
 from .targets import Target as Target

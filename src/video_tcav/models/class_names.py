@@ -48,7 +48,7 @@ def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
     return names
 
 
-def check_class_count(classes: tuple[str, ...] | None, outputs: int) -> None:
+def check_class_count(classes: Sequence[str] | None, outputs: int) -> None:
     """Refuse names whose number differs from that of the model's outputs.
 
     Raises:
@@ -123,6 +123,7 @@ def _in_order(pairs: Sequence[tuple[int, str]], source: str) -> tuple[str, ...]:
 
 def _is_header(line: str) -> bool:
     cells = [_unquoted(cell).lower().replace(" ", "_") for cell in re.split(r"[,;\t]", line)]
+    # Two words at least: a lone "name" or "label" may be the name of a class.
     cells = line.lower().split() if len(cells) == 1 else cells
     return len(cells) == 2 and set(cells) <= _HEADER_WORDS
 

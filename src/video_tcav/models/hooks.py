@@ -67,14 +67,14 @@ class Gradients:
 
 
 class _Stop(Exception):
-    """Raised by the last layer's hook: the rest of the network is not needed."""
+    """Raised by the last layer's hook to skip the remaining network."""
 
 
 @contextmanager
 def untouched(module: nn.Module) -> Iterator[None]:
     """Evaluation mode and frozen parameters inside; modes, flags and gradients as before outside.
 
-    Gradients can be asked for inside also where the caller is in inference mode, and through recurrent layers on a GPU.
+    Gradients can be taken inside also where the caller is in inference mode, and through recurrent layers on a GPU.
     """
     modes = [(submodule, submodule.training) for submodule in module.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]

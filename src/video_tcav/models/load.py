@@ -14,7 +14,7 @@ from video_tcav.core.limits import excerpt
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.loaders.loader import LOADERS
-from video_tcav.models.loaders.unknown_networks import describe_network
+from video_tcav.models.loaders.networks import describe_network
 from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
@@ -123,9 +123,9 @@ def pick_device(device: str | torch.device) -> torch.device:
         if str(device).partition(":")[0] not in DEVICE_TYPES:  # PyTorch warns about some of the others
             raise ValueError(device)
         chosen = torch.device(device)
-        if chosen.type == "cpu" and chosen.index:
+        if chosen.type == "cpu" and chosen.index:  # PyTorch accepts cpu:1
             raise ValueError(device)
-        torch.empty(0, device=chosen)
+        torch.empty(0, device=chosen)  # raises where the device is not available
     except (RuntimeError, AssertionError, NotImplementedError, ValueError, TypeError, ArithmeticError) as reason:
         raise InputError(
             f"`device` must be auto or a device that is here. Got {excerpt(str(device))}. Write cpu or cuda:0."

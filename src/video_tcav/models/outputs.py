@@ -123,6 +123,7 @@ def _as_rows(tensor: Tensor, clips: int, classes: int | None) -> Tensor | None:
     """`(clip, class)` out of a tensor that has this form but for axes of size one; `None` if it has not."""
     if not tensor.is_floating_point():
         return None
+    # (clip, class, 1, 1, 1) of fully convolutional heads
     if tensor.ndim > 2 and tensor.shape[0] == clips and all(size == 1 for size in tensor.shape[2:]):
         tensor = tensor.flatten(1)
     elif tensor.ndim < 2 and classes is not None and tensor.numel() == clips * classes and 1 in (clips, classes):

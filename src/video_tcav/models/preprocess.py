@@ -65,6 +65,7 @@ def resized_size(native: tuple[int, int], spec: ClipSpec) -> tuple[int, int]:
 
 
 def _short_side(native: tuple[int, int], short: int) -> tuple[int, int]:
+    # Truncated, not rounded, as torchvision's resize does.
     height, width = native
     return (short, int(short * width / height)) if height <= width else (int(short * height / width), short)
 

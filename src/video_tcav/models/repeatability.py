@@ -138,8 +138,8 @@ def _rounding(model: VideoModel, values: Tensor, *, same_batch: bool) -> float:
 def _random_or_state(model: VideoModel, clip: Tensor, partner: Tensor) -> str:
     """With the same random numbers twice, and another clip between: what still differs is state."""
     passes: list[Tensor] = []
-    for between in (clip, partner):
-        _values(model, between)
+    for predecessor in (clip, partner):
+        _values(model, predecessor)
         _seed_everything()
         passes.append(_values(model, clip))
     training = _still_training(model.module)

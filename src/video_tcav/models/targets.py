@@ -61,15 +61,12 @@ class Target:
                 "`log_odds` must have another class to compare with. Got a model of one class."
                 " Say what its output is: --outputs sigmoid_logits, sigmoid or numbers."
             )
+        # log p_k / (1 − p_k) = z_k − log Σ exp z_m over all m ≠ k
         rivals = torch.arange(logits.shape[1], device=logits.device) != self.class_index
         return logit - torch.logsumexp(logits[:, rivals], dim=1)
 
     def _check_gradient(self, logits: Float[Tensor, "clip class"]) -> None:
-        """Refuse saturated probabilities, which have no gradient.
-
-        Raises:
-            NonFiniteError: if a probability is 0 or 1 to the last digit.
-        """
+        """Refuse saturated probabilities, which have no gradient."""
         lost = int(Outputs(kind=self.outputs).saturated(logits.detach(), self.class_index).sum())
         if lost:
             raise NonFiniteError(

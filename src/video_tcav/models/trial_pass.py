@@ -107,11 +107,7 @@ def outputs_of(trial: Trial, settings: Mapping[str, Any]) -> Outputs:
 
 
 def _check_scale(trial: Trial) -> None:
-    """Refuse functions of probabilities that would pass for logits: percentages, their logarithms, a softmax over one output.
-
-    Raises:
-        ModelError: saying what the outputs look like.
-    """
+    """Refuse functions of probabilities that would pass for logits: percentages, their logarithms, a softmax over one output."""
     values, last = trial.values, trial.last_operation
     width = values.shape[1]
     if width == 1 and last == "softmax":

@@ -14,14 +14,14 @@ from video_tcav.models.load import load_model
 from video_tcav.models.loaders.loader import LOADERS, spec_help
 from video_tcav.rendered.dataset import write_world
 from video_tcav.rendered.factors import sample_factors
-from video_tcav.reports.run.view import model_words
+from video_tcav.reports.run.names import short_model
 
 TOY = """
 import dataclasses
 
 from video_tcav.core.errors import ModelError
 from video_tcav.models.load import load_model
-from video_tcav.models.loaders.loader import ModelLoader
+from video_tcav.models import ModelLoader
 
 class Toy(ModelLoader):
     name, help = "toy", "LETTER"
@@ -51,7 +51,7 @@ def test_a_loader_of_another_package_loads_models(toy):
     assert model.clip_spec.stride == 2
     assert model.recipe is not None and model.recipe["spec"] == "toy:x"  # so that workers load it again
     assert spec_help().endswith("rendered:NAME, or toy:LETTER")
-    assert model_words("toy:x") == "toy:x"
+    assert short_model("toy:x") == "toy:x"
     with pytest.raises(ModelError, match=r"must be toy:x\. Got toy:y"):
         load_model("toy:y")
     with pytest.raises(ModelError, match=r"must start with torchvision:, hf:, file:, rendered: or toy:\. Got 'toi:x'"):

@@ -24,6 +24,7 @@ def token_axes(
 def channels_first_axes(module: nn.Module) -> AxesRule:
     """Three-dimensional convolutional networks: torchvision's r3d_18, mc3_18, r2plus1d_18, s3d."""
 
+    # One rule for all modules of the network: their outputs are volumes, but for the pooled ones.
     def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
         return CHANNELS_FIRST if len(shape) == 5 else POOLED if len(shape) == 2 else None
 

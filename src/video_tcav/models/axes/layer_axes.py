@@ -123,6 +123,7 @@ class LayerAxes:
 
 def _arrange(tensor: Tensor, names: tuple[str, ...], order: tuple[str, ...]) -> Tensor:
     """Dimensions in `order`; one that the tensor lacks has size one."""
+    # A view; inserted from the front on, so that each index is that of the result.
     present = tuple(name for name in order if name in names)
     tensor = torch.permute(tensor, [names.index(name) for name in present])
     for index, name in enumerate(order):

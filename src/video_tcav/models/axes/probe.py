@@ -1,4 +1,4 @@
-"""Axes of layers that nobody declared, by probing: disturb one end of the clip and see which positions respond.
+"""Probed axes, for layers without declared ones: disturb one end of the clip and see which positions respond.
 
 A slab at the start and at the end of time, height and width in turn is disturbed with the same noise. Along the
 output dimension that carries the axis, the response moves from one end to the other; elsewhere it stays. A dimension of

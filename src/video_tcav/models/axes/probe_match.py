@@ -82,16 +82,12 @@ def match_axes(layer: str, responses: Responses, fold: int) -> Match:
     choices = [[None, *_readings(responses, dim)] for dim in wide]
     ranked = sorted(_assignments(choices), key=_total, reverse=True)
     if not ranked:
-        raise AxesError(
-            f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *responses.shape)}, where more"
-            " than one dimension responds to no single end of time, height or width. Choose another layer."
-        )
+        problem = "where more than one dimension responds to no single end of time, height or width"
+        raise _unclear(layer, responses, problem)
     best = ranked[0]
     if len(ranked) > 1 and _total(ranked[1]) > (1 - MARGIN) * _total(best):
-        raise AxesError(
-            f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *responses.shape)}, which reads as"
-            f" {_words(best)} and almost as well as {_words(ranked[1])}. Choose another layer."
-        )
+        problem = f"which reads as {_words(best)} and almost as well as {_words(ranked[1])}"
+        raise _unclear(layer, responses, problem)
     readings = dict(zip(wide, best, strict=True))
     _check_dominant(layer, responses, readings)
     _check_hidden(layer, responses, readings)
@@ -217,10 +213,8 @@ def _check_dominant(layer: str, responses: Responses, readings: Mapping[int, _Re
             for rival in readings:
                 profiles = None if rival == dim else _normalised(responses, rival, axis)
                 if profiles is not None and abs(_moved(*profiles)) * DOMINANT > chosen:
-                    raise AxesError(
-                        f"`layer` must have axes that can be told apart. Got {layer} of shape {(1, *responses.shape)},"
-                        f" where dimensions {dim + 1} and {rival + 1} both respond to {axis}. Choose another layer."
-                    )
+                    problem = f"where dimensions {dim + 1} and {rival + 1} both respond to {axis}"
+                    raise _unclear(layer, responses, problem)
 
 
 def _check_hidden(layer: str, responses: Responses, readings: Mapping[int, _Reading | None]) -> None:
@@ -270,6 +264,13 @@ def _layer_axes(responses: Responses, assignment: dict[int, _Reading | None], fo
         grid=(time, height, width) if token else None,
         prefix_tokens=token.prefix if token else 0,
         fold=fold,
+    )
+
+
+def _unclear(layer: str, responses: Responses, problem: str) -> AxesError:
+    shape = (1, *responses.shape)
+    return AxesError(
+        f"`layer` must have axes that can be told apart. Got {layer} of shape {shape}, {problem}. Choose another layer."
     )
 
 

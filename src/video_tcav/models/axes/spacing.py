@@ -86,6 +86,7 @@ def _track(
 
 def _explains(spacing: Spacing, positions: int, length: int) -> bool:
     """Whether so many positions with that spacing fill the axis, give or take one at its end."""
+    # Otherwise something that is not tracked has merged or cut positions, such as a patch merging by indexing.
     return abs(length / spacing.step - positions) <= 1
 
 

@@ -19,55 +19,35 @@ except ImportError:  # the extra `hf`
     transformers = None
 
 
-def _videomae_stride(frames: int) -> int:
-    return 4  # --sampling_rate 4 for Kinetics-400: MCG-NJU/VideoMAE, FINETUNE.md
-
-
-def _timesformer_stride(frames: int) -> int:
-    # The model zoo of facebookresearch/TimeSformer (README.md) names its Kinetics models 8x32, 16x16 and 96x4.
-    return {16: 16, 96: 4}.get(frames, 32)
-
-
-def _vivit_stride(frames: int) -> int:
-    return 2  # google-research/scenic, projects/vivit/configs/kinetics400/vivit_base_k400.py: 32 frames, stride 2
-
-
-def _vjepa2_stride(frames: int) -> int:
-    # frame_step in facebookresearch/vjepa2, configs/inference: 4 for 16 frames (vitl/ssv2.yaml), 2 for 32
-    # (vitl/diving48.yaml) and for 64 (vitg-384/ssv2.yaml).
-    return 4 if frames <= 16 else 2
-
-
 @dataclass(frozen=True, kw_only=True)
 class Family:
     """What differs between the families of classifiers.
 
     Attributes:
+        stride: published distance of frames, by the number of frames.
         frames: name of the configuration's number of frames.
         size: name of the configuration's pixels.
         layers: the encoder layers, inside the backbone.
-        stride: published distance of frames, by the number of frames.
         fixed_clip: whether frames and size are part of the weights (learned positions).
     """
 
-    frames: str
-    size: str
-    layers: str
     stride: Callable[[int], int]
-    fixed_clip: bool
+    frames: str = "num_frames"
+    size: str = "image_size"
+    layers: str = "encoder.layer"
+    fixed_clip: bool = False
 
 
 FAMILIES: Mapping[str, Family] = {
-    "videomae": Family(
-        frames="num_frames", size="image_size", layers="encoder.layer", stride=_videomae_stride, fixed_clip=False
-    ),
-    "timesformer": Family(
-        frames="num_frames", size="image_size", layers="encoder.layer", stride=_timesformer_stride, fixed_clip=True
-    ),
-    "vivit": Family(frames="num_frames", size="image_size", layers="layers", stride=_vivit_stride, fixed_clip=True),
-    "vjepa2": Family(
-        frames="frames_per_clip", size="crop_size", layers="encoder.layer", stride=_vjepa2_stride, fixed_clip=False
-    ),
+    # --sampling_rate 4 for Kinetics-400: MCG-NJU/VideoMAE, FINETUNE.md
+    "videomae": Family(stride=lambda frames: 4),
+    # The model zoo of facebookresearch/TimeSformer (README.md) names its Kinetics models 8x32, 16x16 and 96x4.
+    "timesformer": Family(stride=lambda frames: {16: 16, 96: 4}.get(frames, 32), fixed_clip=True),
+    # google-research/scenic, projects/vivit/configs/kinetics400/vivit_base_k400.py: 32 frames, stride 2
+    "vivit": Family(stride=lambda frames: 2, layers="layers", fixed_clip=True),
+    # frame_step in facebookresearch/vjepa2, configs/inference: 4 for 16 frames (vitl/ssv2.yaml), 2 for 32
+    # (vitl/diving48.yaml) and for 64 (vitg-384/ssv2.yaml).
+    "vjepa2": Family(stride=lambda frames: 4 if frames <= 16 else 2, frames="frames_per_clip", size="crop_size"),
 }
 
 
@@ -140,11 +120,7 @@ def config_classes(config: Any, classes: tuple[str, ...] | None) -> tuple[str, .
 
 
 def _check_labels(settings: Mapping[str, Any], source: str, *, has_classes: bool) -> None:
-    """Refuse an `id2label` that is no list of distinct names for the outputs 0, 1, 2 and so on.
-
-    Raises:
-        ModelError: naming what is wrong.
-    """
+    """Refuse an `id2label` that is no list of distinct names for the outputs 0, 1, 2 and so on."""
     labels, count = settings.get("id2label"), settings.get("num_labels")
     if labels is None:
         return

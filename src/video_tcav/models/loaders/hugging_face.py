@@ -66,6 +66,7 @@ def load_huggingface(
         module, weights_notes = load_classifier(folder, config, weights)
         size = _square(getattr(config, family.size))
         processor = load_processor(folder, config.model_type, size)
+    # In float32 also where the checkpoint is in half precision: that is a choice of the recording, not of the file.
     model = _described(f"hf:{source}", module.float().eval(), processor, fields, classes, (*notes, *weights_notes))
     if model.clip_spec.size != size:
         raise ModelError(

@@ -16,7 +16,7 @@ from torch import nn
 from video_tcav.core.errors import ModelError
 from video_tcav.core.limits import LimitError, check_regular
 from video_tcav.models.error_lines import typed_first_line
-from video_tcav.models.loaders.unknown_networks import describe_network
+from video_tcav.models.loaders.networks import describe_network
 from video_tcav.models.video_model import VideoModel, state_digest
 from video_tcav.models.weights.loading import metadata_classes, read_weights
 

@@ -40,20 +40,6 @@ class _Architecture:
     stages: Callable[[nn.Module], tuple[str, ...]]
 
 
-def _resnet_stages(module: nn.Module) -> tuple[str, ...]:
-    return ("layer1", "layer2", "layer3", "layer4")
-
-
-def _s3d_stages(module: nn.Module) -> tuple[str, ...]:
-    # Last block before each pooling of S3D.features (they are at 1, 4, 7 and 13), and the very last.
-    return ("features.3", "features.6", "features.12", "features.15")
-
-
-def _swin_stages(module: nn.Module) -> tuple[str, ...]:
-    # SwinTransformer3d.features alternates stages (even) with patch merging (odd).
-    return ("features.0", "features.2", "features.4", "features.6")
-
-
 def _mvit_stages(module: nn.Module) -> tuple[str, ...]:
     """Last block of each resolution.
 
@@ -61,25 +47,42 @@ def _mvit_stages(module: nn.Module) -> tuple[str, ...]:
     """
     blocks: Any = module.get_submodule("blocks")
     starts = [index for index, block in enumerate(blocks) if block.pool_skip is not None]
-    ends = [start - 1 for start in starts] + [len(blocks) - 2]
-    return tuple(f"blocks.{end}" for end in ends)
+    return tuple(f"blocks.{end}" for end in [*(start - 1 for start in starts), len(blocks) - 2])
 
 
-_RESNET = _Architecture(frames=16, fps=15.0, head="fc.weight", axes=channels_first_axes, stages=_resnet_stages)
-_SWIN = _Architecture(frames=32, fps=15.0, head="head.weight", axes=swin3d_axes, stages=_swin_stages)
+def _fixed(*names: str) -> Callable[[nn.Module], tuple[str, ...]]:
+    return lambda module: names
+
+
+_RESNET = _Architecture(
+    frames=16,
+    fps=15.0,
+    head="fc.weight",
+    axes=channels_first_axes,
+    stages=_fixed("layer1", "layer2", "layer3", "layer4"),
+)
+_S3D = _Architecture(
+    frames=128,
+    fps=15.0,
+    head="classifier.1.weight",
+    axes=channels_first_axes,
+    # Last block before each pooling of S3D.features (they are at 1, 4, 7 and 13), and the very last.
+    stages=_fixed("features.3", "features.6", "features.12", "features.15"),
+)
+_SWIN = _Architecture(
+    frames=32,
+    fps=15.0,
+    head="head.weight",
+    axes=swin3d_axes,
+    # SwinTransformer3d.features alternates stages (even) with patch merging (odd).
+    stages=_fixed("features.0", "features.2", "features.4", "features.6"),
+)
 _MVIT = _Architecture(frames=16, fps=7.5, head="head.1.weight", axes=mvit_axes, stages=_mvit_stages)
 ARCHITECTURES: Mapping[str, _Architecture] = {
-    "r3d_18": _RESNET,
-    "mc3_18": _RESNET,
-    "r2plus1d_18": _RESNET,
-    "s3d": _Architecture(
-        frames=128, fps=15.0, head="classifier.1.weight", axes=channels_first_axes, stages=_s3d_stages
-    ),
-    "swin3d_t": _SWIN,
-    "swin3d_s": _SWIN,
-    "swin3d_b": _SWIN,
-    "mvit_v1_b": _MVIT,
-    "mvit_v2_s": _MVIT,
+    **dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), _RESNET),
+    "s3d": _S3D,
+    **dict.fromkeys(("swin3d_t", "swin3d_s", "swin3d_b"), _SWIN),
+    **dict.fromkeys(("mvit_v1_b", "mvit_v2_s"), _MVIT),
 }
 
 
@@ -110,6 +113,7 @@ def load_torchvision(
     spec = _clip_spec(name, preset, fields)
     content = _read(entry, weights)
     if content is not None:
+        # By name alone: the size of the head is read from the weights, and the network built for it.
         content = match_weights(_build(name, 1, device="meta").state_dict(), content, any_shape=True)
         classes = classes or metadata_classes(content)
     categories = tuple(preset.meta["categories"])
@@ -198,11 +202,7 @@ def _published_entry(published: Any, weights: str | None) -> WeightsEnum | None:
 
 
 def _clip_spec(name: str, entry: WeightsEnum, fields: Mapping[str, Any]) -> ClipSpec:
-    """The published clip, with the fields over it.
-
-    Raises:
-        ModelError: for another size of an MViT, whose position tables are built for one.
-    """
+    """The published clip with the fields over it; MViT is refused at another size: its position tables are built for one."""
     architecture, preset = ARCHITECTURES[name], entry.transforms()
     resize = preset.resize_size
     published = ClipSpec(

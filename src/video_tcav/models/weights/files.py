@@ -108,6 +108,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     for shard in sorted(set(shard_of.values())):
         path = index.parent / shard
+        # A name with a folder in it would lead out of the checkpoint.
         if Path(shard).name != shard or not path.is_file():
             raise WeightsError(
                 f"`weights` must have all shards beside their index. Got {index}, which names {shard!r}, without it."

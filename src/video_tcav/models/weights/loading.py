@@ -122,11 +122,7 @@ def fit_weights(module: nn.Module, weights: Weights) -> tuple[str, ...]:
 
 
 def _check_types(wanted: Mapping[str, Tensor], matched: Weights) -> None:
-    """Refuse what cannot be copied as it is: quantised integers for fractions, complex numbers, sparse tensors.
-
-    Raises:
-        WeightsError: naming the first such tensor.
-    """
+    """Refuse what cannot be copied as it is: quantised integers for fractions, complex numbers, sparse tensors."""
     for name, tensor in matched.tensors.items():
         # The count of batches may be stored as any integer or float; evaluation does not use it.
         if _number_type(tensor) != _number_type(wanted[name]) and not name.endswith("num_batches_tracked"):

@@ -1,7 +1,8 @@
-"""Networks of an unknown family: described by their `clip_spec`, the metadata of their weights, and trial passes."""
+"""Networks as modules: described as torchvision or Hugging Face publish them, or by `clip_spec` and trial passes."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import fields as fields_of
+from dataclasses import replace
 from functools import partial, reduce
 from operator import or_
 from typing import Any
@@ -16,7 +17,9 @@ from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_c
 from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip, stage_layers
-from video_tcav.models.loaders.known_networks import describe_known
+from video_tcav.models.loaders.hugging_face import describe_huggingface
+from video_tcav.models.loaders.torchvision_zoo import describe_torchvision
+from video_tcav.models.output_kinds import Outputs
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.repeatability import check_repeats, random_state_kept
@@ -57,11 +60,40 @@ def describe_network(
     classes = classes or metadata_classes(content)
     weight_notes = () if content is None else fit_weights(module, content)
     merged = reduce(or_, map(dict, settings))
-    model = describe_known(module, settings=merged, classes=classes, allow_impure=allow_impure)
-    if model is None:
+    published = None
+    if getattr(module, "clip_spec", None) is None:
+        published = describe_torchvision(module, merged) or describe_huggingface(module, merged)
+    if published is None:
         model = _describe_unknown(module, settings, classes, allow_impure)
+    else:
+        model = _with_head(published, merged, classes, allow_impure)
     notes = (*wrapper_notes, *weight_notes, *model.notes)
-    return dataclasses.replace(model, name=name, trained=trained, notes=notes)
+    return replace(model, name=name, trained=trained, notes=notes)
+
+
+def _with_head(
+    model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None, allow_impure: bool
+) -> VideoModel:
+    """A network of a known family with its class names where they fit; a replaced head keeps the rest, and is tried."""
+    model.module.eval()
+    with random_state_kept(model.device):
+        trial = try_model(model, classes=classes)
+        width = trial.values.shape[1]
+        is_published_head = len(model.classes) == width
+        outputs = outputs_of(trial, settings)
+        if is_published_head and "outputs" not in settings and _is_configured(model.outputs, outputs):
+            outputs = model.outputs
+        published = model.classes if is_published_head else numbered_names(width)
+        model = replace(model, classes=classes or published, outputs=outputs)
+        return replace(model, notes=(*model.notes, *check_repeats(model, allow_impure=allow_impure)))
+
+
+def _is_configured(configured: Outputs, tried: Outputs) -> bool:
+    """Whether the configuration says what the outputs are; not where an added head turns them into probabilities."""
+    if configured.kind == "logits":
+        return tried.kind == "logits" and tried.is_assumed
+    is_regression = configured.kind == "numbers" and not configured.is_assumed  # whose numbers may lie in [0, 1]
+    return is_regression or tried.kind not in ("softmax", "sigmoid")
 
 
 def _describe_unknown(
@@ -94,19 +126,18 @@ def _tried(
     if "layout" not in settings:
         _check_layout(model)
     width = trial.values.shape[1]
-    model = dataclasses.replace(model, classes=classes or numbered_names(width), outputs=outputs_of(trial, settings))
+    model = replace(model, classes=classes or numbered_names(width), outputs=outputs_of(trial, settings))
     notes = model.notes
     if not classes and width == model.clip_spec.frames:
         notes = (*notes, f"The {width} outputs are taken for classes, though the clip has as many frames.")
     notes = (*notes, *check_repeats(model, allow_impure=allow_impure))
-    return dataclasses.replace(model, default_layers=stage_layers(model), notes=notes)
+    return replace(model, default_layers=stage_layers(model), notes=notes)
 
 
 def _check_layout(model: VideoModel) -> None:
-    """Refuse to guess the layout of a network that takes both: `view(-1, 3, height, width)` cuts frames out of either.
+    """Refuse to guess the layout of a network that takes both, and returns other numbers with time and colours exchanged.
 
-    Raises:
-        ModelError: if it takes the clip with time and colours exchanged, and returns other numbers.
+    `view(-1, 3, height, width)` cuts frames out of either layout.
     """
     clip = noise_clip(model)
     with untouched(model.module), torch.no_grad():
@@ -173,7 +204,7 @@ def _module_fields(module: nn.Module) -> Mapping[str, Any]:
     """Settings of the clip and the outputs in a module's `clip_spec`."""
     spec: Any = module.clip_spec
     if isinstance(spec, ClipSpec):
-        return {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
+        return {field.name: getattr(spec, field.name) for field in fields_of(spec)}
     if not isinstance(spec, Mapping):
         raise ModelError(
             f"`clip_spec` of the module must be a ClipSpec or a dict. Got {type(spec).__name__}. Correct or remove it."
