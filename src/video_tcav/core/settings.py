@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import NoneType
 from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from video_tcav.core.checks import MOST_COUNT, at_least, one_of, whole_number
+from video_tcav.core.checks import at_least, one_of, whole_number
 
 Result = TypeVar("Result")
 _KEY = "setting"

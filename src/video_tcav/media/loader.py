@@ -29,14 +29,6 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Skipped:
-    """A source that could not be used, or not to its end, and why."""
-
-    path: str
-    reason: str
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedClips:
     """The clips of one source, or why there are none.
