@@ -54,11 +54,7 @@ def between(name: str, value: float, cure: str, *, least: float = 0, most: float
 
 
 def whole_number(name: str, value: Any) -> int:
-    """The value as an `int`, if it is a whole number of any integer type.
-
-    Raises:
-        InputError: if it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise InputError(f"`{name}` must be a whole number. Got {excerpt(value)}. Give one without decimals.")
+    """The value as an `int`, if it is of any integer type; see `require`."""
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    require(is_whole, name, "be a whole number", value, "Give one without decimals.")
     return int(value)

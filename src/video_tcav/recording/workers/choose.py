@@ -1,5 +1,6 @@
 """From `--backend` and `--workers` to a backend."""
 
+from video_tcav.core.checks import at_least
 from video_tcav.core.errors import InputError
 from video_tcav.recording.workers.backend import Backend
 from video_tcav.recording.workers.processes import Processes
@@ -17,8 +18,8 @@ def backend_for(backend: str, workers: int | None) -> Backend | None:
         InputError: for anything else.
         MissingExtraError: if Ray is asked for without its extra.
     """
-    if workers is not None and workers < 1:
-        raise InputError(f"`workers` must be at least 1. Got {workers}. Give a larger number.")
+    if workers is not None:
+        at_least("workers", workers, 1)
     kind, colon, address = backend.partition(":")
     if kind == "ray" and bool(colon) == bool(address):
         import_ray()
