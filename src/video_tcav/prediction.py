@@ -1,4 +1,4 @@
-"""What a model sees in videos: the most probable classes."""
+"""Predictions: the most probable classes of videos."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Predictions of all videos that could be used, the errors of those that could not, and which files of folders are none."""
+    """Predictions of all usable videos, the errors of the others, and lines on files of folders that are no videos."""
 
     predictions: tuple[Prediction, ...]
     skipped: tuple[MediaError, ...]
@@ -74,7 +74,7 @@ def predict(
         NonFiniteError: if the model gives NaN or infinity.
     """
     sources = as_sources(videos)
-    found, skipped = [], []
+    predictions, skipped = [], []
     with (
         progress_bar("videos", len(sources), visible=progress) as advance,
         untouched(model.module),
@@ -89,19 +89,19 @@ def predict(
             else:
                 inputs = torch.stack([model.prepare(clip) for clip in loaded.clips])
                 logits = check_finite(model.logits(inputs), f"the logits of {loaded.source.key}")
-                found.append(Prediction(path=loaded.source.key, labels=_labels(model, logits, top)))
+                predictions.append(Prediction(path=loaded.source.key, labels=_labels(model, logits, top)))
             advance(1)
-    if not found:
+    if not predictions:
         raise InputError(
             f"`videos` must hold a file that can be used. Got {len(skipped)} that cannot, the first: {skipped[0]}. "
             "Give other files."
         )
-    return Predictions(predictions=tuple(found), skipped=tuple(skipped), left_out=left_out_notes(videos))
+    return Predictions(predictions=tuple(predictions), skipped=tuple(skipped), left_out=left_out_notes(videos))
 
 
 def _labels(model: VideoModel, logits: Float[Tensor, "window class"], top: int) -> tuple[Label, ...]:
     """The most probable classes, or the largest numbers of a regression, averaged over windows."""
-    averages = model.outputs.probabilities(logits).mean(0)
+    averages = model.outputs.probabilities(logits).mean(0)  # not of logits: usual for several views of a video
     likely = averages.topk(min(top, len(model.classes)))
     are_probabilities = model.outputs.has_probabilities
     return tuple(

@@ -8,6 +8,8 @@ from typing import Any
 from video_tcav.core.errors import InputError
 from video_tcav.core.limits import excerpt
 
+MOST_COUNT = 2**63 - 1  # of what 64-bit counters of NumPy and SQLite hold
+
 
 def require(holds: bool, name: str, rule: str, value: object, cure: str = "Choose one of them.") -> None:
     """Refuse an argument that does not keep its rule.
@@ -32,7 +34,7 @@ def one_of(name: str, value: Any, allowed: Sequence[Any], cure: str = "Choose on
     return value
 
 
-def at_least(name: str, value: Any, least: float, most: float = 2**63 - 1, cure: str = "Give a larger number.") -> Any:
+def at_least(name: str, value: Any, least: float, most: float = MOST_COUNT, cure: str = "Give a larger number.") -> Any:
     """The value itself, if it is large enough, and not larger than what could be counted or held; see `require`."""
     require(value >= least, name, f"be at least {least}", value, cure)
     require(value <= most, name, f"be at most {most}", value, "Give a smaller number.")
@@ -52,11 +54,7 @@ def between(name: str, value: float, cure: str, *, least: float = 0, most: float
 
 
 def whole_number(name: str, value: Any) -> int:
-    """The value as an `int`, if it is a whole number of any integer type.
-
-    Raises:
-        InputError: if it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise InputError(f"`{name}` must be a whole number. Got {excerpt(value)}. Give one without decimals.")
+    """The value as an `int`, if it is of any integer type; see `require`."""
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    require(is_whole, name, "be a whole number", value, "Give one without decimals.")
     return int(value)

@@ -147,22 +147,14 @@ def sync(path: Path) -> None:
 
 
 def check_file_writable(path: Path) -> None:
-    """Prove, before any long work, that a file of this name can be written.
-
-    Raises:
-        OutputError: if it is a folder, or its folder cannot be written to.
-    """
+    """Refuse, before any long work, a path that no file can be written to."""
     if path.is_dir():
         raise OutputError(f"`{path}` must be writable. Got: it is a folder. Give the name of a file.")
     check_writable(path.parent)
 
 
 def check_writable(folder: Path) -> Path:
-    """Make `folder` and prove, before any long work, that a file can be written there.
-
-    Raises:
-        OutputError: if it cannot.
-    """
+    """Make `folder`; refuses, before any long work, one that no file can be written to."""
     probe = folder / ".video-tcav-write-check"
     with atomic_path(probe) as temporary:
         temporary.write_bytes(b"")

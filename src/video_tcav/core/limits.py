@@ -35,12 +35,7 @@ def read_bounded(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
 
 
 def check_regular(path: Path) -> None:
-    """Refuse a path that is no regular file before a library opens it: a pipe blocks, a device has no end.
-
-    Raises:
-        LimitError: if it is a folder, pipe, socket or device.
-        OSError: if there is no such file.
-    """
+    """Refuse a path that is no regular file before a library opens it: a pipe blocks, a device has no end."""
     check_path(path)
     mode = path.stat().st_mode
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
@@ -49,11 +44,7 @@ def check_regular(path: Path) -> None:
 
 
 def check_path(path: str | Path) -> None:
-    """Refuse a path that no file system can hold.
-
-    Raises:
-        LimitError: if it holds a NUL character, or lone surrogates that are no file name's bytes.
-    """
+    """Refuse a path with a NUL character, or with lone surrogates that are no file name's bytes."""
     text = str(path)
     if "\0" in text:
         raise LimitError("a path with a NUL character")

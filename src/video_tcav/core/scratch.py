@@ -23,11 +23,7 @@ _TRIES = 5  # another process takes a new folder for abandoned only before its l
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A new folder below the temporary folder (`TMPDIR`), removed when the block ends.
-
-    Raises:
-        OutputError: if there can be none.
-    """
+    """A new folder below the temporary folder (`TMPDIR`), removed when the block ends."""
     remove_abandoned_folders()
     folder, lock = _locked_folder()
     try:

@@ -111,8 +111,9 @@ class Settings:
     TITLE: ClassVar[str] = "Settings"
 
     def __post_init__(self) -> None:
-        for known in settings_of(type(self)):
-            object.__setattr__(self, known.name, known.checked(getattr(self, known.name)))
+        for s in settings_of(type(self)):
+            # the one way to normalise a field of a frozen dataclass
+            object.__setattr__(self, s.name, s.checked(getattr(self, s.name)))
 
     def for_provenance(self) -> dict[str, Any]:
         """The settings that can change results, by name."""
@@ -139,14 +140,14 @@ class Settings:
 def settings_of(kind: type[Settings]) -> tuple[Setting, ...]:
     """Every field of a settings class, in order."""
     hints = get_type_hints(kind)
-    found = []
+    settings = []
     for item in fields(kind):
-        allowed = [part for part in get_args(hints[item.name]) if part is not NoneType]
+        allowed = [member for member in get_args(hints[item.name]) if member is not NoneType]
         optional = get_origin(hints[item.name]) is not Literal and NoneType in get_args(hints[item.name])
         type_ = (allowed[0] if len(allowed) == 1 else Union[tuple(allowed)]) if optional else hints[item.name]  # noqa: UP007
         info = item.metadata[_KEY]
-        found.append(Setting(name=item.name, type=type_, optional=optional, default=item.default, info=info))
-    return tuple(found)
+        settings.append(Setting(name=item.name, type=type_, optional=optional, default=item.default, info=info))
+    return tuple(settings)
 
 
 def takes_settings(
@@ -162,27 +163,28 @@ def takes_settings(
     Raises:
         TypeError: where a keyword is not known, as for any function.
     """
-    known = {name: [s for s in settings_of(kind) if s.name not in leave_out] for name, kind in groups.items()}
+    taken = {name: [s for s in settings_of(kind) if s.name not in leave_out] for name, kind in groups.items()}
 
     def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
         signature = inspect.signature(function)
-        own = [parameter for name, parameter in signature.parameters.items() if name not in groups]
+        parameters = [parameter for name, parameter in signature.parameters.items() if name not in groups]
         keywords = [
             inspect.Parameter(s.name, inspect.Parameter.KEYWORD_ONLY, default=s.default, annotation=s.type)
-            for members in known.values()
+            for members in taken.values()
             for s in members
         ]
 
         @functools.wraps(function)
         def spelled_out(*arguments: Any, **values: Any) -> Result:
             for parameter, kind in groups.items():
-                given = {s.name: values.pop(s.name) for s in known[parameter] if s.name in values}
-                whole = values.get(parameter)
-                values[parameter] = kind(**given) if whole is None else whole.with_values(**given)
+                keyword_values = {s.name: values.pop(s.name) for s in taken[parameter] if s.name in values}
+                group: Any = values.get(parameter)
+                values[parameter] = kind(**keyword_values) if group is None else group.with_values(**keyword_values)
             return function(*arguments, **values)
 
-        spelled_out.__signature__ = signature.replace(parameters=[*own, *keywords])  # pyright: ignore[reportAttributeAccessIssue]
-        described = "".join(f"\n    {s.name}: {s.info.help}" for members in known.values() for s in members)
+        # what `help`, editors and the documentation show
+        spelled_out.__signature__ = signature.replace(parameters=[*parameters, *keywords])  # pyright: ignore[reportAttributeAccessIssue]
+        described = "".join(f"\n    {s.name}: {s.info.help}" for members in taken.values() for s in members)
         spelled_out.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nSettings:{described}\n"
         return spelled_out
 

@@ -1,4 +1,4 @@
-"""Tables and tensors as files: CSV, Parquet and safetensors, written atomically, with safe names in their cells."""
+"""Tables and tensors as files: CSV, Parquet and safetensors, written atomically (see `atomic_path`), with safe cells."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,31 +27,19 @@ TABLE_DAMAGE = (
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as CSV in UTF-8; see `spreadsheet_cell` for text that begins like a formula.
-
-    Raises:
-        OutputError: if the file cannot be written.
-    """
+    """Write a table as CSV in UTF-8; see `spreadsheet_cell` for text that begins like a formula."""
     with atomic_path(path) as temporary:
         _texts(frame, spreadsheet_cell).to_csv(temporary, index=False, encoding="utf-8")
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table as Parquet.
-
-    Raises:
-        OutputError: if the file cannot be written.
-    """
+    """Write a table as Parquet."""
     with atomic_path(path) as temporary:
         _texts(frame, well_formed).to_parquet(temporary)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], *, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors as one safetensors file.
-
-    Raises:
-        OutputError: if the file cannot be written.
-    """
+    """Write tensors as one safetensors file."""
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
 

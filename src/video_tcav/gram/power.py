@@ -4,6 +4,7 @@ import math
 
 from statsmodels.stats.power import TTestIndPower
 
+from video_tcav.core.checks import between, require
 from video_tcav.core.errors import InputError
 from video_tcav.gram.thresholds import MIN_GROUPS
 
@@ -66,12 +67,10 @@ def _smallest_p(groups: int, negatives: int) -> float:
 
 
 def _check(effect: float, level: float, power: float, negatives: int | None) -> None:
-    if not (math.isfinite(effect) and effect != 0):
-        raise InputError(f"`effect` must be a number other than 0. Got {effect}. 1 is one standard deviation.")
-    if not 0 < level < 1:
-        raise InputError(f"`level` must be between 0 and 1. Got {level}. 0.05 is usual.")
-    if not level < power < 1:
-        raise InputError(f"`power` must be between the level ({level}) and 1. Got {power}. 0.8 is usual.")
+    is_number = math.isfinite(effect) and effect != 0
+    require(is_number, "effect", "be a number other than 0", effect, "1 is one standard deviation.")
+    between("level", level, "0.05 is usual.")
+    require(level < power < 1, "power", f"be between the level ({level}) and 1", power, "0.8 is usual.")
     if negatives is not None and negatives < MIN_GROUPS:
         raise InputError(
             f"`negatives` must be {MIN_GROUPS} or more. Got {negatives}. Add random clips of other videos."

@@ -1,4 +1,4 @@
-"""Opening a media file, and saying in plain words why one cannot be opened."""
+"""Opening media files with an allow-list of formats, and plain words for files that cannot be opened."""
 
 import os
 from collections.abc import Iterator
@@ -16,10 +16,10 @@ from video_tcav.core.errors import MediaError
 
 COPY_AGAIN = "copy or download it again"
 
-MOST_STILL_MEGAPIXELS = 100
-MOST_VIDEO_MEGAPIXELS = 36  # 8K has 33; a clip holds many frames, and a decoder several
+MOST_STILL_MEGAPIXELS = 100  # 300 MB in RGB
+MOST_VIDEO_MEGAPIXELS = 36  # 8K has 33; a clip has many frames, and a decoder keeps several
 
-# Demuxers by name, whatever a file's ending: none of them opens a second file or the network.
+# demuxers, of which none opens a second file or the network
 _VIDEO_FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpeg,mpegts,mpegvideo,m4v,h264,hevc,ivf,obu,asf,flv,ogg,dv,"
     "yuv4mpegpipe"
@@ -44,8 +44,8 @@ def open_media(path: Path, *, image: bool = False) -> Iterator[InputContainer]:
 
     Args:
         path: the file.
-        image: whether to go by the content alone: FFmpeg trusts the ending of an image, and takes `%d`
-            for a counter.
+        image: whether to detect the format by content alone: FFmpeg trusts the ending of an image, and takes `%d` for a counter.
+
 
     Raises:
         MediaError: if the file is missing, unreadable, empty, or not a video.
@@ -55,7 +55,7 @@ def open_media(path: Path, *, image: bool = False) -> Iterator[InputContainer]:
         raise MediaError(path, "an animation that is named like a picture; convert it to mp4, or name a PNG .apng")
     try:
         with ExitStack() as stack:
-            # an absolute path cannot be taken for a protocol ("a:b.mp4"), and bytes have no name to go by
+            # an absolute path cannot be taken for a protocol ("a:b.mp4"), and a map of bytes has no name at all
             target = stack.enter_context(_mapped(path)) if image else str(path.absolute())
             yield stack.enter_context(_open(target, path, image))
     except FFmpegError as error:
@@ -77,7 +77,7 @@ def _mapped(path: Path) -> Iterator[mmap]:
 
 
 def _open_options(image: bool) -> dict[str, str]:
-    """Options of FFmpeg for demuxer and probing: one allow-list of formats, no protocol but files, no huge picture."""
+    """FFmpeg's options for demuxer and probing: an allow-list of formats, no protocol but files, no huge picture."""
     return {
         "format_whitelist": f"{_VIDEO_FORMATS},{_IMAGE_FORMATS}",
         "protocol_whitelist": "file",
@@ -86,12 +86,12 @@ def _open_options(image: bool) -> dict[str, str]:
 
 
 def decoder_limit(image: bool) -> str:
-    """The same for FFmpeg's decoders, which count rows and columns that they add for alignment."""
+    """The limit for FFmpeg's decoders, which count rows and columns that they add for alignment."""
     return str(most_pixels(image) * 102 // 100)
 
 
 def strict_decoding() -> dict[str, str]:
-    """Decoder's options: what deviates from the bitstream's rules is an error; FFmpeg would paint over it."""
+    """FFmpeg's options for decoders: deviations from the bitstream's rules are errors instead of being concealed."""
     return {"err_detect": "crccheck+bitstream+buffer+careful+explode", "max_pixels": decoder_limit(image=False)}
 
 
@@ -101,11 +101,7 @@ def most_pixels(image: bool) -> int:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what needs no decoder to be refused.
-
-    Raises:
-        MediaError: if the file is missing, a folder, unreadable or empty.
-    """
+    """Refuse a file that is missing, a folder, unreadable or empty, without decoding."""
     if not path.exists():
         raise MediaError(path, "no such file; check the path, or the list that names it")
     if path.is_dir():
@@ -117,27 +113,23 @@ def check_file(path: Path) -> None:
 
 
 def picture_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first video stream that is not the cover picture of a piece of music.
-
-    Raises:
-        MediaError: if there is none.
-    """
+    """The first video stream that is not the cover picture of a piece of music."""
     _refuse_tiles(container, path)
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
-            stream.thread_type = "NONE"  # several files at once beat several threads on one
+            stream.thread_type = "NONE"  # several files at once are faster than several threads on one
             _refuse_enormous(stream, path)
             return stream
-    found = "sound but no picture" if container.streams.audio else "no picture"
-    raise MediaError(path, f"has {found}; give a file with a video stream")
+    streams = "sound but no picture" if container.streams.audio else "no picture"
+    raise MediaError(path, f"has {streams}; give a file with a video stream")
 
 
 def _refuse_tiles(container: InputContainer, path: Path) -> None:
-    """Refuse pictures that phones cut into tiles: FFmpeg shows each as a stream of its own, and the first would pass for all."""
+    """Refuse pictures in tiles, as phones save them: FFmpeg gives each tile as a stream, and the first would pass for all."""
     brand = container.metadata.get("major_brand", "").strip()
     streams = container.streams.video
-    whole = bool(streams) and bool(streams[0].disposition & Disposition.default)
-    if brand in _HEIF_BRANDS or (brand == "avif" and not whole):
+    is_one_picture = bool(streams) and bool(streams[0].disposition & Disposition.default)
+    if brand in _HEIF_BRANDS or (brand == "avif" and not is_one_picture):
         raise MediaError(path, "a HEIF picture, which may be cut into tiles; save it as JPEG or PNG")
 
 
@@ -171,7 +163,7 @@ def _is_playlist(path: Path) -> bool:
 
 
 def _is_animation(path: Path) -> bool:
-    """Whether a WebP, AVIF or PNG holds several pictures, of which a still would be the first."""
+    """Whether a WebP, AVIF or PNG is an animation, of which a decoder of stills would give the first picture."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if head.startswith(b"RIFF"):
@@ -181,7 +173,7 @@ def _is_animation(path: Path) -> bool:
 
 
 def missing_of_iso_file(path: Path) -> str | None:
-    """What an MP4 or MOV lacks: its index (moov), or the end of a box; `None` for anything else."""
+    """What an MP4 or MOV lacks: its index (moov), or the end of a box; `None` for other files."""
     size, names, offset = path.stat().st_size, set[bytes](), 0
     with path.open("rb") as file:
         while offset + 8 <= size:

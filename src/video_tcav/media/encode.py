@@ -1,4 +1,4 @@
-"""Writing a video that a browser plays."""
+"""Encoding: videos that browsers play, and pictures."""
 
 import secrets
 from fractions import Fraction
@@ -12,13 +12,14 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from video_tcav.core.checks import one_of, positive
 from video_tcav.core.errors import InputError, OutputError
 from video_tcav.core.files import atomic_path
 
 VideoCodec = Literal["h264", "vp9", "av1"]
 
 _ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
-    # x264's macroblock tree gives other bytes from one run to the next
+    # without x264's macroblock tree, whose bytes differ from one run to the next
     "h264": ("libx264", {"crf": "18", "preset": "medium", "x264-params": "mbtree=0"}),
     "vp9": ("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4"}),
     "av1": ("libsvtav1", {"crf": "28", "preset": "8"}),
@@ -37,34 +38,31 @@ def write_video(
     fps: float | int = 25,
     codec: VideoCodec = "h264",
 ) -> None:
-    """Write a video; the file is there in full or not at all.
+    """Write a video atomically.
 
-    An odd height or width is made even by repeating the last row or column, since codecs halve colour.
+    An odd height or width is made even by repeating the last row or column, since codecs halve the resolution of colour.
 
     Args:
-        path: where; the ending is the container (h264: .mp4, .mov, .mkv; vp9: .webm, .mkv, .mp4;
-            av1: .mp4, .webm, .mkv).
+        path: where; the ending is the container (h264: .mp4, .mov, .mkv; vp9: .webm, .mkv, .mp4; av1: .mp4, .webm, .mkv).
         frames: RGB.
         fps: frames per second.
-        codec: `h264` is written by x264 (GPL upstream); the other two are free of that.
+        codec: `h264` is written by x264 (GPL upstream), the other two by encoders under permissive licences.
 
     Raises:
         InputError: if there is no frame, or codec, ending or rate is not possible.
         OutputError: if the file cannot be written.
     """
     path = Path(path)
-    if codec not in get_args(VideoCodec):
-        raise InputError(f"`codec` must be one of {', '.join(get_args(VideoCodec))}. Got {codec!r}. Choose one.")
+    one_of("codec", codec, get_args(VideoCodec))
     container_format = _CONTAINERS[codec].get(path.suffix.lower())
     if container_format is None:
         endings = ", ".join(_CONTAINERS[codec])
         raise InputError(f"`path` must end in one of {endings} for {codec}. Got {path.name}. Change it.")
-    if not 0 < fps < float("inf"):
-        raise InputError(f"`fps` must be positive. Got {fps}. 25 is usual.")
+    positive("fps", fps, "25 is usual.")
     if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or frames.numel() == 0:
-        found = f"{str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}"
+        layout = f"{str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}"
         raise InputError(
-            f"`frames` must be uint8 of shape (time, 3, height, width). Got {found}. Convert it, with a frame in it."
+            f"`frames` must be uint8 of shape (time, 3, height, width). Got {layout}. Convert it, with a frame in it."
         )
     unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part")
     try:
@@ -80,14 +78,10 @@ def write_video(
 
 
 def write_picture(path: str | Path, picture: UInt8[Tensor, "3 height width"]) -> None:
-    """Write a PNG; the file is there in full or not at all.
-
-    Args:
-        path: where; ends in .png.
-        picture: RGB.
+    """Write an RGB picture as PNG, atomically.
 
     Raises:
-        InputError: for another ending.
+        InputError: unless `path` ends in .png.
         OutputError: if the file cannot be written.
     """
     path = Path(path)
@@ -98,7 +92,7 @@ def write_picture(path: str | Path, picture: UInt8[Tensor, "3 height width"]) ->
 
 
 def picture_bytes(picture: UInt8[Tensor, "3 height width"], ending: str) -> bytes:
-    """An RGB picture as the bytes of a file that ends so; JPEG at quality 90."""
+    """An RGB picture encoded as a file with this ending; JPEG at quality 90."""
     blue_first = np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy()[..., ::-1])  # OpenCV's order
     options = [cv2.IMWRITE_JPEG_QUALITY, 90] if ending in (".jpg", ".jpeg") else []
     return cv2.imencode(ending, blue_first, options)[1].tobytes()

@@ -78,11 +78,7 @@ def kind_of(path: Path) -> SourceKind | None:
 
 
 def media_files(folder: Path) -> list[Path]:
-    """All video and image files below a folder, sorted, without hidden ones; links are followed once.
-
-    Raises:
-        SourceError: if a folder may not be read.
-    """
+    """All video and image files below a folder, sorted, without hidden ones; links are followed once."""
     return sorted(path for path in _walk(folder, set()) if is_media(path))
 
 

@@ -1,22 +1,22 @@
-"""Frame numbers of H.264 (ITU-T H.264, 7.3 and 7.4.3): the one sign that a reference picture is missing.
+"""Frame numbers of H.264 (ITU-T H.264, 7.3 and 7.4.3), which show whether a reference picture is missing.
 
-Its decoder puts a copy of another picture in the place of one that is missing, and says so in no error and no flag.
+FFmpeg's decoder replaces a missing reference by a copy of another picture, without an error or a flag.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_SLICE, _IDR_SLICE, _SEQUENCE, _PICTURE = 1, 5, 7, 8
+_SLICE, _IDR_SLICE, _SEQUENCE, _PICTURE = 1, 5, 7, 8  # types of units (table 7-1)
+# profiles whose parameter sets say the colour format and scaling lists (7.3.2.1.1)
 _WITH_CHROMA_FORMAT = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244})
-_LONGEST_HEADER = 64
-"""Bytes of a slice that hold its first four values: each takes eight at most."""
+_LONGEST_HEADER = 64  # bytes that hold the first four values of a slice: each takes eight at most
 
 
 class _Bits:
-    """Reads values of the bitstream from a unit without its header byte."""
+    """Reader of the bits of a unit, without its header byte."""
 
     def __init__(self, unit: bytes) -> None:
-        content = unit[1:].replace(b"\0\0\3", b"\0\0")  # 7.4.1: the third byte keeps start codes out of values
+        content = unit[1:].replace(b"\0\0\3", b"\0\0")  # 7.4.1: the third byte prevents start codes within values
         self._value, self._left = int.from_bytes(content, "big"), 8 * len(content)
 
     def fixed(self, count: int) -> int:
@@ -41,7 +41,7 @@ class _Bits:
 
 @dataclass(frozen=True, kw_only=True)
 class _Sequence:
-    """What a sequence parameter set (7.3.2.1.1) says of frame numbers."""
+    """Fields of a sequence parameter set (7.3.2.1.1) that concern frame numbers."""
 
     number_bits: int
     has_planes: bool
@@ -53,7 +53,7 @@ class FrameNumbers:
     """Follows the frame numbers of a stream, packet by packet in the order of decoding.
 
     Args:
-        extradata: of the codec: parameter sets, and how units are parted.
+        extradata: of the codec: parameter sets, and how units are delimited.
     """
 
     extradata: bytes
@@ -68,13 +68,13 @@ class FrameNumbers:
             self._note_parameters(_behind_start_codes(header))
             return
         self._length_bytes = (header[4] & 3) + 1  # ISO/IEC 14496-15, 5.3.3.1: sets of two kinds, each with its length
-        place, units = 5, []
+        offset, units = 5, []
         for mask in (0x1F, 0xFF):
-            sets, place = (header[place] & mask if place < len(header) else 0), place + 1
+            sets, offset = (header[offset] & mask if offset < len(header) else 0), offset + 1
             for _ in range(sets):
-                length = int.from_bytes(header[place : place + 2], "big")
-                units.append(header[place + 2 : place + 2 + length])
-                place += 2 + length
+                length = int.from_bytes(header[offset : offset + 2], "big")
+                units.append(header[offset + 2 : offset + 2 + length])
+                offset += 2 + length
         self._note_parameters(units)
 
     def misses_reference(self, packet: bytes) -> bool:
@@ -135,9 +135,9 @@ def _sequence(unit: bytes) -> tuple[int, _Sequence]:
             bits.golomb()
         bits.fixed(1)  # bypass
         if bits.fixed(1):
-            for place in range(12 if chroma == 3 else 8):
+            for index in range(12 if chroma == 3 else 8):
                 if bits.fixed(1):
-                    _skip_scaling_list(bits, 16 if place < 6 else 64)
+                    _skip_scaling_list(bits, 16 if index < 6 else 64)  # 4x4 lists come before those of 8x8
     number_bits = bits.golomb() + 4
     order = bits.golomb()
     if order == 0:
@@ -161,18 +161,14 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
 
 
 def _behind_start_codes(content: bytes) -> Iterator[bytes]:
-    """Units of Annex B."""
-    place = content.find(b"\0\0\1")
-    while place >= 0:
-        following = content.find(b"\0\0\1", place + 3)
-        yield content[place + 3 : following if following >= 0 else len(content)]
-        place = following
+    """Units of Annex B. Zeros at their ends do no harm: only the first values are read."""
+    yield from content.split(b"\0\0\1")[1:]
 
 
 def _with_lengths(content: bytes, length_bytes: int) -> Iterator[bytes]:
-    place = 0
-    while place + length_bytes < len(content):
-        length = int.from_bytes(content[place : place + length_bytes], "big")
-        place += length_bytes
-        yield content[place : place + length]
-        place += length
+    offset = 0
+    while offset + length_bytes < len(content):
+        length = int.from_bytes(content[offset : offset + length_bytes], "big")
+        offset += length_bytes
+        yield content[offset : offset + length]
+        offset += length

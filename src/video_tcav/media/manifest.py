@@ -166,11 +166,7 @@ def _seconds(cell: str | None, column: str) -> float | None:
 
 
 def listed_path(folder: Path, name: str) -> Path:
-    """Path of a listed name; backslashes separate folders unless a file has them in its name.
-
-    Raises:
-        SourceError: if no file can have such a name.
-    """
+    """Path of a listed name; backslashes separate folders unless a file has them in its name."""
     path = folder / name
     try:
         return path if path.exists() or "\\" not in name else folder / name.replace("\\", "/")
@@ -191,9 +187,6 @@ def refuse_repeats(path: Path, rows: Sequence[tuple[str, Hashable]]) -> None:
     Args:
         path: the list.
         rows: name of each row for the message, and its source.
-
-    Raises:
-        SourceError: naming both rows.
     """
     first_row: dict[Hashable, str] = {}
     for row, source in rows:

@@ -89,11 +89,7 @@ def memory_sources(clips: Any, default_names: Iterator[str]) -> list[MemorySourc
 
 
 def check_names(sources: Iterable[VideoSource]) -> None:
-    """Refuse a name that stands for two clips, of which one is in memory: rows of a run are found by name.
-
-    Raises:
-        SourceError: naming the clip.
-    """
+    """Refuse a name that stands for two clips, of which one is in memory: rows of a run are found by name."""
     by_key: dict[str, VideoSource] = {}
     for source in sources:
         earlier = by_key.setdefault(source.key, source)
@@ -106,11 +102,7 @@ def check_names(sources: Iterable[VideoSource]) -> None:
 
 
 def refuse_memory(sources: Iterable[VideoSource], purpose: str) -> None:
-    """Refuse clips in memory where files are needed.
-
-    Raises:
-        SourceError: naming the first.
-    """
+    """Refuse clips in memory where files are needed."""
     for source in sources:
         if isinstance(source, MemorySource):
             raise SourceError(

@@ -1,4 +1,4 @@
-"""FFmpeg's error messages while a picture is decoded: for GIF, JPEG and FFV1 they are the only sign of damage."""
+"""FFmpeg's log messages while a picture is decoded: for GIF, JPEG and FFV1 they are the only sign of damage."""
 
 import re
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from video_tcav.core.errors import MediaError
 
 MESSAGE_ONLY = frozenset({"gif", "mjpeg", "ffv1"})  # codecs whose damage is not always raised as an error
 
-# of what lies beside the picture: cameras fill it as they like
+# messages about metadata beside the picture, which cameras often get wrong
 _HARMLESS = re.compile(r"APP|EXIF|ICC|profile|deprecated", re.IGNORECASE)
 _TOO_MANY_PIXELS = re.compile(r"Picture size (?P<width>\d+)x(?P<height>\d+) exceeds")
 _lock = Lock()
-_listeners = 0
-_level_before: int | None = None
+_listeners = 0  # threads that collect messages now
+_level_before: int | None = None  # of the process, before the first of them
 
 
 @contextmanager
 def decoder_messages() -> Iterator[list[str]]:
     """Collect the error messages that FFmpeg logs in this thread about the picture itself.
 
-    PyAV drops messages unless its level is set, for the whole process: the level is set while anybody listens, and as
-    before afterwards.
+    PyAV drops messages unless its level is set, for the whole process: the level is set while any thread collects, and
+    restored afterwards.
     """
     _listen(+1)
     messages: list[str] = []
@@ -41,11 +41,7 @@ def decoder_messages() -> Iterator[list[str]]:
 
 
 def refuse_enormous(path: Path, messages: list[str], most_megapixels: int) -> None:
-    """Say it where a decoder would not decode a picture because of its size.
-
-    Raises:
-        MediaError: if one of the messages says so.
-    """
+    """Refuse a picture that the decoder rejected for its size."""
     for message in messages:
         if match := _TOO_MANY_PIXELS.search(message):
             size = f"{match['width']}×{match['height']}"

@@ -1,4 +1,4 @@
-"""From a decoded frame to an upright RGB picture."""
+"""Conversion of decoded frames to upright RGB pictures in square pixels."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +16,11 @@ Picture = UInt8[np.ndarray, "height width 3"]
 
 
 _EXIF_SIDE_DATA = 31  # AV_FRAME_DATA_EXIF, which PyAV's enumeration lacks: its whole list then cannot be read
-_MOST_UNSQUARE = 8.0  # what goes beyond is no pixel's shape but an error in the file
+_MOST_UNSQUARE = 8.0  # aspect ratios beyond are errors in the file
 
 
 class PictureMaker:
-    """Makes pictures of the frames of one file, whose display matrix is read from the first of them.
+    """Converts the frames of one file, whose display matrix is read from the first of them.
 
     Args:
         pixel_aspect: width of a stored pixel in heights; pictures come in square pixels, in the stored height.
@@ -42,7 +42,7 @@ class PictureMaker:
 
 
 def display_orientation(frame: VideoFrame) -> Int[np.ndarray, "2 2"]:
-    """Where the picture's axes go, of −1, 0 and 1: rows are the new x and y (downwards), columns the old."""
+    """Display matrix in quarter turns, entries −1, 0 and 1: rows are the new x and y (downwards), columns the old."""
     try:
         side_data = frame.side_data
     except ValueError:
@@ -50,13 +50,14 @@ def display_orientation(frame: VideoFrame) -> Int[np.ndarray, "2 2"]:
     matrix = side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return np.eye(2, dtype=np.int64)
+    # FFmpeg stores it transposed, as fixed-point numbers of which only the signs matter here
     exact = np.frombuffer(matrix, dtype=np.int32).reshape(3, 3)[:2, :2].T.astype(np.int64)
     along_old_y = abs(exact[0, 1]) > abs(exact[0, 0])
     return np.sign(exact) * (np.eye(2, dtype=np.int64)[::-1] if along_old_y else np.eye(2, dtype=np.int64))
 
 
 def _without_exif(frame: VideoFrame) -> VideoFrame:
-    """The same frame without its EXIF, of which FFmpeg has already made a display matrix, mirroring included."""
+    """The same frame without its EXIF, whose orientation FFmpeg has already put into the display matrix."""
     graph = Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25))
     graph.link_nodes(source, graph.add("sidedata", f"mode=delete:type={_EXIF_SIDE_DATA}"), graph.add("buffersink"))
@@ -68,11 +69,7 @@ def _without_exif(frame: VideoFrame) -> VideoFrame:
 
 
 def pixel_aspect(stream: VideoStream, path: Path) -> float:
-    """Width of a pixel in heights as a file says it; 1 where it does not.
-
-    Raises:
-        MediaError: if no pixel can have that shape.
-    """
+    """Sample aspect ratio, the width of a pixel in heights; 1 where the file has none."""
     aspect = float(stream.sample_aspect_ratio or 1)
     if not 1 / _MOST_UNSQUARE <= aspect <= _MOST_UNSQUARE:
         raise MediaError(path, f"broken: its pixels are said to be {aspect:g} times as wide as high; convert it anew")
@@ -80,7 +77,7 @@ def pixel_aspect(stream: VideoStream, path: Path) -> float:
 
 
 def upright(picture: Picture, orientation: Int[np.ndarray, "2 2"]) -> UInt8[np.ndarray, "new_height new_width 3"]:
-    """A picture with its axes moved, as a view."""
+    """A picture with its axes swapped and flipped, as a view."""
     (x_by_x, x_by_y), (y_by_x, y_by_y) = orientation
     if x_by_y:  # the new x runs along the old y
         return picture.transpose(1, 0, 2)[:: -1 if y_by_x < 0 else 1, :: -1 if x_by_y < 0 else 1]

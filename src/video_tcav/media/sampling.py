@@ -72,11 +72,7 @@ def clip_times(
 
 
 def check_sampling(spec: ClipSpec, windows: int, sampling: Sampling | None) -> Sampling:
-    """The sampling, by default that of `spec`; refuses settings that no video can fulfil.
-
-    Raises:
-        InputError: if there is no window, or no such sampling.
-    """
+    """The sampling, by default that of `spec`; refuses settings that no video can fulfil."""
     at_least("windows", windows, 1, cure="1 takes the centre.")
     return one_of("sampling", spec.sampling if sampling is None else sampling, get_args(Sampling))
 

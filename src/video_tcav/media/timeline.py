@@ -81,11 +81,7 @@ def read_timeline(source: VideoSource) -> Timeline:
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The frames of a folder, in order.
-
-    Raises:
-        MediaError: if the folder is missing or does not hold one numbered sequence.
-    """
+    """The frames of a folder, in order; refuses one that is missing or does not hold one numbered sequence."""
     if not folder.is_dir():
         raise MediaError(folder, "no such folder; check the path, or the list that names it")
     images = images_in(folder)

@@ -62,11 +62,7 @@ class _FilesBelow:
         self._by_name: dict[str, list[Path]] | None = None
 
     def find(self, name: str) -> Path | None:
-        """The path of that name below the folder.
-
-        Raises:
-            SourceError: if several paths end like the name.
-        """
+        """The path of that name below the folder, or that ends like it; refuses several of these."""
         path = listed_path(self.root, name)
         if path.exists():
             return path
@@ -156,7 +152,7 @@ def _frames_source(where: str, line: TrainingLine, files: _FilesBelow, folder: P
     return VideoSource(
         path=folder or files.root / name,
         kind="frames",
-        label=_label(cells[-1]),
+        label=_label(cells[len(cells) - 1]),
         # a list may name fewer frames than the folder has
         end_s=listed / FRAME_FOLDER_FPS if listed and count is not None and listed < count else None,
         group=ucf101_group(Path(name)),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from video_tcav.concepts import KINDS, Kind
+from video_tcav.core.checks import between, positive
 from video_tcav.core.errors import InputError
 from video_tcav.media import Skipped
 from video_tcav.proposals.cutting import PAD, PIECE_S, SIDE_PX
@@ -55,15 +56,13 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.every_s < float("inf"):
-            raise InputError(f"`every_s` must be positive. Got {self.every_s}. 0.2 sees five frames a second.")
+        positive("every_s", self.every_s, "0.2 sees five frames a second.")
         if not 0 < self.piece_s < math.inf or not 0 <= self.shortest_s < math.inf or not 0 <= self.bridge_s < math.inf:
             raise InputError(
                 f"`piece_s`, `shortest_s` and `bridge_s` must be seconds. Got {self.piece_s}, {self.shortest_s},"
                 f" {self.bridge_s}. Take 2, 0.8 and 0.8."
             )
-        if not 0 < self.start_score < 1:
-            raise InputError(f"`start_score` must be between 0 and 1. Got {self.start_score}. 0.4 is usual.")
+        between("start_score", self.start_score, "0.4 is usual.")
         if not self.kinds or set(self.kinds) - set(KINDS):
             raise InputError(f"`kinds` must be of {', '.join(KINDS)}. Got {list(self.kinds)}. Choose among them.")
         if self.side_px < 16 or not 0 <= self.pad <= 1:

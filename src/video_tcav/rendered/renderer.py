@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError
 from video_tcav.rendered.factors import ORDERED, Colour, Factors, Nuisance
 from video_tcav.rendered.figure import ARM, BODY, OBJECT, SCENE, Shape, figure_shapes, seat_shape, shadow_shape
@@ -98,8 +99,7 @@ def render_batch(
 
 
 def _labels_of(part: str) -> tuple[int, ...]:
-    if part not in _LABELS_OF:
-        raise InputError(f"`part` must be one of {', '.join(_LABELS_OF)}. Got {part!r}. Choose one.")
+    one_of("part", part, tuple(_LABELS_OF))
     return _LABELS_OF[part]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from video_tcav.core.checks import require
 from video_tcav.core.errors import InputError
 from video_tcav.rendered.factors import ORDERED, POSES, Factor, Factors, sample_factors
 
@@ -82,8 +83,7 @@ def rule_of(name: str, *, correlation: float = 0.9) -> Rule:
     Raises:
         InputError: for another name, or a correlation outside [0, 1].
     """
-    if not 0 <= correlation <= 1:
-        raise InputError(f"`correlation` must be in [0, 1]. Got {correlation}. 0.9 is usual.")
+    require(0 <= correlation <= 1, "correlation", "be in [0, 1]", correlation, "0.9 is usual.")
     if name == "mixed":
         return Rule(
             name=name,

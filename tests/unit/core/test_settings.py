@@ -28,7 +28,7 @@ def cook(dish: str, *, kitchen: Kitchen) -> str:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"heat": "hot"}, "`heat` must be one of low, high. Got hot."),
+        ({"heat": "hot"}, "`heat` must be one of low, high. Got 'hot'."),
         ({"minutes": 0}, "`minutes` must be at least 1. Got 0."),
         ({"minutes": 91}, "`minutes` must be at most 90. Got 91."),
         ({"minutes": 1.5}, r"`minutes` must be a whole number. Got 1.5."),

@@ -113,7 +113,7 @@ def test_impossible_settings_are_refused():
     with pytest.raises(InputError, match="`windows` must be at least 1"):
         clip_times(constant(30, 25), ClipSpec(frames=16), windows=0)
     with pytest.raises(InputError, match=r"`sampling` must be one of dense, uniform. Got 'random'"):
-        check_sampling(1, "random")
+        check_sampling(ClipSpec(), 1, "random")
 
 
 @pytest.mark.parametrize(("short", "expected"), [("pad", [0, 1, 2, 2, 2, 2, 2, 2]), ("loop", [0, 1, 2, 0, 1, 2, 0, 1])])

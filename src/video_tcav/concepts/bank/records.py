@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from video_tcav.core.checks import one_of
+from video_tcav.core.checks import one_of, positive, require
 from video_tcav.core.errors import InputError
 from video_tcav.core.limits import excerpt
 
@@ -135,10 +135,9 @@ class NewClip:
         one_of("kind", self.kind, KINDS)
         one_of("verdict", self.verdict, VERDICTS)
         _check_origin(self.origin, self.frames)
-        if not math.isfinite(self.quality):
-            raise InputError(f"`quality` must be a number. Got {self.quality}. Give 0 where it is not known.")
-        if not 0 < self.fps < math.inf:
-            raise InputError(f"`fps` must be positive. Got {self.fps}. 25 is usual.")
+        is_number = math.isfinite(self.quality)
+        require(is_number, "quality", "be a number", self.quality, "Give 0 where it is not known.")
+        positive("fps", self.fps, "25 is usual.")
 
 
 @dataclass(frozen=True, kw_only=True)

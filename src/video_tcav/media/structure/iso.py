@@ -1,8 +1,6 @@
-"""MP4, MOV and 3GP: a chain of boxes, of which one is the index."""
+"""MP4, MOV and 3GP: a chain of boxes, of which one is the index (moov)."""
 
 from video_tcav.media.structure.reasons import joined
-
-_INDEX = b"moov"
 
 
 def iso_damage(content: memoryview) -> str | None:
@@ -14,7 +12,7 @@ def iso_damage(content: memoryview) -> str | None:
             size = int.from_bytes(content[offset + 8 : offset + 16], "big")
         if name == b"ftyp":
             start = offset
-        indices += name == _INDEX
+        indices += name == b"moov"
         if indices > 1:
             return joined(start)
         if size < 8:

@@ -4,9 +4,17 @@ import zlib
 
 from video_tcav.media.structure.reasons import damaged, truncated
 
+# identifiers of elements (RFC 9559, section 5.1)
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 _CRC32, _VOID = 0xBF, 0xEC
-_TOP = frozenset({_EBML, _SEGMENT, _VOID, _CRC32})
+_TOP = frozenset(
+    {  # identifiers of elements (RFC 9559, section 5.1)
+        _EBML,
+        _SEGMENT,
+        _VOID,
+        _CRC32,
+    }
+)
 _IN_SEGMENT = frozenset(
     {0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _VOID, _CRC32}
 )
@@ -20,7 +28,7 @@ def matroska_damage(content: memoryview) -> str | None:
     while offset < len(content):
         header = _header(content, offset)
         if header is None or header[0] not in _TOP:
-            return None if offset else damaged(offset)  # bytes that someone appended
+            return None if offset else damaged(offset)  # appended bytes do no harm
         identifier, start, size = header
         end = len(content) if size is None else start + size
         if end > len(content):
@@ -64,15 +72,14 @@ def _header(content: memoryview, offset: int) -> tuple[int, int, int | None] | N
     """Identifier, where the content starts, and its size (`None` if unknown) of the element at an offset."""
     if offset >= len(content) or content[offset] < 0x10:  # identifiers have at most four bytes
         return None
-    length = 9 - content[offset].bit_length()
-    place = offset + length
-    if place >= len(content) or content[place] == 0:
+    # the leading zero bits of a number's first byte tell how many bytes follow (RFC 8794, section 4)
+    size_start = offset + 9 - content[offset].bit_length()
+    if size_start >= len(content) or content[size_start] == 0:
         return None
-    identifier = int.from_bytes(content[offset:place], "big")
-    bytes_of_size = 9 - content[place].bit_length()
-    inside = place + bytes_of_size
+    size_bytes = 9 - content[size_start].bit_length()
+    inside = size_start + size_bytes
     if inside > len(content):
         return None
-    mask = (1 << 7 * bytes_of_size) - 1
-    size = int.from_bytes(content[place:inside], "big") & mask
-    return identifier, inside, None if size == mask else size
+    mask = (1 << 7 * size_bytes) - 1
+    size = int.from_bytes(content[size_start:inside], "big") & mask
+    return int.from_bytes(content[offset:size_start], "big"), inside, None if size == mask else size

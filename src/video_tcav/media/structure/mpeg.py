@@ -7,14 +7,14 @@ from video_tcav.media.structure.reasons import damaged, truncated
 _SYNC, _TRANSPORT_ERROR = 0x47, 0x80
 _PACKET_SIZES = (188, 192, 204)  # plain, with a time in front (M2TS), with error correction behind
 _M2TS_SIZE = 192
-_SEARCHED, _IN_A_ROW = 4096, 5
+_SEARCHED, _IN_A_ROW = 4096, 5  # bytes before the first packet, and sync bytes that prove it
 
-_PACK, _END = 0xBA, 0xB9
-_FIRST_SYSTEM_CODE = 0xBB
+
+_PACK, _END = 0xBA, 0xB9  # start codes of program streams
 
 
 def transport_stream_damage(content: memoryview) -> str | None:
-    """Check that packets stand one behind the other to the end, and that none is marked as damaged."""
+    """Check that packets follow each other to the end, and that none is marked as damaged."""
     data = np.frombuffer(content, np.uint8)
     layout = _packets(data)
     if layout is None:
@@ -25,10 +25,10 @@ def transport_stream_damage(content: memoryview) -> str | None:
     bad = np.flatnonzero((grid[:, 0] != _SYNC) | (grid[:, 1] & _TRANSPORT_ERROR != 0))
     if len(bad):
         return damaged(first + int(bad[0]) * size)
-    rest = len(data) - first - packets * size
-    # behind the last packet of an M2TS there is no time of a next one
-    broken_off = rest and data[-rest] == _SYNC and not (size == _M2TS_SIZE and rest == _PACKET_SIZES[0])
-    return truncated(len(data), first + (packets + 1) * size) if broken_off else None
+    surplus = len(data) - first - packets * size
+    # the last packet of an M2TS is not followed by the time of a next one
+    is_cut = surplus and data[-surplus] == _SYNC and not (size == _M2TS_SIZE and surplus == _PACKET_SIZES[0])
+    return truncated(len(data), first + (packets + 1) * size) if is_cut else None
 
 
 def _packets(data: np.ndarray) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ import zlib
 from video_tcav.media.structure.reasons import damaged, joined, truncated
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_AROUND = 12  # bytes of length, name and checksum
+_AROUND = 12  # bytes of a chunk's length, name and checksum
 _TRAILER = b"IEND"
 
 

@@ -1,4 +1,4 @@
-"""Files of little but pictures: IVF (a length before each), YUV4MPEG (pictures of one size), and JPEGs in a row."""
+"""IVF (a length before each picture), YUV4MPEG (pictures of one size), and Motion JPEG without a container."""
 
 import re
 

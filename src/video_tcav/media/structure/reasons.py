@@ -1,8 +1,8 @@
-"""The words for damage, shared by all containers."""
+"""Messages for damage, shared by all containers."""
 
 
 def truncated(size: int, promised: int) -> str:
-    """The reason for a file that ends before what it promises."""
+    """The reason for a file that is shorter than its structure says."""
     return f"truncated: {size} of at least {promised} bytes are there"
 
 
@@ -12,5 +12,5 @@ def damaged(offset: int) -> str:
 
 
 def joined(offset: int) -> str:
-    """The reason for a file behind whose end another begins, which nobody would see."""
+    """The reason for two recordings in one file, of which players show the first."""
     return f"broken: a second recording begins at byte {offset}"

@@ -10,7 +10,7 @@ from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from torch import Tensor
 
-from video_tcav.core.errors import InputError
+from video_tcav.core.checks import at_least
 from video_tcav.reports.charts import MUTED, RULE, chart_style
 from video_tcav.reports.maps.canvas import (
     LINE_PX,
@@ -70,8 +70,7 @@ def sheet_picture(
     """
     check_heat(frames, heat, signed=signed, seen=seen)
     times = checked_times(times_s, len(frames))
-    if columns < 1:
-        raise InputError(f"`columns` must be at least 1. Got {columns}. 8 is usual.")
+    at_least("columns", columns, 1, cure="8 is usual.")
     chosen = _evenly_spaced(len(frames), columns)
     (width, height), gap = _cell_size(len(chosen), frames.shape[-1], frames.shape[-2])
     small, hot, mask = resized(frames[chosen], heat[chosen], seen, width, height)

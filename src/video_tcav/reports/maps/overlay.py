@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 from torch import Tensor
 
+from video_tcav.core.checks import positive
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import atomic_path, check_file_writable
 from video_tcav.media import write_video
@@ -89,8 +90,7 @@ def _checked_format(path: Path, fps: float) -> _Animation | None:
     ending = path.suffix.lower()
     if ending != _VIDEO and ending not in _ANIMATIONS:
         raise InputError(f"`path` must end in {_VIDEO}, {' or '.join(_ANIMATIONS)}. Got {path.name}. Change it.")
-    if not 0 < fps < float("inf"):
-        raise InputError(f"`fps` must be positive. Got {fps}. 25 is usual.")
+    positive("fps", fps, "25 is usual.")
     animation = _ANIMATIONS.get(ending)
     if animation is not None and round(fps, 2) > animation.fastest_fps:
         raise InputError(
