@@ -236,6 +236,7 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
                 count=full,
                 windows=experiment.windows,
                 advance=advance,
+                attribution=experiment.attribution,
             )
             for example in chosen:
                 number += 1
