@@ -1,6 +1,7 @@
 """Attribution methods as an open kind: what each says of itself, and a CAM that another package adds."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from video_tcav.core.errors import MethodError, PluginError
 from video_tcav.experiments import Experiment, json_schema, load_run
 from video_tcav.rendered import render, sample_factors
 
+ROOT = Path(__file__).parents[3]
 GROUP = "video_tcav.attribution"
 SOURCE = """
 from video_tcav.attribution import GradientCAM
@@ -63,8 +65,10 @@ def video(tmp_path_factory):
     return path
 
 
-def test_every_method_says_what_it_is():
+def test_every_method_says_what_it_is_and_stands_in_the_docs():
+    page = (ROOT / "docs/explaining.md").read_text()
     for name, method in METHODS.items():
+        assert f"| `{name}` |" in page and method.source.split(",")[0] in page
         assert method.name == name and method.help and any(year in method.source for year in ("201", "202"))
     assert len({method.help for method in METHODS.values()}) == len(METHODS) == 16
 
