@@ -251,7 +251,11 @@ def _first_clips(world: _World, values: Map, maps: _Maps, count: int) -> Explain
     """The first clips with their maps."""
     few = slice(0, count)
     return Explained(
-        explain=maps.explain, model=world.model, clips=world.clips[few], targets=world.targets[few], known=values[few]
+        explain=maps.explain,
+        model=world.model,
+        clips=world.clips[few],
+        targets=world.targets[few],
+        precomputed=values[few],
     )
 
 

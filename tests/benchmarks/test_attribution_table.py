@@ -10,7 +10,7 @@ from benchmarks.attribution_table.table import AttributionBenchmark, benchmark_a
 
 import video_tcav as vt
 from video_tcav.attribution import RISE, AttentionRollout, GradCAM, InputXGradient
-from video_tcav.attribution.method import Found, Method
+from video_tcav.attribution.method import LayerMaps, Method
 from video_tcav.attribution.metrics import energy_inside, lift
 from video_tcav.attribution.metrics.faithfulness import faithfulness
 from video_tcav.core.errors import InputError
@@ -30,7 +30,7 @@ class Gloomy(Method):
     def attribute(self, model, clips, target, advance):
         bright = clips.flatten(1).mean(1) > 0
         found = torch.where(bright[:, None, None, None], 0.0, -clips.square().mean(1))
-        return Found(layers={"input": found}, target=torch.zeros(len(clips)))
+        return LayerMaps(layers={"input": found}, target=torch.zeros(len(clips)))
 
 
 METHODS = {

@@ -7,12 +7,9 @@ from torch import nn
 
 from tests.unit.attribution import tiny
 from tests.unit.models.networks import Convolutions
-from video_tcav.attribution.ablationcam import AblationCAM
-from video_tcav.attribution.input_gradient import InputXGradient
-from video_tcav.attribution.integrated_gradients import IntegratedGradients
+from video_tcav.attribution.channel_cam import AblationCAM, ScoreCAM
+from video_tcav.attribution.input_gradients import InputXGradient, IntegratedGradients, SmoothGrad
 from video_tcav.attribution.occlusion import Occlusion
-from video_tcav.attribution.scorecam import ScoreCAM
-from video_tcav.attribution.smoothgrad import SmoothGrad
 from video_tcav.models import VideoModel, load_model
 
 LAYER, CLASS = "stages.1", 2

@@ -1,4 +1,4 @@
-"""Attribution: where and when did a model look? Every method is called the same way and knows every layer's axes."""
+"""Attribution: where and when did a model look? Every method is called the same way, on layers of any layout."""
 
 import lazy_loader
 

@@ -1,8 +1,9 @@
-"""What every method of attribution gives: signed maps over time, height and width."""
+"""Signed attribution maps over time, height and width, on a layer's own grid and on the clip's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,20 +12,20 @@ from video_tcav.core.errors import EmptyMapError, LayerNotFoundError
 from video_tcav.models.axes.spacing import Spacing, Spacings, even_spacing
 
 Map = Float[Tensor, "clip time height width"]
+# The layer name of methods that attribute to pixels and look at no layer.
 INPUT = "input"
-"""Where methods look that need no layer."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AttributionMap:
-    """Where and when clips spoke for the target (positive) and against it (negative).
+    """Where and when clips raised the target (positive) and lowered it (negative).
 
     Attributes:
-        method: its name, as `METHODS` knows it.
+        method: its name, as in `METHODS`.
         layers: by layer, the map at that layer's own positions; `input` for methods that look at pixels.
         clip_shape: `(time, height, width)` of the clips as the model took them.
         target: value of the target, one a clip.
-        spacings: by layer, where its positions lie in the clip; evenly where nothing is said.
+        spacings: by layer, where its positions lie in the clip; evenly if not given.
     """
 
     method: str
@@ -40,9 +41,10 @@ class AttributionMap:
             layer: which one; if not given, the only one, or the average of all, each scaled to a largest value of one.
 
         Raises:
-            LayerNotFoundError: for a layer that was not looked at.
+            LayerNotFoundError: for a layer that the method did not look at.
         """
         if layer is None and len(self.layers) > 1:
+            # Layers differ in scale by orders of magnitude: unscaled, the average would be the map of one of them.
             return torch.stack([scaled(self.values(name)) for name in self.layers]).mean(0)
         name = next(iter(self.layers)) if layer is None else layer
         if name not in self.layers:
@@ -52,49 +54,57 @@ class AttributionMap:
         return to_clip(self.layers[name], self.clip_shape, self.spacings.get(name))
 
     def saliency(self, layer: str | None = None) -> Map:
-        """What speaks for the target alone, non-negative, on the clip's own frames and pixels.
+        """The positive part of the map, which raises the target, on the clip's own frames and pixels.
 
         Args:
             layer: as for `values`.
 
         Raises:
-            EmptyMapError: if nothing in a clip speaks for the target.
+            EmptyMapError: if nothing in a clip raises the target.
         """
-        found = self.values(layer).clamp(min=0)
-        empty = [number for number, one in enumerate(found) if not bool(one.any())]
+        positive = self.values(layer).clamp(min=0)
+        empty = [number for number, clip_map in enumerate(positive) if not bool(clip_map.any())]
         if empty:
             raise EmptyMapError(
-                f"`{self.method}` must find something that speaks for the target. Got a map that is negative everywhere,"
-                f" for clip {empty[0]} of {len(found)}. Look at the signed map, another layer, or another target."
+                f"`{self.method}` must find something that raises the target. Got a map that is negative everywhere,"
+                f" for clip {empty[0]} of {len(positive)}. Look at the signed map, another layer, or another target."
             )
-        return found
+        return positive
+
+    def time_profile(self, layer: str) -> tuple[Float[np.ndarray, "clip step"], Float[np.ndarray, " step"]]:
+        """Sums over height and width at each time of a layer, and the frame, fractional, in whose middle each time lies."""
+        sums = self.layers[layer].double().sum((2, 3)).cpu().numpy()
+        steps, frames = sums.shape[1], self.clip_shape[0]
+        spacing = self.spacings[layer][0] if layer in self.spacings else even_spacing(steps, frames)
+        return sums, spacing.first + np.arange(steps) * spacing.step
 
 
-def to_clip(found: Map, clip_shape: tuple[int, int, int], spacings: Spacings | None = None) -> Map:
-    """A map of any grid on the clip's own frames and pixels, linear between the middles of its cells.
+def to_clip(maps: Map, clip_shape: tuple[int, int, int], spacings: Spacings | None = None) -> Map:
+    """Enlarge maps of any grid to the clip's own frames and pixels, linearly between the middles of the grid's cells.
 
     Args:
-        found: at a layer's positions.
+        maps: at a layer's positions.
         clip_shape: `(time, height, width)`.
         spacings: where the middles lie; those of equal shares if not given.
     """
     for dim, length in enumerate(clip_shape, start=1):
-        count = found.shape[dim]
-        spacing = even_spacing(count, length) if spacings is None else spacings[dim - 1]
-        if count != length or spacing != even_spacing(count, length):
-            weights = _linear(count, length, spacing).to(found)
-            found = (found.movedim(dim, -1) @ weights).movedim(-1, dim)
-    return found
+        positions = maps.shape[dim]
+        spacing = even_spacing(positions, length) if spacings is None else spacings[dim - 1]
+        if positions != length or spacing != even_spacing(positions, length):
+            # One matrix product an axis: `F.interpolate` knows even spacing alone.
+            weights = _linear_weights(positions, length, spacing).to(maps)
+            maps = (maps.movedim(dim, -1) @ weights).movedim(-1, dim)
+    return maps
 
 
-def _linear(count: int, length: int, spacing: Spacing) -> Float[Tensor, "count length"]:
+def _linear_weights(positions: int, length: int, spacing: Spacing) -> Float[Tensor, "position length"]:
     """How much each position counts for each frame or pixel; beyond the outermost middles, the outermost alone."""
-    places = ((torch.arange(length, dtype=torch.float64) - spacing.first) / spacing.step).clamp(0, count - 1)
-    distance = (places - torch.arange(count, dtype=torch.float64)[:, None]).abs()
-    return (1 - distance).clamp(min=0)
+    fractional = ((torch.arange(length, dtype=torch.float64) - spacing.first) / spacing.step).clamp(0, positions - 1)
+    distance = (fractional - torch.arange(positions, dtype=torch.float64)[:, None]).abs()
+    return (1 - distance).clamp(min=0)  # a triangle of half width one around each position
 
 
-def scaled(found: Map) -> Map:
+def scaled(maps: Map) -> Map:
     """Each clip's map with a largest absolute value of one; a map of zeros stays as it is."""
-    largest = found.abs().amax((1, 2, 3), keepdim=True)
-    return found / torch.where(largest > 0, largest, torch.ones_like(largest))
+    largest = maps.abs().amax((1, 2, 3), keepdim=True)
+    return maps / torch.where(largest > 0, largest, torch.ones_like(largest))

@@ -1,4 +1,4 @@
-"""The one interface of all methods: a frozen object of settings, called with a model, clips and a target."""
+"""The interface of all attribution methods: a frozen object of settings, called with a model, clips and a target."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from video_tcav.core.errors import EmptyMapError, ShapeError
 from video_tcav.core.progress import Advance
 from video_tcav.models import LayerAxes, VideoModel
 from video_tcav.models.axes.spacing import Spacings, layer_spacings
-from video_tcav.models.hooks import check_finite, hooked, record_gradients, trace_layers, untouched
+from video_tcav.models.hooks import check_finite, hooked, trace_layers, untouched
 from video_tcav.models.layers import layers_axes
 from video_tcav.models.outputs import layer_tensor
 from video_tcav.models.targets import Target, parse_target
@@ -26,26 +26,31 @@ Clips = Float[Tensor, "clip ..."]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """Maps of a few clips by layer, and the target's value for each clip."""
+class LayerMaps:
+    """Maps of a batch of clips by layer, at the layers' own positions, and the target's value for each clip."""
 
     layers: Mapping[str, Map]
     target: Float[Tensor, " clip"]
 
 
 def silent(_steps: float) -> None:
-    """Tell nobody."""
+    """No-op progress callback."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method(ABC):
-    """A method of attribution with its settings."""
+    """An attribution method with its settings.
+
+    A subclass is a frozen dataclass of its settings. It says what it is in three class variables: `name`, which the
+    command line and the entry point call it by; `help`, one line on the idea; `source`, the paper.
+    """
 
     name: ClassVar[str]
-    """What the command line calls it."""
+    help: ClassVar[str] = ""
+    source: ClassVar[str] = ""
 
     @abstractmethod
-    def attribute(self, model: VideoModel, clips: Clips, target: Target, advance: Advance) -> Found:
+    def attribute(self, model: VideoModel, clips: Clips, target: Target, advance: Advance) -> LayerMaps:
         """Maps of clips that fit into memory together; the model is in evaluation mode and its parameters are frozen."""
 
     def __call__(
@@ -55,94 +60,54 @@ class Method(ABC):
         *,
         target: str | int | Target,
         against: str = "log_odds",
+        allow_empty: bool = False,
         advance: Advance = silent,
     ) -> AttributionMap:
-        """Where and when each clip spoke for the target.
+        """Where and when each clip raised and lowered the target.
 
         Args:
             model: from `load_model`; left as it came.
             clips: prepared clips, stacked, as `model.prepare` gives them.
             target: a class by name or number, or a `Target`.
-            against: `log_odds`, `logit` or `contrast:CLASS`; not looked at where `target` is a `Target`.
-            advance: told of progress; the steps add up to the number of clips.
+            against: `log_odds`, `logit` or `contrast:CLASS`; ignored where `target` is a `Target`.
+            allow_empty: whether a map of zeros is no error, for comparisons of maps.
+            advance: progress callback; its steps add up to the number of clips.
 
         Raises:
             MethodError: if the method does not apply to this model or layer.
             EmptyMapError: if a map is zero everywhere.
             VideoTcavError: for a wrong layer, class or clip; the message says which.
         """
-        found = self.unchecked(model, clips, target=target, against=against, advance=advance)
-        for name, one in found.layers.items():
-            self._check_not_empty(name, one)
-        return found
-
-    def unchecked(
-        self,
-        model: VideoModel,
-        clips: Clips,
-        *,
-        target: str | int | Target,
-        against: str = "log_odds",
-        advance: Advance = silent,
-    ) -> AttributionMap:
-        """The same, but a map of zeros is no error: for those who compare maps."""
         scalar = target if isinstance(target, Target) else parse_target(model, target, against)
         shape = clip_shape(model, clips)
         clips = clips.to(device=model.device, dtype=model.dtype)
         with untouched(model.module):
-            clips = clips.clone() if clips.is_inference() else clips  # such tensors take part in no gradient
-            size = batch_of(model, clips)
-            parts = clips.chunk(ceil(len(clips) / size))
-            found = [self.attribute(model, part, scalar, advance) for part in parts]
-        layers = {name: torch.cat([part.layers[name] for part in found]).cpu() for name in found[0].layers}
+            # Tensors made in inference mode take part in no gradient; their copies do.
+            clips = clips.clone() if clips.is_inference() else clips
+            batches = clips.chunk(ceil(len(clips) / batch_size(model, clips)))
+            batch_maps = [self.attribute(model, batch, scalar, advance) for batch in batches]
+        layers = {name: torch.cat([maps.layers[name] for maps in batch_maps]).cpu() for name in batch_maps[0].layers}
+        for layer, maps in layers.items() if not allow_empty else ():
+            empty = int((maps.flatten(1) == 0).all(1).sum())
+            if empty:
+                raise EmptyMapError(
+                    f"`{self.name}` must find something. Got a map of zeros at {layer} for {empty} of {len(maps)} clips:"
+                    " no position there moves the target. Choose an earlier layer (--layer), or another method."
+                )
         return AttributionMap(
             method=self.name,
             layers=layers,
             clip_shape=shape,
-            target=torch.cat([part.target for part in found]).cpu(),
+            target=torch.cat([maps.target for maps in batch_maps]).cpu(),
             spacings=spacings_of(model, tuple(layers), clips) if INPUT not in layers else {},
         )
 
-    def _check_not_empty(self, layer: str, found: Map) -> None:
-        empty = int((found.flatten(1) == 0).all(1).sum())
-        if empty:
-            raise EmptyMapError(
-                f"`{self.name}` must find something. Got a map of zeros at {layer} for {empty} of {len(found)} clips:"
-                " no position there moves the target. Choose an earlier layer (--layer), or another method."
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerMethod(Method):
-    """A method that reads activations and gradients of layers, all from one pass.
-
-    Attributes:
-        layers: dotted module names; the deepest of the model's stages if not given.
-    """
-
-    layers: tuple[str, ...] | None = None
-
-    @abstractmethod
-    def combine(self, activations: Positions, gradients: Positions) -> Map:
-        """The map of one layer."""
-
-    def attribute(self, model: VideoModel, clips: Clips, target: Target, advance: Advance) -> Found:
-        """One forward and one backward serve all layers."""
-        axes = mapped_axes(model, self.layers, clips)
-        recorded = record_gradients(model, tuple(axes), clips, target)
-        found = {
-            name: self.combine(layer.positions(recorded.activations[name]), layer.positions(recorded.layers[name]))
-            for name, layer in axes.items()
-        }
-        advance(len(clips))
-        return Found(layers=found, target=recorded.target)
-
 
 def mapped_axes(model: VideoModel, layers: Sequence[str] | None, clips: Clips) -> dict[str, LayerAxes]:
-    """The layers to look at, each with its axes; the deepest stage where none is given.
+    """The layers to look at, each with its axes; the deepest stage if none is given.
 
     Raises:
-        LayerNotFoundError: if the model has no stages and none is given.
+        LayerNotFoundError: if the model has no stages and no layer is given.
         AxesError: if a layer has no positions, or its axes are ambiguous.
     """
     chosen = tuple(dict.fromkeys(layers or model.stages()[-1:]))
@@ -156,7 +121,7 @@ def spacings_of(model: VideoModel, layers: Sequence[str], clips: Clips) -> dict[
 
 
 def _free_size(model: VideoModel, clips: Clips) -> tuple[int, int] | None:
-    """`(height, width)` of the clips, where the model takes any."""
+    """`(height, width)` of the clips, where the model takes any size: its grids then depend on the clips."""
     return (clips.shape[-2], clips.shape[-1]) if model.clip_spec.size is None else None
 
 
@@ -164,14 +129,20 @@ def read_layers(
     model: VideoModel, axes: Mapping[str, LayerAxes], clips: Clips
 ) -> tuple[Float[Tensor, "clip class"], dict[str, Positions]]:
     """Logits, and the activations of layers at their positions, from one forward without a graph."""
-    recorded: dict[str, Positions] = {}
+    activations: dict[str, Positions] = {}
 
     def keep(name: str, output: Any) -> None:
-        recorded[name] = axes[name].positions(layer_tensor(output).detach().clone())
+        # A copy: networks with in-place operations write over the layer's output after the hook.
+        activations[name] = axes[name].positions(layer_tensor(output).detach().clone())
 
     with hooked(model, tuple(axes), keep), torch.no_grad():
         logits = check_finite(model.logits(clips), "the logits")
-    return logits, {name: recorded[name] for name in axes}
+    return logits, {name: activations[name] for name in axes}
+
+
+def channel_dim(model: VideoModel) -> int:
+    """Which dimension of a batch of prepared clips is the colour."""
+    return 1 if model.clip_spec.layout == "channels_first" else 2
 
 
 def clip_shape(model: VideoModel, clips: Clips) -> tuple[int, int, int]:
@@ -181,28 +152,28 @@ def clip_shape(model: VideoModel, clips: Clips) -> tuple[int, int, int]:
         ShapeError: if they are not a batch of prepared clips.
     """
     spec = model.clip_spec
-    channel_dim = 1 if spec.layout == "channels_first" else 2
-    if clips.ndim != 5 or clips.shape[channel_dim] != 3 or not len(clips):
+    if clips.ndim != 5 or clips.shape[channel_dim(model)] != 3 or not len(clips):
         raise ShapeError(
             f"`clips` must be a batch of prepared clips, {spec.layout}. Got shape {tuple(clips.shape)}."
             " Stack what model.prepare gives."
         )
-    found = clips.shape[spec.time_dim + 1], clips.shape[-2], clips.shape[-1]
-    if found[0] != spec.frames or (spec.size is not None and found[1:] != spec.size):
+    frames, *size = clips.shape[spec.time_dim + 1], clips.shape[-2], clips.shape[-1]
+    if frames != spec.frames or (spec.size is not None and tuple(size) != spec.size):
         raise ShapeError(
             f"`clips` must have {spec.frames} frames of {spec.size or 'any size'}, as the model was loaded for."
-            f" Got {found[0]} of {found[1:]}. Load the model with these frames and size."
+            f" Got {frames} of {tuple(size)}. Load the model with these frames and size."
         )
-    return found
+    return frames, size[0], size[1]
 
 
-_CLIPS_AT_ONCE: WeakKeyDictionary[VideoModel, dict[tuple[int, ...], int]] = WeakKeyDictionary()
+# By model and shape of a clip: finding a batch size takes a forward pass, and every map of a clip asks for it.
+_BATCH_SIZES: WeakKeyDictionary[VideoModel, dict[tuple[int, ...], int]] = WeakKeyDictionary()
 
 
-def batch_of(model: VideoModel, clips: Clips) -> int:
-    """How many clips of this size the model takes at once; found by one clip, and kept for as long as the model lives."""
-    known = _CLIPS_AT_ONCE.setdefault(model, {})
+def batch_size(model: VideoModel, clips: Clips) -> int:
+    """How many clips of this shape fit into memory at once; found by a pass of one clip, kept as long as the model lives."""
+    sizes = _BATCH_SIZES.setdefault(model, {})
     shape = tuple(clips.shape[1:])
-    if shape not in known:
-        known[shape] = trace_layers(model, (), clips[:1]).batch
-    return known[shape]
+    if shape not in sizes:
+        sizes[shape] = trace_layers(model, (), clips[:1]).batch
+    return sizes[shape]

@@ -1,50 +1,74 @@
-"""All methods that need a model and clips alone, by the names that the command line calls them."""
+"""Attribution methods by name: those of this package, and those that other packages add through entry points.
 
-from collections.abc import Mapping, Sequence
+[project.entry-points."video_tcav.attribution"]
+mycam = "my_package.mycam:MyCAM"
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from inspect import isabstract
+from types import ModuleType
 from typing import Any
 
-from video_tcav.attribution.ablationcam import AblationCAM
-from video_tcav.attribution.eigencam import EigenCAM
-from video_tcav.attribution.extremal import ExtremalPerturbation
-from video_tcav.attribution.gradcam import GradCAM
-from video_tcav.attribution.gradcam_plus_plus import GradCAMPlusPlus
-from video_tcav.attribution.hirescam import HiResCAM
-from video_tcav.attribution.input_gradient import InputXGradient
-from video_tcav.attribution.integrated_gradients import IntegratedGradients
-from video_tcav.attribution.layercam import LayerCAM
+from video_tcav.attribution import cam, channel_cam, input_gradients, occlusion, optimised_masks, rise, rollout
 from video_tcav.attribution.method import Method
-from video_tcav.attribution.occlusion import Occlusion
 from video_tcav.attribution.perturbation import Baseline
-from video_tcav.attribution.rise import RISE
-from video_tcav.attribution.rollout import AttentionRollout
-from video_tcav.attribution.scorecam import ScoreCAM
-from video_tcav.attribution.smoothgrad import SmoothGrad
-from video_tcav.attribution.temporal_mask import TemporalMask
-from video_tcav.attribution.xgradcam import XGradCAM
-from video_tcav.core.errors import MethodError
+from video_tcav.core.errors import MethodError, PluginError
+from video_tcav.core.registry import Registry
 
-METHODS: Mapping[str, type[Method]] = {
-    method.name: method
-    for method in (
-        GradCAM,
-        HiResCAM,
-        GradCAMPlusPlus,
-        XGradCAM,
-        LayerCAM,
-        EigenCAM,
-        ScoreCAM,
-        AblationCAM,
-        AttentionRollout,
-        InputXGradient,
-        IntegratedGradients,
-        SmoothGrad,
-        Occlusion,
-        RISE,
-        ExtremalPerturbation,
-        TemporalMask,
-    )
-}
+# What a method does that has the setting; for messages about settings that no chosen method has.
+SETTING_USES = {"layers": "looks at layers", "baseline": "hides parts of the clip"}
+
+
+def _classes_of(module: ModuleType) -> dict[str, str]:
+    """The methods that a module defines, by name, as the registry takes them: a class needs no list that it is added to."""
+    return {
+        kind.name: f"{module.__name__}:{kind.__qualname__}"
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Method) and kind.__module__ == module.__name__
+        if not isabstract(kind)
+    }
+
+
+# In the order of `explain --methods`: by layer from one pass, by layer from many, attention, pixels.
+ATTRIBUTION_METHODS: Registry[type[Method]] = Registry(
+    "video_tcav.attribution",
+    "method",
+    {
+        name: location
+        for module in (cam, channel_cam, rollout, input_gradients, occlusion, rise, optimised_masks)
+        for name, location in _classes_of(module).items()
+    },
+    members=("name", "attribute"),
+)
+
+
+class _Methods(Mapping[str, type[Method]]):
+    """The registry as a mapping; a class of another package is imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> type[Method]:
+        if name not in self:
+            raise MethodError(f"`method` must be one of {', '.join(self)}. Got {name!r}. Choose one of them.")
+        method = ATTRIBUTION_METHODS[name]
+        if not (isinstance(method, type) and issubclass(method, Method) and method.name == name):
+            raise PluginError(
+                f"`method` {name} must be a subclass of video_tcav.attribution.Method with that `name`. Got {method!r}."
+                " Repair or uninstall the package that adds it."
+            )
+        return method
+
+    def __contains__(self, name: object) -> bool:
+        # By name alone: looking a method up would import the package that adds it.
+        return name in ATTRIBUTION_METHODS.names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ATTRIBUTION_METHODS.names())
+
+    def __len__(self) -> int:
+        return len(ATTRIBUTION_METHODS.names())
+
+
+METHODS: Mapping[str, type[Method]] = _Methods()
 """By name; `ConceptMap` is not among them: it needs CAVs."""
 
 
@@ -55,27 +79,28 @@ def make_method(
     baseline: Baseline | None = None,
     seed: int | None = None,
 ) -> Method:
-    """A method by its name, with the given settings and its own defaults for the rest.
+    """A method by its name, with its own defaults for settings that are not given.
 
     Args:
         name: a key of `METHODS`.
         layers: where it looks, for a method that looks at layers; its own choice if not given.
         baseline: what is shown where a clip is hidden, for a method that hides parts of it.
-        seed: for a method that draws at random; not looked at by others.
+        seed: for a method that draws at random; ignored by others.
 
     Raises:
         MethodError: for another name, layers for a method that looks at pixels, or a baseline for one that hides nothing.
         InputError: for another baseline.
+        PluginError: for a method of another package that cannot be used.
     """
-    known = settings_of(name)
-    given: dict[str, Any] = {"layers": tuple(layers) if layers else None, "baseline": baseline}
-    settings = {setting: value for setting, value in given.items() if value is not None}
+    accepted = settings_of(name)
+    settings: dict[str, Any] = {"layers": tuple(layers) if layers else None, "baseline": baseline}
+    settings = {setting: value for setting, value in settings.items() if value is not None}
     for setting in settings:
-        if setting not in known:
+        if setting not in accepted:
             raise MethodError(
-                f"`{setting}` must go with a method that {LOOKS[setting]}. Got {name}, which does not. Leave it out."
+                f"`{setting}` must go with a method that {SETTING_USES[setting]}. Got {name}, which does not. Leave it out."
             )
-    if seed is not None and "seed" in known:
+    if seed is not None and "seed" in accepted:
         settings["seed"] = seed
     return METHODS[name](**settings)
 
@@ -84,12 +109,6 @@ def settings_of(name: str) -> set[str]:
     """The settings that a method has.
 
     Raises:
-        MethodError: for a name that is not known.
+        MethodError: for a name that is not in `METHODS`.
     """
-    if name not in METHODS:
-        raise MethodError(f"`method` must be one of {', '.join(METHODS)}. Got {name!r}. Choose one of them.")
     return {field.name for field in fields(METHODS[name])}
-
-
-LOOKS = {"layers": "looks at layers", "baseline": "hides parts of the clip"}
-"""What a method does that has a setting."""

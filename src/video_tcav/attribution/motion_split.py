@@ -1,4 +1,4 @@
-"""A map in two parts: what survives freezing the clip, and what does not."""
+"""Motion and static component of a map: what survives freezing the clip, and what does not."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ from video_tcav.models.targets import Target
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MotionSplit:
-    """A map and its two parts, on the clip's own frames and pixels; they add up to it.
+    """A map and its two components, on the clip's own frames and pixels; they add up to it.
 
     Attributes:
         total: the map of the clip.
         static: what a clip that stands still at that moment has as well: of the same sign, and no larger.
-        motion: the rest.
+        motion: the remainder.
         layers: where the method looked.
     """
 
@@ -32,8 +32,8 @@ class MotionSplit:
     @property
     def motion_share(self) -> Float[Tensor, " clip"]:
         """How much of each map is motion, in [0, 1]."""
-        whole = self.total.abs().sum((1, 2, 3))
-        return self.motion.abs().sum((1, 2, 3)) / torch.where(whole > 0, whole, torch.ones_like(whole))
+        total = self.total.abs().sum((1, 2, 3))
+        return self.motion.abs().sum((1, 2, 3)) / torch.where(total > 0, total, torch.ones_like(total))
 
 
 def split_motion(
@@ -58,7 +58,7 @@ def split_motion(
         target: see `Method`.
         against: see `Method`.
         moments: how many frozen clips for each clip; at most the frames of a clip.
-        advance: told of progress; the steps add up to the number of clips.
+        advance: see `Method`.
 
     Raises:
         InputError: for fewer than one moment.
@@ -68,18 +68,18 @@ def split_motion(
     frames = clips.shape[time_dim]
     if not 1 <= moments <= frames:
         raise InputError(f"`moments` must be from 1 to the {frames} frames of a clip. Got {moments}. 4 is usual.")
-    share = 1 / (moments + 1)
 
-    def some(steps: float) -> None:
-        advance(steps * share)
+    def advance_share(steps: float) -> None:
+        advance(steps / (moments + 1))  # the clip itself and each frozen clip are a map of their own
 
-    whole = method(model, clips, target=target, against=against, advance=some)
-    total = whole.values()
+    moving = method(model, clips, target=target, against=against, advance=advance_share)
+    total = moving.values()
     still = torch.zeros_like(total)
     for times in torch.arange(frames).tensor_split(moments):
         middle = int(times[len(times) // 2])
         frozen = clips.narrow(time_dim, middle, 1).expand_as(clips).contiguous()
-        found = method.unchecked(model, frozen, target=target, against=against, advance=some)
-        still[:, times] = found.values()[:, times]
+        frozen_maps = method(model, frozen, target=target, against=against, allow_empty=True, advance=advance_share)
+        still[:, times] = frozen_maps.values()[:, times]
+    # Static is at most the total and of its sign: otherwise static and motion could cancel, and the share exceed one.
     static = torch.sign(total) * torch.minimum((torch.sign(total) * still).clamp(min=0), total.abs())
-    return MotionSplit(total=total, static=static, motion=total - static, layers=tuple(whole.layers))
+    return MotionSplit(total=total, static=static, motion=total - static, layers=tuple(moving.layers))

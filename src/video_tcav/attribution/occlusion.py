@@ -28,17 +28,63 @@ Extent = tuple[float, float, float]
 Window = tuple[slice, slice, slice]
 
 
-def average_effect(effects: Float[Tensor, " window"], windows: Sequence[Window], shape: tuple[int, int, int]) -> Map:
-    """At each position, the mean of the effects of the windows that cover it.
+@dataclass(frozen=True, kw_only=True)
+class Occlusion(ClipMethod):
+    """Occlusion by windows of space and time; each position has the mean fall of the target over the windows that cover it.
 
-    Args:
-        effects: what the target loses by each window.
-        windows: which together cover the clip.
-        shape: `(time, height, width)`.
-
-    Source:
-        Zeiler and Fergus 2014, arXiv:1311.2901, section 4.2, for overlapping windows.
+    Attributes:
+        window: its size in time, height and width; whole numbers are frames and pixels, others fractions of the clip.
+        stride: from one window to the next, likewise; not more than the window.
+        baseline: what a window shows; `frozen` takes the motion from it.
     """
+
+    # Captum's Occlusion gives the same numbers, in single precision always, and needs 1.4 times as long on a small network.
+    name: ClassVar[str] = "occlusion"
+    help: ClassVar[str] = "The fall of the target when a moving block is hidden"
+    source: ClassVar[str] = "Zeiler and Fergus 2014, arXiv:1311.2901"
+    window: Extent = (0.25, 0.25, 0.25)
+    stride: Extent = (0.125, 0.125, 0.125)
+    baseline: Baseline = "grey"
+
+    def __post_init__(self) -> None:
+        for name, extent in (("window", self.window), ("stride", self.stride)):
+            require(
+                len(extent) == 3 and all(size >= 1 if isinstance(size, int) else 0 < size <= 1 for size in extent),
+                name,
+                "be three numbers, for time, height and width",
+                extent,
+                "Give frames and pixels as whole numbers, or fractions up to 1.0.",
+            )
+        check_baseline(self.baseline)
+
+    def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
+        """One forward for each window."""
+        shape = clip_shape(model, clip)
+        windows = self._windows(shape)
+
+        def masks(batch: range) -> Keep:
+            keep = clip.new_ones((len(batch), *shape))
+            for mask, number in zip(keep, batch, strict=True):
+                mask[windows[number]] = 0
+            return keep
+
+        instead = baseline_clips(model, clip, self.baseline)
+        hidden = masked_values(model, clip, instead, masks, len(windows), target, advance)
+        return average_effect(target_values(model, [clip], target) - hidden, windows, shape)
+
+    def _windows(self, shape: tuple[int, int, int]) -> list[Window]:
+        window, stride = _in_voxels(self.window, shape), _in_voxels(self.stride, shape)
+        fits = all(width <= size for width, size in zip(window, shape, strict=True))
+        require(fits, "window", f"fit into a clip of {shape}", window, "Choose a smaller one, or fractions.")
+        # Gaps between windows would leave positions that no window covers, with no effect to average.
+        gapless = all(step <= width for step, width in zip(stride, window, strict=True))
+        require(gapless, "stride", f"not exceed the window {window}", stride, "Choose a smaller one.")
+        return place_windows(window, stride, shape)
+
+
+def average_effect(effects: Float[Tensor, " window"], windows: Sequence[Window], shape: tuple[int, int, int]) -> Map:
+    """At each position, the mean of the effects of the windows that cover it, which is one at least."""
+    # A plain loop: windows are slices of all sizes at the edge, and the passes take far longer.
     total, covered = effects.new_zeros(shape), effects.new_zeros(shape)
     for effect, window in zip(effects, windows, strict=True):
         total[window] += effect
@@ -55,58 +101,8 @@ def place_windows(window: tuple[int, ...], stride: tuple[int, ...], shape: tuple
     return [(time, row, column) for time, row, column in product(*axes)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Occlusion(ClipMethod):
-    """Occlusion (Zeiler and Fergus 2014, arXiv:1311.2901) by windows of space and time.
-
-    Attributes:
-        window: its size in time, height and width; whole numbers are frames and pixels, others fractions of the clip.
-        stride: from one window to the next, likewise; not more than the window.
-        baseline: what a window shows; `frozen` takes the motion from it.
-    """
-
-    # Captum's Occlusion gives the same numbers, in single precision always, and needs 1.4 times as long on a small network
-    name: ClassVar[str] = "occlusion"
-    window: Extent = (0.25, 0.25, 0.25)
-    stride: Extent = (0.125, 0.125, 0.125)
-    baseline: Baseline = "grey"
-
-    def __post_init__(self) -> None:
-        for name, extent in (("window", self.window), ("stride", self.stride)):
-            require(
-                len(extent) == 3 and all(one >= 1 if isinstance(one, int) else 0 < one <= 1 for one in extent),
-                name,
-                "be three numbers, for time, height and width",
-                extent,
-                "Give frames and pixels as whole numbers, or fractions up to 1.0.",
-            )
-        check_baseline(self.baseline)
-
-    def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
-        """One forward for each window."""
-        shape = clip_shape(model, clip)
-        windows = self._windows(shape)
-
-        def masks(run: range) -> Keep:
-            keep = clip.new_ones((len(run), *shape))
-            for one, number in zip(keep, run, strict=True):
-                one[windows[number]] = 0
-            return keep
-
-        instead = baseline_clips(model, clip, self.baseline)
-        hidden = masked_values(model, clip, instead, masks, len(windows), target, advance)
-        return average_effect(target_values(model, [clip], target) - hidden, windows, shape)
-
-    def _windows(self, shape: tuple[int, int, int]) -> list[Window]:
-        window, stride = _whole(self.window, shape), _whole(self.stride, shape)
-        fits = all(width <= size for width, size in zip(window, shape, strict=True))
-        require(fits, "window", f"fit into a clip of {shape}", window, "Choose a smaller one, or fractions.")
-        gapless = all(step <= width for step, width in zip(stride, window, strict=True))
-        require(gapless, "stride", f"not exceed the window {window}", stride, "Choose a smaller one.")
-        return place_windows(window, stride, shape)
-
-
-def _whole(extent: Extent, shape: tuple[int, int, int]) -> tuple[int, ...]:
+def _in_voxels(extent: Extent, shape: tuple[int, int, int]) -> tuple[int, ...]:
     return tuple(
-        one if isinstance(one, int) else max(1, round(one * size)) for one, size in zip(extent, shape, strict=True)
+        length if isinstance(length, int) else max(1, round(length * size))
+        for length, size in zip(extent, shape, strict=True)
     )

@@ -1,4 +1,4 @@
-"""What methods share that hide parts of a clip and look at the target: what is shown instead, and passes without a graph."""
+"""Shared by perturbation methods: baselines, masking, forwards without a graph."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -11,40 +11,40 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from video_tcav.attribution.attribution_map import INPUT, Map
-from video_tcav.attribution.method import Advance, Clips, Found, Method, batch_of
+from video_tcav.attribution.method import Advance, Clips, LayerMaps, Method, batch_size, channel_dim
 from video_tcav.concepts import twin_clip
-from video_tcav.core.checks import require
+from video_tcav.core.checks import one_of, require
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import check_finite
 from video_tcav.models.targets import Target
 
 Baseline = Literal["grey", "black", "blur", "frozen", "reversed"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
-_BLUR = 4
-"""A blurred frame keeps so many values along its shorter side, about what Fong et al. 2019 (arXiv:1910.08485) leave."""
+# Values that a blurred frame keeps along its shorter side, about what Fong et al. 2019 (arXiv:1910.08485) leave.
+_BLURRED_CELLS = 4
 Keep = Float[Tensor, "clip time height width"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipMethod(Method):
-    """A method that looks at many versions of one clip, and at no layer."""
+    """Base class of methods that look at many versions of one clip, and at no layer."""
 
     @abstractmethod
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
-        """The map of one clip, which has the clip axis in front; the steps told to `advance` add up to one."""
+        """The map of one clip, which has the clip axis in front; the steps of `advance` add up to one."""
 
-    def attribute(self, model: VideoModel, clips: Clips, target: Target, advance: Advance) -> Found:
-        """One clip after the other."""
+    def attribute(self, model: VideoModel, clips: Clips, target: Target, advance: Advance) -> LayerMaps:
+        """Clip by clip."""
         values = target_values(model, [clips], target)
-        found = [self.explain(model, clip, target, advance) for clip in clips.split(1)]
-        return Found(layers={INPUT: torch.cat(found)}, target=values)
+        maps = [self.explain(model, clip, target, advance) for clip in clips.split(1)]
+        return LayerMaps(layers={INPUT: torch.cat(maps)}, target=values)
 
 
 def baseline_clips(model: VideoModel, clips: Clips, baseline: Baseline) -> Clips:
     """What a clip shows where it is hidden.
 
     Args:
-        model: knows layout, mean and standard deviation.
+        model: gives layout, mean and standard deviation.
         clips: prepared clips.
         baseline: `grey` is the average colour the model was normalised by, `black` no light, `blur` the clip without detail,
             `frozen` its middle frame at all times (hides motion alone), `reversed` the clip played backwards (hides order alone).
@@ -63,24 +63,24 @@ def baseline_clips(model: VideoModel, clips: Clips, baseline: Baseline) -> Clips
         shape[channel_dim(model)] = 3
         dark = [-mean / std for mean, std in zip(spec.mean, spec.std, strict=True)]
         return torch.tensor(dark, device=clips.device, dtype=clips.dtype).reshape(shape).expand_as(clips).clone()
-    return torch.zeros_like(clips)
+    return torch.zeros_like(clips)  # prepared clips are normalised: zero is the average colour
 
 
 def _blurred(clips: Clips) -> Clips:
     height, width = clips.shape[-2:]
-    cell = max(1, min(height, width) / _BLUR)
-    frames = clips.flatten(0, 2)[:, None]
-    small = F.interpolate(frames, size=(round(height / cell), round(width / cell)), mode="area")
+    cell_px = max(1, min(height, width) / _BLURRED_CELLS)
+    frames = clips.flatten(0, 2)[:, None]  # every frame and colour by itself, as `interpolate` takes pictures
+    small = F.interpolate(frames, size=(round(height / cell_px), round(width / cell_px)), mode="area")
     return F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False).reshape(clips.shape)
 
 
 def check_baseline(baseline: str) -> None:
-    """Refuse a baseline that there is not."""
-    require(baseline in BASELINES, "baseline", f"be one of {', '.join(BASELINES)}", baseline)
+    """Refuse a baseline that does not exist."""
+    one_of("baseline", baseline, BASELINES)
 
 
 def check_cells(cells: tuple[int, ...]) -> None:
-    """Refuse a coarse grid that is none."""
+    """Refuse a coarse grid without three positive sizes."""
     require(
         len(cells) == 3 and min(cells) >= 1,
         "cells",
@@ -88,11 +88,6 @@ def check_cells(cells: tuple[int, ...]) -> None:
         cells,
         "Give the cells of a coarse grid.",
     )
-
-
-def channel_dim(model: VideoModel) -> int:
-    """Which dimension of a batch of prepared clips is the colour."""
-    return 1 if model.clip_spec.layout == "channels_first" else 2
 
 
 def blend(model: VideoModel, clips: Clips, instead: Clips, keep: Keep) -> Clips:
@@ -103,15 +98,11 @@ def blend(model: VideoModel, clips: Clips, instead: Clips, keep: Keep) -> Clips:
 
 def scalar_of(model: VideoModel, target: Target) -> Callable[[Clips], Float[Tensor, " clip"]]:
     """The target as a function of clips alone; gradients flow through it."""
-
-    def value(clips: Clips) -> Float[Tensor, " clip"]:
-        return target(check_finite(model.logits(clips), "the logits"))
-
-    return value
+    return lambda clips: target(check_finite(model.logits(clips), "the logits"))
 
 
 def target_values(model: VideoModel, batches: Iterable[Clips], target: Target) -> Float[Tensor, " clip"]:
-    """The target of many clips, which are made as they are needed."""
+    """The target of many clips, without a graph; batches are made as they are needed."""
     value = scalar_of(model, target)
     with torch.no_grad():
         return torch.cat([value(batch) for batch in batches])
@@ -129,19 +120,19 @@ def masked_values(
     """The target of one clip under many masks.
 
     Args:
-        model: takes as many masked clips at once as fit into memory.
+        model: gives the batch size.
         clip: one, with the clip axis in front.
         instead: what it shows where it is hidden.
-        masks: by their numbers; one where the clip is kept.
+        masks: from a range of mask numbers to these masks; one where the clip is kept.
         count: how many masks there are.
-        target: what is asked of the model.
-        advance: told of every batch; its steps add up to one.
+        target: the scalar that is explained.
+        advance: progress callback, called after every batch; its steps add up to one.
     """
 
     def batches() -> Iterator[Clips]:
-        for run in chunks(count, batch_of(model, clip)):
-            yield blend(model, clip, instead, masks(run))
-            advance(len(run) / count)
+        for batch in chunks(count, batch_size(model, clip)):
+            yield blend(model, clip, instead, masks(batch))
+            advance(len(batch) / count)
 
     return target_values(model, batches(), target)
 

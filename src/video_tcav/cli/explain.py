@@ -37,7 +37,11 @@ def explain(
     methods: Annotated[
         bool,
         typer.Option(
-            "--methods", is_eager=True, callback=lambda wanted: _list_methods(wanted), help="List all methods and exit."
+            # Eager: the list needs neither videos nor a model.
+            "--methods",
+            is_eager=True,
+            callback=lambda wanted: _list_methods(wanted),
+            help="List all methods and exit.",
         ),
     ] = False,
     layer: Annotated[
@@ -85,21 +89,23 @@ def explain(
     strict: options.Strict = False,
     json: options.JsonFile = None,
 ) -> None:
-    """Show where and when the model looked, as a video, a sheet or numbers, with what each map is worth.
+    """Show where and when the model looked, as a video, a sheet or numbers, and measure each map's faithfulness.
 
-    Deletion is the class's probability, on average, while the clip is taken away in the order of the map: the lower, the
-    better, and a map that is worth something is well below the same map in another place.
+    Deletion is the class's probability, on average, while the clip is removed in the order of the map: the lower, the
+    better, and that of an informative map is well below that of the same map in another place.
     """
+    # What cannot be written is refused before any pass.
     if json:
         check_file_writable(json)
     check_writable(out)
+    # Each map is written as it comes, so that memory does not grow with the number of videos.
     writer = reports.MapWriter(out, formats=format or ["mp4"], signed=signed)
     concepts: dict[str, list[str]] = {}
     for text in concept or []:
         name, path = options.parse_concept(text)
         concepts.setdefault(name, []).append(path)
     loaded = model_options.load(model)
-    found = vt.explain(
+    result = vt.explain(
         loaded,
         videos,
         target=target,
@@ -119,43 +125,45 @@ def explain(
         progress=True,
     )
     written = writer.written
-    render.out.print(_table(found))
+    render.out.print(_table(result))
     render.random_weights(loaded)
-    render.skipped([*found.skipped, *written.skipped])
+    render.skipped([*result.skipped, *written.skipped])
     render.out.print(f"\n{len(written.files)} files: {out}", markup=False, soft_wrap=True)
     if json:
-        write_json(json, {"provenance": found.provenance, "explanations": [one.facts() for one in found.explanations]})
+        facts = [explanation.facts() for explanation in result.explanations]
+        write_json(json, {"provenance": result.provenance, "explanations": facts})
 
 
-def _table(found: "vt.Explanations") -> Table:
-    """One row a map; the parts of a split map share theirs."""
-    rows = [one for one in found.explanations if one.part == "whole"]
-    windowed = any(one.window for one in rows)
-    checked = any(math.isfinite(one.deletion) for one in rows)
-    split = any(math.isfinite(one.motion_share) for one in rows)
+def _table(result: "vt.Explanations") -> Table:
+    """One row a map; a split map and its parts have the same measures, so that one row serves them."""
+    maps = [explanation for explanation in result.explanations if explanation.part == "whole"]
+    windowed = any(row.window for row in maps)
+    checked = any(math.isfinite(row.deletion) for row in maps)
+    split = any(math.isfinite(row.motion_share) for row in maps)
     table = Table("video", *(["window"] if windowed else []), "class", "map", "layer", "peak", box=None, pad_edge=False)
     for name in [*(["deletion", "elsewhere"] if checked else []), *(["motion"] if split else [])]:
         table.add_column(name, justify="right")
-    short = render.without_common_prefix([one.layer for one in rows])
-    for one in rows:
+    short_layers = render.without_common_prefix([row.layer for row in maps])
+    for row in maps:
         table.add_row(
-            render.escape(render.shortened(one.source.key)),
-            *([str(one.window)] if windowed else []),
-            render.escape(one.answer),
-            render.escape(one.concept or one.method),
-            render.escape(short[one.layer]),
-            f"{one.peak_s:.2f} s",
-            *([f"{one.deletion:.2f}", f"{one.deletion_elsewhere:.2f}"] if checked else []),
-            *([f"{one.motion_share:.0%}"] if split else []),
+            render.escape(render.shortened(row.source.key)),
+            *([str(row.window)] if windowed else []),
+            render.escape(row.answer),
+            render.escape(row.concept or row.method),
+            render.escape(short_layers[row.layer]),
+            f"{row.peak_s:.2f} s",
+            *([f"{row.deletion:.2f}", f"{row.deletion_elsewhere:.2f}"] if checked else []),
+            *([f"{row.motion_share:.0%}"] if split else []),
         )
     return table
 
 
 def _list_methods(wanted: bool) -> None:
+    """Names, ideas and papers of all methods, those of other packages among them."""
     if not wanted:
         return
-    table = Table("method", "", box=None, pad_edge=False)
-    for name, kind in vt.attribution.METHODS.items():
-        table.add_row(name, render.escape((kind.__doc__ or "").splitlines()[0]))
+    table = Table("method", "idea", "source", box=None, pad_edge=False)
+    for name, method in vt.attribution.METHODS.items():
+        table.add_row(render.escape(name), render.escape(method.help), render.escape(method.source))
     render.out.print(table)
     raise typer.Exit

@@ -1,6 +1,7 @@
-"""Clips that a report shows in full: frames, where each concept raised the class (METHOD: where and when), and when."""
+"""Example clips of a report: frames, where in them and when each concept raised the class, and the files that hold this."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,29 @@ import torch
 from jaxtyping import Float, Int8, UInt8
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from video_tcav.attribution import ConceptMap, Method, make_method
+from video_tcav.attribution import Method, make_method
+from video_tcav.attribution.methods import settings_of
 from video_tcav.core.errors import EmptyMapError, ExperimentError, MethodError, VideoTcavError
 from video_tcav.core.files import read_json, reason_of, write_json
+from video_tcav.core.progress import Advance
 from video_tcav.core.tables import write_tensors
 from video_tcav.experiments.analyses import Analysis
 from video_tcav.experiments.digests import DAMAGE
+from video_tcav.explanation.clips import PreparedClip, prepare_clip
+from video_tcav.explanation.concepts import maps_of_cavs
 from video_tcav.media import VideoSource, load_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import VideoModel, parse_target
-from video_tcav.models.hooks import untouched
 from video_tcav.models.preprocess import seen_box
-from video_tcav.tcav import SavedCav, load_cavs
+from video_tcav.tcav import load_cavs
 
+# Of the frames in a page, which carries them inline: its size grows with the square of this.
 LONGEST_SIDE_PX = 160
 SALIENCY = "gradcam"
+# What a clip's JSON file holds under the names of its fields.
+_FACTS = ("model", "target", "clip", "window", "layer", "value", "probability", "why")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,11 +41,11 @@ class TimedMap:
     """One map over a clip, and its sum over the picture at each time of the layer.
 
     Attributes:
-        name: the concept, or the method of attribution.
+        name: the concept, or the attribution method.
         values: -127 to 127, in units of `scale`; on the frames of the clip.
         scale: the map's value behind a step of one.
-        line: sum over all places, at each time of the layer, in target units per unit of activation; it adds up to the
-            directional derivative of a concept.
+        line: sum over height and width, at each time of the layer, in target units per unit of activation; it adds up to
+            the directional derivative of a concept.
         line_s: when, in seconds of the video.
     """
 
@@ -60,12 +68,12 @@ class ShownClip:
         layer: where the maps are from.
         value: of the target.
         probability: of the class, in [0, 1]; the number itself where the model's outputs are plain numbers.
-        why: why it is shown, such as "swing raised it most".
+        why: why it was chosen, such as "swing raised it most".
         effects: of each concept at this clip, in units of the target.
         times_s: when each frame is on display.
         frames: as the model saw them, made smaller.
         concepts: a map for each concept.
-        attribution: Grad-CAM at that layer, if it applies there.
+        attribution: the map of an attribution method, Grad-CAM if not chosen otherwise, if it applies there.
     """
 
     model: str
@@ -82,29 +90,34 @@ class ShownClip:
     concepts: tuple[TimedMap, ...]
     attribution: TimedMap | None
 
+    @property
+    def maps(self) -> tuple[TimedMap, ...]:
+        """Those of the concepts, then that of the attribution method."""
+        return (*self.concepts, *([self.attribution] if self.attribution else []))
 
-def choose(analysis: Analysis, layer: str, count: int) -> list[tuple[int, str, dict[str, float]]]:
+
+def choose_clips(analysis: Analysis, layer: str, count: int) -> list[tuple[int, str, dict[str, float]]]:
     """Class clips worth seeing: where each concept raised the class most, and where least, in turn.
 
     Returns:
         Index among the analysis' clips, why, and the effect of every concept there.
     """
-    found = [one for one in analysis.found if one.result.layer == layer]
-    own = [one for one in found if one.result.versus == "random" and one.result.twin == "none"]
-    own.sort(key=lambda one: -abs(one.result.effect))
-    wanted: list[tuple[int, str]] = []
-    for pick, words in (
+    results = [stored for stored in analysis.found if stored.result.layer == layer]
+    results = [stored for stored in results if stored.result.versus == "random" and stored.result.twin == "none"]
+    results.sort(key=lambda stored: -abs(stored.result.effect))
+    reasons: dict[int, str] = {}
+    for pick, phrases in (
         (np.argmax, ("raised it most", "lowered it least")),
         (np.argmin, ("raised it least", "lowered it most")),
     ):
-        for one in own:
-            index = int(pick(one.by_clip))
-            wanted.append((index, f"{one.result.concept} {words[int(one.by_clip[index] < 0)]}"))
-    reasons: dict[int, str] = {}
-    for index, why in wanted:
-        reasons[index] = f"{reasons[index]}; {why}" if index in reasons else why
-    effects = [{one.result.concept: float(one.by_clip[index]) for one in own} for index in reasons]
-    return [(index, why, effect) for (index, why), effect in zip(reasons.items(), effects, strict=True)][:count]
+        for stored in results:  # the concept with the largest effect first
+            index = int(pick(stored.by_clip))
+            why = f"{stored.result.concept} {phrases[int(stored.by_clip[index] < 0)]}"
+            reasons[index] = f"{reasons[index]}; {why}" if index in reasons else why
+    return [
+        (index, why, {stored.result.concept: float(stored.by_clip[index]) for stored in results})
+        for index, why in list(reasons.items())[:count]
+    ]
 
 
 def show_clips(
@@ -116,9 +129,10 @@ def show_clips(
     against: str,
     count: int,
     windows: int,
-    advance: Any,
+    advance: Advance,
+    attribution: str = SALIENCY,
 ) -> Iterator[ShownClip]:
-    """Look at the clips worth seeing.
+    """Choose, decode and explain the example clips of an analysis.
 
     Args:
         model: that was explained.
@@ -128,71 +142,65 @@ def show_clips(
         against: the target's definition.
         count: how many clips.
         windows: clips of each video.
-        advance: told of each clip.
+        advance: progress callback; its steps add up to `count`.
+        attribution: name of the attribution method beside the concept maps.
     """
-    cavs = [
-        one for one in load_cavs(analysis.folder / "cavs.safetensors") if one.layer == layer and one.versus == "random"
-    ]
-    chosen = choose(analysis, layer, count)
+    cavs = load_cavs(analysis.folder / "cavs.safetensors")
+    # Against random clips alone, as the effects are; the CAVs of other feature spaces have no positions.
+    mapped = [cav for cav in cavs if (cav.layer, cav.versus, cav.space) == (layer, "random", "flatten")]
+    methods: list[tuple[str, Method]] = [*maps_of_cavs(mapped), (attribution, _method_at(attribution, layer))]
+    target = parse_target(model, analysis.which.target, against)
+    chosen = choose_clips(analysis, layer, count)
     advance(count - len(chosen))
     for index, why, effects in chosen:
         key, window = analysis.clips[index]
         (loaded,) = load_clips([sources[key]], model.clip_spec, windows=windows, threads=1)
         if loaded.clips is not None:
-            yield _shown(model, analysis, loaded, window, cavs, layer, against, why, effects)
+            clip = prepare_clip(model, loaded, window, target)
+            frames = seen_frames(model, loaded, window)
+            maps = {name: timed for name, method in methods if (timed := _timed_map(name, clip, method, frames))}
+            yield ShownClip(
+                model=analysis.which.model,
+                target=analysis.which.target,
+                clip=key,
+                window=window,
+                layer=layer,
+                value=clip.value,
+                # JSON has no NaN, which a regression's probability is.
+                probability=clip.value if math.isnan(clip.probability) else clip.probability,
+                why=why,
+                effects=effects,
+                times_s=np.asarray(loaded.timestamps_s[window]),
+                frames=frames,
+                concepts=tuple(timed for name, timed in maps.items() if name != attribution),
+                attribution=maps.get(attribution),
+            )
         advance(1)
 
 
-def _shown(
-    model: VideoModel,
-    analysis: Analysis,
-    loaded: LoadedClips,
-    window: int,
-    cavs: Sequence[SavedCav],
-    layer: str,
-    against: str,
-    why: str,
-    effects: Mapping[str, float],
-) -> ShownClip:
-    assert loaded.clips is not None
-    frames = seen_frames(model, loaded, window)
-    inputs = model.prepare(loaded.clips[window])[None].to(model.device)
-    target = parse_target(model, analysis.which.target, against)
-    with untouched(model.module), torch.no_grad():
-        logits = model.logits(inputs)
-    times_s = np.asarray(loaded.timestamps_s[window])
-    named: list[tuple[str, Method]] = [
-        (one.concept, ConceptMap(cavs={layer: one.vector})) for one in cavs if one.space == "flatten"
-    ]
-    named.append((SALIENCY, make_method(SALIENCY, layers=[layer])))
-    maps: dict[str, TimedMap] = {}
-    for name, method in named:
-        try:
-            found = method(model, inputs, target=target)
-        except (MethodError, EmptyMapError):
-            continue  # this layer has no positions, or the map is empty: the clip is shown without it
-        line = found.layers[layer][0].double().sum((1, 2)).cpu().numpy()
-        spacing = found.spacings[layer][0] if layer in found.spacings else None
-        steps = np.arange(len(line))
-        share = len(times_s) / len(line)
-        places = spacing.first + steps * spacing.step if spacing else (steps + 0.5) * share - 0.5
-        maps[name] = _timed(
-            name, found.values(layer)[0], frames, line, np.interp(places, np.arange(len(times_s)), times_s)
-        )
-    return ShownClip(
-        model=analysis.which.model,
-        target=analysis.which.target,
-        clip=loaded.source.key,
-        window=window,
-        layer=layer,
-        value=float(target(logits)[0]),
-        probability=float(model.outputs.probabilities(logits)[0, target.class_index]),
-        why=why,
-        effects=effects,
-        times_s=times_s,
-        frames=frames,
-        concepts=tuple(one for name, one in maps.items() if name != SALIENCY),
-        attribution=maps.get(SALIENCY),
+def _method_at(name: str, layer: str) -> Method:
+    """The method at that layer, or as it is where it looks at pixels."""
+    return make_method(name, layers=[layer] if "layers" in settings_of(name) else None)
+
+
+def _timed_map(name: str, clip: PreparedClip, method: Method, frames: Tensor) -> TimedMap | None:
+    """The map made as small as the frames and quantised; none where the layer has no positions, or the map is empty."""
+    try:
+        attribution = clip.map(method)
+    except (MethodError, EmptyMapError):
+        return None
+    (layer,) = attribution.layers
+    times_s = np.asarray(clip.loaded.timestamps_s[clip.window])
+    (line,), line_frames = attribution.time_profile(layer)
+    values = attribution.values(layer)[0][:, None].float().cpu()
+    small = interpolate(values, size=frames.shape[-2:], mode="bilinear", antialias=True)[:, 0]
+    scale = float(small.abs().max()) / 127 or 1.0  # the largest value takes the last of int8's steps; zeros stay zeros
+    return TimedMap(
+        name=name,
+        values=(small / scale).round().to(torch.int8),
+        scale=scale,
+        line=line,
+        line_s=np.interp(line_frames, np.arange(len(times_s)), times_s),
     )
 
 
@@ -201,47 +209,36 @@ def seen_frames(model: VideoModel, loaded: LoadedClips, window: int) -> UInt8[Te
     assert loaded.clips is not None
     clip = loaded.clips[window]
     top, left, bottom, right = (round(edge) for edge in seen_box((clip.shape[-2], clip.shape[-1]), model.clip_spec))
-    part = clip[..., top:bottom, left:right].float()
-    height, width = part.shape[-2:]
+    cropped = clip[..., top:bottom, left:right].float()
+    height, width = cropped.shape[-2:]
     shrink = min(1.0, LONGEST_SIDE_PX / max(height, width))
+    # Even numbers of pixels: video encoders halve the resolution of colour.
     size = (max(2, round(height * shrink / 2) * 2), max(2, round(width * shrink / 2) * 2))
-    small = torch.nn.functional.interpolate(part, size=size, mode="area" if shrink < 1 else "nearest")
+    small = interpolate(cropped, size=size, mode="area" if shrink < 1 else "nearest")
     return small.round().clamp(0, 255).to(torch.uint8)
 
 
-def _timed(name: str, values: Tensor, frames: Tensor, line: np.ndarray, line_s: np.ndarray) -> TimedMap:
-    size = tuple(frames.shape[-2:])
-    small = torch.nn.functional.interpolate(values[:, None].float().cpu(), size=size, mode="bilinear", antialias=True)[
-        :, 0
-    ]
-    scale = float(small.abs().max()) / 127 or 1.0
-    return TimedMap(name=name, values=(small / scale).round().to(torch.int8), scale=scale, line=line, line_s=line_s)
-
-
 def save_shown(folder: Path, number: int, clip: ShownClip) -> None:
-    """Write a shown clip as two files, the second of which says that both are there.
+    """Write an example clip as two files; the JSON file comes second, so that the tensors are there where it is.
 
     Raises:
         OutputError: if the folder cannot be written to.
     """
-    tensors = {"frames": clip.frames}
-    maps = [*clip.concepts, *([clip.attribution] if clip.attribution else [])]
-    for index, one in enumerate(maps):
-        tensors[f"map.{index}"] = one.values
+    tensors = {"frames": clip.frames, **{f"map.{index}": timed.values for index, timed in enumerate(clip.maps)}}
     write_tensors(folder / f"{number:03d}.safetensors", {name: tensor.contiguous() for name, tensor in tensors.items()})
-    facts = {
-        name: getattr(clip, name)
-        for name in ("model", "target", "clip", "window", "layer", "value", "probability", "why")
-    }
-    lines = [{"name": m.name, "scale": m.scale, "line": m.line.tolist(), "line_s": m.line_s.tolist()} for m in maps]
-    write_json(
-        folder / f"{number:03d}.json",
-        {**facts, "effects": dict(clip.effects), "times_s": clip.times_s.tolist(), "maps": lines},
-    )
+    facts: dict[str, Any] = {name: getattr(clip, name) for name in _FACTS}
+    facts |= {"effects": dict(clip.effects), "times_s": clip.times_s.tolist()}
+    facts["maps"] = [
+        {"name": timed.name, "scale": timed.scale, "line": timed.line.tolist(), "line_s": timed.line_s.tolist()}
+        for timed in clip.maps
+    ]
+    if clip.attribution is not None and clip.attribution.name != SALIENCY:  # files without a name hold Grad-CAM
+        facts["attribution"] = clip.attribution.name
+    write_json(folder / f"{number:03d}.json", facts)
 
 
 def load_shown(folder: Path) -> tuple[ShownClip, ...]:
-    """All shown clips of a folder.
+    """All example clips of a folder.
 
     Raises:
         ExperimentError: if a file is damaged.
@@ -253,26 +250,26 @@ def _load(path: Path) -> ShownClip:
     try:
         facts = read_json(path)
         tensors = load_file(path.with_suffix(".safetensors"))
+        attribution = facts.pop("attribution", SALIENCY)
         maps = [
             TimedMap(
-                name=one["name"],
+                name=stored["name"],
                 values=tensors[f"map.{index}"],
-                scale=one["scale"],
-                line=np.asarray(one["line"]),
-                line_s=np.asarray(one["line_s"]),
+                scale=stored["scale"],
+                line=np.asarray(stored["line"]),
+                line_s=np.asarray(stored["line_s"]),
             )
-            for index, one in enumerate(facts.pop("maps"))
+            for index, stored in enumerate(facts.pop("maps"))
         ]
-        attribution = next((one for one in maps if one.name == SALIENCY), None)
         return ShownClip(
             **{**facts, "times_s": np.asarray(facts["times_s"])},
             frames=tensors["frames"],
-            concepts=tuple(one for one in maps if one is not attribution),
-            attribution=attribution,
+            concepts=tuple(timed for timed in maps if timed.name != attribution),
+            attribution=next((timed for timed in maps if timed.name == attribution), None),
         )
     except VideoTcavError:
         raise
     except DAMAGE as error:
         raise ExperimentError(
-            f"{path}: a shown clip must be whole. Got: {reason_of(error)[:200]}. Delete the folder {path.parent} and resume."
+            f"{path}: an example clip must be whole. Got: {reason_of(error)[:200]}. Delete the folder {path.parent} and resume."
         ) from error

@@ -6,6 +6,7 @@ from typing import Any, Literal, Union
 
 from pydantic import Field, create_model, field_validator, model_validator
 
+from video_tcav.attribution.methods import METHODS
 from video_tcav.concepts import Twin
 from video_tcav.core.settings import Setting, settings_of
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
@@ -97,7 +98,19 @@ class Experiment(_RecordingFields, Section):
     group: Name = Field("video", description="what is independent: video, or a regular expression on the path")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="of every random draw")
     shown: int = Field(4, ge=0, le=50, description="clips of each class that the report shows in full, with timelines")
+    attribution: Name = Field(
+        "gradcam",
+        description="attribution method of the maps beside those of concepts",
+        json_schema_extra=lambda schema: schema.update(enum=list(METHODS)),
+    )
     hypotheses: tuple[Hypothesis, ...] = Field(min_length=1, description="what is claimed about the model")
+
+    @field_validator("attribution")
+    @classmethod
+    def _check_attribution(cls, name: str) -> str:
+        if name not in METHODS:
+            raise ValueError(f"attribution must be one of {', '.join(METHODS)}. Got {name!r}. Choose one of them")
+        return name
 
     _distinct = field_validator("spaces", "layers", "twins")(_each_once)
 

@@ -221,7 +221,7 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
     ]
     previews = sum(min(PER_SET, len(sources)) for *_, sources in sets_of(clips))
     full = 0 if experiment.at == "random" else experiment.shown
-    number = 0
+    written = 0  # files are numbered over all analyses
     with progress_bar("clips to look at", previews + len(first) * full, visible=context.progress) as advance:
         write_previews(folder / "previews", next(iter(context.models.values())), clips, advance)
         for number, key in first if full else ():
@@ -236,10 +236,11 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
                 count=full,
                 windows=experiment.windows,
                 advance=advance,
+                attribution=experiment.attribution,
             )
             for example in chosen:
-                number += 1
-                save_shown(folder, number, example)
+                written += 1
+                save_shown(folder, written, example)
     write_digests(folder)
 
 

@@ -1,6 +1,6 @@
-"""Where and when did a model look? Videos to maps, each with what it is worth."""
+"""Explanations of videos: attribution maps, each with its faithfulness measured."""
 
 from video_tcav.explanation.explain import TOP, explain
-from video_tcav.explanation.result import Explanation, Explanations, Part
+from video_tcav.explanation.result import Explanation, ExplanationFacts, Explanations, Part
 
-__all__ = ["TOP", "Explanation", "Explanations", "Part", "explain"]
+__all__ = ["TOP", "Explanation", "ExplanationFacts", "Explanations", "Part", "explain"]

@@ -1,34 +1,26 @@
-"""From videos to maps, and what each map is worth: the function behind `video-tcav explain`."""
+"""From videos to maps, each with its deletion: the function behind `video-tcav explain`."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxtyping import Float
-from torch import Tensor
-
-from video_tcav.attribution import Method, make_method, split_motion
-from video_tcav.attribution.methods import LOOKS, settings_of
-from video_tcav.attribution.metrics.faithfulness import faithfulness
+from video_tcav.attribution import Method, make_method
+from video_tcav.attribution.methods import SETTING_USES, settings_of
 from video_tcav.attribution.perturbation import Baseline
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
-from video_tcav.core.errors import EmptyMapError, InputError, MethodError
+from video_tcav.core.errors import EmptyMapError, InputError, MediaError, MethodError
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.provenance import provenance
-from video_tcav.explanation.clips import Clip, of_any_class, prepared_clips
-from video_tcav.explanation.concepts import concept_maps
-from video_tcav.explanation.result import Explanation, Explanations, Part
-from video_tcav.media import Skipped, load_clips
-from video_tcav.models import VideoModel, parse_target
-from video_tcav.models.preprocess import seen_box
+from video_tcav.explanation.clips import DeletionCheck, TopClassError, any_class_target, explain_clip, prepare_clip
+from video_tcav.explanation.concepts import concept_methods
+from video_tcav.explanation.result import Explanation, Explanations
+from video_tcav.media import LoadedClips, Skipped, load_clips
+from video_tcav.models import Target, VideoModel, parse_target
 from video_tcav.tcav import SavedCav
 
+# The target that stands for each clip's most probable class.
 TOP = "top"
-"""The target that stands for each clip's most probable class."""
-_STEPS, _DRAWS = 10, 3
-"""Of the deletion that is measured beside each map: steps, and maps elsewhere."""
 
 
 def explain(
@@ -59,7 +51,7 @@ def explain(
         videos: a file, folder, glob or manifest, clips in memory, or an iterable of these, see `concepts.as_sources`.
         target: class to explain, by name or number; `top` is each clip's most probable one.
         against: `log_odds`, `logit` or `contrast:CLASS`.
-        methods: names out of `attribution.METHODS`, or methods with settings; Grad-CAM if neither methods nor concepts are given.
+        methods: names in `attribution.METHODS`, or methods with settings; Grad-CAM if neither methods nor concepts are given.
         layers: where methods and concepts look; the deepest stage if not given.
         baseline: what is shown where a clip is hidden, by methods that do so and by the check: `grey`, `black`, `blur`, `frozen`
             or `reversed`; the last two hide motion and order alone. Each method's own, and `blur` for the check, if not given.
@@ -72,182 +64,132 @@ def explain(
         seed: of all draws.
         strict: whether a file that cannot be used ends the run instead of being listed.
         threads: files decoded at once, beside the model.
-        each: told of each map as soon as it is there, such as `reports.MapWriter`. What it was told is then not kept: a map
-            takes as much memory as the clip.
+        each: called with each map as soon as it is there, such as `reports.MapWriter`. The result then has no values: a
+            map takes as much memory as the clip.
         progress: whether to show a progress bar on standard error.
 
     Raises:
         InputError: if no video can be explained, or concepts come without random clips.
         VideoTcavError: one of its other kinds, with a cure in the message.
     """
+    # A class may itself be called top; then it is that class.
     top = target == TOP and TOP not in model.classes
-    aim = of_any_class(model, against) if top else parse_target(model, target, against)
-    # one class among one is certain whatever is taken away
+    # A single exclusive class has probability one whatever is removed: nothing to measure.
     check = check and not (len(model.classes) == 1 and model.outputs.is_exclusive)
-    sources = as_sources(videos)
-    chosen = methods if methods is not None else () if concepts or cavs else ("gradcam",)
-    given = {"layers": layers, "baseline": baseline, "seed": seed}
-    named = [
-        ("", one) for one in _methods(chosen, given, elsewhere={"layers": bool(concepts or cavs), "baseline": check})
-    ]
-    named += concept_maps(model, concepts, random, layers, cavs, seed=seed, progress=progress)
-    if not named:
+    any_concept = bool(concepts or cavs)
+    explainer = _Explainer(
+        model=model,
+        target=any_class_target(model, against) if top else parse_target(model, target, against),
+        top=top,
+        methods=[
+            *_methods(
+                # Without concepts there must be some method; with them, their maps alone are a fair wish.
+                methods if methods is not None else () if any_concept else ("gradcam",),
+                {"layers": layers, "baseline": baseline, "seed": seed},
+                used_elsewhere={"layers": any_concept, "baseline": check},
+            ),
+            *concept_methods(model, concepts, random, layers, cavs, seed=seed, progress=progress),
+        ],
+        split=split,
+        check=DeletionCheck(baseline=baseline or "blur", seed=seed) if check else None,
+    )
+    if not explainer.methods:
         raise InputError("`methods` must hold one at least, or concepts be given. Got none. Leave it out for gradcam.")
-    worth = _Check(baseline=baseline or "blur", seed=seed) if check else None
-    found: list[Explanation] = []
+    sources = as_sources(videos)  # files are listed, and missing ones refused, before the first pass
+    explanations: list[Explanation] = []
     skipped: list[Skipped] = []
-    with progress_bar("maps", len(sources) * windows * len(named), visible=progress) as advance:
+    with progress_bar("maps", len(sources) * windows * len(explainer.methods), visible=progress) as advance:
         for loaded in load_clips(sources, model.clip_spec, windows=windows, threads=threads):
-            if loaded.error is not None:
-                if strict:
-                    raise loaded.error
-                skipped.append(Skipped(path=loaded.source.key, reason=loaded.error.reason))
-                advance(windows * len(named))
-                continue
-            for clip in prepared_clips(model, loaded, aim, top=top):
-                if isinstance(clip, InputError):
-                    if strict:
-                        raise clip
-                    skipped.append(Skipped(path=loaded.source.key, reason=str(clip)))
-                    advance(len(named))
-                    continue
-                for concept, method in named:
-                    try:
-                        for one in _explained(clip, method, concept, split=split, check=worth, advance=advance):
-                            if each is not None:
-                                each(one)
-                            found.append(one if each is None else replace(one, values=None))
-                    except EmptyMapError as error:
-                        if strict:
-                            raise
-                        skipped.append(Skipped(path=loaded.source.key, reason=str(error)))
-    if not found:
+            for outcome in explainer(loaded, windows, advance):
+                if isinstance(outcome, Explanation):
+                    if each is not None:
+                        each(outcome)
+                    # A map is as large as its clip: with `each`, the result has figures alone.
+                    explanations.append(outcome if each is None else replace(outcome, values=None))
+                elif strict:
+                    raise outcome
+                else:
+                    reason = outcome.reason if isinstance(outcome, MediaError) else str(outcome)
+                    skipped.append(Skipped(path=loaded.source.key, reason=reason))
+    if not explanations:
         raise InputError(
             f"`videos` must hold one that can be explained. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
             f"{skipped[0].reason}"
         )
+    settings = {"target": target, "against": against, "windows": windows, "seed": seed, "split": split}
     return Explanations(
-        explanations=tuple(found),
-        skipped=tuple(skipped),
-        provenance=provenance(
-            settings={
-                "target": target,
-                "against": against,
-                "windows": windows,
-                "seed": seed,
-                "split": split,
-                "deletion_baseline": worth.baseline if worth else None,
-            },
-            methods=[repr(method) if not concept else f"concept map of {concept}" for concept, method in named],
-            model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
-        ),
+        explanations=tuple(explanations), skipped=tuple(skipped), provenance=explainer.provenance(settings)
     )
-
-
-def _methods(
-    chosen: Sequence[str | Method], given: Mapping[str, Any], *, elsewhere: Mapping[str, bool]
-) -> Iterator[Method]:
-    """Methods by name get those of the given settings that they have; a setting that nothing looks at is refused.
-
-    Args:
-        chosen: names, and methods that have their settings.
-        given: settings; `None` where there is none.
-        elsewhere: whether something beside the methods looks at a setting.
-    """
-    names = [one for one in chosen if isinstance(one, str)]
-    taken = {name: settings_of(name) for name in names}
-    for setting, used in elsewhere.items():
-        if given[setting] is not None and not used and not any(setting in known for known in taken.values()):
-            found = ", ".join(names) or "methods with settings of their own"
-            raise MethodError(
-                f"`{setting}` must go with a method that {LOOKS[setting]}. Got {found}, which does not. Leave it out."
-            )
-    for one in chosen:
-        if isinstance(one, str):
-            yield make_method(one, **{name: value for name, value in given.items() if name in taken[one]})
-        else:
-            yield one
-
-
-def _explained(
-    clip: Clip, method: Method, concept: str, *, split: bool, check: "_Check | None", advance: Advance
-) -> Iterator[Explanation]:
-    """Every layer's map of one clip by one method, or the parts of the map."""
-    share = 0.5 if check else 1.0  # of the bar, for the map; the rest is the check
-
-    def some(steps: float) -> None:
-        advance(steps * share)
-
-    layers: dict[str, dict[Part, Tensor]]
-    if split:
-        parts = split_motion(method, clip.model, clip.inputs, target=clip.target, advance=some)
-        maps: dict[Part, Tensor] = {"whole": parts.total, "static": parts.static, "motion": parts.motion}
-        layers, motion_share = {"+".join(parts.layers): maps}, float(parts.motion_share)
-    else:
-        found = method(clip.model, clip.inputs, target=clip.target, advance=some)
-        layers, motion_share = {}, math.nan
-        for name in found.layers:
-            layers[name] = {"whole": found.values(name)}
-    for layer, maps in layers.items():
-        worth = (math.nan, math.nan)
-        if check:
-            worth = check(clip, maps["whole"])
-            advance((1 - share) / len(layers))
-        for part, values in maps.items():
-            yield _explanation(clip, method.name, concept, layer, part, values[0], motion_share, worth)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Check:
-    """Measures deletion by a map, and by the same map elsewhere."""
+class _Explainer:
+    """Explains the clips of a video by every method, each with the name of the concept that it maps, if any."""
 
-    baseline: Baseline
-    seed: int
+    model: VideoModel
+    target: Target
+    top: bool
+    methods: Sequence[tuple[str, Method]]
+    split: bool
+    check: DeletionCheck | None
 
-    def __call__(self, clip: Clip, values: Float[Tensor, "one time height width"]) -> tuple[float, float]:
-        curves = faithfulness(
-            clip.model,
-            clip.inputs,
-            values,
-            clip.target.class_index,
-            baseline=self.baseline,
-            steps=_STEPS,
-            draws=_DRAWS,
-            seed=self.seed,
-            checks=("deletion",),
+    def __call__(
+        self, loaded: LoadedClips, windows: int, advance: Advance
+    ) -> Iterator[Explanation | MediaError | TopClassError | EmptyMapError]:
+        """Every map of a video, and the error of every file, clip or map that cannot be used."""
+        # Errors are yielded, not raised: the caller raises or lists them, and a generator that raised could not go on.
+        if loaded.clips is None:
+            assert loaded.error is not None
+            advance(windows * len(self.methods))
+            yield loaded.error
+            return
+        for window in range(len(loaded.clips)):
+            try:
+                clip = prepare_clip(self.model, loaded, window, self.target, top=self.top)
+            except TopClassError as error:
+                advance(len(self.methods))
+                yield error
+                continue
+            for concept, method in self.methods:
+                try:
+                    yield from explain_clip(
+                        clip, method, concept=concept, split=self.split, check=self.check, advance=advance
+                    )
+                except EmptyMapError as error:
+                    yield error
+
+    def provenance(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Versions, settings, methods and model."""
+        return provenance(
+            settings={**settings, "deletion_baseline": self.check.baseline if self.check else None},
+            methods=[f"concept map of {concept}" if concept else repr(method) for concept, method in self.methods],
+            model={"name": self.model.name, "weights": self.model.weights_digest, "trained": self.model.trained},
         )
-        return float(curves.deletion), float(curves.deletion_elsewhere)
 
 
-def _explanation(
-    clip: Clip,
-    method: str,
-    concept: str,
-    layer: str,
-    part: Part,
-    values: Float[Tensor, "time height width"],
-    motion_share: float,
-    worth: tuple[float, float],
-) -> Explanation:
-    assert clip.loaded.clips is not None
-    height, width = clip.loaded.clips.shape[-2:]
-    peak = int(values.amax((1, 2)).argmax())
-    return Explanation(
-        source=clip.loaded.source,
-        window=clip.window,
-        method=method,
-        concept=concept,
-        layer=layer,
-        target=clip.model.classes[clip.target.class_index],
-        against=clip.against,
-        value=clip.value,
-        probability=clip.probability,
-        part=part,
-        motion_share=motion_share,
-        deletion=worth[0],
-        deletion_elsewhere=worth[1],
-        peak_s=float(clip.loaded.timestamps_s[clip.window, peak]),
-        values=values,
-        seen=seen_box((height, width), clip.model.clip_spec),
-        frame_indices=tuple(clip.loaded.frame_indices[clip.window].tolist()),
-    )
+def _methods(
+    chosen: Sequence[str | Method], settings: Mapping[str, Any], *, used_elsewhere: Mapping[str, bool]
+) -> Iterator[tuple[str, Method]]:
+    """Methods by name get those of the settings that they have; a setting that nothing uses is refused.
+
+    Args:
+        chosen: names, and methods that have their settings.
+        settings: `None` where there is none.
+        used_elsewhere: whether something beside the methods uses a setting.
+
+    Yields:
+        Each method, mapping no concept.
+    """
+    names = [method for method in chosen if isinstance(method, str)]
+    accepted = {name: settings_of(name) for name in names}
+    for setting, used in used_elsewhere.items():
+        if settings[setting] is not None and not used and not any(setting in taken for taken in accepted.values()):
+            raise MethodError(
+                f"`{setting}` must go with a method that {SETTING_USES[setting]}. Got"
+                f" {', '.join(names) or 'methods with settings of their own'}, which does not. Leave it out."
+            )
+    for method in chosen:
+        if isinstance(method, str):
+            accepts = accepted[method]
+            method = make_method(method, **{name: value for name, value in settings.items() if name in accepts})
+        yield "", method

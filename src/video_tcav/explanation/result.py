@@ -1,4 +1,4 @@
-"""What an explanation is: one map of one clip, and all of them together."""
+"""Explanations: one map of one clip with its figures, and all of them together."""
 
 import math
 from collections.abc import Mapping
@@ -15,30 +15,28 @@ Part = Literal["whole", "static", "motion"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Explanation:
-    """One map of one clip.
+class ExplanationFacts:
+    """One map of one clip in figures: a row of the table.
 
     Attributes:
         source: the video.
         window: which clip of the video.
-        method: how it was explained.
+        method: name of the attribution method.
         concept: of a concept map, what concept; empty for other methods.
         layer: where the method looked; `input` for the pixels.
         target: the class.
-        against: what else the target is made of, as `run_tcav` has it.
+        against: the target's kind, as in `run_tcav`.
         value: of the target, in its own units.
         probability: of the class, in [0, 1]; NaN where the model's outputs are plain numbers.
         part: of the map: all of it, what survives freezing the clip, or what does not.
-        motion_share: how much of the whole map does not survive freezing, in [0, 1]; NaN where that was not asked.
-        deletion: area under the class's probability as the clip is taken away in the order of the map, in [0, 1]; NaN where
-            that was not asked.
+        motion_share: how much of the whole map does not survive freezing, in [0, 1]; NaN where the map was not split.
+        deletion: area under the class's probability as the clip is removed in the order of the map, in [0, 1]; NaN where it
+            was not measured.
         deletion_elsewhere: the same for a map that is as smooth, but in another place: what `deletion` must be below.
         peak_s: when the map is at its largest, in seconds of the video.
-        values: the map, signed, on the frames and pixels that the model took; `None` where it was handed on and not kept.
-        seen: what part of the video's picture these pixels cover: top, left, bottom, right in pixels of the video.
-        frame_indices: which frames of the video these frames are.
     """
 
+    # The order of the fields is that of columns and JSON keys.
     source: VideoSource
     window: int
     method: str
@@ -53,9 +51,6 @@ class Explanation:
     deletion: float
     deletion_elsewhere: float
     peak_s: float
-    values: Float[Tensor, "time height width"] | None
-    seen: tuple[float, float, float, float]
-    frame_indices: tuple[int, ...]
 
     @property
     def answer(self) -> str:
@@ -63,10 +58,25 @@ class Explanation:
         amount = f"{self.value:.4g}" if math.isnan(self.probability) else f"{self.probability:.0%}"
         return f"{self.target} ({amount})"
 
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explanation(ExplanationFacts):
+    """One map of one clip, with its figures (see `ExplanationFacts`) and where it lies in the video.
+
+    Attributes:
+        values: the map, signed, on the frames and pixels that the model took; `None` where it went to `each` alone.
+        seen: what part of the video's picture these pixels cover: top, left, bottom, right in pixels of the video.
+        frame_indices: which frames of the video these frames are.
+    """
+
+    values: Float[Tensor, "time height width"] | None
+    seen: tuple[float, float, float, float]
+    frame_indices: tuple[int, ...]
+
     def facts(self) -> dict[str, Any]:
         """Everything but the map, as plain values."""
-        plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("source", "values")}
-        return {"path": self.source.key, **plain}
+        names = [field.name for field in fields(self) if field.name not in ("source", "values")]
+        return {"path": self.source.key, **{name: getattr(self, name) for name in names}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,4 +89,4 @@ class Explanations:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a map, without its values."""
-        return pd.DataFrame([one.facts() for one in self.explanations])
+        return pd.DataFrame([explanation.facts() for explanation in self.explanations])

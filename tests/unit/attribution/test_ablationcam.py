@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from tests.unit.models.networks import ChannelsLast, FrameWise, Tokens, unchanged
-from video_tcav.attribution.ablationcam import AblationCAM, without_channels
+from video_tcav.attribution.channel_cam import AblationCAM, ablated
 from video_tcav.models import LayerAxes, Target, load_model
 
 from . import tiny
@@ -104,17 +104,17 @@ def test_a_linear_head_gives_its_own_weights():
     assert torch.allclose(found, torch.einsum("nc,ncthw->nthw", weights, activation))
 
 
-def test_a_layer_without_channels_is_one_channel():
+def test_a_layer_ablated_is_one_channel():
     axes = LayerAxes(dims=("clip", "time"))
     activation = torch.ones(1, 4)
-    assert not without_channels(axes, activation, torch.tensor([0])).any()
+    assert not ablated(axes, activation, torch.tensor([0])).any()
     assert activation.all()
 
 
 def test_each_clip_loses_its_own_channel():
     axes = LayerAxes(dims=("clip", "time", "channel", "height", "width"), fold=3)
     activation = torch.ones(6, 4, 2, 2)
-    changed = without_channels(axes, activation, torch.tensor([3, 1])).reshape(2, 3, 4, 2, 2)
+    changed = ablated(axes, activation, torch.tensor([3, 1])).reshape(2, 3, 4, 2, 2)
     expected = torch.ones(2, 3, 4, 2, 2)
     expected[0, :, 3] = expected[1, :, 1] = 0
     assert torch.equal(changed, expected)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from video_tcav.attribution.attribution_map import to_clip
-from video_tcav.attribution.extremal import ExtremalPerturbation, area_loss, change_over_time
+from video_tcav.attribution.optimised_masks import ExtremalPerturbation, area_loss, change_over_time
 from video_tcav.core.errors import EmptyMapError, InputError
 from video_tcav.models import load_model
 

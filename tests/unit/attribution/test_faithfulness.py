@@ -169,15 +169,15 @@ def test_a_mask_grows_to_each_side_and_diagonally():
         ({"draws": 0}, InputError, "`draws` must be at least 1. Got 0"),
         ({"target": ["a"]}, InputError, r"`target` must be one class, or one for each clip. Got 1 for 2 clips"),
         ({"target": "z"}, ClassNotFoundError, "`target` must be one of the model's 3 classes"),
-        ({"found": torch.zeros(2, 4, 3, 3)}, ShapeError, r"must be maps on the clips' own grid, \(2, 8, 12, 12\)"),
-        ({"found": torch.full((2, *SHAPE), torch.nan)}, InputError, "`found` must be finite. Got NaN"),
+        ({"maps": torch.zeros(2, 4, 3, 3)}, ShapeError, r"must lie on the clips' own grid, \(2, 8, 12, 12\)"),
+        ({"maps": torch.full((2, *SHAPE), torch.nan)}, InputError, "`maps` must be finite. Got NaN"),
         ({"baseline": "pink"}, InputError, "`baseline` must be one of"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(changes, error, message):
-    settings = {"found": random_maps(2, 0), "target": 0, "steps": 2, "draws": 1} | changes
+    settings = {"maps": random_maps(2, 0), "target": 0, "steps": 2, "draws": 1} | changes
     with pytest.raises(error, match=message):
-        faithfulness(small_model(), noise(2, 0), settings.pop("found"), settings.pop("target"), **settings)
+        faithfulness(small_model(), noise(2, 0), settings.pop("maps"), settings.pop("target"), **settings)
 
 
 def test_masks_of_another_shape_are_refused():

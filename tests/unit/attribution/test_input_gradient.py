@@ -1,6 +1,6 @@
 import torch
 
-from video_tcav.attribution.input_gradient import InputXGradient
+from video_tcav.attribution.input_gradients import InputXGradient
 from video_tcav.models import load_model
 
 from . import tiny

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.unit.models.networks import unchanged
-from video_tcav.attribution.mask_search import check_search, search_mask, span
+from video_tcav.attribution.optimised_masks import check_search, search_mask, span
 from video_tcav.core.errors import InputError
 
 from . import tiny

@@ -53,7 +53,7 @@ def test_the_deepest_stage_is_the_default(model):
 
 def test_batches_do_not_matter(model, monkeypatch):
     whole = HiResCAM()(model, clips(5), target="b")
-    monkeypatch.setattr(method_module, "batch_of", lambda *_: 2)
+    monkeypatch.setattr(method_module, "batch_size", lambda *_: 2)
     parts = HiResCAM()(model, clips(5), target="b")
     torch.testing.assert_close(whole.values(), parts.values())
     torch.testing.assert_close(whole.target, parts.target)
@@ -90,7 +90,7 @@ def test_values_saliency_and_layers():
         found.values("z")
     negative = AttributionMap(method="gradcam", layers={"x": -first.abs()}, clip_shape=(2, 2, 2), target=torch.zeros(1))
     with pytest.raises(
-        EmptyMapError, match="`gradcam` must find something that speaks for the target. Got a map that is neg"
+        EmptyMapError, match="`gradcam` must find something that raises the target. Got a map that is neg"
     ):
         negative.saliency()
 
@@ -128,7 +128,7 @@ def test_a_dead_layer_is_an_error_and_never_a_blank_picture(model):
         EmptyMapError, match="`gradcam` must find something. Got a map of zeros at stages.2 for 3 of 3 clips"
     ):
         GradCAM()(model, clips(), target=0)
-    assert not GradCAM().unchecked(model, clips(), target=0).values().any()
+    assert not GradCAM()(model, clips(), target=0, allow_empty=True).values().any()
 
 
 def test_a_training_model_with_gradients_comes_back_as_it_was(model):

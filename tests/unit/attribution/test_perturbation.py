@@ -4,17 +4,13 @@ import pytest
 import torch
 
 from tests.unit.models.networks import unchanged
-from video_tcav.attribution.ablationcam import AblationCAM
 from video_tcav.attribution.attribution_map import INPUT
-from video_tcav.attribution.extremal import ExtremalPerturbation
-from video_tcav.attribution.input_gradient import InputXGradient
-from video_tcav.attribution.integrated_gradients import IntegratedGradients
+from video_tcav.attribution.channel_cam import AblationCAM, ScoreCAM
+from video_tcav.attribution.input_gradients import InputXGradient, IntegratedGradients, SmoothGrad
 from video_tcav.attribution.occlusion import Occlusion
+from video_tcav.attribution.optimised_masks import ExtremalPerturbation, TemporalMask
 from video_tcav.attribution.perturbation import baseline_clips, blend, channel_dim, chunks, masked_values, target_values
 from video_tcav.attribution.rise import RISE
-from video_tcav.attribution.scorecam import ScoreCAM
-from video_tcav.attribution.smoothgrad import SmoothGrad
-from video_tcav.attribution.temporal_mask import TemporalMask
 from video_tcav.core.errors import InputError, NonFiniteError
 from video_tcav.models import load_model
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from tests.unit.attribution.planted import SHAPE, blobs, box_model, described, noise, small_model
 from video_tcav.attribution import GradCAM, InputXGradient
-from video_tcav.attribution.method import Found, Method
+from video_tcav.attribution.method import LayerMaps, Method
 from video_tcav.attribution.metrics import (
     Explained,
     Randomisation,
@@ -214,7 +214,7 @@ class Picky(Method):
     def attribute(self, model, clips, target, advance):
         found = clips.mean(1) * (target.class_index + 1)
         dark = clips.flatten(1).mean(1) < 0.5
-        return Found(
+        return LayerMaps(
             layers={"input": torch.where(dark[:, None, None, None], 0.0, found)}, target=torch.zeros(len(clips))
         )
 
@@ -254,6 +254,6 @@ def test_maps_that_are_known_are_not_made_again():
     clips = noise(3, 11)
     found = explained(explain, small_model(), clips, [0, 1, 2])
     assert torch.equal(found.maps, found.maps) and asked == [(3, [0, 1, 2])]
-    order_similarity(replace(found, known=found.maps))
+    order_similarity(replace(found, precomputed=found.maps))
     assert asked == [(3, [0, 1, 2])] * 2  # the twins alone
     assert [one.targets for one in found.each()] == [[0], [1], [2]]

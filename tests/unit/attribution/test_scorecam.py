@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from video_tcav.attribution.scorecam import ScoreCAM, channel_masks
+from video_tcav.attribution.channel_cam import ScoreCAM, channel_masks
 from video_tcav.models import load_model
 
 from . import tiny

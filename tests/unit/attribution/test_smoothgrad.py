@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from tests.unit.models.networks import unchanged
-from video_tcav.attribution.smoothgrad import SmoothGrad
+from video_tcav.attribution.input_gradients import SmoothGrad
 from video_tcav.core.errors import InputError
 
 from . import tiny

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from video_tcav.attribution.temporal_mask import TemporalMask, freeze, reverse
+from video_tcav.attribution.optimised_masks import TemporalMask, freeze, reverse
 from video_tcav.core.errors import EmptyMapError, InputError
 from video_tcav.models import load_model
 

@@ -13,6 +13,7 @@ import video_tcav as vt
 from tests.unit.experiments.files import SMALL, write
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.experiments import Run, diff_runs, load_run, run_experiment
+from video_tcav.experiments.digests import seal
 from video_tcav.experiments.evidence import evidence
 from video_tcav.experiments.hypothesis import Hypothesis
 
@@ -117,6 +118,16 @@ def test_shown_clips_carry_maps_whose_lines_add_up_to_the_derivative(run):
     assert swing.line.sum() == pytest.approx(scores.scores[0].directional_derivative, rel=1e-4)
     assert set(shown.effects) == {"swing", "court"}
     assert len(run.previews) == 6 * 4
+
+
+def test_a_run_of_a_version_without_a_setting_is_that_of_its_default(run, folder, tmp_path):
+    record = json.loads((run.path / "run.json").read_text())
+    del record["experiment"]["attribution"], record["digest"]
+    (run.path / "run.json").write_text(json.dumps(seal(record)))
+    assert run_experiment(folder / "small.yaml", out=run.path, resume=True).outcomes == run.outcomes
+    other = write(tmp_path, f"attribution: hirescam\n{SMALL}")
+    with pytest.raises(ExperimentError, match="Got changes in attribution"):
+        run_experiment(other, out=run.path, resume=True)
 
 
 def test_a_finished_run_is_read_again_and_nothing_else_may_be_there(run, folder, tmp_path):

@@ -24,22 +24,23 @@ class Explained:
         model: from `load_model`; no call changes it.
         clips: prepared clips, stacked.
         targets: the class of each.
-        known: their maps, if they are known already.
+        precomputed: their maps, if there are any yet.
     """
 
     explain: Explain
     model: VideoModel
     clips: Clips
     targets: Sequence[int]
-    known: Map | None = None
+    precomputed: Map | None = None
 
     @cached_property
     def maps(self) -> Map:
-        """Signed maps on the clips' own grid; explained once, when they are first asked for."""
-        return self.again() if self.known is None else self.known
+        """Signed maps on the clips' own grid; explained once, when they are first needed."""
+        return self.again() if self.precomputed is None else self.precomputed
 
     def again(self, *, model: VideoModel | None = None, clips: Clips | None = None) -> Map:
         """Maps of the same clips by another model, or of changed clips for the same classes."""
+        # Changed clips keep the classes of the original ones: maps for two classes could not be compared.
         return self.explain(model or self.model, self.clips if clips is None else clips, self.targets)
 
     def each(self) -> "list[Explained]":
@@ -62,19 +63,19 @@ def explain_each(method: Method, model: VideoModel, clips: Clips, targets: Seque
     Raises:
         MethodError: if the method does not apply to this model.
     """
-    rows, parts = [], []
+    rows, class_maps = [], []
     for target in dict.fromkeys(targets):
-        own = [row for row, one in enumerate(targets) if one == target]
-        parts.append(_of_one_class(method, model, clips[own], target))
-        rows += own
-    return torch.cat(parts)[torch.tensor(rows).argsort()]
+        class_rows = [row for row, clip_target in enumerate(targets) if clip_target == target]
+        class_maps.append(_maps_of_class(method, model, clips[class_rows], target))
+        rows += class_rows
+    return torch.cat(class_maps)[torch.tensor(rows).argsort()]  # argsort undoes the grouping by class
 
 
-def _of_one_class(method: Method, model: VideoModel, clips: Clips, target: int) -> Map:
-    """One call, unless a clip is empty: then each clip by itself, so that the others are kept."""
+def _maps_of_class(method: Method, model: VideoModel, clips: Clips, target: int) -> Map:
+    """One call, unless a clip's map is empty: then each clip by itself, so that the others have theirs."""
     try:
         return method(model, clips, target=target).values()
     except EmptyMapError:
         if len(clips) == 1:
             return torch.full((1, *clip_shape(model, clips)), torch.nan, dtype=clips.dtype)
-        return torch.cat([_of_one_class(method, model, clip[None], target) for clip in clips])
+        return torch.cat([_maps_of_class(method, model, clip[None], target) for clip in clips])

@@ -1,4 +1,4 @@
-"""Does a map tell what the model needs? Its parts are taken away, or given, in its order, and the target is watched."""
+"""Deletion and insertion: remove or reveal voxels in map order and track the class probability."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,15 +25,17 @@ CurveName = Literal["deletion", "insertion", "deletion_elsewhere", "insertion_el
 Check = Literal["deletion", "insertion"]
 CHECKS: tuple[Check, ...] = get_args(Check)
 _ELSEWHERE: dict[Check, CurveName] = {"deletion": "deletion_elsewhere", "insertion": "insertion_elsewhere"}
+# The random stream of the moves to elsewhere, apart from the other draws of the same seed.
+_MOVES_STREAM = 31
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Faithfulness:
-    """What happens to the probability of the target as a clip is taken away, or given, in the order of a map.
+    """The probability of the target as a clip is removed, or revealed, in the order of a map.
 
     Attributes:
-        curves: of the checks that were made, by name, the probability after 0, 1, ... of the equal shares of the voxels, one
-            row a clip; `elsewhere` stands for the same map moved to another place and time, averaged over several such moves.
+        curves: by name, the probability after 0, 1, ... of the equal shares of the voxels, one row a clip; `elsewhere`
+            stands for the same map moved to another place and time, averaged over several such moves.
     """
 
     curves: Mapping[CurveName, Curves]
@@ -60,12 +62,12 @@ class Faithfulness:
 
     @property
     def deletion_gain(self) -> PerClip:
-        """By how much deletion is lower than elsewhere: above zero, the map tells something."""
+        """By how much deletion is lower than elsewhere: above zero, the map is informative."""
         return self.deletion_elsewhere - self.deletion
 
     @property
     def insertion_gain(self) -> PerClip:
-        """By how much insertion is higher than elsewhere: above zero, the map tells something."""
+        """By how much insertion is higher than elsewhere: above zero, the map is informative."""
         return self.insertion - self.insertion_elsewhere
 
     def to_frame(self) -> pd.DataFrame:
@@ -78,7 +80,7 @@ class Faithfulness:
 def faithfulness(
     model: VideoModel,
     clips: Clips,
-    found: Map,
+    maps: Map,
     target: str | int | Sequence[str | int],
     *,
     baseline: Baseline = "blur",
@@ -89,15 +91,15 @@ def faithfulness(
 ) -> Faithfulness:
     """Deletion and insertion in space-time, for maps and for the same maps elsewhere.
 
-    A number of deletion alone says little: a smooth map does better than a ragged one, and some clips need more of
-    themselves than others. A map that was moved is exactly as smooth, and asked of the same clip.
+    The area of a deletion alone says little: a smooth map does better than a ragged one, and some clips need more of
+    themselves than others. A map that was moved is exactly as smooth, and is checked on the same clip.
 
     Args:
         model: from `load_model`; left as it came.
         clips: prepared clips, stacked.
-        found: their signed maps on the clip's own grid (`AttributionMap.values()`).
+        maps: their signed maps on the clip's own grid (`AttributionMap.values()`).
         target: a class by name or number, for all clips or one for each.
-        baseline: what is shown where nothing is.
+        baseline: what is shown where a clip is hidden.
         steps: equal shares of the voxels.
         draws: how many moved maps stand for elsewhere.
         seed: of the moves.
@@ -108,11 +110,14 @@ def faithfulness(
         InputError: for maps that are not finite, a baseline that does not exist, or no steps or draws.
     """
     at_least("draws", draws, 1)
-    maps = torch.stack([found, *(elsewhere(found, seed=seed, draw=draw) for draw in range(draws))], dim=1)
+    at_least("steps", steps, 1)
+    # Map 0 of each clip is its own, the others are moved: one loop measures them all.
+    versions = torch.stack([maps, *(elsewhere(maps, seed=seed, draw=draw) for draw in range(draws))], dim=1)
+    _check_maps(model, clips, versions)
     curves: dict[CurveName, Curves] = {}
     for check in checks:
-        both = torch.stack(list(_curves(model, clips, maps, target, baseline, steps, insert=check == "insertion")))
-        curves |= {check: both[:, 0], _ELSEWHERE[check]: both[:, 1:].mean(1)}
+        rows = torch.stack(list(_curves(model, clips, versions, target, baseline, steps, insert=check == "insertion")))
+        curves |= {check: rows[:, 0], _ELSEWHERE[check]: rows[:, 1:].mean(1)}
     return Faithfulness(curves=curves)
 
 
@@ -121,37 +126,35 @@ def area_under(curves: Curves) -> PerClip:
     return torch.trapezoid(curves, dx=1 / (curves.shape[1] - 1))
 
 
-def elsewhere(found: Map, *, seed: int, draw: int = 0) -> Map:
-    """The same maps, each moved circularly in time, height and width: as smooth as before, but not where it was.
+def elsewhere(maps: Map, *, seed: int, draw: int = 0) -> Map:
+    """The same maps, each moved circularly in time, height and width by a quarter to three quarters of each axis.
 
     Args:
-        found: maps.
+        maps: one a clip.
         seed: of the moves; each clip has its own.
         draw: which of several moves.
-
-    Returns:
-        Maps that are a quarter to three quarters of each axis away.
     """
-    generator = np.random.default_rng([seed, draw, 31])
-    low = [max(1, size // 4) if size > 1 else 0 for size in found.shape[1:]]
-    moves = generator.integers(low, [size - least + 1 for size, least in zip(found.shape[1:], low, strict=True)],
-                               size=(len(found), 3))  # fmt: skip
-    return torch.stack([one.roll(tuple(move), dims=(0, 1, 2)) for one, move in zip(found, moves.tolist(), strict=True)])
+    generator = np.random.default_rng([seed, draw, _MOVES_STREAM])
+    # At least one step on an axis that has two; an axis of one position cannot move.
+    least = [max(1, size // 4) if size > 1 else 0 for size in maps.shape[1:]]
+    beyond = [size - low + 1 for size, low in zip(maps.shape[1:], least, strict=True)]
+    moves = generator.integers(least, beyond, size=(len(maps), 3)).tolist()
+    return torch.stack([values.roll(move, dims=(0, 1, 2)) for values, move in zip(maps, moves, strict=True)])
 
 
 def classes_of(model: VideoModel, target: str | int | Sequence[str | int], clips: int) -> list[int]:
-    """The class of each clip, where one is given for all or one for each.
+    """The class of each clip, where there is one for all or one for each.
 
     Raises:
         InputError: if there are more or fewer than clips.
         ClassNotFoundError: for a class that the model does not have.
     """
-    given = [target] * clips if isinstance(target, (str, int)) else list(target)
-    if len(given) != clips:
+    targets = [target] * clips if isinstance(target, (str, int)) else list(target)
+    if len(targets) != clips:
         raise InputError(
-            f"`target` must be one class, or one for each clip. Got {len(given)} for {clips} clips. Give one each."
+            f"`target` must be one class, or one for each clip. Got {len(targets)} for {clips} clips. Give one each."
         )
-    return [model.class_index(one) for one in given]
+    return [model.class_index(label) for label in targets]
 
 
 def _curves(
@@ -165,47 +168,47 @@ def _curves(
     insert: bool,
 ) -> Iterator[Float[Tensor, "map step"]]:
     """Clip by clip, a curve for each of its maps."""
-    at_least("steps", steps, 1)
-    _check_maps(model, clips, maps)
     clips = clips.to(device=model.device, dtype=model.dtype)
     with untouched(model.module):
         instead = baseline_clips(model, clips, baseline)
-        old, new = (instead, clips) if insert else (clips, instead)
+        # Insertion is deletion of the baseline, which the clip replaces.
+        before, after = (instead, clips) if insert else (clips, instead)
         for number, label in enumerate(classes_of(model, target, len(clips))):
-            here = slice(number, number + 1)
-            yield _replaced(model, old[here], new[here], _places(maps[number]), label, steps)
+            row = slice(number, number + 1)
+            yield _replaced(model, before[row], after[row], _ranks(maps[number]), label, steps)
 
 
 def _replaced(
-    model: VideoModel, old: Clips, new: Clips, places: Int[Tensor, "map time height width"], label: int, steps: int
+    model: VideoModel, before: Clips, after: Clips, ranks: Int[Tensor, "map time height width"], label: int, steps: int
 ) -> Float[Tensor, "map step"]:
     """Probability of a class as the voxels of one clip give way to those of another, in the order of each map."""
-    bounds = torch.arange(steps + 1, device=places.device) * places[0].numel() / steps
+    bounds = torch.arange(steps + 1, device=ranks.device) * ranks[0].numel() / steps
 
-    def kept(run: range) -> Keep:
-        return torch.stack([places[one // (steps + 1)] >= bounds[one % (steps + 1)] for one in run]).to(old)
+    def masks(batch: range) -> Keep:
+        # Mask numbers count through the steps of the first map, then of the next.
+        indices = [divmod(number, steps + 1) for number in batch]
+        return torch.stack([ranks[map_number] >= bounds[step] for map_number, step in indices]).to(before)
 
-    count = len(places) * (steps + 1)
     target = parse_target(model, label, "log_odds")
-    values = masked_values(model, old, new, kept, count, target, silent)
+    values = masked_values(model, before, after, masks, len(ranks) * (steps + 1), target, silent)
     if model.outputs.has_probabilities:
         values = values.sigmoid()  # the sigmoid of log-odds is the probability; a regression's number stays itself
-    return values.unflatten(0, (len(places), steps + 1)).cpu()
+    return values.unflatten(0, (len(ranks), steps + 1)).cpu()
 
 
-def _places(maps: Float[Tensor, "map time height width"]) -> Int[Tensor, "map time height width"]:
-    """When each voxel's turn is: 0 is the most important one."""
+def _ranks(maps: Float[Tensor, "map time height width"]) -> Int[Tensor, "map time height width"]:
+    """Rank of each voxel in its map: 0 is the most important one."""
     order = maps.flatten(1).argsort(dim=1, descending=True, stable=True)
-    turns = torch.arange(order.shape[1], device=order.device).expand_as(order)
-    return torch.empty_like(order).scatter_(1, order, turns).reshape(maps.shape)
+    ranks = torch.arange(order.shape[1], device=order.device).expand_as(order)
+    return torch.empty_like(order).scatter_(1, order, ranks).reshape(maps.shape)  # the inverse of the order
 
 
 def _check_maps(model: VideoModel, clips: Clips, maps: Float[Tensor, "clip map time height width"]) -> None:
-    wanted = (len(clips), *clip_shape(model, clips))
-    if (len(maps), *maps.shape[2:]) != wanted:
+    expected = (len(clips), *clip_shape(model, clips))
+    if (len(maps), *maps.shape[2:]) != expected:
         raise ShapeError(
-            f"`found` must be maps on the clips' own grid, {wanted}. Got {(len(maps), *maps.shape[2:])}."
+            f"`maps` must lie on the clips' own grid, {expected}. Got {(len(maps), *maps.shape[2:])}."
             " Give what `AttributionMap.values()` gives."
         )
     if not torch.isfinite(maps).all():
-        raise InputError("`found` must be finite. Got NaN or infinity. Leave such clips out.")
+        raise InputError("`maps` must be finite. Got NaN or infinity. Leave such clips out.")

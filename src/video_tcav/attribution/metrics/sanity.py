@@ -1,4 +1,4 @@
-"""Would the map be there without the model, or without the order of the frames, and does it stay with what it shows?"""
+"""Sanity checks of maps: model randomisation, frame order, shift equivariance."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from video_tcav.gram.thresholds import LEVEL
 from video_tcav.models import VideoModel
 
 PerClip = Float[Tensor, " clip"]
+# Rank correlations: an excess over chance below the margin counts as none; at 0.7 two maps share half of their ranks'
+# variance (0.7² ≈ 0.5).
 MARGIN, ALIKE = 0.05, 0.7
-"""A rank correlation above chance by less than the first is nothing; at the second, two maps share half of their ranks'
-variance."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Randomisation:
-    """Maps of a model beside those of copies that have learned nothing.
+    """Maps of a model beside those of copies with random weights.
 
     Attributes:
         similarity: rank correlation of the two maps of each clip.
@@ -43,23 +43,22 @@ class Randomisation:
     @property
     def excess_low(self) -> float:
         """Lower end of its 95 % interval over clips; NaN for fewer than two."""
-        found = (self.similarity - self.chance).numpy()
-        found = found[np.isfinite(found)]
-        if len(found) < 2:
+        excess = (self.similarity - self.chance).numpy()
+        excess = excess[np.isfinite(excess)]  # empty maps have no rank correlation
+        if len(excess) < 2:
             return float("nan")
-        half = stats.t.ppf(1 - LEVEL / 2, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found))
-        return float(found.mean() - half)
+        half_width = stats.t.ppf(1 - LEVEL / 2, len(excess) - 1) * excess.std(ddof=1) / np.sqrt(len(excess))
+        return float(excess.mean() - half_width)
 
     @property
     def fails(self) -> bool:
         """Whether the map would be there without what the model has learned.
 
-        A similarity alone does not tell. The strides and borders of a network leave a pattern in the maps of all clips, and
-        methods that give positive maps give similar ones: so much agreement is chance. But chance knows nothing of the clip.
-        What a copy without knowledge says about this clip, and not about others, comes from its pixels alone. So a method
-        fails where the whole 95 % interval of the excess over chance lies above 0.05. It also fails where the two maps are
-        alike whatever chance is (0.7): then no map of this method tells of anything. With few clips the interval is wide, and
-        not to fail says little.
+        A similarity alone does not decide. The strides and borders of a network leave a pattern in the maps of all clips,
+        and methods that give positive maps give similar ones: that much agreement is chance. What the map of a copy with
+        random weights shares with this clip's map, beyond those of other clips, comes from the clip's pixels alone. So a
+        method fails where the whole 95 % interval of the excess over chance lies above 0.05. It also fails where the two
+        maps are alike (0.7), whatever chance is. With few clips the interval is wide, and not to fail says little.
         """
         return self.excess_low > MARGIN or float(self.similarity.nanmean()) > ALIKE
 
@@ -67,40 +66,41 @@ class Randomisation:
 def randomisation(explained: Explained, *, seed: int = 0, copies: Iterable[VideoModel] | None = None) -> Randomisation:
     """Compare the maps of a model with those of copies with random weights; see `Randomisation.fails` for the verdict.
 
-    Each clip meets a copy of its own. With one copy for all clips the outcome would be a matter of luck: where all channels
+    Each clip has a copy of its own. With one copy for all clips the outcome would be a matter of luck: where all channels
     fire at the same places, its random head decides the sign of all maps at once.
 
     Args:
         explained: clips with their maps.
         seed: of the random weights.
-        copies: `random_copies`, one a clip, if they are known.
+        copies: `random_copies`, one a clip, if they are made already.
 
     Source:
         Adebayo et al. 2018, arXiv:1810.03292, section 4.1, with all layers at once; the reference is ours.
     """
     copies = random_copies(explained.model, explained.clips, seed=seed) if copies is None else copies
-    found = torch.cat([one.again(model=copy) for one, copy in zip(explained.each(), copies, strict=True)])
-    alike = torch.from_numpy(_ranks(found) @ _ranks(explained.maps).T)
-    same = torch.eye(len(alike), dtype=torch.bool)
-    return Randomisation(similarity=alike.diagonal(), chance=alike.masked_fill(same, torch.nan).nanmean(1))
+    copy_maps = torch.cat([clip.again(model=copy) for clip, copy in zip(explained.each(), copies, strict=True)])
+    correlations = torch.from_numpy(_unit_ranks(copy_maps) @ _unit_ranks(explained.maps).T)
+    same_clip = torch.eye(len(correlations), dtype=torch.bool)
+    chance = correlations.masked_fill(same_clip, torch.nan).nanmean(1)
+    return Randomisation(similarity=correlations.diagonal(), chance=chance)
 
 
 def cascade(explained: Explained, *, seed: int = 0) -> dict[str, PerClip]:
-    """Rank correlation with the model's own maps as it forgets more and more, from the head down (see `cascaded`).
+    """Rank correlation with the model's own maps as more and more weights are random, from the head down (see `cascaded`).
 
     Args:
         explained: clips with their maps.
         seed: of the random weights.
 
     Returns:
-        By the part that was forgotten last, one number a clip.
+        By the stage that was randomised last, one number a clip.
     """
     copies = cascaded(explained.model, seed=seed, clips=explained.clips)
-    return {part: rank_similarity(explained.maps, explained.again(model=copy)) for part, copy in copies}
+    return {stage: rank_similarity(explained.maps, explained.again(model=copy)) for stage, copy in copies}
 
 
 def order_similarity(explained: Explained, *, twin: Twin = "reversed", seed: int = 0) -> PerClip:
-    """Rank correlation of the map of a clip and that of its twin, each frame beside itself; 1 does not notice the order.
+    """Rank correlation of the map of a clip and that of its twin, each frame beside itself; 1 ignores the order.
 
     Args:
         explained: clips with their maps; twins are explained for the same classes.
@@ -108,11 +108,10 @@ def order_similarity(explained: Explained, *, twin: Twin = "reversed", seed: int
         seed: of the shuffle.
     """
     time_dim = explained.model.clip_spec.time_dim + 1
-    found = explained.again(clips=twin_clip(explained.clips, twin, time_dim=time_dim, seed=seed))
-    back = torch.arange(found.shape[1])
-    if twin != "frozen":
-        back = twin_order(twin, found.shape[1], seed=seed).argsort()
-    return rank_similarity(explained.maps, found[:, back])
+    twin_maps = explained.again(clips=twin_clip(explained.clips, twin, time_dim=time_dim, seed=seed))
+    if twin != "frozen":  # argsort of an order undoes it
+        twin_maps = twin_maps[:, twin_order(twin, twin_maps.shape[1], seed=seed).argsort()]
+    return rank_similarity(explained.maps, twin_maps)
 
 
 def shift_stability(explained: Explained, *, shift_px: int = 4) -> PerClip:
@@ -131,23 +130,23 @@ def shift_stability(explained: Explained, *, shift_px: int = 4) -> PerClip:
             f"`shift_px` must be at least 1 and less than the picture has. Got {shift_px} of {height}x{width}. 4 is usual."
         )
     rows, columns = ((torch.arange(size) - shift_px).clamp(min=0) for size in (height, width))
-    found = explained.again(clips=explained.clips[..., rows, :][..., columns])
-    return rank_similarity(explained.maps[..., :-shift_px, :-shift_px], found[..., shift_px:, shift_px:])
+    shifted_maps = explained.again(clips=explained.clips[..., rows, :][..., columns])
+    return rank_similarity(explained.maps[..., :-shift_px, :-shift_px], shifted_maps[..., shift_px:, shift_px:])
 
 
-def rank_similarity(found: Map, other: Map) -> PerClip:
+def rank_similarity(first: Map, second: Map) -> PerClip:
     """Rank correlation (Spearman) of two maps over all voxels, one a clip; NaN where a map is constant or empty.
 
     Args:
-        found: signed maps.
-        other: of the same shape.
+        first: signed maps.
+        second: of the same shape.
     """
-    return torch.from_numpy((_ranks(found) * _ranks(other)).sum(1))
+    return torch.from_numpy((_unit_ranks(first) * _unit_ranks(second)).sum(1))
 
 
-def _ranks(found: Map) -> Float[np.ndarray, "clip voxel"]:
+def _unit_ranks(maps: Map) -> Float[np.ndarray, "clip voxel"]:
     """Ranks of the voxels of each map, as a vector of length one around zero, so that a product is a correlation."""
-    ranks = stats.rankdata(found.flatten(1).cpu().numpy(), axis=1)
+    ranks = stats.rankdata(maps.flatten(1).cpu().numpy(), axis=1)
     ranks -= ranks.mean(1, keepdims=True)
     length = np.linalg.norm(ranks, axis=1, keepdims=True)
     return np.divide(ranks, length, out=np.full_like(ranks, np.nan), where=length > 0)
