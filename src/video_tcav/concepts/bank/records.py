@@ -83,6 +83,7 @@ class Origin:
             ValueError: if the text is something else (also TypeError and KeyError).
         """
         content = json.loads(text)
+        # unpacked one by one, so that a box of three or five numbers is refused
         boxes = tuple((float(left), float(top), float(right), float(low)) for left, top, right, low in content["boxes"])
         return cls(
             video=str(content["video"]),
@@ -132,6 +133,7 @@ class NewClip:
     def __post_init__(self) -> None:
         # A frozen dataclass is changed so: names that look alike must be one concept.
         object.__setattr__(self, "concept", concept_name(self.concept) if self.concept else "")
+        # Rows that are read are checked as well: a name that somebody wrote into the database could become a path.
         one_of("kind", self.kind, KINDS)
         one_of("verdict", self.verdict, VERDICTS)
         _check_origin(self.origin, self.frames)
