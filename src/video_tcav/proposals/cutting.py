@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from video_tcav.concepts import KINDS, Kind
-from video_tcav.core.errors import InputError
+from video_tcav.core.checks import positive
 from video_tcav.proposals.tracking import Tube
 
 GREY = 114  # grey level of what YOLO's letterbox fills with, about the mean of natural images
@@ -28,8 +28,7 @@ Frames = UInt8[Tensor, "time 3 height width"]
 
 def pieces(tube: Tube, timestamps_s: Float[np.ndarray, " frame"], *, piece_s: float = PIECE_S) -> list[Tube]:
     """The tube cut to about `piece_s`, equal in time, so that all clips are alike in length."""
-    if piece_s <= 0:
-        raise InputError(f"`piece_s` must be positive. Got {piece_s}. 2 is usual.")
+    positive("piece_s", piece_s, "2 is usual.")
     frame_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 0.0
     length_s = float(timestamps_s[tube.end - 1] - timestamps_s[tube.first]) + frame_s
     count = max(1, min(len(tube.boxes), round(length_s / piece_s)))

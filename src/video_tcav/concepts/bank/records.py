@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from video_tcav.core.checks import one_of
+from video_tcav.core.checks import one_of, positive, require
 from video_tcav.core.errors import InputError
 from video_tcav.core.limits import excerpt
 
@@ -137,10 +137,8 @@ class NewClip:
         one_of("kind", self.kind, KINDS)
         one_of("verdict", self.verdict, VERDICTS)
         _check_origin(self.origin, self.frames)
-        if not math.isfinite(self.quality):
-            raise InputError(f"`quality` must be a number. Got {self.quality}. Give 0 where it is not known.")
-        if not 0 < self.fps < math.inf:
-            raise InputError(f"`fps` must be positive. Got {self.fps}. 25 is usual.")
+        require(math.isfinite(self.quality), "quality", "be a number", self.quality, "Give 0 where it is not known.")
+        positive("fps", self.fps, "25 is usual.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,5 +200,4 @@ def _check_origin(origin: Origin, frames: int) -> None:
         )
     if not (math.isfinite(origin.start_s) and math.isfinite(origin.end_s) and origin.start_s <= origin.end_s):
         raise InputError(f"`end_s` must not be before `start_s`. Got {origin.start_s} to {origin.end_s}. Swap them.")
-    if not 0 <= origin.score <= 1:
-        raise InputError(f"`score` must be from 0 to 1. Got {origin.score}. Scale the detector's confidence.")
+    require(0 <= origin.score <= 1, "score", "be from 0 to 1", origin.score, "Scale the detector's confidence.")
