@@ -100,9 +100,9 @@ def test_the_need_is_that_of_the_test(bank):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"effect": 0.01}, "`effect` must be 0.05 or more"),
+        ({"effect": 0.01}, "`effect` must be at least 0.05"),
         ({"power": 1.0}, "`power` must be between"),
-        ({"at_least": 2}, "`at_least` must be 3 or more"),
+        ({"at_least": 2}, "`at_least` must be at least 3"),
         ({"random_videos": 5}, "`random_videos` must be enough for a test that can find .* Got 5"),
     ],
 )

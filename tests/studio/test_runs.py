@@ -134,7 +134,8 @@ def test_the_page_of_a_run(client, bank, folder):
     )
     facts = client.get(f"/api/runs/{run['id']}").json()
     assert facts["warnings"] == ["Few groups."] and len(facts["rows"]) == 8 and not facts["report"]
-    assert facts["rows"][1] == asdict(result_of("ball", "layer4", 1.73))  # every field that a result has
+    words = {"effect": "+1.73", "interval": "[+1.33, +2.23]", "unit": "log-odds", "p": "adjusted p < 0.001"}
+    assert facts["rows"][1] == asdict(result_of("ball", "layer4", 1.73)) | {"words": words}  # every field of a result
     assert facts["matches"]["ball"]["concept"] == "ball" and "ghost" not in facts["matches"]
     plain(client.get(f"/runs/{run['id']}/report"), 404)
 
@@ -251,6 +252,7 @@ def test_numbers_that_are_none(client, bank, folder):
     [run] = client.get("/api/runs").json()["runs"]
     [row] = client.get(f"/api/runs/{run['id']}").json()["rows"]
     assert row["effect"] is None and row["p_adjusted"] is None and row["tcav_score"] is None
+    assert (row["words"]["effect"], row["words"]["interval"], row["words"]["p"]) == ("no number", "", "no p")
     assert results(client, "ball")[0]["best"] is None
 
 

@@ -89,13 +89,13 @@ def import_(
 @app.command("merge", no_args_is_help=True)
 def merge(
     bank: Bank,
-    others: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Banks to take clips and decisions from.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Banks to take clips and decisions from.")],
 ) -> None:
     """Take over clips and decisions of other banks; where two people decided differently, BANK's stands."""
-    if len({path.resolve() for path in (bank, *others)}) <= len(others):
+    if len({path.resolve() for path in (bank, *sources)}) <= len(sources):
         raise InputError(f"`OTHER` must be other banks than {bank}, each once. Got one twice. Leave it out.")
     with banks.ConceptBank.open(bank) as opened:
-        for path in others:
+        for path in sources:
             with banks.ConceptBank.open(path) as source:
                 merged = banks.merge_banks(opened, source)
             counts = f"{_number(merged.added, 'new clip')}, {_number(merged.decided, 'decision')} taken over"

@@ -68,6 +68,7 @@ def propose(
     Run it again to go on after a stop: what is in the bank is not done twice. Then look at the clips and decide with
     `video-tcav studio BANK`.
     """
+    # The model's options belong to --embed; a detector's are part of its spec, so that they are stored with each clip.
     given_options = model_options.given()
     if given_options and not embed:
         option = given_options[0].replace("_", "-")
@@ -81,6 +82,7 @@ def propose(
             f"`--device` must go with --embed, or a detector that takes it ({schemes}). Got it with {detector}, which runs"
             " on the CPU. Leave it out."
         )
+    # given several times, with commas, or both
     labels = [name.strip() for text in label or [] for name in text.split(",") if name.strip()]
     model = model_options.load(embed) if embed else None
     result = proposals.propose(

@@ -42,6 +42,7 @@ def studio(
     need_clips: Annotated[int, typer.Option(min=3, help="Accepted clips that a concept needs at least.")] = 3,
 ) -> None:
     """Review a concept bank in the browser: accept, reject, move, name. Nothing leaves this machine."""
+    # found, not imported: that takes a second
     if not (find_spec("fastapi") and find_spec("uvicorn")):
         raise MissingExtraError("studio", "`video-tcav studio`")
     need = studios.Need(effect=effect, power=power, random_videos=random_videos, at_least=need_clips)

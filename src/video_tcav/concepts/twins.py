@@ -20,10 +20,11 @@ def twin_order(twin: Twin, frames: int, *, seed: int = 0) -> Int[Tensor, " time"
         frames: frames in the clip.
         seed: of the shuffle.
     """
-    if one_of("twin", twin, TWINS) == "frozen":
+    if one_of("twin", twin, TWINS) == "frozen":  # the middle: the first frame is often a fade or another shot
         return torch.full((frames,), frames // 2)
     if twin == "reversed":
         return torch.arange(frames - 1, -1, -1)
+    # a generator of its own: the global state of PyTorch neither decides nor changes
     return torch.randperm(frames, generator=torch.Generator().manual_seed(seed))
 
 

@@ -13,7 +13,7 @@ from video_tcav.concepts import ConceptBank, Kind, Origin
 from video_tcav.proposals.cutting import squares, versions
 from video_tcav.proposals.detect_tubes import SegmentTubes, quality_of
 from video_tcav.proposals.embedding import SAME, nearest_cosine, thumbnails
-from video_tcav.proposals.full_resolution_frames import FullResolutionFrames, Pictures, evenly
+from video_tcav.proposals.full_resolution_frames import FullResolutionFrames, evenly
 from video_tcav.proposals.grouping import varied_order
 from video_tcav.proposals.negatives import negative_tube
 from video_tcav.proposals.settings import Settings, Tally
@@ -31,7 +31,7 @@ class _TubeClip:
     Attributes:
         tube: the piece, frame by frame of the video.
         crop: what follows it.
-        pictures: what it was cut out with.
+        whole: the whole pictures of all its frames, made smaller; empty if no version shows them.
         indices: which frames of the tube the crop shows.
         boxes: one for each frame of the crop, in pixels of the video.
         times_s: when each of these is on display in the video.
@@ -40,16 +40,11 @@ class _TubeClip:
 
     tube: Tube
     crop: Tensor
-    pictures: Pictures
+    whole: Tensor
     indices: np.ndarray
     boxes: np.ndarray
     times_s: np.ndarray
     until_s: float
-
-    def whole(self) -> Tensor:
-        """The whole pictures, made smaller; empty if no version shows them."""
-        whole = self.pictures.whole
-        return whole[self.indices + (self.tube.first - self.pictures.first)] if len(whole) else whole
 
 
 @dataclass(kw_only=True)
@@ -132,14 +127,14 @@ class BankWriter:
         )
         clips = []
         ends_s = np.append(segment.timestamps_s[1:], segment.until_s)
-        for tube, crop in zip(cut, pictures.crops, strict=True):
+        for tube, (crop, whole) in zip(cut, pictures, strict=True):
             times_s, until_s = segment.timestamps_s[tube.first : tube.end], float(ends_s[tube.end - 1])
             indices = evenly(times_s, until_s, segment.fps)
             clips.append(
                 _TubeClip(
                     tube=tube,
                     crop=crop[indices],
-                    pictures=pictures,
+                    whole=whole,
                     indices=indices,
                     boxes=tube.boxes[indices],
                     times_s=times_s[indices],
@@ -160,7 +155,7 @@ class BankWriter:
         concept = concept_of(clip.tube.label)
         kinds: list[Kind] = [kind for kind in self.settings.kinds if not self._has_kind(tube_id, kind)]
         height, width = segment.size
-        whole = clip.whole()
+        whole = clip.whole[clip.indices] if len(clip.whole) else clip.whole
         shrink = np.array([whole.shape[-1] / width, whole.shape[-2] / height] * 2)
         made = versions(clip.crop, whole, clip.boxes * shrink, kinds=kinds, pad=self.settings.pad)
         for kind, (frames, indices) in made.items():

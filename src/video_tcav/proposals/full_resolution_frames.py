@@ -1,7 +1,6 @@
 """Second pass over a video: full-resolution frames of the detected tubes, one at a time, never many in memory."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,21 +11,6 @@ from video_tcav.media import VideoSource, iter_frames
 from video_tcav.media.timeline import Timeline
 from video_tcav.proposals.cutting import Frames, crop_size, shrunk, square
 from video_tcav.proposals.tracking import Tube
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Pictures:
-    """What is cut out of a span of a video.
-
-    Attributes:
-        first: index of the span's first frame in the segment.
-        crops: for each tube, the squares that follow it.
-        whole: the whole frames made smaller; empty if they are not wanted.
-    """
-
-    first: int
-    crops: list[Frames]
-    whole: Frames
 
 
 class FullResolutionFrames:
@@ -48,7 +32,7 @@ class FullResolutionFrames:
         offset: int,
         side_px: int,
         whole: bool,
-    ) -> Pictures:
+    ) -> list[tuple[Frames, Frames]]:
         """Cut out the squares of several tubes in one go.
 
         Args:
@@ -57,6 +41,9 @@ class FullResolutionFrames:
             offset: index of the segment's first frame in the video.
             side_px: the longest side of a crop, and of the shorter side of whole frames.
             whole: whether whole frames are wanted.
+
+        Returns:
+            For each tube the squares that follow it, and its whole frames made smaller; of these none if not wanted.
         """
         first, end = min(tube.first for tube in tubes), max(tube.end for tube in tubes)
         sizes = [crop_size(path, side_px) for path in paths]
@@ -73,11 +60,12 @@ class FullResolutionFrames:
                 if not len(shrunk_frames):
                     shrunk_frames = np.empty((end - first, *small.shape), np.uint8)
                 shrunk_frames[index - offset - first] = small
-        return Pictures(
-            first=first,
-            crops=[torch.from_numpy(crop).permute(0, 3, 1, 2) for crop in crops],
-            whole=torch.from_numpy(shrunk_frames).permute(0, 3, 1, 2),
-        )
+        # whole frames are shared: tubes of one segment overlap in time
+        shared = torch.from_numpy(shrunk_frames).permute(0, 3, 1, 2)
+        return [
+            (torch.from_numpy(crop).permute(0, 3, 1, 2), shared[tube.first - first : tube.end - first])
+            for tube, crop in zip(tubes, crops, strict=True)
+        ]
 
     def _between(self, first: int, end: int) -> Iterator[tuple[int, UInt8[Tensor, "3 height width"]]]:
         while self._next < end:

@@ -22,7 +22,7 @@ from video_tcav.media import file_digest
 from video_tcav.models.class_names import parse_class_names
 from video_tcav.proposals.cutting import GREY
 from video_tcav.proposals.detector import LEAST_SCORE, MOST_OVERLAP, Detections, Detector, check_labels, clipped
-from video_tcav.proposals.onnx_layout import Layout, find_layout, read_output
+from video_tcav.proposals.onnx_layout import OutputLayout, find_layout, read_output
 
 try:
     import onnxruntime
@@ -82,7 +82,7 @@ class OnnxDetector(Detector):
                 f" (1, n, 6). Got {path} with shape {trial.shape} for pictures of {self._size[0]}x{self._size[1]}."
                 " Export it in one of these forms."
             )
-        self._layout: Layout = layout
+        self._layout: OutputLayout = layout
         self._names = _class_names(Path(path), classes, self._session, layout.classes)
         self._wanted = set(check_labels(labels, self._names, self.name))
         self.settings = {

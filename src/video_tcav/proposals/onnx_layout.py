@@ -11,7 +11,7 @@ Kind = Literal["yolox", "yolov5", "yolov8", "end-to-end"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class OutputLayout:
     """How to read an export.
 
     Attributes:
@@ -26,7 +26,7 @@ class Layout:
     classes: int
 
 
-def find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> Layout | None:
+def find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> OutputLayout | None:
     """Layout of an export, from its answer to a grey picture of `(height, width)`; `None` if it is none of these."""
     if trial.ndim != 3 or len(trial) != 1:
         return None
@@ -35,18 +35,18 @@ def find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> L
     if rows == cell_count and columns > 5:  # box, objectness, classes
         # decoded centres spread over the picture, raw ones stay within a few cells
         raw = float(trial[0, :, :2].std()) < min(size) / 16
-        return Layout(kind="yolox", raw_grid=raw, classes=columns - 5)
+        return OutputLayout(kind="yolox", raw_grid=raw, classes=columns - 5)
     if rows == 3 * cell_count and columns > 5:  # three anchors a cell
-        return Layout(kind="yolov5", raw_grid=False, classes=columns - 5)
+        return OutputLayout(kind="yolov5", raw_grid=False, classes=columns - 5)
     if columns == cell_count and rows > 4:
-        return Layout(kind="yolov8", raw_grid=False, classes=rows - 4)
+        return OutputLayout(kind="yolov8", raw_grid=False, classes=rows - 4)
     if columns == 6:  # corners, score, class
-        return Layout(kind="end-to-end", raw_grid=False, classes=0)
+        return OutputLayout(kind="end-to-end", raw_grid=False, classes=0)
     return None
 
 
 def read_output(
-    output: Float[np.ndarray, "one a b"], layout: Layout, size: tuple[int, int]
+    output: Float[np.ndarray, "one a b"], layout: OutputLayout, size: tuple[int, int]
 ) -> tuple[Float[np.ndarray, "box 4"], Float[np.ndarray, " box"], np.ndarray]:
     """Boxes (left, top, right, bottom in pixels of the input), scores and class numbers, before non-maximum suppression."""
     rows = output[0].astype(np.float32)

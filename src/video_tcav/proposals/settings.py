@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from video_tcav.concepts import KINDS, Kind
-from video_tcav.core.checks import between, positive
-from video_tcav.core.errors import InputError
+from video_tcav.core.checks import at_least, between, positive, require
 from video_tcav.media import Skipped
 from video_tcav.proposals.cutting import PAD, PIECE_S, SIDE_PX
 from video_tcav.proposals.detector import Detector
@@ -57,18 +56,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         positive("every_s", self.every_s, "0.2 sees five frames a second.")
-        if not 0 < self.piece_s < math.inf or not 0 <= self.shortest_s < math.inf or not 0 <= self.bridge_s < math.inf:
-            raise InputError(
-                f"`piece_s`, `shortest_s` and `bridge_s` must be seconds. Got {self.piece_s}, {self.shortest_s},"
-                f" {self.bridge_s}. Take 2, 0.8 and 0.8."
-            )
+        spans_s = self.piece_s, self.shortest_s, self.bridge_s
+        seconds = self.piece_s > 0 and all(0 <= span_s < math.inf for span_s in spans_s)
+        require(seconds, "piece_s`, `shortest_s` and `bridge_s", "be seconds", spans_s, "Take 2, 0.8 and 0.8.")
         between("start_score", self.start_score, "0.4 is usual.")
-        if not self.kinds or set(self.kinds) - set(KINDS):
-            raise InputError(f"`kinds` must be of {', '.join(KINDS)}. Got {list(self.kinds)}. Choose among them.")
-        if self.side_px < 16 or not 0 <= self.pad <= 1:
-            raise InputError(
-                f"`side_px` must be at least 16, `pad` from 0 to 1. Got {self.side_px}, {self.pad}. Take 224 and 0.15."
-            )
+        named = bool(self.kinds) and not set(self.kinds) - set(KINDS)
+        require(named, "kinds", f"be of {', '.join(KINDS)}", list(self.kinds), "Choose among them.")
+        at_least("side_px", self.side_px, 16, cure="224 is usual.")
+        require(0 <= self.pad <= 1, "pad", "be from 0 to 1", self.pad, "0.15 is usual.")
 
     @property
     def detector_side_px(self) -> int | None:

@@ -1,19 +1,16 @@
 """Results of test runs on disk: found below the named folders, read as untrusted JSON."""
 
 import hashlib
-import json
-import math
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from pkgutil import resolve_name
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import ValidationError
 
-import video_tcav.tcav as tcav  # its names load when used
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import reason_of
 
@@ -25,52 +22,9 @@ _DEPTH = 3
 _MOST_FOLDERS = 5_000
 _MOST_RUNS = 300
 _NOT_CONCEPTS = frozenset({"gradient", "random"})
-_REQUIRED = frozenset({"target", "concept", "layer", "represented", "effect", "p_adjusted"})
-_DEFAULTS = {"versus": "random", "twin": "none", "against": "log_odds", "at": "class", "correction": "none"}
 
 Row = Mapping[str, Any]
-"""A result by the fields of `ConceptResult`; a number that is missing or not finite is `None`."""
-Text = Annotated[str, Field(max_length=4096)]
-Number = Annotated[
-    float | None, AfterValidator(lambda value: value if value is not None and math.isfinite(value) else None)
-]
-
-
-class _Lenient(BaseModel):
-    """What a file may hold beside is ignored: it may be of a newer version."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class _Model(_Lenient):
-    name: Text = ""
-
-
-class _Provenance(_Lenient):
-    created: Text = ""
-    model: _Model = _Model()
-    clips: dict[str, dict[str, str | None]] = {}
-
-
-class _File(_Lenient):
-    provenance: _Provenance
-    warnings: list[Text] = []
-
-
-@cache
-def _file_model() -> type[Any]:
-    """A file of results: its rows have the fields of `ConceptResult`, of which most may be missing.
-
-    Made when the first run is read: a bank without runs need not wait for the statistics to load.
-    """
-    types: dict[Any, Any] = {bool: bool, int: int | None, float: Number}
-    columns: dict[str, Any] = {}
-    for name, kind in get_type_hints(tcav.ConceptResult).items():
-        default = _DEFAULTS.get(name, None if kind in types else "")
-        columns[name] = types.get(kind, Text), ... if name in _REQUIRED else default
-    row = create_model("Row", __base__=_Lenient, **columns)
-    results: Any = Annotated[list[row], Field(max_length=20_000)], ...
-    return create_model("File", __base__=_File, results=results)
+"""A result, see `result_file.parse_results`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,10 +154,11 @@ def _read_run(path: Path, top: Path) -> "Run | str":
     if isinstance(raw, str):
         return raw
     try:
-        file = _file_model().model_validate(json.loads(raw))
+        # Loaded for the first run only: the page of a bank without runs does not wait for the statistics.
+        file = resolve_name("video_tcav.studio.result_file:parse_results")(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])[:80]
+        where = ".".join(str(step) for step in first["loc"])[:80]
         return f"is no result of a test: {where or 'the file'}: {first['msg']}."
     except (ValueError, RecursionError) as error:
         reason = "too deep" if isinstance(error, RecursionError) else str(error)[:120]
@@ -217,7 +172,7 @@ def _read_run(path: Path, top: Path) -> "Run | str":
         top=top,
         created=provenance.created,
         model=provenance.model.name,
-        rows=[row.model_dump() for row in file.results],
+        rows=file.rows,
         warnings=file.warnings,
         clips=clips,
     )

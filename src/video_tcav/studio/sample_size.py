@@ -6,6 +6,7 @@ from functools import cached_property
 
 import video_tcav as vt  # its names load when used: the page must not wait for the statistics
 from video_tcav.concepts.bank import ConceptCount
+from video_tcav.core.checks import at_least, between, require
 from video_tcav.core.errors import InputError
 
 FEWEST_CLIPS = 3  # with fewer a test is refused
@@ -32,14 +33,10 @@ class Need:
     at_least: int = FEWEST_CLIPS
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.effect) and self.effect >= _SMALLEST_EFFECT):
-            raise InputError(
-                f"`effect` must be {_SMALLEST_EFFECT} or more. Got {self.effect}. 1 is one standard deviation."
-            )
-        if not 0.05 < self.power < 1:
-            raise InputError(f"`power` must be between 0.05 and 1. Got {self.power}. 0.8 is usual.")
-        if self.at_least < FEWEST_CLIPS:
-            raise InputError(f"`at_least` must be {FEWEST_CLIPS} or more. Got {self.at_least}. A test needs them.")
+        good = math.isfinite(self.effect) and self.effect >= _SMALLEST_EFFECT
+        require(good, "effect", f"be at least {_SMALLEST_EFFECT}", self.effect, "1 is one standard deviation.")
+        between("power", self.power, "0.8 is usual.", least=0.05)
+        at_least("at_least", self.at_least, FEWEST_CLIPS, cure="A test needs them.")
         if self.random_videos is None:
             return
         try:

@@ -1,7 +1,4 @@
-"""Wording of figures: p-values, effects, units, intervals, shares and comparisons; all texts and tables print them so.
-
-`studio/static/results.js` follows the same rules in the browser.
-"""
+"""Wording of figures: p-values, effects, units, intervals, shares and comparisons; all texts, tables and pages print them so."""
 
 import math
 

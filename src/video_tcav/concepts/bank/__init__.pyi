@@ -1,6 +1,4 @@
 from .bank import ConceptBank as ConceptBank
-from .bank import export_clips as export_clips
-from .bank import merge_banks as merge_banks
 from .importing import Imported as Imported
 from .importing import import_clips as import_clips
 from .importing import plan_import as plan_import
@@ -15,3 +13,5 @@ from .records import NewClip as NewClip
 from .records import Origin as Origin
 from .records import Verdict as Verdict
 from .sources import bank_sources as bank_sources
+from .transfer import export_clips as export_clips
+from .transfer import merge_banks as merge_banks

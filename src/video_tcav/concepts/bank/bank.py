@@ -1,4 +1,4 @@
-"""`ConceptBank`: the clips of a folder, their origins and verdicts; export to a folder, merge of two banks."""
+"""`ConceptBank`: the clips of a folder, with their origins, concepts and verdicts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from video_tcav.concepts.bank import check, clips, decisions, embeddings, export, files, insertion, merge
 from video_tcav.concepts.bank.database import open_database
-from video_tcav.concepts.bank.merge import Merged
 from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
@@ -293,50 +292,8 @@ class ConceptBank:
         self, folder: str | Path, *, concepts: Sequence[str] | None = None, verdict: Verdict | None = "accepted"
     ) -> Path:
         """Copy clips to a new folder, see `export_clips`; the manifest."""
-        return export_clips(self, folder, concepts=concepts, verdict=verdict)
+        return export.write_export(self.database, Path(folder), concepts=concepts, verdict=verdict)
 
     def merge(self, other: "ConceptBank") -> int:
         """Take over clips and decisions of another bank, see `merge_banks`; how many clips are new."""
-        return merge_banks(self, other).added
-
-
-def export_clips(
-    bank: ConceptBank,
-    folder: str | Path,
-    *,
-    concepts: Sequence[str] | None = None,
-    verdict: Verdict | None = "accepted",
-) -> Path:
-    """Copy clips to a new folder: one folder a concept, and `manifest.csv` with a row a clip.
-
-    A concept's moving clips (or whatever kind it has) bear its name as label; those of another kind are in a folder of
-    their own and have the label `NAME:KIND`, since a test is of one kind.
-
-    Args:
-        bank: to take them from.
-        folder: to make; it may exist if it is empty.
-        concepts: which; all that have a name if not given.
-        verdict: which clips; `None` takes all.
-
-    Returns:
-        The manifest.
-
-    Raises:
-        BankError: if there is no such concept, no clip to export, or a file of the bank is missing; then nothing is left.
-        OutputError: if the folder holds something or cannot be written to.
-    """
-    return export.write_export(bank.database, Path(folder), concepts=concepts, verdict=verdict)
-
-
-def merge_banks(bank: ConceptBank, other: ConceptBank) -> Merged:
-    """Take over the clips and decisions of another bank, which is not changed; can be run again.
-
-    Two clips are the same if file, kind and concept are, or if they are the same proposal that somebody has moved since. A
-    decision (accepted, rejected, a concept) wins over none; where both banks decided, this one's stands and the conflict is
-    reported. Decisions on clips that were here are one step of undo; new clips stay.
-
-    Raises:
-        BankError: for the bank itself.
-        OutputError: if the disk is full or the bank cannot be written to; what was added before is kept.
-    """
-    return merge.merge_databases(bank.database, other.database)
+        return merge.merge_databases(self.database, other.database).added

@@ -8,6 +8,7 @@ from video_tcav.core.sqlite import Database, Format
 FILE_NAME = "bank.sqlite"
 VERSION = 1
 
+# AUTOINCREMENT: numbers of clips only grow, even if rows were deleted by hand; imports and steps of undo rely on it.
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE concepts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);

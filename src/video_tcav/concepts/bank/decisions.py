@@ -58,7 +58,7 @@ def rename(database: Database, name: str, new: str) -> None:
             raise _no_concept(change, database, name)
         if name == new:
             return
-        joined = has_concept(change, new)
+        joined = has_concept(change, new)  # then `undo` must not remove it
         before = _read(change.execute(f"{_STATE} WHERE concepts.name = ?", [name]))
         concept_id(change, new)
         update(change, [(clip, new, verdict) for clip, _, verdict in before])
@@ -83,7 +83,7 @@ def undo(database: Database) -> str | None:
         if row is None:
             return None
         try:
-            before = json.loads(row["before"])
+            before = json.loads(row["before"])  # may be damaged, as everything that was on disk
             update(change, [(int(clip), str(concept), str(verdict)) for clip, concept, verdict in before["clips"]])
             for name in before["removed"]:
                 concept_id(change, name)

@@ -67,7 +67,7 @@ def similar_clips(database: Database, clip: int, count: int) -> list[int]:
         )
     ids, vectors = read_embeddings(database, str(spaces[0]["space"]))
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions = vectors / np.where(lengths > 0, lengths, 1)
+    directions = vectors / np.where(lengths > 0, lengths, 1)  # a vector of zeros is like nothing: cosine 0
     nearest = np.argsort(-(directions @ directions[ids.index(clip)]), kind="stable")  # equal cosines: oldest first
     return [ids[row] for row in nearest if ids[row] != clip][: max(0, count)]
 

@@ -108,6 +108,7 @@ def run_import(
 
 def _names(source: VideoSource, concept: str | None, kind: Kind | None) -> tuple[str, Kind]:
     """Concept and kind of a source."""
+    # `racket:still`, as an export labels clips of another kind than moving
     label, separator, labelled_kind = (source.label or "").rpartition(":")
     if not (separator and labelled_kind in KINDS):
         label, labelled_kind = source.label or "", None
@@ -147,7 +148,7 @@ def _frames_of(source: VideoSource, info: VideoInfo) -> Int[np.ndarray, " time"]
         raise MediaError(
             source.path, f"no frame in the segment {source.key.rpartition('#')[2]}; correct start_s and end_s"
         )
-    if len(chosen) * info.width * info.height * 3 > _MOST_BYTES:
+    if len(chosen) * info.width * info.height * 3 > _MOST_BYTES:  # three bytes a pixel
         raise MediaError(
             source.path, f"{len(chosen)} frames are too many for a clip; cut the part that shows the concept"
         )

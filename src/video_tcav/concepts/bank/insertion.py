@@ -76,7 +76,7 @@ def add_file(
     one_of("kind", kind, ("still",) if medium == "still" else KINDS)
     with staged(database.folder, path.suffix.lower()) as copy:
         info = probe_video(path)
-        copy_synced(path, copy)
+        copy_synced(path, copy)  # and then the digest of the copy: the file itself may change meanwhile
         digest = file_digest(copy)
         start_s = float(info.timestamps_s[0])
         span_s = (start_s, start_s + info.duration_s)
@@ -119,7 +119,9 @@ def store(database: Database, file: Path, clip: NewClip, key: str) -> BankClip:
     path = clip_path(database.folder, digest, file.suffix)
     try:
         with database.transaction() as change:
+            # Another process may have added it while this one encoded.
             if not change.execute("SELECT 1 FROM clips WHERE key = ?", [key]).fetchall():
+                # The file first: a process that is killed here leaves a file without a row, which `repair` removes.
                 settle(file, path)
                 _insert(change, digest, path.suffix, clip, key)
     except VideoTcavError:  # a full disk: the row is not there, so the file must not be
@@ -169,6 +171,7 @@ def _insert(change: sqlite3.Connection, digest: str, ending: str, clip: NewClip,
 
 def _key(clip: NewClip) -> str:
     """Equal for the same cut of the same video for the same concept, whoever proposed it and wherever the video lies."""
+    # through JSON, so that numbers of Python and of NumPy give one key; not the path nor the proposer's version
     origin = json.loads(clip.origin.to_json())
     cut = [origin[name] for name in ("video_digest", "start_s", "end_s", "times_s", "boxes", "label")]
     return hashlib.sha256(json.dumps([*cut, clip.kind, clip.concept]).encode()).hexdigest()

@@ -37,6 +37,7 @@ def merge_databases(database: Database, source: Database) -> Merged:
         raise BankError(f"`other` must be another bank. Got {source.folder} twice. Give the bank to take clips from.")
     counterparts, added, broken = list[tuple[int, BankClip]](), dict[int, int](), list[str]()
     for row in all_rows(source):
+        # The source's key: one made anew would differ if somebody has moved the clip to another concept.
         clip, key = read_row(source.folder, row), str(row["key"])
         existing = _same(database, clip, key)
         if existing is not None:
@@ -86,7 +87,7 @@ def _decide(database: Database, source: Database, counterparts: list[tuple[int, 
             if settled != current[id]:
                 before.append((id, *current[id]))
                 after.append((id, *settled))
-                current[id] = settled
+                current[id] = settled  # several clips of the source may be this one
         new = sorted(count.name for count in count_concepts(source) if not decisions.has_concept(change, count.name))
         for name in new:
             concept_id(change, name)
@@ -115,5 +116,5 @@ def _copy_embeddings(database: Database, source: Database, added: Mapping[int, i
         ids, vectors = read_embeddings(source, space)
         width = read_embeddings(database, space)[1].shape[1]
         new = {added[clip]: vector for clip, vector in zip(ids, vectors, strict=True) if clip in added}
-        if new and width in (0, vectors.shape[1]):
+        if new and width in (0, vectors.shape[1]):  # 0: no vector yet
             set_embeddings(database, space, new)

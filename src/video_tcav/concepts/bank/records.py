@@ -83,6 +83,7 @@ class Origin:
             ValueError: if the text is something else (also TypeError and KeyError).
         """
         content = json.loads(text)
+        # unpacked one by one, so that a box of three or five numbers is refused
         boxes = tuple((float(left), float(top), float(right), float(low)) for left, top, right, low in content["boxes"])
         return cls(
             video=str(content["video"]),
@@ -132,11 +133,11 @@ class NewClip:
     def __post_init__(self) -> None:
         # A frozen dataclass is changed so: names that look alike must be one concept.
         object.__setattr__(self, "concept", concept_name(self.concept) if self.concept else "")
+        # Rows that are read are checked as well: a name that somebody wrote into the database could become a path.
         one_of("kind", self.kind, KINDS)
         one_of("verdict", self.verdict, VERDICTS)
         _check_origin(self.origin, self.frames)
-        is_number = math.isfinite(self.quality)
-        require(is_number, "quality", "be a number", self.quality, "Give 0 where it is not known.")
+        require(math.isfinite(self.quality), "quality", "be a number", self.quality, "Give 0 where it is not known.")
         positive("fps", self.fps, "25 is usual.")
 
 
@@ -199,5 +200,4 @@ def _check_origin(origin: Origin, frames: int) -> None:
         )
     if not (math.isfinite(origin.start_s) and math.isfinite(origin.end_s) and origin.start_s <= origin.end_s):
         raise InputError(f"`end_s` must not be before `start_s`. Got {origin.start_s} to {origin.end_s}. Swap them.")
-    if not 0 <= origin.score <= 1:
-        raise InputError(f"`score` must be from 0 to 1. Got {origin.score}. Scale the detector's confidence.")
+    require(0 <= origin.score <= 1, "score", "be from 0 to 1", origin.score, "Scale the detector's confidence.")

@@ -19,7 +19,7 @@ def bank_sources(text: str) -> tuple[VideoSource, ...] | None:
         SourceError: if there is no such concept, or it has no accepted clip of the kind.
         BankError: if the bank cannot be used.
     """
-    head, mark, tail = text.rpartition("::")
+    head, mark, tail = text.rpartition("::")  # from the right: names of concepts hold no colon, paths may
     if _is_bank(text):
         with ConceptBank.open(text) as bank:
             raise _unnamed(bank, text)
@@ -73,6 +73,7 @@ def _unnamed(bank: ConceptBank, text: str) -> SourceError:
 def _choice(names: list[str], near: str) -> str:
     if not names:
         return "The bank has no concept yet."
+    # the most similar first: mostly a name was misspelled
     names.sort(key=lambda name: -difflib.SequenceMatcher(None, name.lower(), near.lower()).ratio())
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return f"Choose one of: {', '.join(names[:10])}{more}."

@@ -8,26 +8,6 @@ let listed = { runs: [], problems: [], concepts: {} };
 const opened = new Set();
 
 export function twinWords(twin) { return TWINS[twin] ?? twin; }
-export function unit(row) { return UNITS[row.against] ?? "logits"; }
-
-/** An effect with its interval, with as many decimals as it takes to tell them from zero, two at least; as in tcav/wording.py. */
-export function effectWords(row) {
-  if (row.effect === null) return { effect: "no number", interval: "" };
-  const numbers = [row.effect, row.effect_low, row.effect_high].filter((value) => value !== null);
-  const largest = Math.max(...numbers.map(Math.abs));
-  const decimals = largest === 0 ? 2 : Math.min(8, Math.max(2, 1 - Math.floor(Math.log10(largest))));
-  const text = (number) => `${number < 0 ? "−" : "+"}${Math.abs(number).toFixed(decimals)}`;
-  const interval = row.effect_low === null || row.effect_high === null ? "" : `[${text(row.effect_low)}, ${text(row.effect_high)}]`;
-  return { effect: text(row.effect), interval };
-}
-
-/** "adjusted p = 0.012". */
-export function pWords(row) {
-  if (row.p_adjusted === null) return "no p";
-  const name = row.correction === "none" ? "p" : "adjusted p";
-  const value = row.p_adjusted < 0.001 ? "< 0.001" : `= ${Number(row.p_adjusted.toPrecision(2))}`;
-  return `${row.significance === "ttest" ? "t-test, anti-conservative, " : ""}${name} ${value}`;
-}
 
 /** Whether the bank's clips are still those of the run. */
 export function clipWords(match) {
@@ -60,7 +40,7 @@ export function resultsOf(concept) {
   const rows = Object.hasOwn(listed.concepts, concept) ? listed.concepts[concept] : [];
   if (!rows.length) return null;
   const first = rows[0];
-  const gist = first.best ? `${first.target} ${effectWords(first.best).effect}` : `${first.target}: not represented`;
+  const gist = first.best ? `${first.target} ${first.best.words.effect}` : `${first.target}: not represented`;
   const more = rows.length > 1 ? ` and ${rows.length - 1} more` : "";
   const summary = make("summary", { data: { at: `results ${concept}` } }, make("span", { textContent: gist + more }));
   const stale = rows.find((row) => row.stale || !row.by_clips);
@@ -74,14 +54,14 @@ function item(row) {
   const { best, motion } = row;
   const lines = [make("a", { href: `/runs/${row.run}`, textContent: row.run_name }), make("span", { textContent: `${row.target}, ${row.model}` })];
   if (best) {
-    const { effect, interval } = effectWords(best);
-    lines.push(make("span", {}, make("b", { textContent: `${effect} ${unit(best)}` }), ` ${interval}, ${pWords(best)} at ${best.layer}`));
+    const { effect, interval, unit, p } = best.words;
+    lines.push(make("span", {}, make("b", { textContent: `${effect} ${unit}` }), ` ${interval}, ${p} at ${best.layer}`));
   } else {
     lines.push(make("span", { textContent: row.layers === 1 ? "not represented at the layer that was tested" : `not represented at any of ${row.layers} layers` }));
   }
   if (motion) {
-    const { effect, interval } = effectWords(motion);
-    lines.push(make("span", { textContent: `motion effect ${effect} ${interval}, ${pWords(motion)}` }));
+    const { effect, interval, p } = motion.words;
+    lines.push(make("span", { textContent: `motion effect ${effect} ${interval}, ${p}` }));
   }
   const clips = make("span", { textContent: clipWords(row) });
   if (row.stale && row.by_clips) clips.append(" ", staleMark(row));

@@ -1,7 +1,7 @@
 /* The pages of runs: a list of them, and one run with its results by concept and layer. */
 
 import { counted, make, read } from "./api.js";
-import { clipWords, effectWords, pWords, staleMark, twinWords, unit } from "./results.js";
+import { clipWords, staleMark, twinWords } from "./results.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const main = document.getElementById("content");
@@ -61,7 +61,7 @@ function tableOf(rows, run) {
   for (const row of rows) bodies.set(row.concept, [...(bodies.get(row.concept) ?? []), row]);
   const first = rows[0];
   const where = first.at === "random" ? ", gradient at random clips" : "";
-  const heads = ["Layer", "Clips", `Effect in ${unit(first)}`, "Test", "CAV accuracy"].map((name) => make("th", { scope: "col", role: "columnheader", textContent: name }));
+  const heads = ["Layer", "Clips", `Effect in ${first.words.unit}`, "Test", "CAV accuracy"].map((name) => make("th", { scope: "col", role: "columnheader", textContent: name }));
   return make("section", { className: "of-target" },
     make("h2", { id: `target-${first.target}-${first.against}`, textContent: first.target }),
     make("p", { className: "note", textContent: `First-order effect of each concept on ${first.target} (${first.against.replace("_", "-").replace(":", " with ")}${where}): bars to the right raise it, bars to the left lower it; the line is the 95 % interval. Pale bars: the layer does not represent the concept.` }),
@@ -81,7 +81,7 @@ function body(concept, rows, run, scale) {
 }
 
 function line(row, scale) {
-  const { effect, interval } = effectWords(row);
+  const { effect, interval, p } = row.words;
   const version = row.versus === "random" ? twinWords(row.twin) : `${twinWords(row.twin)}, rather than ${row.versus}`;
   const accuracy = row.cav_accuracy === null ? "" : `${Math.round(100 * row.cav_accuracy)} %`;
   const cell = (className, ...inside) => make("td", { role: "cell", className }, ...inside);
@@ -90,7 +90,7 @@ function line(row, scale) {
     make("th", { scope: "row", role: "rowheader", textContent: row.layer }),
     cell("version", version),
     cell("effect", bar(row, scale), make("span", {}, make("b", { textContent: effect }), ` ${interval}`)),
-    cell("test", pWords(row)),
+    cell("test", p),
     cell("cav", cav));
 }
 
