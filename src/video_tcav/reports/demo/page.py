@@ -13,8 +13,8 @@ from video_tcav.reports.demo.charts import (
     alarms_chart,
     concepts_of,
     effects_chart,
-    layers_chart,
     moving_concepts,
+    stages_chart,
     twins_chart,
 )
 from video_tcav.reports.demo.summaries import (
@@ -90,7 +90,7 @@ def write_demo_page(demo: DemoResult, path: Path) -> Path:
         notes=effect_notes(models),
         twins=twins_chart(models, moving).svg if moving else None,
         readings=twin_readings(models, moving),
-        layers=layers_chart(models).svg,
+        layers=stages_chart(models).svg,
         stages=stages(models),
         alarms=alarms_chart(demo.meaningless).svg,
         alarm_counts=alarm_counts(demo.meaningless),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from video_tcav.core.escaping import printable
-from video_tcav.reports.charts import Chart
+from video_tcav.reports.effect_charts import Chart
 
 FIGURES = "figures"
 """Folder of the charts, beside the page."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from video_tcav.core.files import check_file_writable, write_text
 from video_tcav.experiments import Run
-from video_tcav.reports.charts import write_figure
+from video_tcav.reports.figure_files import write_figure
 from video_tcav.reports.page import render_page
 from video_tcav.reports.run.clip_budget import fitting_clips
 from video_tcav.reports.run.markdown import FIGURES, text_of

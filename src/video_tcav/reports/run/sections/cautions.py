@@ -1,12 +1,11 @@
 """Section: what to know before believing the numbers, the gravest first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from video_tcav.reports.run.markdown import text_of
 from video_tcav.reports.run.names import short_model
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.significance_wording import caution_on, name_of, repeats_caution
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
@@ -45,11 +44,9 @@ class Caution:
 
 
 class Section(TemplateSection[RunView]):
-    """Cautions."""
-
     name, title, order = "cautions", "Before you believe it", 200
 
-    def values(self, view: RunView) -> Mapping[str, Any] | None:
+    def values(self, view: RunView) -> Values:
         cautions = view.once(cautions_on)
         return {"cautions": cautions} if cautions else None
 

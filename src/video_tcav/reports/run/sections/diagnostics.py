@@ -1,6 +1,6 @@
 """Section: diagnostics of the concept vectors, as tables and as charts where they are simple enough to draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Analysis
-from video_tcav.reports.charts import Chart
+from video_tcav.reports.effect_charts import Chart
 from video_tcav.reports.run.diagnostic_charts import diagnostic_chart
 from video_tcav.reports.run.markdown import figures
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav.wording import signed
 
@@ -77,11 +77,9 @@ class Diagnostic:
 
 
 class Section(TemplateSection[RunView]):
-    """Diagnostics, and remarks that follow from them."""
-
     name, title, order = "diagnostics", "Can the concept vectors be trusted?", 700
 
-    def values(self, view: RunView) -> Mapping[str, Any] | None:
+    def values(self, view: RunView) -> Values:
         kinds, remarks = view.once(diagnostics), view.run.remarks()
         return {"diagnostics": kinds, "remarks": remarks} if kinds or remarks else None
 

@@ -1,10 +1,7 @@
 """Section: every result in a table, what it was made from, and the experiment file."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from video_tcav.reports.run.provenance import experiment_file, provenance_facts
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.wording import comparison_name
@@ -15,11 +12,9 @@ _ANALYSIS_COLUMNS = {"Model": "model", "Target": "target", "Space": "space", "Te
 
 
 class Section(TemplateSection[RunView]):
-    """All numbers."""
-
     name, title, order = "numbers", "All numbers", 1100
 
-    def values(self, view: RunView) -> Mapping[str, Any]:
+    def values(self, view: RunView) -> Values:
         columns, rows = _results(view)
         return {
             "columns": columns,

@@ -2,9 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -12,7 +11,7 @@ from video_tcav.experiments import Outcome
 from video_tcav.experiments.verdicts import VERDICTS
 from video_tcav.reports.run.markdown import table
 from video_tcav.reports.run.names import slug
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav.wording import MINUS, interval, p_text, signed
 
@@ -49,11 +48,9 @@ class Card:
 
 
 class Section(TemplateSection[RunView]):
-    """Verdicts."""
-
     name, title, order = "verdicts", "Verdicts", 100
 
-    def values(self, view: RunView) -> Mapping[str, Any]:
+    def values(self, view: RunView) -> Values:
         counts = view.run.counts()
         return {"cards": cards(view), "meanings": [(word, MEANINGS[word]) for word in VERDICTS if counts[word]]}
 
