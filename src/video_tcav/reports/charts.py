@@ -93,6 +93,7 @@ Rows = Sequence[tuple[str, Sequence[Interval | None]]]
 @contextmanager
 def chart_style() -> Iterator[None]:
     """The look of all charts, for as long as they are drawn; text is never read as mathematics."""
+    # Names of concepts may hold any sign, `$` included, and any script.
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's own fonts draw the text
         yield
@@ -102,6 +103,7 @@ def panels(
     columns: int = 1, *, width: float = 7.8, height: float = 3.0, rows: int = 1, **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """An empty chart of one or more panels; sizes are in inches."""
+    # No pyplot: it keeps figures alive, and chooses a backend by the machine.
     figure = Figure(figsize=(width, height), layout="constrained")
     axes_grid = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes_grid.ravel())
@@ -253,6 +255,7 @@ def legend_above(
         ]
     if dotted:
         entries.append(Line2D([], [], label="not represented", color=MUTED, linewidth=1.6, linestyle=_DOTTED))
+    # matplotlib does not wrap legends.
     letters = sum(len(str(entry.get_label())) + _ENTRY_LETTERS for entry in entries)
     columns = math.ceil(len(entries) / 2) if letters > _LEGEND_LETTERS else len(entries)
     figure.legend(handles=entries, loc="outside upper left", ncols=columns, borderaxespad=0, handletextpad=0.6)

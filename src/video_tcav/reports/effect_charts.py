@@ -103,6 +103,7 @@ def rows_chart(settings: ChartSettings, rows: Rows, *, labels: bool = False) -> 
 
 def panels_chart(settings: ChartSettings, concepts: Mapping[str, Rows]) -> Chart:
     """A panel of rows for each concept, with the same rows in each."""
+    # Shared axes need as many rows in each panel.
     height = settings.row_height * max(map(len, concepts.values())) + 0.45
     with chart_style():
         figure, grid = panel_grid(

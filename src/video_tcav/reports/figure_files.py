@@ -46,6 +46,7 @@ def write_figure(figure: Figure, path: str | Path, *, name: str) -> Path:
     file_format = _ENDINGS.get(path.suffix.lower())
     if file_format is None:
         raise InputError(f"`path` must end in {' or '.join(_ENDINGS)}. Got {path.name}. Change it.")
+    # Dates and versions would differ from run to run.
     metadata = {"Date": None} if file_format == "svg" else {"Software": None}
     with chart_style(), _svg_text(name), atomic_path(path) as temporary:
         figure.savefig(temporary, format=file_format, dpi=_DPI, metadata=metadata)
@@ -60,6 +61,7 @@ def chart_svg(figure: Figure, *, name: str, label: str) -> Markup:
         name: of this chart in its page; no other chart there may have it.
         label: what the chart shows, for those who cannot see it.
     """
+    # Transparent, so that the page's own background shows in light and dark style.
     content = io.BytesIO()
     with chart_style(), _svg_text(name):
         figure.savefig(content, format="svg", metadata=_NO_METADATA, transparent=True)

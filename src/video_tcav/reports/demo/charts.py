@@ -73,6 +73,7 @@ def alarms_chart(meaningless: Meaningless) -> Chart:
     shares = {"permutation test": meaningless.permutation, "usual t-test": meaningless.ttest}
     with chart_style():
         figure, (axes,) = panels(height=1.75)
+        # The calibrated test in the colour of `supported`, the other one grey.
         for row, (share, colour) in enumerate(zip(shares.values(), (SERIES[2].colour, MUTED), strict=True)):
             low, high = (100 * end for end in wilson_interval(share, meaningless.draws))
             axes.barh(row, 100 * share, height=0.46, color=colour, zorder=2)

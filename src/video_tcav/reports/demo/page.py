@@ -32,8 +32,8 @@ from video_tcav.reports.run.provenance import named_values
 from video_tcav.tcav.wording import percent
 
 _CLIPS_PER_SET = 4
+# Of clips in the sets, and beside the shares of the cards.
 _SIZE_PX, _CARD_SIZE_PX = 160, 128
-"""Of clips in the sets, and beside the shares of the cards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,7 @@ def _examples(shown: Mapping[str, tuple[Factors, ...]]) -> tuple[ShownClip | Non
     if not shown.get("class"):
         return None, None, None
     first = shown["class"][0]
+    # The rendered world changes one factor and leaves all others, the viewpoint too, as they are.
     off_court = first.with_factor("scene", "lawn")
     no_swing = first.with_factor("motion", "kick").with_factor("object", "ball")
     return tuple(show_factors(factors, size=_CARD_SIZE_PX) for factors in (first, off_court, no_swing))

@@ -20,8 +20,8 @@ SETS = {
     "random": ("Random", "Anything else: no swing, no racket, no court."),
 }
 """Heading and description of each set of clips."""
+# Difference in shares from which two models answer differently.
 _DIFFERENT = 0.5
-"""Difference in shares from which two models answer differently."""
 _CAUSES = {
     "motion": "its labels followed the motion alone",
     "scene": "its labels followed the place alone",
@@ -134,6 +134,7 @@ def twin_readings(models: Sequence[DemoModel], concepts: Sequence[str]) -> list[
 
 def alarm_counts(meaningless: Meaningless) -> AlarmCounts:
     """False alarms of each test."""
+    # Calibrated: the level lies in the 95 % interval of the share of false alarms.
     low, high = wilson_interval(meaningless.permutation, meaningless.draws)
     return AlarmCounts(
         ttest=round(meaningless.ttest * meaningless.draws),

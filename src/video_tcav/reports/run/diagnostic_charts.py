@@ -38,6 +38,7 @@ class _Kind:
 def diagnostic_chart(name: str, view: TargetView, tables: Tables, title: str) -> Chart | None:
     """A chart of one kind of diagnostics; none where the kind is not drawn, or its table lacks columns or rows."""
     kind = _KINDS.get(name)
+    # Tables of older versions may lack columns, and those of another package may have others.
     deep = [_deepest_rows(table, deepest(analysis)) for table, analysis in zip(tables, view.analyses, strict=True)]
     filled = [table for table in deep if table is not None and len(table)]
     if kind is None or not filled or not all(kind.needed <= set(table.columns) for table in filled):
@@ -58,6 +59,7 @@ def _effect_by_clips(settings: ChartSettings, kind: _Kind, view: TargetView, tab
                 continue
             rows = rows.sort_values("n_concept_groups")
             groups, series = rows["n_concept_groups"].to_numpy(), SERIES[number % len(SERIES)]
+            # A band instead of intervals: neighbouring sizes share most of their clips.
             low, high = rows[f"{kind.value}_low"], rows[f"{kind.value}_high"]
             axes.fill_between(groups, low, high, color=series.colour, alpha=0.16, linewidth=0)
             axes.plot(groups, rows[kind.value], color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)

@@ -101,5 +101,6 @@ def ordered(registry: Registry[type[ReportSection[View]]]) -> list[ReportSection
     Raises:
         PluginError: if a section of another package cannot be used.
     """
+    # Plug-ins may register an object instead of a class.
     made: list[Any] = [kind() if isinstance(kind, type) else kind for kind in registry.values()]
     return sorted(made, key=lambda section: (section.order, section.name))

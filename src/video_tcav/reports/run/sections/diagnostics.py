@@ -48,8 +48,8 @@ WORDS = {
     ),
 }
 """Title and meaning of each kind, in the order of the page; other kinds come after."""
+# Names of files that earlier versions wrote.
 _OLD_NAMES = {"dependence": "place_and_time"}
-"""Names of files that earlier versions wrote."""
 _ANALYSIS_COLUMNS = ("model", "target", "space", "test")
 
 
@@ -98,6 +98,7 @@ def diagnostics(view: RunView) -> list[Diagnostic]:
     """
     files = {path for analysis in view.run.analyses for path in analysis.folder.glob(f"{PREFIX}*.parquet")}
     kinds = {path.stem.removeprefix(PREFIX) for path in files}
+    # Unknown kinds, such as those of later versions, are shown as they are.
     order = [*WORDS, *sorted(kinds)]
     return [_diagnostic(view, kind) for kind in sorted(kinds, key=lambda kind: order.index(_OLD_NAMES.get(kind, kind)))]
 
@@ -113,6 +114,7 @@ def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
     ]
     named = [_with_analysis(tables[one.folder], one, analyses) for one in analyses if one.folder in tables]
     table = pd.concat(named, ignore_index=True)
+    # A column that is the same in all rows says nothing; the model stays, as tables are read by model.
     constant = [name for name in _ANALYSIS_COLUMNS[1:] if name in table and table[name].nunique(dropna=False) <= 1]
     table = table.drop(columns=constant)
     shown = table.head(MOST_ROWS)

@@ -42,6 +42,7 @@ def _rows(view: RunView, target: TargetView) -> Iterator[tuple[str, str, str, li
     for model, analysis in zip(target.models, target.analyses, strict=True):
         for concept in target.concepts:
             stored = analysis.get(concept, deepest(analysis))
+            # Where the gradient is taken at random clips, there is no effect by clip.
             if stored is None or not len(stored.by_clip):
                 continue
             ends = []

@@ -17,6 +17,7 @@ class Section(TemplateSection[RunView]):
 
     def markdown(self, view: RunView) -> str:
         blocks = ["## Effects"]
+        # Figures come first, in the order of the page.
         for target in view.targets:
             for section in ordered(TARGET_SECTIONS):
                 blocks += [figures(section.charts(target)), section.markdown(target) or ""]

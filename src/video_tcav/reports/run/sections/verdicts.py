@@ -22,8 +22,8 @@ MEANINGS = {
     "not represented": "The layer does not encode the concept, so that its effect there says nothing.",
 }
 _MARKS = {"supported": "✔", "contradicted": "✘", "undecided": "?", "not represented": "∅"}
+# Units of the drawing of an interval, which the page scales to its width.
 _WIDTH, _HEIGHT, _PAD = 300, 46, 12
-"""Units of the drawing of an interval, which the page scales to its width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +89,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 def _sentence(outcome: Outcome) -> str:
     """The reason with a capital letter, unless it begins with the name of a concept, and with true minus signs."""
+    # A minus that begins a number, not a hyphen inside a name such as `layer-4`.
     text = re.sub(r"(?<![\w.])-(?=\d)", MINUS, outcome.reason)
     return text if text.startswith(outcome.concept) else text[:1].upper() + text[1:]
 
@@ -122,6 +123,7 @@ def _interval_drawing(outcome: Outcome, reach: float, unit: str) -> Markup:
     def x(value: float) -> str:
         return f"{_PAD + (_WIDTH - 2 * _PAD) * (value + reach) / (2 * reach):.1f}"
 
+    # The drawing is decoration for those who see it; the label has the same in words.
     label = escape(
         f"Effect {outcome.effect:+.2f} {unit}, interval {outcome.effect_low:+.2f} to {outcome.effect_high:+.2f}, "
         f"margin ±{outcome.margin:g}"
