@@ -58,7 +58,7 @@ def _fitting_players(run: Run, budget: int) -> tuple[list[Player], str]:
     players = _players(run, 1)
     if _size(players) <= budget:
         return players, ""
-    # Half the size takes about a quarter of the bytes; only then are clips dropped, the last first.
+    # Smaller clips before fewer clips; those that go are the last, which matter least.
     players = _players(run, _HALF)
     while players and _size(players) > budget:
         players.pop()

@@ -59,7 +59,7 @@ def _effect_by_clips(settings: ChartSettings, kind: _Kind, view: TargetView, tab
                 continue
             rows = rows.sort_values("n_concept_groups")
             groups, series = rows["n_concept_groups"].to_numpy(), SERIES[number % len(SERIES)]
-            # A band instead of intervals: neighbouring sizes share most of their clips.
+            # A band instead of intervals, which would hide each other.
             low, high = rows[f"{kind.value}_low"], rows[f"{kind.value}_high"]
             axes.fill_between(groups, low, high, color=series.colour, alpha=0.16, linewidth=0)
             axes.plot(groups, rows[kind.value], color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)

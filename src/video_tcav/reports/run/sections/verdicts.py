@@ -3,14 +3,12 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from video_tcav.experiments import Outcome
 from video_tcav.experiments.verdicts import VERDICTS
 from video_tcav.reports.run.markdown import table
-from video_tcav.reports.run.names import slug
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav.wording import MINUS, interval, p_text, signed
@@ -26,55 +24,24 @@ _MARKS = {"supported": "✔", "contradicted": "✘", "undecided": "?", "not repr
 _WIDTH, _HEIGHT, _PAD = 300, 46, 12
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """One hypothesis.
-
-    Attributes:
-        outcome: its verdict and numbers.
-        style: the verdict as a class of the style sheet.
-        claim: the claim in words, where it is not also the name.
-        reason: why, as a sentence.
-        facts: its numbers, by name.
-        drawing: its interval beside zero and the margin.
-    """
-
-    outcome: Outcome
-    style: str
-    claim: str
-    reason: str
-    facts: tuple[tuple[str, str], ...]
-    drawing: Markup
-
-
 class Section(TemplateSection[RunView]):
     name, title, order = "verdicts", "Verdicts", 100
 
     def values(self, view: RunView) -> Values:
         counts = view.run.counts()
-        return {"cards": cards(view), "meanings": [(word, MEANINGS[word]) for word in VERDICTS if counts[word]]}
+        outcomes, reach = view.run.outcomes, _reach(view.run.outcomes)  # all intervals on one scale
+        return {
+            "cards": [
+                (outcome, _sentence(outcome), _facts(outcome, view), _interval_drawing(outcome, reach, view.unit))
+                for outcome in outcomes
+            ],
+            "meanings": [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]],
+        }
 
     def markdown(self, view: RunView) -> str:
         numbers = (f"effect, {view.unit}", "95 % interval", "adjusted p", "margin")
         heads = ("", "verdict", "hypothesis", "model", "layer", *numbers, "why")
         return table(heads, [_row(outcome) for outcome in view.run.outcomes])
-
-
-def cards(view: RunView) -> list[Card]:
-    """All hypotheses in the order of the file, their intervals on one scale."""
-    outcomes = view.run.outcomes
-    reach = _reach(outcomes)
-    return [
-        Card(
-            outcome=outcome,
-            style=slug(outcome.verdict),
-            claim="" if outcome.claim == outcome.name else outcome.claim,
-            reason=_sentence(outcome),
-            facts=tuple(_facts(outcome, view)),
-            drawing=_interval_drawing(outcome, reach, view.unit),
-        )
-        for outcome in outcomes
-    ]
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
