@@ -112,12 +112,12 @@ def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
         diagnostic_chart(kind, target, [tables.get(analysis.folder) for analysis in target.analyses], title)
         for target in view.targets
     ]
-    named = [_with_analysis(tables[one.folder], one, analyses) for one in analyses if one.folder in tables]
+    named = [_with_analysis(tables[each.folder], each, analyses) for each in analyses if each.folder in tables]
     table = pd.concat(named, ignore_index=True)
     # A column that is the same in all rows says nothing; the model stays, as tables are read by model.
     constant = [name for name in _ANALYSIS_COLUMNS[1:] if name in table and table[name].nunique(dropna=False) <= 1]
     table = table.drop(columns=constant)
-    shown = table.head(MOST_ROWS)
+    first_rows = table.head(MOST_ROWS)
     return Diagnostic(
         title=title,
         words=words,
@@ -125,8 +125,8 @@ def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
             (str(name).replace("_", " "), "number" if pd.api.types.is_numeric_dtype(table[name]) else "")
             for name in table.columns
         ),
-        rows=tuple(tuple(_cell(value) for value in row) for row in shown.itertuples(index=False)),
-        left_out=len(table) - len(shown),
+        rows=tuple(tuple(_cell(value) for value in row) for row in first_rows.itertuples(index=False)),
+        left_out=len(table) - len(first_rows),
         files=tuple(paths[folder].relative_to(view.run.path).as_posix() for folder in tables),
         charts=tuple(chart for chart in charts if chart is not None),
     )
