@@ -200,7 +200,7 @@ def test_a_video_that_has_gone_is_listed_and_the_others_are_written(video, tmp_p
 
 
 def test_what_cannot_be_written(video, tmp_path):
-    with pytest.raises(InputError, match="`format` must be one of mp4, gif, webp, png, npz. Got avi"):
+    with pytest.raises(InputError, match="`format` must be one of mp4, gif, webp, png, npz. Got 'avi'"):
         write_explanations(several(explanation(video)), tmp_path, formats=["avi"])  # type: ignore[list-item]
     assert check_formats(["png", "mp4", "png"]) == ["mp4", "png"]
     (tmp_path / "file").write_text("")
