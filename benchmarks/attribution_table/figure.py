@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 
-from video_tcav.reports.charts import INK, MUTED, PAPER, chart_style, write_figure
-from video_tcav.reports.page import percent
+from video_tcav.reports.charts import INK, MUTED, PAPER, chart_style
+from video_tcav.reports.figure_files import write_figure
+from video_tcav.tcav.wording import percent
 
 _RULES = ("motion", "order", "object", "scene")
 _SHADES = LinearSegmentedColormap.from_list("attribution", ["#c8692f", "#f3d9c4", "#f6f4ef", "#c9e3d8", "#3f9a80"])

@@ -15,8 +15,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from video_tcav.gram.thresholds import LEVEL
-from video_tcav.reports.charts import INK, MUTED, RULE, SERIES, Series, chart_style, write_figure
-from video_tcav.reports.page import percent
+from video_tcav.reports.charts import INK, MUTED, RULE, SERIES, Series, chart_style
+from video_tcav.reports.figure_files import write_figure
+from video_tcav.tcav.wording import percent
 
 _BAND, _POWER = (0.03, 0.07), 0.95
 _TESTS = {"permutation": ("permutation test", INK, "o"), "t-test": ("usual t-test", "#8f5f3a", "^")}

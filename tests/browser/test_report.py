@@ -141,7 +141,7 @@ def test_maps_are_chosen_by_keyboard(browser, link):
 
 
 def test_heat_is_where_and_what_the_map_says(browser, link):
-    """The upper half speaks for the class with `swing/dynamic` and against it with `court`; the lower half is cold."""
+    """The upper half raises the class with `swing/dynamic` and lowers it with `court`; the lower half is cold."""
     colour = f"""(canvas) => {{ {READ}
       const mean = (top, bottom) => {{
         const found = read(canvas, top, bottom), sums = [0, 0, 0];
@@ -159,9 +159,9 @@ def test_heat_is_where_and_what_the_map_says(browser, link):
         for number in (0, 1, 4):
             radios.nth(number).check()
             found.append(canvas.evaluate(colour))
-        (speaks, cold), (against, _), (plain, plain_below) = found
-        assert speaks[0] - plain[0] > 15 > speaks[2] - plain[2]  # redder
-        assert against[2] - against[0] > plain[2] - plain[0] + 15  # bluer
+        (raises, cold), (lowers, _), (plain, plain_below) = found
+        assert raises[0] - plain[0] > 15 > raises[2] - plain[2]  # redder
+        assert lowers[2] - lowers[0] > plain[2] - plain[0] + 15  # bluer
         assert cold == pytest.approx(plain_below, abs=3)
 
 

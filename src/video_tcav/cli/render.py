@@ -16,6 +16,7 @@ from video_tcav.core.terminal import console
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.wording import comparison_name, p_text, units
 
+# Columns where the output is no terminal, as in a log: rich would take 80, and break the table of results.
 PLAIN_WIDTH = 120
 out = console(
     soft_wrap=False,
@@ -30,10 +31,10 @@ def escape(text: str) -> str:
     return markup.escape(one_line(text))
 
 
-def shortened(path: str, parts: int = 3) -> str:
-    """The end of a path, enough to recognise it."""
+def shortened(path: str, longest: int = 3) -> str:
+    """The last folders and the file of a path, enough to recognise it."""
     pieces = Path(path).parts
-    return path if len(pieces) <= parts else str(Path("…", *pieces[-parts:]))
+    return path if len(pieces) <= longest else str(Path("…", *pieces[-longest:]))
 
 
 def tokens(axes: Any) -> str:
@@ -113,6 +114,7 @@ def _result_table(result: "vt.TcavResult") -> Table:
         if previous not in ("", name):
             table.add_section()
         significant = row.p_adjusted <= LEVEL
+        # A significant effect of a weak CAV is to be doubted; no effect of one means nothing.
         weak = "" if row.represented else " (weak)" if significant else " (not represented)"
         table.add_row(
             escape(name) if name != previous else "",

@@ -1,8 +1,8 @@
-from .charts import chart_svg as chart_svg
 from .clips import ShownClip as ShownClip
 from .clips import picture_uri as picture_uri
 from .clips import video_uri as video_uri
 from .demo.page import write_demo_page as write_demo_page
+from .figure_files import chart_svg as chart_svg
 from .maps.contact_sheet import sheet_picture as sheet_picture
 from .maps.files import MapWriter as MapWriter
 from .maps.files import ShownMap as ShownMap

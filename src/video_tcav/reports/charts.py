@@ -1,27 +1,19 @@
 """Charts for pages: text stays text, colours follow the page's light or dark style, and the same data give the same bytes."""
 
-import io
 import math
-import re
 import warnings
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from video_tcav.core.errors import InputError
-from video_tcav.core.files import atomic_path
 from video_tcav.tcav.wording import signed
 
 INK, MUTED, RULE, PAPER = "#1e2430", "#596070", "#dddad3", "#fffffe"
@@ -41,14 +33,6 @@ SERIES = (
     Series(colour="#00755c", marker="^"),
     Series(colour="#84489a", marker="D"),
 )
-_PAGE_COLOURS = {
-    INK: "currentColor",
-    MUTED: "var(--muted)",
-    RULE: "var(--rule)",
-    PAPER: "var(--card)",
-    **{series.colour: f"var(--series-{number})" for number, series in enumerate(SERIES)},
-}
-"""Variables of the page's style by the drawn colours that they replace; PAPER differs from the white of files to be found."""
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
@@ -70,7 +54,7 @@ _STYLE: Any = {
     "ytick.labelcolor": MUTED,
     "grid.color": RULE,
     "grid.linewidth": 0.7,
-    "figure.facecolor": "none",
+    "figure.facecolor": "white",
     "legend.frameon": False,
     "lines.solid_capstyle": "round",
 }
@@ -78,12 +62,6 @@ _DOTTED = (0, (1, 1.6))
 # About as many letters of 9 points as fit on 7.8 inches; a longer legend takes two rows.
 _LEGEND_LETTERS, _ENTRY_LETTERS = 110, 6
 _LONGEST_NAME = 26
-_ENDINGS, _DPI = {".png": "png", ".svg": "svg"}, 160
-_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-# Elements that a page must not get: a drawing's own style sheet would rule the whole page.
-_DROPPED = {"metadata", "style"}
-# Attributes whose many digits nobody sees, which are half of a drawing's bytes. `points` and texts are not among them.
-_MEASURES, _DIGITS = {"d", "x", "y", "width", "height", "transform", "style"}, re.compile(r"\d+\.\d{3,}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,33 +90,11 @@ Rows = Sequence[tuple[str, Sequence[Interval | None]]]
 """Name of each row, and in it one interval a series, or none."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Chart:
-    """A chart for the page and for files.
-
-    Attributes:
-        name: of its files and in the page; no other chart of the page may have it.
-        title: heading where it stands by itself, as in Markdown.
-        figure: drawn in `chart_style`.
-        label: all that it shows, for those who cannot see it.
-    """
-
-    name: str
-    title: str = ""
-    figure: Figure
-    label: str
-
-    @cached_property
-    def svg(self) -> Markup:
-        """The chart for the page."""
-        return chart_svg(self.figure, name=self.name, label=self.label)
-
-
 @contextmanager
-def chart_style(*, background: str = "none") -> Iterator[None]:
+def chart_style() -> Iterator[None]:
     """The look of all charts, for as long as they are drawn; text is never read as mathematics."""
-    style = {**_STYLE, "figure.facecolor": background}
-    with mpl.rc_context(style), warnings.catch_warnings():
+    # Names of concepts may hold any sign, `$` included, and any script.
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's own fonts draw the text
         yield
 
@@ -147,6 +103,7 @@ def panels(
     columns: int = 1, *, width: float = 7.8, height: float = 3.0, rows: int = 1, **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """An empty chart of one or more panels; sizes are in inches."""
+    # No pyplot: it keeps figures alive, and chooses a backend by the machine.
     figure = Figure(figsize=(width, height), layout="constrained")
     axes_grid = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes_grid.ravel())
@@ -205,17 +162,10 @@ def draw_interval(axes: Axes, interval: Interval, position: float, series: Serie
     )
 
 
-def draw_rows(axes: Axes, rows: Rows, *, labels: bool = False, spread: float = 0.8) -> None:
-    """Intervals in rows from the top down; within a row one a series.
-
-    Args:
-        axes: to draw on.
-        rows: what to draw.
-        labels: whether to print the values of filled points beside them.
-        spread: of a row's series, as a share of its height.
-    """
+def draw_rows(axes: Axes, rows: Rows, *, labels: bool = False) -> None:
+    """Intervals in rows from the top down; within a row one a series; `labels` prints the values of filled points."""
     for row, (_, intervals) in enumerate(rows):
-        step = spread / max(2, len(intervals))
+        step = 0.8 / max(2, len(intervals))  # a fifth of the row's height stays free
         for number, interval in enumerate(intervals):
             if interval is None:
                 continue
@@ -230,18 +180,19 @@ def draw_rows(axes: Axes, rows: Rows, *, labels: bool = False, spread: float = 0
     bare_rows(axes)
 
 
-def draw_lines(axes: Axes, lines: Sequence[Mapping[int, Interval]], columns: int, *, most_ticks: int = 8) -> None:
+def draw_lines(axes: Axes, lines: Sequence[Sequence[Interval | None]], *, most_ticks: int = 8) -> None:
     """One line a series over numbered columns, such as layers; columns without an interval are left out."""
     for number, intervals in enumerate(lines):
         series = SERIES[number % len(SERIES)]
         shift = 0.22 * (number - (len(lines) - 1) / 2)  # series side by side, so that none hides another
-        positions = [column + shift for column in intervals]
-        values = [interval.value for interval in intervals.values()]
-        axes.plot(positions, values, color=series.colour, linewidth=1.2, alpha=0.55)
-        for position, interval in zip(positions, intervals.values(), strict=True):
-            draw_interval(axes, interval, position, series, upright=True)
-    stride = math.ceil(columns / most_ticks)
-    axes.set_xticks(range(0, columns, stride), [str(column + 1) for column in range(0, columns, stride)])
+        points = [(column + shift, interval) for column, interval in enumerate(intervals) if interval is not None]
+        heights = [interval.value for _, interval in points]
+        axes.plot([x for x, _ in points], heights, color=series.colour, linewidth=1.2, alpha=0.55)
+        for x, interval in points:
+            draw_interval(axes, interval, x, series, upright=True)
+    columns = max(map(len, lines))
+    ticks = range(0, columns, math.ceil(columns / most_ticks))
+    axes.set_xticks(ticks, [str(column + 1) for column in ticks])
     axes.set_xlim(-0.6, columns - 0.4)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     bare_lines(axes)
@@ -304,6 +255,7 @@ def legend_above(
         ]
     if dotted:
         entries.append(Line2D([], [], label="not represented", color=MUTED, linewidth=1.6, linestyle=_DOTTED))
+    # matplotlib does not wrap legends.
     letters = sum(len(str(entry.get_label())) + _ENTRY_LETTERS for entry in entries)
     columns = math.ceil(len(entries) / 2) if letters > _LEGEND_LETTERS else len(entries)
     figure.legend(handles=entries, loc="outside upper left", ncols=columns, borderaxespad=0, handletextpad=0.6)
@@ -317,78 +269,3 @@ def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
 def numbers_in_words(intervals: Iterable[tuple[str, Interval | None]]) -> str:
     """A chart's numbers as text, for those who cannot see it."""
     return "; ".join(f"{name} {interval}" for name, interval in intervals if interval is not None)
-
-
-def write_figure(figure: Figure, path: str | Path, *, name: str) -> Path:
-    """Write a figure as PNG or SVG, by the ending of its name; the file is there in full or not at all.
-
-    Args:
-        figure: what was drawn in `chart_style`.
-        path: where to.
-        name: of this kind of figure; the same figure under the same name gives the same bytes.
-
-    Raises:
-        InputError: for another ending.
-        OutputError: if the file cannot be written.
-    """
-    path = Path(path)
-    file_format = _ENDINGS.get(path.suffix.lower())
-    if file_format is None:
-        raise InputError(f"`path` must end in {' or '.join(_ENDINGS)}. Got {path.name}. Change it.")
-    metadata = {"Date": None} if file_format == "svg" else {"Software": None}
-    with chart_style(), _svg_text(name), atomic_path(path) as temporary:
-        figure.savefig(temporary, format=file_format, dpi=_DPI, metadata=metadata)
-    return path
-
-
-def chart_svg(figure: Figure, *, name: str, label: str) -> Markup:
-    """The chart as SVG to stand inside a page.
-
-    Args:
-        figure: what was drawn in `chart_style`.
-        name: of this chart in its page; no other chart there may have it.
-        label: what the chart shows, for those who cannot see it.
-    """
-    content = io.BytesIO()
-    with chart_style(), _svg_text(name):
-        figure.savefig(content, format="svg", metadata=_NO_METADATA, transparent=True)
-    drawing = ElementTree.fromstring(content.getvalue())
-    for element in drawing.iter():
-        _adapt_to_page(element)
-    attributes = {"class": "chart", "viewBox": drawing.attrib["viewBox"], "role": "img", "aria-label": label}
-    drawing.attrib.clear()
-    drawing.attrib.update(attributes)
-    return Markup(ElementTree.tostring(drawing, encoding="unicode"))
-
-
-def _svg_text(name: str) -> Any:
-    """Text as text instead of outlines, and ids that depend on the name alone."""
-    return mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name})
-
-
-def _adapt_to_page(element: ElementTree.Element) -> None:
-    """Fit an element of matplotlib's SVG into HTML: no namespace, style sheet or group names; the page's colours and font."""
-    element.tag = _without_namespace(element.tag)
-    for child in list(element):
-        if _without_namespace(child.tag) in _DROPPED:
-            element.remove(child)
-    if element.tag != "text":
-        element.text = None  # line breaks between elements
-    element.tail = None
-    attributes = {_without_namespace(name): value for name, value in element.attrib.items()}
-    if element.tag == "g":
-        attributes.pop("id", None)  # `axes_1` would be in every chart of the page; only paths and clips are referred to
-    for name in _MEASURES & attributes.keys():
-        attributes[name] = _DIGITS.sub(lambda number: f"{float(number[0]):.2f}", attributes[name])
-    style = attributes.get("style", "")
-    for colour, variable in _PAGE_COLOURS.items():
-        style = style.replace(colour, variable)
-    if style:  # the family is that of the page; matplotlib 3.10 has it in `font: 9px 'DejaVu Sans', …`, 3.11 by itself
-        style = re.sub(r"font-family: [^;]*;?", "", style)
-        attributes["style"] = re.sub(r"font: ([^';]*px)[^;]*", r"font: \1 var(--sans)", style)
-    element.attrib.clear()
-    element.attrib.update(attributes)
-
-
-def _without_namespace(name: str) -> str:
-    return name.rpartition("}")[2]  # `ElementTree` writes `{namespace}name`

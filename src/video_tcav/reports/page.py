@@ -50,6 +50,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # A p-value must not be broken after its sign, as in `<` at the end of a line.
     environment.filters |= {
         "signed": signed,
         "percent": percent,

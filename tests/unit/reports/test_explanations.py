@@ -113,7 +113,7 @@ def test_pictures_and_numbers(video, tmp_path):
     assert facts["target"] == "swing" and facts["motion_share"] is None and facts["path"] == str(video.path)
 
 
-def test_what_speaks_against_is_shown_on_demand_and_for_concepts(video, tmp_path):
+def test_what_lowers_is_shown_on_demand_and_for_concepts(video, tmp_path):
     one = explanation(video)
     plain = write_explanations(several(one), tmp_path / "a").files[0]
     signed = write_explanations(several(one), tmp_path / "b", signed=True).files[0]
@@ -122,7 +122,7 @@ def test_what_speaks_against_is_shown_on_demand_and_for_concepts(video, tmp_path
     assert plain.read_bytes() != signed.read_bytes() == concept.read_bytes()
 
 
-def test_what_speaks_for_nothing_is_no_picture(video, tmp_path):
+def test_what_raises_nothing_is_no_picture(video, tmp_path):
     one = explanation(video, values=-explanation(video).values.abs())
     parts = [one, replace(one, part="static", values=one.values / 2), replace(one, part="motion")]
     written = write_explanations(several(*parts, explanation(video, window=1)), tmp_path, formats=["mp4", "npz"])

@@ -2,34 +2,15 @@
 
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-
 from video_tcav.demo.demo import DemoModel, Meaningless
 from video_tcav.demo.false_alarms import wilson_interval
 from video_tcav.gram.thresholds import LEVEL
-from video_tcav.reports.charts import (
-    INK,
-    MUTED,
-    SERIES,
-    Chart,
-    Interval,
-    Rows,
-    bare_rows,
-    chart_style,
-    draw_lines,
-    draw_rows,
-    label_axes,
-    legend_above,
-    numbers_in_words,
-    panel_grid,
-    panels,
-)
+from video_tcav.reports.charts import INK, MUTED, SERIES, Interval, bare_rows, chart_style, panels
+from video_tcav.reports.effect_charts import Chart, ChartSettings, layers_chart, panels_chart, rows_chart
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.wording import percent
 
 VERSIONS = {"none": "as it is", "frozen": "frozen", "reversed": "reversed"}
-_ROW_HEIGHT, _SPREAD = 0.52, 0.52
-_EFFECT_LABEL = "effect on “playing tennis”, log-odds"
 
 
 def concepts_of(models: Sequence[DemoModel]) -> tuple[str, ...]:
@@ -56,64 +37,35 @@ def find(result: TcavResult, concept: str, twin: str, layer: str | None = None) 
 
 def effects_chart(models: Sequence[DemoModel]) -> Chart:
     """The effect of each concept on the target at the deepest stage."""
-    rows = [(concept, _intervals(models, concept)) for concept in concepts_of(models)]
-    with chart_style():
-        figure, (axes,) = panels(height=0.9 + _ROW_HEIGHT * len(rows))
-        draw_rows(axes, rows, labels=True, spread=_SPREAD)
-        axes.margins(x=0.08)
-        axes.set_xlabel(_EFFECT_LABEL)
-        _legend(figure, models)
-    words = _rows_in_words(models, rows)
-    label = f"Effect of each concept at the deepest stage, with 95 % intervals. {words}"
-    return Chart(name="effects", figure=figure, label=label)
+    settings = _settings(models, "effects", "Effect of each concept at the deepest stage, with 95 % intervals.")
+    return rows_chart(settings, [(name, _intervals(models, name)) for name in concepts_of(models)], labels=True)
 
 
 def twins_chart(models: Sequence[DemoModel], concepts: Sequence[str]) -> Chart:
     """Moving concepts as they are, frozen, and played backwards."""
-    rows = {
-        concept: [(name, _intervals(models, concept, twin)) for twin, name in VERSIONS.items()] for concept in concepts
-    }
-    with chart_style():
-        figure, grid = panel_grid(
-            concepts,
-            most_columns=len(concepts),
-            panel_height=_ROW_HEIGHT * len(VERSIONS),
-            extra_height=0.95,
-            gap=0.06,
-            sharex=True,
-            sharey=True,
-        )
-        for axes, concept in zip(grid, concepts, strict=True):
-            draw_rows(axes, rows[concept], spread=_SPREAD)
-        label_axes(figure, across=_EFFECT_LABEL)
-        _legend(figure, models)
-    words = "; ".join(
-        _rows_in_words(models, [(f"{concept} {name}", intervals) for name, intervals in rows[concept]])
-        for concept in concepts
+    settings = _settings(models, "twins", "Effect of the moving concepts as they are, frozen and reversed.")
+    return panels_chart(
+        settings,
+        {
+            concept: [(name, _intervals(models, concept, twin)) for twin, name in VERSIONS.items()]
+            for concept in concepts
+        },
     )
-    label = f"Effect of the moving concepts as they are, frozen and reversed. {words}"
-    return Chart(name="twins", figure=figure, label=label)
 
 
-def layers_chart(models: Sequence[DemoModel]) -> Chart:
-    """The effect of each concept over the layers, one small panel a concept."""
-    concepts, words = concepts_of(models), []
-    most_layers = max(len(layers_of(model.result)) for model in models)
-    with chart_style():
-        figure, grid = panel_grid(concepts, panel_height=2.1, extra_height=0.7, gap=0.04, sharex=True, sharey=True)
-        for axes, concept in zip(grid, concepts, strict=True):
-            lines = [_line(model.result, concept) for model in models]
-            draw_lines(axes, lines, most_layers)
-            axes.set_xlabel("stage")
-            words += [
-                (f"{_name(model)}, {concept}, {layers_of(model.result)[depth]}", interval)
-                for model, line in zip(models, lines, strict=True)
-                for depth, interval in line.items()
-            ]
-        label_axes(figure, up="effect, log-odds")
-        _legend(figure, models)
-    label = f"Effect of each concept at every stage of the network. {numbers_in_words(words)}"
-    return Chart(name="layers", figure=figure, label=label)
+def stages_chart(models: Sequence[DemoModel]) -> Chart:
+    """The effect of each concept over the stages, one small panel a concept."""
+    label = "Effect of each concept at every stage of the network."
+    settings = _settings(models, "layers", label, axis="effect, log-odds")
+    layers = [layers_of(model.result) for model in models]
+    lines = {
+        concept: [
+            [_interval(find(model.result, concept, "none", layer)) for layer in names]
+            for model, names in zip(models, layers, strict=True)
+        ]
+        for concept in concepts_of(models)
+    }
+    return layers_chart(settings, lines, layers, across="stage")
 
 
 def alarms_chart(meaningless: Meaningless) -> Chart:
@@ -121,6 +73,7 @@ def alarms_chart(meaningless: Meaningless) -> Chart:
     shares = {"permutation test": meaningless.permutation, "usual t-test": meaningless.ttest}
     with chart_style():
         figure, (axes,) = panels(height=1.75)
+        # The calibrated test in the colour of `supported`, the other one grey.
         for row, (share, colour) in enumerate(zip(shares.values(), (SERIES[2].colour, MUTED), strict=True)):
             low, high = (100 * end for end in wilson_interval(share, meaningless.draws))
             axes.barh(row, 100 * share, height=0.46, color=colour, zorder=2)
@@ -147,25 +100,7 @@ def _intervals(models: Sequence[DemoModel], concept: str, twin: str = "none") ->
     return [_interval(find(model.result, concept, twin)) for model in models]
 
 
-def _line(result: TcavResult, concept: str) -> dict[int, Interval]:
-    """A concept's effects by depth."""
-    intervals = {
-        depth: _interval(find(result, concept, "none", layer)) for depth, layer in enumerate(layers_of(result))
-    }
-    return {depth: interval for depth, interval in intervals.items() if interval is not None}
-
-
-def _rows_in_words(models: Sequence[DemoModel], rows: Rows) -> str:
-    return numbers_in_words(
-        (f"{_name(model)}, {name}", interval)
-        for name, intervals in rows
-        for model, interval in zip(models, intervals, strict=True)
-    )
-
-
-def _legend(figure: Figure, models: Sequence[DemoModel]) -> None:
-    legend_above(figure, [_name(model) for model in models])
-
-
-def _name(model: DemoModel) -> str:
-    return f"model {model.letter}"
+def _settings(
+    models: Sequence[DemoModel], name: str, label: str, axis: str = "effect on “playing tennis”, log-odds"
+) -> ChartSettings:
+    return ChartSettings(name=name, label=label, axis=axis, models=[f"model {model.letter}" for model in models])

@@ -1,8 +1,7 @@
 """The demo as one HTML page: the question, the verdicts, the clips, effects and all numbers."""
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from video_tcav.reports.demo.charts import (
     alarms_chart,
     concepts_of,
     effects_chart,
-    layers_chart,
     moving_concepts,
+    stages_chart,
     twins_chart,
 )
 from video_tcav.reports.demo.summaries import (
@@ -32,34 +31,8 @@ from video_tcav.reports.run.provenance import named_values
 from video_tcav.tcav.wording import percent
 
 _CLIPS_PER_SET = 4
+# Of clips in the sets, and beside the shares of the cards.
 _SIZE_PX, _CARD_SIZE_PX = 160, 128
-"""Of clips in the sets, and beside the shares of the cards."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """How often a model says "playing tennis" to one kind of clips.
-
-    Attributes:
-        words: what the clips show.
-        clip: one like them; `None` if there is none to show.
-        share: of the clips, in [0, 1].
-        text: the share in words.
-    """
-
-    words: str
-    clip: ShownClip | None
-    share: float
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipSet:
-    """Clips of one set, with what they stand for."""
-
-    heading: str
-    words: str
-    clips: tuple[ShownClip, ...]
 
 
 def write_demo_page(demo: DemoResult, path: Path) -> Path:
@@ -90,7 +63,7 @@ def write_demo_page(demo: DemoResult, path: Path) -> Path:
         notes=effect_notes(models),
         twins=twins_chart(models, moving).svg if moving else None,
         readings=twin_readings(models, moving),
-        layers=layers_chart(models).svg,
+        layers=stages_chart(models).svg,
         stages=stages(models),
         alarms=alarms_chart(demo.meaningless).svg,
         alarm_counts=alarm_counts(demo.meaningless),
@@ -122,29 +95,29 @@ def _examples(shown: Mapping[str, tuple[Factors, ...]]) -> tuple[ShownClip | Non
     if not shown.get("class"):
         return None, None, None
     first = shown["class"][0]
+    # The rendered world changes one factor and leaves all others, the viewpoint too, as they are.
     off_court = first.with_factor("scene", "lawn")
     no_swing = first.with_factor("motion", "kick").with_factor("object", "ball")
     return tuple(show_factors(factors, size=_CARD_SIZE_PX) for factors in (first, off_court, no_swing))
 
 
-def _situations(model: DemoModel, examples: tuple[ShownClip | None, ...]) -> list[Situation]:
+def _situations(
+    model: DemoModel, examples: Sequence[ShownClip | None]
+) -> list[tuple[str, ShownClip | None, float, str]]:
+    """Content of one kind of clips, an example of it, the share that the model calls tennis, and that share in words."""
     count = len(model.predictions)
     rows = (
         ("Swing and racket, on the court", model.called / max(1, count), f"{model.called} of {count}"),
         ("Swing and racket, away from the court", model.off_court, percent(model.off_court)),
         ("On the court, no swing and no racket", model.no_swing, percent(model.no_swing)),
     )
-    return [
-        Situation(words=words, clip=clip, share=share, text=text)
-        for (words, share, text), clip in zip(rows, examples, strict=True)
-    ]
+    return [(content, clip, share, text) for (content, share, text), clip in zip(rows, examples, strict=True)]
 
 
-def _clip_set(name: str, clips: tuple[Factors, ...]) -> ClipSet:
-    heading, words = set_description(name)
+def _clip_set(name: str, clips: Sequence[Factors]) -> tuple[str, str, list[ShownClip]]:
+    """Heading and description of a set, and some of its clips."""
     still = name in STILLS
-    examples = tuple(show_factors(factors, size=_SIZE_PX, still=still) for factors in clips[:_CLIPS_PER_SET])
-    return ClipSet(heading=heading, words=words, clips=examples)
+    return *set_description(name), [show_factors(clip, size=_SIZE_PX, still=still) for clip in clips[:_CLIPS_PER_SET]]
 
 
 def _provenance(model: DemoModel) -> list[tuple[str, str]]:

@@ -81,7 +81,9 @@ def show_picture(axes: Axes, picture: UInt8[np.ndarray, "height width 3"]) -> No
     """Pixels as they are, which `imshow` does not promise; the axes then count pixels from the left upper corner."""
     box = axes.get_window_extent()
     # A figure's image lies below its axes (zorder 0 and more), and is placed by its lower edge.
-    axes.figure.figimage(picture, round(box.x0), round(box.y1) - len(picture), origin="upper", zorder=-1)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.figimage(picture, round(box.x0), round(box.y1) - len(picture), origin="upper", zorder=-1)
     axes.set(xlim=(0, round(box.width)), ylim=(round(box.height), 0), xticks=(), yticks=())
     axes.spines[:].set_visible(False)
 

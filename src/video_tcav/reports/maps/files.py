@@ -59,6 +59,7 @@ class ShownMap:
         """Which frame is on display at each tick of a steady clock of that rate: all, where they come at even times."""
         if len(self.times_s) < 2 or _is_even(self.times_s):
             return np.arange(len(self.times_s))
+        # A tenth of a tick early still counts: timestamps of containers are rounded.
         ticks_s = np.arange(self.times_s[0], self.times_s[-1] + 0.5 / self.fps, 1 / self.fps)
         return np.searchsorted(self.times_s, ticks_s + 0.1 / self.fps, side="right") - 1
 
@@ -265,6 +266,7 @@ def _write_numbers(explanation: Explanation, path: Path) -> Path:
         frame_indices=np.array(explanation.frame_indices),
         facts=np.array(facts),
     )
+    # `savez` to memory first: it appends `.npz` to names that end otherwise, as temporary ones do.
     with atomic_path(path) as temporary:
         temporary.write_bytes(content.getvalue())
     return path

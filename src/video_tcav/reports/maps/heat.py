@@ -91,6 +91,7 @@ def heat_colours(signed: bool) -> UInt8[np.ndarray, "256 3"]:
 
 def heat_levels(heat: Float[np.ndarray, "*place"], scale: float, *, signed: bool) -> UInt8[np.ndarray, "*place"]:
     """Each value's entry in the tables of 256 levels, as `heat_colours` has them."""
+    # `convertScaleAbs` takes the absolute value last: shifted to the middle of the levels, nothing is negative by then.
     shares = heat / np.float32(scale or 1)  # where there is no scale, there is no heat
     if not signed:
         return cv2.convertScaleAbs(shares, alpha=_LEVELS - 1)

@@ -119,6 +119,7 @@ def _write_animation(
 
 def _durations_ms(count: int, fps: float, step_ms: int) -> list[int]:
     """How long each frame lasts, in whole steps, so that no frame comes more than half a step early or late."""
+    # Rounding starts instead of durations keeps errors from adding up.
     starts = np.rint(np.arange(count + 1) * (1000 / fps / step_ms)).astype(int)
     return (np.diff(starts) * step_ms).tolist()
 
@@ -127,6 +128,7 @@ def _images(pictures: UInt8[np.ndarray, "time height width 3"], *, one_palette: 
     images = [Image.fromarray(np.ascontiguousarray(picture)) for picture in pictures]
     if not one_palette:
         return images
+    # Dithering hides the steps of smooth heat that 256 colours leave.
     palette = _palette(pictures)
     return [image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for image in images]
 

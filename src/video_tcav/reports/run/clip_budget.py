@@ -6,8 +6,8 @@ from video_tcav.experiments import Run
 from video_tcav.experiments.previews import Preview
 from video_tcav.reports.run.clips import PlayedClip, Player, played_preview, player
 
+# Of the bytes for clips, the share that clips with maps may take; the others are for previews of the sets.
 _PLAYERS_SHARE = 0.7
-"""Of the bytes for clips, the share that clips with maps may take; the others are for previews of the sets."""
 _HALF = 2
 _SET_HEADINGS = {"target": "Class: {}", "concept": "Concept: {}", "random": "Random clips"}
 
@@ -58,6 +58,7 @@ def _fitting_players(run: Run, budget: int) -> tuple[list[Player], str]:
     players = _players(run, 1)
     if _size(players) <= budget:
         return players, ""
+    # Smaller clips before fewer clips; those that go are the last, which matter least.
     players = _players(run, _HALF)
     while players and _size(players) > budget:
         players.pop()
@@ -72,6 +73,7 @@ def _fitting_players(run: Run, budget: int) -> tuple[list[Player], str]:
 
 def _players(run: Run, shrink: int) -> list[Player]:
     space, test = run.experiment.spaces[0], run.experiment.statistics.tests[0]
+    # Shown clips were made with the first feature space and test.
     analyses = {
         (analysis.which.model, analysis.which.target): analysis
         for analysis in run.analyses

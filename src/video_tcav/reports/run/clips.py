@@ -25,12 +25,12 @@ from video_tcav.reports.run.names import short_clip, short_model
 from video_tcav.reports.run.timeline import Line, timeline
 from video_tcav.tcav.wording import units
 
+# Of WebP. Frames are drawn at twice their size, where blocks would show; posters are small.
 _FRAME_QUALITY, _POSTER_QUALITY = 80, 72
-"""Of WebP: below, blocks show in frames that are drawn at twice their size."""
+# Longer side of a map: layers have 4 to 28 positions a side, and the browser draws smoothly between pixels.
 _MAP_PX = 48
-"""Longer side of a map: layers have 4 to 28 positions a side, and the browser draws smoothly between pixels."""
+# Bytes of HTML around a clip or map, roughly.
 _AROUND = 600
-"""Bytes of HTML around a clip or map, roughly."""
 _TITLES = {SALIENCY: "Grad-CAM"}
 
 
@@ -145,6 +145,7 @@ def played_preview(folder: Path, preview: Preview) -> PlayedClip:
         raise ExperimentError(
             f"{path}: a preview must be readable. Got: {error.strerror}. Delete the folder {folder.parent} and resume."
         ) from error
+    # The poster is what a page without running videos, such as one on paper, shows.
     if not preview.moves:
         return PlayedClip(uri="", poster=data_uri("image/png", content), label=label)
     first = read_frames(find_videos(path)[0], [0])[0]
@@ -204,6 +205,7 @@ def comparable_maps(cav: str) -> bool:
 
 def heat_table() -> list[list[int]]:
     """Red, green, blue and opacity of each of the 256 levels of heat."""
+    # Computed once here, so that the script has no colours of its own.
     opacity = np.rint(255 * STRENGTH * level_shares(True)).astype(int)
     return [[*map(int, colour), int(alpha)] for colour, alpha in zip(heat_colours(True), opacity, strict=True)]
 
@@ -211,6 +213,7 @@ def heat_table() -> list[list[int]]:
 def _distance(analysis: Analysis, concept: str, layer: str) -> float:
     """Between the average random and the average concept clip: what turns a derivative along the CAV into an effect."""
     stored = analysis.get(concept, layer)
+    # effect = magnitude * distance, where magnitude is the mean derivative along the unit CAV.
     if stored is None or stored.result.tcav_magnitude == 0:
         return 1.0
     return stored.result.effect / stored.result.tcav_magnitude
@@ -224,6 +227,7 @@ def _played_map(
     effect: float | None = None,
     look: int = -1,
 ) -> PlayedMap:
+    # Maps are stored as 8 bits with a scale; `factor` brings them to the unit of effects.
     heat = timed_map.values.float() * timed_map.scale * factor
     small = interpolate(heat[:, None], size=size_px, mode="area")[:, 0]
     scale = heat_scale(small)

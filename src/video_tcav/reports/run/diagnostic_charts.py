@@ -5,19 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from video_tcav.reports.charts import (
-    SERIES,
-    Chart,
-    Interval,
-    bare_lines,
-    chart_style,
-    draw_rows,
-    label_axes,
-    legend_above,
-    panel_grid,
-    panels,
-)
-from video_tcav.reports.run.charts import chart_name, row_height, rows_in_words
+from video_tcav.reports.charts import SERIES, Interval, bare_lines, chart_style, label_axes, panel_grid
+from video_tcav.reports.effect_charts import Chart, ChartSettings, rows_chart
+from video_tcav.reports.run.charts import chart_settings
 from video_tcav.reports.run.view import TargetView, deepest
 
 Tables = Sequence[pd.DataFrame | None]
@@ -35,7 +25,7 @@ class _Kind:
         columns: that the table must have besides.
     """
 
-    draw: "Callable[[str, _Kind, TargetView, Tables, str], Chart]"
+    draw: "Callable[[ChartSettings, _Kind, TargetView, Tables], Chart]"
     value: str
     axis: str
     columns: frozenset[str] = frozenset({"concept"})
@@ -48,18 +38,20 @@ class _Kind:
 def diagnostic_chart(name: str, view: TargetView, tables: Tables, title: str) -> Chart | None:
     """A chart of one kind of diagnostics; none where the kind is not drawn, or its table lacks columns or rows."""
     kind = _KINDS.get(name)
+    # Tables of older versions may lack columns, and those of another package may have others.
     deep = [_deepest_rows(table, deepest(analysis)) for table, analysis in zip(tables, view.analyses, strict=True)]
     filled = [table for table in deep if table is not None and len(table)]
     if kind is None or not filled or not all(kind.needed <= set(table.columns) for table in filled):
         return None
-    with chart_style(background="white"):
-        return kind.draw(name, kind, view, deep, title)
+    texts = {"title": title, "label": f"{title}, {view.target}.", "axis": kind.axis.format(view.unit)}
+    settings = chart_settings(view, name.replace("_", "-"), significance=False, **{**texts, "dotted": False})
+    with chart_style():
+        return kind.draw(settings, kind, view, deep)
 
 
-def _effect_by_clips(name: str, kind: _Kind, view: TargetView, tables: Tables, title: str) -> Chart:
+def _effect_by_clips(settings: ChartSettings, kind: _Kind, view: TargetView, tables: Tables) -> Chart:
     """The effect against the number of groups, a panel a concept."""
-    concepts = _concepts(view, tables)
-    words = []
+    concepts, words = _concepts(view, tables), []
     figure, grid = panel_grid(concepts, panel_height=2.0, extra_height=0.8, gap=0.05, sharey=True)
     for axes, concept in zip(grid, concepts, strict=True):
         for number, rows in enumerate(_of_concept(tables, concept)):
@@ -67,21 +59,20 @@ def _effect_by_clips(name: str, kind: _Kind, view: TargetView, tables: Tables, t
                 continue
             rows = rows.sort_values("n_concept_groups")
             groups, series = rows["n_concept_groups"].to_numpy(), SERIES[number % len(SERIES)]
-            band = rows["effect_low"], rows["effect_high"]
-            axes.fill_between(groups, *band, color=series.colour, alpha=0.16, linewidth=0)
-            axes.plot(groups, rows["effect"], color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)
+            # A band instead of intervals, which would hide each other.
+            low, high = rows[f"{kind.value}_low"], rows[f"{kind.value}_high"]
+            axes.fill_between(groups, low, high, color=series.colour, alpha=0.16, linewidth=0)
+            axes.plot(groups, rows[kind.value], color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)
             words += [
                 f"{view.models[number]}, {concept}, {count} groups {effect:+.2f}"
-                for count, effect in zip(groups, rows["effect"], strict=True)
+                for count, effect in zip(groups, rows[kind.value], strict=True)
             ]
         bare_lines(axes)
-    label_axes(figure, across="groups of concept clips", up=kind.axis.format(view.unit))
-    legend_above(figure, view.models, significance=False)
-    label = f"{title}, {view.target}. {'; '.join(words)}"
-    return Chart(name=chart_name(name.replace("_", "-"), view), title=title, figure=figure, label=label)
+    label_axes(figure, across="groups of concept clips", up=settings.axis)
+    return settings.finished(figure, "; ".join(words))
 
 
-def _intervals(name: str, kind: _Kind, view: TargetView, tables: Tables, title: str) -> Chart:
+def _intervals(settings: ChartSettings, kind: _Kind, view: TargetView, tables: Tables) -> Chart:
     """A value with its interval, a row a concept."""
     columns = [kind.value, f"{kind.value}_low", f"{kind.value}_high"]
     rows = [
@@ -91,12 +82,7 @@ def _intervals(name: str, kind: _Kind, view: TargetView, tables: Tables, title: 
         )
         for concept in _concepts(view, tables)
     ]
-    figure, (axes,) = panels(height=0.95 + row_height(view) * len(rows))
-    draw_rows(axes, rows)
-    axes.set_xlabel(kind.axis.format(view.unit))
-    legend_above(figure, view.models, significance=False)
-    label = f"{title}, {view.target}. {rows_in_words(view, rows)}"
-    return Chart(name=chart_name(name.replace("_", "-"), view), title=title, figure=figure, label=label)
+    return rows_chart(settings, rows)
 
 
 _KINDS = {

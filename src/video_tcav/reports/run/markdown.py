@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 from video_tcav.core.escaping import printable
-from video_tcav.reports.charts import Chart
+from video_tcav.reports.effect_charts import Chart
 
+# Folder of the charts, beside the page.
 FIGURES = "figures"
-"""Folder of the charts, beside the page."""
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _SYNTAX = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]|#!"})
 
 
 def text_of(text: str) -> str:
     """Words on one line that Markdown and HTML take literally."""
+    # HTML first, since a viewer of Markdown lets tags through; then signs that Markdown itself reads.
     return " ".join(printable(text).translate(_HTML).translate(_SYNTAX).split())
 
 

@@ -28,8 +28,8 @@ _TWIN_EFFECTS = {
     "frozen": "The motion effect is the effect of a concept minus that of its clips with their middle frame held.",
     "reversed": "The order effect is the effect of a concept minus that of its clips played backwards.",
 }
+# Those whose versions may change numbers.
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
-"""Those whose versions may change numbers."""
 BIBTEX = """\
 @inproceedings{kim2018tcav,
   title     = {Interpretability Beyond Feature Attribution: Quantitative Testing with Concept Activation Vectors ({TCAV})},
@@ -81,6 +81,7 @@ def _models(run: Run) -> str:
         digest = f", weights with SHA-256 {digests[name][:12]}…" if digests.get(name) else ""
         names.append(f"{short_model(name)}{spec}{digest}")
     steps = run.record.get("steps") or {}
+    # Models of one run may take different clips.
     forms = {
         clip_form(analysis.record["provenance"].get("clip_spec"), steps.get(analysis.which.model))
         for analysis in run.analyses
@@ -109,7 +110,7 @@ def _clips(view: RunView) -> str:
             if row.versus == "random" and row.twin == "none":
                 concepts[row.concept] = f"{row.concept} ({row.n_concept_clips} clips in {row.n_concept_groups} groups)"
                 pool = max(pool, row.n_random_clips)
-        first = target.results[0]
+        first = target.results[0]  # all results of a target share its clips
         classes.append(f"{target.target} ({first.n_class_clips} {'random ' if first.at == 'random' else ''}clips)")
     windows = f" From each video, {experiment.windows} clips were taken." if experiment.windows > 1 else ""
     group = "the source video" if experiment.group == "video" else f"the match of /{experiment.group}/ in the path"
@@ -203,6 +204,7 @@ def _spread(spec: Any, steps: Any) -> str:
     wanted = int(spec.get("stride") or 1)
     if not steps:
         return f"one in {wanted} of the video, or closer together where it is shorter" if wanted > 1 else "in a row"
+    # JSON has text for keys; a run in which nothing was counted used what was asked for.
     counts = {int(stride): count for stride, count in steps["strides"].items()} or {wanted: videos}
     if len(counts) == 1:
         (stride,) = counts

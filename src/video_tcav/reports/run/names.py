@@ -7,6 +7,7 @@ from video_tcav.models.loaders.loader import LOADERS
 
 def short_clip(clip: str) -> str:
     """The last folder and the file of a clip's path."""
+    # Both separators: a run may come from another system.
     return "/".join(re.split(r"[/\\]", clip)[-2:])
 
 
@@ -18,6 +19,7 @@ def short_model(name: str) -> str:
 
 def slug(name: str) -> str:
     """A name that a file or an id may have."""
+    # 40 letters leave room for a prefix and an ending within the 255 bytes of a file's name.
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[:40] or "unnamed"
 
 

@@ -18,6 +18,7 @@ def provenance_facts(run: Run) -> list[tuple[str, Facts]]:
 def _run_facts(run: Run) -> Facts:
     provenance: Mapping[str, Any] = run.record["provenance"]
     digests = run.record.get("model_digests") or {}
+    # In the order of the page; runs of early versions lack some of it.
     return _present(
         {
             "made": provenance.get("created"),
@@ -70,6 +71,7 @@ def named_values(facts: Mapping[str, Any] | None) -> str:
 def _clip_counts(clips: Any, folder: Path) -> str | None:
     if not isinstance(clips, Mapping):
         return None
+    # Digests of all clips would fill the page: the file has them.
     counts = ", ".join(f"{name} {len(files)}" for name, files in clips.items() if hasattr(files, "__len__"))
     return f"{counts}; all in analyses/{folder.name}/results.json"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from video_tcav.core.files import check_file_writable, write_text
 from video_tcav.experiments import Run
-from video_tcav.reports.charts import write_figure
+from video_tcav.reports.figure_files import write_figure
 from video_tcav.reports.page import render_page
 from video_tcav.reports.run.clip_budget import fitting_clips
 from video_tcav.reports.run.markdown import FIGURES, text_of
@@ -13,8 +13,8 @@ from video_tcav.reports.run.names import listed
 from video_tcav.reports.run.section import SECTIONS, ReportSection, fragments, ordered
 from video_tcav.reports.run.view import RunView
 
+# Size of a page that mail and chat still take, and that opens at once.
 MOST_BYTES = 15_000_000
-"""Size of a page that mail and chat still take, and that opens at once."""
 
 
 def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) -> Path:
@@ -39,6 +39,7 @@ def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) ->
     path = Path(path)
     check_file_writable(path)
     sections, view = ordered(SECTIONS), RunView(run=run)
+    # The name of a chart is its salt: the same chart has the same ids, and so the same bytes, in every report.
     for chart in (chart for section in sections for chart in section.charts(view)):
         for ending in (".svg", ".png"):
             write_figure(chart.figure, path.parent / FIGURES / f"{chart.name}{ending}", name=chart.name)

@@ -9,12 +9,14 @@ from typing import Any, Generic, TypeVar
 from markupsafe import Markup
 
 from video_tcav.core.registry import Registry
-from video_tcav.reports.charts import Chart
+from video_tcav.reports.effect_charts import Chart
 from video_tcav.reports.page import render_fragment
 from video_tcav.reports.run import sections, target_sections
 from video_tcav.reports.run.view import RunView, TargetView
 
 View = TypeVar("View", RunView, TargetView)
+Values = Mapping[str, Any] | None
+"""Variables of a section's template; `None` leaves the section out."""
 
 
 class ReportSection(ABC, Generic[View]):
@@ -55,8 +57,8 @@ class TemplateSection(ReportSection[View]):
     Its template has the name of the module, in the folder of the same name among the templates.
     """
 
-    def values(self, view: View) -> Mapping[str, Any] | None:
-        """Variables of the template besides `view` and `charts`; `None` leaves the section out."""
+    def values(self, view: View) -> Values:
+        """Variables of the template besides `view` and `charts`."""
         return {}
 
     def html(self, view: View) -> Markup | None:
@@ -99,5 +101,6 @@ def ordered(registry: Registry[type[ReportSection[View]]]) -> list[ReportSection
     Raises:
         PluginError: if a section of another package cannot be used.
     """
+    # Plug-ins may register an object instead of a class.
     made: list[Any] = [kind() if isinstance(kind, type) else kind for kind in registry.values()]
     return sorted(made, key=lambda section: (section.order, section.name))

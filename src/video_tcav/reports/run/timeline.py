@@ -11,14 +11,14 @@ from matplotlib.ticker import MaxNLocator
 from video_tcav.reports.charts import SERIES
 from video_tcav.tcav.wording import MINUS
 
+# Units of the drawing, which the page scales to its width.
 WIDTH, HEIGHT = 480, 172
-"""Units of the drawing, which the page scales to its width."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 26
 _SPAN_X, _SPAN_Y = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 # A narrower range is rounding error, and would blow it up to the height of the drawing.
 _NARROWEST = 1e-9
+# Beyond four, lines take the same colours again with another dash.
 _DASHES = ("none", "7 4", "2 4", "9 3 2 3")
-"""Beyond four, lines take the same colours again with another dash."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +58,7 @@ def timeline(lines: Sequence[Line], *, length_s: float, unit: str, name: str) ->
         name: of this drawing in its page.
     """
     values = np.concatenate([line.values for line in lines])
+    # Zero is always on the axis, so that raising and lowering can be told apart.
     ticks = _ticks(min(0.0, float(values.min())), max(0.0, float(values.max())))
     scale = _Scale(length_s=length_s, low=ticks[0], high=ticks[-1])
     pieces = [f'<rect class="plot" x="{_LEFT}" y="{_TOP}" width="{_SPAN_X}" height="{_SPAN_Y}"/>']
@@ -106,6 +107,7 @@ def _time_axis(scale: _Scale) -> Iterator[str]:
 
 def _polyline(scale: _Scale, line: Line) -> str:
     colour, dash = line_look(line.look)
+    # Times of a layer's steps may go a little beyond the frames, and stand in the order of the layer.
     order = np.argsort(line.times_s, kind="stable")
     times_s = line.times_s.clip(0, scale.length_s)
     points = [(scale.x(float(times_s[step])), scale.y(float(line.values[step]))) for step in order]

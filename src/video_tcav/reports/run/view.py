@@ -11,8 +11,8 @@ from video_tcav.reports.run.names import short_model
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.wording import units
 
+# Endings of the names of a concept that has pictures and clips.
 STATIC, DYNAMIC = "/static", "/dynamic"
-"""Endings of the names of a concept that has pictures and clips."""
 TWINS = ("frozen", "reversed", "shuffled")
 Computed = TypeVar("Computed")
 
@@ -31,17 +31,14 @@ class _View:
 
     @property
     def experiment(self) -> Experiment:
-        """The settings of the run."""
         return self.run.experiment
 
     @property
     def unit(self) -> str:
-        """Of effects."""
         return units(self.experiment.against)
 
     @property
     def level(self) -> float:
-        """Of significance."""
         return self.experiment.statistics.level
 
     @property
@@ -54,6 +51,7 @@ class _View:
 
         It must not depend on which clips fit into the page.
         """
+        # The function itself is the key: it must be one of a module, not a lambda made anew.
         if compute not in self.memo:
             self.memo[compute] = compute(self)
         return self.memo[compute]
@@ -77,7 +75,6 @@ class TargetView(_View):
 
     @property
     def concepts(self) -> tuple[str, ...]:
-        """In the order of the experiment."""
         return tuple(self.experiment.all_concepts())
 
     @cached_property
@@ -144,7 +141,7 @@ class TargetView(_View):
 
     def elsewhere(self, **changes: str) -> "TargetView":
         """The same target in another `space` or with another `test`."""
-        return replace(self, memo={}, **changes)
+        return replace(self, memo={}, **changes)  # what was computed here does not hold there
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,18 +1,17 @@
 """Section: what to know before believing the numbers, the gravest first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from video_tcav.reports.run.markdown import text_of
 from video_tcav.reports.run.names import short_model
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.significance_wording import caution_on, name_of, repeats_caution
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
 
+# Percentile intervals from a bootstrap over fewer groups tend to be too narrow.
 FEW_GROUPS = 10
-"""Below, a bootstrap over groups has too few distinct draws for a 95 % interval that can be relied on."""
 _WEAK = (
     "These effects are significant, but the layer does not tell unseen clips of the concept from random ones. The "
     "direction that was tested may not be the concept. Look at the clips before you believe them."
@@ -45,11 +44,9 @@ class Caution:
 
 
 class Section(TemplateSection[RunView]):
-    """Cautions."""
-
     name, title, order = "cautions", "Before you believe it", 200
 
-    def values(self, view: RunView) -> Mapping[str, Any] | None:
+    def values(self, view: RunView) -> Values:
         cautions = view.once(cautions_on)
         return {"cautions": cautions} if cautions else None
 
@@ -71,6 +68,7 @@ def _cautions(view: RunView) -> Iterator[Caution]:
     if warnings:
         yield Caution(heading="What the analysis noticed", cases=warnings)
     rows = _plain_rows(view)
+    # A weak CAV and one that is not represented differ in what the reader may conclude: too much, or too little.
     absent = [(model, row) for model, row in rows if not row.represented]
     weak = _places([(model, row) for model, row in absent if row.p_adjusted <= view.level])
     if weak:
@@ -85,6 +83,7 @@ def _cautions(view: RunView) -> Iterator[Caution]:
     )
     if few:
         yield Caution(heading="Few groups", words=_FEW, cases=tuple(few))
+    # The warning of the analysis on such a test is longer, and is left out above.
     for test in view.experiment.statistics.tests:
         if caution_on(test):
             yield Caution(heading=f"The {name_of(test)}", words=caution_on(test))

@@ -1,18 +1,13 @@
 """Section: clips with the maps of each concept, and the timelines."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from video_tcav.reports.run.clips import heat_table
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.timeline import line_look
 from video_tcav.reports.run.view import RunView
 
 
 class Section(TemplateSection[RunView]):
-    """Players."""
-
     name, title, order = "when", "When and where it looked", 500
 
-    def values(self, view: RunView) -> Mapping[str, Any] | None:
+    def values(self, view: RunView) -> Values:
         return {"looks": line_look, "heat": heat_table()} if view.clips.players else None

@@ -1,20 +1,16 @@
 """Section: the commands that make the run and its page again, beside the experiment file."""
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 
 
 class Section(TemplateSection[RunView]):
-    """Commands."""
-
     name, title, order = "again", "Do it again", 1000
 
-    def values(self, view: RunView) -> Mapping[str, Any]:
+    def values(self, view: RunView) -> Values:
         # The file's name alone: its folder is of one machine, and paths in it are relative to that folder.
         file = Path(str(view.run.record.get("source", "experiment.yaml"))).name
         return {"commands": (f"video-tcav run {shlex.quote(file)} --out again", "video-tcav report again")}

@@ -1,6 +1,6 @@
 """Section: diagnostics of the concept vectors, as tables and as charts where they are simple enough to draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,10 @@ import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Analysis
-from video_tcav.reports.charts import Chart
+from video_tcav.reports.effect_charts import Chart
 from video_tcav.reports.run.diagnostic_charts import diagnostic_chart
 from video_tcav.reports.run.markdown import figures
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav.wording import signed
 
@@ -48,8 +48,8 @@ WORDS = {
     ),
 }
 """Title and meaning of each kind, in the order of the page; other kinds come after."""
+# Names of files that earlier versions wrote.
 _OLD_NAMES = {"dependence": "place_and_time"}
-"""Names of files that earlier versions wrote."""
 _ANALYSIS_COLUMNS = ("model", "target", "space", "test")
 
 
@@ -77,11 +77,9 @@ class Diagnostic:
 
 
 class Section(TemplateSection[RunView]):
-    """Diagnostics, and remarks that follow from them."""
-
     name, title, order = "diagnostics", "Can the concept vectors be trusted?", 700
 
-    def values(self, view: RunView) -> Mapping[str, Any] | None:
+    def values(self, view: RunView) -> Values:
         kinds, remarks = view.once(diagnostics), view.run.remarks()
         return {"diagnostics": kinds, "remarks": remarks} if kinds or remarks else None
 
@@ -100,6 +98,7 @@ def diagnostics(view: RunView) -> list[Diagnostic]:
     """
     files = {path for analysis in view.run.analyses for path in analysis.folder.glob(f"{PREFIX}*.parquet")}
     kinds = {path.stem.removeprefix(PREFIX) for path in files}
+    # Unknown kinds, such as those of later versions, are shown as they are.
     order = [*WORDS, *sorted(kinds)]
     return [_diagnostic(view, kind) for kind in sorted(kinds, key=lambda kind: order.index(_OLD_NAMES.get(kind, kind)))]
 
@@ -113,11 +112,12 @@ def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
         diagnostic_chart(kind, target, [tables.get(analysis.folder) for analysis in target.analyses], title)
         for target in view.targets
     ]
-    named = [_with_analysis(tables[one.folder], one, analyses) for one in analyses if one.folder in tables]
+    named = [_with_analysis(tables[each.folder], each, analyses) for each in analyses if each.folder in tables]
     table = pd.concat(named, ignore_index=True)
+    # A column that is the same in all rows says nothing; the model stays, as tables are read by model.
     constant = [name for name in _ANALYSIS_COLUMNS[1:] if name in table and table[name].nunique(dropna=False) <= 1]
     table = table.drop(columns=constant)
-    shown = table.head(MOST_ROWS)
+    first_rows = table.head(MOST_ROWS)
     return Diagnostic(
         title=title,
         words=words,
@@ -125,8 +125,8 @@ def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
             (str(name).replace("_", " "), "number" if pd.api.types.is_numeric_dtype(table[name]) else "")
             for name in table.columns
         ),
-        rows=tuple(tuple(_cell(value) for value in row) for row in shown.itertuples(index=False)),
-        left_out=len(table) - len(shown),
+        rows=tuple(tuple(_cell(value) for value in row) for row in first_rows.itertuples(index=False)),
+        left_out=len(table) - len(first_rows),
         files=tuple(paths[folder].relative_to(view.run.path).as_posix() for folder in tables),
         charts=tuple(chart for chart in charts if chart is not None),
     )

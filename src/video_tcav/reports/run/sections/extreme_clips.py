@@ -1,11 +1,10 @@
 """Section: the class clips with the highest and the lowest effect of each concept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from video_tcav.reports.run.names import short_clip
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView, TargetView, deepest
 
 
@@ -25,11 +24,9 @@ class ClipEffect:
 
 
 class Section(TemplateSection[RunView]):
-    """Extreme clips at the deepest layer."""
-
     name, title, order = "most", "At which clip each concept raised or lowered the class most", 600
 
-    def values(self, view: RunView) -> Mapping[str, Any] | None:
+    def values(self, view: RunView) -> Values:
         if view.experiment.at != "class":
             return None
         rows = [row for target in view.targets for row in _rows(view, target)]
@@ -45,6 +42,7 @@ def _rows(view: RunView, target: TargetView) -> Iterator[tuple[str, str, str, li
     for model, analysis in zip(target.models, target.analyses, strict=True):
         for concept in target.concepts:
             stored = analysis.get(concept, deepest(analysis))
+            # Where the gradient is taken at random clips, there is no effect by clip.
             if stored is None or not len(stored.by_clip):
                 continue
             ends = []

@@ -5,6 +5,4 @@ from video_tcav.reports.run.view import RunView
 
 
 class Section(TemplateSection[RunView]):
-    """Limits of the method."""
-
     name, title, order = "not-shown", "What this does not show", 800

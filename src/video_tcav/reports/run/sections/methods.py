@@ -1,20 +1,15 @@
 """Section: the methods text of a paper, and what to cite."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from video_tcav.reports.run.markdown import text_of
 from video_tcav.reports.run.methods_text import bibtex, methods
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 
 
 class Section(TemplateSection[RunView]):
-    """Methods."""
-
     name, title, order = "methods", "Methods", 900
 
-    def values(self, view: RunView) -> Mapping[str, Any]:
+    def values(self, view: RunView) -> Values:
         return {"methods": methods(view), "bibtex": bibtex(view.run)}
 
     def markdown(self, view: RunView) -> str:

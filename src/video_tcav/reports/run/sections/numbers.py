@@ -1,25 +1,20 @@
 """Section: every result in a table, what it was made from, and the experiment file."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from video_tcav.reports.run.provenance import experiment_file, provenance_facts
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.wording import comparison_name
 
+# Rows beyond are left to `results.csv`: 1,000 take about half a megabyte of the page.
 MOST_ROWS = 1000
-"""Rows beyond are left to `results.csv`: 1,000 take about half a megabyte of the page."""
 _ANALYSIS_COLUMNS = {"Model": "model", "Target": "target", "Space": "space", "Test": "test"}
 
 
 class Section(TemplateSection[RunView]):
-    """All numbers."""
-
     name, title, order = "numbers", "All numbers", 1100
 
-    def values(self, view: RunView) -> Mapping[str, Any]:
+    def values(self, view: RunView) -> Values:
         columns, rows = _results(view)
         return {
             "columns": columns,
@@ -33,6 +28,7 @@ class Section(TemplateSection[RunView]):
 def _results(view: RunView) -> tuple[list[str], list[tuple[list[str], ConceptResult]]]:
     """Names of the columns that identify a result, and every result with what stands there."""
     analyses = view.run.analyses
+    # Only columns in which analyses differ.
     fields = {
         name: field
         for name, field in _ANALYSIS_COLUMNS.items()

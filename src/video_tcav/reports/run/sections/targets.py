@@ -1,25 +1,23 @@
 """Section: for each target what moves it, in as many parts as are registered for targets."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from video_tcav.reports.charts import Chart
+from video_tcav.reports.effect_charts import Chart
 from video_tcav.reports.run.markdown import figures
-from video_tcav.reports.run.section import TARGET_SECTIONS, TemplateSection, fragments, ordered
+from video_tcav.reports.run.section import TARGET_SECTIONS, TemplateSection, Values, fragments, ordered
 from video_tcav.reports.run.view import RunView
 
 
 class Section(TemplateSection[RunView]):
-    """All targets."""
-
     name, title, order = "targets", "", 300  # each target brings a heading of its own
 
-    def values(self, view: RunView) -> Mapping[str, Any]:
+    def values(self, view: RunView) -> Values:
         sections = ordered(TARGET_SECTIONS)
         return {"targets": [(target, fragments(sections, target)) for target in view.targets]}
 
     def markdown(self, view: RunView) -> str:
         blocks = ["## Effects"]
+        # Figures come first, in the order of the page.
         for target in view.targets:
             for section in ordered(TARGET_SECTIONS):
                 blocks += [figures(section.charts(target)), section.markdown(target) or ""]

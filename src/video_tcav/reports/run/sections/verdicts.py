@@ -2,17 +2,14 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
 from video_tcav.experiments import Outcome
 from video_tcav.experiments.verdicts import VERDICTS
 from video_tcav.reports.run.markdown import table
-from video_tcav.reports.run.names import slug
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav.wording import MINUS, interval, p_text, signed
 
@@ -23,61 +20,28 @@ MEANINGS = {
     "not represented": "The layer does not encode the concept, so that its effect there says nothing.",
 }
 _MARKS = {"supported": "✔", "contradicted": "✘", "undecided": "?", "not represented": "∅"}
+# Units of the drawing of an interval, which the page scales to its width.
 _WIDTH, _HEIGHT, _PAD = 300, 46, 12
-"""Units of the drawing of an interval, which the page scales to its width."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """One hypothesis.
-
-    Attributes:
-        outcome: its verdict and numbers.
-        style: the verdict as a class of the style sheet.
-        claim: the claim in words, where it is not also the name.
-        reason: why, as a sentence.
-        facts: its numbers, by name.
-        drawing: its interval beside zero and the margin.
-    """
-
-    outcome: Outcome
-    style: str
-    claim: str
-    reason: str
-    facts: tuple[tuple[str, str], ...]
-    drawing: Markup
 
 
 class Section(TemplateSection[RunView]):
-    """Verdicts."""
-
     name, title, order = "verdicts", "Verdicts", 100
 
-    def values(self, view: RunView) -> Mapping[str, Any]:
+    def values(self, view: RunView) -> Values:
         counts = view.run.counts()
-        return {"cards": cards(view), "meanings": [(word, MEANINGS[word]) for word in VERDICTS if counts[word]]}
+        outcomes, reach = view.run.outcomes, _reach(view.run.outcomes)  # all intervals on one scale
+        return {
+            "cards": [
+                (outcome, _sentence(outcome), _facts(outcome, view), _interval_drawing(outcome, reach, view.unit))
+                for outcome in outcomes
+            ],
+            "meanings": [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]],
+        }
 
     def markdown(self, view: RunView) -> str:
         numbers = (f"effect, {view.unit}", "95 % interval", "adjusted p", "margin")
         heads = ("", "verdict", "hypothesis", "model", "layer", *numbers, "why")
         return table(heads, [_row(outcome) for outcome in view.run.outcomes])
-
-
-def cards(view: RunView) -> list[Card]:
-    """All hypotheses in the order of the file, their intervals on one scale."""
-    outcomes = view.run.outcomes
-    reach = _reach(outcomes)
-    return [
-        Card(
-            outcome=outcome,
-            style=slug(outcome.verdict),
-            claim="" if outcome.claim == outcome.name else outcome.claim,
-            reason=_sentence(outcome),
-            facts=tuple(_facts(outcome, view)),
-            drawing=_interval_drawing(outcome, reach, view.unit),
-        )
-        for outcome in outcomes
-    ]
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
@@ -92,6 +56,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 
 def _sentence(outcome: Outcome) -> str:
     """The reason with a capital letter, unless it begins with the name of a concept, and with true minus signs."""
+    # A minus that begins a number, not a hyphen inside a name such as `layer-4`.
     text = re.sub(r"(?<![\w.])-(?=\d)", MINUS, outcome.reason)
     return text if text.startswith(outcome.concept) else text[:1].upper() + text[1:]
 
@@ -125,6 +90,7 @@ def _interval_drawing(outcome: Outcome, reach: float, unit: str) -> Markup:
     def x(value: float) -> str:
         return f"{_PAD + (_WIDTH - 2 * _PAD) * (value + reach) / (2 * reach):.1f}"
 
+    # The drawing is decoration for those who see it; the label has the same in words.
     label = escape(
         f"Effect {outcome.effect:+.2f} {unit}, interval {outcome.effect_low:+.2f} to {outcome.effect_high:+.2f}, "
         f"margin ±{outcome.margin:g}"

@@ -1,56 +1,41 @@
-"""Section of a target: the effect of each concept over the layers."""
+"""Section of a target: the effect of each concept over the layers, where a model has several."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from video_tcav.experiments import Analysis
-from video_tcav.reports.charts import Chart, Interval, chart_style, draw_lines, label_axes, numbers_in_words, panel_grid
-from video_tcav.reports.run.charts import chart_name, effect_interval, legend
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.effect_charts import Chart, layers_chart
+from video_tcav.reports.run.charts import chart_settings, effect_interval
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import TargetView, layers_of
 
 
 class Section(TemplateSection[TargetView]):
-    """Layers, where a model has several."""
-
     name, title, order = "layers", "Where in the network", 200
 
-    def values(self, view: TargetView) -> Mapping[str, Any] | None:
+    def values(self, view: TargetView) -> Values:
         return {"layers": _numbered_layers(view)} if self.charts(view) else None
 
     def charts(self, view: TargetView) -> Sequence[Chart]:
-        most_layers = max(len(layers_of(analysis)) for analysis in view.analyses)
-        return [view.once(layers_chart)] if most_layers > 1 else []
+        several = any(len(layers_of(analysis)) > 1 for analysis in view.analyses)
+        return [view.once(_chart)] if several else []
 
 
-def layers_chart(view: TargetView) -> Chart:
-    """A small panel a concept."""
-    most_layers = max(len(layers_of(analysis)) for analysis in view.analyses)
-    words = []
-    with chart_style(background="white"):
-        figure, grid = panel_grid(view.concepts, panel_height=2.1, extra_height=0.8, gap=0.04, sharex=True, sharey=True)
-        for axes, concept in zip(grid, view.concepts, strict=True):
-            lines = [_line(view, analysis, concept) for analysis in view.analyses]
-            draw_lines(axes, lines, most_layers)
-            words += [
-                (f"{model}, {concept}, {layers_of(analysis)[depth]}", interval)
-                for model, analysis, line in zip(view.models, view.analyses, lines, strict=True)
-                for depth, interval in line.items()
-            ]
-        label_axes(figure, up=f"effect, {view.unit}")
-        legend(view, figure)
-    label = f"Effect of each concept on {view.target} at every layer. {numbers_in_words(words)}"
-    title = f"{view.target}: where in the network"
-    return Chart(name=chart_name("layers", view), title=title, figure=figure, label=label)
-
-
-def _line(view: TargetView, analysis: Analysis, concept: str) -> dict[int, Interval]:
-    """A concept's effects in one model by depth."""
-    intervals = {
-        depth: effect_interval(view, view.find(analysis, concept, layer=layer))
-        for depth, layer in enumerate(layers_of(analysis))
+def _chart(view: TargetView) -> Chart:
+    settings = chart_settings(
+        view,
+        "layers",
+        title=f"{view.target}: where in the network",
+        label=f"Effect of each concept on {view.target} at every layer.",
+        axis=f"effect, {view.unit}",
+    )
+    layers = [layers_of(analysis) for analysis in view.analyses]
+    lines = {
+        concept: [
+            [effect_interval(view, view.find(analysis, concept, layer=layer)) for layer in names]
+            for analysis, names in zip(view.analyses, layers, strict=True)
+        ]
+        for concept in view.concepts
     }
-    return {depth: interval for depth, interval in intervals.items() if interval is not None}
+    return layers_chart(settings, lines, layers)
 
 
 def _numbered_layers(view: TargetView) -> list[tuple[str, str]]:

@@ -1,21 +1,18 @@
 """Section of a target: concepts as pictures (static) and as clips (dynamic)."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from video_tcav.reports.charts import Chart
-from video_tcav.reports.run.charts import effect_intervals, panels_of_rows
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.effect_charts import Chart, panels_chart
+from video_tcav.reports.run.charts import chart_settings, effect_intervals
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import DYNAMIC, STATIC, TargetView
 from video_tcav.tcav import ConceptResult
 
 
 class Section(TemplateSection[TargetView]):
-    """Pairs of pictures and clips, where there are any."""
-
     name, title, order = "pairs", "Static against dynamic", 300
 
-    def values(self, view: TargetView) -> Mapping[str, Any] | None:
+    def values(self, view: TargetView) -> Values:
         return {"rows": list(_rows(view))} if view.pairs else None
 
     def charts(self, view: TargetView) -> Sequence[Chart]:
@@ -24,14 +21,19 @@ class Section(TemplateSection[TargetView]):
 
 def pairs_chart(view: TargetView) -> Chart:
     """Pictures and clips of each concept side by side."""
-    endings = {"static": STATIC, "dynamic": DYNAMIC}
-    return panels_of_rows(
+    settings = chart_settings(
         view,
-        view.pairs,
-        [[(kind, effect_intervals(view, name + ending)) for kind, ending in endings.items()] for name in view.pairs],
-        kind="static-dynamic",
+        "static-dynamic",
         title=f"{view.target}: static against dynamic",
-        label=f"Effect of concepts as pictures (static) and as clips (dynamic) on {view.target}",
+        label=f"Effect of concepts as pictures (static) and as clips (dynamic) on {view.target}, with 95 % intervals.",
+    )
+    endings = {"static": STATIC, "dynamic": DYNAMIC}
+    return panels_chart(
+        settings,
+        {
+            name: [(kind, effect_intervals(view, name + ending)) for kind, ending in endings.items()]
+            for name in view.pairs
+        },
     )
 
 

@@ -1,18 +1,13 @@
 """Section of a target: its effects by feature space, where there are several."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import TargetView
 
 
 class Section(TemplateSection[TargetView]):
-    """Feature spaces."""
-
     name, title, order = "spaces", "Other feature spaces", 600
 
-    def values(self, view: TargetView) -> Mapping[str, Any] | None:
+    def values(self, view: TargetView) -> Values:
         spaces = view.experiment.spaces
         if len(spaces) < 2:
             return None

@@ -1,20 +1,17 @@
 """Section of a target: p-values of each significance test, where several were run."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.significance_wording import caution_on, name_of
 from video_tcav.reports.run.view import TargetView
 from video_tcav.tcav import ConceptResult
 
 
 class Section(TemplateSection[TargetView]):
-    """Significance tests."""
-
     name, title, order = "tests", "Significance tests beside each other", 700
 
-    def values(self, view: TargetView) -> Mapping[str, Any] | None:
+    def values(self, view: TargetView) -> Values:
         # Tests that are to be relied on stand first, whichever judged the hypotheses.
         tests = sorted(dict.fromkeys(view.experiment.statistics.tests), key=lambda test: bool(caution_on(test)))
         if len(tests) < 2:

@@ -1,21 +1,18 @@
 """Section of a target: concepts beside their twins, and the effects of motion and order."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from video_tcav.reports.charts import Chart
-from video_tcav.reports.run.charts import effect_intervals, panels_of_rows
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.effect_charts import Chart, panels_chart
+from video_tcav.reports.run.charts import chart_settings, effect_intervals
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import TargetView
 from video_tcav.tcav import ConceptResult
 
 
 class Section(TemplateSection[TargetView]):
-    """Twins, where any were run."""
-
     name, title, order = "twins", "Motion, or picture?", 400
 
-    def values(self, view: TargetView) -> Mapping[str, Any] | None:
+    def values(self, view: TargetView) -> Values:
         return {"rows": list(_rows(view))} if view.with_twins else None
 
     def charts(self, view: TargetView) -> Sequence[Chart]:
@@ -24,17 +21,19 @@ class Section(TemplateSection[TargetView]):
 
 def twins_chart(view: TargetView) -> Chart:
     """Concepts as they are and their twins."""
-    versions = {"as it is": "none", **{twin: twin for twin in view.twins}}
-    return panels_of_rows(
+    settings = chart_settings(
         view,
-        view.with_twins,
-        [
-            [(name, effect_intervals(view, concept, twin)) for name, twin in versions.items()]
-            for concept in view.with_twins
-        ],
-        kind="twins",
+        "twins",
         title=f"{view.target}: motion, or picture",
-        label=f"Effect of concepts on {view.target} as they are and as twins",
+        label=f"Effect of concepts on {view.target} as they are and as twins, with 95 % intervals.",
+    )
+    versions = {"as it is": "none", **{twin: twin for twin in view.twins}}
+    return panels_chart(
+        settings,
+        {
+            concept: [(name, effect_intervals(view, concept, twin)) for name, twin in versions.items()]
+            for concept in view.with_twins
+        },
     )
 
 
