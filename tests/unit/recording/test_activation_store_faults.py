@@ -234,7 +234,7 @@ def test_a_batch_is_added_in_full_or_not_at_all(tmp_path, limit):
 def test_making_a_store_on_a_full_disk_leaves_none_behind(tmp_path):
     with pytest.raises(OutputError, match="must be writable"), no_file_longer_than(10):
         vt.ActivationStore.open(tmp_path / "store")
-    assert {path.name for path in (tmp_path / "store").iterdir()} == {"store.lock", "unfinished"}
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {"store.lock"}
     vt.ActivationStore.open(tmp_path / "store").close()
 
 
