@@ -48,7 +48,7 @@ class ActivationStore(FileDigests):
         self.warnings: list[str] = []
         self._lock = lock
         self._threads = RLock()  # a run adds rows from a thread of its own
-        self._indices: dict[RowKind, BlockIndex] = {}
+        self._indices: dict[Path, BlockIndex] = {}
         self._sound: set[tuple[Path, str]] = set()
         self._damaged: set[Path] = set()
 
@@ -179,7 +179,7 @@ class ActivationStore(FileDigests):
 
     def _write(self, content: Sequence[memoryview]) -> Block:
         block = write_block(self.folder, content, durable=self.durable)
-        self._indices[block.kind].add(block)
+        self._indices[block.path.parent].add(block)
         self._damaged.discard(block.path)
         self._sound.update((block.path, layer) for layer in block.first_rows)
         return block
@@ -257,7 +257,8 @@ class ActivationStore(FileDigests):
             self._lock.share()
 
     def _index(self, kind: RowKind, *, unless_unchanged: bool = False) -> BlockIndex:
-        index = self._indices.setdefault(kind, BlockIndex(kind.folder(self.folder)))
+        folder = kind.folder(self.folder)
+        index = self._indices.setdefault(folder, BlockIndex(folder))
         index.refresh(unless_unchanged=unless_unchanged)
         return index
 
