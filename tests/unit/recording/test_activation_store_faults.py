@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -234,7 +235,7 @@ def test_a_batch_is_added_in_full_or_not_at_all(tmp_path, limit):
 def test_making_a_store_on_a_full_disk_leaves_none_behind(tmp_path):
     with pytest.raises(OutputError, match="must be writable"), no_file_longer_than(10):
         vt.ActivationStore.open(tmp_path / "store")
-    assert {path.name for path in (tmp_path / "store").iterdir()} == {"store.lock", "unfinished"}
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {"store.lock"}
     vt.ActivationStore.open(tmp_path / "store").close()
 
 
@@ -351,6 +352,14 @@ def test_a_block_that_is_written_anew_is_not_deleted_with_the_damaged_one(tmp_pa
         assert len(store.find(KIND, keys, ["a"])) == 2
         assert store.warnings == []
     assert block_files(tmp_path) == [victim]
+
+
+def test_rows_are_found_whatever_the_model_is_called(tmp_path):
+    with vt.ActivationStore.open(tmp_path) as store:
+        store.add(KIND, [b"1" * 32], {"a": torch.ones(1, 3)})
+        assert store.add(replace(KIND, model="moved"), [b"1" * 32], {"a": torch.ones(1, 3)}) == {}
+        assert len(store.find(replace(KIND, model="moved"), [b"1" * 32], ["a"])) == 1
+        assert store.find(replace(KIND, model_digest="e"), [b"1" * 32], ["a"]) == {}
 
 
 def test_of_two_processes_the_first_decides_about_a_fact(tmp_path):

@@ -50,12 +50,8 @@ def work(model):
         facts={},
         batch=8,
         layers=LAYERS,
-        space="flatten",
-        windows=1,
-        threads=1,
-        strict=False,
+        recording=RecordingSettings(threads=1),
         seed=0,
-        precision="float32",
     )
 
 

@@ -33,7 +33,7 @@ class BlockIndex:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._changed_ns = -1
+        self._changed_ns = -1  # time of the folder's last change when it was last read
         self._names: set[str] = set()
         self._rows: dict[bytes, list[tuple[Block, int]]] = {}
         self.sources: dict[bytes, tuple[int, bool]] = {}
@@ -71,6 +71,7 @@ class BlockIndex:
         self.sources.update(block.sources)
         for index, key in enumerate(block.keys):
             self._rows.setdefault(key, []).append((block, index))
+        # our own block is no reason to read the folder again
         with suppress(OSError):
             self._changed_ns = self._folder.stat().st_mtime_ns
 

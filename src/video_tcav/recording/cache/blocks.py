@@ -47,9 +47,8 @@ class RowKind:
     role: str
 
     def folder(self, store: Path) -> Path:
-        """Folder of these blocks: a run reads the headers of its own kind only."""
-        digest = xxhash.xxh3_128_hexdigest(json.dumps(asdict(self), sort_keys=True).encode())
-        return store / BLOCKS / f"{self.role}-{self.space}-{digest}"
+        """Folder of these blocks: a run reads the headers of its own kind only. The model's name does not matter."""
+        return store / BLOCKS / f"{self.role}-{self.space}-{self.model_digest[:32]}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, slots=True)

@@ -158,6 +158,7 @@ class CacheView:
         Returns:
             Where the rows will lie, by layer, without a layer whose rows were there already; or nothing.
         """
+        # a file that was replaced during the run would be stored under the digest of what it was
         keys = {clip_id.source for clip_id in clip_ids} & self._sources.keys()
         unchanged = {key for key in keys if self._store.unchanged(self._sources[key])}
         indices = [index for index, clip_id in enumerate(clip_ids) if clip_id.source in unchanged]
@@ -206,6 +207,7 @@ class CacheView:
         return key_of("source", self._preparation, source_name(self._sources[key], self._digests[key]))
 
     def _clip_key(self, clip_id: ClipId, target: Target | None) -> bytes:
+        # the run's seed reaches rows through shuffled twins alone: without them, runs of any seed share rows
         seed = shuffle_seed(self._seed, clip_id.source) if clip_id.version == "shuffled" else None
         gradient = None if target is None else asdict(target)
         source = source_name(self._sources[clip_id.source], self._digests[clip_id.source])

@@ -26,7 +26,7 @@ from video_tcav.recording.fast.precision import Precision
 RECORDING = 2
 """Raise it when the passes give other bits than before: batches, memory order, feature spaces, twins."""
 
-_PACKAGES = ("torch", "torchvision", "transformers", "av")
+_PACKAGES = ("torch", "torchvision", "transformers", "av")  # whose other versions may decode or pass to other bits
 _PROBE_SIZES = ((96, 128), (150, 110))  # height, width: one wide and one tall, so that a resize or a crop shows
 _DEEPEST = 2  # levels of attributes of objects that a module holds; deeper ones are seldom settings
 _INTERNAL = frozenset(vars(nn.Module()))  # hooks, parameters and submodules, which every module has
@@ -55,6 +55,7 @@ def model_digest(model: VideoModel) -> str:
 def preparation_digest(model: VideoModel) -> str:
     """SHA-256 of how clips are cut and prepared: the settings, and what `prepare` makes of two clips of noise."""
     digest = hashlib.sha256(json.dumps(asdict(model.clip_spec), sort_keys=True).encode())
+    # a function cannot be compared by its code, which may call anything: so by what it does
     noise = torch.Generator().manual_seed(0)
     for height, width in (model.clip_spec.size or (64, 64), *_PROBE_SIZES):
         clip = torch.randint(0, 256, (model.clip_spec.frames, 3, height, width), dtype=torch.uint8, generator=noise)
@@ -136,7 +137,7 @@ def _file_code(function: FunctionType) -> Iterator[str]:
         yield hashlib.sha256(function.__code__.co_code + repr(function.__code__.co_consts).encode()).hexdigest()
         return
     yield hashlib.sha256(source.read_bytes()).hexdigest()
-    for value in list(function.__globals__.values()):
+    for value in list(function.__globals__.values()):  # one step deep: what the file has imported
         path = _file_of(value)
         if path and not _is_packaged(Path(path)) and Path(path).is_file():
             yield hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -55,7 +55,7 @@ def write_marker(folder: Path) -> None:
 
 
 def _version(folder: Path) -> int:
-    if not (folder / MARKER).exists():
+    if not (folder / MARKER).exists():  # only the index of an older version
         return 2
     try:
         return int(read_json(folder / MARKER)["activation store"])
@@ -93,7 +93,7 @@ def write_whole(
             unfinished.replace(path)
         else:
             _link(unfinished, path)
-        if durable:
+        if durable:  # the name as well, which is an entry of the folder
             sync(path.parent)
     except OSError as error:
         raise OutputError(

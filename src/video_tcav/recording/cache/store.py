@@ -48,7 +48,7 @@ class ActivationStore(FileDigests):
         self.warnings: list[str] = []
         self._lock = lock
         self._threads = RLock()  # a run adds rows from a thread of its own
-        self._indices: dict[RowKind, BlockIndex] = {}
+        self._indices: dict[Path, BlockIndex] = {}
         self._sound: set[tuple[Path, str]] = set()
         self._damaged: set[Path] = set()
 
@@ -94,6 +94,7 @@ class ActivationStore(FileDigests):
         """Close the store; rows that were added are written already. Damaged blocks are deleted, if no other process is here."""
         try:
             self.write_digests()
+            # not before: other processes, and rows of this one, may lie in sound layers of the same file
             if self._damaged and not self.read_only and self._lock.alone():
                 maintenance.delete([path for path in self._damaged if maintenance.problem_of(path)])
         finally:
@@ -119,7 +120,7 @@ class ActivationStore(FileDigests):
         with self._threads:
             self.write_digests()
             index = self._index(kind)
-            wanted = list(dict.fromkeys(keys))
+            wanted = list(dict.fromkeys(keys))  # copies of one clip have one key
             self._check(index, index.blocks(wanted, layers), layers)
             self._note_use(index.blocks(wanted, layers))
             clips = {key: index.clip(key, layers) for key in wanted}
@@ -178,7 +179,7 @@ class ActivationStore(FileDigests):
 
     def _write(self, content: Sequence[memoryview]) -> Block:
         block = write_block(self.folder, content, durable=self.durable)
-        self._indices[block.kind].add(block)
+        self._indices[block.path.parent].add(block)
         self._damaged.discard(block.path)
         self._sound.update((block.path, layer) for layer in block.first_rows)
         return block
@@ -190,7 +191,8 @@ class ActivationStore(FileDigests):
         if value is None:
             value = make()
             if not self.read_only:
-                write_checked_json(self.folder, path, value, replace=path.exists())  # what is there then is damaged
+                # a file that is there all the same is damaged, and only then replaced
+                write_checked_json(self.folder, path, value, replace=path.exists())
                 value = read_checked_json(path) or value  # of two processes at once, the first one decides
         return value
 
@@ -249,21 +251,24 @@ class ActivationStore(FileDigests):
         try:
             yield
         finally:
+            # blocks may be gone: read the folder anew
             self._indices.clear()
             self._sound.clear()
             self._lock.share()
 
     def _index(self, kind: RowKind, *, unless_unchanged: bool = False) -> BlockIndex:
-        index = self._indices.setdefault(kind, BlockIndex(kind.folder(self.folder)))
+        folder = kind.folder(self.folder)
+        index = self._indices.setdefault(folder, BlockIndex(folder))
         index.refresh(unless_unchanged=unless_unchanged)
         return index
 
     def _check(self, index: BlockIndex, blocks: Sequence[Block], layers: Sequence[str]) -> None:
         """Compare what was not read before with its digest, several blocks at once."""
-        unchecked = {
-            block: [name for name in layers if name in block.first_rows and (block.path, name) not in self._sound]
-            for block in blocks
-        }
+        unchecked: dict[Block, list[str]] = {}
+        for block in blocks:
+            names = [name for name in layers if name in block.first_rows and (block.path, name) not in self._sound]
+            if names:
+                unchecked[block] = names
         with ThreadPoolExecutor(_CHECKED_AT_ONCE) as pool:
             reasons = list(pool.map(damage, unchecked, unchecked.values()))
         for (block, names), reason in zip(unchecked.items(), reasons, strict=True):

@@ -21,7 +21,7 @@ def backend_for(backend: str, workers: int | None) -> Backend | None:
     if workers is not None:
         at_least("workers", workers, 1)
     kind, colon, address = backend.partition(":")
-    if kind == "ray" and bool(colon) == bool(address):
+    if kind == "ray" and bool(colon) == bool(address):  # not `ray:`
         import_ray()
         return RayData(address=address or None, workers=workers)
     if backend != "local":

@@ -29,7 +29,7 @@ class Processes:
     ) -> dict[str, str]:
         """See `Backend.fill`."""
         chunks = cut(passes, settings.batch, self.workers)
-        # a forked process would have none of the threads that PyTorch's own locks wait for
+        # not forked: a copy of this process would lack the threads that PyTorch's locks wait for
         context, unread = get_context("spawn"), {}
         stop = context.Event()
         pool = ProcessPoolExecutor(

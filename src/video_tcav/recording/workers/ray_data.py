@@ -79,7 +79,7 @@ class RayData:
         gpu = settings.device.startswith("cuda")
         actors = self.workers or room(ray.nodes(), settings.torch_threads, gpu=gpu)
         chunks = cut(passes, settings.batch, actors)
-        context = ray.data.DataContext.get_current()
+        context = ray.data.DataContext.get_current()  # of the whole process, so it is put back
         progress_bars, context.enable_progress_bars = context.enable_progress_bars, False
         try:
             tasks = [{"task": _Task(settings=settings, folder=Path.cwd(), chunk=chunk)} for chunk in chunks]
@@ -129,6 +129,7 @@ class Actor:
     def __init__(self) -> None:
         self._worker: Worker | None = None
         self._blocks: BlockQueue | None = None
+        # one thread for all chunks: PyTorch's own threads belong to the thread that started them
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="video-tcav-passes")
 
     def __call__(self, batch: Mapping[str, Any]) -> Iterator[pa.Table]:

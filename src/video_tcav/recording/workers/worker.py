@@ -43,7 +43,7 @@ class Worker:
                     f"`workers` must have the run's {name}, or numbers would differ. Got {view.identity[name]} instead of "
                     f"{expected}. Give workers the same files, packages and settings, or run without them."
                 )
-        storage = SpillSpace(0, Path(tempfile.gettempdir()))
+        storage = SpillSpace(0, Path(tempfile.gettempdir()))  # takes nothing, since no rows are kept
         self._recorder = Recorder(
             model, settings.layers, settings.recording, storage, seed=settings.seed, cache=view, keep_rows=False
         )
