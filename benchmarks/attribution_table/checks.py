@@ -124,7 +124,7 @@ class _Maps:
     """Maps of the first clips by one method, and the cost of each."""
 
     explain: Explain
-    found: Map
+    values: Map
     passes: float
     seconds: float
 
@@ -162,14 +162,14 @@ def check_method(model: str, name: str, method: Method, *, clips: int, seed: int
         maps = _explain_affordable(world, partial(explain_each, method))
     except MethodError as reason:
         return MethodResult(**fields, note=str(reason))
-    fields |= {"clips": len(maps.found), "passes_per_clip": maps.passes, "seconds_per_clip": maps.seconds}
-    empty = len(maps.found) - int((maps.found > 0).flatten(1).any(1).sum())
+    fields |= {"clips": len(maps.values), "passes_per_clip": maps.passes, "seconds_per_clip": maps.seconds}
+    empty = len(maps.values) - int((maps.values > 0).flatten(1).any(1).sum())
     if empty:
-        fields |= {"empty": empty, "note": f"nothing spoke for the class in {empty} of {len(maps.found)} clips"}
-    finite = maps.found.isfinite().flatten(1).all(1).nonzero().ravel()
+        fields |= {"empty": empty, "note": f"nothing spoke for the class in {empty} of {len(maps.values)} clips"}
+    finite = maps.values.isfinite().flatten(1).all(1).nonzero().ravel()
     if not len(finite):
         return MethodResult(**fields)
-    explained, maps_of_clips = world.part(finite), maps.found[finite]
+    explained, maps_of_clips = world.part(finite), maps.values[finite]
     return MethodResult(
         **fields, **_localised(explained, maps_of_clips, seed), **_sanity_checked(explained, maps_of_clips, maps)
     )
@@ -273,7 +273,7 @@ def _explain_affordable(world: _World, explain: Explain) -> _Maps:
         more = [explain(world.model, world.clips[following], world.targets[following])] if following.stop > 1 else []
     values = torch.cat([first, *more])
     seconds = perf_counter() - start
-    return _Maps(explain=explain, found=values, passes=sum(passes) / len(values), seconds=seconds / len(values))
+    return _Maps(explain=explain, values=values, passes=sum(passes) / len(values), seconds=seconds / len(values))
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def world(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same clips.")] = 0,
 ) -> None:
     """Write rendered clips as video files with a manifest of their factors and boxes, to be used like real ones."""
-    pixels = options.parse_size(size)
+    pixels = options.parse_size(size)  # accepts `native`, too, which rendered clips do not have
     if pixels is None or isinstance(pixels, str):
         raise InputError(f"`--size` must be pixels or HEIGHTxWIDTH. Got {size}. Write, for example, 64.")
     check_writable(out)

@@ -41,6 +41,7 @@ def diff(
 
 def _verdicts(changes: "experiments.RunDiff") -> None:
     changed = [verdict for verdict in changes.verdicts if verdict.changed]
+    # Unchanged verdicts are counted alone: a diff of two checkpoints is read for what changed.
     same = len(changes.verdicts) - len(changed)
     render.out.print(f"\n{len(changed)} of {len(changes.verdicts)} verdicts changed.", markup=False)
     for verdict in changed:

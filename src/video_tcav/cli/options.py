@@ -104,6 +104,7 @@ Command = Callable[..., Any]
 
 def with_model_options(command: Command) -> Command:
     """Decorator: replace the parameter `model_options` of a command by one option for each field of `ModelOptions`."""
+    # With extras: the help of each option is in its annotation.
     hints = get_type_hints(ModelOptions, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
     spelled = [
@@ -128,14 +129,14 @@ def with_settings(
         for parameter, kind in groups.items():
             settings = [setting for setting in settings_of(kind) if setting.name not in leave_out]
             spelled = [_option(setting, kind.TITLE, overrides=overrides) for setting in settings]
-            make = _options_set if overrides else functools.partial(_made, kind)
+            make = _options_set if overrides else functools.partial(_settings, kind)
             command = _spelled_out(command, parameter, spelled, make)
         return command
 
     return decorate
 
 
-def _made(kind: type[Settings], values: dict[str, Any]) -> Settings:
+def _settings(kind: type[Settings], values: dict[str, Any]) -> Settings:
     return kind(**values)
 
 
@@ -146,6 +147,7 @@ def _options_set(values: dict[str, Any]) -> dict[str, Any]:
 def _option(setting: Setting, panel: str, *, overrides: bool) -> inspect.Parameter:
     """The option of one setting."""
     optional = overrides or setting.optional
+    # Typer takes no unions: a size such as `str | int` is text on the command line, and parsed by its settings class.
     kind: Any = str if get_origin(setting.type) in (Union, UnionType) else setting.type
     extra: dict[str, Any] = {"help": setting.info.help, "metavar": setting.info.metavar, "rich_help_panel": panel}
     if setting.choices:
@@ -155,6 +157,7 @@ def _option(setting: Setting, panel: str, *, overrides: bool) -> inspect.Paramet
     if optional:
         extra["show_default"] = False if overrides else setting.info.default_text or False
     annotation = Annotated[Optional[kind] if optional else kind, typer.Option(setting.option, **extra)]  # noqa: UP045
+    # Without defaults an option that was set can be told from one that was not: only those override the file.
     default = None if overrides else setting.default
     return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 

@@ -31,6 +31,7 @@ def predict(
     table = Table(
         "video", "class", "probability" if loaded.outputs.has_probabilities else "value", box=None, pad_edge=False
     )
+    # The name of a video on its first line alone.
     for prediction in result.predictions:
         for rank, label in enumerate(prediction.labels):
             video = render.escape(render.shortened(prediction.path)) if rank == 0 else ""
@@ -54,5 +55,6 @@ def _number(label: Any) -> str:
     return f"{label.value:.4g}" if label.probability is None else f"{label.probability:.3f}"
 
 
+# Regression outputs have values, classifiers probabilities: the other one is left out of the JSON.
 def _plain(label: Any) -> dict[str, object]:
     return {name: value for name, value in asdict(label).items() if value is not None}

@@ -13,6 +13,7 @@ from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable
 from video_tcav.recording.settings import RecordingSettings
 
+# Colours and signs of verdicts; the sign carries the meaning where there is no colour.
 _STYLES = {"supported": "green", "contradicted": "bold red", "undecided": "yellow", "not represented": "dim"}
 _SIGNS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not represented": "–"}
 

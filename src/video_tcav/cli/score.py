@@ -46,6 +46,7 @@ def score(
 
 def _table(scores: "Sequence[vt.ClipScore]", *, windowed: bool) -> Table:
     with_target = scores[0].directional_derivative is not None
+    # Columns that would be the same in every row are left out.
     columns = ["video", *(["window"] if windowed else []), "layer", "concept", "presence"]
     table = Table(*columns, *(["derivative"] if with_target else []), box=None, pad_edge=False)
     for score in scores:

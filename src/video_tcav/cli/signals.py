@@ -55,6 +55,7 @@ class Signals:
 @contextmanager
 def raising_signals() -> Iterator[Signals]:
     """Raise `Stopped` for each signal that is not ignored (as under `nohup`); restores the handlers at the end."""
+    # `nohup` ignores SIGHUP before the command starts: that must stay ignored.
     signals, before = Signals(), {}
     for number in (getattr(signal, name) for name in _NAMES if hasattr(signal, name)):
         if signal.getsignal(number) not in (signal.SIG_IGN, None):

@@ -21,6 +21,7 @@ TARGET = "playing tennis"
 MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
 # A model relies on a concept whose effect is significant and at least this many log-odds.
 MARGIN = 0.5
+# Numbers of clips: enough for both models' causes to be significant, and few enough for a demo.
 _CLASS_CLIPS, _CONCEPT_CLIPS, _RANDOM_CLIPS, _SWAPPED = 20, 24, 80, 60
 _POOL, _MEANINGLESS_RANDOM, _MEANINGLESS_DRAWS, _RANDOM_SETS = 160, 100, 200, 50
 # Of the false alarms: a permutation test is exact with any number for which (B + 1) · 5 % is whole.

@@ -116,6 +116,7 @@ def _sources_at(source: str | Sequence[str], path: YamlPath, file: YamlFile) -> 
 
 def beside(path: str, file: Path) -> str:
     """A path as it is meant in an experiment file: relative to the file's folder."""
+    # `~` is expanded where paths are read.
     return path if Path(path).is_absolute() or path.startswith("~") else str(file.absolute().parent / path)
 
 

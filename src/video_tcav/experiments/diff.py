@@ -148,6 +148,7 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
 
 def _renamed_model(before: Run, after: Run) -> dict[str, str]:
     earlier, later = list(before.experiment.all_models()), list(after.experiment.all_models())
+    # Two checkpoints are usually two specs: with one model each there is no doubt which are compared.
     return {earlier[0]: later[0]} if len(earlier) == len(later) == 1 else {}
 
 
@@ -166,6 +167,7 @@ def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tup
     for key, (first, first_error, first_freedom) in earlier.items():
         if key in later:
             second, second_error, second_freedom = later[key]
+            # Independent runs: the variances of both effects add up.
             change, error = second - first, math.hypot(first_error, second_error)
             changes.append((key, first, second, change, error))
             p_values.append(two_sided(change, error, min(first_freedom, second_freedom)))

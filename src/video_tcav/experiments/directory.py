@@ -138,6 +138,7 @@ def prepare_directory(
     if path.exists() and not path.is_dir():
         raise OutputError(f"`{path}` must be a folder. Got a file. Give another place with --out.")
     resolved, identity = experiment.model_dump(mode="json"), experiment.identity()
+    # Without run.json nothing was computed: it is written before all else.
     if (path / "run.json").exists():
         before = directory.record()
         state = "is finished" if before.get("finished") else "was not finished"

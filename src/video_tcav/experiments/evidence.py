@@ -101,6 +101,7 @@ def standard_error(draws: np.ndarray, groups: int) -> float:
 
 def _fewest_groups(stored: StoredResult, class_groups: int) -> int:
     result = stored.result
+    # At least 2, or there would be no degree of freedom.
     random_groups = max(1, result.n_groups - result.n_concept_groups)
     return max(2, min(result.n_concept_groups, random_groups, class_groups))
 
@@ -142,6 +143,7 @@ def _between_models(before: StoredResult, after: StoredResult, first: Analysis, 
         return replace(paired, p_value=max(paired.p_value, exchanged))
     effect = before.result.effect - after.result.effect
     error = math.hypot(standard_error(before.bootstrap, fewest), standard_error(after.bootstrap, fewest))
+    # Other clips: the effects are independent, so their variances add up, and the interval is Student's t.
     reach = float(stats.t.ppf(0.975, fewest - 1)) * error
     return _difference(before, after, (effect - reach, effect + reach), error, fewest)
 
@@ -209,6 +211,7 @@ def groups_to_decide(measured: Evidence, *, margin: float, level: float, power: 
     Returns:
         Groups in all, those of the run included; `None` where no number decides it: the effect is the margin itself.
     """
+    # Bonferroni's share, also for Holm: its first and hardest step.
     size, share = abs(measured.effect), level / tests
     beyond = size >= margin
     # A significance test is two-sided; of the two one-sided equivalence tests only the nearer one has a say.

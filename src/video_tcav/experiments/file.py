@@ -29,6 +29,7 @@ def _setting_fields(name: str, settings: Sequence[Setting]) -> Any:
 
 
 def _setting_field(setting: Setting) -> Any:
+    # Bounds of JSON Schema, so that editors show them, and pydantic enforces them.
     kind = Literal[setting.choices] if setting.choices else setting.type
     bounds = {"ge": setting.info.least, "le": setting.info.most} if setting.info.least is not None else {}
     return (
@@ -37,8 +38,8 @@ def _setting_field(setting: Setting) -> Any:
     )
 
 
+# Settings that are keys of the file; the feature spaces are a list of their own.
 RECORDING = [each for each in settings_of(RecordingSettings) if each.name != "space"]
-"""Settings that are keys of the file; the feature spaces are a list of their own."""
 STATISTICS = [
     each for each in settings_of(StatisticsSettings) if each.name not in ("cav", "significance", "correction")
 ]
@@ -133,6 +134,7 @@ class Experiment(_RecordingFields, Section):
     def statistics_settings(self, test: Significance) -> StatisticsSettings:
         """How effects are tested by one test; the corrections of hypotheses are those of the first."""
         values = {each.name: getattr(self.statistics, each.name) for each in STATISTICS}
+        # The t-test keeps its own correction, that of the source paper.
         correction = self.statistics.correction if test == "permutation" else None
         return StatisticsSettings(cav=self.cav, significance=test, correction=correction, **values)
 
@@ -161,6 +163,7 @@ class Experiment(_RecordingFields, Section):
 
     def all_twins(self) -> tuple[Twin, ...]:
         """The twins of the file, and those that its hypotheses need."""
+        # A hypothesis about motion needs the frozen twins whether the file names them or not.
         tested = {hypothesis.part for hypothesis in self.hypotheses}
         twins: tuple[tuple[EffectPart, Twin], ...] = (("motion", "frozen"), ("order", "reversed"))
         return tuple(dict.fromkeys((*self.twins, *(twin for effect, twin in twins if effect in tested))))

@@ -52,6 +52,7 @@ class Hypothesis(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Hypothesis":
+        # Six optional keys rather than a union of six classes: the kind is a key of the mapping, as it reads best in YAML.
         kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
             got = " and ".join(kinds) or "none"

@@ -84,6 +84,7 @@ def _write(folder: Path, model: VideoModel, role: Role, name: str, source: Video
         # Videos of variable frame rate have no single step: the median is that of most frames.
         spans = np.diff(loaded.timestamps_s[0])
         step_s = float(np.median(spans)) if len(spans) and np.median(spans) > 0 else _FALLBACK_STEP_S
+        # Between 1 and 60 frames a second, whatever the sampling of the model.
         write_video(folder / file, frames, fps=min(60.0, max(1.0, 1 / step_s)))
     else:
         write_picture(folder / file, frames[0])

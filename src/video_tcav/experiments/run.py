@@ -219,6 +219,7 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
         for number, key in enumerate(_wanted(experiment), start=1)
         if (key.space, key.test) == (experiment.spaces[0], experiment.statistics.tests[0])
     ]
+    # Maps need gradients at class clips, which `at: random` does not have.
     previews = sum(min(PER_SET, len(sources)) for *_, sources in sets_of(clips))
     full = 0 if experiment.at == "random" else experiment.shown
     written = 0  # files are numbered over all analyses

@@ -15,6 +15,7 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 class Section(BaseModel):
     """A mapping in the file; an unknown key is an error."""
 
+    # Frozen, as a run's settings do not change; infinity and NaN are valid YAML, but no valid setting.
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
 
 
@@ -36,6 +37,7 @@ class Model(Section):
     device: str = Field("auto", description="auto, cpu or cuda:0")
 
 
+# Two forms of one key, told apart by the type of the value: without a discriminator pydantic lists the errors of both.
 def _model_form(value: Any) -> str:
     return "model" if isinstance(value, Mapping | Model) else "spec"
 
@@ -105,6 +107,7 @@ def _concept_form(value: Any) -> str:
     return "pair" if is_pair else "source"
 
 
+# A mapping is a pair, unless it says `rendered`.
 ConceptClips = Annotated[
     Annotated[ClipSource, Tag("source")] | Annotated[Pair, Tag("pair")], Discriminator(_concept_form)
 ]

@@ -49,11 +49,15 @@ def check_file(
 
 
 def _with_settings(experiment: Experiment, file: YamlFile, overrides: Mapping[str, Any]) -> Experiment:
-    """The experiment with its settings of the recording checked, and those that were given in their place."""
-    names = [each.name for each in RECORDING]
+    """Check the recording settings of an experiment, and replace those with an override."""
+    names = [setting.name for setting in RECORDING]
     for name in overrides:
         one_of("override", name, names)
-    check_value(file, (), lambda: Workspace(experiment.recording(experiment.spaces[0])))
+    settings = experiment.recording(experiment.spaces[0])
+    # Each alone, so that an error has the line of its key; then together, as some refuse each other.
+    for name in names:
+        check_value(file, (name,), lambda name=name: Workspace(RecordingSettings(**{name: getattr(settings, name)})))
+    check_value(file, (), lambda: Workspace(settings))
     if experiment.store is not None:
         experiment = experiment.with_overrides({"store": beside(str(experiment.store), file.path)})
     chosen = experiment.with_overrides(RecordingSettings(**overrides).only(overrides))
@@ -76,17 +80,8 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
         model = load_model(
             _spec_beside(settings.spec, file.path),
             weights=_beside_if_there(settings.weights, file.path),
-            frames=settings.frames,
-            stride=settings.stride,
-            size=settings.size,
-            mean=settings.mean,
-            std=settings.std,
             classes=None if settings.classes is None else beside(settings.classes, file.path),
-            outputs=settings.outputs,
-            sampling=settings.sampling,
-            short=settings.short,
-            allow_impure=settings.allow_impure,
-            device=settings.device,
+            **settings.model_dump(exclude={"spec", "weights", "classes"}),
         )
     except VideoTcavError as error:
         raise file.error(entry, f"model {name}: {error}") from error
@@ -103,6 +98,7 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
         check_value(file, ("layers", number), lambda layer=layer: model.layer(layer))
     if not experiment.layers:  # the default layers, which not every network has
         check_value(file, entry, model.stages)
+    # Only now: names of default layers are known when the model is loaded.
     layers = experiment.layers or model.default_layers
     for number, hypothesis in enumerate(experiment.hypotheses):
         concerned = name in (hypothesis.same_in.models if hypothesis.same_in else (hypothesis.model or name,))

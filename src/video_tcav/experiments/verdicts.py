@@ -93,6 +93,7 @@ def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[
     tests = [_Test.of(hypothesis, experiment, analyses) for hypothesis in experiment.hypotheses]
     families: dict[str, list[_Test]] = {}
     for test in tests:
+        # A hypothesis that cannot be tested must not cost the others of its family any power.
         if test.evidence is not None:
             families.setdefault(test.hypothesis.family, []).append(test)
     adjusted: dict[int, _Adjusted] = {}
@@ -207,6 +208,7 @@ def _more_clips(measured: Evidence, margin: float, family_size: int, settings: S
     groups = groups_to_decide(measured, margin=margin, level=settings.level, power=settings.power, tests=tests)
     if groups is None or groups > MOST_GROUPS:
         return None
+    # The sample size is in independent groups; people collect clips.
     per_group = measured.concept_clips / measured.concept_groups
     return max(1, round((groups - measured.concept_groups) * per_group))
 

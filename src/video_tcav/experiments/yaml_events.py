@@ -60,6 +60,7 @@ def check_events(text: str) -> None:
         YamlMistake: for the first such event.
         yaml.YAMLError: if it is no YAML.
     """
+    # Events come one by one from the parser: nothing is expanded, so counting costs no memory.
     count = _Count()
     for event in yaml.parse(text, Loader=LOADER):
         line = event.start_mark.line + 1
@@ -74,6 +75,7 @@ def check_events(text: str) -> None:
 def _rules(event: yaml.Event, count: _Count) -> Iterator[str]:
     """Count an event, and give the rules that it breaks."""
     if isinstance(event, yaml.AliasEvent):
+        # Only an open collection can be its own ancestor; PyYAML would build a list that holds itself.
         if any(collection.anchor == event.anchor for collection in count.open):
             yield "a value must not hold itself. Got an alias of its own parent. Remove it."
         count.add(count.sizes.get(event.anchor or "", 1), None)
@@ -89,6 +91,7 @@ def _rules(event: yaml.Event, count: _Count) -> Iterator[str]:
     elif isinstance(event, yaml.ScalarEvent):
         if event.tag not in _TEXT_TAGS:
             yield f"the file must be YAML of plain values. Got the tag {str(event.tag)[:60]!r}. Remove it."
+        # Implicit: a plain scalar, which is resolved to a number; quoted text may be of any length.
         if len(event.value) > LONGEST_NUMBER and event.implicit[0] and _is_number(event.value):
             yield f"a number must have {LONGEST_NUMBER} characters at most. Got {event.value[:20]}…. Quote what is text."
         count.add(1, event.anchor)

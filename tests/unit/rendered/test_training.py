@@ -31,7 +31,7 @@ def test_the_same_seed_gives_the_same_first_weights():
 
 
 def test_training_refuses_what_it_cannot_do(tmp_path):
-    with pytest.raises(InputError, match="`architecture` must be one of r2plus1d, transformer. Got vgg"):
+    with pytest.raises(InputError, match="`architecture` must be one of r2plus1d, transformer. Got 'vgg'"):
         train_rendered("vgg", rule_of("scene"))
     with pytest.raises(InputError, match="`path` must end in .safetensors. Got w.pt"):
         train_rendered("r2plus1d", rule_of("scene"), steps=1, held_out=2).save(tmp_path / "w.pt")
