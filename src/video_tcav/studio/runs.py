@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 import video_tcav.tcav as tcav  # its names load when used
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import reason_of
+from video_tcav.gram.significance.registry import SIGNIFICANCE_TESTS, significance_test
 
 FILE_NAME = "results.json"
 REPORT_NAME = "report.html"
@@ -71,6 +72,11 @@ def _file_model() -> type[Any]:
     row = create_model("Row", __base__=_Lenient, **columns)
     results: Any = Annotated[list[row], Field(max_length=20_000)], ...
     return create_model("File", __base__=_File, results=results)
+
+
+def _caveat(significance: str) -> str:
+    """What stands before p-values of a test that is not to be relied on; nothing for a test that is not installed here."""
+    return significance_test(significance).caveat if significance in SIGNIFICANCE_TESTS.names() else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +223,7 @@ def _read_run(path: Path, top: Path) -> "Run | str":
         top=top,
         created=provenance.created,
         model=provenance.model.name,
-        rows=[row.model_dump() for row in file.results],
+        rows=[{**row.model_dump(), "caveat": _caveat(row.significance)} for row in file.results],
         warnings=file.warnings,
         clips=clips,
     )

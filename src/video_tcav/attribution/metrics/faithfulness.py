@@ -13,6 +13,7 @@ from torch import Tensor
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Clips, clip_shape, silent
 from video_tcav.attribution.perturbation import Baseline, Keep, baseline_clips, masked_values
+from video_tcav.core import random_streams
 from video_tcav.core.checks import at_least
 from video_tcav.core.errors import InputError, ShapeError
 from video_tcav.models import VideoModel, parse_target
@@ -132,7 +133,7 @@ def elsewhere(found: Map, *, seed: int, draw: int = 0) -> Map:
     Returns:
         Maps that are a quarter to three quarters of each axis away.
     """
-    generator = np.random.default_rng([seed, draw, 31])
+    generator = np.random.default_rng([seed, draw, random_streams.MOVED_MAPS])
     low = [max(1, size // 4) if size > 1 else 0 for size in found.shape[1:]]
     moves = generator.integers(low, [size - least + 1 for size, least in zip(found.shape[1:], low, strict=True)],
                                size=(len(found), 3))  # fmt: skip

@@ -26,7 +26,7 @@ export function pWords(row) {
   if (row.p_adjusted === null) return "no p";
   const name = row.correction === "none" ? "p" : "adjusted p";
   const value = row.p_adjusted < 0.001 ? "< 0.001" : `= ${Number(row.p_adjusted.toPrecision(2))}`;
-  return `${row.significance === "ttest" ? "t-test, anti-conservative, " : ""}${name} ${value}`;
+  return `${row.caveat ? `${row.caveat}, ` : ""}${name} ${value}`;
 }
 
 /** Whether the bank's clips are still those of the run. */
