@@ -15,8 +15,9 @@ $(STAMP): pyproject.toml constraints.txt
 check: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./check
 
+# Two workers with one thread each: as fast as two cores allow, whatever else runs beside.
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 demo: install
 	$(BIN)/video-tcav demo --out demo-out

@@ -26,7 +26,6 @@ CurveName = Literal["deletion", "insertion", "deletion_elsewhere", "insertion_el
 Check = Literal["deletion", "insertion"]
 CHECKS: tuple[Check, ...] = get_args(Check)
 _ELSEWHERE: dict[Check, CurveName] = {"deletion": "deletion_elsewhere", "insertion": "insertion_elsewhere"}
-# The random stream of the moves to elsewhere, apart from the other draws of the same seed.
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
