@@ -11,12 +11,21 @@ import video_tcav as vt
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
 from video_tcav.core.files import check_file_writable, check_writable, write_json
+from video_tcav.core.settings import settings_of
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.tcav.settings import StatisticsSettings
+
+NOT_OF_CAVS = tuple(known.name for known in settings_of(StatisticsSettings) if known.name != "cav")
 
 
 @options.with_model_options
+@options.with_settings(recording=RecordingSettings, leave_out=("space",))
+@options.with_settings(statistics=StatisticsSettings, leave_out=NOT_OF_CAVS)
 def explain(
     *,
     model_options: options.ModelOptions,
+    recording: RecordingSettings,
+    statistics: StatisticsSettings,
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
     model: options.Model,
     target: Annotated[
@@ -84,9 +93,7 @@ def explain(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Measure deletion, some dozens of passes a map.")
     ] = True,
-    windows: Annotated[int, typer.Option(min=1, help="Clips taken from each video.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
-    strict: options.Strict = False,
     json: options.JsonFile = None,
 ) -> None:
     """Show where and when the model looked, as a video, a sheet or numbers, and measure each map's faithfulness.
@@ -118,9 +125,9 @@ def explain(
         cavs=vt.load_cavs(cavs) if cavs else (),
         split=split == "motion",
         check=check,
-        windows=windows,
+        cav=statistics.cav,
         seed=seed,
-        strict=strict,
+        recording=recording,
         each=writer,
         progress=True,
     )

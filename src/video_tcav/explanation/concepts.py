@@ -6,7 +6,9 @@ from video_tcav.attribution import ConceptMap, Method
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models import VideoModel
+from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav import SavedCav, learn_cavs
+from video_tcav.tcav.settings import Cav
 from video_tcav.tcav.wording import comparison_name
 
 
@@ -17,6 +19,8 @@ def concept_methods(
     layers: Sequence[str] | None,
     cavs: Sequence[SavedCav],
     *,
+    cav: Cav,
+    recording: RecordingSettings,
     seed: int,
     progress: bool,
 ) -> list[tuple[str, Method]]:
@@ -37,7 +41,16 @@ def concept_methods(
     wanted = tuple(layers or model.stages()[-1:])
     learned: Sequence[SavedCav] = ()
     if concepts and random is not None:
-        learned = learn_cavs(model, concepts=concepts, random=random, layers=wanted, seed=seed, progress=progress)
+        learned = learn_cavs(
+            model,
+            concepts=concepts,
+            random=random,
+            layers=wanted,
+            cav=cav,
+            seed=seed,
+            progress=progress,
+            recording=recording,
+        )
     return list(maps_of_cavs([*learned, *_check_saved(model, cavs, wanted)]))
 
 

@@ -12,17 +12,21 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import EmptyMapError, InputError, MediaError, MethodError
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.provenance import provenance
+from video_tcav.core.settings import takes_settings
 from video_tcav.explanation.clips import DeletionCheck, TopClassError, any_class_target, explain_clip, prepare_clip
 from video_tcav.explanation.concepts import concept_methods
 from video_tcav.explanation.result import Explanation, Explanations
 from video_tcav.media import LoadedClips, Skipped, load_clips
 from video_tcav.models import Target, VideoModel, parse_target
+from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav import SavedCav
+from video_tcav.tcav.settings import Cav
 
 # The target that stands for each clip's most probable class.
 TOP = "top"
 
 
+@takes_settings(recording=RecordingSettings, leave_out=("space",))
 def explain(
     model: VideoModel,
     videos: Sources,
@@ -37,12 +41,11 @@ def explain(
     cavs: Sequence[SavedCav] = (),
     split: bool = False,
     check: bool = True,
-    windows: int = 1,
+    cav: Cav = "mean",
     seed: int = 0,
-    strict: bool = False,
-    threads: int = 2,
     each: Callable[[Explanation], None] | None = None,
     progress: bool = False,
+    recording: RecordingSettings,
 ) -> Explanations:
     """Where and when the model looked in each video, and whether the map can be believed.
 
@@ -60,13 +63,13 @@ def explain(
         cavs: CAVs of an earlier run (`load_cavs`), each of which gets a concept map, too.
         split: whether to split each map into what survives freezing the clip and what does not.
         check: whether to measure deletion, which takes some dozens of passes a map.
-        windows: clips taken from each video.
+        cav: how the CAVs of `concepts` are learned.
         seed: of all draws.
-        strict: whether a file that cannot be used ends the run instead of being listed.
-        threads: files decoded at once, beside the model.
         each: called with each map as soon as it is there, such as `reports.MapWriter`. The result then has no values: a
             map takes as much memory as the clip.
         progress: whether to show a progress bar on standard error.
+        recording: how clips are passed; its fields are keywords of this function. Of the videos that are explained, `windows`,
+            `threads` and `strict` are used; the passes of concepts use all.
 
     Raises:
         InputError: if no video can be explained, or concepts come without random clips.
@@ -88,7 +91,9 @@ def explain(
                 {"layers": layers, "baseline": baseline, "seed": seed},
                 used_elsewhere={"layers": any_concept, "baseline": check},
             ),
-            *concept_methods(model, concepts, random, layers, cavs, seed=seed, progress=progress),
+            *concept_methods(
+                model, concepts, random, layers, cavs, cav=cav, recording=recording, seed=seed, progress=progress
+            ),
         ],
         split=split,
         check=DeletionCheck(baseline=baseline or "blur", seed=seed) if check else None,
@@ -98,15 +103,15 @@ def explain(
     sources = as_sources(videos)  # files are listed, and missing ones refused, before the first pass
     explanations: list[Explanation] = []
     skipped: list[Skipped] = []
-    with progress_bar("maps", len(sources) * windows * len(explainer.methods), visible=progress) as advance:
-        for loaded in load_clips(sources, model.clip_spec, windows=windows, threads=threads):
-            for outcome in explainer(loaded, windows, advance):
+    with progress_bar("maps", len(sources) * recording.windows * len(explainer.methods), visible=progress) as advance:
+        for loaded in load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads):
+            for outcome in explainer(loaded, recording.windows, advance):
                 if isinstance(outcome, Explanation):
                     if each is not None:
                         each(outcome)
                     # A map is as large as its clip: with `each`, the result has figures alone.
                     explanations.append(outcome if each is None else replace(outcome, values=None))
-                elif strict:
+                elif recording.strict:
                     raise outcome
                 else:
                     reason = outcome.reason if isinstance(outcome, MediaError) else str(outcome)
@@ -116,7 +121,13 @@ def explain(
             f"`videos` must hold one that can be explained. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
             f"{skipped[0].reason}"
         )
-    settings = {"target": target, "against": against, "windows": windows, "seed": seed, "split": split}
+    settings = {
+        "target": target,
+        "against": against,
+        "windows": recording.windows,
+        "seed": seed,
+        "split": split,
+    }
     return Explanations(
         explanations=tuple(explanations), skipped=tuple(skipped), provenance=explainer.provenance(settings)
     )
