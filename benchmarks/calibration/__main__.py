@@ -14,6 +14,7 @@ from rich.table import Table
 
 from video_tcav.cli import render
 from video_tcav.core.files import check_writable
+from video_tcav.gram.cavs.registry import CAV_FITTERS
 
 
 def calibration(
@@ -26,7 +27,7 @@ def calibration(
     ] = 1000,
     cav: Annotated[
         list[str] | None,
-        typer.Option(metavar="mean|ridge|logistic|svm", help="CAV kinds for the type I error; all if not given."),
+        typer.Option(metavar="|".join(CAV_FITTERS.names()), help="CAV kinds for the type I error; all if not given."),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for tables, JSON and figure.")] = Path(
         "calibration-out"

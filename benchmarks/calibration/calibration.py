@@ -23,13 +23,13 @@ from benchmarks.calibration.interventions import Intervention, interventional_ef
 from benchmarks.calibration.rendered_recording import Recording, passes, record_world
 from joblib import Parallel, delayed
 
-from video_tcav.core.checks import at_least, one_of
+from video_tcav.core.checks import at_least
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import write_json
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.tables import write_csv
-from video_tcav.gram.cavs import CAV_KINDS, CavKind
+from video_tcav.gram.cavs.registry import CAV_FITTERS, cav_fitter
 from video_tcav.models import load_model
 from video_tcav.rendered import rule_of
 from video_tcav.rendered.factors import FACTORS
@@ -122,7 +122,7 @@ def calibrate(
     """
     for name, number in (("draws", draws), ("detection_draws", detection_draws), ("jobs", jobs)):
         at_least(name, number, 1)
-    kinds: list[CavKind] = [one_of("cav", kind, CAV_KINDS) for kind in dict.fromkeys(cavs or CAV_KINDS)]
+    kinds = [cav_fitter(kind).name for kind in dict.fromkeys(cavs or CAV_FITTERS.names())]
     names = list(dict.fromkeys(models or [f"rendered:{name}" for name in rendered_names()]))
     rules = [rule_of(_rule_name(name)) for name in names]
     rejections: list[Rejections] = []
@@ -175,7 +175,7 @@ def _tasks(
     *,
     draws: int,
     detection_draws: int,
-    cavs: Sequence[CavKind],
+    cavs: Sequence[str],
     seed: int,
 ) -> list[Task]:
     """Every check of one model as a call of its own, so that processes can share them; long ones are divided."""

@@ -10,6 +10,7 @@ from benchmarks.calibration.rendered_recording import Recording
 from benchmarks.calibration.resampling import difference_test, draw_clips
 
 from video_tcav.concepts import Twin
+from video_tcav.core import random_streams
 from video_tcav.demo.false_alarms import (
     Drawn,
     draw_nothing,
@@ -19,14 +20,14 @@ from video_tcav.demo.false_alarms import (
     seed_of,
     wilson_interval,
 )
-from video_tcav.gram.cavs import CAV_KINDS, CavKind
+from video_tcav.gram.cavs.registry import CAV_FITTERS, cav_fitter
 from video_tcav.gram.effects import clip_effects, tcav_score
 from video_tcav.tcav.settings import At
 
 SIZES = (5, 10, 20, 40, 100)
-# Logistic and SVM are fitted anew for each. The test is exact with any number for which (B + 1) · 5 % is whole.
-_PERMUTATIONS = {"mean": 199, "ridge": 199, "logistic": 19, "svm": 19}
-_RANDOM_SETS = {"mean": 30, "ridge": 30, "logistic": 10, "svm": 10}
+# Few where each fit takes long. The test is exact with any number for which (B + 1) · 5 % is whole.
+_PERMUTATIONS, _FEW_PERMUTATIONS = 199, 19
+_RANDOM_SETS, _FEW_RANDOM_SETS = 30, 10
 _NULL_CLIPS = 20
 _RANDOM_CLIPS = 100
 _TWIN_CLIPS = 40
@@ -99,20 +100,28 @@ class Agreement:
     nil: bool
 
 
-def type_one(recording: Recording, kind: CavKind, at: At, *, draws: int, seed: int, chunk: int = 0) -> list[Rejections]:
+def type_one(recording: Recording, kind: str, at: At, *, draws: int, seed: int, chunk: int = 0) -> list[Rejections]:
     """Concept = random clips: both tests at every layer, on the same draws; chunks have draws of their own."""
     grams = {layer: class_grams[0] for layer, class_grams in recording.grams[at].items()}
     pool = len(recording.pool)
-    # Stream 23; the checksum of model and place makes the draws of each independent (Python's own hash varies).
+    fast = cav_fitter(kind).closed_form
+    permutations, sets = (_PERMUTATIONS, _RANDOM_SETS) if fast else (_FEW_PERMUTATIONS, _FEW_RANDOM_SETS)
+    # The checksum of model and place makes the draws of each independent (Python's own hash varies).
     generator = np.random.default_rng(
-        [seed, chunk, 23, CAV_KINDS.index(kind), crc32(f"{recording.name} {at}".encode())]
+        [
+            seed,
+            chunk,
+            random_streams.NULL_CONCEPTS,
+            CAV_FITTERS.names().index(kind),
+            crc32(f"{recording.name} {at}".encode()),
+        ]
     )
     p_values: dict[tuple[str, str], list[float]] = {}
     for _ in range(draws):
         drawn = draw_nothing(pool, _NULL_CLIPS, 2 * _NULL_CLIPS, generator)
-        ps = permutation_test(kind, grams, drawn, permutations=_PERMUTATIONS[kind], seed=seed_of(generator))
+        ps = permutation_test(kind, grams, drawn, permutations=permutations, seed=seed_of(generator))
         wider = draw_nothing(pool, _NULL_CLIPS, _RANDOM_CLIPS, generator)
-        paper = paper_ttest(kind, grams, wider, sets=_RANDOM_SETS[kind], seed=seed_of(generator))
+        paper = paper_ttest(kind, grams, wider, sets=sets, seed=seed_of(generator))
         for layer in grams:
             p_values.setdefault((layer, "permutation"), []).append(ps[layer])
             p_values.setdefault((layer, "t-test"), []).append(paper[layer])
@@ -188,7 +197,9 @@ def _concept_draws(
     with_value = recording.rows(*concept)
     without_value = np.setdiff1d(np.arange(len(recording.pool)), with_value)
     # Stream 29, of draws with a concept.
-    generator = np.random.default_rng([seed, target, 29, size, crc32(f"{recording.name} {concept}".encode())])
+    generator = np.random.default_rng(
+        [seed, target, random_streams.REAL_CONCEPTS, size, crc32(f"{recording.name} {concept}".encode())]
+    )
     for _ in range(draws):
         yield draw_clips(with_value, without_value, size, _RANDOM_CLIPS, generator), seed_of(generator)
 

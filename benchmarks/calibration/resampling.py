@@ -3,9 +3,8 @@
 import numpy as np
 
 from video_tcav.demo.false_alarms import Drawn, Rows, check_enough, effect_of
-from video_tcav.gram.cavs import CavKind
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.significance import inner_of, permutation_null, permutation_p
+from video_tcav.gram.label_permutations import permutation_null, permutation_p
 
 
 def draw_clips(concept: Rows, random: Rows, n_concept: int, n_random: int, generator: np.random.Generator) -> Drawn:
@@ -22,12 +21,12 @@ def draw_clips(concept: Rows, random: Rows, n_concept: int, n_random: int, gener
 
 
 def difference_test(
-    kind: CavKind, gram: Gram, drawn: Drawn, twin_rows: Rows, *, permutations: int, seed: int
+    kind: str, gram: Gram, drawn: Drawn, twin_rows: Rows, *, permutations: int, seed: int
 ) -> tuple[float, float]:
     """A motion or order effect and its permutation p: clips and twins share each permutation of the labels."""
-    clips, twins = inner_of(gram, drawn.rows), inner_of(gram, twin_rows)
+    clips, twins = gram.of_rows(drawn.rows), gram.of_rows(twin_rows)
     design = drawn.design()
-    inner = {"clips": clips, "twins": twins}
-    nulls = permutation_null(kind, inner, design, permutations=permutations, seed=seed, advance=lambda _: None)
+    grams = {"clips": clips, "twins": twins}
+    nulls = permutation_null(kind, grams, design, permutations=permutations, seed=seed)
     effect = effect_of(kind, clips, design) - effect_of(kind, twins, design)
     return effect, permutation_p(effect, nulls["clips"] - nulls["twins"])

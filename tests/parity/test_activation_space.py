@@ -5,8 +5,11 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import SVC
 
-from video_tcav.gram.cavs import INVERSE_PENALTY, RIDGE_LAMBDA, TOLERANCE, fit_cavs, unit_coefficients
-from video_tcav.gram.effects import clip_effects
+from video_tcav.gram.cavs.logistic import LOGISTIC_C
+from video_tcav.gram.cavs.ridge import RIDGE_LAMBDA
+from video_tcav.gram.cavs.svm import SVM_C, TOLERANCE
+from video_tcav.gram.effects import clip_effects, fit_cavs
+from video_tcav.gram.kernel import unit_coefficients
 
 CLIPS, WIDTH, CLASS_CLIPS = 40, 300, 7
 
@@ -48,8 +51,8 @@ def test_ridge_equals_scikit_learn_in_activation_space(clips):
 def test_classifiers_equal_scikit_learn_in_activation_space(clips, kind):
     activations, labels, gradients = clips
     machine = {
-        "logistic": LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", tol=1e-10, max_iter=5000),
-        "svm": SVC(kernel="linear", C=INVERSE_PENALTY, class_weight="balanced", tol=TOLERANCE),
+        "logistic": LogisticRegression(C=LOGISTIC_C, class_weight="balanced", tol=1e-10, max_iter=5000),
+        "svm": SVC(kernel="linear", C=SVM_C, class_weight="balanced", tol=TOLERANCE),
     }[kind].fit(scaled_down(activations), labels)
     expected = gradients @ machine.coef_[0] / np.linalg.norm(machine.coef_)
     found = gram_derivatives(kind, activations, labels, gradients)

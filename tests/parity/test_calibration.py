@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from video_tcav.gram.effects import effects
-from video_tcav.gram.significance import Inner, permutation_null, permutation_p, random_set_effects, random_set_ttest
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.label_permutations import permutation_null, permutation_p
+from video_tcav.gram.resampling import random_set_effects
+from video_tcav.gram.significance.random_set_ttest import random_set_ttest
 from video_tcav.models import load_model, record_activations, record_gradients
 from video_tcav.models.targets import Target
 
@@ -13,8 +16,8 @@ DRAWS, POOL, CONCEPT, RANDOM = 1000, 300, 20, 60
 
 
 @pytest.fixture(scope="module")
-def recorded(shapes, shapes_weights) -> dict[str, Inner]:
-    """Inner products of 300 random clips and 20 class clips at the deepest two stages."""
+def recorded(shapes, shapes_weights) -> dict[str, Gram]:
+    """Gram products of 300 random clips and 20 class clips at the deepest two stages."""
     model = load_model(f"file:{shapes.__file__}:build", weights=shapes_weights, device="cpu")
     every = list(shapes.DIRECTIONS)
     pool = shapes.normalised(shapes.render([every[i % 4] for i in range(POOL)], seed=77))
@@ -25,13 +28,13 @@ def recorded(shapes, shapes_weights) -> dict[str, Inner]:
     found = {}
     for layer in layers:
         centred = (rows[layer].flatten(1) - rows[layer].flatten(1).mean(0)).double().numpy()
-        found[layer] = Inner(kernel=centred @ centred.T, cross=gradients[layer].flatten(1).double().numpy() @ centred.T)
+        found[layer] = Gram(kernel=centred @ centred.T, cross=gradients[layer].flatten(1).double().numpy() @ centred.T)
     return found
 
 
-def draw(inner: Inner, seed: int) -> Inner:
+def draw(inner: Gram, seed: int) -> Gram:
     rows = np.random.default_rng(seed).choice(POOL, CONCEPT + RANDOM, replace=False)
-    return Inner(kernel=inner.kernel[np.ix_(rows, rows)], cross=inner.cross[:, rows])
+    return Gram(kernel=inner.kernel[np.ix_(rows, rows)], cross=inner.cross[:, rows])
 
 
 def comparison():
@@ -48,9 +51,7 @@ def test_permutation_test_rejects_at_its_level(recorded, layer, cav, permutation
     for trial in range(DRAWS):
         inner = draw(recorded[layer], trial)
         own = effects(cav, inner.kernel, inner.cross.mean(0), one.labels[None])[0]
-        null = permutation_null(cav, {"": inner}, one, permutations=permutations, seed=trial, advance=lambda _n: None)[
-            ""
-        ]
+        null = permutation_null(cav, {"": inner}, one, permutations=permutations, seed=trial)[""]
         p_values.append(permutation_p(float(own), null))
     rejected = np.mean(np.array(p_values) <= 0.05)
     assert 0.03 <= rejected <= 0.07
@@ -81,9 +82,9 @@ def test_a_real_cause_is_found_in_every_draw(shapes, shapes_weights, recorded):
     rows = record_activations(model, ["stages.2"], pool)["stages.2"].flatten(1).double()
     gradients = record_gradients(model, ["stages.2"], own, Target(class_index=1)).layers["stages.2"].flatten(1)
     centred = (rows - rows.mean(0)).numpy()
-    inner = Inner(kernel=centred @ centred.T, cross=gradients.double().numpy() @ centred.T)
+    inner = Gram(kernel=centred @ centred.T, cross=gradients.double().numpy() @ centred.T)
     one = comparison()
     effect = float(effects("mean", inner.kernel, inner.cross.mean(0), one.labels[None])[0])
-    null = permutation_null("mean", {"": inner}, one, permutations=999, seed=0, advance=lambda _n: None)[""]
+    null = permutation_null("mean", {"": inner}, one, permutations=999, seed=0)[""]
     assert effect > 0
     assert permutation_p(effect, null) == pytest.approx(0.001)

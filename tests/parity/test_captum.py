@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from video_tcav.gram.cavs import fit_cavs, unit_coefficients
-from video_tcav.gram.effects import tcav_magnitude, tcav_score
+from video_tcav.gram.effects import fit_cavs, tcav_magnitude, tcav_score
+from video_tcav.gram.kernel import unit_coefficients
 from video_tcav.models import load_model, record_activations, record_gradients
 from video_tcav.models.targets import Target
 

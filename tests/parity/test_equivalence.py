@@ -9,7 +9,8 @@ from video_tcav.demo.false_alarms import seed_of
 from video_tcav.experiments.evidence import Evidence, equivalence_p, groups_to_decide, standard_error
 from video_tcav.gram import Gram
 from video_tcav.gram.effects import effects
-from video_tcav.gram.significance import Inner, bootstrap_effects, permutation_p
+from video_tcav.gram.label_permutations import permutation_p
+from video_tcav.gram.resampling import bootstrap_effects
 from video_tcav.models import load_model
 from video_tcav.rendered import rule_of
 
@@ -46,7 +47,7 @@ def wrong_claims(recording: Recording, draws: int, seed: int) -> float:
             drawn = draw_clips(concept, others, CONCEPT, RANDOM, generator)
             class_clips = generator.choice(len(gram.cross), CLASS, replace=False)
             rows = drawn.rows
-            inner = Inner(kernel=gram.kernel[np.ix_(rows, rows)], cross=gram.cross[np.ix_(class_clips, rows)])
+            inner = Gram(kernel=gram.kernel[np.ix_(rows, rows)], cross=gram.cross[np.ix_(class_clips, rows)])
             boots = bootstrap_effects(
                 "mean",
                 {"": inner},
@@ -54,7 +55,6 @@ def wrong_claims(recording: Recording, draws: int, seed: int) -> float:
                 range(CLASS),
                 draws=200,
                 seed=seed_of(generator),
-                advance=lambda _: None,
             )[""]
             effect = float(effects("mean", inner.kernel, inner.cross.mean(0), drawn.design().labels[None])[0])
             p = equivalence_p(effect, standard_error(boots, CLASS), CLASS - 1, truth)
@@ -104,8 +104,8 @@ def detection_rate(difference: float, groups: int, generator: np.random.Generato
         gram, labels = two_sample(groups, 3 * groups, difference, generator)
         values = gram.cross[0]
         keys = generator.random((199, len(values)))
-        relabelled = keys.argsort(1) < groups
-        null = np.where(relabelled, values, 0).sum(1) / groups - np.where(relabelled, 0, values).sum(1) / (3 * groups)
+        permuted = keys.argsort(1) < groups
+        null = np.where(permuted, values, 0).sum(1) / groups - np.where(permuted, 0, values).sum(1) / (3 * groups)
         effect = float(values[labels].mean() - values[~labels].mean())
         found.append(permutation_p(effect, null) <= LEVEL)
     return float(np.mean(found))

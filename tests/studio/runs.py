@@ -75,7 +75,7 @@ def write_run(
         "clips": {"gradient": {}, "random": {}}
         | {name: {f"{name}-{n}.mp4": one for n, one in enumerate(digests)} for name, digests in clips.items()},
     }
-    made = TcavResult(results=tuple(results), skipped=(), warnings=tuple(warnings), provenance=provenance, seconds={})
+    made = TcavResult.of_rows(results, warnings=warnings, provenance=provenance)
     folder.mkdir(parents=True, exist_ok=True)
     made.to_json(folder / "results.json")
     if report is not None:

@@ -12,6 +12,10 @@ Advance = Callable[[float], None]
 """Called with the number of steps just done, which may be a fraction."""
 
 
+def no_progress(_steps: float) -> None:
+    """An `Advance` that shows nothing."""
+
+
 class _RateColumn(ProgressColumn):
     """Steps a second, as measured over the last steps."""
 
@@ -24,7 +28,7 @@ class _RateColumn(ProgressColumn):
 def progress_bar(description: str, total: int, *, visible: bool) -> Iterator[Advance]:
     """Show a bar while the block runs; yields the function that advances it."""
     if not visible:
-        yield lambda _steps: None
+        yield no_progress
         return
     columns = (
         TextColumn("{task.description}"),

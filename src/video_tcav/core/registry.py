@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from video_tcav.core.checks import one_of
+from video_tcav.core.checks import one_of, require
 from video_tcav.core.errors import PluginError
 
 Kind = TypeVar("Kind")
@@ -58,6 +58,19 @@ class Registry(Generic[Kind]):
             return _imported(self._builtin[name])
         one_of(self.argument, name, self.names())
         return self._load(self._added[name])
+
+    def resolve(self, kind: str | Kind) -> Kind:
+        """The object behind a name, or the object itself; a class stands for an object that is made without arguments.
+
+        Raises:
+            InputError: if there is no kind of that name, or the object is no kind of this sort.
+            PluginError: if the package that adds it cannot be used.
+        """
+        chosen: Any = self[kind] if isinstance(kind, str) else kind
+        missing = [member for member in self._members if not hasattr(chosen, member)]
+        rule = f"be a name, or an object with {', '.join(self._members)}"
+        require(not missing, self.argument, rule, kind, f"Choose one of {', '.join(self.names())}.")
+        return chosen() if isinstance(chosen, type) else chosen
 
     def values(self) -> tuple[Kind, ...]:
         """All kinds, in the order of their names."""

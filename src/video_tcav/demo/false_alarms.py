@@ -10,20 +10,16 @@ import numpy as np
 from jaxtyping import Int
 from scipy.stats import binomtest
 
+from video_tcav.core import random_streams
 from video_tcav.core.errors import InputError
 from video_tcav.core.scratch import scratch_folder
-from video_tcav.gram.cavs import CavKind
+from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.design import Design
 from video_tcav.gram.effects import effects
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.significance import (
-    Inner,
-    inner_of,
-    permutation_null,
-    permutation_p,
-    random_set_effects,
-    random_set_ttest,
-)
+from video_tcav.gram.label_permutations import permutation_null, permutation_p
+from video_tcav.gram.resampling import random_set_effects
+from video_tcav.gram.significance.random_set_ttest import random_set_ttest
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import record_activations, record_gradients
@@ -91,8 +87,7 @@ def false_alarms(
     """
     layer = model.default_layers[-1]
     grams = {layer: _record(model, layer, target, pool, class_clips, advance)}
-    # Stream 41 is the demo's own: the clips come from streams 10 and above, see `rendered.sample_factors`.
-    generator = np.random.default_rng([seed, 41])
+    generator = np.random.default_rng([seed, random_streams.DEMO_NULL_CONCEPTS])
     ttest_ps, permutation_ps = [], []
     for _ in range(draws):
         drawn = draw_nothing(len(pool), n_concept, n_random, generator)
@@ -153,29 +148,34 @@ def seed_of(generator: np.random.Generator) -> int:
 
 
 def permutation_test(
-    kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, permutations: int, seed: int
+    cav: str | CavFitter, grams: Mapping[str, Gram], drawn: Drawn, *, permutations: int, seed: int
 ) -> dict[str, float]:
     """The permutation p of each layer."""
-    inner = {layer: inner_of(gram, drawn.rows) for layer, gram in grams.items()}
+    drawn_grams = {layer: layer_gram.of_rows(drawn.rows) for layer, layer_gram in grams.items()}
     design = drawn.design()
-    nulls = permutation_null(kind, inner, design, permutations=permutations, seed=seed, advance=lambda _: None)
-    return {layer: permutation_p(effect_of(kind, products, design), nulls[layer]) for layer, products in inner.items()}
+    nulls = permutation_null(cav, drawn_grams, design, permutations=permutations, seed=seed)
+    return {
+        layer: permutation_p(effect_of(cav, layer_gram, design), nulls[layer])
+        for layer, layer_gram in drawn_grams.items()
+    }
 
 
-def paper_ttest(kind: CavKind, grams: Mapping[str, Gram], drawn: Drawn, *, sets: int, seed: int) -> dict[str, float]:
+def paper_ttest(
+    cav: str | CavFitter, grams: Mapping[str, Gram], drawn: Drawn, *, sets: int, seed: int
+) -> dict[str, float]:
     """The p of the source paper's t-test over random sets, for each layer."""
     p_values, labels = {}, drawn.design().labels
     for layer, layer_gram in grams.items():
-        inner = inner_of(layer_gram, drawn.rows)
-        concept = random_set_effects(kind, inner, labels, sets=sets, seed=seed)
-        random = random_set_effects(kind, inner, labels, sets=sets, seed=seed, against_random=True)
+        drawn_gram = layer_gram.of_rows(drawn.rows)
+        concept = random_set_effects(cav, drawn_gram, labels, sets=sets, seed=seed)
+        random = random_set_effects(cav, drawn_gram, labels, sets=sets, seed=seed, against_random=True)
         p_values[layer] = random_set_ttest(concept, random)[1]
     return p_values
 
 
-def effect_of(kind: CavKind, inner: Inner, design: Design) -> float:
+def effect_of(cav: str | CavFitter, gram: Gram, design: Design) -> float:
     """The TCAV effect of a concept, averaged over the class clips."""
-    return float(effects(kind, inner.kernel, inner.cross.mean(0), design.labels[None])[0])
+    return float(effects(cav, gram.kernel, gram.cross.mean(0), design.labels[None])[0])
 
 
 def rejection_rate(p_values: Sequence[float]) -> float:

@@ -15,7 +15,6 @@ from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import atomic_path, read_json, reason_of, write_json
 from video_tcav.core.tables import write_parquet
 from video_tcav.experiments.digests import DAMAGE
-from video_tcav.gram.significance import Significance
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
@@ -40,7 +39,7 @@ class AnalysisKey:
     model: str
     target: str
     space: Space
-    test: Significance
+    test: str
 
     def folder_name(self, number: int) -> str:
         """A readable name that is valid in every file system."""
@@ -114,9 +113,9 @@ def save_analysis(folder: Path, key: AnalysisKey, result: TcavResult) -> None:
     assert result.detail is not None
     # safetensors needs contiguous arrays with flat names: the number of the result, then of the draws.
     arrays: dict[str, np.ndarray] = {}
-    for number, measurement in enumerate(result.detail.measured):
+    for number, draws in enumerate(result.detail.draws.values()):
         for name in ("by_clip", "null", "bootstrap"):
-            arrays[f"{number}.{name}"] = np.ascontiguousarray(getattr(measurement, name), dtype=np.float64)
+            arrays[f"{number}.{name}"] = np.ascontiguousarray(getattr(draws, name), dtype=np.float64)
     with atomic_path(folder / "draws.safetensors") as temporary:
         save_file(arrays, temporary)
     write_parquet(folder / "clip_effects.parquet", result.detail.clip_frame())

@@ -13,7 +13,7 @@ from video_tcav.experiments.completed_run import Run
 from video_tcav.experiments.directory import changed_settings
 from video_tcav.experiments.evidence import standard_error, two_sided
 from video_tcav.experiments.verdicts import Outcome
-from video_tcav.gram.significance import adjust
+from video_tcav.gram.corrections import adjust
 
 _KEY = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
 # Keys of an experiment whose changes are no warning: they are shown elsewhere, or change no effect.

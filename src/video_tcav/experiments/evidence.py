@@ -10,7 +10,8 @@ from scipy import stats
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.analyses import Analysis, StoredResult
 from video_tcav.experiments.hypothesis import Hypothesis
-from video_tcav.gram.significance import percentile_interval, permutation_p
+from video_tcav.gram.label_permutations import permutation_p
+from video_tcav.gram.resampling import percentile_interval
 
 # P where the standard error is 0: as a permutation test with a million permutations would give it, and never 0.
 _SMALLEST_P = 1 / (1 + 10**6)

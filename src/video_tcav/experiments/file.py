@@ -11,6 +11,7 @@ from video_tcav.concepts import Twin
 from video_tcav.core.settings import Setting, settings_of
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
 from video_tcav.experiments.sections import ClipSource, ConceptClips, Model, ModelEntry, Name, Pair, Section
+from video_tcav.gram.significance.registry import significance_test
 from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.tcav.settings import At, Negatives, Significance, StatisticsSettings
 
@@ -133,7 +134,7 @@ class Experiment(_RecordingFields, Section):
     def statistics_settings(self, test: Significance) -> StatisticsSettings:
         """How effects are tested by one test; the corrections of hypotheses are those of the first."""
         values = {each.name: getattr(self.statistics, each.name) for each in STATISTICS}
-        correction = self.statistics.correction if test == "permutation" else None
+        correction = significance_test(test).default_correction or self.statistics.correction
         return StatisticsSettings(cav=self.cav, significance=test, correction=correction, **values)
 
     def with_overrides(self, values: Mapping[str, Any]) -> "Experiment":

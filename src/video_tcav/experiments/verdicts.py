@@ -10,7 +10,7 @@ from video_tcav.experiments.evidence import Evidence, equivalence_p, evidence, g
 from video_tcav.experiments.file import Experiment, Statistics
 from video_tcav.experiments.hypothesis import Hypothesis, Kind
 from video_tcav.experiments.statements import claim_text
-from video_tcav.gram.significance import adjust
+from video_tcav.gram.corrections import adjust
 from video_tcav.tcav.wording import p_text, units
 
 VerdictWord = Literal["supported", "contradicted", "undecided", "not represented"]

@@ -1,28 +1,34 @@
-"""Who may change places with whom: groups, relabellings, folds and bootstrap draws (METHOD: significance).
+"""Exchangeability: groups, label permutations, cross-validation folds and bootstrap resamples of groups.
 
 A *unit* is what carries a label: one source with all its windows. A *group* is what is independent of the others: the
 source video, or what the user names (a person, a camera). Where all units of a group carry the same label, whole groups
 exchange their labels; where a group holds both kinds, its units exchange labels within it, as in a blocked experiment.
-Folds travel with the labels, so that cross-validation sees a relabelled experiment just as it saw the real one.
+Folds travel with the labels, so that cross-validation sees a permuted experiment just as it saw the real one.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from video_tcav.core import random_streams
 from video_tcav.core.errors import InputError
+from video_tcav.gram.thresholds import MIN_CLIPS, MIN_GROUPS
 
+Name = TypeVar("Name", bound=Hashable)
 FOLDS = 5
-_CHUNK = 256
+_CHUNK_DRAWS = 256
 _CHUNK_VALUES = 2**22
+"""Draws times members that are held at once: 32 MB in float64. Both are part of every result: each chunk has a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Relabelling:
-    """A chunk of relabelled experiments.
+class PermutedExperiments:
+    """A chunk of experiments with permuted labels.
 
     Attributes:
         labels: which rows count as concept clips.
@@ -34,22 +40,30 @@ class Relabelling:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Part:
-    """Blocks (groups or units) of rows that may exchange their labels with each other.
+class _Block:
+    """Rows whose members (groups or units) may exchange their labels with each other: an exchangeability block.
 
     Attributes:
-        inside: the rows.
-        members: the blocks.
-        first: the first row of each block, counted among the rows inside.
-        member_of: the block of each row inside, by its place in `members`.
-        labels: of each block.
+        rows: which rows.
+        members: numbers of the groups or units.
+        first: the first row of each member, counted among the block's rows.
+        member_of: the member of each of the block's rows, by its place in `members`.
+        labels: of each member.
     """
 
-    inside: Bool[np.ndarray, " row"]
+    rows: Bool[np.ndarray, " row"]
     members: Int[np.ndarray, " member"]
     first: Int[np.ndarray, " member"]
     member_of: Int[np.ndarray, " inside"]
     labels: Bool[np.ndarray, " member"]
+
+
+class Strata(NamedTuple):
+    """Groups of a comparison by what they hold: clips of both kinds, concept clips alone, random clips alone."""
+
+    mixed: Int[np.ndarray, " group"]
+    concept: Int[np.ndarray, " group"]
+    random: Int[np.ndarray, " group"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,110 +93,99 @@ class Design:
     def n_concept_groups(self) -> int:
         return len(np.unique(self.groups[self.labels]))
 
-    def mixed_groups(self) -> list[int]:
-        """Groups that hold both concept and random units."""
-        return [int(g) for g in np.intersect1d(self.groups[self.labels], self.groups[~self.labels])]
+    @cached_property
+    def strata(self) -> Strata:
+        mixed = np.intersect1d(self.groups[self.labels], self.groups[~self.labels])
+        concept, random = (np.setdiff1d(self.groups[rows], mixed) for rows in (self.labels, ~self.labels))
+        return Strata(mixed=mixed, concept=concept, random=random)
 
     def smallest_p(self) -> float:
-        """The smallest p-value that this many distinct relabellings can give; its own labelling is one of them."""
-        mixed = self.mixed_groups()
-        concept = np.setdiff1d(self.groups[self.labels], mixed)
-        random = np.setdiff1d(self.groups[~self.labels], mixed)
+        """The smallest p-value that this many distinct label permutations can give; the observed labelling is one of them."""
+        mixed, concept, random = self.strata
+        # ways to choose the concept groups among pure groups, times the ways to choose units in each mixed group
         count = math.comb(len(concept) + len(random), len(concept))
         balanced = len(concept) == len(random)
         for group in mixed:
-            inside = self.groups == group
-            own = len(np.unique(self.units[inside & self.labels]))
-            units = len(np.unique(self.units[inside]))
-            count *= math.comb(units, own)
-            balanced = balanced and units == 2 * own
+            in_group = self.groups == group
+            n_concept = len(np.unique(self.units[in_group & self.labels]))
+            n_units = len(np.unique(self.units[in_group]))
+            count *= math.comb(n_units, n_concept)
+            balanced = balanced and n_units == 2 * n_concept
         opposite = 2 if balanced else 1  # the opposite labelling has the opposite effect, and the test is two-sided
         return min(1.0, opposite / count)
 
     def folds(self, seed: int) -> Int[np.ndarray, " row"]:
         """A cross-validation fold for each row: groups stay whole, concept groups are spread evenly."""
-        generator = np.random.default_rng([seed, 2])
-        mixed = self.mixed_groups()
+        generator = np.random.default_rng([seed, random_streams.FOLDS])
+        # with fewer concept groups than folds, some folds would have none to be tested on
         count = max(2, min(FOLDS, self.n_concept_groups))
         fold_of = np.zeros(self.n_groups_total, dtype=int)
-        concept = np.setdiff1d(self.groups[self.labels], mixed)
-        random = np.setdiff1d(self.groups[~self.labels], mixed)
-        for members in (np.asarray(mixed, dtype=int), concept, random):
+        for members in self.strata:
+            # dealt in turn, so that every fold gets its share of each stratum
             fold_of[generator.permutation(members)] = np.arange(len(members)) % count
         return fold_of[self.groups]
 
-    def relabellings(self, draws: int, seed: int) -> Iterator[Bool[np.ndarray, "draw row"]]:
-        """`draws` random relabellings, in chunks: which rows count as concept clips.
+    def label_permutations(self, draws: int, seed: int) -> Iterator[Bool[np.ndarray, "draw row"]]:
+        """`draws` random permutations of the labels, in chunks: which rows count as concept clips.
 
         The same seed gives every comparison of a run the same random numbers for the same units, which is what lets
         max-T use them jointly.
         """
-        for size, drawn in self._draws(draws, seed):
+        for size, keyed_blocks in self._sort_keys(draws, seed):
             labels = np.broadcast_to(self.labels, (size, len(self.labels))).copy()
-            for part, keys in drawn:
-                count = int(part.labels.sum())
+            for block, keys in keyed_blocks:
+                count = int(block.labels.sum())
                 # the smallest keys get the concept label; putting them in order, too, would take three times as long
                 smallest = keys.argpartition(count - 1, axis=1)[:, :count]
-                taken = np.zeros(keys.shape, dtype=bool)
-                np.put_along_axis(taken, smallest, True, axis=1)
-                labels[:, part.inside] = taken[:, part.member_of]
+                is_concept = np.zeros(keys.shape, dtype=bool)
+                np.put_along_axis(is_concept, smallest, True, axis=1)
+                labels[:, block.rows] = is_concept[:, block.member_of]
             yield labels
 
-    def relabelled_experiments(self, draws: int, seed: int) -> Iterator[Relabelling]:
-        """The same relabellings, each with its folds."""
-        folds = self.folds(seed)
-        for size, drawn in self._draws(draws, seed):
+    def permuted_experiments(self, draws: int, seed: int) -> Iterator[PermutedExperiments]:
+        """The same label permutations, each with its folds."""
+        original_folds = self.folds(seed)
+        for size, keyed_blocks in self._sort_keys(draws, seed):
             labels = np.broadcast_to(self.labels, (size, len(self.labels))).copy()
-            moved = np.broadcast_to(folds, labels.shape).copy()
-            for part, keys in drawn:
-                slots = np.argsort(~part.labels, kind="stable")  # those of the concept first
+            folds = np.broadcast_to(original_folds, labels.shape).copy()
+            for block, keys in keyed_blocks:
+                # members that were sorted by key take over label and fold from these, those of the concept first
+                donors = np.argsort(~block.labels, kind="stable")
                 order = keys.argsort(1)
-                taken = np.empty_like(order)
-                np.put_along_axis(taken, order, np.broadcast_to(slots, order.shape), axis=1)
-                taken = taken[:, part.member_of]
-                labels[:, part.inside] = part.labels[taken]
-                moved[:, part.inside] = folds[part.inside][part.first][taken]
-            yield Relabelling(labels=labels, folds=moved)
+                donor_of = np.empty_like(order)
+                np.put_along_axis(donor_of, order, np.broadcast_to(donors, order.shape), axis=1)
+                donor_of = donor_of[:, block.member_of]
+                labels[:, block.rows] = block.labels[donor_of]
+                folds[:, block.rows] = original_folds[block.rows][block.first][donor_of]
+            yield PermutedExperiments(labels=labels, folds=folds)
 
-    def _draws(
+    def _sort_keys(
         self, draws: int, seed: int
-    ) -> Iterator[tuple[int, list[tuple[_Part, Float[np.ndarray, "draw member"]]]]]:
-        """Random numbers for what changes places, in chunks of so many draws."""
-        mixed = self.mixed_groups()
-        pure = np.setdiff1d(self.groups, mixed)
-        parts = [self._part(np.isin(self.groups, pure), self.groups)]
-        parts += [self._part(self.groups == group, self.units) for group in mixed]
+    ) -> Iterator[tuple[int, list[tuple[_Block, Float[np.ndarray, "draw member"]]]]]:
+        """Random sort keys for the members of each exchangeability block, in chunks of so many draws."""
+        mixed, concept, random = self.strata
+        blocks = [self._block(np.isin(self.groups, np.concatenate([concept, random])), self.groups)]
+        blocks += [self._block(self.groups == group, self.units) for group in mixed]
         for chunk, size in enumerate(chunks(draws, self.n_units)):
-            generator = np.random.default_rng([seed, 3, chunk])
+            generator = np.random.default_rng([seed, random_streams.LABEL_PERMUTATIONS, chunk])
+            # for all groups and units of the run, whichever are compared here, so that comparisons share them
             group_keys = generator.random((size, self.n_groups_total))
-            unit_keys = generator.random((size, self.n_units)) if mixed else group_keys
-            keys = [group_keys, *(unit_keys for _ in mixed)]
-            yield (
-                size,
-                [
-                    (part, mine[:, part.members])
-                    for part, mine in zip(parts, keys, strict=True)
-                    if len(part.members) > 1
-                ],
-            )
+            unit_keys = generator.random((size, self.n_units)) if len(mixed) else group_keys
+            keyed = zip(blocks, [group_keys, *(unit_keys for _ in mixed)], strict=True)
+            yield size, [(block, keys[:, block.members]) for block, keys in keyed if len(block.members) > 1]
 
-    def _part(self, inside: Bool[np.ndarray, " row"], blocks: Int[np.ndarray, " row"]) -> _Part:
-        members, first, member_of = np.unique(blocks[inside], return_index=True, return_inverse=True)
-        labels = self.labels[inside][first]
-        return _Part(inside=inside, members=members, first=first, member_of=member_of, labels=labels)
+    def _block(self, rows: Bool[np.ndarray, " row"], member_numbers: Int[np.ndarray, " row"]) -> _Block:
+        # all rows of a member carry one label, so that of the first stands for it
+        members, first, member_of = np.unique(member_numbers[rows], return_index=True, return_inverse=True)
+        labels = self.labels[rows][first]
+        return _Block(rows=rows, members=members, first=first, member_of=member_of, labels=labels)
 
     def bootstrap(self, draws: int, seed: int) -> Iterator[Float[np.ndarray, "draw row"]]:
-        """How often each row counts in each bootstrap draw of groups, in chunks; each kind of group is drawn for itself."""
-        mixed = self.mixed_groups()
-        kinds = [
-            np.asarray(mixed, dtype=int),
-            np.setdiff1d(self.groups[self.labels], mixed),
-            np.setdiff1d(self.groups[~self.labels], mixed),
-        ]
+        """How often each row counts in each bootstrap draw of groups, in chunks; each stratum is drawn for itself."""
         for chunk, size in enumerate(chunks(draws, self.n_units)):
-            generator = np.random.default_rng([seed, 4, chunk])
+            generator = np.random.default_rng([seed, random_streams.GROUP_BOOTSTRAP, chunk])
             counts = np.zeros((size, self.n_groups_total))
-            for members in kinds:
+            for members in self.strata:
                 if len(members):
                     counts[:, members] = draw_counts(len(members), size, generator)
             yield counts[:, self.groups]
@@ -190,43 +193,48 @@ class Design:
 
 def chunks(draws: int, members: int) -> list[int]:
     """How many draws are made at once, up to `draws`: fewer where there are many members to draw from."""
-    most = max(1, min(_CHUNK, _CHUNK_VALUES // members))
+    most = max(1, min(_CHUNK_DRAWS, _CHUNK_VALUES // members))
     return [min(most, draws - start) for start in range(0, draws, most)]
 
 
 def draw_counts(members: int, draws: int, generator: np.random.Generator) -> Float[np.ndarray, "draw member"]:
     """How often each of `members` comes up when as many are drawn with replacement, for several draws."""
+    # the counts of draws with replacement are multinomial: no list of draws has to be counted
     return generator.multinomial(members, np.full(members, 1 / members), size=draws).astype(float)
 
 
-def numbering(names: Sequence[str]) -> dict[str, int]:
+def numbering(names: Iterable[Name]) -> dict[Name, int]:
     """Number the distinct names in order of first appearance."""
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
-def check_design(design: Design, concept: str, negatives: str, *, min_clips: int, min_groups: int) -> None:
-    """Refuse a comparison that is too small to say anything.
+def check_design(design: Design, concept: str, negatives: str) -> None:
+    """Refuse a comparison that is too small to say anything, or whose labels cannot be exchanged.
 
     Raises:
         InputError: naming the concept and what is missing.
     """
     for name, rows in ((f"concept {concept}", design.labels), (negatives, ~design.labels)):
-        groups = len(np.unique(design.groups[rows]))
-        check_enough(name, int(rows.sum()), groups, min_clips=min_clips, min_groups=min_groups)
+        check_enough(name, int(rows.sum()), len(np.unique(design.groups[rows])))
+    if design.smallest_p() == 1:
+        raise InputError(
+            f"`concept {concept}` must share its groups with the {negatives}, or both must have groups of their own. Got groups "
+            "that allow no exchange of labels. Name other groups with --group."
+        )
 
 
-def check_enough(name: str, clips: int, groups: int, *, min_clips: int, min_groups: int) -> None:
+def check_enough(name: str, clips: int, groups: int) -> None:
     """Refuse too few clips, or too few groups of them.
 
     Raises:
         InputError: naming the clips and what is missing.
     """
-    if clips < min_clips:
+    if clips < MIN_CLIPS:
         raise InputError(
-            f"`{name}` must have at least {min_clips} clips that can be used. Got {clips}. Add clips (20 or more is better)."
+            f"`{name}` must have at least {MIN_CLIPS} clips that can be used. Got {clips}. Add clips (20 or more is better)."
         )
-    if groups < min_groups:
+    if groups < MIN_GROUPS:
         raise InputError(
-            f"`{name}` must come from at least {min_groups} independent groups. Got {clips} clips in {groups}. "
+            f"`{name}` must come from at least {MIN_GROUPS} independent groups. Got {clips} clips in {groups}. "
             "Add clips of other videos, or name other groups with --group."
         )

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from video_tcav.gram.kernel import Kernel
+from video_tcav.gram.kernel import Kernel, kernel_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +22,7 @@ class Gram:
 
     kernel: Kernel
     cross: Float[np.ndarray, "class_clip row"]
+
+    def of_rows(self, rows: Int[np.ndarray, " row"]) -> "Gram":
+        """K and C of some clips alone, in that order."""
+        return Gram(kernel=kernel_of(self.kernel, rows), cross=self.cross[:, rows])

@@ -9,6 +9,7 @@ from video_tcav.core.errors import InputError
 from video_tcav.gram.thresholds import MIN_GROUPS
 
 _UNLIMITED = 10**9
+"""Random groups where there may be as many as one likes: more change no digit of the power."""
 _MOST_GROUPS = 10**6
 
 
@@ -37,15 +38,15 @@ def groups_needed(effect: float, *, level: float = 0.05, power: float = 0.8, neg
         Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, chapter 2.
     """
     _check(effect, level, power, negatives)
-    size, others = abs(effect), _UNLIMITED if negatives is None else negatives
-    if _power(size, _MOST_GROUPS, others, level) < power:
+    size, random_groups = abs(effect), _UNLIMITED if negatives is None else negatives
+    if _power(size, _MOST_GROUPS, random_groups, level) < power:
         raise _too_few(effect, level, power, negatives)
     low, high = MIN_GROUPS - 1, MIN_GROUPS  # the power rises with the groups: double, then halve
-    while not _enough(size, high, others, level, power):
+    while not _enough(size, high, random_groups, level, power):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _enough(size, middle, others, level, power) else (middle, high)
+        low, high = (low, middle) if _enough(size, middle, random_groups, level, power) else (middle, high)
     return high
 
 
@@ -55,9 +56,12 @@ def _enough(size: float, groups: int, negatives: int, level: float, power: float
 
 def _power(size: float, groups: int, negatives: int, level: float) -> float:
     """Share of tests that find the effect, and with its own sign: an effect found with the wrong one is not found."""
+    # half the level, one-sided: two-sided tests that find the effect with its own sign
     ratio = negatives / groups
-    found = TTestIndPower().power(size, groups, level / 2, ratio=ratio, alternative="larger")  # pyright: ignore[reportArgumentType]
-    return 1.0 if math.isnan(found) else float(found)  # SciPy's tail gives up only where the power is 1 in any case
+    detected = TTestIndPower().power(size, groups, level / 2, ratio=ratio, alternative="larger")  # pyright: ignore[reportArgumentType]
+    return (
+        1.0 if math.isnan(detected) else float(detected)
+    )  # SciPy's tail gives up only where the power is 1 in any case
 
 
 def _smallest_p(groups: int, negatives: int) -> float:

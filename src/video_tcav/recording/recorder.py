@@ -8,6 +8,7 @@ from itertools import groupby
 
 from torch import Tensor
 
+from video_tcav.core import random_streams
 from video_tcav.core.errors import MediaError, ShapeError
 from video_tcav.core.memory import freed_memory_kept
 from video_tcav.media import Skipped, VideoSource, load_clips
@@ -25,7 +26,6 @@ from video_tcav.recording.sketched_rows import SketchedRows
 
 Advance = Callable[[int], None]
 Written = Future[dict[str, list[FileRow]]]
-SKETCH_STREAM = 12  # of the random streams: signs and places of the sketch
 
 
 class Recorder:
@@ -84,7 +84,9 @@ class Recorder:
     def _new_rows(self, layer: str) -> Rows:
         if self.settings.sketch is None:
             return RowStore(self._storage)
-        return SketchedRows(self._gradients[layer], self.settings.sketch, [self.seed, SKETCH_STREAM, *layer.encode()])
+        return SketchedRows(
+            self._gradients[layer], self.settings.sketch, [self.seed, random_streams.SKETCH, *layer.encode()]
+        )
 
     def record_concepts(self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance) -> None:
         """Record the activations of each clip of the sources, in each version."""

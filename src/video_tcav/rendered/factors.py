@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from video_tcav.core import random_streams
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError
 
@@ -26,8 +27,6 @@ ORDERED: tuple[Motion, ...] = ("sit down", "stand up")
 
 # The stream of clips of training alone: nothing is measured on them.
 TRAINING = 1
-# Random streams, the second number of every seed: 10 + stream for factors here, 18 + stream for labels in `rules.py`.
-_STREAM = 10
 
 _SKIN: tuple[Colour, ...] = ((241, 205, 178), (224, 178, 142), (187, 134, 96), (133, 88, 62), (92, 60, 44))
 _HAIR: tuple[Colour, ...] = ((40, 30, 26), (92, 60, 36), (176, 130, 72), (120, 120, 124), (150, 66, 36))
@@ -151,7 +150,7 @@ def sample_factors(
     Raises:
         InputError: for a value that the world does not have.
     """
-    generator = np.random.default_rng([seed, _STREAM + stream])
+    generator = np.random.default_rng([seed, random_streams.RENDERED_FACTORS + stream])
     allowed = {
         "motion": _allowed("motion", motion, [name for name in MOTIONS if name not in ORDERED]),
         "object": _allowed("object", object, OBJECTS),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from video_tcav.core import random_streams
 from video_tcav.core.checks import require
 from video_tcav.core.errors import InputError
 from video_tcav.rendered.factors import ORDERED, POSES, Factor, Factors, sample_factors
@@ -51,8 +52,8 @@ class Rule:
 
     def sample(self, count: int, *, seed: int, stream: int = 0) -> tuple[list[Factors], list[int]]:
         """Sample clips of all classes in equal shares, with the class of each; see `sample_factors` for `stream`."""
-        # Stream 18 + stream: labels are independent of the factors, which are drawn from stream 10 + stream.
-        generator = np.random.default_rng([seed, 18 + stream])
+        # Another stream than that of the factors: labels do not depend on them.
+        generator = np.random.default_rng([seed, random_streams.RENDERED_CLASSES + stream])
         chosen = [int(label) for label in generator.permutation(np.arange(count) % len(self.labels))]
         drawn = sample_factors(count, seed=seed, stream=stream, motion=self.motions())
         clips = []

@@ -103,24 +103,25 @@ def _check_format(metadata: Mapping[str, str], path: str | Path) -> None:
 
 
 def _cavs(facts: Sequence[_CavFacts], tensors: Mapping[str, Tensor], path: str | Path) -> tuple[SavedCav, ...]:
-    if sorted(one.tensor for one in facts) != sorted(tensors):
+    if sorted(cav.tensor for cav in facts) != sorted(tensors):
         raise _damaged(path, "other tensors than its metadata names")
-    for one in facts:
-        vector = tensors[one.tensor]
-        place = f"{one.concept} at {one.layer}"[:80]
+    for cav in facts:
+        vector = tensors[cav.tensor]
+        name = f"{cav.concept} at {cav.layer}"[:80]
         if vector.ndim != 1 or not vector.is_floating_point() or not len(vector):
-            raise _damaged(path, f"{place}: no vector of numbers")
+            raise _damaged(path, f"{name}: no vector of numbers")
         length = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
         if not (length == 0 or abs(length - 1) <= _LENGTH_TOLERANCE):  # zero: the layer tells nothing apart
-            raise _damaged(path, f"{place}: a vector of length {length:.3g}")
-        if not (math.isnan(one.accuracy) or 0 <= one.accuracy <= 1):
-            raise _damaged(path, f"{place}: an accuracy of {one.accuracy:.3g}")
-    return tuple(SavedCav(vector=tensors[one.tensor], **one.model_dump(exclude={"tensor"})) for one in facts)
+            raise _damaged(path, f"{name}: a vector of length {length:.3g}")
+        if not (math.isnan(cav.accuracy) or 0 <= cav.accuracy <= 1):
+            raise _damaged(path, f"{name}: an accuracy of {cav.accuracy:.3g}")
+    return tuple(SavedCav(vector=tensors[cav.tensor], **cav.model_dump(exclude={"tensor"})) for cav in facts)
 
 
 def _digest(facts: str, tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of the metadata, and of each tensor with its name, type and shape."""
     digest = hashlib.sha256(facts.encode("utf-8", "backslashreplace"))
+    # sorted: safetensors files keep no order of their tensors
     for name in sorted(tensors):
         vector = tensors[name].detach().cpu().contiguous()
         digest.update(f"\0{name}\0{vector.dtype}\0{tuple(vector.shape)}\0".encode("utf-8", "backslashreplace"))

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.settings import takes_settings
+from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.gate import cross_validated_accuracies
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.kernel import kernel_of
 from video_tcav.models import VideoModel
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.stream_sinks import CombinedRows
 from video_tcav.recording.workspace import Workspace
+from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import compare_recorded, record
@@ -39,7 +40,7 @@ def learn_cavs(
         concepts: clips of each concept, by its name.
         random: clips without the concepts; frozen where the concept is one of stills.
         layers: dotted module names; the model's stages if not given.
-        cav: `mean`, `ridge`, `logistic` or `svm`.
+        cav: `mean`, `ridge`, `logistic`, `svm`, another registered kind, or a `CavFitter`.
         group: what is held out together for the accuracy: `video`, or a regular expression on the path.
         seed: of the folds.
         progress: whether to show a progress bar.
@@ -49,15 +50,15 @@ def learn_cavs(
     Raises:
         VideoTcavError: one of its kinds, with a cure in the message.
     """
-    kind = StatisticsSettings(cav=cav).cav
+    fitter = StatisticsSettings(cav=cav).fitter
     question = Question(concepts=concepts, random=random, layers=layers, group=group, seed=seed)
     with Workspace(recording, progress=progress) as work:
         plan = make_plan(model, question, recording, work.digest)
         recorded = record(plan, work.recorder(model, plan.layers, plan.digests), work)
         comparisons, grams = compare_recorded(plan, recorded), recorded.grams()
-        coefficients = cav_coefficients(comparisons, grams, kind)
+        coefficients = cav_coefficients(comparisons, grams, fitter)
         vectors = _combined(plan, recorded, coefficients, work)
-        accuracy = _accuracies(comparisons, grams, kind, seed)
+        accuracy = _accuracies(comparisons, grams, fitter, seed)
         return tuple(cavs_of(recorded, comparisons, grams, coefficients, vectors, accuracy))
 
 
@@ -67,18 +68,21 @@ def _combined(
     """The vectors that coefficients stand for; sketched rows are passed once more for it."""
     if recorded.settings.sketch is None:
         return combined_rows(recorded, coefficients)
+    # a sketch cannot be turned back into rows: α A is summed up while the clips pass again
     sinks = {layer: CombinedRows(alphas) for layer, alphas in coefficients.items()}
     record(plan, work.recorder(recorded.model, plan.layers, plan.digests, sinks=sinks), work)
     return {layer: sink.combined.float() for layer, sink in sinks.items()}
 
 
 def _accuracies(
-    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], kind: Cav, seed: int
-) -> dict[tuple[str, str, str], float]:
-    accuracies = {}
+    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], cav: CavFitter, seed: int
+) -> dict[CavKey, float]:
+    accuracies: dict[CavKey, float] = {}
     for comparison in comparisons:
-        kernels = {layer: kernel_of(gram.kernel, comparison.rows["none"]) for layer, gram in grams.items()}
+        kernels = {comparison.key(layer): gram.kernel for layer, gram in comparison.grams(grams).items()}
+        # the observed labels alone: nothing is tested here
         labels, folds = comparison.design.labels[None], comparison.design.folds(seed)[None]
-        for layer, value in cross_validated_accuracies(kind, kernels, labels, folds).items():
-            accuracies[comparison.concept, comparison.versus, layer] = float(value[0])
+        accuracies |= {
+            key: float(accuracy[0]) for key, accuracy in cross_validated_accuracies(cav, kernels, labels, folds).items()
+        }
     return accuracies

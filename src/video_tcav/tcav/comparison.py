@@ -10,10 +10,11 @@ from video_tcav.concepts import Concept, Twin
 from video_tcav.core.errors import InputError
 from video_tcav.core.patterns import PathPattern
 from video_tcav.gram.design import Design, check_design, check_enough
-from video_tcav.gram.thresholds import MIN_CLIPS, MIN_GROUPS
+from video_tcav.gram.gram import Gram
 from video_tcav.media import VideoSource
 from video_tcav.recording.clip_id import ClipId, Version
 from video_tcav.recording.recording import Recording
+from video_tcav.tcav.cav_key import CavKey
 
 GroupOf = Callable[[VideoSource], str]
 
@@ -38,6 +39,14 @@ class Comparison:
     rows: Mapping[Version, Int[np.ndarray, " row"]]
     warnings: tuple[str, ...]
 
+    def key(self, layer: str, twin: str = "none") -> CavKey:
+        """The key of what is measured at a layer."""
+        return CavKey(concept=self.concept, versus=self.versus, twin=twin, layer=layer)
+
+    def grams(self, grams: Mapping[str, Gram]) -> dict[str, Gram]:
+        """K and C by layer of the comparison's own clips, not their twins, in the design's order."""
+        return {layer: gram.of_rows(self.rows["none"]) for layer, gram in grams.items()}
+
 
 def grouping(group: str) -> GroupOf:
     """The function that names a source's group.
@@ -51,6 +60,7 @@ def grouping(group: str) -> GroupOf:
             the search does not end soon.
     """
     if group == "video":
+        # segments of one file are not independent, whatever their labels
         return lambda source: source.group or str(source.path)
     pattern = PathPattern(group)
     names: dict[str, str] = {}  # a source is asked for its group in every comparison
@@ -58,12 +68,12 @@ def grouping(group: str) -> GroupOf:
     def name(source: VideoSource) -> str:
         path = str(source.path)
         if path not in names:
-            found = pattern.name_in(path)
-            if found is None:
+            group_name = pattern.name_in(path)
+            if group_name is None:
                 raise InputError(
                     f"`group` must match every path. Got {group}, which is not in {path}. Change the pattern."
                 )
-            names[path] = found
+            names[path] = group_name
         return names[path]
 
     return name
@@ -77,14 +87,14 @@ def distinct_negatives(
     Raises:
         InputError: if none is left.
     """
-    own = {digests[source.key] for source in concept.sources if source.key in digests}
-    kept = tuple(source for source in random if digests.get(source.key) not in own)
-    if not kept:
+    concept_contents = {digests[source.key] for source in concept.sources if source.key in digests}
+    negatives = tuple(source for source in random if digests.get(source.key) not in concept_contents)
+    if not negatives:
         raise InputError(
             f"`random` must hold other clips than concept {concept.name}. Got the same {len(random)} clips. "
             "Give random clips that do not show the concept."
         )
-    return kept
+    return negatives
 
 
 def check_sizes(
@@ -102,7 +112,7 @@ def check_sizes(
     """
     for name, sources in ((f"concept {concept.name}", concept.sources), (_negatives_name(versus), negatives)):
         groups = len({group_of(source) for source in sources})
-        check_enough(name, len(sources) * windows, groups, min_clips=MIN_CLIPS, min_groups=MIN_GROUPS)
+        check_enough(name, len(sources) * windows, groups)
 
 
 def _negatives_name(versus: str) -> str:
@@ -148,13 +158,14 @@ def compare(
     Raises:
         InputError: if there are too few clips or groups.
     """
-    given = len(negatives)
+    n_negatives = len(negatives)
     if moving:
         negatives = [source for source in negatives if source.key not in recording.stills]
-    stills = given - len(negatives)
+    stills = n_negatives - len(negatives)
     most_windows = (
         recording.settings.windows if moving else 1
-    )  # a still has one window, so its negatives must have one, too
+    )  # as many as a still has: its negatives must not have more
+    # twins of a still would all be the still itself
     versions: tuple[Version, ...] = ("none", *twins) if moving else ("none",)
     clips = [
         (source, window, label)
@@ -170,12 +181,7 @@ def compare(
         n_groups_total=len(groups),
     )
     name = _negatives_name(versus) + (" that move" if stills else "")
-    check_design(design, concept.name, name, min_clips=MIN_CLIPS, min_groups=MIN_GROUPS)
-    if design.smallest_p() == 1:
-        raise InputError(
-            f"`concept {concept.name}` must share its groups with the {name}, or both must have groups of their own. Got groups "
-            "that allow no exchange of labels. Name other groups with --group."
-        )
+    check_design(design, concept.name, name)
 
     def row(source: VideoSource, window: int, version: Version) -> int:
         matched: Version = version if moving or not freeze or source.key in recording.stills else "frozen"
@@ -185,6 +191,7 @@ def compare(
         version: np.asarray([row(source, window, version) for source, window, _ in clips], dtype=int)
         for version in versions
     }
+    # only where some clip moves do the negatives differ from how they were given
     unlike = not moving and any(source.key not in recording.stills for source, *_ in clips)
     return Comparison(
         concept=concept.name,
@@ -192,9 +199,9 @@ def compare(
         negatives=("frozen" if freeze else "moving") if unlike else "as given",
         design=design,
         rows=rows,
-        warnings=(_left_out(concept, stills, given),) if stills else (),
+        warnings=(_left_out(concept, stills, n_negatives),) if stills else (),
     )
 
 
-def _left_out(concept: Concept, stills: int, given: int) -> str:
-    return f"{concept.name}: {stills} of {given} random videos do not move, and were left out, since the concept's clips do."
+def _left_out(concept: Concept, stills: int, videos: int) -> str:
+    return f"{concept.name}: {stills} of {videos} random videos do not move, and were left out, since the concept's clips do."

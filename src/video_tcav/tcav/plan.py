@@ -7,6 +7,7 @@ import numpy as np
 
 from video_tcav.concepts import TWINS, Concept, Twin, as_sources
 from video_tcav.concepts.concept import Sources, left_out_notes
+from video_tcav.core import random_streams
 from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.errors import InputError, MediaError, SourceError
 from video_tcav.core.escaping import well_formed
@@ -20,7 +21,6 @@ from video_tcav.tcav.settings import NEGATIVES, PLACES, At, Negatives
 MOST_HELD_OUT = 40
 ROOM_BYTES = 2 * 10**9
 """For inner products, however little `memory` leaves to rows."""
-HOLD_OUT_STREAM = 7  # of the random streams: which random clips are set aside for the gradient
 Digest = Callable[[VideoSource], str]
 
 
@@ -269,7 +269,7 @@ def hold_out(
     shared |= {name for name, group in members.items() if any(digests.get(one.key) in contents for one in group)}
     free = [name for name in members if name not in shared]
     wanted, taken, chosen = min(len(sources) // 4, MOST_HELD_OUT), 0, set()
-    for index in np.random.default_rng([seed, HOLD_OUT_STREAM]).permutation(len(free)):
+    for index in np.random.default_rng([seed, random_streams.HELD_OUT_CLIPS]).permutation(len(free)):
         if taken >= wanted:
             break
         chosen.add(free[index])

@@ -1,22 +1,24 @@
-"""Results of a run: frozen, named, and able to become a table."""
+"""Results of a run: constants once, one measurement a concept, version and layer, and what is behind them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import pandas as pd
 
+from video_tcav.core.errors import InputError
 from video_tcav.core.files import write_json
 from video_tcav.core.tables import write_csv, write_parquet
-from video_tcav.gram.cavs import CavKind
-from video_tcav.gram.significance import Correction, Significance
+from video_tcav.gram.concept_test import ConceptStatistics, Draws
+from video_tcav.gram.corrections import Correction
 from video_tcav.media import Skipped
+from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.feature_spaces import Space
-
-if TYPE_CHECKING:
-    from video_tcav.tcav.detail import Detail
+from video_tcav.tcav.cav_key import CavKey
+from video_tcav.tcav.diagnostics.diagnose import Diagnostics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +46,14 @@ class ConceptResult:
         effect: first-order change of the target from the average random to the average concept clip, in target units.
         effect_low: lower end of its 95 % bootstrap interval.
         effect_high: upper end.
-        z: effect in standard deviations of its permutation null (the t statistic under `ttest`).
+        z: the test's statistic: the effect in standard deviations of its permutation null, or t under `ttest`.
         p_value: two-sided.
         p_adjusted: after correction over all results of the run with the same `twin` and `versus` kind.
         p_smallest: the smallest p-value that the groups can give, before correction.
-        null_mean: average effect under relabelling, from which p_value and z are measured; near 0 unless groups hold
+        null_mean: average effect under permuted labels, from which p_value and z are measured; near 0 unless groups hold
             concept and random clips in unequal shares.
         correction: how p_adjusted was made.
-        significance: `permutation`, or the paper's anti-conservative `ttest`.
+        significance: the test: `permutation`, the paper's anti-conservative `ttest`, or another registered one.
         cav_accuracy: cross-validated balanced accuracy of the CAV, groups kept whole; of the concept itself for
             `motion` and `order`.
         cav_p_value: one-sided permutation p of the accuracy.
@@ -69,7 +71,7 @@ class ConceptResult:
     twin: str
     layer: str
     space: Space
-    cav: CavKind
+    cav: str
     against: str
     at: str
     negatives: str
@@ -85,7 +87,7 @@ class ConceptResult:
     p_smallest: float
     null_mean: float
     correction: Correction
-    significance: Significance
+    significance: str
     cav_accuracy: float
     cav_p_value: float
     represented: bool
@@ -97,11 +99,68 @@ class ConceptResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunConstants:
+    """What is the same for every measurement of a run; see `ConceptResult`."""
+
+    target: str
+    against: str
+    at: str
+    space: Space
+    cav: str
+    correction: Correction
+    significance: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(ConceptStatistics):
+    """The numbers of one concept, version and layer.
+
+    Attributes:
+        key: which CAV, or which difference of two.
+        negatives: how the random clips were matched, see `ConceptResult`.
+        p_adjusted: after correction over all results of the run with the same `twin` and `versus` kind.
+    """
+
+    key: CavKey
+    negatives: str
+    p_adjusted: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """What a run knows beside its results.
+
+    Attributes:
+        target: class that is explained.
+        draws: of each measurement, in the order of the results.
+        class_clips: the class clips, in the order of `Draws.by_clip`.
+        n_class_groups: how many independent groups they come from.
+        diagnostics: how far its CAVs can be trusted.
+    """
+
+    target: str
+    draws: Mapping[CavKey, Draws]
+    class_clips: tuple[ClipId, ...]
+    n_class_groups: int
+    diagnostics: Diagnostics
+
+    def clip_frame(self) -> pd.DataFrame:
+        """Effect of each concept at each class clip: one row a measurement and clip."""
+        rows = [
+            {"target": self.target, **asdict(key), "clip": clip.source, "window": clip.window, "effect": float(effect)}
+            for key, draws in self.draws.items()
+            for clip, effect in zip(self.class_clips, draws.by_clip, strict=True)
+        ]
+        return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TcavResult:
     """All results of a run.
 
     Attributes:
-        results: one for each concept, version and layer.
+        constants: what is the same for every measurement.
+        measurements: one for each concept, version and layer.
         skipped: files that could not be used, and why.
         warnings: what a reader must know before believing the numbers.
         provenance: versions, settings, digests of model and clips.
@@ -109,12 +168,55 @@ class TcavResult:
         detail: what is behind the numbers, where it was asked for.
     """
 
-    results: tuple[ConceptResult, ...]
+    constants: RunConstants
+    measurements: tuple[Measurement, ...]
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
     seconds: Mapping[str, float]
-    detail: "Detail | None" = field(default=None, repr=False, compare=False)
+    detail: Detail | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of_rows(
+        cls,
+        rows: Sequence[ConceptResult],
+        *,
+        skipped: Sequence[Skipped] = (),
+        warnings: Sequence[str] = (),
+        provenance: Mapping[str, Any] | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ) -> Self:
+        """A result from the rows of one run, such as those of a table that was read again.
+
+        Raises:
+            InputError: if there is no row, or their constants differ.
+        """
+        # a table repeats the constants in every row; of one run they are all the same
+        constants = [RunConstants(**{f.name: getattr(row, f.name) for f in fields(RunConstants)}) for row in rows]
+        if len(set(constants)) != 1:
+            raise InputError(
+                "`rows` must be of one run. Got rows of none or several. Give those of one target and test."
+            )
+        numbers = [f.name for f in fields(Measurement) if f.name != "key"]
+        return cls(
+            constants=constants[0],
+            measurements=tuple(
+                Measurement(
+                    key=CavKey(**{f.name: getattr(row, f.name) for f in fields(CavKey)}),
+                    **{name: getattr(row, name) for name in numbers},
+                )
+                for row in rows
+            ),
+            skipped=tuple(skipped),
+            warnings=tuple(warnings),
+            provenance=provenance or {},
+            seconds=seconds or {},
+        )
+
+    @cached_property
+    def results(self) -> tuple[ConceptResult, ...]:
+        """Each measurement with the run's constants: the rows of every table."""
+        return join_rows(self.constants, self.measurements)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result."""
@@ -124,6 +226,7 @@ class TcavResult:
 
     def _repr_html_(self) -> str:
         """How a notebook shows it: the table, and what to beware of."""
+        # eight of some thirty columns: what fits a notebook's width
         table = self.to_frame()[
             ["concept", "versus", "twin", "layer", "effect", "effect_low", "effect_high", "p_adjusted"]
         ]
@@ -150,3 +253,13 @@ class TcavResult:
     def to_csv(self, path: str | Path) -> None:
         """Write the table as CSV."""
         write_csv(Path(path), self.to_frame())
+
+
+def join_rows(constants: RunConstants, measurements: Sequence[Measurement]) -> tuple[ConceptResult, ...]:
+    """Rows of a table, from what all have in common and what differs."""
+    rows = []
+    for measurement in measurements:
+        # not `asdict`, which would turn the key into a dict of its own
+        numbers = {f.name: getattr(measurement, f.name) for f in fields(measurement) if f.name != "key"}
+        rows.append(ConceptResult(**asdict(constants), **asdict(measurement.key), **numbers))
+    return tuple(rows)

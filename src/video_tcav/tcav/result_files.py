@@ -6,10 +6,11 @@ from pathlib import Path
 from video_tcav.core.errors import OutputError, UnsavedResultError
 from video_tcav.core.files import write_in_turn
 from video_tcav.tcav.cav_files import save_cavs
+from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import SavedCav
 
-Accuracy = Mapping[tuple[str, str, str], float]
+Accuracy = Mapping[CavKey, float]
 
 
 def save_result(folder: Path, result: TcavResult, cavs: Callable[[Accuracy], Sequence[SavedCav]] | None) -> None:
@@ -31,8 +32,9 @@ def save_result(folder: Path, result: TcavResult, cavs: Callable[[Accuracy], Seq
     if cavs is None:
         (folder / "cavs.safetensors").unlink(missing_ok=True)  # of another run
     else:
-        accuracy = {(r.concept, r.versus, r.layer): r.cav_accuracy for r in result.results if r.twin == "none"}
+        accuracy = {measurement.key: measurement.cav_accuracy for measurement in result.measurements}
         writers["cavs.safetensors"] = lambda path: save_cavs(path, cavs(accuracy))
+    # tables first: they are small, and are there if the disk is full before the last CAV
     try:
         write_in_turn(folder, writers)
     except OutputError as error:

@@ -11,18 +11,20 @@ from video_tcav.core.files import check_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
+from video_tcav.gram.cavs.fitter import CavFitter
+from video_tcav.gram.concept_test import TestSettings
 from video_tcav.gram.gram import Gram
 from video_tcav.models import VideoModel
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
+from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.detail import Detail
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
-from video_tcav.tcav.measure import Measured, Settings, corrected, measure
+from video_tcav.tcav.measure import corrected, measure
 from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import class_groups, compare_recorded, record
-from video_tcav.tcav.result import TcavResult
+from video_tcav.tcav.result import Detail, Draws, Measurement, RunConstants, TcavResult, join_rows
 from video_tcav.tcav.result_files import save_result
 from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of, combined_rows
 from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
@@ -112,28 +114,41 @@ def run_tcav(
         groups = class_groups(plan, recorded)
         with work.timed("gram"):
             grams = recorded.grams(progress=progress)
-        settings = _measure_settings(model, question, plan, recording, statistics)
+        constants, settings = _constants(model, question, plan, recording, statistics), _test_settings(statistics, seed)
         with work.timed("statistics"):
             measured = _measured(comparisons, grams, groups, settings, progress)
-        details = _detail(recorded, comparisons, grams, groups, measured, settings, work) if detail else None
-        result = _result(question, plan, recorded, comparisons, measured, settings, details, work)
+        details = _detail(recorded, comparisons, grams, groups, constants, settings, measured, work) if detail else None
+        result = _result(question, plan, recorded, comparisons, constants, settings, measured, details, work)
         if folder is not None:
-            save_result(folder, result, _saved_cavs(recorded, comparisons, grams, settings))
+            save_result(folder, result, _saved_cavs(recorded, comparisons, grams, settings.fitter))
     return result
 
 
-def _measure_settings(
+def _constants(
     model: VideoModel, question: Question, plan: Plan, recording: RecordingSettings, statistics: StatisticsSettings
-) -> Settings:
+) -> RunConstants:
     assert plan.target is not None
     assert question.target is not None
-    return Settings(
+    names = statistics.for_provenance()
+    return RunConstants(
         target=model.classes[model.class_index(question.target)],
         against="number" if plan.target.kind == "number" else question.against,
         at=question.at,
         space=recording.space,
-        seed=question.seed,
-        **statistics.for_provenance(),
+        cav=names["cav"],
+        correction=names["correction"],
+        significance=names["significance"],
+    )
+
+
+def _test_settings(statistics: StatisticsSettings, seed: int) -> TestSettings:
+    return TestSettings(
+        cav=statistics.fitter,
+        significance=statistics.test,
+        permutations=statistics.permutations,
+        random_sets=statistics.random_sets,
+        bootstraps=statistics.bootstraps,
+        seed=seed,
     )
 
 
@@ -141,14 +156,15 @@ def _measured(
     comparisons: Sequence[Comparison],
     grams: Mapping[str, Gram],
     groups: Sequence[int],
-    settings: Settings,
+    settings: TestSettings,
     progress: bool,
-) -> list[Measured]:
+) -> dict[CavKey, tuple[Measurement, Draws]]:
     rounds = sum(len(comparison.rows) for comparison in comparisons) * len(grams)
+    measured: dict[CavKey, tuple[Measurement, Draws]] = {}
     with progress_bar("statistics (draws)", rounds * settings.steps(), visible=progress) as advance:
-        return [
-            measured for comparison in comparisons for measured in measure(comparison, grams, groups, settings, advance)
-        ]
+        for comparison in comparisons:
+            measured |= measure(comparison, grams, groups, settings, advance)
+    return measured
 
 
 def _detail(
@@ -156,8 +172,9 @@ def _detail(
     comparisons: Sequence[Comparison],
     grams: Mapping[str, Gram],
     groups: Sequence[int],
-    measured: Sequence[Measured],
-    settings: Settings,
+    constants: RunConstants,
+    settings: TestSettings,
+    measured: Mapping[CavKey, tuple[Measurement, Draws]],
     work: Workspace,
 ) -> Detail:
     with work.timed("diagnostics"):
@@ -165,12 +182,13 @@ def _detail(
             comparisons,
             grams,
             class_groups=groups,
-            cav=settings.cav,
+            cav=settings.fitter,
             seed=settings.seed,
             layouts=layouts_of(recorded),
         )
     return Detail(
-        measured=tuple(measured),
+        target=constants.target,
+        draws={key: draws for key, (_, draws) in measured.items()},
         class_clips=tuple(recorded.class_rows),
         n_class_groups=len(set(groups)),
         diagnostics=diagnostics,
@@ -182,19 +200,22 @@ def _result(
     plan: Plan,
     recorded: Recording,
     comparisons: Sequence[Comparison],
-    measured: Sequence[Measured],
-    settings: Settings,
+    constants: RunConstants,
+    settings: TestSettings,
+    measured: Mapping[CavKey, tuple[Measurement, Draws]],
     detail: Detail | None,
     work: Workspace,
 ) -> TcavResult:
-    results = corrected(measured, settings.correction)
+    measurements = corrected(measured, constants.correction)
+    rows = join_rows(constants, measurements)
     sketched = recorded.sketch_errors()
     return TcavResult(
-        results=results,
+        constants=constants,
+        measurements=measurements,
         skipped=recorded.skipped,
         warnings=(
             *recorded.model.remarks(),
-            *cautions(results, trained=recorded.model.trained, permutations=settings.permutations),
+            *cautions(rows, trained=recorded.model.trained, permutations=settings.permutations),
             *(warning for comparison in comparisons for warning in comparison.warnings),
             *plan.copies(),
             *plan.overlap(),
@@ -203,7 +224,7 @@ def _result(
             *sketch_cautions(sketched),
         ),
         provenance=provenance(
-            settings=_noted_settings(question, plan, recorded, settings),
+            settings=_noted_settings(question, plan, recorded, constants, settings),
             model=_model_facts(recorded.model),
             clip_spec=asdict(recorded.model.clip_spec),
             clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
@@ -225,18 +246,21 @@ def _model_facts(model: VideoModel) -> dict[str, Any]:
     }
 
 
-def _noted_settings(question: Question, plan: Plan, recorded: Recording, settings: Settings) -> dict[str, Any]:
+def _noted_settings(
+    question: Question, plan: Plan, recorded: Recording, constants: RunConstants, settings: TestSettings
+) -> dict[str, Any]:
     """The question and all settings that can change results."""
+    draws = {name: getattr(settings, name) for name in ("permutations", "random_sets", "bootstraps", "seed")}
     asked = {"layers": plan.layers, "twins": plan.twins, "group": question.group, "negatives": plan.negatives}
-    return asdict(settings) | asked | recorded.settings.for_provenance(precision=recorded.precision)
+    return asdict(constants) | draws | asked | recorded.settings.for_provenance(precision=recorded.precision)
 
 
 def _saved_cavs(
-    recorded: Recording, comparisons: Sequence[Comparison], grams: Mapping[str, Gram], settings: Settings
-) -> Callable[[Mapping[tuple[str, str, str], float]], list[SavedCav]] | None:
+    recorded: Recording, comparisons: Sequence[Comparison], grams: Mapping[str, Gram], cav: CavFitter
+) -> Callable[[Mapping[CavKey, float]], list[SavedCav]] | None:
     """Makes the CAVs to be written, once their accuracies are known; sketched rows have none."""
     if recorded.settings.sketch is not None:
         return None
-    coefficients = cav_coefficients(comparisons, grams, settings.cav)
+    coefficients = cav_coefficients(comparisons, grams, cav)
     vectors = combined_rows(recorded, coefficients)
     return partial(cavs_of, recorded, comparisons, grams, coefficients, vectors)

@@ -7,12 +7,14 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.gram.cavs import CavKind, fit_cavs, unit_coefficients
+from video_tcav.gram.cavs.fitter import CavFitter
+from video_tcav.gram.effects import fit_cavs
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.kernel import kernel_of
+from video_tcav.gram.kernel import unit_coefficients
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.recording.inner_products import combine_rows
 from video_tcav.recording.recording import Recording
+from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 
 Coefficients = Float[np.ndarray, "cav row"]
@@ -47,17 +49,18 @@ class SavedCav:
 
 
 def cav_coefficients(
-    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], kind: CavKind
+    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], cav: str | CavFitter
 ) -> dict[str, Coefficients]:
     """By layer, the coefficients of each comparison's unit CAV over all recorded rows, and last those of the mean row."""
     coefficients = {}
     for layer, gram in grams.items():
         alphas = np.zeros((len(comparisons) + 1, len(gram.kernel)))
-        alphas[-1] = 1 / len(gram.kernel)  # the origin of Gram space
+        # one row more than CAVs: the mean of all clips, which is where Gram space has its origin
+        alphas[-1] = 1 / len(gram.kernel)
         for index, comparison in enumerate(comparisons):
             rows = comparison.rows["none"]
-            kernel = kernel_of(gram.kernel, rows)
-            alphas[index, rows] = unit_coefficients(kernel, fit_cavs(kind, kernel, comparison.design.labels[None]))[0]
+            kernel = gram.of_rows(rows).kernel
+            alphas[index, rows] = unit_coefficients(kernel, fit_cavs(cav, kernel, comparison.design.labels[None]))[0]
         coefficients[layer] = alphas
     return coefficients
 
@@ -77,7 +80,7 @@ def cavs_of(
     grams: Mapping[str, Gram],
     coefficients: Mapping[str, Coefficients],
     vectors: Mapping[str, Vectors],
-    accuracy: Mapping[tuple[str, str, str], float],
+    accuracy: Mapping[CavKey, float],
 ) -> list[SavedCav]:
     """The CAV of each comparison at each layer (not those of the twins).
 
@@ -87,7 +90,7 @@ def cavs_of(
         grams: of each layer.
         coefficients: see `cav_coefficients`.
         vectors: what they stand for, by layer.
-        accuracy: of each CAV, by concept, what it was compared with, and layer.
+        accuracy: of each CAV.
     """
     return [
         cav
@@ -103,8 +106,9 @@ def _cavs_at(
     gram: Gram,
     coefficients: Coefficients,
     vectors: Vectors,
-    accuracy: Mapping[tuple[str, str, str], float],
+    accuracy: Mapping[CavKey, float],
 ) -> Iterator[SavedCav]:
+    # Gram space measures from the mean row; clips that are scored later project from the origin
     offsets = (vectors[:-1].double() @ vectors[-1].double()).tolist()
     for index, comparison in enumerate(comparisons):
         labels = comparison.design.labels
@@ -118,5 +122,5 @@ def _cavs_at(
             concept_mean=float(projected[labels].mean()),
             random_mean=float(projected[~labels].mean()),
             weights_digest=recording.model.weights_digest,
-            accuracy=accuracy[comparison.concept, comparison.versus, layer],
+            accuracy=accuracy[comparison.key(layer)],
         )

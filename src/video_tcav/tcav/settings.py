@@ -1,10 +1,17 @@
 """Settings of a test: the question's choices, and the one place of each setting of the statistics."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from video_tcav.core.errors import InputError
 from video_tcav.core.settings import Settings, setting
+from video_tcav.gram.cavs.registry import CAV_FITTERS, cav_fitter
+from video_tcav.gram.significance.registry import SIGNIFICANCE_TESTS, significance_test
+
+if TYPE_CHECKING:  # the command line lists the settings without loading NumPy
+    from video_tcav.gram.cavs.fitter import CavFitter
+    from video_tcav.gram.significance.significance_test import SignificanceTest
 
 At = Literal["class", "random"]
 """Where the gradient is taken: at clips of the class, or at random clips that are set aside for it."""
@@ -12,9 +19,14 @@ PLACES: tuple[At, ...] = get_args(At)
 Negatives = Literal["matched", "moving"]
 """What becomes of random clips beside a concept that does not move: frozen to match, or left as they are."""
 NEGATIVES: tuple[Negatives, ...] = get_args(Negatives)
-Cav = Literal["mean", "ridge", "logistic", "svm"]
-Significance = Literal["permutation", "ttest"]
 Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
+USUAL_CORRECTION: Correction = "holm"
+if TYPE_CHECKING:
+    Cav = str | CavFitter
+    Significance = str | SignificanceTest
+else:  # names of every kind that is installed, for the command line and the schema; functions take objects as well
+    Cav = Literal[CAV_FITTERS.names()]
+    Significance = Literal[SIGNIFICANCE_TESTS.names()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +59,22 @@ class StatisticsSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.significance == "ttest" and self.correction == "maxt":
+        if self.correction == "maxt" and not self.test.permutes_labels:
+            cure = self.test.default_correction or USUAL_CORRECTION
             raise InputError(
-                "`correction` must not be maxt with the t-test. Got maxt, which needs label permutations. Use bonferroni."
+                f"`correction` must not be maxt with the {self.test.title}. Got maxt, which needs label permutations. Use {cure}."
             )
+
+    @cached_property
+    def fitter(self) -> "CavFitter":
+        return cav_fitter(self.cav)
+
+    @cached_property
+    def test(self) -> "SignificanceTest":
+        return significance_test(self.significance)
 
     def for_provenance(self) -> dict[str, Any]:
         """The settings that can change results, with the correction that stands for none given."""
-        correction = self.correction or ("bonferroni" if self.significance == "ttest" else "holm")
-        return super().for_provenance() | {"correction": correction}
+        correction = self.correction or self.test.default_correction or USUAL_CORRECTION
+        names = {"cav": self.fitter.name, "significance": self.test.name, "correction": correction}
+        return super().for_provenance() | names

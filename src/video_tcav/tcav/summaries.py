@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from video_tcav.gram.significance import TTEST_WARNING
+from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.recording.sketched_rows import SketchError
 from video_tcav.tcav.result import ConceptResult, TcavResult
@@ -35,7 +35,8 @@ def cautions(results: Sequence[ConceptResult], *, trained: bool, permutations: i
     texts = []
     if not trained:
         texts.append("The model's weights are random: nothing here means anything. Give trained ones with --weights.")
-    texts += _test_warnings(results[0].significance)
+    if warning := significance_test(results[0].significance).warning:
+        texts.append(warning)
     comparisons = {(row.concept, row.versus): row for row in results}
     texts += [text for row in comparisons.values() if (text := _unreachable_level(row, results, permutations))]
     texts += [
@@ -65,22 +66,13 @@ def sketch_cautions(errors: Mapping[str, SketchError]) -> tuple[str, ...]:
     )
 
 
-def _test_warnings(significance: str) -> list[str]:
-    return [TTEST_WARNING] if significance == "ttest" else []
-
-
-def _permutes_labels(significance: str) -> bool:
-    """Whether the number of groups and of permutations bounds p-values from below."""
-    return significance == "permutation"
-
-
 def _name(row: ConceptResult) -> str:
     return comparison_name(row.concept, row.versus)
 
 
 def _unreachable_level(row: ConceptResult, results: Sequence[ConceptResult], permutations: int) -> str | None:
     """Says that no p-value of this comparison could be significant, and what would fix that."""
-    if not _permutes_labels(row.significance):
+    if not significance_test(row.significance).permutes_labels:
         return None
     # Comparisons with random clips and those of two concepts are corrected as separate families.
     family = sum(

@@ -2,6 +2,8 @@
 
 import math
 
+from video_tcav.gram.significance.registry import significance_test
+from video_tcav.tcav.cav_key import comparison_name as comparison_name
 from video_tcav.tcav.result import ConceptResult
 
 SMALLEST_P = 0.001
@@ -20,11 +22,6 @@ def p_text(value: float) -> str:
 def p_equals(value: float) -> str:
     """A p-value to stand after "p", with its relation: `= 0.012`, `< 0.001`."""
     return f"= {p_text(value)}" if value >= SMALLEST_P else p_text(value)
-
-
-def comparison_name(concept: str, versus: str) -> str:
-    """A concept, and what it is compared with unless that is random clips."""
-    return concept if versus == "random" else f"{concept} rather than {versus}"
 
 
 def units(against: str) -> str:
@@ -79,4 +76,5 @@ def effect_with_p(result: ConceptResult) -> str:
 
 def warning_prefix(significance: str) -> str:
     """What stands before the p-value of a significance test that is not to be relied on."""
-    return "t-test, anti-conservative, " if significance == "ttest" else ""
+    caveat = significance_test(significance).caveat
+    return f"{caveat}, " if caveat else ""

@@ -8,7 +8,7 @@ from video_tcav.cli import render
 
 
 def printed(capsys, *rows: vt.ConceptResult) -> str:
-    render.tcav_result(vt.TcavResult(results=rows, skipped=(), warnings=(), provenance={}, seconds={}))
+    render.tcav_result(vt.TcavResult.of_rows(rows))
     return capsys.readouterr().out
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.gram.test_design import design
-from video_tcav.gram.cavs import fit_cavs
+from video_tcav.gram.effects import fit_cavs
 from video_tcav.gram.gate import CavGate, cav_gates, cross_validated_accuracies
 
 NAMES = "".join(chr(200 + index) for index in range(40))
@@ -80,7 +80,7 @@ def test_no_mistake_is_an_accuracy_of_exactly_one(counts):
 
 
 @pytest.mark.parametrize("kind", ["mean", "ridge"])
-def test_layers_that_share_their_relabellings_get_what_each_gets_alone(kind):
+def test_layers_that_share_their_label_permutations_get_what_each_gets_alone(kind):
     generator = np.random.default_rng(2)
     one = design("c" * 15 + "r" * 25, NAMES)
     kernels = {

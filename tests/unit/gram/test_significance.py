@@ -9,29 +9,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.unit.gram.test_design import design
+from video_tcav.gram.corrections import adjust, max_t
 from video_tcav.gram.effects import clip_effects
-from video_tcav.gram.significance import (
-    Inner,
-    adjust,
-    bootstrap_effects,
-    max_t,
-    null_centre,
-    percentile_interval,
-    permutation_null,
-    permutation_p,
-    random_set_effects,
-    random_set_ttest,
-    z_score,
-)
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.label_permutations import null_centre, permutation_null, permutation_p, z_score
+from video_tcav.gram.resampling import bootstrap_effects, percentile_interval, random_set_effects
+from video_tcav.gram.significance.random_set_ttest import random_set_ttest
 
 
-def inner_of(activations: np.ndarray, gradients: np.ndarray) -> Inner:
+def inner_of(activations: np.ndarray, gradients: np.ndarray) -> Gram:
     centred = activations - activations.mean(0)
-    return Inner(kernel=centred @ centred.T, cross=gradients @ centred.T)
-
-
-def quiet(_steps: int) -> None:
-    """Tell nobody."""
+    return Gram(kernel=centred @ centred.T, cross=gradients @ centred.T)
 
 
 @pytest.fixture
@@ -42,7 +30,7 @@ def small() -> tuple[np.ndarray, np.ndarray]:
     return activations, generator.normal(size=(4, 30)) + 0.5
 
 
-def test_permutation_p_agrees_with_all_relabellings_written_out(small):
+def test_permutation_p_agrees_with_all_label_permutations_written_out(small):
     activations, gradients = small
     gradient = gradients.mean(0)
     effects = []
@@ -52,9 +40,7 @@ def test_permutation_p_agrees_with_all_relabellings_written_out(small):
     own = effects[0]  # the combination (0, 1, 2) comes first
     exact = np.mean(np.abs(effects) >= abs(own) - 1e-12)
     one = design("cccrrrrr", "abcdefgh")
-    null = permutation_null(
-        "mean", {"": inner_of(activations, gradients)}, one, permutations=20000, seed=1, advance=quiet
-    )
+    null = permutation_null("mean", {"": inner_of(activations, gradients)}, one, permutations=20000, seed=1)
     assert permutation_p(own, null[""]) == pytest.approx(exact, abs=0.012)
     assert {round(value, 8) for value in null[""]} == {round(value, 8) for value in effects}
 
@@ -68,11 +54,11 @@ def test_permutation_p_of_no_effect_is_one():
 
 
 @pytest.mark.parametrize("kind", ["mean", "ridge", "logistic", "svm"])
-def test_the_cav_is_learned_anew_for_each_relabelling(small, kind):
+def test_the_cav_is_learned_anew_for_each_permutation(small, kind):
     activations, gradients = small
     one, inner = design("cccrrrrr", "abcdefgh"), inner_of(activations, gradients)
-    null = permutation_null(kind, {"": inner}, one, permutations=20, seed=0, advance=quiet)[""]
-    labels = next(iter(one.relabellings(20, 0)))
+    null = permutation_null(kind, {"": inner}, one, permutations=20, seed=0)[""]
+    labels = next(iter(one.label_permutations(20, 0)))
     slow = [clip_effects(kind, inner.kernel, inner.cross, drawn[None])[0].mean() for drawn in labels]
     np.testing.assert_allclose(null, slow, rtol=1e-9)
 
@@ -80,7 +66,7 @@ def test_the_cav_is_learned_anew_for_each_relabelling(small, kind):
 def test_bootstrap_spread_is_that_of_the_definition(small):
     activations, gradients = small
     one, inner = design("cccrrrrr", "abcdefgh"), inner_of(activations, gradients)
-    found = bootstrap_effects("mean", {"": inner}, one, range(4), draws=4000, seed=0, advance=quiet)[""]
+    found = bootstrap_effects("mean", {"": inner}, one, range(4), draws=4000, seed=0)[""]
     generator, slow = np.random.default_rng(5), []
     for _ in range(4000):
         concept, random = generator.choice([0, 1, 2], 3), generator.choice([3, 4, 5, 6, 7], 5)
@@ -99,9 +85,7 @@ def test_interval_covers_the_true_effect():
         activations = generator.normal(size=(80, 5))
         activations[:40, 0] += 1
         gradients = generator.normal(size=(30, 5)) + np.array([2.0, 0, 0, 0, 0])
-        draws = bootstrap_effects(
-            "mean", {"": inner_of(activations, gradients)}, one, range(30), draws=200, seed=trial, advance=quiet
-        )
+        draws = bootstrap_effects("mean", {"": inner_of(activations, gradients)}, one, range(30), draws=200, seed=trial)
         low, high = percentile_interval(draws[""])
         covered += low <= 2.0 <= high
     assert 0.90 <= covered / 300 <= 0.99
@@ -196,7 +180,7 @@ def test_maxt_is_gentler_than_bonferroni_for_tests_that_go_together():
 
 
 def test_unequal_shares_of_groups_neither_hide_nor_feign_an_effect():
-    """Three persons with 9+3, 3+9 and 3+3 clips who differ much: within-person relabelling keeps that difference."""
+    """Three persons with 9+3, 3+9 and 3+3 clips who differ much: within-person permutation keeps that difference."""
     labels, groups = "c" * 9 + "r" * 3 + "c" * 3 + "r" * 9 + "ccc" + "rrr", "a" * 12 + "b" * 12 + "d" * 6
     one = design(labels, groups, "".join(chr(300 + i) for i in range(30)))
     persons = np.array([{"a": 5.0, "b": 0.0, "d": 2.0}[g] for g in groups])
@@ -205,7 +189,7 @@ def test_unequal_shares_of_groups_neither_hide_nor_feign_an_effect():
     for true_effect in (0.0, -2.0):
         inner = inner_of((persons + noise + true_effect * one.labels)[:, None], np.ones((3, 1)))
         own = clip_effects("mean", inner.kernel, inner.cross, one.labels[None])[0].mean()
-        null = permutation_null("mean", {"": inner}, one, permutations=999, seed=0, advance=quiet)[""]
+        null = permutation_null("mean", {"": inner}, one, permutations=999, seed=0)[""]
         p_values[true_effect] = permutation_p(float(own), null)
     assert p_values[0.0] > 0.05
     assert p_values[-2.0] <= 0.01

@@ -7,15 +7,17 @@ import torch
 import video_tcav as vt
 from tests.unit.tcav.test_run import RUN, run
 from video_tcav.core.errors import InputError, ShapeError
-from video_tcav.gram.cavs import CAV_KINDS, fit_cavs, kernel_scale, unit_coefficients
+from video_tcav.gram.cavs.registry import CAV_FITTERS
+from video_tcav.gram.concept_test import TestSettings
 from video_tcav.gram.design import Design
-from video_tcav.gram.effects import clip_effects
-from video_tcav.gram.kernel import FactoredKernel, kernel_of
+from video_tcav.gram.effects import clip_effects, fit_cavs
+from video_tcav.gram.kernel import FactoredKernel, kernel_of, kernel_scale, unit_coefficients
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import FileRow, RowStore, SpillSpace
 from video_tcav.recording.sketched_rows import Sketch, SketchedRows
+from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.measure import Settings, measure
+from video_tcav.tcav.measure import measure
 
 CLIPS, CLASS, WIDTH = 60, 7, 5000
 
@@ -135,7 +137,7 @@ def test_rows_of_another_width_are_refused(rows, gradients, tmp_path):
         SketchedRows(stored(gradients, tmp_path), 64, [0]).append(rows[:, :-1])
 
 
-@pytest.mark.parametrize("kind", CAV_KINDS)
+@pytest.mark.parametrize("kind", CAV_FITTERS.names())
 def test_a_factored_kernel_gives_what_its_matrix_gives(kind, labels):
     factor = np.random.default_rng(5).normal(size=(CLIPS, 24)).astype(np.float32)
     factor += 0.5 * labels[0][:, None]
@@ -178,29 +180,18 @@ def test_thousands_of_clips_have_the_effects_and_scores_of_whole_rows(tmp_path):
         rows={"none": numbers, "frozen": numbers + count},
         warnings=(),
     )
-    settings = Settings(
-        target="t",
-        against="log_odds",
-        at="class",
-        space="flatten",
-        cav="mean",
-        correction="holm",
-        significance="permutation",
-        permutations=19,
-        random_sets=4,
-        bootstraps=10,
-        seed=0,
-    )
+    settings = TestSettings(permutations=19, random_sets=4, bootstraps=10)
     exact, found = (measure(comparison, {"layer": each}, range(5), settings) for each in (whole, small.gram()))
-    assert [one.result.twin for one in exact] == ["none", "frozen", "motion"]
-    for one, other in zip(exact, found, strict=True):
-        np.testing.assert_allclose(other.by_clip, one.by_clip, rtol=1e-3, atol=1e-4)
-        np.testing.assert_allclose(other.null, one.null, rtol=1e-3, atol=1e-4)
-        assert other.result.tcav_score == one.result.tcav_score
-        assert other.result.p_value == one.result.p_value
-    assert found[0].result.tcav_magnitude == pytest.approx(exact[0].result.tcav_magnitude, rel=0.3)
-    assert found[0].result.represented and exact[0].result.represented
-    assert exact[1].result.tcav_score == 0  # no direction, so no derivative
+    assert [key.twin for key in exact] == ["none", "frozen", "motion"]
+    for key, (measurement, draws) in exact.items():
+        np.testing.assert_allclose(found[key][1].by_clip, draws.by_clip, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found[key][1].null, draws.null, rtol=1e-3, atol=1e-4)
+        assert found[key][0].tcav_score == measurement.tcav_score
+        assert found[key][0].p_value == measurement.p_value
+    own, frozen = (CavKey(concept=comparison.concept, twin=twin, layer="layer") for twin in ("none", "frozen"))
+    assert found[own][0].tcav_magnitude == pytest.approx(exact[own][0].tcav_magnitude, rel=0.3)
+    assert found[own][0].represented and exact[own][0].represented
+    assert exact[frozen][0].tcav_score == 0  # no direction, so no derivative
 
 
 @pytest.fixture(scope="module")

@@ -65,9 +65,8 @@ def tcav_result(effects: dict[str, float], *, stills: Sequence[str] = ()) -> Tca
             for depth, layer in enumerate(LAYERS, start=1):
                 own = effect * depth / len(LAYERS) if twin in ("none", "reversed", "motion") else 0.0
                 results.append(concept_result(concept, twin, layer, own, moves=concept not in stills))
-    return TcavResult(
-        results=tuple(results),
-        skipped=(),
+    return TcavResult.of_rows(
+        results,
         warnings=("court: its clips do not move.",),
         provenance={
             "video_tcav": "0.1.0",

@@ -80,7 +80,7 @@ def test_consistency_is_the_correlation_within_kinds_of_held_out_projections(noi
     assert found.correlation == pytest.approx(np.corrcoef(*centred)[0, 1])
     assert found.concept_correlation == pytest.approx(np.corrcoef(early[:20], late[:20])[0, 1])
     assert found.random_correlation == pytest.approx(np.corrcoef(early[20:], late[20:])[0, 1])
-    assert (found.layer, found.other_layer) == ("early", "late")
+    assert (found.key.layer, found.other_layer) == ("early", "late")
     assert (found.n_concept_clips, found.n_random_clips) == (20, 40)
 
 

@@ -74,10 +74,10 @@ def test_shares_are_those_of_the_cav_laid_out(axes, shape, tmp_path):
     positions = axes.positions(outputs).numpy()
     assert positions.shape == (30, 2, 3, 4, 5)
     assert [one.share for one in found] == pytest.approx(slow_shares(positions[:10].mean(0) - positions[10:].mean(0)))
-    labels = np.concatenate(list(racket().design.relabellings(100, 0)))
-    relabelled = np.array([slow_shares(positions[one].mean(0) - positions[~one].mean(0)) for one in labels])
-    assert [one.reference for one in found] == pytest.approx(relabelled.mean(0))
-    assert [one.reference_high for one in found] == pytest.approx(np.quantile(relabelled, 0.975, axis=0))
+    labels = np.concatenate(list(racket().design.label_permutations(100, 0)))
+    permuted = np.array([slow_shares(positions[one].mean(0) - positions[~one].mean(0)) for one in labels])
+    assert [one.reference for one in found] == pytest.approx(permuted.mean(0))
+    assert [one.reference_high for one in found] == pytest.approx(np.quantile(permuted, 0.975, axis=0))
     assert [one.ratio for one in found] == pytest.approx([one.share / one.reference for one in found])
 
 

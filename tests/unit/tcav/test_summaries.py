@@ -18,7 +18,7 @@ NOT_FOUND = {"p_adjusted": 0.6, "effect": 0.1, "effect_low": -1.0, "effect_high"
 
 
 def said(*results: ConceptResult) -> str:
-    (sentence,) = sentences(TcavResult(results=results, skipped=(), warnings=(), provenance={}, seconds={}))
+    (sentence,) = sentences(TcavResult.of_rows(results))
     return sentence
 
 

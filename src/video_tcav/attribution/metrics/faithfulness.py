@@ -13,6 +13,7 @@ from torch import Tensor
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Clips, clip_shape, silent
 from video_tcav.attribution.perturbation import Baseline, Keep, baseline_clips, masked_values
+from video_tcav.core import random_streams
 from video_tcav.core.checks import at_least
 from video_tcav.core.errors import InputError, ShapeError
 from video_tcav.models import VideoModel, parse_target
@@ -25,8 +26,6 @@ CurveName = Literal["deletion", "insertion", "deletion_elsewhere", "insertion_el
 Check = Literal["deletion", "insertion"]
 CHECKS: tuple[Check, ...] = get_args(Check)
 _ELSEWHERE: dict[Check, CurveName] = {"deletion": "deletion_elsewhere", "insertion": "insertion_elsewhere"}
-# The random stream of the moves to elsewhere, apart from the other draws of the same seed.
-_MOVES_STREAM = 31
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,7 +133,7 @@ def elsewhere(maps: Map, *, seed: int, draw: int = 0) -> Map:
         seed: of the moves; each clip has its own.
         draw: which of several moves.
     """
-    generator = np.random.default_rng([seed, draw, _MOVES_STREAM])
+    generator = np.random.default_rng([seed, draw, random_streams.MOVED_MAPS])
     # At least one step on an axis that has two; an axis of one position cannot move.
     least = [max(1, size // 4) if size > 1 else 0 for size in maps.shape[1:]]
     beyond = [size - low + 1 for size, low in zip(maps.shape[1:], least, strict=True)]

@@ -18,6 +18,7 @@ from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Analysis, Run, ShownClip
 from video_tcav.experiments.example_clips import SALIENCY, TimedMap
 from video_tcav.experiments.previews import Preview
+from video_tcav.gram.cavs.registry import cav_fitter
 from video_tcav.media import find_videos, read_frames
 from video_tcav.reports.clips import data_uri
 from video_tcav.reports.maps.heat import STRENGTH, heat_colours, heat_levels, heat_scale, level_shares
@@ -200,7 +201,7 @@ def player(run: Run, clip: ShownClip, analysis: Analysis, *, number: int, shrink
 
 def comparable_maps(cav: str) -> bool:
     """Whether maps of concepts share a unit: CAVs along the difference of the means have a distance to multiply them with."""
-    return cav == "mean"
+    return cav_fitter(cav).parallel_to_means
 
 
 def heat_table() -> list[list[int]]:

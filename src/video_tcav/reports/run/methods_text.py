@@ -3,16 +3,11 @@
 from typing import Any
 
 from video_tcav.experiments import Run
+from video_tcav.gram.cavs.registry import cav_fitter
 from video_tcav.reports.run.names import listed, short_model
 from video_tcav.reports.run.significance_wording import tests_methods
 from video_tcav.reports.run.view import RunView, layers_of
 
-_CAVS = {
-    "mean": "the difference of the means of concept and random activations",
-    "ridge": "ridge regression",
-    "logistic": "logistic regression",
-    "svm": "a linear support vector machine",
-}
 _SPACES = {
     "flatten": "the flattened activations",
     "space": "activations averaged over space",
@@ -147,7 +142,7 @@ def _vectors(view: RunView) -> str:
 
 
 def _cav_methods(cav: str) -> str:
-    return _CAVS.get(cav, cav)
+    return cav_fitter(cav).methods_text
 
 
 def _tests(view: RunView) -> str:

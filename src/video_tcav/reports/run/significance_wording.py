@@ -1,14 +1,10 @@
-"""Wording of significance tests in reports: names, cautions and methods."""
+"""Wording of significance tests in reports: names, cautions and methods, as each test says them."""
 
 from collections.abc import Iterator
 
 from video_tcav.experiments import Experiment
+from video_tcav.gram import DrawSettings, significance_test
 
-_NAMES = {"permutation": "permutation test", "ttest": "t-test"}
-_CAUTIONS = {
-    "ttest": "The t-test is the one that the source paper used. It takes re-draws of the random clips around one fixed set of "
-    "concept clips for independent data. So it calls most concepts significant, also those that mean nothing. Do not rely on it."
-}
 _CORRECTIONS = {
     "holm": "the Holm procedure",
     "bonferroni": "the Bonferroni procedure",
@@ -19,32 +15,27 @@ _CORRECTIONS = {
 
 def name_of(test: str) -> str:
     """A significance test in words."""
-    return _NAMES.get(test, test)
+    return significance_test(test).title
 
 
 def caution_on(test: str) -> str:
     """Why a test is not to be relied on; empty for a calibrated one."""
-    return _CAUTIONS.get(test, "")
+    return significance_test(test).caution
 
 
-def repeats_caution(warning: str) -> bool:
+def repeats_caution(warning: str, experiment: Experiment) -> bool:
     """Whether a warning of an analysis says what `caution_on` says at more length."""
-    return "t-test" in warning and "anti-conservative" in warning
+    tests = [significance_test(test) for test in experiment.statistics.tests]
+    return any(warning == test.warning and test.caution for test in tests)
 
 
 def tests_methods(experiment: Experiment) -> Iterator[str]:
     """Sentences of the methods text on the tests that were run, the first of which judged the hypotheses."""
     settings = experiment.statistics
-    correction = _CORRECTIONS.get(settings.correction)
+    draws = DrawSettings(permutations=settings.permutations, random_sets=settings.random_sets)
+    first, *others = (significance_test(test) for test in settings.tests)
+    correction = _CORRECTIONS.get(first.default_correction or settings.correction)
     adjusted = f"corrected for multiple tests by {correction}" if correction else "not corrected for multiple tests"
-    if settings.tests[0] == "permutation":
-        yield (
-            f"Significance was tested by {settings.permutations:,} permutations of the labels of groups (two-sided), {adjusted}, "
-            f"at the level of {settings.level:g}."
-        )
-    if "ttest" in settings.tests:
-        role = "Significance was tested by" if settings.tests[0] == "ttest" else "For comparison, we also report"
-        yield (
-            f"{role} the t-test between TCAV scores of the concept and of "
-            f"random sets ({settings.random_sets} sets), which is anti-conservative."
-        )
+    yield f"Significance was tested by {first.methods_text(draws)}, {adjusted}, at the level of {settings.level:g}."
+    for test in others:
+        yield f"For comparison, we also report {test.methods_text(draws)}."

@@ -1,4 +1,4 @@
-"""Whether a concept is the same thing at two layers."""
+"""Consistency of a concept across layers: do they rank the same clips high?"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from video_tcav.gram.cavs import CavKind, fit_cavs, unit_coefficients
+from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.design import Design
+from video_tcav.gram.effects import fit_cavs
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.kernel import Kernel
+from video_tcav.gram.kernel import Kernel, unit_coefficients
+from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.diagnostics.products import inner_products, pearson, uncentred
+from video_tcav.tcav.diagnostics.products import pearson, uncentred
 
 REFERENCE_DRAWS = 20
 
@@ -22,21 +24,17 @@ class Consistency:
     """How far two layers agree on which clips show more of a concept.
 
     Attributes:
-        concept: name of the concept.
-        versus: what it was compared with.
-        layer: dotted module name.
+        key: which CAV.
         other_layer: the layer it is compared with.
         correlation: of the clips' projections on the CAVs of both layers, within concept and within random clips, pooled.
         concept_correlation: the same among concept clips alone.
         random_correlation: the same among random clips alone.
-        reference: `correlation` for CAVs of relabelled clips, on average: how alike the layers are whatever the concept.
+        reference: `correlation` for CAVs of permuted labels, on average: how alike the layers are whatever the concept.
         n_concept_clips: concept clips.
         n_random_clips: random clips.
     """
 
-    concept: str
-    versus: str
-    layer: str
+    key: CavKey
     other_layer: str
     correlation: float
     concept_correlation: float
@@ -47,7 +45,7 @@ class Consistency:
 
 
 def consistency(
-    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], *, cav: CavKind, seed: int
+    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], *, cav: str | CavFitter, seed: int
 ) -> tuple[Consistency, ...]:
     """Whether a concept ranks the same clips high at each pair of layers.
 
@@ -63,7 +61,7 @@ def consistency(
         comparisons: any comparisons; their twins are not looked at.
         grams: by layer.
         cav: how CAVs are learned.
-        seed: of folds and relabellings, as in the CAV gate.
+        seed: of folds and label permutations, as in the CAV gate.
 
     Returns:
         One row a comparison and pair of layers; NaN where a layer does not tell clips of a kind apart.
@@ -72,57 +70,59 @@ def consistency(
         Nicolson et al. 2024, arXiv:2404.03713, ask whether a concept's CAVs at different layers are consistent. They push
         perturbations through the network for it; here held-out projections are compared, which needs no further pass.
     """
-    found = []
-    for one in comparisons:
-        labels = one.design.labels
-        draws = [(labels, one.design.folds(seed)), *_relabelled(one.design, seed)]
-        kernels = {layer: inner_products(one, gram).kernel for layer, gram in grams.items()}
+    rows = []
+    for comparison in comparisons:
+        labels = comparison.design.labels
+        experiments = [(labels, comparison.design.folds(seed)), *_permuted(comparison.design, seed)]
+        # the same permuted experiments at every layer, so that their projections can be correlated
         projections = {
-            layer: [held_out_projections(cav, kernel, *draw) for draw in draws] for layer, kernel in kernels.items()
+            layer: [held_out_projections(cav, gram.kernel, *experiment) for experiment in experiments]
+            for layer, gram in comparison.grams(grams).items()
         }
-        for layer, other in combinations(grams, 2):
-            here, there = projections[layer][0], projections[other][0]
+        for layer, other_layer in combinations(grams, 2):
+            pairs = list(zip(projections[layer], projections[other_layer], strict=True))
             correlation, *reference = [
-                float(uncentred(centre_kinds(ours, drawn), centre_kinds(theirs, drawn)))
-                for ours, theirs, (drawn, _folds) in zip(projections[layer], projections[other], draws, strict=True)
+                float(uncentred(centre_kinds(first, drawn), centre_kinds(second, drawn)))
+                for (first, second), (drawn, _folds) in zip(pairs, experiments, strict=True)
             ]
-            found.append(
+            first, second = pairs[0]  # of the observed labels
+            rows.append(
                 Consistency(
-                    concept=one.concept,
-                    versus=one.versus,
-                    layer=layer,
-                    other_layer=other,
+                    key=comparison.key(layer),
+                    other_layer=other_layer,
                     correlation=correlation,
-                    concept_correlation=float(pearson(here[labels], there[labels])),
-                    random_correlation=float(pearson(here[~labels], there[~labels])),
+                    concept_correlation=float(pearson(first[labels], second[labels])),
+                    random_correlation=float(pearson(first[~labels], second[~labels])),
                     reference=float(np.mean(reference)),
                     n_concept_clips=int(labels.sum()),
                     n_random_clips=int((~labels).sum()),
                 )
             )
-    return tuple(found)
+    return tuple(rows)
 
 
-def _relabelled(design: Design, seed: int) -> Iterator[tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " row"]]]:
-    for chunk in design.relabelled_experiments(REFERENCE_DRAWS, seed):
+def _permuted(design: Design, seed: int) -> Iterator[tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " row"]]]:
+    for chunk in design.permuted_experiments(REFERENCE_DRAWS, seed):
         yield from zip(chunk.labels, chunk.folds, strict=True)
 
 
 def held_out_projections(
-    kind: CavKind,
+    cav: str | CavFitter,
     kernel: Kernel,
     labels: Bool[np.ndarray, " row"],
     folds: Int[np.ndarray, " row"],
 ) -> Float[np.ndarray, " row"]:
     """Each clip's projection on the unit CAV of the other folds, from half-way between their concept and random means."""
     names, fold_of = np.unique(folds, return_inverse=True)
+    # one row a fold: all folds are fitted as draws of one labelling
     training = (fold_of != np.arange(len(names))[:, None]).astype(float)
-    both = np.broadcast_to(labels, training.shape)
-    units = unit_coefficients(kernel, fit_cavs(kind, kernel, both, training))
+    units = unit_coefficients(kernel, fit_cavs(cav, kernel, np.broadcast_to(labels, training.shape), training))
     projections = units @ kernel
     positive, negative = training * labels, training * ~labels
+    # thresholds of the folds differ; measured from them, projections of different folds can stand in one list
     middle = (projections * (positive / positive.sum(1, keepdims=True))).sum(1)
     middle = (middle + (projections * (negative / negative.sum(1, keepdims=True))).sum(1)) / 2
+    # of each clip the projection from the fold that left it out
     return (projections - middle[:, None])[fold_of, np.arange(len(labels))]
 
 

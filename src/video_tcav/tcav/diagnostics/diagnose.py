@@ -1,11 +1,12 @@
 """All diagnostics of a run at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from typing import Any
 
 import pandas as pd
 
-from video_tcav.gram.cavs import CavKind
+from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.gram import Gram
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.consistency import Consistency, consistency
@@ -20,6 +21,7 @@ from video_tcav.tcav.diagnostics.stability import (
     split_half,
 )
 
+_KEY_COLUMNS = ("concept", "versus", "layer")
 _ROWS = {
     "consistency": Consistency,
     "entanglement": Entanglement,
@@ -53,11 +55,19 @@ class Diagnostics:
     def to_frames(self) -> dict[str, pd.DataFrame]:
         """One table a diagnostic, by its name; one without rows has its columns still."""
         return {
-            name: pd.DataFrame(
-                [asdict(row) for row in getattr(self, name)], columns=[field.name for field in fields(kind)]
-            )
+            name: pd.DataFrame([_cells(row) for row in getattr(self, name)], columns=_columns(kind))
             for name, kind in _ROWS.items()
         }
+
+
+def _columns(kind: type) -> list[str]:
+    # keys are spelled out without the twin: diagnostics look at the clips themselves
+    names = [field.name for field in fields(kind)]
+    return [column for name in names for column in (_KEY_COLUMNS if name == "key" else (name,))]
+
+
+def _cells(row: Any) -> list[Any]:
+    return [getattr(row if hasattr(row, column) else row.key, column) for column in _columns(type(row))]
 
 
 def diagnose(
@@ -65,7 +75,7 @@ def diagnose(
     grams: Mapping[str, Gram],
     *,
     class_groups: Sequence[int],
-    cav: CavKind,
+    cav: str | CavFitter,
     seed: int,
     layouts: Mapping[str, Layout] | None = None,
 ) -> Diagnostics:

@@ -1,4 +1,4 @@
-"""Whether a CAV is the same everywhere and always, or tied to places and times of the clip."""
+"""Dependence of a CAV on place and time: the share of its squared length that is left when it is averaged over them."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,19 +10,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from video_tcav.core.errors import AxesError
-from video_tcav.gram.cavs import CavKind, fit_cavs
+from video_tcav.gram.cavs.fitter import CavFitter
+from video_tcav.gram.effects import fit_cavs
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import squared_lengths
+from video_tcav.gram.resampling import percentile_interval
 from video_tcav.models import LayerAxes, layer_axes
 from video_tcav.recording.inner_products import BLOCK_BYTES, gram
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.rows import RowStore, SpillSpace
+from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.diagnostics.products import central_range
 
 Over = Literal["places", "time", "both"]
 _DIMS: dict[Over, tuple[int, ...]] = {"places": (2, 3), "time": (1,), "both": (1, 2, 3)}
-RELABELLINGS = 100
+LABEL_PERMUTATIONS = 100
 REFERENCE_LEVEL = 0.95
 
 
@@ -48,20 +50,16 @@ class PlaceAndTime:
     """How much of a CAV is the same at all places, at all times, or both.
 
     Attributes:
-        concept: name of the concept.
-        versus: what it was compared with.
-        layer: dotted module name.
+        key: which CAV.
         over: what is averaged over: `places`, `time` or `both`.
         share: part of the CAV's squared length that is left when it is averaged, in [0, 1]; class tokens do not count.
-        reference: average share of CAVs of relabelled clips.
+        reference: average share of CAVs of permuted labels.
         reference_low: lower end of the central 95 % of these shares.
         reference_high: upper end.
         ratio: share / reference: above 1 the concept is less tied to places or times than noise is, below 1 more.
     """
 
-    concept: str
-    versus: str
-    layer: str
+    key: CavKey
     over: Over
     share: float
     reference: float
@@ -80,7 +78,7 @@ def layouts_of(recording: Recording) -> dict[str, Layout]:
     """
     if recording.settings.space != "flatten" or recording.settings.sketch is not None:
         return {}
-    found = {}
+    layouts = {}
     shapes = recording.layer_shapes()
     for layer in recording.layers:
         try:
@@ -91,8 +89,8 @@ def layouts_of(recording: Recording) -> dict[str, Layout]:
             rows, shape = recording.whole_rows(layer), shapes[layer]
             if math.prod(shape) != rows.width:
                 continue  # all rows came from a store, and clips have a size of their own that it does not tell
-            found[layer] = Layout(rows=rows, shape=shape, axes=axes, storage=recording.storage)
-    return found
+            layouts[layer] = Layout(rows=rows, shape=shape, axes=axes, storage=recording.storage)
+    return layouts
 
 
 def dependence_on_place_and_time(
@@ -100,13 +98,13 @@ def dependence_on_place_and_time(
     grams: Mapping[str, Gram],
     layouts: Mapping[str, Layout],
     *,
-    cav: CavKind,
+    cav: str | CavFitter,
     seed: int,
 ) -> tuple[PlaceAndTime, ...]:
     """Average each CAV over places, over time, and over both, and see what is left of its squared length.
 
     A CAV that is the same at every place keeps all of it; one that lives at a single place out of n keeps `1/n`. Noise keeps
-    what neighbouring positions of a layer have in common, so the share is given beside that of CAVs of relabelled clips. A
+    what neighbouring positions of a layer have in common, so the share is given beside that of CAVs of permuted labels. A
     concept that outweighs all else at a layer shows in those, too, and draws the ratio towards 1.
     The CAV itself is never built: averaging is a projection, so `‖Pw‖² = αᵀ(A P Aᵀ)α`, and one more pass over the stored
     rows gives `A P Aᵀ` for any number of CAVs.
@@ -116,7 +114,7 @@ def dependence_on_place_and_time(
         grams: by layer, over all recorded rows.
         layouts: of the layers that have positions, see `layouts_of`.
         cav: how CAVs are learned.
-        seed: of the relabellings.
+        seed: of the label permutations.
 
     Returns:
         Three rows a comparison and layer; NaN where the CAV has no direction.
@@ -126,40 +124,44 @@ def dependence_on_place_and_time(
     """
     if not comparisons:
         return ()
-    used = np.unique(np.concatenate([one.rows["none"] for one in comparisons]))
-    found: list[PlaceAndTime] = []
+    used = np.unique(np.concatenate([comparison.rows["none"] for comparison in comparisons]))
+    rows: list[PlaceAndTime] = []
     for layer, layout in layouts.items():
         kernels = averaged_kernels(layout, grams[layer], used)
-        for one in comparisons:
-            found += _shares(one, layer, kernels, np.searchsorted(used, one.rows["none"]), cav, seed)
-    return tuple(found)
+        for comparison in comparisons:
+            rows += _shares(comparison, layer, kernels, np.searchsorted(used, comparison.rows["none"]), cav, seed)
+    return tuple(rows)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Kernels:
-    """Inner products of whole rows, of their positions, and of their positions when averaged and spread out again."""
+    """Inner products of rows, of their positions without class tokens, and of positions that are averaged and spread again."""
 
-    whole: Float[np.ndarray, "row row"]
+    rows: Float[np.ndarray, "row row"]
     positions: Float[np.ndarray, "row row"]
     averaged: dict[Over, Float[np.ndarray, "row row"]]
 
 
 def _shares(
-    comparison: Comparison, layer: str, kernels: _Kernels, at: Int[np.ndarray, " row"], kind: CavKind, seed: int
+    comparison: Comparison,
+    layer: str,
+    kernels: _Kernels,
+    rows: Int[np.ndarray, " row"],
+    cav: str | CavFitter,
+    seed: int,
 ) -> Iterator[PlaceAndTime]:
-    design, own = comparison.design, np.ix_(at, at)
-    labels = [design.labels[None], *design.relabellings(RELABELLINGS, seed)]
-    alphas = fit_cavs(kind, kernels.whole[own], np.concatenate(labels))
-    whole = squared_lengths(kernels.positions[own], alphas)
+    design, pairs = comparison.design, np.ix_(rows, rows)
+    labels = [design.labels[None], *design.label_permutations(LABEL_PERMUTATIONS, seed)]
+    # the observed labels first, then the permuted ones
+    alphas = fit_cavs(cav, kernels.rows[pairs], np.concatenate(labels))
+    lengths = squared_lengths(kernels.positions[pairs], alphas)
     for over, kernel in kernels.averaged.items():
-        left = squared_lengths(kernel[own], alphas)
-        shares = np.where(whole > 0, left / np.where(whole > 0, whole, 1), np.nan)
+        averaged = squared_lengths(kernel[pairs], alphas)
+        shares = np.where(lengths > 0, averaged / np.where(lengths > 0, lengths, 1), np.nan)
         share, reference = float(shares[0]), float(shares[1:].mean())
-        low, high = central_range(shares[1:], REFERENCE_LEVEL)
+        low, high = percentile_interval(shares[1:], REFERENCE_LEVEL)
         yield PlaceAndTime(
-            concept=comparison.concept,
-            versus=comparison.versus,
-            layer=layer,
+            key=comparison.key(layer),
             over=over,
             share=share,
             reference=reference,
@@ -169,7 +171,7 @@ def _shares(
         )
 
 
-def averaged_kernels(layout: Layout, known: Gram, used: Int[np.ndarray, " row"]) -> _Kernels:
+def averaged_kernels(layout: Layout, layer_gram: Gram, used: Int[np.ndarray, " row"]) -> _Kernels:
     """Read the rows once, average their positions in each way, and take inner products."""
     prefixes = RowStore(layout.storage)
     pooled: dict[Over, RowStore] = {over: RowStore(layout.storage) for over in _DIMS}
@@ -180,24 +182,28 @@ def averaged_kernels(layout: Layout, known: Gram, used: Int[np.ndarray, " row"])
         for over, dims in _DIMS.items():
             pooled[over].append(positions.mean(dims).flatten(1))
             counts[over] = math.prod(positions.shape[dim] for dim in dims)
-    whole, everyone = _matrix(known)[np.ix_(used, used)], range(len(used))
+    kernel, all_rows = _matrix(layer_gram)[np.ix_(used, used)], range(len(used))
     return _Kernels(
-        whole=whole,
-        positions=whole - _matrix(gram(prefixes, None, everyone)),
-        averaged={over: counts[over] * _matrix(gram(store, None, everyone)) for over, store in pooled.items()},
+        rows=kernel,
+        # rows are class tokens and positions side by side, so their inner products add up
+        positions=kernel - _matrix(gram(prefixes, None, all_rows)),
+        # an average over n positions, spread out again, has n times the squared length of the average
+        averaged={over: counts[over] * _matrix(gram(store, None, all_rows)) for over, store in pooled.items()},
     )
 
 
 def _outputs(layout: Layout, used: Sequence[int]) -> Iterator[Float[Tensor, "row ..."]]:
     """The layer's outputs as they were, some clips at a time."""
     store = layout.rows
+    # whole clips, as many as make a block: positions of a clip must stay together to be averaged
     step = max(1, BLOCK_BYTES // max(1, store.width * store.dtype.itemsize))
     for start in range(0, len(used), step):
-        part = used[start : start + step]
-        for block in store.column_blocks(part, store.width):
-            yield block.reshape(len(part) * layout.shape[0], *layout.shape[1:])
+        chunk = used[start : start + step]
+        for block in store.column_blocks(chunk, store.width):
+            # a layer that folds frames into its first dimension has several of its rows for one clip
+            yield block.reshape(len(chunk) * layout.shape[0], *layout.shape[1:])
 
 
-def _matrix(known: Gram) -> Float[np.ndarray, "row row"]:
-    assert isinstance(known.kernel, np.ndarray)  # layouts come with whole rows, and those with a whole K
-    return known.kernel
+def _matrix(layer_gram: Gram) -> Float[np.ndarray, "row row"]:
+    assert isinstance(layer_gram.kernel, np.ndarray)  # layouts come with whole rows, and those with a whole K
+    return layer_gram.kernel

@@ -1,15 +1,14 @@
-"""Diagnostics in plain sentences."""
+"""Warnings of the diagnostics, in plain sentences."""
 
 import math
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from video_tcav.tcav.diagnostics.consistency import Consistency
 from video_tcav.tcav.diagnostics.diagnose import Diagnostics
 from video_tcav.tcav.diagnostics.entanglement import Entanglement
 from video_tcav.tcav.diagnostics.stability import PoolSensitivity, SplitHalf
-from video_tcav.tcav.wording import comparison_name
 
 STABLE_COSINE = 0.5
 """Of the full-size CAV: below it, more than half of the CAV's squared length is noise."""
@@ -26,15 +25,7 @@ AGREEING_CORRELATION = 0.3
 """Below it, one layer accounts for less than a tenth (0.3²) of the differences between clips of one kind at the other."""
 
 
-class _Placed(Protocol):
-    @property
-    def concept(self) -> str: ...
-
-    @property
-    def versus(self) -> str: ...
-
-
-Row = TypeVar("Row", bound=_Placed)
+KeyedRow = TypeVar("KeyedRow", SplitHalf, PoolSensitivity, Consistency)
 
 
 def warnings(diagnostics: Diagnostics) -> tuple[str, ...]:
@@ -52,70 +43,67 @@ def warnings(diagnostics: Diagnostics) -> tuple[str, ...]:
 
 def _unstable(rows: Sequence[SplitHalf]) -> list[str]:
     return [
-        f"{_name(some[0])}: the CAV at {_layers(some)} is more noise than signal (other clips of the same number would give "
-        f"one of cosine {min(row.full_size_cosine for row in some):.2f} to it at worst). Add clips before reading it as a "
+        f"{name}: the CAV at {_layers(members)} is more noise than signal (other clips of the same number would give "
+        f"one of cosine {min(row.full_size_cosine for row in members):.2f} to it at worst). Add clips before reading it as a "
         "direction."
-        for some in _by_comparison(rows)
+        for name, members in _by_comparison(rows)
     ]
 
 
 def _is_entangled(row: Entanglement) -> bool:
     distance = abs(row.cosine - row.reference)
+    # from the reference to that end of its range which lies on the cosine's side
     reach = row.reference_high - row.reference if row.cosine > row.reference else row.reference - row.reference_low
     return distance > max(ENTANGLED_COSINE, ENTANGLED_RANGES * reach)
 
 
 def _entangled(rows: Sequence[Entanglement]) -> list[str]:
-    found = []
-    for (one, other, alike), some in groupby(
-        sorted(rows, key=_pair), key=_pair
-    ):  # alike and opposed are different troubles
-        members = list(some)
+    texts = []
+    for (concept, other_concept, alike), group in groupby(sorted(rows, key=_entangled_pair), key=_entangled_pair):
+        members = list(group)
         worst = max(members, key=lambda row: abs(row.cosine - row.reference))
         how = "more alike" if alike else "more opposed"
-        found.append(
-            f"{one} and {other}: their CAVs at {_layers(members)} are {how} than those of unrelated concepts with the same "
+        layers = ", ".join(dict.fromkeys(row.layer for row in members))
+        texts.append(
+            f"{concept} and {other_concept}: their CAVs at {layers} are {how} than those of unrelated concepts with the same "
             f"random clips (cosine {worst.cosine:.2f}, expected {worst.reference:.2f}). An effect of one may be due to the "
             "other."
         )
-    return found
+    return texts
 
 
-def _pair(row: Entanglement) -> tuple[str, str, bool]:
+def _entangled_pair(row: Entanglement) -> tuple[str, str, bool]:
+    """Alike and opposed are different troubles, and get a sentence each."""
     return row.concept, row.other_concept, row.cosine > row.reference
 
 
 def _pool(rows: Sequence[PoolSensitivity]) -> list[str]:
     return [
-        f"{_name(some[0])}: the effect at {_layers(some)} depends more on which random clips were used than on concept and "
+        f"{name}: the effect at {_layers(members)} depends more on which random clips were used than on concept and "
         "class clips. Add random clips."
-        for some in _by_comparison(rows)
+        for name, members in _by_comparison(rows)
     ]
 
 
 def _disagreeing(rows: Sequence[Consistency]) -> list[str]:
-    found = []
-    for some in _by_comparison(rows):
-        worst = min(some, key=lambda row: row.correlation)
-        found.append(
-            f"{_name(some[0])}: layers {worst.layer} and {worst.other_layer} do not agree on which clips show more of it "
-            f"(correlation {worst.correlation:.2f}, the lowest of {len(some)} such pairs; {worst.reference:.2f} for relabelled "
-            "clips). It may be another thing at each layer, the CAVs may be too noisy, or all clips show as much of it."
+    texts = []
+    for name, members in _by_comparison(rows):
+        worst = min(members, key=lambda row: row.correlation)
+        texts.append(
+            f"{name}: layers {worst.key.layer} and {worst.other_layer} do not agree on which clips show more of it "
+            f"(correlation {worst.correlation:.2f}, the lowest of {len(members)} such pairs; {worst.reference:.2f} for permuted "
+            "labels). It may be another thing at each layer, the CAVs may be too noisy, or all clips show as much of it."
         )
-    return found
+    return texts
 
 
-def _name(row: _Placed) -> str:
-    return comparison_name(row.concept, row.versus)
-
-
-def _by_comparison(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows of each comparison together, in order of first appearance."""
-    found: dict[tuple[str, str], list[Row]] = {}
+def _by_comparison(rows: Sequence[KeyedRow]) -> list[tuple[str, list[KeyedRow]]]:
+    """Rows of each comparison together, in order of first appearance, with its name."""
+    members: dict[str, list[KeyedRow]] = {}
     for row in rows:
-        found.setdefault((row.concept, row.versus), []).append(row)
-    return list(found.values())
+        members.setdefault(row.key.comparison, []).append(row)
+    return list(members.items())
 
 
-def _layers(rows: Sequence[SplitHalf | Entanglement | PoolSensitivity]) -> str:
-    return ", ".join(dict.fromkeys(row.layer for row in rows))
+def _layers(rows: Sequence[SplitHalf] | Sequence[PoolSensitivity]) -> str:
+    return ", ".join(dict.fromkeys(row.key.layer for row in rows))

@@ -1,4 +1,4 @@
-"""How CAVs and effects change when fewer clips are used."""
+"""Stability of CAVs and effects: split halves, fewer concept clips, other random clips."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,19 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from video_tcav.gram.cavs import CavKind, fit_cavs
+from video_tcav.core import random_streams
+from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.design import Design
-from video_tcav.gram.effects import clip_effects, effects
+from video_tcav.gram.effects import clip_effects, effects, fit_cavs
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.significance import bootstrap_effects, percentile_interval
+from video_tcav.gram.resampling import bootstrap_effects, percentile_interval
+from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.diagnostics.products import central_range, cosines, inner_products, pearson
+from video_tcav.tcav.diagnostics.products import cosines, pearson
 
 SPLITS = 50
 SUBSETS = 50
 SIZES = 8
 POOL_DRAWS = 100
 BOOTSTRAPS = 200
+"""Draws of each diagnostic: their averages and ranges are read to two digits."""
 RANGE_LEVEL = 0.9
 
 
@@ -27,9 +30,7 @@ class SplitHalf:
     """Whether two halves of the clips give the same CAV.
 
     Attributes:
-        concept: name of the concept.
-        versus: what it was compared with.
-        layer: dotted module name.
+        key: which CAV.
         cosine: between the CAVs of two halves of the groups, averaged over 50 splits.
         cosine_low: lower end of the central 90 % of splits.
         cosine_high: upper end.
@@ -38,9 +39,7 @@ class SplitHalf:
             where the effects do not vary.
     """
 
-    concept: str
-    versus: str
-    layer: str
+    key: CavKey
     cosine: float
     cosine_low: float
     cosine_high: float
@@ -53,18 +52,14 @@ class EffectByClips:
     """The effect that fewer concept clips would have given.
 
     Attributes:
-        concept: name of the concept.
-        versus: what it was compared with.
-        layer: dotted module name.
+        key: which CAV.
         n_concept_groups: how many concept groups are used.
         effect: average over draws of as many groups, in target units.
         effect_low: lower end of the central 90 % of draws.
         effect_high: upper end.
     """
 
-    concept: str
-    versus: str
-    layer: str
+    key: CavKey
     n_concept_groups: int
     effect: float
     effect_low: float
@@ -76,9 +71,7 @@ class PoolSensitivity:
     """How much the effect depends on which random clips were used.
 
     Attributes:
-        concept: name of the concept.
-        versus: what it was compared with.
-        layer: dotted module name.
+        key: which CAV.
         effect: with all random clips, in target units.
         effect_std: standard deviation of the effect over draws of half of the random groups.
         effect_low: lower end of the central 90 % of draws.
@@ -86,9 +79,7 @@ class PoolSensitivity:
         relative_std: effect_std as a fraction of the width of the effect's 95 % bootstrap interval.
     """
 
-    concept: str
-    versus: str
-    layer: str
+    key: CavKey
     effect: float
     effect_std: float
     effect_low: float
@@ -97,7 +88,7 @@ class PoolSensitivity:
 
 
 def split_half(
-    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], *, cav: CavKind, seed: int
+    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], *, cav: str | CavFitter, seed: int
 ) -> tuple[SplitHalf, ...]:
     """Cosine between the CAVs of two halves, and what it says about the CAV of all clips.
 
@@ -111,30 +102,28 @@ def split_half(
         cav: how CAVs are learned.
         seed: of the splits.
     """
-    found = []
-    for one in comparisons:
-        first = halves(one.design, SPLITS, seed)
-        labels = np.broadcast_to(one.design.labels, first.shape)
-        sides = [first.astype(float), (~first).astype(float)]
-        for layer, gram in grams.items():
-            inner = inner_products(one, gram)
-            drawn = cosines(inner.kernel, *(fit_cavs(cav, inner.kernel, labels, side) for side in sides))
-            by_clip = [clip_effects(cav, inner.kernel, inner.cross, labels, side) for side in sides]
-            correlations = pearson(*by_clip)
-            low, high = central_range(drawn, RANGE_LEVEL)
-            found.append(
+    rows = []
+    for comparison in comparisons:
+        in_first = halves(comparison.design, SPLITS, seed)
+        labels = np.broadcast_to(comparison.design.labels, in_first.shape)
+        weights = [in_first.astype(float), (~in_first).astype(float)]
+        for layer, gram in comparison.grams(grams).items():
+            # a half is a weighting of all clips, so that both have K in common and their CAVs a cosine
+            cavs = [fit_cavs(cav, gram.kernel, labels, half) for half in weights]
+            by_clip = [clip_effects(cav, gram.kernel, gram.cross, labels, half) for half in weights]
+            drawn = cosines(gram.kernel, *cavs)
+            low, high = percentile_interval(drawn, RANGE_LEVEL)
+            rows.append(
                 SplitHalf(
-                    concept=one.concept,
-                    versus=one.versus,
-                    layer=layer,
+                    key=comparison.key(layer),
                     cosine=float(drawn.mean()),
                     cosine_low=low,
                     cosine_high=high,
                     full_size_cosine=full_size(float(drawn.mean())),
-                    effect_correlation=float(correlations.mean()),
+                    effect_correlation=float(pearson(*by_clip).mean()),
                 )
             )
-    return tuple(found)
+    return tuple(rows)
 
 
 def full_size(cosine: float) -> float:
@@ -143,7 +132,7 @@ def full_size(cosine: float) -> float:
 
 
 def effect_by_clips(
-    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], *, cav: CavKind, seed: int
+    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], *, cav: str | CavFitter, seed: int
 ) -> tuple[EffectByClips, ...]:
     """The effect when only some concept groups are used, and all random and class clips.
 
@@ -160,29 +149,26 @@ def effect_by_clips(
     Returns:
         One row a comparison, layer and size; up to 8 sizes in equal ratios, from 2 groups to all.
     """
-    found = []
-    for one in comparisons:
-        design = one.design
-        weights = {size: _some_concept_groups(design, size, seed) for size in sizes(design.n_concept_groups)}
-        for layer, gram in grams.items():
-            inner = inner_products(one, gram)
-            mean_cross = inner.cross.mean(0)
+    rows = []
+    for comparison in comparisons:
+        design = comparison.design
+        weights = {size: _concept_subsets(design, size, seed) for size in sizes(design.n_concept_groups)}
+        for layer, gram in comparison.grams(grams).items():
+            mean_cross = gram.cross.mean(0)  # the effect is linear in the gradient
             for size, counts in weights.items():
                 labels = np.broadcast_to(design.labels, counts.shape)
-                drawn = effects(cav, inner.kernel, mean_cross, labels, counts)
-                low, high = central_range(drawn, RANGE_LEVEL)
-                found.append(
+                drawn = effects(cav, gram.kernel, mean_cross, labels, counts)
+                low, high = percentile_interval(drawn, RANGE_LEVEL)
+                rows.append(
                     EffectByClips(
-                        concept=one.concept,
-                        versus=one.versus,
-                        layer=layer,
+                        key=comparison.key(layer),
                         n_concept_groups=size,
                         effect=float(drawn.mean()),
                         effect_low=low,
                         effect_high=high,
                     )
                 )
-    return tuple(found)
+    return tuple(rows)
 
 
 def pool_sensitivity(
@@ -190,7 +176,7 @@ def pool_sensitivity(
     grams: Mapping[str, Gram],
     class_groups: Sequence[int],
     *,
-    cav: CavKind,
+    cav: str | CavFitter,
     seed: int,
 ) -> tuple[PoolSensitivity, ...]:
     """How the effect varies when only half of the random groups are used.
@@ -206,59 +192,53 @@ def pool_sensitivity(
         cav: how CAVs are learned.
         seed: of all draws.
     """
-    found = []
-    for one in comparisons:
-        design = one.design
-        inner = {layer: inner_products(one, gram) for layer, gram in grams.items()}
-        boots = bootstrap_effects(
-            cav, inner, design, class_groups, draws=BOOTSTRAPS, seed=seed, advance=lambda _draws: None
-        )
+    rows = []
+    for comparison in comparisons:
+        design, by_layer = comparison.design, comparison.grams(grams)
+        bootstraps = bootstrap_effects(cav, by_layer, design, class_groups, draws=BOOTSTRAPS, seed=seed)
         random = np.unique(design.groups[~design.labels])
-        half = chosen_groups(random, len(random) // 2, POOL_DRAWS, design, np.random.default_rng([seed, 10]))
-        counts = (half | design.labels).astype(float)
+        generator = np.random.default_rng([seed, random_streams.POOL_HALVES])
+        # half without replacement: see above for why its spread is that of the whole pool
+        # concept clips always count; of the random groups those of a half
+        in_half = chosen_groups(random, len(random) // 2, POOL_DRAWS, design, generator)
+        counts = (in_half | design.labels).astype(float)
         labels = np.broadcast_to(design.labels, counts.shape)
-        for layer, products in inner.items():
-            mean_cross = products.cross.mean(0)
-            drawn = effects(cav, products.kernel, mean_cross, labels, counts)
-            low, high = central_range(drawn, RANGE_LEVEL)
-            bottom, top = percentile_interval(boots[layer])
-            found.append(
+        for layer, gram in by_layer.items():
+            mean_cross = gram.cross.mean(0)
+            drawn = effects(cav, gram.kernel, mean_cross, labels, counts)
+            low, high = percentile_interval(drawn, RANGE_LEVEL)
+            bottom, top = percentile_interval(bootstraps[layer])
+            rows.append(
                 PoolSensitivity(
-                    concept=one.concept,
-                    versus=one.versus,
-                    layer=layer,
-                    effect=float(effects(cav, products.kernel, mean_cross, design.labels[None])[0]),
+                    key=comparison.key(layer),
+                    effect=float(effects(cav, gram.kernel, mean_cross, design.labels[None])[0]),
                     effect_std=float(drawn.std()),
                     effect_low=low,
                     effect_high=high,
                     relative_std=float(drawn.std()) / (top - bottom) if top > bottom else np.nan,
                 )
             )
-    return tuple(found)
+    return tuple(rows)
 
 
 def sizes(groups: int) -> tuple[int, ...]:
     """Up to `SIZES` numbers of groups in equal ratios, from two to all."""
+    # few groups round to the same numbers
     return tuple(np.unique(np.geomspace(min(2, groups), groups, SIZES).round().astype(int)).tolist())
 
 
 def halves(design: Design, splits: int, seed: int) -> Bool[np.ndarray, "split row"]:
-    """Which rows are in the first half: whole groups, each kind of group halved for itself.
+    """Which rows are in the first half: whole groups, each stratum halved for itself.
 
-    Where a kind has an odd number of groups, chance decides which half gets one more.
+    Where a stratum has an odd number of groups, chance decides which half gets one more.
     """
-    generator = np.random.default_rng([seed, 8])
-    mixed = np.asarray(design.mixed_groups(), dtype=int)
-    kinds = [
-        mixed,
-        np.setdiff1d(design.groups[design.labels], mixed),
-        np.setdiff1d(design.groups[~design.labels], mixed),
-    ]
-    first = np.zeros((splits, design.n_groups_total), dtype=bool)
-    for members in kinds:
-        ranks = generator.random((splits, len(members))).argsort(1).argsort(1)
-        first[:, members] = (ranks + generator.integers(2, size=(splits, 1))) % 2 == 0
-    return first[:, design.groups]
+    generator = np.random.default_rng([seed, random_streams.SPLIT_HALVES])
+    in_first = np.zeros((splits, design.n_groups_total), dtype=bool)
+    for members in design.strata:
+        # random ranks, even ones in one half; the added 0 or 1 decides which half gets the odd group
+        ranks = _random_ranks(generator, splits, len(members))
+        in_first[:, members] = (ranks + generator.integers(2, size=(splits, 1))) % 2 == 0
+    return in_first[:, design.groups]
 
 
 def chosen_groups(
@@ -266,12 +246,17 @@ def chosen_groups(
 ) -> Bool[np.ndarray, "draw row"]:
     """Rows of `size` of the groups, drawn without replacement."""
     chosen = np.zeros((draws, design.n_groups_total), dtype=bool)
-    chosen[:, members] = generator.random((draws, len(members))).argsort(1).argsort(1) < size
+    chosen[:, members] = _random_ranks(generator, draws, len(members)) < size
     return chosen[:, design.groups]
 
 
-def _some_concept_groups(design: Design, size: int, seed: int) -> Float[np.ndarray, "draw row"]:
+def _random_ranks(generator: np.random.Generator, draws: int, members: int) -> Int[np.ndarray, "draw member"]:
+    # the rank of a uniform number among others is a random permutation, for all draws at once
+    return generator.random((draws, members)).argsort(1).argsort(1)
+
+
+def _concept_subsets(design: Design, size: int, seed: int) -> Float[np.ndarray, "draw row"]:
     members = np.unique(design.groups[design.labels])
-    draws = SUBSETS if size < len(members) else 1
-    chosen = chosen_groups(members, size, draws, design, np.random.default_rng([seed, 9, size]))
-    return (chosen | ~design.labels).astype(float)
+    draws = SUBSETS if size < len(members) else 1  # there is one way to take all
+    generator = np.random.default_rng([seed, random_streams.CONCEPT_SUBSETS, size])
+    return (chosen_groups(members, size, draws, design, generator) | ~design.labels).astype(float)

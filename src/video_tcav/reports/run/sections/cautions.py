@@ -64,7 +64,7 @@ def cautions_on(view: RunView) -> list[Caution]:
 
 
 def _cautions(view: RunView) -> Iterator[Caution]:
-    warnings = tuple(text for text in view.run.warnings() if not repeats_caution(text))
+    warnings = tuple(text for text in view.run.warnings() if not repeats_caution(text, view.experiment))
     if warnings:
         yield Caution(heading="What the analysis noticed", cases=warnings)
     rows = _plain_rows(view)

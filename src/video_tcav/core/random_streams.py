@@ -1,0 +1,41 @@
+"""Random streams: the number that gives each purpose random draws of its own, as in `default_rng([seed, FOLDS])`.
+
+One seed a run then serves every purpose, and what one draws changes no other. Numbers stay as they are, or the results of
+old runs could not be repeated. Further numbers behind a stream's own count chunks, layers or sizes, as said below.
+"""
+
+FOLDS = 2
+"""Cross-validation folds of a comparison."""
+LABEL_PERMUTATIONS = 3
+"""Sort keys of groups and units, then the chunk of draws. All comparisons of a run share them, as max-T needs."""
+GROUP_BOOTSTRAP = 4
+"""Bootstrap counts of concept and random groups, then the chunk of draws."""
+CLASS_BOOTSTRAP = 5
+"""Bootstrap counts of the groups of class clips."""
+RANDOM_SETS = 6
+"""Random sets of Kim et al. 2018, then 1 where they stand in for the concept, else 0."""
+HELD_OUT_CLIPS = 7
+"""Random clips that are set aside for the gradient."""
+SPLIT_HALVES = 8
+"""Diagnostics: halves of the groups."""
+CONCEPT_SUBSETS = 9
+"""Diagnostics: subsets of the concept groups, then their size."""
+POOL_HALVES = 10
+"""Diagnostics: halves of the random groups."""
+RENDERED_FACTORS = 10
+"""Factors of rendered clips, plus 1 for those that networks are trained on. That 10 and 11 are taken twice does no harm: clips
+are rendered by a seed of their own."""
+PSEUDO_CONCEPTS = 11
+"""Diagnostics: pseudo-concepts, for how alike unrelated CAVs are."""
+SKETCH = 12
+"""Signs and turns of a CountSketch, then the layer's name; then 1 for the sample of rows that it is checked on."""
+RENDERED_CLASSES = 18
+"""Classes of rendered clips, plus 1 for those that networks are trained on."""
+NULL_CONCEPTS = 23
+"""Calibration: concepts that are nothing but random clips; behind the part of the work, before the kind of CAV."""
+REAL_CONCEPTS = 29
+"""Calibration: draws of a factor's clips; behind the target, before their number."""
+MOVED_MAPS = 31
+"""Moves of attribution maps that deletion and insertion are compared with; behind the number of the move."""
+DEMO_NULL_CONCEPTS = 41
+"""Demo: concepts that are nothing but random clips."""

@@ -1,0 +1,1 @@
+"""Significance tests of concept effects: one module a test, and their registry."""
