@@ -1,10 +1,13 @@
 """Wording of figures: p-values, effects, units, intervals, shares and comparisons; all texts, tables and pages print them so."""
 
 import math
+from typing import TYPE_CHECKING
 
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.tcav.cav_key import comparison_name as comparison_name
-from video_tcav.tcav.result import ConceptResult
+
+if TYPE_CHECKING:  # the command line starts without loading the statistics
+    from video_tcav.tcav.result import ConceptResult
 
 SMALLEST_P = 0.001
 """Smaller p-values are printed as a bound: their digits say nothing that a reader could act on."""
@@ -50,7 +53,7 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{share:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%") if math.isfinite(share) else "–"
 
 
-def effect_text(result: ConceptResult) -> tuple[str, str]:
+def effect_text(result: "ConceptResult") -> tuple[str, str]:
     """Effect and interval with as many decimals as it takes to tell them from zero, two at least."""
     effect, low, high = (
         with_decimals_of(result, number) for number in (result.effect, result.effect_low, result.effect_high)
@@ -58,7 +61,7 @@ def effect_text(result: ConceptResult) -> tuple[str, str]:
     return effect, f"[{low}, {high}]"
 
 
-def with_decimals_of(result: ConceptResult, number: float) -> str:
+def with_decimals_of(result: "ConceptResult", number: float) -> str:
     """A number of the same unit with as many decimals as the result's effect is printed with."""
     largest = max(abs(number) for number in (result.effect, result.effect_low, result.effect_high))
     # The leading digit of `largest` is at decimal -floor(log10); one more makes two significant digits.
@@ -66,7 +69,7 @@ def with_decimals_of(result: ConceptResult, number: float) -> str:
     return f"{number:+.{min(_MOST_DECIMALS, max(_FEWEST_DECIMALS, decimals))}f}"
 
 
-def effect_with_p(result: ConceptResult) -> str:
+def effect_with_p(result: "ConceptResult") -> str:
     """Effect, unit, interval and p-value, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004`."""
     effect, limits = effect_text(result)
     label = "p" if result.correction == "none" else "adjusted p"
