@@ -140,6 +140,56 @@ def wide_classes(file: Path, most: int) -> list[tuple[str, int]]:
     return classes
 
 
+def imports(root: Path = SOURCE) -> dict[str, set[str]]:
+    """Every module with the modules of the package that it names in an import, those for type checkers included."""
+    names = {module_name(file, root): file for file in sources(root)}
+    graph: dict[str, set[str]] = {}
+    for name, file in names.items():
+        targets: set[str] = set()
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                # `from package import module` names the module, `from module import name` the module before it
+                targets |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+            elif isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names}
+        graph[name] = targets & names.keys() - {name}
+    return graph
+
+
+def module_name(file: Path, root: Path = SOURCE) -> str:
+    """Dotted name of a file of the package."""
+    parts = [root.name, *file.relative_to(root).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Groups of modules that import each other, directly or through others (Tarjan 1972)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    groups: list[set[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for target in graph[name]:
+            if target not in index:
+                visit(target)
+                low[name] = min(low[name], low[target])
+            elif target in stack:
+                low[name] = min(low[name], index[target])
+        if low[name] == index[name]:
+            group = set()
+            while name not in group:
+                group.add(stack.pop())
+            groups.append(group)
+
+    for name in graph:
+        if name not in index:
+            visit(name)
+    return [group for group in groups if len(group) > 1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -168,6 +218,8 @@ def main() -> None:
             print(f"long function: {name} {length}")
         for name, fields in wide_classes(file, 15):
             print(f"wide class: {name} {fields}")
+    for group in circles(imports()):
+        print(f"circle: {', '.join(sorted(group))}")
 
 
 if __name__ == "__main__":
