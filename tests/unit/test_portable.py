@@ -23,8 +23,6 @@ from video_tcav.cli.signals import raising_signals
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.experiments.directory import RunDirectory, locked
-from video_tcav.recording.cache.row_index import About
-from video_tcav.experiments.directory import RunDirectory, held
 from video_tcav.recording.cache import RowKind
 from pathlib import Path
 root = Path(sys.argv[1])
