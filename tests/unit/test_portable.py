@@ -31,7 +31,7 @@ with ConceptBank.open(root / "bank", create=True) as bank:
 kind = RowKind(model="m", model_digest="d", space="flatten", role="activation")
 with ActivationStore.open(root / "store") as store, ActivationStore.open(root / "store") as other:
     store.add(kind, [b"k" * 32], {{"a": torch.ones(1, 3)}})
-    assert len(other.find([b"k" * 32], ["a"])) == 1
+    assert len(other.find(kind, [b"k" * 32], ["a"])) == 1
 with ActivationStore.open(root / "store") as store:
     assert store.prune().blocks == 1
 with scratch_folder() as folder, raising_signals(), locked(RunDirectory(path=root)):
