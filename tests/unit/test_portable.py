@@ -23,8 +23,6 @@ from video_tcav.cli.signals import raising_signals
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.experiments.directory import RunDirectory, locked
-from video_tcav.recording.cache.row_index import About
-from video_tcav.experiments.directory import RunDirectory, held
 from video_tcav.recording.cache import RowKind
 from pathlib import Path
 root = Path(sys.argv[1])
@@ -33,7 +31,7 @@ with ConceptBank.open(root / "bank", create=True) as bank:
 kind = RowKind(model="m", model_digest="d", space="flatten", role="activation")
 with ActivationStore.open(root / "store") as store, ActivationStore.open(root / "store") as other:
     store.add(kind, [b"k" * 32], {{"a": torch.ones(1, 3)}})
-    assert len(other.find([b"k" * 32], ["a"])) == 1
+    assert len(other.find(kind, [b"k" * 32], ["a"])) == 1
 with ActivationStore.open(root / "store") as store:
     assert store.prune().blocks == 1
 with scratch_folder() as folder, raising_signals(), locked(RunDirectory(path=root)):

@@ -48,13 +48,13 @@ def test_verify_names_what_is_damaged_and_repairs_it(store):
 
 def test_prune_says_what_it_does(store):
     before = sorted((store / "blocks").glob("*/*"))
-    assert "2 blocks (16.3 kB) would be deleted, 1 block (8.1 kB) left" in call(
+    assert "2 blocks (17.0 kB) would be deleted, 1 block (8.5 kB) left" in call(
         "prune", store, "--max-size", "10kB", "--dry-run"
     )
     assert sorted((store / "blocks").glob("*/*")) == before
     assert "0 blocks (0 bytes) deleted, 3 blocks" in call("prune", store, "--older-than", "1.5h")
-    assert "2 blocks (16.3 kB) deleted, 1 block (8.1 kB) left" in call("prune", store, "--max-size", "10kB")
-    assert "1 block (8.1 kB) deleted, 0 blocks (0 bytes) left" in call("prune", store, "--all")
+    assert "2 blocks (17.0 kB) deleted, 1 block (8.5 kB) left" in call("prune", store, "--max-size", "10kB")
+    assert "1 block (8.5 kB) deleted, 0 blocks (0 bytes) left" in call("prune", store, "--all")
     assert "none" in call("info", store)
 
 

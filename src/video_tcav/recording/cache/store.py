@@ -188,13 +188,17 @@ class ActivationStore(FileDigests):
         """A small fact that all runs must share, made by the first that needs it: any JSON value."""
         path = self.folder / FACTS / key.hex()
         value = read_checked_json(path)
-        if value is None:
-            value = make()
-            if not self.read_only:
-                # a file that is there all the same is damaged, and only then replaced
-                write_checked_json(self.folder, path, value, replace=path.exists())
-                value = read_checked_json(path) or value  # of two processes at once, the first one decides
-        return value
+        if value is not None:
+            return value
+        made = make()
+        if self.read_only:
+            return made
+        if read_checked_json(path) is None:
+            with suppress(OSError):  # a damaged one would stay the first
+                path.unlink(missing_ok=True)
+            write_checked_json(self.folder, path, made, replace=False)
+        value = read_checked_json(path)  # of two processes at once, the first one decides
+        return made if value is None else value
 
     def info(self) -> StoreInfo:
         """What the store holds."""
