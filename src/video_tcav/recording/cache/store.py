@@ -12,10 +12,10 @@ from typing import Any, Self
 
 from torch import Tensor
 
+import video_tcav.recording.cache.maintenance as maintenance
 from video_tcav.core.errors import OutputError, StoreError
 from video_tcav.core.files import reason_of
 from video_tcav.core.lock import FolderLock
-from video_tcav.recording.cache import maintenance
 from video_tcav.recording.cache.block_index import BlockIndex, StoredClip
 from video_tcav.recording.cache.blocks import Block, RowKind, damage, decode_block, encode_block, write_block
 from video_tcav.recording.cache.file_digests import FileDigests
