@@ -12,6 +12,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 # Names that stand for something without saying what it is.
@@ -71,9 +72,15 @@ def sources(root: Path = SOURCE) -> list[Path]:
     return [root] if root.is_file() else sorted(root.rglob("*.py"))
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(file.read_text())
+
+
 def readability(files: list[Path]) -> Readability:
     """Count in all files."""
-    names = [name for file in files for name in bindings(ast.parse(file.read_text()))]
+    names = [name for file in files for name in bindings(parsed(file))]
     return Readability(
         lines=sum(sum(bool(line.strip()) for line in file.read_text().splitlines()) for file in files),
         comment_lines=sum(comment_lines(file.read_text()) for file in files),
@@ -104,7 +111,7 @@ def comment_lines(text: str) -> int:
 def long_functions(file: Path, most: int) -> list[tuple[str, int]]:
     """Functions with more lines than that, from `def` to the end, without docstring and signature."""
     functions = []
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = body_lines(node)
             if length > most:
@@ -121,7 +128,7 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 def wide_classes(file: Path, most: int) -> list[tuple[str, int]]:
     """Classes with more fields than that: annotated in the class, or set on `self` in `__init__`."""
     classes = []
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.ClassDef):
             fields = {
                 item.target.id
@@ -146,7 +153,7 @@ def imports(root: Path = SOURCE) -> dict[str, set[str]]:
     graph: dict[str, set[str]] = {}
     for name, file in names.items():
         targets: set[str] = set()
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file)):
             if isinstance(node, ast.ImportFrom) and node.module:
                 # `from package import module` names the module, `from module import name` the module before it
                 targets |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}

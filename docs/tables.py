@@ -1,11 +1,18 @@
 """Tables of the documentation that are made from settings classes: `python docs/tables.py` writes them into the pages.
 
 A page holds a table of options between `<!-- settings: recording -->` and `<!-- end -->`, one of keys of experiment files
-after `<!-- keys: recording -->`.
+after `<!-- keys: recording -->`, and the packages with what they import after `<!-- packages -->`.
 """
 
+import ast
 import re
+import sys
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the scripts of a checkout
+from benchmarks.readability import SOURCE, imports
 
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.experiments.file import CAV, RECORDING, STATISTICS
@@ -15,6 +22,7 @@ from video_tcav.tcav.settings import StatisticsSettings
 CLASSES: dict[str, type[Settings]] = {"recording": RecordingSettings, "statistics": StatisticsSettings}
 KEYS: dict[str, list[Setting]] = {"recording": [*RECORDING, *CAV], "statistics": STATISTICS}
 MARKED = re.compile(r"(<!-- (settings|keys): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PACKAGES = re.compile(r"(<!-- packages -->\n).*?(<!-- end -->)", re.DOTALL)
 DOCS = Path(__file__).parent
 
 
@@ -47,8 +55,45 @@ def _meaning(known: Setting) -> str:
     return f"{text} {known.info.docs}".strip()
 
 
+def packages_table() -> str:
+    """The packages by rows, as the import contract has them: what each holds, and which of the rows below it imports."""
+    contract = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    imported: dict[str, set[str]] = {}
+    for module, targets in imports().items():
+        imported.setdefault(_package(module), set()).update(map(_package, targets))
+    order = _order(contract["layers"])
+    known = {name for layer in contract["layers"] for name in re.split(r"[ :|]+", layer)}
+    rows = []
+    for layer in contract["layers"]:
+        for name in re.split(r"[ :|]+", layer):
+            below = sorted((imported[name] - {name}) & known, key=order)
+            rows.append(
+                f"| `{name}` | {_first_line(name)} | {', '.join(f'`{other}`' for other in below) or 'nothing'} |"
+            )
+        rows.append("| | | |")
+    return "\n".join(["| package | holds | imports |", "| --- | --- | --- |", *rows[:-1]]) + "\n"
+
+
+def _package(module: str) -> str:
+    """The first name below the package's own."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def _order(layers: list[str]) -> Callable[[str], int]:
+    names = [name for layer in layers for name in re.split(r"[ :|]+", layer)]
+    return names.index
+
+
+def _first_line(name: str) -> str:
+    """First line of a package's docstring, without its full stop."""
+    file = SOURCE / name / "__init__.py"
+    text = ast.get_docstring(ast.parse((file if file.exists() else SOURCE / f"{name}.py").read_text())) or ""
+    return text.splitlines()[0].removesuffix(".")
+
+
 def with_tables(page: str) -> str:
     """The text of a page with its tables as they must be now."""
+    page = PACKAGES.sub(lambda marked: marked[1] + packages_table() + marked[2], page)
 
     def replaced(marked: re.Match[str]) -> str:
         name = marked[3]

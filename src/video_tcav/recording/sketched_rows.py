@@ -97,7 +97,6 @@ class SketchedRows:
         self._used = 0
         self.rows = 0
         self.width = 0
-        self.dtype = torch.float32
 
     def append(self, values: Float[Tensor, "row width"], places: Places | None = None) -> int:
         """Take rows. Returns the index of the first one.
@@ -107,9 +106,9 @@ class SketchedRows:
         """
         values = stored_values(values)
         if not self.rows:
-            self.width, self.dtype = values.shape[1], values.dtype
-            size = max(1, self._block_bytes // max(1, self.width * self.dtype.itemsize))
-            self._block = torch.empty(size, self.width, dtype=self.dtype)
+            self.width = values.shape[1]
+            size = max(1, self._block_bytes // max(1, self.width * values.dtype.itemsize))
+            self._block = torch.empty(size, self.width, dtype=values.dtype)
         check_width(values.shape[1], self.width)
         check_width(values.shape[1], self._gradients.width or self.width)
         for row in values:
@@ -169,7 +168,7 @@ class SketchedRows:
 
     def _keep_some(self, rows: Float[Tensor, "row width"]) -> None:
         """A sample of all rows so far, each as likely as the others (reservoir sampling)."""
-        most = max(2, min(_SAMPLE_ROWS, _SAMPLE_BYTES // max(1, self.width * self.dtype.itemsize)))
+        most = max(2, min(_SAMPLE_ROWS, _SAMPLE_BYTES // max(1, self.width * rows.dtype.itemsize)))
         for row in rows:
             slot = self._used if self._used < most else int(self._generator.integers(self._used + 1))
             if slot < most:
