@@ -173,7 +173,9 @@ def test_the_usual_methods_are_all_that_need_no_more_than_a_model():
 
 
 def test_what_cannot_be_measured_is_refused():
-    with pytest.raises(InputError, match="`model` must be one of rendered:r2plus1d-motion, .* Got torchvision:r3d_18"):
+    with pytest.raises(
+        InputError, match="`model` must be one of rendered:r2plus1d-motion, .* Got 'torchvision:r3d_18'"
+    ):
         benchmark_attribution(["torchvision:r3d_18"])
     with pytest.raises(InputError, match="`clips` must be at least 1. Got 0"):
         benchmark_attribution([MODEL], clips=0)

@@ -152,8 +152,6 @@ def _option(setting: Setting, panel: str, *, overrides: bool) -> inspect.Paramet
     extra: dict[str, Any] = {"help": setting.info.help, "metavar": setting.info.metavar, "rich_help_panel": panel}
     if setting.choices:
         kind = Literal[setting.choices]
-    elif kind is int:
-        extra |= {"min": setting.info.least, "max": setting.info.most}
     if optional:
         extra["show_default"] = False if overrides else setting.info.default_text or False
     annotation = Annotated[Optional[kind] if optional else kind, typer.Option(setting.option, **extra)]  # noqa: UP045

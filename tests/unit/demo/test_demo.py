@@ -4,6 +4,7 @@ import pytest
 
 from video_tcav.demo import run_demo
 from video_tcav.demo.demo import MARGIN, demo_clips, verdict
+from video_tcav.tcav import TcavResult
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,6 @@ def test_a_verdict_needs_size_and_significance(found):
     small = [replace(one, effect=MARGIN / 2) for one in result.results]
     unsure = [replace(one, p_adjusted=0.2) for one in result.results]
     for changed in (small, unsure):
-        nothing = verdict(replace(result, results=tuple(changed)), layer, "Model X")
+        nothing = verdict(TcavResult.of_rows(changed), layer, "Model X")
         assert nothing.concept is None
         assert nothing.sentence == "Model X was not found to rely on any of these concepts."

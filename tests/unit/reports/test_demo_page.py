@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.reports.samples import sample_demo
 from video_tcav.reports import write_demo_page
+from video_tcav.tcav import TcavResult
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 FOREIGN = {"svg", "g", "path", "use", "text", "defs", "circle", "rect", "clippath", "tspan", "line", "polyline"}
@@ -178,7 +179,7 @@ def test_a_demo_without_clips_or_twins_still_makes_a_page(tmp_path):
     bare = []
     for model in demo.models:
         results = tuple(one for one in model.result.results if one.twin == "none")
-        bare.append(replace(model, result=replace(model.result, results=results, provenance={})))
+        bare.append(replace(model, result=TcavResult.of_rows(results)))
     path = write_demo_page(replace(demo, models=tuple(bare), shown={}), tmp_path / "index.html")
     page = Page(path.read_text())
     assert page.all("video") == [] and "Motion, or picture?" not in page.text
