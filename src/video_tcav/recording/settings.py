@@ -26,7 +26,13 @@ class RecordingSettings(Settings):
         "Positions to average before learning a CAV: none, those of height and width, of time, or both.",
         docs="See [feature spaces](method.md#feature-spaces).",
     )
-    windows: int = setting(1, "Clips taken from each video.", least=1, most=MOST_WINDOWS)
+    windows: int = setting(
+        1,
+        "Clips taken from each video.",
+        least=1,
+        most=MOST_WINDOWS,
+        methods="From each video, {value} clips were taken.",
+    )
     memory: str | int = setting(
         "2GB",
         "Memory for activations and gradients; what goes beyond it is kept on disk during the run.",

@@ -53,3 +53,16 @@ def test_freezing_is_said_where_random_clips_were_frozen(tmp_path):
     assert "the random clips were frozen to match" in with_negatives("frozen")
     assert "was compared with random clips that do" in with_negatives("moving")
     assert "do not move" not in with_negatives("as given")
+
+
+def test_settings_of_the_passes_that_are_not_the_usual_have_their_sentence(tmp_path):
+    run = write_run(tmp_path / "run")
+    assert "clips were taken" not in methods(RunView(run=run))
+    object.__setattr__(
+        run, "experiment", run.experiment.with_overrides({"windows": 3, "sketch": 512, "precision": "auto"})
+    )
+    run.analyses[0].record["provenance"]["settings"] = {"precision": "bfloat16"}
+    text = methods(RunView(run=run))
+    assert "From each video, 3 clips were taken." in text
+    assert "CountSketches of 512 values a clip" in text
+    assert "products in bfloat16" in text

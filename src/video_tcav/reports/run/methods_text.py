@@ -107,13 +107,21 @@ def _clips(view: RunView) -> str:
                 pool = max(pool, row.n_random_clips)
         first = target.results[0]  # all results of a target share its clips
         classes.append(f"{target.target} ({first.n_class_clips} {'random ' if first.at == 'random' else ''}clips)")
-    windows = f" From each video, {experiment.windows} clips were taken." if experiment.windows > 1 else ""
     group = "the source video" if experiment.group == "video" else f"the match of /{experiment.group}/ in the path"
     return (
         f"The classes were {listed(classes)}. The concepts were {listed(list(concepts.values()))}, compared with {pool} "
-        f"random clips.{windows} {_negatives(view.run)}The unit of resampling, label permutation and "
+        f"random clips. {_passes(view)}{_negatives(view.run)}The unit of resampling, label permutation and "
         f"cross-validation was {group}."
     )
+
+
+def _passes(view: RunView) -> str:
+    """What differs from the usual in how clips were taken, passed and kept; each setting has its sentence."""
+    settings = view.experiment.recording(view.experiment.spaces[0])
+    noted = view.run.analyses[0].record["provenance"].get("settings", {})
+    # `auto` became one or the other when the run began.
+    chosen = settings.with_values(precision=noted.get("precision", settings.precision))
+    return "".join(f"{sentence} " for sentence in chosen.methods_sentences())
 
 
 def _negatives(run: Run) -> str:
