@@ -118,7 +118,9 @@ def run(
     if unsaved:
         raise unsaved
     if out:
-        render.out.print(f"\n{'Tables' if sketched else 'Tables and CAVs'} are in {out}.", markup=False)
+        render.out.print(
+            f"\n{'Tables and CAVs' if (out / 'cavs.safetensors').exists() else 'Tables'} are in {out}.", markup=False
+        )
 
 
 def _pair(text: str) -> tuple[str, str]:

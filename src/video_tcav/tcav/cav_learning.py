@@ -8,15 +8,13 @@ from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.gate import cross_validated_accuracies
 from video_tcav.gram.gram import Gram
 from video_tcav.models import VideoModel
-from video_tcav.recording.recording import Recording
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.recording.stream_sinks import CombinedRows
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.plan import Plan, Question, make_plan
-from video_tcav.tcav.record_plan import compare_recorded, record
-from video_tcav.tcav.saved_cavs import Coefficients, SavedCav, Vectors, cav_coefficients, cavs_of, combined_rows
+from video_tcav.tcav.plan import Question, make_plan
+from video_tcav.tcav.record_plan import cav_vectors, compare_recorded, record
+from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of
 from video_tcav.tcav.settings import Cav, StatisticsSettings
 
 
@@ -56,22 +54,9 @@ def learn_cavs(
         plan = make_plan(model, question, recording, work.digest)
         recorded = record(plan, work.recorder(model, plan.layers, plan.digests), work)
         comparisons, grams = compare_recorded(plan, recorded), recorded.grams()
-        coefficients = cav_coefficients(comparisons, grams, fitter)
-        vectors = _combined(plan, recorded, coefficients, work)
+        coefficients, vectors = cav_vectors(plan, recorded, cav_coefficients(comparisons, grams, fitter), work)
         accuracy = _accuracies(comparisons, grams, fitter, seed)
         return tuple(cavs_of(recorded, comparisons, grams, coefficients, vectors, accuracy))
-
-
-def _combined(
-    plan: Plan, recorded: Recording, coefficients: Mapping[str, Coefficients], work: Workspace
-) -> Mapping[str, Vectors]:
-    """The vectors that coefficients stand for; sketched rows are passed once more for it."""
-    if recorded.settings.sketch is None:
-        return combined_rows(recorded, coefficients)
-    # a sketch cannot be turned back into rows: α A is summed up while the clips pass again
-    sinks = {layer: CombinedRows(alphas) for layer, alphas in coefficients.items()}
-    record(plan, work.recorder(recorded.model, plan.layers, plan.digests, sinks=sinks), work)
-    return {layer: sink.combined.float() for layer, sink in sinks.items()}
 
 
 def _accuracies(

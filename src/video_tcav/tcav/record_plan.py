@@ -1,5 +1,7 @@
 """From a plan to a recording, and from both to comparisons."""
 
+from collections.abc import Mapping
+
 from video_tcav.core.errors import InputError
 from video_tcav.core.memory import freed_memory_kept
 from video_tcav.core.progress import progress_bar
@@ -7,10 +9,12 @@ from video_tcav.gram.design import numbering
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.recording import Recording
+from video_tcav.recording.stream_sinks import CombinedRows
 from video_tcav.recording.workers import PassSpec
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import Comparison, compare, concept_moves
 from video_tcav.tcav.plan import Plan
+from video_tcav.tcav.saved_cavs import Coefficients, Vectors, combined_rows
 
 
 def record(plan: Plan, recorder: Recorder, work: Workspace) -> Recording:
@@ -45,6 +49,28 @@ def record(plan: Plan, recorder: Recorder, work: Workspace) -> Recording:
             recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
         recorder.record_concepts(random, versions, advance)
     return recorder.recording()
+
+
+def cav_vectors(
+    plan: Plan, recording: Recording, coefficients: Mapping[str, Coefficients], work: Workspace
+) -> tuple[Mapping[str, Coefficients], Mapping[str, Vectors]]:
+    """The vectors in activation space that coefficients of all recorded rows stand for, and the coefficients, by layer.
+
+    A sketch cannot be turned back into rows, so sketched ones come once more: from an activation store, or by another pass. The
+    length of a CAV, which a sketch only estimates, is then known, and coefficients and vectors are scaled to length one.
+    """
+    if recording.settings.sketch is None:
+        return coefficients, combined_rows(recording, coefficients)
+    sinks = {layer: CombinedRows(alphas) for layer, alphas in coefficients.items()}
+    record(plan, work.recorder(recording.model, plan.layers, plan.digests, seed=plan.seed, sinks=sinks), work)
+    scaled, vectors = {}, {}
+    for layer, sink in sinks.items():
+        lengths = sink.combined.norm(dim=1, keepdim=True)
+        lengths[-1] = 1.0  # the mean row, which stands last, is no CAV
+        lengths = lengths.where(lengths > 0, 1.0)  # a CAV of a layer that tells nothing apart
+        scaled[layer] = coefficients[layer] / lengths.numpy()
+        vectors[layer] = (sink.combined / lengths).float()
+    return scaled, vectors
 
 
 def compare_recorded(plan: Plan, recording: Recording) -> list[Comparison]:

@@ -23,10 +23,10 @@ from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.measure import corrected, measure
 from video_tcav.tcav.plan import Plan, Question, make_plan
-from video_tcav.tcav.record_plan import class_groups, compare_recorded, record
+from video_tcav.tcav.record_plan import cav_vectors, class_groups, compare_recorded, record
 from video_tcav.tcav.result import Detail, Draws, Measurement, RunConstants, TcavResult, join_rows
 from video_tcav.tcav.result_files import save_result
-from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of, combined_rows
+from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of
 from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
 from video_tcav.tcav.summaries import cautions, sketch_cautions
 
@@ -120,7 +120,7 @@ def run_tcav(
         details = _detail(recorded, comparisons, grams, groups, constants, settings, measured, work) if detail else None
         result = _result(question, plan, recorded, comparisons, constants, settings, measured, details, work)
         if folder is not None:
-            save_result(folder, result, _saved_cavs(recorded, comparisons, grams, settings.fitter))
+            save_result(folder, result, _saved_cavs(plan, recorded, comparisons, grams, settings.fitter, work))
     return result
 
 
@@ -256,11 +256,18 @@ def _noted_settings(
 
 
 def _saved_cavs(
-    recorded: Recording, comparisons: Sequence[Comparison], grams: Mapping[str, Gram], cav: CavFitter
+    plan: Plan,
+    recorded: Recording,
+    comparisons: Sequence[Comparison],
+    grams: Mapping[str, Gram],
+    cav: CavFitter,
+    work: Workspace,
 ) -> Callable[[Mapping[CavKey, float]], list[SavedCav]] | None:
-    """Makes the CAVs to be written, once their accuracies are known; sketched rows have none."""
-    if recorded.settings.sketch is not None:
+    """Makes the CAVs to be written, once their accuracies are known.
+
+    There are none of sketched rows, unless a store holds the rows: all clips would have to be passed a second time.
+    """
+    if recorded.settings.sketch is not None and recorded.settings.store is None:
         return None
-    coefficients = cav_coefficients(comparisons, grams, cav)
-    vectors = combined_rows(recorded, coefficients)
+    coefficients, vectors = cav_vectors(plan, recorded, cav_coefficients(comparisons, grams, cav), work)
     return partial(cavs_of, recorded, comparisons, grams, coefficients, vectors)
