@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from video_tcav.core.files import write_json
 from video_tcav.tcav import ConceptResult, TcavResult
 
 LAYERS = ("layer3", "layer4")
@@ -75,9 +76,14 @@ def write_run(
         "clips": {"gradient": {}, "random": {}}
         | {name: {f"{name}-{n}.mp4": one for n, one in enumerate(digests)} for name, digests in clips.items()},
     }
-    made = TcavResult.of_rows(results, warnings=warnings, provenance=provenance)
+    # a run has one target; files that others put together may hold several
+    of_first = [row for row in results if row.target == results[0].target]
+    made = TcavResult.of_rows(of_first, warnings=warnings, provenance=provenance).to_dict()
+    made["results"] = [
+        row for each in results for row in TcavResult.of_rows([each], provenance=provenance).to_dict()["results"]
+    ]
     folder.mkdir(parents=True, exist_ok=True)
-    made.to_json(folder / "results.json")
+    write_json(folder / "results.json", made)
     if report is not None:
         (folder / "report.html").write_text(report)
     return folder
