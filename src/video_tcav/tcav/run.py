@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -269,5 +268,10 @@ def _saved_cavs(
     """
     if recorded.settings.sketch is not None and recorded.settings.store is None:
         return None
-    coefficients, vectors = cav_vectors(plan, recorded, cav_coefficients(comparisons, grams, cav), work)
-    return partial(cavs_of, recorded, comparisons, grams, coefficients, vectors)
+
+    def make(accuracy: Mapping[CavKey, float]) -> list[SavedCav]:
+        # Only when the small tables are written: vectors are large, and what fails here must not lose the tables.
+        coefficients, vectors = cav_vectors(plan, recorded, cav_coefficients(comparisons, grams, cav), work)
+        return cavs_of(recorded, comparisons, grams, coefficients, vectors, accuracy)
+
+    return make
