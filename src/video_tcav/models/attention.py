@@ -7,8 +7,8 @@ that a model computes explicitly is recorded at its softmax.
 
 import math
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -25,14 +25,12 @@ _SOFTMAX = (torch.softmax, torch.Tensor.softmax, F.softmax, torch.special.softma
 _REPLACEMENT_LOCK = threading.Lock()
 
 
-@contextmanager
-def attention_weights(keep: Keep) -> Iterator[None]:
+def attention_weights(keep: Keep) -> AbstractContextManager[Any]:
     """Call `keep` with the weights `(row, head, query, key)` of every attention that runs inside; they are part of the graph.
 
     A row is a clip, or part of one where attention is divided.
     """
-    with _AttentionRecorder(keep):
-        yield
+    return _AttentionRecorder(keep)
 
 
 class _AttentionRecorder(TorchFunctionMode):
@@ -47,7 +45,8 @@ class _AttentionRecorder(TorchFunctionMode):
         if func is F.multi_head_attention_forward:
             return self._multi_head(args, options)
         output = func(*args, **options)
-        if func in _SOFTMAX and isinstance(output, Tensor) and output.ndim == 4 and _over_keys(args, options):
+        dim = args[1] if len(args) > 1 else options.get("dim")
+        if func in _SOFTMAX and isinstance(output, Tensor) and output.ndim == 4 and dim in (-1, 3):  # over the keys
             self._keep(output)
         return output
 
@@ -75,11 +74,6 @@ class _AttentionRecorder(TorchFunctionMode):
         if not options.get("need_weights", True):
             return output, None
         return output, weights[0].mean(1) if options.get("average_attn_weights", True) else weights[0]
-
-
-def _over_keys(args: Any, options: Any) -> bool:
-    """Whether a softmax runs over the last of four dimensions."""
-    return (args[1] if len(args) > 1 else options.get("dim")) in (-1, 3)
 
 
 def _explicit_attention(

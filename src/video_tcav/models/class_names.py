@@ -20,27 +20,16 @@ _HEADER_WORDS = frozenset(
 
 
 def read_classes(classes: str | Path | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Class names out of a file that `parse_class_names` reads, or the given list; `None` stays `None`.
-
-    Raises:
-        InputError: if the file cannot be read, holds no names, or a name twice.
-    """
+    """Class names out of a file that `parse_class_names` reads, or the given list; `None` stays `None`."""
     if classes is None:
         return None
     if isinstance(classes, str | Path):
-        source = str(classes)
-        names = parse_class_names(read_text(Path(classes)), source)
-    else:
-        source, names = "the given list", tuple(plain_name(str(name)) for name in classes)
-    return check_class_names(names, source)
+        return check_class_names(parse_class_names(read_text(Path(classes)), str(classes)), str(classes))
+    return check_class_names(tuple(plain_name(str(name)) for name in classes), "the given list")
 
 
 def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
-    """The names, if there are some, none is empty and none comes twice, whatever the spaces in it.
-
-    Raises:
-        InputError: naming the first that is wrong, and the source.
-    """
+    """The names, if there are some, none is empty and none comes twice, whatever the spaces in it."""
     doubled = [name for name, count in Counter(map(plain_name, names)).items() if count > 1]
     if not names or doubled or not all(plain_name(name) for name in names):
         problem = f"{doubled[0]!r} twice" if doubled and doubled[0] else "an empty name" if names else "none"
@@ -49,11 +38,7 @@ def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
 
 
 def check_class_count(classes: Sequence[str] | None, outputs: int) -> None:
-    """Refuse names whose number differs from that of the model's outputs.
-
-    Raises:
-        InputError: with both numbers.
-    """
+    """Refuse names whose number differs from that of the model's outputs."""
     if classes is not None and len(classes) != outputs:
         raise InputError(
             f"`classes` must name the {outputs} outputs of the model. Got {len(classes)} names."
@@ -95,14 +80,10 @@ def _names_of_json(content: Any, source: str) -> tuple[str, ...]:
         return tuple(_unquoted(name) for name in content)
     if isinstance(content, Mapping) and content:
         by_name = [(_integer(number), name) for name, number in content.items()]
-        by_number = [(_integer(number), name) for number, name in content.items() if isinstance(name, str)]
-        complete = [
-            [(number, name) for number, name in pairs if number is not None]
-            for pairs in (by_name, by_number)
-            if len(pairs) == len(content) and all(number is not None for number, _ in pairs)
-        ]
-        if len(complete) == 1:  # {"0": "1"} can be read both ways: it is refused
-            return _in_order(complete[0], source)
+        by_number = [(_integer(number), name) for number, name in content.items()]
+        orders = [pairs for pairs in (by_name, by_number) if all(n >= 0 and isinstance(name, str) for n, name in pairs)]
+        if len(orders) == 1:  # {"0": "1"} can be read both ways: it is refused
+            return _in_order(orders[0], source)
     raise InputError(
         f"`classes` must be a JSON list of names, or an object of names and numbers. Got other values in {source}. Correct it."
     )
@@ -135,6 +116,6 @@ def _unquoted(name: str) -> str:
     return plain_name(name[1:-1].replace('""', '"')) if quoted else name
 
 
-def _integer(value: object) -> int | None:
-    text = str(value)
-    return int(text) if not isinstance(value, bool) and re.fullmatch(r"[0-9]{1,9}", text) else None
+def _integer(value: object) -> int:
+    """The class number that a value or its text is; −1 if it is none."""
+    return int(str(value)) if not isinstance(value, bool) and re.fullmatch(r"[0-9]{1,9}", str(value)) else -1

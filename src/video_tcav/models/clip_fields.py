@@ -1,13 +1,13 @@
 """Clip settings as users write them (options, `clip_spec`, metadata of weights), parsed into fields of a `ClipSpec`."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
-from video_tcav.core.clip_spec import ClipSpec, InputLayout, Sampling, Short
+from pydantic import TypeAdapter
+
+from video_tcav.core.clip_spec import ClipSpec, InputLayout, OutputKind, Sampling, Short
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.core.limits import excerpt, finite
-from video_tcav.models.output_kinds import OUTPUT_KINDS
 
 _MOST_NUMBERS = 3  # of a colour; sizes have two
 
@@ -21,9 +21,6 @@ def parse_clip_fields(
         values: numbers, sequences, or their text as it stands in the metadata of weights ("112", "0.45,0.45,0.45").
         source: where the values come from, for the message.
         error: raised where a value cannot be read.
-
-    Raises:
-        VideoTcavError: of the type `error`, naming the field.
     """
     fields: dict[str, Any] = {}
     for name, (parse, rule) in _PARSERS.items():
@@ -38,14 +35,21 @@ def parse_clip_fields(
     return fields
 
 
+def merge_fields(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Clip settings, later sources over earlier ones; a new size drops an earlier resize, a new stride an earlier `fps`."""
+    merged: dict[str, Any] = {}
+    for fields in sources:
+        for name, dependent in (("size", "resize"), ("stride", "fps")):
+            if name in fields:
+                merged.pop(dependent, None)
+        merged |= fields
+    return merged
+
+
 def merge_clip_spec(spec: ClipSpec, fields: Mapping[str, Any]) -> ClipSpec:
-    """The clip with some fields replaced; a new size takes its own resize with it, a new stride turns `fps` off."""
-    changes = {name: value for name, value in fields.items() if name in CLIP_FIELDS}
-    if "size" in changes:
-        changes.setdefault("resize", None)
-    if "stride" in changes:
-        changes.setdefault("fps", None)
-    return dataclasses.replace(spec, **changes)
+    """The clip with some fields replaced, as `merge_fields` does."""
+    merged = merge_fields(vars(spec), fields)
+    return ClipSpec(**{name: value for name, value in merged.items() if name in CLIP_FIELDS})
 
 
 def _integer(value: Any) -> int:
@@ -84,27 +88,23 @@ def _triple(value: Any) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _word(*allowed: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if value not in allowed:
-            raise ValueError(value)
-        return value
-
-    return parse
+def _word_of(kind: Any) -> tuple[Callable[[Any], Any], str]:
+    *words, last = get_args(kind)
+    return TypeAdapter(kind).validate_python, f"{', '.join(words)} or {last}"
 
 
 _PARSERS: Mapping[str, tuple[Callable[[Any], Any], str]] = {
     "frames": (_integer, "a whole number"),
     "stride": (_integer, "a whole number"),
     "fps": (finite, "a number"),
-    "sampling": (_word(*get_args(Sampling)), " or ".join(get_args(Sampling))),
-    "short": (_word(*get_args(Short)), ", ".join(get_args(Short))),
+    "sampling": _word_of(Sampling),
+    "short": _word_of(Short),
     "size": (_size, "pixels, (height, width), or native"),
     "resize": (_resize, "pixels or (height, width)"),
     "mean": (_triple, "one number or three"),
     "std": (_triple, "one number or three"),
-    "layout": (_word(*get_args(InputLayout)), " or ".join(get_args(InputLayout))),
-    "outputs": (_word(*OUTPUT_KINDS), f"one of {', '.join(OUTPUT_KINDS)}"),
+    "layout": _word_of(InputLayout),
+    "outputs": _word_of(OutputKind),
 }
 """By field: its parser, which raises a ValueError or TypeError, and the rule that an error states."""
 MODEL_FIELDS = tuple(_PARSERS)

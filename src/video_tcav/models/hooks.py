@@ -7,7 +7,6 @@ requested layer. The model is left unchanged, also after an exception or Ctrl-C.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -120,13 +119,9 @@ def hooked(model: VideoModel, layers: Sequence[str], hook: Hook) -> Iterator[Non
     """Call `hook(layer, output)` whenever one of the layers has run; its return value, if any, replaces the output."""
     with ExitStack() as handles:
         for name in layers:
-            call = partial(_call_hook, hook, name)
-            handles.enter_context(model.layer(name).register_forward_hook(call))
+            register = model.layer(name).register_forward_hook
+            handles.enter_context(register(lambda _module, _inputs, output, name=name: hook(name, output)))
         yield
-
-
-def _call_hook(hook: Hook, name: str, _module: nn.Module, _inputs: Any, output: Any) -> Any:
-    return hook(name, output)
 
 
 def observe(
@@ -158,8 +153,7 @@ def trace_layers(model: VideoModel, layers: Sequence[str], inputs: Float[Tensor,
             raise ModelError(
                 f"`layer` must run once in a forward. Got {name}, which runs twice. Choose a layer inside it."
             )
-        activation = layer_tensor(output)
-        shapes[name] = tuple(activation.shape)
+        shapes[name] = tuple(layer_tensor(output).shape)
 
     def add_bytes(_module: nn.Module, _inputs: Any, output: Any) -> None:
         nonlocal clip_bytes
@@ -250,13 +244,10 @@ def record_gradients(
             for name in layers:  # the first layer with such a value says more than the logits
                 check_finite(leaves[name].detach(), f"layer {name}")
             check_finite(logits, "the logits")
-        values = target(logits)
-        if not values.requires_grad:
-            raise ModelError(
-                f"`layer` must influence the target. Got {', '.join(layers)}. Choose a layer before the head."
-            )
-        # The clips of a batch do not influence each other, so the gradient of the sum is that of each clip's target.
-        grads = torch.autograd.grad(values.sum(), [leaves[name] for name in layers], allow_unused=True)
+        values, grads = target(logits), (None,) * len(layers)
+        if values.requires_grad:
+            # The clips of a batch do not influence each other, so the gradient of the sum is that of each clip's target.
+            grads = torch.autograd.grad(values.sum(), [leaves[name] for name in layers], allow_unused=True)
     gradients: dict[str, Tensor] = {}
     for name, gradient in zip(layers, grads, strict=True):
         if gradient is None:

@@ -1,6 +1,6 @@
 """The layers of a model: their names, shapes and axes, and which of them are its stages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -13,10 +13,12 @@ from video_tcav.core.errors import AxesError, LayerNotFoundError
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.axes.probe import probe_axes
 from video_tcav.models.hooks import observe
-from video_tcav.models.video_model import VideoModel, no_declared_axes
+from video_tcav.models.video_model import VideoModel
 
 NATIVE_SIZE = (112, 112)
 """Pixels of the noise clip for a model that takes any size."""
+Traced = dict[str, tuple[tuple[int, ...], int]]
+"""By layer: shape of its (first) output for one noise clip, and how often it ran."""
 STAGE_CONTAINERS = ("stages", "layers", "blocks", "features")  # as torchvision, timm and Hugging Face name them
 
 
@@ -51,28 +53,17 @@ def list_layers(model: VideoModel, *, probe: bool | None = None) -> list[LayerIn
         One entry a layer.
     """
     traced = trace(model)
-    probe = model.declare_axes is no_declared_axes if probe is None else probe
-    clip_shape = noise_clip_shape(model.clip_spec)
-    declared = {name: model.declare_axes(name, shape, clip_shape) for name, (shape, _) in traced.items()}
-    notes = {name: f"runs {calls} times a clip" for name, (_, calls) in traced.items() if calls > 1}
-    unknown = [name for name, axes in declared.items() if axes is None and name not in notes]
-    probed = probe_axes(model, unknown, noise_clip(model)) if probe and unknown else {}
-    for name in unknown:
-        outcome = probed.get(name)
-        if isinstance(outcome, LayerAxes):
-            declared[name] = outcome
-        else:
-            notes[name] = "not probed" if outcome is None else str(outcome)
-    return [
-        LayerInfo(
-            name=name,
-            shape=shape,
-            axes=None if calls > 1 else declared[name],
-            axes_note=notes.get(name, ""),
-            is_default=name in model.default_layers,
-        )
-        for name, (shape, calls) in traced.items()
-    ]
+    outcomes = _axes_or_errors(model, traced, probe=model.declare_axes is None if probe is None else probe)
+    layers = []
+    for name, (shape, calls) in traced.items():
+        axes, note = outcomes.get(name), "not probed"
+        if isinstance(axes, AxesError):
+            axes, note = None, f"runs {calls} times a clip" if calls > 1 else str(axes)
+        elif axes:
+            note = ""
+        is_default = name in model.default_layers
+        layers.append(LayerInfo(name=name, shape=shape, axes=axes, axes_note=note, is_default=is_default))
+    return layers
 
 
 def layer_axes(model: VideoModel, layer: str, *, size: tuple[int, int] | None = None) -> LayerAxes:
@@ -93,8 +84,17 @@ def layers_axes(
     """
     cache = _AXES_CACHE.setdefault(model, {})
     missing = [name for name in layers if (name, size) not in cache]
-    if missing:
-        cache |= {(name, size): axes for name, axes in _find_axes(model, missing, size).items()}
+    traced = trace(model, missing, size=size) if missing else {}
+    for name in missing:
+        if name not in traced:
+            raise LayerNotFoundError(
+                f"`layer` must output a floating tensor when the model runs. Got {name}, which does not."
+                f" `video-tcav layers --model {model.name}` lists those that do."
+            )
+    for name, axes in _axes_or_errors(model, traced, size=size).items():
+        if isinstance(axes, AxesError):
+            raise axes
+        cache[name, size] = axes
     return {name: cache[name, size] for name in layers}
 
 
@@ -102,31 +102,21 @@ _AXES_CACHE: WeakKeyDictionary[VideoModel, dict[tuple[str, tuple[int, int] | Non
 """By layer and clip size, for as long as the model lives: its layers do not change."""
 
 
-def _find_axes(model: VideoModel, layers: Sequence[str], size: tuple[int, int] | None) -> dict[str, LayerAxes]:
-    for name in layers:
-        model.layer(name)
-    traced = trace(model, layers, size=size)
+def _axes_or_errors(
+    model: VideoModel, traced: Traced, *, probe: bool = True, size: tuple[int, int] | None = None
+) -> dict[str, LayerAxes | AxesError]:
+    """Axes of traced layers, declared or else probed, or the error to raise by whoever needs them; unknown ones left out."""
+    outcomes: dict[str, LayerAxes | AxesError] = {}
     clip_shape = noise_clip_shape(model.clip_spec, size)
-    axes: dict[str, LayerAxes | AxesError | None] = {}
-    for name in layers:
-        if name not in traced:
-            raise LayerNotFoundError(
-                f"`layer` must output a floating tensor when the model runs. Got {name}, which does not."
-                f" `video-tcav layers --model {model.name}` lists those that do."
-            )
-        shape, calls = traced[name]
+    for name, (shape, calls) in traced.items():
         if calls > 1:
-            raise AxesError(
+            outcomes[name] = AxesError(
                 f"`layer` must run once a clip. Got {name}, which runs {calls} times. Choose a layer around it."
             )
-        axes[name] = model.declare_axes(name, shape, clip_shape)
-    unknown = [name for name in layers if axes[name] is None]
-    if unknown:
-        axes |= probe_axes(model, unknown, noise_clip(model, size=size))
-    for outcome in axes.values():
-        if isinstance(outcome, AxesError):
-            raise outcome
-    return {name: outcome for name, outcome in axes.items() if isinstance(outcome, LayerAxes)}
+        elif model.declare_axes and (axes := model.declare_axes(name, shape, clip_shape)):
+            outcomes[name] = axes
+    unknown = [name for name in traced if name not in outcomes]
+    return outcomes | (probe_axes(model, unknown, noise_clip(model, size=size)) if probe and unknown else {})
 
 
 def stage_layers(model: VideoModel) -> tuple[str, ...]:
@@ -153,12 +143,12 @@ def stage_layers(model: VideoModel) -> tuple[str, ...]:
     return single
 
 
-def _stages_in(model: VideoModel, container: str, traced: Mapping[str, tuple[tuple[int, ...], int]]) -> tuple[str, ...]:
+def _stages_in(model: VideoModel, container: str, traced: Traced) -> tuple[str, ...]:
     """Children with positions that run once; of more than six, those that have children themselves, and four of them."""
     children = [name for name, _ in model.module.get_submodule(container).named_children()]
     names = [f"{container}.{name}" if container else name for name in children]
-    stages = [name for name in names if name in traced and _may_be_stage(*traced[name])]
-    folded = [name for name in stages if traced[name][0][0] > 1]
+    stages = [name for name in names if name in traced and len(traced[name][0]) >= 3 and traced[name][1] == 1]
+    folded = [name for name in stages if traced[name][0][0] > 1]  # rows beyond the first may be frames
     if folded:
         axes = probe_axes(model, folded, noise_clip(model))
         timed = {name for name, layer in axes.items() if isinstance(layer, LayerAxes) and "time" in layer.dims}
@@ -167,11 +157,6 @@ def _stages_in(model: VideoModel, container: str, traced: Mapping[str, tuple[tup
         return tuple(stages)
     compound = [name for name in stages if next(model.layer(name).children(), None) is not None]
     return evenly_spaced(compound if len(compound) > 1 else stages)
-
-
-def _may_be_stage(shape: tuple[int, ...], calls: int) -> bool:
-    """Whether it has positions and runs once a forward; rows beyond the first may be frames."""
-    return len(shape) >= 3 and calls == 1
 
 
 def evenly_spaced(names: Sequence[str], count: int = 4) -> tuple[str, ...]:
@@ -196,12 +181,10 @@ def noise_clip(model: VideoModel, *, size: tuple[int, int] | None = None, seed: 
     return noise if model.clip_spec.layout == "channels_first" else noise.transpose(1, 2).contiguous()
 
 
-def trace(
-    model: VideoModel, layers: Sequence[str] | None = None, *, size: tuple[int, int] | None = None
-) -> dict[str, tuple[tuple[int, ...], int]]:
-    """Shape of each layer's (first) output for one noise clip and how often it ran, in the order of the first run."""
-    names = [name for name, _ in model.module.named_modules() if name] if layers is None else list(layers)
-    traced: dict[str, tuple[tuple[int, ...], int]] = {}
+def trace(model: VideoModel, layers: Sequence[str] | None = None, *, size: tuple[int, int] | None = None) -> Traced:
+    """All layers or the given ones in one forward of a noise clip, in the order of the first run."""
+    names = [name for name, _ in model.module.named_modules() if name] if layers is None else layers
+    traced: Traced = {}
 
     def count(name: str, tensor: Tensor) -> None:
         shape, calls = traced.get(name, (tuple(tensor.shape), 0))

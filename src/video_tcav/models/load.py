@@ -71,8 +71,8 @@ def load_model(
         InputError: if a setting cannot be used.
         MissingExtraError: if `hf:` is asked for without its extra.
     """
-    clip: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
-    settings = clip | {"outputs": outputs, "sampling": sampling, "short": short}
+    settings: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
+    settings |= {"outputs": outputs, "sampling": sampling, "short": short}
     fields = parse_clip_fields(settings, source="the options")
     target = pick_device(device)
     model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes), allow_impure)
@@ -126,7 +126,7 @@ def pick_device(device: str | torch.device) -> torch.device:
         if chosen.type == "cpu" and chosen.index:  # PyTorch accepts cpu:1
             raise ValueError(device)
         torch.empty(0, device=chosen)  # raises where the device is not available
-    except (RuntimeError, AssertionError, NotImplementedError, ValueError, TypeError, ArithmeticError) as reason:
+    except (RuntimeError, AssertionError, ValueError, TypeError, ArithmeticError) as reason:
         raise InputError(
             f"`device` must be auto or a device that is here. Got {excerpt(str(device))}. Write cpu or cuda:0."
         ) from reason

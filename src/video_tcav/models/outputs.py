@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -19,12 +19,17 @@ ROW_NAMES = frozenset(
 """Names under which a container may hold the scores of classes."""
 
 
-def first_tensor(output: object) -> Tensor | None:
-    """The first floating tensor in an output, also inside tuples, lists, dicts and dataclasses; `None` without one."""
+def tensors_in(output: object) -> Iterator[Tensor]:
+    """All tensors in an output or in arguments, also inside tuples, lists, dicts and dataclasses."""
     if isinstance(output, Tensor):
-        return output if output.is_floating_point() else None
-    tensors = (first_tensor(item) for _, item in _items(output))
-    return next((tensor for tensor in tensors if tensor is not None), None)
+        yield output
+    for _, item in _items(output):
+        yield from tensors_in(item)
+
+
+def first_tensor(output: object) -> Tensor | None:
+    """The first floating tensor in an output; `None` without one."""
+    return next((tensor for tensor in tensors_in(output) if tensor.is_floating_point()), None)
 
 
 def layer_tensor(output: object) -> Tensor:
@@ -53,10 +58,8 @@ def replace_layer_tensor(output: Any, tensor: Tensor) -> Any:
     layer_tensor(output)
     if isinstance(output, Tensor):
         return tensor
-    for key, item in _items(output):
-        if first_tensor(item) is not None:
-            return _with_item(output, key, replace_layer_tensor(item, tensor))
-    raise AssertionError("layer_tensor returned a tensor that _items does not reach")
+    key, item = next((key, item) for key, item in _items(output) if first_tensor(item) is not None)
+    return _with_item(output, key, replace_layer_tensor(item, tensor))
 
 
 def output_rows(output: object, *, clips: int, classes: int | None = None) -> Tensor:
@@ -70,9 +73,6 @@ def output_rows(output: object, *, clips: int, classes: int | None = None) -> Te
 
     Returns:
         A tensor `(clip, class)`; `(clip,)` and axes of size one behind the classes are brought into this form.
-
-    Raises:
-        ModelError: if there are no such rows, or several.
     """
     # By id: a container may hold the same tensor under two names.
     candidates = list({id(tensor): (path, tensor) for path, tensor in _candidates(output, "", clips, classes)}.values())
@@ -84,10 +84,12 @@ def output_rows(output: object, *, clips: int, classes: int | None = None) -> Te
             f"`model` must return one tensor that can be the logits. Got {len(candidates)}: {listed}."
             " Wrap the model in a module that returns the logits alone, or names them `logits`."
         )
-    shapes = ", ".join(_shapes(output)[:4]) or type(output).__name__
+    tensors = [*tensors_in(output)][:4]
+    shapes = [f"{'' if t.is_floating_point() else f'{t.dtype} '}shape {tuple(t.shape)}" for t in tensors]
     width = "class" if classes is None else classes
     raise ModelError(
-        f"`model` must return one row of logits a clip, ({clips}, {width}). Got {shapes} for {clips} clips."
+        f"`model` must return one row of logits a clip, ({clips}, {width}). Got"
+        f" {', '.join(shapes) or type(output).__name__} for {clips} clips."
         " Wrap the model in a module that returns that, or give `classes` that fit."
     )
 
@@ -132,12 +134,6 @@ def _as_rows(tensor: Tensor, clips: int, classes: int | None) -> Tensor | None:
         tensor = tensor[:, None]
     fits = tensor.ndim == 2 and len(tensor) == clips and tensor.shape[1] == (classes or tensor.shape[1])
     return tensor if fits else None
-
-
-def _shapes(output: object) -> list[str]:
-    if isinstance(output, Tensor):
-        return [f"{'' if output.is_floating_point() else f'{output.dtype} '}shape {tuple(output.shape)}"]
-    return [shape for _, item in _items(output) for shape in _shapes(item)]
 
 
 def _items(output: object) -> list[tuple[Any, object]]:

@@ -10,19 +10,14 @@ from torchvision.transforms import functional as F
 
 from video_tcav.core.clip_spec import ClipSpec
 
-_LARGE_FRAME = (
-    12_000_000  # values of one frame, 4 megapixels in three colours: then floats of all channels take too much memory
-)
+_LARGE_FRAME = 12_000_000
+"""Values of one frame, 4 megapixels in three colours: above it floats of all channels take too much memory."""
 
 
 def prepare_clip(
     clip: UInt8[Tensor, "time 3 height width"], spec: ClipSpec
 ) -> Float[Tensor, "first second height_out width_out"]:
-    """One model input by the sizes, mean, deviation and layout of a clip spec, as torchvision's video presets compute it.
-
-    Returns:
-        `(3, time, height, width)` or `(time, 3, height, width)`, as `spec.layout` says.
-    """
+    """One model input by the sizes, mean, deviation and layout of a clip spec, as torchvision's video presets compute it."""
     # A still picture is a view with stride 0 in time: it is prepared once and repeated at the end.
     still = clip.shape[0] > 1 and clip.stride(0) == 0
     frames = clip[:1].contiguous() if still else clip.contiguous()
@@ -57,24 +52,19 @@ def resized_size(native: tuple[int, int], spec: ClipSpec) -> tuple[int, int]:
     if isinstance(spec.resize, tuple):
         return spec.resize
     short = min(spec.size) if spec.resize is None else spec.resize
-    height, width = _short_side(native, short)
+    height, width = native
+    # Truncated, not rounded, as torchvision's resize does.
+    height, width = (short, int(short * width / height)) if height <= width else (int(short * height / width), short)
     if spec.resize is None and (height < spec.size[0] or width < spec.size[1]):
         scale = max(spec.size[0] / native[0], spec.size[1] / native[1])
         return max(spec.size[0], ceil(native[0] * scale)), max(spec.size[1], ceil(native[1] * scale))
     return height, width
 
 
-def _short_side(native: tuple[int, int], short: int) -> tuple[int, int]:
-    # Truncated, not rounded, as torchvision's resize does.
-    height, width = native
-    return (short, int(short * width / height)) if height <= width else (int(short * height / width), short)
-
-
 def seen_box(native: tuple[int, int], spec: ClipSpec) -> tuple[float, float, float, float]:
     """Box of a video's picture (`native` is its `(height, width)`) that remains after resize and centre crop.
 
-    Returns:
-        Top, left, bottom, right, in pixels of the video.
+    It is top, left, bottom and right, in pixels of the video.
     """
     height, width = native
     if spec.size is None:

@@ -7,13 +7,12 @@ to clip, measurements depend on which clips were passed before or beside.
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from video_tcav.core.errors import ModelError
@@ -40,54 +39,24 @@ _PARTNER_SCALE = 3.0
 """Contrast of the second clip in the batch: statistics of the batch must change with it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Impurity:
-    """How a network fails to be repeatable.
-
-    Attributes:
-        difference: largest difference of an output for one clip.
-        spread: of all outputs, to compare it with.
-        cause: what the network does, as the end of a sentence.
-    """
-
-    difference: float
-    spread: float
-    cause: str
-
-    @property
-    def sentence(self) -> str:
-        """What was measured and why."""
-        return (
-            f"outputs for one clip that differ by up to {self.difference:.2g} (all outputs span {self.spread:.2g}):"
-            f" {self.cause}"
-        )
-
-
 def check_repeats(model: VideoModel, *, allow_impure: bool) -> tuple[str, ...]:
     """Refuse a network that is not repeatable, or note it where `allow_impure` takes it all the same.
 
     The model must have its class names; it is left as it was, except for state that it keeps itself.
-
-    Raises:
-        ModelError: if it is not repeatable and that is not allowed, or if it cannot be passed again.
     """
-    impurity = find_impurity(model)
+    impurity = _impurity(model)
     if impurity is None:
         return ()
     if not allow_impure:
         raise ModelError(
-            f"`model` must give one clip the same outputs each time, alone and among others. Got {impurity.sentence}."
+            f"`model` must give one clip the same outputs each time, alone and among others. Got {impurity}."
             " Turn that off in the network; --allow-impure (allow_impure=True) takes it all the same."
         )
-    return (f"The model does not repeat itself, which was allowed: {impurity.sentence}.",)
+    return (f"The model does not repeat itself, which was allowed: {impurity}.",)
 
 
-def find_impurity(model: VideoModel) -> Impurity | None:
-    """Pass one noise clip twice alone, and before and behind another clip in a batch: what differs, and why; `None` if nothing.
-
-    Raises:
-        ModelError: if the network fails in one of these passes.
-    """
+def _impurity(model: VideoModel) -> str | None:
+    """What differs, and why, if one noise clip is passed twice alone, and before and behind another clip in a batch."""
     clip, partner = noise_clip(model), _PARTNER_SCALE * noise_clip(model, seed=1)
     with random_state_kept(model.device), untouched(model.module), torch.no_grad():
         states = _random_states()
@@ -105,7 +74,8 @@ def find_impurity(model: VideoModel) -> Impurity | None:
             cause = _dependence_on_batch(model)
         else:
             return None
-    return Impurity(difference=max(repeated, batched), spread=float(first.max() - first.min()), cause=cause)
+    difference, spread = max(repeated, batched), float(first.max() - first.min())
+    return f"outputs for one clip that differ by up to {difference:.2g} (all outputs span {spread:.2g}): {cause}"
 
 
 def _values(model: VideoModel, clips: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
@@ -142,25 +112,18 @@ def _random_or_state(model: VideoModel, clip: Tensor, partner: Tensor) -> str:
         _values(model, predecessor)
         _seed_everything()
         passes.append(_values(model, clip))
-    training = _still_training(model.module)
     if _difference(*passes) > _rounding(model, passes[0], same_batch=True):
-        norms = [name for name, kind in training if "Norm" in kind]
-        if norms:
-            return f"normalisation stays in training mode ({shortened(norms, 3)})"
-        return "it keeps state from one clip to the next, as streaming networks do; clear it in each forward"
-    names = [name for name, kind in training if "Drop" in kind or "Stochastic" in kind]
-    if names:
-        return f"dropout stays in training mode ({shortened(names, 3)})"
-    return (
+        state = "it keeps state from one clip to the next, as streaming networks do; clear it in each forward"
+        return _training_mode(model, "normalisation", "Norm") or state
+    return _training_mode(model, "dropout", "Drop", "Stochastic") or (
         "it draws random numbers in evaluation mode, such as dropout that is always on (F.dropout without"
         " training=self.training) or random sampling of frames"
     )
 
 
 def _dependence_on_batch(model: VideoModel) -> str:
-    training = [name for name, kind in _still_training(model.module) if "Norm" in kind]
-    if training:
-        return f"normalisation stays in training mode ({shortened(training, 3)})"
+    if in_training := _training_mode(model, "normalisation", "Norm"):
+        return in_training
     norms = [
         name
         for name, submodule in model.module.named_modules()
@@ -171,13 +134,14 @@ def _dependence_on_batch(model: VideoModel) -> str:
     return "they depend on the other clips in the batch, as with statistics or a softmax over the batch"
 
 
-def _still_training(module: nn.Module) -> list[tuple[str, str]]:
-    """Names and types of submodules that stay in training mode inside `untouched`, since they override `train`."""
-    return [
-        (name or "the network", " ".join(kind.__name__ for kind in type(submodule).__mro__))
-        for name, submodule in module.named_modules()
-        if submodule.training
+def _training_mode(model: VideoModel, kind: str, *words: str) -> str:
+    """The cause, if submodules of such types stay in training mode inside `untouched`, since they override `train`."""
+    names = [
+        name or "the network"
+        for name, submodule in model.module.named_modules()
+        if submodule.training and any(word in base.__name__ for base in type(submodule).__mro__ for word in words)
     ]
+    return f"{kind} stays in training mode ({shortened(names, 3)})" if names else ""
 
 
 def _random_states() -> tuple[object, ...]:

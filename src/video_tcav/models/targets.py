@@ -47,7 +47,13 @@ class Target:
     def __call__(self, logits: Float[Tensor, "clip class"]) -> Float[Tensor, " clip"]:
         values = self._values(logits)
         if values.requires_grad and self.outputs in ("softmax", "sigmoid"):
-            self._check_gradient(logits)
+            # Saturated probabilities have no gradient.
+            lost = int(Outputs(kind=self.outputs).saturated(logits.detach(), self.class_index).sum())
+            if lost:
+                raise NonFiniteError(
+                    f"`model` must return probabilities that are not exactly 0 or 1, where no gradient is left. Got such ones"
+                    f" for {lost} of {len(logits)} clips. Give the model without its final {self.outputs}."
+                )
         return values
 
     def _values(self, logits: Float[Tensor, "clip class"]) -> Float[Tensor, " clip"]:
@@ -64,15 +70,6 @@ class Target:
         # log p_k / (1 − p_k) = z_k − log Σ exp z_m over all m ≠ k
         rivals = torch.arange(logits.shape[1], device=logits.device) != self.class_index
         return logit - torch.logsumexp(logits[:, rivals], dim=1)
-
-    def _check_gradient(self, logits: Float[Tensor, "clip class"]) -> None:
-        """Refuse saturated probabilities, which have no gradient."""
-        lost = int(Outputs(kind=self.outputs).saturated(logits.detach(), self.class_index).sum())
-        if lost:
-            raise NonFiniteError(
-                f"`model` must return probabilities that are not exactly 0 or 1, where no gradient is left. Got such ones for"
-                f" {lost} of {len(logits)} clips. Give the model without its final {self.outputs}."
-            )
 
 
 def parse_target(model: VideoModel, target: str | int, against: str) -> Target:

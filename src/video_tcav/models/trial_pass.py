@@ -15,7 +15,7 @@ from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.output_kinds import OUTPUT_KINDS, OutputKind, Outputs, is_fraction, sums_to_one
-from video_tcav.models.outputs import output_rows
+from video_tcav.models.outputs import output_rows, tensors_in
 from video_tcav.models.video_model import VideoModel
 
 _MARK = "_video_tcav_last_operation"
@@ -41,16 +41,10 @@ _SAME_SUM = 1e-5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
-    """What a model returned for two noise clips.
-
-    Attributes:
-        values: one row a clip.
-        last_operation: name of the function that made them, operations that preserve values left out; empty where that
-            cannot be observed (compiled networks).
-    """
+    """What a model returned for two noise clips, and by which function, operations that preserve values left out."""
 
     values: Float[Tensor, "clip class"]
-    last_operation: str
+    last_operation: str  # empty where it cannot be observed (compiled networks)
 
 
 def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Trial:
@@ -59,10 +53,6 @@ def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Tri
     Args:
         model: its class names are not used.
         classes: names of the outputs, as the user gives them; they also identify the logits among several tensors.
-
-    Raises:
-        ModelError: if it does not take the clips, or returns something else than one row of numbers a clip.
-        InputError: if the number of classes differs from the outputs.
     """
     clips = torch.cat([scale * noise_clip(model, seed=seed) for seed, scale in enumerate(_TRIAL_SCALES)])
     try:
@@ -74,27 +64,18 @@ def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Tri
             " Say frames, size or layout, or set clip_spec on the module."
         ) from reason
     with _LastOperation():  # rows that are reshaped keep their mark
-        values = _rows(output, len(clips), None if classes is None else len(classes))
+        try:
+            values = output_rows(output, clips=len(clips))
+        except ModelError:  # several tensors could be the rows
+            if classes is None:
+                raise
+            values = output_rows(output, clips=len(clips), classes=len(classes))
     check_class_count(classes, values.shape[1])
     return Trial(values=values.detach().cpu(), last_operation=getattr(values, _MARK, ""))
 
 
-def _rows(output: object, clips: int, classes: int | None) -> Tensor:
-    """One row a clip; the number of classes is used only where several tensors could be the rows."""
-    try:
-        return output_rows(output, clips=clips)
-    except ModelError:
-        if classes is None:
-            raise
-        return output_rows(output, clips=clips, classes=classes)
-
-
 def outputs_of(trial: Trial, settings: Mapping[str, Any]) -> Outputs:
-    """What the outputs are: as `outputs` in the settings says, else as the trial shows, else assumed.
-
-    Raises:
-        ModelError: if the outputs cannot be what the settings say, or are nothing that can be explained.
-    """
+    """What the outputs are: as `outputs` in the settings says, else as the trial shows, else assumed."""
     kind: OutputKind | None = settings.get("outputs")
     if kind is None:
         _check_scale(trial)
@@ -142,18 +123,15 @@ def _detected(trial: Trial) -> Outputs:
         return Outputs(kind="sigmoid", known_by="since a sigmoid makes them")
     if values.shape[1] > 1 and is_fraction(values) and sums_to_one(values):
         return Outputs(kind="softmax", known_by="since each row lies in [0, 1] and sums to 1")
-    if _vary_inside(values) and last not in _UNBOUNDED | {"log_softmax"}:
+    # Constants may be fixed logits.
+    varies_inside = bool(((values > 0) & (values < 1)).all()) and not torch.equal(values[0], values[1])
+    if varies_inside and last not in _UNBOUNDED | {"log_softmax"}:
         return Outputs(kind="sigmoid", known_by="taken for such since all lie in [0, 1]", is_assumed=True)
     if values.shape[1] == 1:
         return Outputs(kind="sigmoid_logits", known_by="taken for such since there is one output", is_assumed=True)
     if last == "log_softmax":
         return Outputs(kind="logits", known_by="since a log-softmax makes them")
     return Outputs(kind="logits", known_by="taken for such since nothing says otherwise", is_assumed=True)
-
-
-def _vary_inside(values: Tensor) -> bool:
-    """Whether values lie between 0 and 1 and differ from clip to clip; constants do not."""
-    return bool(((values > 0) & (values < 1)).all()) and not torch.equal(values[0], values[1])
 
 
 class _LastOperation(TorchFunctionMode):
@@ -167,7 +145,6 @@ class _LastOperation(TorchFunctionMode):
         # Tensors that are joined out of unlike ones have no mark.
         marks = {getattr(tensor, _MARK, "") for tensor in sources}
         mark = name if name not in _VALUE_PRESERVING else marks.pop() if len(marks) == 1 else ""
-        for tensor in output if isinstance(output, tuple | list) else (output,):
-            if isinstance(tensor, Tensor):
-                setattr(tensor, _MARK, mark)
+        for tensor in tensors_in(output):
+            setattr(tensor, _MARK, mark)
         return output

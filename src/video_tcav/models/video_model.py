@@ -18,14 +18,10 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
-from video_tcav.models.wrappers import holds_compiled_modules
+from video_tcav.models.wrappers import COMPILED
 
 AxesRule = Callable[[str, tuple[int, ...], tuple[int, int, int]], LayerAxes | None]
 """Layer name, shape of its output for one clip, `(time, height, width)` of that clip -> axes, or `None`: not certain."""
-
-
-def no_declared_axes(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> None:
-    """The rule of a model of unknown family: every layer is probed."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,7 +36,7 @@ class VideoModel:
         default_layers: its stages, in the order of the forward pass.
         prepare: turns a decoded clip `(time, 3, height, width)`, uint8, into one model input without a batch dimension.
         input_name: keyword of the module's input, for Hugging Face models; `None`: the first positional argument.
-        declare_axes: axes of the layers of a known family; `None` from it means that they must be probed.
+        declare_axes: axes of the layers of a known family; where it is or returns `None`, they are probed.
         trained: `False` where the weights are known to be random.
         outputs: what the numbers that the module returns are.
         notes: what was assumed or done when it was loaded, one sentence each.
@@ -54,7 +50,7 @@ class VideoModel:
     default_layers: tuple[str, ...]
     prepare: Callable[[UInt8[Tensor, "time 3 height width"]], Float[Tensor, "..."]]
     input_name: str | None = None
-    declare_axes: AxesRule = no_declared_axes
+    declare_axes: AxesRule | None = None
     trained: bool = True
     outputs: Outputs = BUILT_IN_LOGITS
     notes: tuple[str, ...] = ()
@@ -86,7 +82,11 @@ class VideoModel:
 
     @cached_property
     def _is_compiled(self) -> bool:
-        return holds_compiled_modules(self.module)
+        # In these hooks may not be called; `Module.compile` leaves its code in the attribute.
+        return any(
+            COMPILED in submodule._modules or getattr(submodule, "_compiled_call_impl", None) is not None
+            for submodule in self.module.modules()
+        )
 
     def forward(self, inputs: Float[Tensor, "clip ..."]) -> object:
         """Whatever the module returns for a batch, which is moved to its device and type."""

@@ -1,7 +1,5 @@
 """Wrappers around a network (DataParallel, DDP, torch.compile, AveragedModel): taken off, or refused."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import nn
 
@@ -13,10 +11,7 @@ COMPILED = "_orig_mod"
 
 
 def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
-    """The network inside wrappers that change no result, by whose own layer names it is explained.
-
-    Returns:
-        The network, and a note for each wrapper that was taken off.
+    """The network inside wrappers that change no result, by whose own layer names it is explained; with a note for each.
 
     Raises:
         ModelError: for a network whose layers cannot be hooked (TorchScript), or whose weights are in pieces (FSDP).
@@ -39,18 +34,3 @@ def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
             " network without it."
         )
     return module, tuple(notes)
-
-
-def holds_compiled_modules(module: nn.Module) -> bool:
-    """Whether torch.compile wraps a submodule: hooks inside it may not be called, so that it must run plainly."""
-    return any(
-        COMPILED in submodule._modules or getattr(submodule, "_compiled_call_impl", None) is not None
-        for submodule in module.modules()
-    )
-
-
-def described_submodules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Submodules that say by `clip_spec` what clip they take, with their names; the network itself left out."""
-    for name, submodule in module.named_modules():
-        if name and getattr(submodule, "clip_spec", None) is not None:
-            yield name, submodule

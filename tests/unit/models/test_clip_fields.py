@@ -2,7 +2,7 @@ import pytest
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import WeightsError
-from video_tcav.models.clip_fields import merge_clip_spec, parse_clip_fields
+from video_tcav.models.clip_fields import merge_clip_spec, merge_fields, parse_clip_fields
 
 
 def test_numbers_and_their_text_mean_the_same():
@@ -48,3 +48,12 @@ def test_a_new_size_or_stride_turns_off_what_belonged_to_the_old():
     assert merge_clip_spec(spec, {"size": (96, 96)}).resize is None
     assert merge_clip_spec(spec, {"stride": 4}).fps is None
     assert merge_clip_spec(spec, {"frames": 8}) == ClipSpec(frames=8, fps=15.0, resize=(128, 171))
+
+
+def test_of_several_sources_a_later_size_drops_the_resize_that_belonged_to_an_earlier_one():
+    metadata, options = (
+        {"size": (112, 112), "resize": 128, "fps": 15.0, "std": (1.0, 1.0, 1.0)},
+        {"size": (96, 96), "stride": 2},
+    )
+    assert merge_fields(metadata, options) == {"size": (96, 96), "std": (1.0, 1.0, 1.0), "stride": 2}
+    assert merge_fields(options, metadata) == {**options, **metadata}

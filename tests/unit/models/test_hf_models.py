@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from video_tcav.models.axes.probe import probe_axes
 from video_tcav.models.layers import layers_axes, list_layers, noise_clip
 from video_tcav.models.load import load_model
 from video_tcav.models.loaders import hugging_face as hf_models
+from video_tcav.models.loaders.hf_preprocess import PROCESSOR_FILES, load_processor
 
 from .networks import in_another_order, layers_that_single_cells_contradict, unchanged
 
+huggingface_hub = pytest.importorskip("huggingface_hub")
 transformers = pytest.importorskip("transformers")
 
 SIZES = {
@@ -263,6 +266,30 @@ def test_other_families_and_folders(tmp_path):
         load_model(f"hf:{tmp_path}")
     with pytest.raises(ModelError, match=r"must name a folder with config.json, or a model of the Hugging Face hub"):
         load_model("hf:./no/such/folder")
+
+
+def test_a_processor_that_is_no_object(folders, tmp_path):
+    shutil.copytree(folders / "videomae", tmp_path / "model")
+    (tmp_path / "model" / "preprocessor_config.json").write_text("[]")
+    with pytest.raises(
+        ModelError, match=r"processor that can be read. Got hf:.*: no object in preprocessor_config.json"
+    ):
+        load_model(f"hf:{tmp_path / 'model'}")
+
+
+def test_a_published_processor_that_cannot_be_reached_is_not_taken_for_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match="must have a processor that can be read. Got hf:user/model: "):
+        load_processor("user/model", "videomae", (32, 32))
+    # The cache remembers files that the hub does not have.
+    repository = tmp_path / "models--user--model"
+    (repository / ".no_exist" / "0").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0")
+    for name in PROCESSOR_FILES:
+        (repository / ".no_exist" / "0" / name).touch()
+    assert load_processor("user/model", "videomae", (32, 32)).crop_size["height"] == 32
 
 
 def test_without_the_extra(monkeypatch):

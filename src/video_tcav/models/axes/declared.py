@@ -21,14 +21,9 @@ def token_axes(
     return LayerAxes(dims=("clip", "token", "channel"), token_order=order, grid=grid, prefix_tokens=prefix_tokens)
 
 
-def channels_first_axes(module: nn.Module) -> AxesRule:
-    """Three-dimensional convolutional networks: torchvision's r3d_18, mc3_18, r2plus1d_18, s3d."""
-
-    # One rule for all modules of the network: their outputs are volumes, but for the pooled ones.
-    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
-        return CHANNELS_FIRST if len(shape) == 5 else POOLED if len(shape) == 2 else None
-
-    return rule
+def convolution_axes(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+    """Three-dimensional convolutional networks, such as torchvision's r3d_18 and s3d: volumes, but for pooled layers."""
+    return CHANNELS_FIRST if len(shape) == 5 else POOLED if len(shape) == 2 else None
 
 
 def swin3d_axes(module: nn.Module) -> AxesRule:
@@ -38,8 +33,7 @@ def swin3d_axes(module: nn.Module) -> AxesRule:
     def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
         if len(shape) != 5:
             return POOLED if len(shape) == 2 else None
-        first = isinstance(modules.get(layer), nn.Conv3d | nn.AdaptiveAvgPool3d)
-        return CHANNELS_FIRST if first else CHANNELS_LAST
+        return CHANNELS_FIRST if isinstance(modules.get(layer), nn.Conv3d | nn.AdaptiveAvgPool3d) else CHANNELS_LAST
 
     return rule
 
@@ -54,9 +48,8 @@ def mvit_axes(module: nn.Module) -> AxesRule:
         if len(shape) == 2:
             return POOLED
         grid = grids.get(layer)
-        if grid is None or shape[1] != 1 + prod(grid):  # the class token comes first
-            return None
-        return token_axes(grid, prefix_tokens=1)
+        # The class token comes first.
+        return token_axes(grid, prefix_tokens=1) if grid and shape[1] == 1 + prod(grid) else None
 
     return rule
 
@@ -69,10 +62,11 @@ def huggingface_axes(config: Any, prefix: str) -> AxesRule | None:
         prefix: name of the backbone inside the classifier; its layers alone have tokens.
     """
     family = config.model_type
-    if family not in ("videomae", "timesformer", "vivit", "vjepa2"):
+    folds_frames = (
+        family == "timesformer" and config.attention_type == "space_only"
+    )  # into the batch; probing sees that
+    if folds_frames or family not in ("videomae", "timesformer", "vivit", "vjepa2"):
         return None
-    if family == "timesformer" and config.attention_type == "space_only":
-        return None  # it folds frames into the batch; probing sees that
     tubelet = _tubelet(config)
     prefix_tokens = 1 if family in ("timesformer", "vivit") else 0
     # TimeSformer's embeddings move time behind space before the tokens are flattened: time runs fastest.
@@ -105,22 +99,18 @@ def _tubelet(config: Any) -> tuple[int, int, int]:
 
 
 def _mvit_grids(module: Any) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    grid = (module.pos_encoding.temporal_size, *module.pos_encoding.spatial_size)
+    grid: Any = (module.pos_encoding.temporal_size, *module.pos_encoding.spatial_size)
     yield "pos_encoding", grid
     for index, block in enumerate(module.blocks):
         yield f"blocks.{index}.norm1", grid
         # norm1 runs before the queries are pooled, everything after it behind them.
         if block.attn.pool_q is not None:
-            grid = _pooled(grid, block.attn.pool_q.pool)
+            pool = block.attn.pool_q.pool
+            # Output size of a convolution without dilation.
+            grid = tuple(
+                (size + 2 * padding - kernel) // stride + 1
+                for size, padding, kernel, stride in zip(grid, pool.padding, pool.kernel_size, pool.stride, strict=True)
+            )
         for submodule in ("", ".attn", ".attn.project", ".norm2", ".mlp", ".stochastic_depth"):
             yield f"blocks.{index}{submodule}", grid
     yield "norm", grid
-
-
-def _pooled(grid: tuple[int, int, int], pool: Any) -> tuple[int, int, int]:
-    # Output size of a convolution without dilation.
-    time, height, width = (
-        (size + 2 * padding - kernel) // stride + 1
-        for size, padding, kernel, stride in zip(grid, pool.padding, pool.kernel_size, pool.stride, strict=True)
-    )
-    return time, height, width

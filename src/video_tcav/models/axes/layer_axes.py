@@ -84,7 +84,7 @@ class LayerAxes:
                 f"`layer` must have positions to be mapped. Got one with dimensions {self.dims}."
                 " Choose a layer before the pooling."
             )
-        split, names = self._split(activation)
+        split, names = self._split(activation), self.dims
         if "token" in names:
             dim = names.index("token")
             split = split.narrow(dim, self.prefix_tokens, split.shape[dim] - self.prefix_tokens)
@@ -98,13 +98,13 @@ class LayerAxes:
         Raises:
             ShapeError: if the activation is not of this layer.
         """
-        split, names = self._split(activation)
-        if "token" in names:
-            split = split.narrow(names.index("token"), 0, self.prefix_tokens)
-        arranged = _arrange(split, names, ("clip", *POSITION_AXES, "token", "channel"))
-        return (arranged if "token" in names else arranged[:, :0]).flatten(1, 4)
+        split = self._split(activation)
+        if "token" in self.dims:
+            split = split.narrow(self.dims.index("token"), 0, self.prefix_tokens)
+        arranged = _arrange(split, self.dims, ("clip", *POSITION_AXES, "token", "channel"))
+        return (arranged if "token" in self.dims else arranged[:, :0]).flatten(1, 4)
 
-    def _split(self, activation: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    def _split(self, activation: Tensor) -> Tensor:
         split = self.per_clip(activation)
         if "token" in self.dims:
             tokens = split.shape[self.dims.index("token")]
@@ -114,7 +114,7 @@ class LayerAxes:
                     f"`activation` must have {expected} tokens ({self.prefix_tokens} in front of a grid {self.grid})."
                     f" Got {tokens}. Record and read the layer at the same clip size."
                 )
-        return split, self.dims
+        return split
 
     def _size(self, axis: str) -> int:
         assert self.grid is not None

@@ -7,7 +7,6 @@ cells of the clip respond.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -16,7 +15,7 @@ from torch import Tensor
 from video_tcav.core.errors import AxesError
 from video_tcav.models.axes.layer_axes import POSITION_AXES, LayerAxes
 from video_tcav.models.axes.probe_cells import disturbed, misplaced, noise_like
-from video_tcav.models.axes.probe_match import Match, Profile, Responses, match_axes
+from video_tcav.models.axes.probe_match import Profile, Responses, match_axes
 from video_tcav.models.hooks import observe
 from video_tcav.models.video_model import VideoModel
 
@@ -28,14 +27,6 @@ WEAK = 0.2
 """Axes that score less are probed a second time."""
 SAME = 1e-3
 """Two activations are the same clip's if they differ by no more than this fraction of their largest value."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Baseline:
-    """Output of one layer for the undisturbed clip, and how many of its rows belong to one clip."""
-
-    activation: Tensor
-    fold: int
 
 
 def probe_axes(
@@ -50,26 +41,26 @@ def probe_axes(
     """
     # Seeds of noise: 0 the clip, 1 its partner in a batch, 2 the slabs; 4, 5, 6 those of the second round; 10 to 15 the cells.
     matches, errors = _probe(model, layers, clip, seed=1)
-    weak = [name for name, match in matches.items() if match.weakest < WEAK]
+    weak = [name for name, (_, score) in matches.items() if score < WEAK]
     again, _ = _probe(model, weak, noise_like(clip, seed=4), seed=5) if weak else ({}, {})
     for name in weak:
-        if name not in again or again[name].axes != matches[name].axes:
+        if name not in again or again[name][0] != matches[name][0]:
             errors[name] = AxesError(
                 f"`layer` must have axes that can be told apart. Got {name}, which responds weakly and is read"
                 " differently with other noise. Choose another layer."
             )
-    return {name: errors.get(name) or matches[name].axes for name in layers}
+    return {name: errors.get(name) or matches[name][0] for name in layers}
 
 
 def _probe(
     model: VideoModel, layers: Sequence[str], clip: Tensor, *, seed: int
-) -> tuple[dict[str, Match], dict[str, AxesError]]:
-    """One round: what each layer's responses mean, or the error."""
+) -> tuple[dict[str, tuple[LayerAxes, float]], dict[str, AxesError]]:
+    """One round: what each layer's responses mean, with the score of its weakest axis, or the error."""
     single = _activations(model, layers, clip)
     pair = _activations(model, layers, torch.cat([clip, noise_like(clip, seed=seed)]))
-    matches: dict[str, Match] = {}
+    matches: dict[str, tuple[LayerAxes, float]] = {}
     errors: dict[str, AxesError] = {}
-    baselines: dict[str, _Baseline] = {}
+    baselines: dict[str, Tensor] = {}
     for name in layers:
         try:
             baselines[name] = _unfold(name, single[name], pair[name])
@@ -89,17 +80,17 @@ def _probe(
             for name in baselines:
                 ends[name][axis] = (start[name], end[name])
     for name, baseline in baselines.items():
-        responses = Responses(shape=tuple(baseline.activation.shape[1:]), clip=sizes, ends=ends[name])
+        responses = Responses(shape=tuple(baseline.shape[1:]), clip=sizes, ends=ends[name])
         try:
-            matches[name] = match_axes(name, responses, baseline.fold)
+            matches[name] = match_axes(name, responses, fold=len(single[name]))
         except AxesError as error:
             errors[name] = error
-    readings = {name: match.axes for name, match in matches.items()}
+    readings = {name: axes for name, (axes, _) in matches.items()}
     return matches, errors | misplaced(model, readings, single, clip, [dims[axis] for axis in POSITION_AXES])
 
 
-def _unfold(name: str, single: Tensor, pair: Tensor) -> _Baseline:
-    """The activation with one clip a row; raises where the first dimension does not separate the rows of two clips."""
+def _unfold(name: str, single: Tensor, pair: Tensor) -> Tensor:
+    """The activation with one clip in one row; raises where the first dimension does not separate the rows of two clips."""
     rows = single.shape[0] if single.ndim else 0
     if single.ndim < 2 or pair.shape[1:] != single.shape[1:] or pair.shape[0] != 2 * rows:
         raise AxesError(
@@ -112,16 +103,15 @@ def _unfold(name: str, single: Tensor, pair: Tensor) -> _Baseline:
             f"`layer` must keep the rows of one clip together. Got {name} with {rows} rows a clip, {order}."
             " Choose a layer around it."
         )
-    return _Baseline(activation=single.unflatten(0, (1, rows)) if rows > 1 else single, fold=rows)
+    return single[None] if rows > 1 else single
 
 
-def _responses(model: VideoModel, baselines: dict[str, _Baseline], clip: Tensor) -> dict[str, list[Profile]]:
+def _responses(model: VideoModel, baselines: dict[str, Tensor], clip: Tensor) -> dict[str, list[Profile]]:
     """For each layer, how much each index of each dimension responds to a disturbed clip."""
     profiles: dict[str, list[Profile]] = {}
 
     def compare(name: str, tensor: Tensor) -> None:
-        activation = baselines[name].activation
-        change = (tensor.detach().reshape(activation.shape) - activation).abs()[0]
+        change = (tensor.detach().reshape(baselines[name].shape) - baselines[name]).abs()[0]
         profiles[name] = [_profile(change, dim) for dim in range(change.ndim)]
 
     observe(model, list(baselines), clip, compare)

@@ -44,7 +44,7 @@ def misplaced(
     clip: Float[Tensor, "one ..."],
     dims: Sequence[int],
 ) -> dict[str, AxesError]:
-    """Readings that contradict where layers respond to single cells; six forwards serve all layers.
+    """An error for each layer whose reading contradicts where it responds to single cells; six forwards serve all layers.
 
     Args:
         model: the model; left as it was.
@@ -52,9 +52,6 @@ def misplaced(
         base: output of each layer for the undisturbed clip.
         clip: the undisturbed clip.
         dims: which dimensions of the clip are time, height and width.
-
-    Returns:
-        An error for each layer that was misread.
     """
     names = [name for name, axes in readings.items() if axes.has_positions]
     responses: dict[str, list[Tensor]] = {name: [] for name in names}

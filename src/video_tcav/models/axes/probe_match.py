@@ -35,21 +35,13 @@ class Responses:
     Attributes:
         shape: of the layer's output without the clip dimension.
         clip: size of each position axis of the input.
-        ends: for each disturbed axis, how much each index of each dimension responded to a slab at the start and at
-            the end.
+        ends: for each axis longer than one, how much each index of each dimension responded to a slab at the start and
+            at the end.
     """
 
     shape: tuple[int, ...]
     clip: Mapping[str, int]
     ends: Mapping[str, tuple[list[Profile], list[Profile]]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Match:
-    """The one clear reading of a layer's dimensions, and the score of its weakest axis."""
-
-    axes: LayerAxes
-    weakest: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +62,14 @@ class _Reading:
         return len(self.order) > 1 or self.prefix > 0
 
 
-def match_axes(layer: str, responses: Responses, fold: int) -> Match:
-    """The one clear meaning of a layer's dimensions, of whose output `fold` rows belong to one clip.
+def match_axes(layer: str, responses: Responses, *, fold: int) -> tuple[LayerAxes, float]:
+    """The one clear meaning of a layer's dimensions, of whose output `fold` rows belong to one clip; and its weakest score.
 
     Raises:
         AxesError: if no reading is clear, or more than one is.
     """
     if len(responses.shape) == 1:
-        return Match(axes=LayerAxes(dims=("clip", "channel")), weakest=1.0)
+        return LayerAxes(dims=("clip", "channel")), 1.0
     wide = [dim for dim, size in enumerate(responses.shape) if size > 1]
     choices = [[None, *_readings(responses, dim)] for dim in wide]
     ranked = sorted(_assignments(choices), key=_total, reverse=True)
@@ -86,13 +78,12 @@ def match_axes(layer: str, responses: Responses, fold: int) -> Match:
         raise _unclear(layer, responses, problem)
     best = ranked[0]
     if len(ranked) > 1 and _total(ranked[1]) > (1 - MARGIN) * _total(best):
-        problem = f"which reads as {_words(best)} and almost as well as {_words(ranked[1])}"
-        raise _unclear(layer, responses, problem)
+        raise _unclear(layer, responses, f"which reads as {_words(best)} and almost as well as {_words(ranked[1])}")
     readings = dict(zip(wide, best, strict=True))
     _check_dominant(layer, responses, readings)
     _check_hidden(layer, responses, readings)
     weakest = min((score for reading in best if reading for score in reading.scores), default=1.0)
-    return Match(axes=_layer_axes(responses, readings, fold), weakest=weakest)
+    return _layer_axes(responses, readings, fold), weakest
 
 
 def _assignments(choices: list[list[_Reading | None]]) -> Iterator[tuple[_Reading | None, ...]]:
@@ -188,8 +179,6 @@ def _score(
 
 def _normalised(responses: Responses, dim: int, axis: str) -> tuple[Profile, Profile] | None:
     """Shares of the responses to the two ends along a dimension; `None` where nothing responds."""
-    if axis not in responses.ends:
-        return None
     start, end = (profiles[dim] for profiles in responses.ends[axis])
     sums = float(start.sum()), float(end.sum())
     return (start / sums[0], end / sums[1]) if min(sums) > 0 and np.isfinite(sums).all() else None
@@ -240,16 +229,13 @@ def _total(assignment: tuple[_Reading | None, ...]) -> float:
 
 def _layer_axes(responses: Responses, assignment: dict[int, _Reading | None], fold: int) -> LayerAxes:
     """The reading as axes; dimensions of size one take the names that are left."""
-    names: dict[int, str] = {}
-    token: _Reading | None = None
-    sizes: dict[str, int] = {}
-    for dim, reading in assignment.items():
-        if reading is None:
-            names[dim] = "channel"
-            continue
-        sizes |= dict(zip(reading.order, reading.sizes, strict=True))
-        names[dim] = "token" if reading.is_token else reading.order[0]
-        token = reading if reading.is_token else token
+    readings = [reading for reading in assignment.values() if reading]
+    token = next((reading for reading in readings if reading.is_token), None)
+    sizes = {axis: size for reading in readings for axis, size in zip(reading.order, reading.sizes, strict=True)}
+    names = {
+        dim: "channel" if reading is None else "token" if reading.is_token else reading.order[0]
+        for dim, reading in assignment.items()
+    }
     unused = [axis for axis in (*POSITION_AXES, "channel") if axis not in sizes and axis not in names.values()]
     singletons = [dim for dim in range(len(responses.shape)) if dim not in names]
     if len(singletons) > len(unused):

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.hooks import observe
 from video_tcav.models.layers import noise_clip, noise_clip_shape
+from video_tcav.models.outputs import tensors_in
 from video_tcav.models.video_model import VideoModel
 
 
@@ -47,14 +48,8 @@ def layer_spacings(
 ) -> dict[str, Spacings]:
     """Where the positions of layers lie, from one forward of one clip; cached for as long as the model lives.
 
-    Args:
-        model: the model; left as it was.
-        axes: of the layers.
-        size: `(height, width)` of the clips, for a model that takes any size.
-
-    Returns:
-        By layer name; an axis that convolutions and pooling do not explain (patches that are cut or merged otherwise) is
-        assumed to be evenly spaced.
+    An axis that convolutions and pooling do not explain (patches that are cut or merged otherwise) is assumed to be evenly
+    spaced. `size` is `(height, width)` of the clips, for a model that takes any size.
     """
     shape = noise_clip_shape(model.clip_spec, size)
     cache = _CACHE.setdefault(model, {})
@@ -77,17 +72,13 @@ def _track(
     with _SpacingTracker():
         observe(model, tuple(axes), inputs, record)
     for name, (spacings, positions) in tracked.items():
+        # Positions that do not fill the axis, give or take one at its end, were merged or cut by something that is not
+        # tracked, such as a patch merging by indexing.
         time, height, width = (
-            computed if computed and _explains(computed, count, length) else even_spacing(count, length)
-            for computed, count, length in zip(spacings or (None,) * 3, positions, shape, strict=True)
+            axis if axis and abs(length / axis.step - count) <= 1 else even_spacing(count, length)
+            for axis, count, length in zip(spacings or (None,) * 3, positions, shape, strict=True)
         )
         yield name, (time, height, width)
-
-
-def _explains(spacing: Spacing, positions: int, length: int) -> bool:
-    """Whether so many positions with that spacing fill the axis, give or take one at its end."""
-    # Otherwise something that is not tracked has merged or cut positions, such as a patch merging by indexing.
-    return abs(length / spacing.step - positions) <= 1
 
 
 _MARK = "_video_tcav_spacings"
@@ -104,7 +95,7 @@ class _SpacingTracker(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options = kwargs or {}
         output = func(*args, **options)
-        marks = [getattr(tensor, _MARK) for tensor in _tensors([args, options]) if hasattr(tensor, _MARK)]
+        marks = [getattr(tensor, _MARK) for tensor in tensors_in([args, options]) if hasattr(tensor, _MARK)]
         if marks:
             # `conv3d`, `max_pool3d_with_indices`, `_pad`: one name for the variants of a function.
             name = getattr(func, "__name__", "").lstrip("_").removesuffix("_with_indices")
@@ -113,18 +104,9 @@ class _SpacingTracker(TorchFunctionMode):
                 spacings = _behind_kernel(spacings, name, args, options)
             elif name in ("pad", "constant_pad_nd"):
                 spacings = _behind_padding(spacings, args, options)
-            for tensor in _tensors([output]):
+            for tensor in tensors_in(output):
                 setattr(tensor, _MARK, spacings)
         return output
-
-
-def _tensors(items: Any) -> Iterator[Tensor]:
-    """The tensors among arguments or results."""
-    for item in items.values() if isinstance(items, Mapping) else items:
-        if isinstance(item, Tensor):
-            yield item
-        elif isinstance(item, tuple | list | Mapping):
-            yield from _tensors(item)
 
 
 _CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation")

@@ -1,7 +1,9 @@
 """Configurations of Hugging Face video classifiers: read, checked, and what they say of classes and outputs."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,16 @@ from video_tcav.models.error_lines import first_line
 from video_tcav.models.output_kinds import OutputKind, Outputs
 from video_tcav.models.weights.files import check_no_adapter, checkpoint_folder
 
-try:
-    import transformers
-except ImportError:  # the extra `hf`
-    transformers = None
+
+def _optional(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
+transformers, huggingface_hub = _optional("transformers"), _optional("huggingface_hub")
+"""Of the extra `hf`; `None` without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +69,7 @@ def checkpoint_source(source: str) -> tuple[str, tuple[str, ...]]:
 
 
 def read_config(source: str, *, has_classes: bool) -> Any:
-    """The configuration of a folder or hub id, whose class names are checked unless the user names the classes.
-
-    Raises:
-        ModelError: if there is none, of another family or for other channels, or if it contradicts itself.
-    """
-    assert transformers is not None
+    """The configuration of a folder or hub id, whose class names are checked unless the user names the classes."""
     try:
         # `id2label` is checked as it stands in the file: the configuration object silently repairs it.
         settings, _ = transformers.PreTrainedConfig.get_config_dict(source)
@@ -110,11 +113,7 @@ def config_outputs(config: Any) -> Outputs:
 
 
 def config_classes(config: Any, classes: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The user's class names, or else those of the configuration.
-
-    Raises:
-        InputError: if the user's names are more or fewer than the outputs.
-    """
+    """The user's class names, or else those of the configuration."""
     check_class_count(classes, config.num_labels)
     return classes or tuple(plain_name(str(config.id2label[index])) for index in range(config.num_labels))
 
@@ -126,7 +125,9 @@ def _check_labels(settings: Mapping[str, Any], source: str, *, has_classes: bool
         return
     if not isinstance(labels, Mapping) or not labels:
         raise _label_error(source, f"{type(labels).__name__} {labels!r}"[:80])
-    ids = sorted(_label_index(key, source) for key in labels)
+    if odd := [key for key in labels if not re.fullmatch("0|[1-9][0-9]{0,8}", str(key))]:
+        raise _label_error(source, f"the key {odd[0]!r}")
+    ids = sorted(map(int, labels))
     if ids != list(range(len(ids))):
         raise _label_error(source, f"the numbers {shortened([*map(str, ids)], 4)}")
     if isinstance(count, int) and count != len(ids):
@@ -140,13 +141,6 @@ def _check_labels(settings: Mapping[str, Any], source: str, *, has_classes: bool
         check_class_names(tuple(labels.values()), f"id2label of {source}")
     except InputError as reason:
         raise ModelError(f"{str(reason).removesuffix(' Correct the list.')} Correct it, or give --classes.") from reason
-
-
-def _label_index(key: object, source: str) -> int:
-    text = str(key)
-    if not text.isascii() or not text.isdecimal() or len(text) > 9 or str(int(text)) != text:
-        raise _label_error(source, f"the key {key!r}")
-    return int(text)
 
 
 def _label_error(source: str, value: str) -> ModelError:

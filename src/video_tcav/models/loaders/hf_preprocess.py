@@ -1,8 +1,7 @@
 """Preprocessing by Hugging Face's processors, and the clip spec that they imply."""
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,9 @@ from torch import Tensor
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
+from video_tcav.core.files import read_json
 from video_tcav.models.error_lines import first_line
-
-try:
-    import huggingface_hub
-    import transformers
-except ImportError:  # the extra `hf`
-    huggingface_hub = None
-    transformers = None
+from video_tcav.models.loaders.hf_config import huggingface_hub, transformers
 
 PROCESSOR_FILES = ("video_preprocessor_config.json", "preprocessor_config.json")
 IMAGE_PROCESSORS = {
@@ -27,18 +21,12 @@ IMAGE_PROCESSORS = {
     "timesformer": "VideoMAEImageProcessor",
     "vivit": "VivitImageProcessor",
 }
-VIDEO_PROCESSORS = (
-    "VideoMAEVideoProcessor",
-    "TimesformerVideoProcessor",
-    "VivitVideoProcessor",
-    "VJEPA2VideoProcessor",
-)
+VIDEO_PROCESSORS = tuple(f"{family}VideoProcessor" for family in ("VideoMAE", "Timesformer", "Vivit", "VJEPA2"))
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """No progress bars of loaded tensors and no advice on the terminal inside; as before outside."""
-    assert transformers is not None and huggingface_hub is not None
     logging, hub = transformers.utils.logging, huggingface_hub.utils.logging
     level, hub_level, bars = logging.get_verbosity(), hub.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -54,17 +42,14 @@ def quiet() -> Iterator[None]:
 
 
 def load_processor(source: str, family: str, size: tuple[int, int]) -> Any:
-    """The processor that is published with a model, or its family's default at the model's `(height, width)`.
-
-    Raises:
-        ModelError: if the published processor cannot be used.
-    """
-    assert transformers is not None
+    """The processor that is published with a model, or its family's default at the model's `(height, width)`."""
     try:
         path = _processor_file(source)
         if path is None:
             return _default_processor(family, size)
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_json(path)
+        if not isinstance(settings, dict):
+            raise ValueError(f"no object in {path.name}")
         # Not by AutoImageProcessor: google/vivit-b-16x2-kinetics400 misspells its type.
         published = settings.get("video_processor_type")
         kind = published if published in VIDEO_PROCESSORS else IMAGE_PROCESSORS.get(family, "VJEPA2VideoProcessor")
@@ -72,7 +57,7 @@ def load_processor(source: str, family: str, size: tuple[int, int]) -> Any:
     except (OSError, ValueError, ImportError) as reason:
         raise ModelError(
             f"`model` must have a processor that can be read. Got hf:{source}: {first_line(reason)}."
-            f" Correct or remove its {PROCESSOR_FILES[0]} or {PROCESSOR_FILES[1]}."
+            f" Check the connection, or correct or remove its {PROCESSOR_FILES[0]} or {PROCESSOR_FILES[1]}."
         ) from reason
 
 
@@ -82,12 +67,10 @@ def processor_in_memory(source: str, family: str, size: tuple[int, int]) -> tupl
     `source` is where its configuration says that it came from: it may be empty, or no longer exist.
     """
     with quiet():
-        try:
+        with suppress(ModelError):  # moved, deleted or offline: the default is taken, and the note says so
             if source:
                 processor = load_processor(source, family, size)
                 return processor, f"Preprocessing is that of hf:{source}, where it came from."
-        except (ModelError, OSError, ValueError):
-            pass  # moved, deleted or offline: the default is taken, and the note says so
         height, width = size
         note = (
             f"Assumed for the {family} network: its family's preprocessing at {height} × {width} pixels, since no processor"
@@ -99,9 +82,11 @@ def processor_in_memory(source: str, family: str, size: tuple[int, int]) -> tupl
 def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec:
     """The clip spec of a processor; its mean and deviation are brought to values in [0, 1]."""
     scale, offset = _scale(processor)
-    normalise = processor.do_normalize
-    means = processor.image_mean if normalise else (0.0, 0.0, 0.0)
-    stds = processor.image_std if normalise else (1.0, 1.0, 1.0)
+    means, stds = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    if processor.do_normalize:
+        means, stds = processor.image_mean, processor.image_std
+    mean: Any = ((offset + value) / scale for value in means)
+    std: Any = (value / scale for value in stds)
     resized = _pixels(processor.size) if processor.do_resize else None
     cropped = _pixels(processor.crop_size) if processor.do_center_crop else resized
     return ClipSpec(
@@ -109,8 +94,8 @@ def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec
         stride=stride,
         size=cropped if isinstance(cropped, tuple) else None,
         resize=resized,
-        mean=_triple([(offset + value) / scale for value in means]),
-        std=_triple([value / scale for value in stds]),
+        mean=tuple(mean),
+        std=tuple(std),
         layout="time_first",
     )
 
@@ -118,13 +103,7 @@ def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec
 def processor_prepare(
     processor: Any, spec: ClipSpec, *, overridden: frozenset[str]
 ) -> Callable[[UInt8[Tensor, "time 3 height width"]], Float[Tensor, "time 3 height_out width_out"]]:
-    """A function that prepares a clip with the processor; fields of the spec that the user has overridden win.
-
-    Args:
-        processor: published or default.
-        spec: with the overrides in it.
-        overridden: names of these fields.
-    """
+    """A function that prepares a clip with the processor; fields of the spec that the user has overridden win."""
     options: dict[str, Any] = {}
     if "size" in overridden and spec.size is not None:
         height, width = spec.size
@@ -139,9 +118,7 @@ def processor_prepare(
             "image_std": [value * scale for value in spec.std],
         }
 
-    def prepare(
-        clip: UInt8[Tensor, "time 3 height width"],
-    ) -> Float[Tensor, "time 3 height_out width_out"]:
+    def prepare(clip: UInt8[Tensor, "time 3 height width"]) -> Float[Tensor, "time 3 height_out width_out"]:
         with quiet():
             if type(processor).__name__ in VIDEO_PROCESSORS:
                 batch = processor(clip, do_sample_frames=False, return_tensors="pt", **options)
@@ -155,16 +132,20 @@ def processor_prepare(
 
 
 def _processor_file(source: str) -> Path | None:
-    assert huggingface_hub is not None
+    if Path(source).is_dir():
+        return next((path for name in PROCESSOR_FILES if (path := Path(source) / name).is_file()), None)
+    unreachable = None
     for name in PROCESSOR_FILES:
-        if Path(source).is_dir():
-            if (Path(source) / name).is_file():
-                return Path(source) / name
-            continue
         try:
             return Path(huggingface_hub.hf_hub_download(source, name))
+        except huggingface_hub.errors.LocalEntryNotFoundError as reason:
+            # Without a connection the cache decides, which also remembers names that the hub does not have.
+            if huggingface_hub.try_to_load_from_cache(source, name) is not huggingface_hub._CACHED_NO_EXIST:
+                unreachable = reason
         except huggingface_hub.errors.EntryNotFoundError:
             continue
+    if unreachable:
+        raise unreachable
     return None
 
 
@@ -175,7 +156,6 @@ _MEANS_AND_STDS = {"timesformer": ([0.45, 0.45, 0.45], [0.225, 0.225, 0.225])}
 
 
 def _default_processor(family: str, size: tuple[int, int]) -> Any:
-    assert transformers is not None
     height, width = size
     if family == "vjepa2":  # takes one number, and resizes to 256/224 of it
         return transformers.VJEPA2VideoProcessor(crop_size=height)
@@ -201,8 +181,3 @@ def _pixels(size: Any) -> tuple[int, int] | int | None:
     read: Callable[[str], Any] = size.get if hasattr(size, "get") else lambda key: getattr(size, key, None)
     height, width = read("height"), read("width")
     return (height, width) if height and width else read("shortest_edge")
-
-
-def _triple(values: Sequence[float]) -> tuple[float, float, float]:
-    red, green, blue = values
-    return red, green, blue

@@ -2,32 +2,23 @@
 
 import pickle
 import warnings
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from video_tcav.core.errors import WeightsError
 from video_tcav.core.limits import shortened
 from video_tcav.models.error_lines import first_line
+from video_tcav.models.loaders.hf_config import transformers
 from video_tcav.models.weights.loading import Weights, choose_match, fit_weights, read_weights
-from video_tcav.models.weights.tensor_names import NameMatch, match_names, unwrapped_name
-
-try:
-    import transformers
-except ImportError:  # the extra `hf`
-    transformers = None
+from video_tcav.models.weights.tensor_names import NameMatch, match_names, shared_prefix, unwrapped_name
 
 
 def load_classifier(source: str, config: Any, weights: str | None) -> tuple[Any, tuple[str, ...]]:
-    """The video classifier of a configuration with its published weights, or those of a file; and notes on loading them.
-
-    Raises:
-        WeightsError: if the weights cannot be read safely, are not complete, or do not fit the configuration.
-    """
-    assert transformers is not None
-    auto: Any = transformers.AutoModelForVideoClassification
+    """The video classifier of a configuration with its published weights, or those of a file; and notes on loading them."""
+    auto = transformers.AutoModelForVideoClassification
     # Its other attention implementations are not there: `from_pretrained` would raise.
     options = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
     if weights is not None:
@@ -40,10 +31,14 @@ def load_classifier(source: str, config: Any, weights: str | None) -> tuple[Any,
             f"`model` must hold a whole model. Got hf:{source}, a PEFT adapter. Merge it with model.merge_and_unload() and"
             " save the result with save_pretrained."
         )
-    missing = sorted(report["missing_keys"])
-    if missing and Path(source).is_dir() and _has_wrapped_names(source):
-        return _from_file(auto, config, options, read_weights(source))
-    _check_sizes(report, config, source)
+    missing, mismatched = sorted(report["missing_keys"]), sorted(report["mismatched_keys"])
+    if missing and Path(source).is_dir():
+        content = read_weights(source)
+        # Names that all begin alike have what training wrappers put before them.
+        if any(shared_prefix(state_dict.tensors) for state_dict in content.state_dicts):
+            return _from_file(auto, config, options, content)
+    if mismatched:
+        raise _size_error(f"hf:{source}", *mismatched[0], config)
     if missing:
         raise WeightsError(
             f"`weights` must hold a whole classifier. Got hf:{source} with {len(missing)} missing:"
@@ -68,34 +63,29 @@ def _from_file(auto: Any, config: Any, options: Any, weights: Weights) -> tuple[
         match, notes = choose_match(renamed, weights)
         module.load_state_dict(dict(match.tensors))
         prefix = (f"The prefix {match.prefix!r} was taken off the names of {weights.path}.",) if match.prefix else ()
-        old = f"Older names of tensors in {weights.path} were brought to those of transformers {transformers.__version__}."  # pyright: ignore[reportOptionalMemberAccess]
+        old = f"Older names of tensors in {weights.path} were brought to those of transformers {transformers.__version__}."
         return module, (*weights.notes, *notes, *prefix, old)
 
 
 def _renamed_matches(module: Any, config: Any, options: Any, weights: Weights) -> list[NameMatch]:
+    """State dicts whose tensors all fit after transformers has renamed them."""
     matches = []
     for content in weights.state_dicts:
-        prefix = _shared_wrappers(list(content.tensors))
+        prefix = _shared_wrappers(content.tensors)
+        if weights.choice and weights.choice != content.location and f"{weights.choice}." != prefix:
+            continue
         tensors = {name.removeprefix(prefix): tensor for name, tensor in content.tensors.items()}
-        state = _renamed(type(module), config, options, tensors)
-        chosen = not weights.choice or content.location == weights.choice or prefix == f"{weights.choice}."
-        if state is not None and chosen:
+        try:
+            renamed, report = _from_pretrained(
+                type(module), None, config=config, state_dict=tensors, name="weights", **options
+            )
+        except WeightsError:
+            continue
+        if not any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")):
+            state = renamed.state_dict()
             sources = dict.fromkeys(state, "")
             matches.append(NameMatch(state_dict=content, prefix=prefix, tensors=state, sources=sources, surplus=()))
     return matches
-
-
-def _renamed(kind: Any, config: Any, options: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor] | None:
-    """The module's state dict after transformers has renamed the tensors; `None` unless all of them fit."""
-    try:
-        module, report = _from_pretrained(
-            kind, None, config=config, state_dict=dict(tensors), name="weights", **options
-        )
-    except WeightsError:
-        return None
-    if any(report[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys")):
-        return None
-    return module.state_dict()
 
 
 def _from_pretrained(kind: Any, source: str | None, *, name: str, **options: Any) -> tuple[Any, dict[str, Any]]:
@@ -115,47 +105,29 @@ def _from_pretrained(kind: Any, source: str | None, *, name: str, **options: Any
         ) from reason
 
 
-def _check_sizes(report: dict[str, Any], config: Any, source: str) -> None:
-    mismatched = sorted(report["mismatched_keys"])
-    if not mismatched:
-        return
-    name, shape, wanted = mismatched[0]
-    raise _size_error(f"hf:{source}", name, tuple(shape), tuple(wanted), config)
-
-
 def _check_head(module: Any, config: Any, weights: Weights) -> None:
     """Name the configuration where the head of weights that fit by name is of another size."""
-    wanted = module.state_dict()
+    name, wanted = "classifier.weight", module.state_dict()
     for match in match_names(weights.state_dicts, wanted):
-        tensor = match.tensors.get("classifier.weight")
-        if tensor is not None and tensor.shape != wanted["classifier.weight"].shape:
-            shapes = tuple(tensor.shape), tuple(wanted["classifier.weight"].shape)
-            raise _size_error(str(weights.path), "classifier.weight", *shapes, config)
+        if name in match.tensors and match.tensors[name].shape != wanted[name].shape:
+            raise _size_error(weights.path, name, match.tensors[name].shape, wanted[name].shape, config)
 
 
-def _size_error(source: str, name: str, shape: tuple[int, ...], wanted: tuple[int, ...], config: Any) -> WeightsError:
+def _size_error(
+    source: str | Path, name: str, shape: Sequence[int], wanted: Sequence[int], config: Any
+) -> WeightsError:
     heads = f" The head has {shape[0]} outputs, but id2label of config.json names {config.num_labels}."
     return WeightsError(
-        f"`weights` must fit the configuration. Got {source} with {name} {shape} where the model has {wanted}."
+        f"`weights` must fit the configuration. Got {source} with {name} {tuple(shape)} where the model has {tuple(wanted)}."
         f"{heads if name.startswith('classifier') else ''} Give the config.json that was saved with the weights."
     )
 
 
-def _has_wrapped_names(source: str) -> bool:
-    """Whether the names in the folder's weights begin with what training wrappers put before them."""
-    return any(_shared_prefix(list(content.tensors)) for content in read_weights(source).state_dicts)
-
-
-def _shared_prefix(names: list[str]) -> str:
-    first = names[0].partition(".")[0] + "."
-    return first if all(name.startswith(first) for name in names) else ""
-
-
-def _shared_wrappers(names: list[str]) -> str:
+def _shared_wrappers(names: Collection[str]) -> str:
     """The names of wrappers (`module.`, `_orig_mod.`, `model.`) with which all tensor names begin."""
     prefix = ""
     while True:
-        shared = _shared_prefix([name.removeprefix(prefix) for name in names])
+        shared = shared_prefix([name.removeprefix(prefix) for name in names])
         # `unwrapped_name` leaves nothing of a wrapper's name; the other three are what users call the attribute.
         if not shared or (unwrapped_name(shared.rstrip(".")) and shared not in ("model.", "net.", "network.")):
             return prefix

@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import nn
 
-from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MissingExtraError, ModelError
 from video_tcav.models.axes.declared import huggingface_axes
 from video_tcav.models.clip_fields import merge_clip_spec
@@ -18,6 +17,7 @@ from video_tcav.models.loaders.hf_config import (
     config_classes,
     config_outputs,
     read_config,
+    transformers,
 )
 from video_tcav.models.loaders.hf_preprocess import (
     load_processor,
@@ -27,12 +27,7 @@ from video_tcav.models.loaders.hf_preprocess import (
     quiet,
 )
 from video_tcav.models.loaders.hf_weights import load_classifier
-from video_tcav.models.video_model import VideoModel, no_declared_axes
-
-try:
-    import transformers
-except ImportError:  # the extra `hf`
-    transformers = None
+from video_tcav.models.video_model import VideoModel
 
 SSV2_CLASSES = 174
 """Classes of Something-Something V2, by which its checkpoints are recognised."""
@@ -49,12 +44,6 @@ def load_huggingface(
     """Loader of `hf:ID` and `hf:FOLDER`; arguments as in `ModelLoader.load`, of which `allow_impure` is not used.
 
     Never runs code that comes with a checkpoint.
-
-    Raises:
-        MissingExtraError: without transformers.
-        ModelError: if the source is no such model, or its configuration contradicts itself.
-        WeightsError: if the weights cannot be read safely, or hold no classifier.
-        InputError: if the number of classes differs from the outputs.
     """
     if transformers is None:
         raise MissingExtraError("hf", f"hf:{source}")
@@ -64,25 +53,15 @@ def load_huggingface(
         family = FAMILIES[config.model_type]
         _apply_clip(config, family, fields, source)
         module, weights_notes = load_classifier(folder, config, weights)
-        size = _square(getattr(config, family.size))
-        processor = load_processor(folder, config.model_type, size)
+        processor = load_processor(folder, config.model_type, _square(getattr(config, family.size)))
     # In float32 also where the checkpoint is in half precision: that is a choice of the recording, not of the file.
-    model = _described(f"hf:{source}", module.float().eval(), processor, fields, classes, (*notes, *weights_notes))
-    if model.clip_spec.size != size:
-        raise ModelError(
-            f"`size` of hf:{source} must be {size}, as its configuration says. Got {model.clip_spec.size or 'native'}."
-            f" Give size={size[0]}, or another checkpoint."
-        )
-    return model
+    return _described(f"hf:{source}", module.float().eval(), processor, fields, classes, (*notes, *weights_notes))
 
 
 def describe_huggingface(module: nn.Module, fields: Mapping[str, Any]) -> VideoModel | None:
     """A module in memory as the video classifier of Hugging Face that it is, whatever its head; `None` if it is none.
 
     Its class names are those of its configuration; they may not fit the head.
-
-    Raises:
-        ModelError: if frames or size differ from its configuration.
     """
     kind = type(module).__name__
     if transformers is None or not isinstance(module, transformers.PreTrainedModel):
@@ -99,13 +78,7 @@ def describe_huggingface(module: nn.Module, fields: Mapping[str, Any]) -> VideoM
                 " out, or build the network for it."
             )
     processor, note = processor_in_memory(config.name_or_path, config.model_type, size)
-    model = _described(kind, module, processor, fields, None, (note,))
-    if model.clip_spec.size != size:
-        raise ModelError(
-            f"`size` of {kind} in memory must be {size}, as its configuration says. Got"
-            f" {model.clip_spec.size or 'native'} from its processor. Give size={size[0]}."
-        )
-    return model
+    return _described(kind, module, processor, fields, None, (note,))
 
 
 def _described(
@@ -117,7 +90,17 @@ def _described(
     notes: tuple[str, ...],
 ) -> VideoModel:
     config, family = module.config, FAMILIES[module.config.model_type]
-    spec = merge_clip_spec(_published_spec(config, family, processor), fields)
+    frames, size = getattr(config, family.frames), _square(getattr(config, family.size))
+    published = processor_clip_spec(processor, frames=frames, stride=family.stride(frames))
+    # MCG-NJU/VideoMAE tests its Something-Something models on frames spread over the whole video (ssv2.py, test_mode).
+    if config.model_type == "videomae" and config.num_labels == SSV2_CLASSES:
+        published = replace(published, sampling="uniform")
+    spec = merge_clip_spec(published, fields)
+    if spec.size != size:
+        raise ModelError(
+            f"`size` of {name} must be {size}, as its configuration says. Got {spec.size or 'native'}."
+            f" Give size={size[0]}, or another checkpoint."
+        )
     return VideoModel(
         name=name,
         module=module,
@@ -126,7 +109,7 @@ def _described(
         default_layers=_stages(module, config, family),
         prepare=processor_prepare(processor, spec, overridden=frozenset(fields)),
         input_name=module.main_input_name,
-        declare_axes=huggingface_axes(config, module.base_model_prefix) or no_declared_axes,
+        declare_axes=huggingface_axes(config, module.base_model_prefix),
         outputs=config_outputs(config),
         notes=notes,
     )
@@ -147,14 +130,6 @@ def _apply_clip(config: Any, family: Family, fields: Mapping[str, Any], source: 
                 f" Got {value or 'native'}. Leave it out."
             )
         setattr(config, key, number)
-
-
-def _published_spec(config: Any, family: Family, processor: Any) -> ClipSpec:
-    frames = getattr(config, family.frames)
-    spec = processor_clip_spec(processor, frames=frames, stride=family.stride(frames))
-    # MCG-NJU/VideoMAE tests its Something-Something models on frames spread over the whole video (ssv2.py, test_mode).
-    is_uniform = config.model_type == "videomae" and config.num_labels == SSV2_CLASSES
-    return replace(spec, sampling="uniform") if is_uniform else spec
 
 
 def _stages(module: nn.Module, config: Any, family: Family) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
-"""Model loaders: the protocol behind each scheme of a model spec (`torchvision:NAME`), and their registry.
+"""Model loaders: the protocol behind each scheme of a model spec (`torchvision:NAME`), the built-in ones and their registry.
 
 Nothing here imports PyTorch: `video-tcav --help` lists the loaders.
 """
 
+import pkgutil
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -60,14 +62,56 @@ class ModelLoader(Protocol):
         return f"{self.name}:{source}"
 
 
+class _BuiltinLoader(ModelLoader):
+    function: str  # `module:function`, imported on first use: PyTorch and transformers take seconds
+
+    def load(self, source: str, **options: Any) -> "VideoModel":
+        return pkgutil.resolve_name(self.function)(source, **options)
+
+
+class _PathLoader(_BuiltinLoader):
+    """Sources are paths, or have their form (`user/model`): reports name models by the last component."""
+
+    def short_name(self, source: str) -> str:
+        return re.split(r"[/\\]", source)[-1]
+
+
+class _Torchvision(_BuiltinLoader):
+    name, help = "torchvision", "NAME"
+    function = "video_tcav.models.loaders.torchvision_zoo:load_torchvision"
+
+
+class _HuggingFace(_PathLoader):
+    name, help = "hf", "ID or FOLDER"
+    function = "video_tcav.models.loaders.hugging_face:load_huggingface"
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        return (folder / source).is_dir()
+
+
+class _PythonFile(_PathLoader):
+    name, help = "file", "PATH.py:FACTORY"
+    function = "video_tcav.models.loaders.python_file:load_file"
+    has_trial = True
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        return True
+
+
+class _Rendered(_BuiltinLoader):
+    name, help = "rendered", "NAME"
+    function = "video_tcav.rendered.models:load_rendered"
+
+
+TORCHVISION, HUGGING_FACE, PYTHON_FILE, RENDERED = _Torchvision(), _HuggingFace(), _PythonFile(), _Rendered()
 LOADERS: Registry[ModelLoader] = Registry(
     "video_tcav.models",
     "model",
     {
-        "torchvision": "video_tcav.models.loaders.builtin:TORCHVISION",
-        "hf": "video_tcav.models.loaders.builtin:HUGGING_FACE",
-        "file": "video_tcav.models.loaders.builtin:PYTHON_FILE",
-        "rendered": "video_tcav.models.loaders.builtin:RENDERED",
+        "torchvision": f"{__name__}:TORCHVISION",
+        "hf": f"{__name__}:HUGGING_FACE",
+        "file": f"{__name__}:PYTHON_FILE",
+        "rendered": f"{__name__}:RENDERED",
     },
     members=("name", "help", "has_trial", "load", "is_path", "short_name"),
 )

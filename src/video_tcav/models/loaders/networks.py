@@ -1,10 +1,8 @@
 """Networks as modules: described as torchvision or Hugging Face publish them, or by `clip_spec` and trial passes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields as fields_of
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial, reduce
-from operator import or_
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +11,7 @@ from torch import nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
 from video_tcav.models.class_names import numbered_names
-from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
+from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, merge_fields, parse_clip_fields
 from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip, stage_layers
@@ -26,7 +24,7 @@ from video_tcav.models.repeatability import check_repeats, random_state_kept
 from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import Weights, fit_weights, metadata_classes, metadata_fields
-from video_tcav.models.wrappers import described_submodules, unwrapped
+from video_tcav.models.wrappers import unwrapped
 
 
 def describe_network(
@@ -49,43 +47,60 @@ def describe_network(
         classes: names that win over the metadata.
         trained: whether the weights are trained.
         allow_impure: take a network that is not repeatable.
-
-    Raises:
-        WeightsError: if the weights do not fit.
-        ModelError: if the module does not take such a clip, returns no logits, or is not repeatable.
-        InputError: if the number of classes differs from the outputs.
     """
     module, wrapper_notes = unwrapped(module)
-    settings = (metadata_fields(content), fields)
+    settings = merge_fields(metadata_fields(content), fields)
     classes = classes or metadata_classes(content)
     weight_notes = () if content is None else fit_weights(module, content)
-    merged = reduce(or_, map(dict, settings))
     published = None
     if getattr(module, "clip_spec", None) is None:
-        published = describe_torchvision(module, merged) or describe_huggingface(module, merged)
+        published = describe_torchvision(module, settings) or describe_huggingface(module, settings)
+    _evaluation_mode(module)
     if published is None:
-        model = _describe_unknown(module, settings, classes, allow_impure)
+        declared, clip_notes = _declared_fields(module)
+        settings = merge_fields(declared, settings)
+        model = _unknown_network(module, settings, clip_notes)
     else:
-        model = _with_head(published, merged, classes, allow_impure)
-    notes = (*wrapper_notes, *weight_notes, *model.notes)
-    return replace(model, name=name, trained=trained, notes=notes)
-
-
-def _with_head(
-    model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None, allow_impure: bool
-) -> VideoModel:
-    """A network of a known family with its class names where they fit; a replaced head keeps the rest, and is tried."""
-    model.module.eval()
+        model = published
     with random_state_kept(model.device):
-        trial = try_model(model, classes=classes)
-        width = trial.values.shape[1]
-        is_published_head = len(model.classes) == width
-        outputs = outputs_of(trial, settings)
-        if is_published_head and "outputs" not in settings and _is_configured(model.outputs, outputs):
-            outputs = model.outputs
-        published = model.classes if is_published_head else numbered_names(width)
-        model = replace(model, classes=classes or published, outputs=outputs)
-        return replace(model, notes=(*model.notes, *check_repeats(model, allow_impure=allow_impure)))
+        model = _tried(model, settings, classes, is_published=published is not None)
+        impurities = check_repeats(model, allow_impure=allow_impure)
+        stages = stage_layers(model) if published is None else model.default_layers
+    notes = (*wrapper_notes, *weight_notes, *model.notes, *impurities)
+    return replace(model, name=name, trained=trained, default_layers=stages, notes=notes)
+
+
+def _unknown_network(module: nn.Module, settings: Mapping[str, Any], notes: tuple[str, ...]) -> VideoModel:
+    """The clip by the settings; outputs, classes and stages are left to passes of noise clips."""
+    spec = merge_clip_spec(ClipSpec(), settings)
+    return VideoModel(
+        name=type(module).__name__,
+        module=module,
+        clip_spec=spec,
+        classes=(),
+        default_layers=(),
+        prepare=partial(prepare_clip, spec=spec),
+        notes=(*notes, *_assumption_notes(module, spec, settings)),
+    )
+
+
+def _tried(
+    model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None, *, is_published: bool
+) -> VideoModel:
+    """The model with the classes and outputs that a trial shows; a published network keeps its own where they fit."""
+    trial = try_model(model, classes=classes)
+    if not is_published and "layout" not in settings:
+        _check_layout(model)
+    width = trial.values.shape[1]
+    outputs, notes = outputs_of(trial, settings), model.notes
+    if not is_published and not classes and width == model.clip_spec.frames:
+        notes = (*notes, f"The {width} outputs are taken for classes, though the clip has as many frames.")
+    # A replaced head has another number of outputs, and may be trained for something else.
+    is_published_head = is_published and len(model.classes) == width
+    if is_published_head and "outputs" not in settings and _is_configured(model.outputs, outputs):
+        outputs = model.outputs
+    names = model.classes if is_published_head else numbered_names(width)
+    return replace(model, classes=classes or names, outputs=outputs, notes=notes)
 
 
 def _is_configured(configured: Outputs, tried: Outputs) -> bool:
@@ -94,44 +109,6 @@ def _is_configured(configured: Outputs, tried: Outputs) -> bool:
         return tried.kind == "logits" and tried.is_assumed
     is_regression = configured.kind == "numbers" and not configured.is_assumed  # whose numbers may lie in [0, 1]
     return is_regression or tried.kind not in ("softmax", "sigmoid")
-
-
-def _describe_unknown(
-    module: nn.Module, settings: Sequence[Mapping[str, Any]], classes: tuple[str, ...] | None, allow_impure: bool
-) -> VideoModel:
-    """The clip by `clip_spec` and the settings, later ones over earlier ones; everything else by passes of noise clips."""
-    evaluation_mode(module)
-    declared, notes = _declared_fields(module)
-    settings = (declared, *settings)
-    spec = reduce(merge_clip_spec, settings, ClipSpec())
-    merged = reduce(or_, map(dict, settings))
-    model = VideoModel(
-        name=type(module).__name__,
-        module=module,
-        clip_spec=spec,
-        classes=classes or (),
-        default_layers=(),
-        prepare=partial(prepare_clip, spec=spec),
-        notes=(*notes, *_assumption_notes(module, spec, merged)),
-    )
-    with random_state_kept(model.device):
-        return _tried(model, merged, classes, allow_impure)
-
-
-def _tried(
-    model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None, allow_impure: bool
-) -> VideoModel:
-    """The model with what passes of noise clips show: outputs, repeatability, stages."""
-    trial = try_model(model, classes=classes)
-    if "layout" not in settings:
-        _check_layout(model)
-    width = trial.values.shape[1]
-    model = replace(model, classes=classes or numbered_names(width), outputs=outputs_of(trial, settings))
-    notes = model.notes
-    if not classes and width == model.clip_spec.frames:
-        notes = (*notes, f"The {width} outputs are taken for classes, though the clip has as many frames.")
-    notes = (*notes, *check_repeats(model, allow_impure=allow_impure))
-    return replace(model, default_layers=stage_layers(model), notes=notes)
 
 
 def _check_layout(model: VideoModel) -> None:
@@ -153,15 +130,10 @@ def _check_layout(model: VideoModel) -> None:
         )
 
 
-def evaluation_mode(module: nn.Module) -> None:
-    """Put a network in evaluation mode.
-
-    Raises:
-        ModelError: if it has none, as exported programs (torch.export).
-    """
+def _evaluation_mode(module: nn.Module) -> None:
     try:
         module.eval()
-    except Exception as reason:  # any error of a foreign network
+    except Exception as reason:  # any error of a foreign network; exported programs (torch.export) have no such mode
         raise ModelError(
             f"`model` must have an evaluation mode. Got {typed_first_line(reason)} from {type(module).__name__}. Give the Python"
             " module that it was made of."
@@ -172,15 +144,20 @@ def _declared_fields(module: nn.Module) -> tuple[Mapping[str, Any], tuple[str, .
     """Fields of the network's `clip_spec`, or else of the one network that it holds, with a note of that."""
     if getattr(module, "clip_spec", None) is not None:
         return _module_fields(module), ()
-    inner = [(name, _module_fields(submodule)) for name, submodule in described_submodules(module)]
-    if any(fields != inner[0][1] for _, fields in inner):
-        names = " and ".join(name for name, _ in inner[:2])
+    inner = {
+        name: _module_fields(submodule)
+        for name, submodule in module.named_modules()
+        if getattr(submodule, "clip_spec", None) is not None
+    }
+    first = next(iter(inner), "")
+    if any(fields != inner[first] for fields in inner.values()):
+        names = " and ".join([*inner][:2])
         raise ModelError(
             f"`clip_spec` of the parts of a network must agree. Got unlike ones in {names}. Set clip_spec on the whole."
         )
-    if not inner:
-        return {}, ()
-    return inner[0][1], (f"The clip is that of clip_spec in {inner[0][0]}, which the network holds.",)
+    return (
+        (inner[first], (f"The clip is that of clip_spec in {first}, which the network holds.",)) if inner else ({}, ())
+    )
 
 
 def _assumption_notes(module: nn.Module, spec: ClipSpec, settings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -204,7 +181,7 @@ def _module_fields(module: nn.Module) -> Mapping[str, Any]:
     """Settings of the clip and the outputs in a module's `clip_spec`."""
     spec: Any = module.clip_spec
     if isinstance(spec, ClipSpec):
-        return {field.name: getattr(spec, field.name) for field in fields_of(spec)}
+        return vars(spec)
     if not isinstance(spec, Mapping):
         raise ModelError(
             f"`clip_spec` of the module must be a ClipSpec or a dict. Got {type(spec).__name__}. Correct or remove it."

@@ -40,11 +40,6 @@ def load_file(
     Returns:
         The model on the CPU. Without `weights` the factory is called a second time: where both calls give the same
         weights it loads them itself, otherwise they are random and the model is marked as untrained.
-
-    Raises:
-        ModelError: if the file or the factory fails, or gives no usable network.
-        WeightsError: if the weights cannot be read or do not fit.
-        InputError: if the number of classes differs from the outputs.
     """
     filename, _, factory = source.rpartition(":")
     if not filename or not factory.isidentifier():
@@ -77,7 +72,12 @@ def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: i
                 " Write file:path/to/model.py:function."
             )
         try:
-            module = build(**_arguments(build, classes))
+            parameters = inspect.signature(build).parameters
+        except (TypeError, ValueError):  # a builtin without a signature
+            parameters = {}
+        options = {"num_classes": len(classes)} if "num_classes" in parameters and classes is not None else {}
+        try:
+            module = build(**options)
         except Exception as reason:  # any error of the user's code
             raise ModelError(
                 f"`model` must name a function that builds a network. Got {typed_first_line(reason)} from {path}:{factory}."
@@ -89,14 +89,6 @@ def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: i
             f" {path}:{factory}. Return the network."
         )
     return module
-
-
-def _arguments(build: Any, classes: tuple[str, ...] | None) -> dict[str, int]:
-    try:
-        parameters = inspect.signature(build).parameters
-    except (TypeError, ValueError):  # a builtin without a signature
-        return {}
-    return {"num_classes": len(classes)} if "num_classes" in parameters and classes is not None else {}
 
 
 def _import(path: Path) -> ModuleType:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,13 +12,14 @@ from torchvision.models import WeightsEnum, get_model, get_model_weights
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError, WeightsError
-from video_tcav.models.axes.declared import channels_first_axes, mvit_axes, swin3d_axes
+from video_tcav.models.axes.declared import convolution_axes, mvit_axes, swin3d_axes
 from video_tcav.models.class_names import check_class_count, numbered_names
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.error_lines import first_line
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import AxesRule, VideoModel
 from video_tcav.models.weights.loading import Weights, fit_weights, match_weights, metadata_classes, read_weights
+from video_tcav.models.weights.tensor_names import StateDict
 
 UNTRAINED_SEED = 0  # of random weights: the same ones in every run, and in all of its workers
 _MODULE = "torchvision.models.video"
@@ -37,37 +38,23 @@ class _Architecture:
     fps: float
     head: str
     axes: Callable[[nn.Module], AxesRule]
-    stages: Callable[[nn.Module], tuple[str, ...]]
-
-
-def _mvit_stages(module: nn.Module) -> tuple[str, ...]:
-    """Last block of each resolution.
-
-    The very last block is left out: the head reads its class token alone, so its patch tokens have no gradient.
-    """
-    blocks: Any = module.get_submodule("blocks")
-    starts = [index for index, block in enumerate(blocks) if block.pool_skip is not None]
-    return tuple(f"blocks.{end}" for end in [*(start - 1 for start in starts), len(blocks) - 2])
-
-
-def _fixed(*names: str) -> Callable[[nn.Module], tuple[str, ...]]:
-    return lambda module: names
+    stages: tuple[str, ...]
 
 
 _RESNET = _Architecture(
     frames=16,
     fps=15.0,
     head="fc.weight",
-    axes=channels_first_axes,
-    stages=_fixed("layer1", "layer2", "layer3", "layer4"),
+    axes=lambda _module: convolution_axes,
+    stages=("layer1", "layer2", "layer3", "layer4"),
 )
 _S3D = _Architecture(
     frames=128,
     fps=15.0,
     head="classifier.1.weight",
-    axes=channels_first_axes,
+    axes=lambda _module: convolution_axes,
     # Last block before each pooling of S3D.features (they are at 1, 4, 7 and 13), and the very last.
-    stages=_fixed("features.3", "features.6", "features.12", "features.15"),
+    stages=("features.3", "features.6", "features.12", "features.15"),
 )
 _SWIN = _Architecture(
     frames=32,
@@ -75,9 +62,9 @@ _SWIN = _Architecture(
     head="head.weight",
     axes=swin3d_axes,
     # SwinTransformer3d.features alternates stages (even) with patch merging (odd).
-    stages=_fixed("features.0", "features.2", "features.4", "features.6"),
+    stages=("features.0", "features.2", "features.4", "features.6"),
 )
-_MVIT = _Architecture(frames=16, fps=7.5, head="head.1.weight", axes=mvit_axes, stages=_mvit_stages)
+_MVIT = _Architecture(frames=16, fps=7.5, head="head.1.weight", axes=mvit_axes, stages=())  # `_last_blocks`
 ARCHITECTURES: Mapping[str, _Architecture] = {
     **dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), _RESNET),
     "s3d": _S3D,
@@ -97,11 +84,6 @@ def load_torchvision(
     """Loader of `torchvision:NAME`; arguments as in `ModelLoader.load`, of which `allow_impure` is not used.
 
     Weights are published ones by name (`KINETICS400_V1`, `DEFAULT`), a file, or `None` for random ones.
-
-    Raises:
-        ModelError: if there is no such architecture, or it cannot be built for that clip.
-        WeightsError: if the weights cannot be read or do not fit.
-        InputError: if the number of classes differs from the weights.
     """
     if name not in ARCHITECTURES:
         raise ModelError(
@@ -116,22 +98,18 @@ def load_torchvision(
         # By name alone: the size of the head is read from the weights, and the network built for it.
         content = match_weights(_build(name, 1, device="meta").state_dict(), content, any_shape=True)
         classes = classes or metadata_classes(content)
-    categories = tuple(preset.meta["categories"])
-    head = ARCHITECTURES[name].head
-    outputs = content.tensors[head].shape[0] if content else len(classes or categories)
+    categories = preset.meta["categories"]
+    outputs = content.tensors[ARCHITECTURES[name].head].shape[0] if content else len(classes or categories)
     check_class_count(classes, outputs)
-    module = _build(name, outputs)
-    notes = () if content is None else content.notes
+    module = _build(name, outputs).eval()
     if content is not None:
         fit_weights(module, content)
-    return VideoModel(
+    return replace(
+        _described(name, module, preset, spec, fields),
         name=f"torchvision:{name}",
-        module=module.eval(),
-        clip_spec=spec,
-        classes=classes or (categories if len(categories) == outputs else numbered_names(outputs)),
+        classes=classes or (tuple(categories) if len(categories) == outputs else numbered_names(outputs)),
         trained=content is not None,
-        notes=notes,
-        **_family_settings(name, module, preset, spec, fields),
+        notes=() if content is None else content.notes,
     )
 
 
@@ -139,39 +117,42 @@ def describe_torchvision(module: nn.Module, fields: Mapping[str, Any]) -> VideoM
     """A module in memory as one of torchvision's classifiers, whatever its head; `None` if it is none.
 
     Its class names are those of the published weights; they may not fit the head.
-
-    Raises:
-        ModelError: if it cannot take a clip with these fields.
     """
     name = _architecture_of(module)
     if name is None:
         return None
     preset = next(iter(get_model_weights(name)))
-    spec = _clip_spec(name, preset, fields)
-    categories = tuple(preset.meta["categories"])
+    model = _described(name, module, preset, _clip_spec(name, preset, fields), fields)
+    note = (
+        f"Known as torchvision's {name}: clip, preprocessing and, for {len(model.classes)} outputs, class"
+        " names are those of its published weights."
+    )
+    return replace(model, notes=(note,))
+
+
+def _described(
+    name: str, module: nn.Module, preset: WeightsEnum, spec: ClipSpec, fields: Mapping[str, Any]
+) -> VideoModel:
+    architecture = ARCHITECTURES[name]
     return VideoModel(
         name=name,
         module=module,
         clip_spec=spec,
-        classes=categories,
-        notes=(
-            f"Known as torchvision's {name}: clip, preprocessing and, for {len(categories)} outputs, class"
-            " names are those of its published weights.",
-        ),
-        **_family_settings(name, module, preset, spec, fields),
+        classes=tuple(preset.meta["categories"]),
+        default_layers=architecture.stages or _last_blocks(module),
+        prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
+        declare_axes=architecture.axes(module),
     )
 
 
-def _family_settings(
-    name: str, module: nn.Module, preset: WeightsEnum, spec: ClipSpec, fields: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What the architecture and its preset say, as fields of a `VideoModel`."""
-    architecture = ARCHITECTURES[name]
-    return {
-        "default_layers": architecture.stages(module),
-        "prepare": partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
-        "declare_axes": architecture.axes(module),
-    }
+def _last_blocks(module: nn.Module) -> tuple[str, ...]:
+    """Last block of each resolution of MViT.
+
+    The very last block is left out: the head reads its class token alone, so its patch tokens have no gradient.
+    """
+    blocks: Any = module.get_submodule("blocks")
+    starts = [index for index, block in enumerate(blocks) if block.pool_skip is not None]
+    return tuple(f"blocks.{end}" for end in [*(start - 1 for start in starts), len(blocks) - 2])
 
 
 def _architecture_of(module: nn.Module) -> str | None:
@@ -234,7 +215,7 @@ def _read(entry: WeightsEnum | None, weights: str | None) -> Weights | None:
             f"`weights` must be reachable to be downloaded. Got {entry.url}: {first_line(reason)}."
             " Download it elsewhere and give the file."
         ) from reason
-    return Weights(path=entry.url, tensors=tensors, metadata={})
+    return Weights(path=entry.url, state_dicts=(StateDict(location="", tensors=tensors),))
 
 
 def _build(name: str, outputs: int, *, device: str = "cpu") -> nn.Module:

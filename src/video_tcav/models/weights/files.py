@@ -14,18 +14,11 @@ from video_tcav.core.limits import shortened
 from video_tcav.models.weights.safe_unpickling import load_pickled_tensors, unreadable
 
 _WHOLE_FILES = ("model.safetensors", "pytorch_model.bin")
-_INDEX_FILES = (
-    "model.safetensors.index.json",
-    "pytorch_model.bin.index.json",
-)  # names of shards, as save_pretrained writes
+_INDEX_FILES = tuple(f"{name}.index.json" for name in _WHOLE_FILES)  # names of shards, as save_pretrained writes
 
 
 def read_tensor_file(path: Path) -> tuple[Any, dict[str, str]]:
-    """Content and metadata of a weights file, or of all shards that an index names.
-
-    Raises:
-        WeightsError: if a file is damaged, missing or unsafe.
-    """
+    """Content and metadata of a weights file, or of all shards that an index names."""
     if path.name.endswith(".index.json"):
         return _read_shards(path), {}
     # DeepSpeed's ZeRO leaves one file a process: global_step100/zero_pp_rank_0_mp_rank_00_model_states.pt.
@@ -35,11 +28,7 @@ def read_tensor_file(path: Path) -> tuple[Any, dict[str, str]]:
 
 
 def weights_file_of(folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """The weights file of a folder (whole or the index of its shards), and notes on how it was chosen.
-
-    Raises:
-        WeightsError: if there is no such file, or the folder holds shards that another tool must merge.
-    """
+    """The weights file of a folder (whole or the index of its shards), and notes on how it was chosen."""
     checkpoint, notes = checkpoint_folder(folder)
     check_no_adapter(checkpoint, "weights")
     for name in (*_WHOLE_FILES, *_INDEX_FILES):
@@ -64,18 +53,15 @@ def checkpoint_folder(folder: Path) -> tuple[Path, tuple[str, ...]]:
         return folder, ()
     last = steps[max(steps)]
     note = f"Weights are those of {last.name}, the last of {len(steps)} checkpoint(s) in {folder}."
-    best = _best_checkpoint(last)
-    if best is not None and best != last.name:
-        note += f" The trainer calls {best} the best: give that folder to take it."
+    trainer = last / "trainer_state.json"
+    best = _read_object(trainer).get("best_model_checkpoint") if trainer.is_file() else None
+    if isinstance(best, str) and Path(best).name != last.name:
+        note += f" The trainer calls {Path(best).name} the best: give that folder to take it."
     return last, (note,)
 
 
 def check_no_adapter(folder: Path, argument: str) -> None:
-    """Refuse a folder with a PEFT adapter: it holds changes of a base model, not a model.
-
-    Raises:
-        WeightsError: naming the kind of adapter and the base model.
-    """
+    """Refuse a folder with a PEFT adapter: it holds changes of a base model, not a model."""
     path = folder / "adapter_config.json"
     if not path.is_file():
         return
@@ -85,12 +71,6 @@ def check_no_adapter(folder: Path, argument: str) -> None:
         f"`{argument}` must hold a whole model. Got {folder}, a PEFT adapter ({settings.get('peft_type', 'PEFT')}) for {base}."
         " Merge it with model.merge_and_unload() and save the result with save_pretrained."
     )
-
-
-def _best_checkpoint(folder: Path) -> str | None:
-    path = folder / "trainer_state.json"
-    best = _read_object(path).get("best_model_checkpoint") if path.is_file() else None
-    return Path(best).name if isinstance(best, str) else None
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

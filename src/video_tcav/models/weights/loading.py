@@ -1,7 +1,7 @@
 """Weights: read without running code, matched with a module by name and shape; class names and clip settings in them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +29,24 @@ class Weights:
 
     Attributes:
         path: the file.
-        tensors: by name, as the file calls them; of several state dicts, the first.
+        state_dicts: all mappings of tensors in the file.
         metadata: what a safetensors file says about itself; empty for other files.
-        state_dicts: all mappings of tensors in the file; by default `tensors` alone.
         keys: of the file's outermost mapping.
         choice: the state dict or prefix that the user asked for, written behind the path: `file.pt::model_ema`.
         notes: what was decided or left out at loading, one sentence each.
     """
 
     path: Path | str
-    tensors: Mapping[str, Tensor]
-    metadata: Mapping[str, str]
-    state_dicts: tuple[StateDict, ...] = ()
+    state_dicts: tuple[StateDict, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     choice: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Those of the largest state dict."""
+        return max((content.tensors for content in self.state_dicts), key=len)
 
 
 def read_weights(path: str | Path) -> Weights:
@@ -52,11 +55,10 @@ def read_weights(path: str | Path) -> Weights:
     Args:
         path: a file; a folder with such a file, its shards or `checkpoint-STEP` folders; `PATH::KEY` where the file holds
             several sets of weights, such as `epoch.ckpt::model_ema`.
-
-    Raises:
-        WeightsError: if the file is missing, unreadable, or holds more than tensors.
     """
-    path, choice = _split_choice(path)
+    file, separator, choice = str(path).rpartition("::")
+    is_choice = separator and choice and not Path(path).exists()
+    path, choice = (Path(file), choice) if is_choice else (Path(path), "")
     notes: tuple[str, ...] = ()
     if path.is_dir():
         path, notes = weights_file_of(path)
@@ -69,23 +71,12 @@ def read_weights(path: str | Path) -> Weights:
             f"`weights` must be a state dict: tensors by name. Got {path} with something else: {_describe(content)}."
             " Save module.state_dict() with safetensors."
         )
-    return Weights(
-        path=path,
-        tensors=max(state_dicts, key=lambda state_dict: len(state_dict.tensors)).tensors,
-        metadata=metadata,
-        state_dicts=state_dicts,
-        keys=tuple(str(key) for key in content),
-        choice=choice,
-        notes=notes,
-    )
+    keys = tuple(str(key) for key in content)
+    return Weights(path=path, state_dicts=state_dicts, metadata=metadata, keys=keys, choice=choice, notes=notes)
 
 
 def metadata_classes(content: Weights | None) -> tuple[str, ...] | None:
-    """Class names in the metadata of weights, checked as those of the user are; `None` without them.
-
-    Raises:
-        WeightsError: if they are no list of distinct names.
-    """
+    """Class names in the metadata of weights, checked as those of the user are; `None` without them."""
     if content is None or "classes" not in content.metadata:
         return None
     source = f"the metadata of {content.path}"
@@ -96,19 +87,12 @@ def metadata_classes(content: Weights | None) -> tuple[str, ...] | None:
 
 
 def metadata_fields(content: Weights | None) -> dict[str, Any]:
-    """Clip settings in the metadata of weights; empty without them.
-
-    Raises:
-        WeightsError: if one cannot be read.
-    """
+    """Clip settings in the metadata of weights; empty without them."""
     return {} if content is None else parse_clip_fields(content.metadata, source=str(content.path), error=WeightsError)
 
 
 def fit_weights(module: nn.Module, weights: Weights) -> tuple[str, ...]:
-    """Load the tensors into the module; nothing is loaded unless all of them fit.
-
-    Returns:
-        What was taken off the names, left out or chosen, one sentence each.
+    """Load the tensors into the module, nothing unless all of them fit; returns notes of what was left out or chosen.
 
     Raises:
         WeightsError: naming the first tensors that differ in shape, are missing, or are not of this model; or the sets of
@@ -144,11 +128,8 @@ def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: 
         wanted: the module's state dict.
         weights: as they were read.
         any_shape: match by name alone, where the size of the head is read from the weights.
-
-    Raises:
-        WeightsError: if they do not fit, or several sets of weights do.
     """
-    matches = match_names(_state_dicts(weights), wanted)
+    matches = match_names(weights.state_dicts, wanted)
     chosen = [match for match in matches if _is_chosen(match, weights.choice)]
     if matches and not chosen:
         raise WeightsError(
@@ -156,20 +137,20 @@ def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: 
             f" {', '.join(match.label or 'one set of weights at the top' for match in matches)}. Choose one of these."
         )
     clean = [match for match in chosen if not _unexpected(match, matches)]
-    fitting = [match for match in clean if any_shape or not _reshaped(match.tensors, wanted)]
+    fitting = [
+        match
+        for match in clean
+        if any_shape or all(tensor.shape == wanted[name].shape for name, tensor in match.tensors.items())
+    ]
     if not fitting:
         raise _misfit(wanted, weights, (clean or chosen or [None])[0], matches, any_shape=any_shape)
     match, notes = choose_match(fitting, weights)
     notes = (*weights.notes, *notes, *_name_notes(match, weights))
-    return replace(weights, tensors=match.tensors, state_dicts=(), choice="", notes=notes)
+    return replace(weights, state_dicts=(StateDict(location="", tensors=match.tensors),), choice="", notes=notes)
 
 
 def choose_match(matches: list[NameMatch], weights: Weights) -> tuple[NameMatch, tuple[str, ...]]:
-    """The set of weights to take among those that fit, with notes: the plain one before averages of it.
-
-    Raises:
-        WeightsError: if several are equally good and differ.
-    """
+    """The set of weights to take among those that fit, with notes: the plain one before averages of it."""
     plain = [match for match in matches if not match.is_average] or matches
     distinct = [match for i, match in enumerate(plain) if not any(_equal(match, earlier) for earlier in plain[:i])]
     if len(distinct) > 1:
@@ -192,7 +173,7 @@ def _average_notes(match: NameMatch, weights: Weights) -> tuple[str, ...]:
         # mmengine's EMAHook swaps the two when it saves.
         return ("Weights are those of state_dict, where mmengine keeps averages; the plain ones are ::ema_state_dict.",)
     keys = [key.partition(".")[0] for key in weights.keys]
-    keys += [content.location for content in _state_dicts(weights)]
+    keys += [content.location for content in weights.state_dicts]
     keys += [name.partition(".")[0] for name in _left_out(match)]
     averages = [key for key in dict.fromkeys(keys) if names_average(key)]
     if not averages:
@@ -221,10 +202,6 @@ def _left_out(match: NameMatch) -> list[str]:
     return [name for name in match.state_dict.tensors if name not in used]
 
 
-def _state_dicts(weights: Weights) -> tuple[StateDict, ...]:
-    return weights.state_dicts or (StateDict(location="", tensors=weights.tensors),)
-
-
 def _is_chosen(match: NameMatch, choice: str) -> bool:
     choice = choice.rstrip(".")
     return not choice or f"{match.label}.".startswith(f"{choice}.") or match.prefix.startswith(f"{choice}.")
@@ -236,10 +213,6 @@ def _unexpected(match: NameMatch, matches: list[NameMatch]) -> list[str]:
     prefixes = tuple(sibling.prefix for sibling in siblings if sibling.prefix not in ("", match.prefix))
     names = [name for name in match.surplus if not name.startswith(prefixes)]
     return [name for name in names if not is_loss_or_metric(name.removeprefix(match.prefix))]
-
-
-def _reshaped(tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
-    return [name for name, tensor in tensors.items() if tensor.shape != wanted[name].shape]
 
 
 def _equal(match: NameMatch, earlier: NameMatch) -> bool:
@@ -278,10 +251,3 @@ def _describe(content: Any) -> str:
         return type(content).__name__
     items = [f"{key} ({type(value).__name__})" for key, value in content.items()]
     return f"the keys {shortened(items, 4)}" if items else "nothing"
-
-
-def _split_choice(path: str | Path) -> tuple[Path, str]:
-    text, separator, choice = str(path).rpartition("::")
-    if separator and not Path(path).exists() and choice:
-        return Path(text), choice
-    return Path(path), ""

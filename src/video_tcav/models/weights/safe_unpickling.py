@@ -79,14 +79,14 @@ def load_pickled_tensors(path: Path) -> Any:
             break
         except pickle.UnpicklingError as reason:
             refused = re.search(r"GLOBAL (\S+)", str(reason))
-            unknown = sorted(name for name in stand_ins if not _is_harmless(name))
-            if refused is None and unknown:  # such as a method by `getattr`, which a stand-in cannot be called as
-                raise _refused_types(path, unknown, None) from None
-            if refused is None and not _is_pickle(path):
+            if refused is None:
+                unknown = sorted(name for name in stand_ins if not _is_harmless(name))
+                if unknown or _is_pickle(path):  # such as a method by `getattr`, which a stand-in cannot be called as
+                    raise _refused_types(path, unknown, None) from None
                 raise unreadable(path, reason) from reason
-            name = refused[1] if refused else ""
-            if not name or "is blocked" in str(reason) or name in stand_ins or len(stand_ins) > _MOST_TYPES:
-                raise _refused_types(path, [name] if name else [], None) from None
+            name = refused[1]
+            if "is blocked" in str(reason) or name in stand_ins or len(stand_ins) > _MOST_TYPES:
+                raise _refused_types(path, [name], None) from None
             stand_ins[name] = _stand_in(name)
         except Exception as reason:  # torch raises many types on a damaged file
             if "torchscript" in str(reason).lower():

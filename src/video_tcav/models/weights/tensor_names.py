@@ -21,34 +21,21 @@ _DEEPEST_STATE_DICT = 4  # Lightning's callbacks: callbacks, the callback, its s
 
 @dataclass(frozen=True, kw_only=True)
 class StateDict:
-    """Tensors by name, at one place of a checkpoint.
+    """Tensors by name, at one place of a checkpoint."""
 
-    Attributes:
-        location: keys that lead to it, joined by dots; empty at the top.
-        tensors: by name, as the file calls them.
-    """
-
-    location: str
+    location: str  # keys that lead to it, joined by dots; empty at the top
     tensors: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
 class NameMatch:
-    """A state dict in which one prefix maps all names of a module.
-
-    Attributes:
-        state_dict: where the tensors are.
-        prefix: what stands before the module's names.
-        tensors: by the module's names.
-        sources: the names that they have in the file.
-        surplus: names under the prefix that the module does not have.
-    """
+    """A state dict in which one prefix maps all names of a module."""
 
     state_dict: StateDict
     prefix: str
-    tensors: Mapping[str, Tensor]
-    sources: Mapping[str, str]
-    surplus: tuple[str, ...]
+    tensors: Mapping[str, Tensor]  # by the module's names
+    sources: Mapping[str, str]  # the names that they have in the file
+    surplus: tuple[str, ...]  # names under the prefix that the module does not have
 
     @property
     def label(self) -> str:
@@ -77,9 +64,8 @@ def find_state_dicts(content: Any, location: str = "", depth: int = 0) -> Iterat
 def match_names(state_dicts: Iterable[StateDict], wanted: Collection[str]) -> list[NameMatch]:
     """Every way to map all names of a module's tensors (`wanted`) by one prefix.
 
-    Returns:
-        Matches by the names as they are; without any, those without the components that wrappers put into names; without
-        any, state dicts whose names are all names of the module without the prefix that these share.
+    By the names as they are; without any match, without the components that wrappers put into names; without any, for
+    state dicts whose names are all names of the module without the prefix that these share.
     """
     state_dicts = list(state_dicts)
     # BatchNorm counts its batches only since PyTorch 0.4.1, and the count changes nothing in evaluation mode.
@@ -96,6 +82,12 @@ def is_loss_or_metric(name: str) -> bool:
 def names_average(key: str) -> bool:
     """Whether a key is usual for averages of the weights over training."""
     return _AVERAGE.search(key) is not None
+
+
+def shared_prefix(names: Collection[str]) -> str:
+    """The first component with which all names begin, with its dot; empty without one."""
+    first = next(iter(names), "").partition(".")[0] + "."
+    return first if all(name.startswith(first) for name in names) else ""
 
 
 def unwrapped_name(name: str) -> str:
@@ -145,8 +137,8 @@ def _lacking_prefix(
     state_dicts: Iterable[StateDict], wanted: Collection[str], required: Collection[str]
 ) -> list[NameMatch]:
     """State dicts of the network inside a wrapper module: exactly the module's names without their shared prefix."""
-    shared = next(iter(wanted), "").partition(".")[0] + "."
-    if not all(name.startswith(shared) for name in wanted):
+    shared = shared_prefix(wanted)
+    if not shared:
         return []
     inner = {name.removeprefix(shared) for name in wanted}
     least = {name.removeprefix(shared) for name in required}
