@@ -118,7 +118,7 @@ def replaced_forwards(replacements: Sequence[tuple[nn.Module, Callable[..., Any]
 def hooked(model: VideoModel, layers: Sequence[str], hook: Hook) -> Iterator[None]:
     """Call `hook(layer, output)` whenever one of the layers has run; its return value, if any, replaces the output."""
     with ExitStack() as handles:
-        for name in layers:
+        for name in dict.fromkeys(layers):  # a layer that is named twice runs once
             register = model.layer(name).register_forward_hook
             handles.enter_context(register(lambda _module, _inputs, output, name=name: hook(name, output)))
         yield
@@ -260,11 +260,7 @@ def record_gradients(
 
 
 def check_finite(values: Tensor, description: str) -> Tensor:
-    """Return `values`, or raise if a clip's row holds NaN or infinity.
-
-    Raises:
-        NonFiniteError: with the description and how many clips are affected.
-    """
+    """Return `values`, or raise a `NonFiniteError` that counts the clips whose row holds NaN or infinity."""
     if not torch.isfinite(values).all():
         bad = int((~torch.isfinite(values.flatten(1)).all(1)).sum())
         raise NonFiniteError(

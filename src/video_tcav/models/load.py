@@ -19,7 +19,6 @@ from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import read_weights
-from video_tcav.models.wrappers import unwrapped
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """Processors and GPUs of NVIDIA or AMD, Apple and Intel; PyTorch's other devices need other programs, or hold no numbers."""
@@ -93,8 +92,7 @@ def _load(
 ) -> VideoModel:
     if isinstance(spec, nn.Module):
         content = None if weights is None else read_weights(weights)
-        name = type(unwrapped(spec)[0]).__name__
-        return describe_network(spec, content, name=name, fields=fields, classes=classes, allow_impure=allow_impure)
+        return describe_network(spec, content, fields=fields, classes=classes, allow_impure=allow_impure)
     scheme, _, source = spec.partition(":")
     if scheme not in LOADERS.names() or not source:
         *schemes, last = (f"{name}:" for name in LOADERS.names())

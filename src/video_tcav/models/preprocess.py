@@ -23,24 +23,16 @@ def prepare_clip(
     frames = clip[:1].contiguous() if still else clip.contiguous()
     if spec.size is not None:
         # Bilinear without antialiasing, as the published video models were trained (pytorch/vision#7160).
-        frames = _resize(frames, resized_size((frames.shape[-2], frames.shape[-1]), spec))
-        frames = F.center_crop(frames, list(spec.size))
+        target = list(resized_size((frames.shape[-2], frames.shape[-1]), spec))
+        # Large frames channel by channel: torchvision converts to floats, four bytes for one.
+        parts = frames.split(1, dim=1) if frames[0].numel() > _LARGE_FRAME else [frames]
+        resized = [F.resize(part, target, interpolation=InterpolationMode.BILINEAR, antialias=False) for part in parts]
+        frames = F.center_crop(torch.cat(resized, dim=1), list(spec.size))
     scaled = F.convert_image_dtype(frames, torch.float32)
     normalised = F.normalize(scaled, mean=list(spec.mean), std=list(spec.std))
     if still:
         normalised = normalised.expand(clip.shape[0], -1, -1, -1).contiguous()
     return normalised.transpose(0, 1) if spec.layout == "channels_first" else normalised
-
-
-def _resize(
-    frames: UInt8[Tensor, "time 3 height width"], target: tuple[int, int]
-) -> UInt8[Tensor, "time 3 new_height new_width"]:
-    """Large frames channel by channel: torchvision converts to floats, four bytes for one."""
-    channels = [
-        F.resize(channel, list(target), interpolation=InterpolationMode.BILINEAR, antialias=False)
-        for channel in (frames.split(1, dim=1) if frames[0].numel() > _LARGE_FRAME else [frames])
-    ]
-    return torch.cat(channels, dim=1)
 
 
 def resized_size(native: tuple[int, int], spec: ClipSpec) -> tuple[int, int]:

@@ -48,12 +48,7 @@ class Trial:
 
 
 def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Trial:
-    """Pass two noise clips of the model's own spec.
-
-    Args:
-        model: its class names are not used.
-        classes: names of the outputs, as the user gives them; they also identify the logits among several tensors.
-    """
+    """Pass two noise clips of the model's own spec; `classes`, as the user gives them, tell the logits among several tensors."""
     clips = torch.cat([scale * noise_clip(model, seed=seed) for seed, scale in enumerate(_TRIAL_SCALES)])
     try:
         with untouched(model.module), torch.no_grad(), _LastOperation():

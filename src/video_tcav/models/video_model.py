@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ClassNotFoundError, LayerNotFoundError, ModelError
 from video_tcav.core.escaping import well_formed
+from video_tcav.core.limits import excerpt
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
@@ -127,11 +128,11 @@ class VideoModel:
         name = well_formed(str(target))
         if name in self.classes:
             return self.classes.index(name)
-        if name.isdecimal() and int(name) < len(self.classes):
+        if name.isdecimal() and len(name) < 10 and int(name) < len(self.classes):  # Python parses up to 4,300 digits
             return int(name)
         raise ClassNotFoundError(
             f"`target` must be one of the model's {len(self.classes)} classes or its number."
-            f" Got {name!r}. {_closest(name, self.classes)}"
+            f" Got {excerpt(name)}. {_closest(name, self.classes)}"
         )
 
     def stages(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from torch import nn
 
 from video_tcav.core.errors import AxesError, LayerNotFoundError
 from video_tcav.models.axes.layer_axes import LayerAxes
+from video_tcav.models.hooks import trace_layers
 from video_tcav.models.layers import evenly_spaced, layer_axes, layers_axes, list_layers, noise_clip
 from video_tcav.models.load import load_model
 
@@ -68,6 +69,12 @@ def test_a_layer_that_runs_twice_is_noted():
         layer_axes(model, "idle")
     with pytest.raises(LayerNotFoundError, match=r"must name a layer of Twice. Got 'secnd'"):
         layer_axes(model, "secnd")
+
+
+def test_a_layer_that_is_named_twice_does_not_run_twice():
+    model = load_model(Convolutions(), frames=4, size=8)
+    assert list(layers_axes(model, ["stages.0", "stages.1", "stages.0"])) == ["stages.0", "stages.1"]
+    assert trace_layers(model, ["stages.1", "stages.1"], noise_clip(model)).layers == ("stages.1",)
 
 
 def test_the_model_is_as_before_also_after_an_exception():

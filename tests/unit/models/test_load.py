@@ -9,7 +9,7 @@ from torchvision.models import get_model, get_model_weights
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, ModelError, WeightsError
 from video_tcav.models.load import load_model
-from video_tcav.models.loaders.torchvision_zoo import ARCHITECTURES, describe_torchvision
+from video_tcav.models.loaders.torchvision_zoo import describe_torchvision
 
 from .networks import Convolutions
 

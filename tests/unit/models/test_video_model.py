@@ -41,6 +41,8 @@ def test_an_unknown_class_names_the_closest(target):
         small().class_index(target)
     with pytest.raises(ClassNotFoundError, match=r"Closest: wave"):
         small().class_index("waev")
+    with pytest.raises(ClassNotFoundError, match=r"Got '9{59}…"):  # more digits than Python turns into a number
+        small().class_index("9" * 5000)
 
 
 def test_layers_by_name():

@@ -46,12 +46,7 @@ def misplaced(
 ) -> dict[str, AxesError]:
     """An error for each layer whose reading contradicts where it responds to single cells; six forwards serve all layers.
 
-    Args:
-        model: the model; left as it was.
-        readings: axes of each layer.
-        base: output of each layer for the undisturbed clip.
-        clip: the undisturbed clip.
-        dims: which dimensions of the clip are time, height and width.
+    `base` are the layers' outputs for the undisturbed clip, whose time, height and width are `dims`.
     """
     names = [name for name, axes in readings.items() if axes.has_positions]
     responses: dict[str, list[Tensor]] = {name: [] for name in names}
@@ -66,7 +61,14 @@ def misplaced(
     for number, cell in enumerate(cells):
         index = dict(zip(dims, cell, strict=True))
         observe(model, names, disturbed(clip, index, strength=STRENGTH, seed=10 + number), record)
-    return {name: _error(name) for name in names if not _agree(readings[name], responses[name], cells, sizes)}
+    return {
+        name: AxesError(
+            f"`layer` must keep its positions in the order of an axis. Got {name}, where a cell of the clip responds elsewhere"
+            " than its axes say, as with tokens in blocks (mask units, windows) or frames that begin anew. Choose another layer."
+        )
+        for name in names
+        if not _agree(readings[name], responses[name], cells, sizes)
+    }
 
 
 def noise_like(tensor: Tensor, *, seed: int) -> Tensor:
@@ -154,10 +156,3 @@ def _cell(sizes: Sequence[int], position: Sequence[float]) -> list[slice]:
     lengths = [max(1, size // CELL) for size in sizes]
     starts = [round(share * (size - length)) for share, size, length in zip(position, sizes, lengths, strict=True)]
     return [slice(start, start + length) for start, length in zip(starts, lengths, strict=True)]
-
-
-def _error(layer: str) -> AxesError:
-    return AxesError(
-        f"`layer` must keep its positions in the order of an axis. Got {layer}, where a cell of the clip responds elsewhere than"
-        " its axes say, as with tokens in blocks (mask units, windows) or frames that begin anew. Choose another layer."
-    )

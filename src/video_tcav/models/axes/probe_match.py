@@ -63,11 +63,7 @@ class _Reading:
 
 
 def match_axes(layer: str, responses: Responses, *, fold: int) -> tuple[LayerAxes, float]:
-    """The one clear meaning of a layer's dimensions, of whose output `fold` rows belong to one clip; and its weakest score.
-
-    Raises:
-        AxesError: if no reading is clear, or more than one is.
-    """
+    """The one clear meaning of a layer's dimensions, of whose output `fold` rows belong to one clip; and its weakest score."""
     if len(responses.shape) == 1:
         return LayerAxes(dims=("clip", "channel")), 1.0
     wide = [dim for dim, size in enumerate(responses.shape) if size > 1]
@@ -116,24 +112,15 @@ def _readings(responses: Responses, dim: int) -> list[_Reading]:
 
 def _grids(length: int, clip: Mapping[str, int]) -> Iterator[tuple[tuple[str, ...], tuple[int, ...], int]]:
     """Every (order, sizes, prefix) that makes up a dimension of this length and fits into the clip."""
-    for prefix in range(MAX_PREFIX + 1):
-        for count in (1, 2, 3):
-            for axes in combinations(POSITION_AXES, count):
-                for sizes in _factorisations(length - prefix, [clip[axis] for axis in axes]):
+    for prefix, count in product(range(MAX_PREFIX + 1), (1, 2, 3)):
+        number = length - prefix
+        for axes in combinations(POSITION_AXES, count):
+            limits = [min(clip[axis], number) for axis in axes]
+            factors = [[size for size in range(2, limit + 1) if number % size == 0] for limit in limits]
+            for sizes in product(*factors):
+                if prod(sizes) == number:
                     for order in permutations(range(count)):
                         yield tuple(axes[i] for i in order), tuple(sizes[i] for i in order), prefix
-
-
-def _factorisations(number: int, limits: list[int]) -> Iterator[tuple[int, ...]]:
-    """`number` as a product of factors from 2 to each limit."""
-    if len(limits) == 1:
-        if 2 <= number <= limits[0]:
-            yield (number,)
-        return
-    for factor in range(2, min(limits[0], number // 2) + 1):
-        if number % factor == 0:
-            for factors in _factorisations(number // factor, limits[1:]):
-                yield (factor, *factors)
 
 
 def _scores(

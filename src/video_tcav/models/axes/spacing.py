@@ -30,7 +30,7 @@ class Spacing:
     step: float
 
 
-Spacings = tuple[Spacing, Spacing, Spacing]
+Spacings = tuple[Spacing, ...]
 """Of time, height and width."""
 
 
@@ -74,11 +74,13 @@ def _track(
     for name, (spacings, positions) in tracked.items():
         # Positions that do not fill the axis, give or take one at its end, were merged or cut by something that is not
         # tracked, such as a patch merging by indexing.
-        time, height, width = (
-            axis if axis and abs(length / axis.step - count) <= 1 else even_spacing(count, length)
-            for axis, count, length in zip(spacings or (None,) * 3, positions, shape, strict=True)
+        yield (
+            name,
+            tuple(
+                axis if axis and abs(length / axis.step - count) <= 1 else even_spacing(count, length)
+                for axis, count, length in zip(spacings or (None,) * 3, positions, shape, strict=True)
+            ),
         )
-        yield name, (time, height, width)
 
 
 _MARK = "_video_tcav_spacings"
@@ -130,8 +132,7 @@ def _behind_kernel(before: Spacings, name: str, args: Sequence[Any], options: Ma
         Spacing(first=axis.first + (span - pad) * axis.step, step=axis.step * stride_of_axis)
         for axis, span, pad, stride_of_axis in zip(before[3 - count :], spans, pads, stride, strict=True)
     ]
-    time, height, width = (*before[: 3 - count], *moved)
-    return time, height, width
+    return (*before[: 3 - count], *moved)
 
 
 def _behind_padding(before: Spacings, args: Sequence[Any], options: Mapping[str, Any]) -> Spacings:
@@ -145,8 +146,7 @@ def _behind_padding(before: Spacings, args: Sequence[Any], options: Mapping[str,
     for number, front in enumerate(settings["pad"][0 : 2 * max(0, axes) : 2], start=1):
         axis = moved[-number]
         moved[-number] = Spacing(first=axis.first - front * axis.step, step=axis.step)
-    time, height, width = moved
-    return time, height, width
+    return tuple(moved)
 
 
 def _each(value: Any, count: int) -> tuple[Any, ...]:

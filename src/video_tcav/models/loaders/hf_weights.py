@@ -38,7 +38,7 @@ def load_classifier(source: str, config: Any, weights: str | None) -> tuple[Any,
         if any(shared_prefix(state_dict.tensors) for state_dict in content.state_dicts):
             return _from_file(auto, config, options, content)
     if mismatched:
-        raise _size_error(f"hf:{source}", *mismatched[0], config)
+        raise _size_error(f"hf:{source}", *mismatched[0], config=config)
     if missing:
         raise WeightsError(
             f"`weights` must hold a whole classifier. Got hf:{source} with {len(missing)} missing:"

@@ -143,8 +143,5 @@ def _stages(module: nn.Module, config: Any, family: Family) -> tuple[str, ...]:
     return evenly_spaced(names[:-1] if first_token and len(names) > 1 else names)
 
 
-def _square(size: int | list[int] | tuple[int, int]) -> tuple[int, int]:
-    if isinstance(size, int):
-        return size, size
-    height, width = size
-    return height, width
+def _square(size: Any) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else tuple(size)

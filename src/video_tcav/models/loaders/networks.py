@@ -31,9 +31,9 @@ def describe_network(
     module: nn.Module,
     content: Weights | None,
     *,
-    name: str,
     fields: Mapping[str, Any],
     classes: tuple[str, ...] | None,
+    name: str = "",
     trained: bool = True,
     allow_impure: bool = False,
 ) -> VideoModel:
@@ -42,32 +42,30 @@ def describe_network(
     Args:
         module: takes `(clip, 3, time, height, width)`, or what its `clip_spec` attribute says.
         content: its weights; `None` leaves those that it has.
-        name: of the model.
         fields: clip settings that win over the metadata, which wins over the module's `clip_spec`.
         classes: names that win over the metadata.
+        name: of the model; by default that of the network's class.
         trained: whether the weights are trained.
-        allow_impure: take a network that is not repeatable.
+        allow_impure: see `ModelLoader.load`.
     """
     module, wrapper_notes = unwrapped(module)
     settings = merge_fields(metadata_fields(content), fields)
     classes = classes or metadata_classes(content)
     weight_notes = () if content is None else fit_weights(module, content)
-    published = None
+    model = None
     if getattr(module, "clip_spec", None) is None:
-        published = describe_torchvision(module, settings) or describe_huggingface(module, settings)
+        model = describe_torchvision(module, settings) or describe_huggingface(module, settings)
     _evaluation_mode(module)
-    if published is None:
+    if model is None:
         declared, clip_notes = _declared_fields(module)
         settings = merge_fields(declared, settings)
         model = _unknown_network(module, settings, clip_notes)
-    else:
-        model = published
     with random_state_kept(model.device):
-        model = _tried(model, settings, classes, is_published=published is not None)
+        model = _tried(model, settings, classes)
         impurities = check_repeats(model, allow_impure=allow_impure)
-        stages = stage_layers(model) if published is None else model.default_layers
+        stages = model.default_layers or stage_layers(model)
     notes = (*wrapper_notes, *weight_notes, *model.notes, *impurities)
-    return replace(model, name=name, trained=trained, default_layers=stages, notes=notes)
+    return replace(model, name=name or type(module).__name__, trained=trained, default_layers=stages, notes=notes)
 
 
 def _unknown_network(module: nn.Module, settings: Mapping[str, Any], notes: tuple[str, ...]) -> VideoModel:
@@ -84,10 +82,9 @@ def _unknown_network(module: nn.Module, settings: Mapping[str, Any], notes: tupl
     )
 
 
-def _tried(
-    model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None, *, is_published: bool
-) -> VideoModel:
+def _tried(model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, ...] | None) -> VideoModel:
     """The model with the classes and outputs that a trial shows; a published network keeps its own where they fit."""
+    is_published = bool(model.classes)
     trial = try_model(model, classes=classes)
     if not is_published and "layout" not in settings:
         _check_layout(model)
@@ -96,7 +93,7 @@ def _tried(
     if not is_published and not classes and width == model.clip_spec.frames:
         notes = (*notes, f"The {width} outputs are taken for classes, though the clip has as many frames.")
     # A replaced head has another number of outputs, and may be trained for something else.
-    is_published_head = is_published and len(model.classes) == width
+    is_published_head = len(model.classes) == width
     if is_published_head and "outputs" not in settings and _is_configured(model.outputs, outputs):
         outputs = model.outputs
     names = model.classes if is_published_head else numbered_names(width)

@@ -5,7 +5,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,10 +59,6 @@ def load_file(
 
 
 def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
-    try:
-        check_regular(path)
-    except (OSError, LimitError) as reason:
-        raise ModelError(f"`model` must name a Python file. Got {path}, which is none. Check the path.") from reason
     with torch.random.fork_rng(devices=[]), _importable(path.parent):
         torch.manual_seed(seed)
         build = getattr(_import(path), factory, None)
@@ -94,7 +90,10 @@ def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: i
 def _import(path: Path) -> ModuleType:
     # One name a file, so that models of two files do not overwrite each other.
     name = f"{_MODULE_PREFIX}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = None
+    with suppress(OSError, LimitError):
+        check_regular(path)
+        spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ModelError(f"`model` must name a Python file. Got {path}, which is none. Check the path.")
     module = importlib.util.module_from_spec(spec)

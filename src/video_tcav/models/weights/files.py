@@ -24,7 +24,13 @@ def read_tensor_file(path: Path) -> tuple[Any, dict[str, str]]:
     # DeepSpeed's ZeRO leaves one file a process: global_step100/zero_pp_rank_0_mp_rank_00_model_states.pt.
     if re.match(r"(bf16_)?zero_pp_rank_\d+", path.name):
         raise _deepspeed_shards(path, path.parent.parent)
-    return _read_safetensors(path) if path.suffix == ".safetensors" else (load_pickled_tensors(path), {})
+    if path.suffix != ".safetensors":
+        return load_pickled_tensors(path), {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError) as reason:
+        raise unreadable(path, reason) from reason
 
 
 def weights_file_of(folder: Path) -> tuple[Path, tuple[str, ...]]:
@@ -71,14 +77,6 @@ def check_no_adapter(folder: Path, argument: str) -> None:
         f"`{argument}` must hold a whole model. Got {folder}, a PEFT adapter ({settings.get('peft_type', 'PEFT')}) for {base}."
         " Merge it with model.merge_and_unload() and save the result with save_pretrained."
     )
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError) as reason:
-        raise unreadable(path, reason) from reason
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:

@@ -122,12 +122,9 @@ def _number_type(tensor: Tensor) -> tuple[object, ...]:
 
 
 def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: bool = False) -> Weights:
-    """The weights by the names of a module, with notes of what was taken off, left out or chosen.
+    """The weights by the names of a module's state dict (`wanted`), with notes of what was taken off, left out or chosen.
 
-    Args:
-        wanted: the module's state dict.
-        weights: as they were read.
-        any_shape: match by name alone, where the size of the head is read from the weights.
+    `any_shape` matches by name alone, where the size of the head is read from the weights.
     """
     matches = match_names(weights.state_dicts, wanted)
     chosen = [match for match in matches if _is_chosen(match, weights.choice)]

@@ -1,7 +1,7 @@
 """Tensor names in checkpoints: wrapper prefixes, nested state dicts, averages of the weights (EMA, SWA)."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -61,13 +61,12 @@ def find_state_dicts(content: Any, location: str = "", depth: int = 0) -> Iterat
                 yield from find_state_dicts(value, f"{location}.{key}" if location else key, depth + 1)
 
 
-def match_names(state_dicts: Iterable[StateDict], wanted: Collection[str]) -> list[NameMatch]:
+def match_names(state_dicts: Sequence[StateDict], wanted: Collection[str]) -> list[NameMatch]:
     """Every way to map all names of a module's tensors (`wanted`) by one prefix.
 
     By the names as they are; without any match, without the components that wrappers put into names; without any, for
     state dicts whose names are all names of the module without the prefix that these share.
     """
-    state_dicts = list(state_dicts)
     # BatchNorm counts its batches only since PyTorch 0.4.1, and the count changes nothing in evaluation mode.
     required = [name for name in wanted if not name.endswith("num_batches_tracked")]
     exact = [match for content in state_dicts for match in _prefix_matches(content, content.tensors, wanted, required)]
@@ -116,7 +115,7 @@ def _prefix_matches(
             )
 
 
-def _unwrapped_matches(state_dicts: Iterable[StateDict], wanted: Collection[str]) -> list[NameMatch]:
+def _unwrapped_matches(state_dicts: Sequence[StateDict], wanted: Collection[str]) -> list[NameMatch]:
     """Matches where a wrapper's name stands inside the names (`backbone._orig_mod.conv`), in the file or the module."""
     plain = {unwrapped_name(name): name for name in wanted}
     matches = []
@@ -134,7 +133,7 @@ def _unwrapped_matches(state_dicts: Iterable[StateDict], wanted: Collection[str]
 
 
 def _lacking_prefix(
-    state_dicts: Iterable[StateDict], wanted: Collection[str], required: Collection[str]
+    state_dicts: Sequence[StateDict], wanted: Collection[str], required: Collection[str]
 ) -> list[NameMatch]:
     """State dicts of the network inside a wrapper module: exactly the module's names without their shared prefix."""
     shared = shared_prefix(wanted)
