@@ -1,6 +1,5 @@
 """Detectors of torchvision, trained on COCO."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,19 +9,15 @@ from torch import Tensor, nn
 from torchvision.models import detection as detection_models
 from torchvision.models import get_model, get_model_weights, list_models
 
-from video_tcav.core.errors import InputError, WeightsError
+from video_tcav.core.checks import require
 from video_tcav.models.hooks import untouched
 from video_tcav.models.load import pick_device
+from video_tcav.models.loaders.torchvision_zoo import published_entry, read_entry
 from video_tcav.models.video_model import state_digest
-from video_tcav.models.weights.loading import Weights, fit_weights, read_weights
+from video_tcav.models.weights.loading import fit_weights
 from video_tcav.proposals.detector import LEAST_SCORE, Detections, Detector, check_labels, clipped
 
 _BATCH = 4  # frames in one pass
-
-
-def detector_names() -> tuple[str, ...]:
-    """The detectors of torchvision that give boxes of COCO's classes; keypoint detectors know persons only."""
-    return tuple(name for name in list_models(module=detection_models) if not name.startswith("keypoint"))
 
 
 class TorchvisionDetector(Detector):
@@ -48,23 +43,26 @@ class TorchvisionDetector(Detector):
             InputError: if there is no such detector, or a label is not its own.
             WeightsError: if the weights cannot be read or do not fit; nothing is ever unpickled.
         """
-        if architecture not in detector_names():
-            raise InputError(
-                f"`detector` must be torchvision: and one of {', '.join(detector_names())}. Got {architecture!r}."
-                " Correct the name."
-            )
+        # those that give boxes of COCO's classes: keypoint detectors know persons only
+        architectures = [name for name in list_models(module=detection_models) if not name.startswith("keypoint")]
+        rule = f"be torchvision: and one of {', '.join(architectures)}"
+        require(architecture in architectures, "detector", rule, architecture, "Correct the name.")
         self.name = f"torchvision:{architecture}"
         published = get_model_weights(architecture)
         self._names = tuple(next(iter(published)).meta["categories"])
         names = [name for name in self._names if name not in ("__background__", "N/A")]
         self._wanted = set(check_labels(labels, names, self.name))  # before a long download
         self._device = pick_device(device)
-        content = _read(published, weights or "DEFAULT")
-        self._module = _build(architecture, len(self._names))
+        chosen = weights or "DEFAULT"
+        entry = published_entry(published, chosen)
+        content = read_entry(entry, chosen, instead="write torchvision:NAME?weights=FILE")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self._module = get_model(architecture, weights=None, weights_backbone=None, num_classes=len(self._names))
         fit_weights(self._module, content)
         self.side_px = _side_px(self._module)
         self.settings = {
-            "weights": Path(weights).name if weights else "DEFAULT",
+            "weights": Path(chosen).name,
             "weights_digest": state_digest(self._module),  # another training may have the same name
         }
         self._module.eval().to(self._device)
@@ -86,33 +84,8 @@ class TorchvisionDetector(Detector):
         return clipped(boxes, scores[chosen], [names[at] for at in chosen], (frame_size[0], frame_size[1]))
 
 
-def _build(architecture: str, classes: int) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return get_model(architecture, weights=None, weights_backbone=None, num_classes=classes)
-
-
 def _side_px(module: nn.Module) -> int | None:
     """Shorter side to which torchvision brings pictures at most, so that smaller ones do as well."""
     transform = getattr(module, "transform", None)
     sides = [*getattr(transform, "min_size", ()), *(getattr(transform, "fixed_size", None) or ())]
     return max(sides, default=None)
-
-
-def _read(published: type, weights: str) -> Weights:
-    names = getattr(published, "__members__", {})
-    if weights not in names:
-        if re.fullmatch(r"[A-Z][A-Z0-9_]*", weights):  # looks like a published name, COCO_V1
-            raise WeightsError(
-                f"`weights` must be one of {', '.join(names)}, or a file. Got {weights}. Correct the name, or give a path."
-            )
-        return read_weights(weights)
-    url = names[weights].url
-    try:
-        tensors = torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as reason:
-        raise WeightsError(
-            f"`weights` must be reachable to be downloaded. Got {url}: {str(reason).splitlines()[0]}."
-            " Download it elsewhere and write torchvision:NAME?weights=FILE."
-        ) from reason
-    return Weights(path=url, tensors=tensors, metadata={})

@@ -90,10 +90,10 @@ def load_torchvision(
             f"`model` must be one of torchvision's {', '.join(ARCHITECTURES)}. Got {name!r}. Correct the name."
         )
     published = get_model_weights(name)
-    entry = _published_entry(published, weights)
+    entry = published_entry(published, weights)
     preset = next(iter(published)) if entry is None else entry
     spec = _clip_spec(name, preset, fields)
-    content = _read(entry, weights)
+    content = None if weights is None else read_entry(entry, weights)
     if content is not None:
         # By name alone: the size of the head is read from the weights, and the network built for it.
         content = match_weights(_build(name, 1, device="meta").state_dict(), content, any_shape=True)
@@ -170,7 +170,8 @@ def _shapes(module: nn.Module, head: str) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors if name.partition(".")[0] != head}
 
 
-def _published_entry(published: Any, weights: str | None) -> WeightsEnum | None:
+def published_entry(published: Any, weights: str | None) -> WeightsEnum | None:
+    """The published weights of that name; `None` where it is no such name, but a file's."""
     if weights in published.__members__:
         return published[weights]
     # In capitals it is meant as a name, not as a file.
@@ -203,9 +204,8 @@ def _clip_spec(name: str, entry: WeightsEnum, fields: Mapping[str, Any]) -> Clip
     return spec
 
 
-def _read(entry: WeightsEnum | None, weights: str | None) -> Weights | None:
-    if weights is None:
-        return None
+def read_entry(entry: WeightsEnum | None, weights: str, *, instead: str = "give the file") -> Weights:
+    """Published weights, downloaded; those of a file where there is no entry. `instead` is for who cannot download."""
     if entry is None:
         return read_weights(weights)
     try:
@@ -213,9 +213,9 @@ def _read(entry: WeightsEnum | None, weights: str | None) -> Weights | None:
     except (OSError, RuntimeError) as reason:
         raise WeightsError(
             f"`weights` must be reachable to be downloaded. Got {entry.url}: {first_line(reason)}."
-            " Download it elsewhere and give the file."
+            f" Download it elsewhere and {instead}."
         ) from reason
-    return Weights(path=entry.url, state_dicts=(StateDict(location="", tensors=tensors),))
+    return Weights(path=entry.url, state_dicts=(StateDict(tensors=tensors),))
 
 
 def _build(name: str, outputs: int, *, device: str = "cpu") -> nn.Module:

@@ -143,7 +143,7 @@ def match_weights(wanted: Mapping[str, Tensor], weights: Weights, *, any_shape: 
         raise _misfit(wanted, weights, (clean or chosen or [None])[0], matches, any_shape=any_shape)
     match, notes = choose_match(fitting, weights)
     notes = (*weights.notes, *notes, *_name_notes(match, weights))
-    return replace(weights, state_dicts=(StateDict(location="", tensors=match.tensors),), choice="", notes=notes)
+    return replace(weights, state_dicts=(StateDict(tensors=match.tensors),), choice="", notes=notes)
 
 
 def choose_match(matches: list[NameMatch], weights: Weights) -> tuple[NameMatch, tuple[str, ...]]:

@@ -23,8 +23,8 @@ _DEEPEST_STATE_DICT = 4  # Lightning's callbacks: callbacks, the callback, its s
 class StateDict:
     """Tensors by name, at one place of a checkpoint."""
 
-    location: str  # keys that lead to it, joined by dots; empty at the top
     tensors: Mapping[str, Tensor]
+    location: str = ""  # keys that lead to it, joined by dots
 
 
 @dataclass(frozen=True, kw_only=True)
