@@ -25,8 +25,10 @@ def prepare_clip(
         # Bilinear without antialiasing, as the published video models were trained (pytorch/vision#7160).
         target = list(resized_size((frames.shape[-2], frames.shape[-1]), spec))
         # Large frames channel by channel: torchvision converts to floats, four bytes for one.
-        parts = frames.split(1, dim=1) if frames[0].numel() > _LARGE_FRAME else [frames]
-        resized = [F.resize(part, target, interpolation=InterpolationMode.BILINEAR, antialias=False) for part in parts]
+        groups = frames.split(1, dim=1) if frames[0].numel() > _LARGE_FRAME else [frames]
+        resized = [
+            F.resize(group, target, interpolation=InterpolationMode.BILINEAR, antialias=False) for group in groups
+        ]
         frames = F.center_crop(torch.cat(resized, dim=1), list(spec.size))
     scaled = F.convert_image_dtype(frames, torch.float32)
     normalised = F.normalize(scaled, mean=list(spec.mean), std=list(spec.std))
