@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,6 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from video_tcav.tcav.wording import signed
@@ -58,29 +57,21 @@ _STYLE: Any = {
     "legend.frameon": False,
     "lines.solid_capstyle": "round",
 }
-_DOTTED = (0, (1, 1.6))
-# About as many letters of 9 points as fit on 7.8 inches; a longer legend takes two rows.
-_LEGEND_LETTERS, _ENTRY_LETTERS = 110, 6
+DOTTED = (0, (1, 1.6))
+_WIDTH_IN = 7.8
 _LONGEST_NAME = 26
+_MOST_TICKS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A value with its interval, as it is drawn.
-
-    Attributes:
-        value: in the middle.
-        low: lower end.
-        high: upper end.
-        filled: whether the point is filled, as for a significant effect, or hollow.
-        dotted: whether the line is dotted, as for a concept that is not represented.
-    """
+    """A value with its interval, as it is drawn."""
 
     value: float
     low: float
     high: float
-    filled: bool = True
-    dotted: bool = False
+    filled: bool = True  # or hollow, as for an effect that is not significant
+    dotted: bool = False  # as for a concept that is not represented
 
     def __str__(self) -> str:
         return f"{self.value:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
@@ -99,12 +90,10 @@ def chart_style() -> Iterator[None]:
         yield
 
 
-def panels(
-    columns: int = 1, *, width: float = 7.8, height: float = 3.0, rows: int = 1, **options: Any
-) -> tuple[Figure, list[Axes]]:
-    """An empty chart of one or more panels; sizes are in inches."""
+def panels(columns: int = 1, *, height: float = 3.0, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
+    """An empty chart of one or more panels; the height is in inches."""
     # No pyplot: it keeps figures alive, and chooses a backend by the machine.
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(_WIDTH_IN, height), layout="constrained")
     axes_grid = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes_grid.ravel())
 
@@ -118,15 +107,10 @@ def panel_grid(
     gap: float,
     **options: Any,
 ) -> tuple[Figure, list[Axes]]:
-    """One small panel a title, in as many rows as it takes.
+    """One small panel a title, in as many rows as it takes; see `Figure.subplots` for `options`.
 
-    Args:
-        titles: of the panels.
-        most_columns: panels beside each other.
-        panel_height: inches of a row.
-        extra_height: inches for what stands above and below all.
-        gap: between columns, as a share of their width.
-        **options: of `Figure.subplots`.
+    Heights, of a row and of all that stands above and below the rows, are in inches; the gap between columns is a share of
+    their width.
     """
     count, columns = len(titles), min(most_columns, len(titles))
     rows = math.ceil(count / columns)
@@ -148,7 +132,7 @@ def draw_interval(axes: Axes, interval: Interval, position: float, series: Serie
     line, point = ([position, position], [interval.low, interval.high]), ([position], [interval.value])
     if not upright:
         line, point = line[::-1], point[::-1]
-    style = _DOTTED if interval.dotted else "solid"
+    style = DOTTED if interval.dotted else "solid"
     axes.plot(*line, color=series.colour, linewidth=1.6, linestyle=style, zorder=2)
     axes.plot(
         *point,
@@ -180,7 +164,7 @@ def draw_rows(axes: Axes, rows: Rows, *, labels: bool = False) -> None:
     bare_rows(axes)
 
 
-def draw_lines(axes: Axes, lines: Sequence[Sequence[Interval | None]], *, most_ticks: int = 8) -> None:
+def draw_lines(axes: Axes, lines: Sequence[Sequence[Interval | None]]) -> None:
     """One line a series over numbered columns, such as layers; columns without an interval are left out."""
     for number, intervals in enumerate(lines):
         series = SERIES[number % len(SERIES)]
@@ -191,7 +175,7 @@ def draw_lines(axes: Axes, lines: Sequence[Sequence[Interval | None]], *, most_t
         for x, interval in points:
             draw_interval(axes, interval, x, series, upright=True)
     columns = max(map(len, lines))
-    ticks = range(0, columns, math.ceil(columns / most_ticks))
+    ticks = range(0, columns, math.ceil(columns / _MOST_TICKS))
     axes.set_xticks(ticks, [str(column + 1) for column in ticks])
     axes.set_xlim(-0.6, columns - 0.4)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
@@ -237,35 +221,6 @@ def label_axes(figure: Figure, *, across: str = "", up: str = "") -> None:
             draw(text, fontsize=9, color=MUTED)
 
 
-def legend_above(
-    figure: Figure, names: Sequence[str], *, significance: bool = True, level: float = 0.05, dotted: bool = False
-) -> None:
-    """What colours and shapes stand for, above all panels; `dotted` if some intervals are."""
-    entries = [
-        Line2D(
-            [], [], color=series.colour, marker=series.marker, markersize=7, linewidth=1.6, label=shortened(name, 40)
-        )
-        for name, series in zip(names, SERIES, strict=False)
-    ]
-    if significance:
-        shape = {"color": MUTED, "linestyle": "none", "marker": "o", "markersize": 6.5, "markeredgewidth": 1.4}
-        entries += [
-            Line2D([], [], label=f"adjusted p ≤ {level:g}", **shape),
-            Line2D([], [], label="not significant", markerfacecolor=PAPER, **shape),
-        ]
-    if dotted:
-        entries.append(Line2D([], [], label="not represented", color=MUTED, linewidth=1.6, linestyle=_DOTTED))
-    # matplotlib does not wrap legends.
-    letters = sum(len(str(entry.get_label())) + _ENTRY_LETTERS for entry in entries)
-    columns = math.ceil(len(entries) / 2) if letters > _LEGEND_LETTERS else len(entries)
-    figure.legend(handles=entries, loc="outside upper left", ncols=columns, borderaxespad=0, handletextpad=0.6)
-
-
 def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
     """A name that fits beside a chart; what is cut off is an ellipsis."""
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
-def numbers_in_words(intervals: Iterable[tuple[str, Interval | None]]) -> str:
-    """A chart's numbers as text, for those who cannot see it."""
-    return "; ".join(f"{name} {interval}" for name, interval in intervals if interval is not None)

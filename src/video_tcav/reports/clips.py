@@ -31,13 +31,7 @@ class ShownClip:
 
 
 def show_factors(factors: Factors, *, size: int, still: bool = False) -> ShownClip:
-    """Render a clip of the rendered world for a page, smoother and larger than models see it.
-
-    Args:
-        factors: its content.
-        size: pixels.
-        still: whether to take the picture in its middle alone.
-    """
+    """Render a clip of the rendered world for a page, smoother and larger than models see it; if `still`, its middle alone."""
     frames = render(factors, frames=_FRAMES, size=size).clip
     uri = picture_uri(frames[_FRAMES // 2]) if still else video_uri(frames, fps=_FPS)
     hand = "nothing in the hand" if factors.object == "none" else f"{factors.object} in the hand"

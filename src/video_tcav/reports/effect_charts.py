@@ -1,28 +1,35 @@
 """Charts of effects: a row, a panel of rows or a panel of lines for each concept, and one series for each model."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from video_tcav.reports.charts import (
+    DOTTED,
+    MUTED,
+    PAPER,
+    SERIES,
     Interval,
     Rows,
     chart_style,
     draw_lines,
     draw_rows,
     label_axes,
-    legend_above,
-    numbers_in_words,
     panel_grid,
     panels,
+    shortened,
 )
 from video_tcav.reports.figure_files import chart_svg
 
 Lines = Sequence[Sequence[Interval | None]]
 """Of each model the intervals from the first layer to the deepest."""
+# About as many letters of 9 points as fit on a chart's width; a longer legend takes two rows.
+_LEGEND_LETTERS, _ENTRY_LETTERS = 110, 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,27 +56,16 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class ChartSettings:
-    """What charts of effects say besides the numbers.
-
-    Attributes:
-        name: of the chart, see `Chart`.
-        title: likewise.
-        label: its content in words, which the numbers follow.
-        axis: label of the axis of effects.
-        models: names in the order of their series.
-        significance: whether filled points are significant.
-        level: of significance.
-        dotted: whether some intervals are dotted.
-    """
+    """What charts of effects say besides the numbers; see `Chart`."""
 
     name: str
     title: str = ""
-    label: str
-    axis: str
-    models: Sequence[str]
-    significance: bool = True
+    label: str  # content in words, which the numbers follow
+    axis: str  # label of the axis of effects
+    models: Sequence[str]  # in the order of their series
+    significance: bool = True  # whether filled points are significant, at the level
     level: float = 0.05
-    dotted: bool = False
+    dotted: bool = False  # whether some intervals are
 
     @property
     def row_height(self) -> float:
@@ -77,14 +73,36 @@ class ChartSettings:
         return max(0.5, 0.16 + 0.19 * len(self.models))
 
     def finished(self, figure: Figure, numbers: str) -> Chart:
-        """The chart with its legend."""
-        options = {"significance": self.significance, "level": self.level, "dotted": self.dotted}
-        legend_above(figure, self.models, **options)
+        """The chart with its legend: what colours and shapes stand for, above all panels."""
+        entries = [
+            Line2D(
+                [],
+                [],
+                color=series.colour,
+                marker=series.marker,
+                markersize=7,
+                linewidth=1.6,
+                label=shortened(name, 40),
+            )
+            for name, series in zip(self.models, SERIES, strict=False)
+        ]
+        if self.significance:
+            shape = {"color": MUTED, "linestyle": "none", "marker": "o", "markersize": 6.5, "markeredgewidth": 1.4}
+            entries += [
+                Line2D([], [], label=f"adjusted p ≤ {self.level:g}", **shape),
+                Line2D([], [], label="not significant", markerfacecolor=PAPER, **shape),
+            ]
+        if self.dotted:
+            entries.append(Line2D([], [], label="not represented", color=MUTED, linewidth=1.6, linestyle=DOTTED))
+        # matplotlib does not wrap legends.
+        letters = sum(len(str(entry.get_label())) + _ENTRY_LETTERS for entry in entries)
+        columns = math.ceil(len(entries) / 2) if letters > _LEGEND_LETTERS else len(entries)
+        figure.legend(handles=entries, loc="outside upper left", ncols=columns, borderaxespad=0, handletextpad=0.6)
         return Chart(name=self.name, title=self.title, figure=figure, label=f"{self.label} {numbers}")
 
     def words(self, rows: Rows, prefix: str = "") -> str:
-        """The numbers of some rows."""
-        return numbers_in_words(
+        """The numbers of some rows, for those who cannot see the chart."""
+        return _in_words(
             (f"{model}, {prefix}{name}", interval)
             for name, intervals in rows
             for model, interval in zip(self.models, intervals, strict=True)
@@ -121,11 +139,7 @@ def layers_chart(
 ) -> Chart:
     """A panel of lines over the layers for each concept.
 
-    Args:
-        settings: of the chart.
-        concepts: lines of each.
-        layers: names of the layers of each model, from the first to the deepest.
-        across: label of the axis of layers.
+    `layers` has the names of each model's, from the first to the deepest; `across` is the label of their axis.
     """
     with chart_style():
         figure, grid = panel_grid(
@@ -134,10 +148,14 @@ def layers_chart(
         for axes, lines in zip(grid, concepts.values(), strict=True):
             draw_lines(axes, lines)
         label_axes(figure, across=across, up=settings.axis)
-        words = numbers_in_words(
+        words = _in_words(
             (f"{model}, {concept}, {layer}", interval)
             for concept, lines in concepts.items()
             for model, names, intervals in zip(settings.models, layers, lines, strict=True)
             for layer, interval in zip(names, intervals, strict=True)
         )
         return settings.finished(figure, words)
+
+
+def _in_words(intervals: Iterable[tuple[str, Interval | None]]) -> str:
+    return "; ".join(f"{name} {interval}" for name, interval in intervals if interval is not None)

@@ -33,10 +33,7 @@ _MEASURES, _DIGITS = {"d", "x", "y", "width", "height", "transform", "style"}, r
 def write_figure(figure: Figure, path: str | Path, *, name: str) -> Path:
     """Write a figure as PNG or SVG, by the ending of its name; the file is there in full or not at all.
 
-    Args:
-        figure: what was drawn in `chart_style`.
-        path: where to.
-        name: of this kind of figure; the same figure under the same name gives the same bytes.
+    The same figure under the same `name`, which is that of its kind, gives the same bytes.
 
     Raises:
         InputError: for another ending.

@@ -24,11 +24,6 @@ def render_page(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def render_fragment(template: str, **values: Any) -> Markup:
-    """Fill a template of a part of a page; see `render_page`."""
-    return Markup(render_page(template, **values))
-
-
 def write_page(path: Path, template: str, **values: Any) -> Path:
     """Fill a template into `path`; the file is there in full or not at all.
 

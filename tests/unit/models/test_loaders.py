@@ -14,7 +14,7 @@ from video_tcav.models.load import load_model
 from video_tcav.models.loaders.loader import LOADERS, spec_help
 from video_tcav.rendered.dataset import write_world
 from video_tcav.rendered.factors import sample_factors
-from video_tcav.reports.run.names import short_model
+from video_tcav.reports.run.text import short_model
 
 TOY = """
 import dataclasses

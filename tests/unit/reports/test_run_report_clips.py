@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.reports.sample_run import Sample, write_run
 from video_tcav.reports.run.clip_budget import clips_per_set
 from video_tcav.reports.run.clips import heat_table, player
-from video_tcav.reports.run.names import short_clip, short_model, slug
+from video_tcav.reports.run.text import short_clip, short_model, slug
 from video_tcav.reports.run.timeline import HEIGHT, WIDTH, Line, line_look, timeline
 
 

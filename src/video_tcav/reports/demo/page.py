@@ -17,17 +17,17 @@ from video_tcav.reports.demo.charts import (
     twins_chart,
 )
 from video_tcav.reports.demo.summaries import (
+    SETS,
     alarm_counts,
     cards_text,
     effect_notes,
     opening,
-    set_description,
     stages,
     truth,
     twin_readings,
 )
 from video_tcav.reports.page import write_page
-from video_tcav.reports.run.provenance import named_values
+from video_tcav.reports.run.provenance import named_values, present, version_facts
 from video_tcav.tcav.wording import percent
 
 _CLIPS_PER_SET = 4
@@ -117,19 +117,17 @@ def _situations(
 def _clip_set(name: str, clips: Sequence[Factors]) -> tuple[str, str, list[ShownClip]]:
     """Heading and description of a set, and some of its clips."""
     still = name in STILLS
-    return *set_description(name), [show_factors(clip, size=_SIZE_PX, still=still) for clip in clips[:_CLIPS_PER_SET]]
+    heading = SETS.get(name, (f"Concept: {name}", ""))
+    return *heading, [show_factors(clip, size=_SIZE_PX, still=still) for clip in clips[:_CLIPS_PER_SET]]
 
 
 def _provenance(model: DemoModel) -> list[tuple[str, str]]:
     """Origin of a model's results, as far as it was noted."""
     provenance: Mapping[str, Any] = model.result.provenance
     facts = {
-        "video-tcav": provenance.get("video_tcav"),
-        "Python": provenance.get("python"),
-        "packages": named_values(provenance.get("packages")),
-        "platform": provenance.get("platform"),
+        **version_facts(provenance),
         "made": provenance.get("created"),
         "weights (SHA-256)": (provenance.get("model") or {}).get("weights"),
         "settings": named_values(provenance.get("settings")),
     }
-    return [(name, str(value)) for name, value in facts.items() if value]
+    return present(facts)

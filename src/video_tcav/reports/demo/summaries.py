@@ -1,7 +1,6 @@
 """Plain-language summary of the demo: verdict cards, effects, twins and false alarms."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from video_tcav.demo.demo import MARGIN, DemoModel, Meaningless
 from video_tcav.demo.false_alarms import wilson_interval
@@ -26,15 +25,6 @@ _CAUSES = {
     "scene": "its labels followed the place alone",
     "object": "its labels followed the object in the hand alone",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlarmCounts:
-    """How many meaningless concepts each test calls significant, and whether that of the permutation test is near 5 %."""
-
-    ttest: int
-    permutation: int
-    calibrated: bool
 
 
 def opening(models: Sequence[DemoModel]) -> str:
@@ -63,11 +53,6 @@ def cards_text(models: Sequence[DemoModel]) -> str:
 def truth(spec: str) -> str:
     """The known cause of a model of the rendered world; empty for any other."""
     return _CAUSES.get(spec.rpartition("-")[2], "") if spec.startswith("rendered:") else ""
-
-
-def set_description(name: str) -> tuple[str, str]:
-    """Heading and description of a set of clips."""
-    return SETS.get(name, (f"Concept: {name}", ""))
 
 
 def effect_notes(models: Sequence[DemoModel]) -> list[str]:
@@ -99,15 +84,12 @@ def twin_readings(models: Sequence[DemoModel], concepts: Sequence[str]) -> Itera
                 yield model.letter, concept, plain, motion, order, twins_in_words(*flags)
 
 
-def alarm_counts(meaningless: Meaningless) -> AlarmCounts:
-    """False alarms of each test."""
+def alarm_counts(meaningless: Meaningless) -> dict[str, int]:
+    """How many meaningless concepts each test calls significant, and whether that of the permutation test is near 5 %."""
     # Calibrated: the level lies in the 95 % interval of the share of false alarms.
     low, high = wilson_interval(meaningless.permutation, meaningless.draws)
-    return AlarmCounts(
-        ttest=round(meaningless.ttest * meaningless.draws),
-        permutation=round(meaningless.permutation * meaningless.draws),
-        calibrated=low <= LEVEL <= high,
-    )
+    counts = {name: round(getattr(meaningless, name) * meaningless.draws) for name in ("ttest", "permutation")}
+    return {**counts, "calibrated": low <= LEVEL <= high}
 
 
 def stages(models: Sequence[DemoModel]) -> str:

@@ -30,25 +30,17 @@ _BAR_WORDS = {True: ("lowers", "raises"), False: ("none", "raises")}
 def new_sheet(
     title: str,
     width: int,
-    rows: Sequence[tuple[int, int]],
+    rows: Sequence[tuple[int, int]],  # of each row the gap above it and its height
     *,
-    left: int,
-    right: int,
-    below: int,
-    bar_left: int,
+    left: int,  # where rows begin
+    right: int,  # what rows leave free
+    below: int,  # between the last row and the bar
+    bar_left: int,  # where the bar begins; one of its words stands before it
     signed: bool,
 ) -> tuple[Figure, list[Axes]]:
-    """An empty sheet with its title and colour bar, and the axes of its rows.
+    """An empty sheet with its title and colour bar, and the axes of its rows; sizes are in pixels.
 
-    Args:
-        title: broken into lines; what is too long ends in an ellipsis.
-        width: of the sheet; this and all below in pixels.
-        rows: of each row the gap above it and its height.
-        left: where rows begin.
-        right: what rows leave free on the right.
-        below: between the last row and the bar.
-        bar_left: where the bar begins; one of its words stands before it.
-        signed: whether heat has a sign.
+    The title is broken into lines; what is too long ends in an ellipsis.
     """
     letters = max(8, (width - 2 * MARGIN_PX) // _LETTER_PX)
     lines = textwrap.wrap(title, letters, max_lines=_TITLE_LINES, placeholder=" …")
@@ -131,11 +123,10 @@ def resized(
     pictures = all_resized((frame.permute(1, 2, 0).cpu().numpy() for frame in frames), cv2.INTER_CUBIC)
     # Linear for heat: cubic interpolation overshoots, and would show heat of the other sign beside a hot spot.
     maps = all_resized((heat_array(frame_heat) for frame_heat in heat), cv2.INTER_LINEAR)
-    mask = seen
     if seen is not None:
         small = cv2.resize(seen.cpu().numpy().astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-        mask = torch.from_numpy(small).bool()
-    return pictures.permute(0, 3, 1, 2), maps, mask
+        seen = torch.from_numpy(small).bool()
+    return pictures.permute(0, 3, 1, 2), maps, seen
 
 
 def shrinkage(heat: Float[Tensor, "time height width"], small: Float[Tensor, "time height width"]) -> float:

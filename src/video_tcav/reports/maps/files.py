@@ -163,18 +163,62 @@ class MapWriter:
         Raises:
             OutputError: if a file cannot be written.
         """
-        signed, key = self._signed or bool(explanation.concept), _map_key(explanation)
-        formats: list[Format] = self._formats
+        # What the parts of one map share.
+        source, key = (
+            explanation.source,
+            (explanation.window, explanation.method, explanation.concept, explanation.layer),
+        )
+        signed, name = self._signed or bool(explanation.concept), self._free_name(explanation)
         if not signed and explanation.part == "whole" and not bool((values_of(explanation) > 0).any()):
-            self._blank.add(key)
-            self._skipped.append(Skipped(path=explanation.source.key, reason=_nothing_raises(explanation)))
-        if not signed and key in self._blank:
-            formats = [name for name in formats if name == "npz"]  # numbers are of use without a picture
-        name = _free_name(explanation, self._taken)
+            self._blank.add((source.key, *key))
+            reason = (
+                f"`{explanation.method}` found nothing at {explanation.layer} that raises {explanation.target}."
+                " Show what lowers it (--signed), or choose another layer or method."
+            )
+            self._skipped.append(Skipped(path=source.key, reason=reason))
+        if "npz" in self._formats:  # numbers are of use without a picture
+            self._files.append(_write_numbers(explanation, self._folder / f"{name}.npz"))
+        if set(self._formats) <= {"npz"} or (not signed and (source.key, *key) in self._blank):
+            return  # without decoding the video
         try:
-            self._files += _write(explanation, self._folder, name, formats, self._scales, signed=signed)
+            self._draw(explanation, (source.key, *key), name, signed=signed)
         except MediaError as error:
             self._skipped.append(Skipped(path=str(error.path), reason=error.reason))
+
+    def _draw(self, explanation: Explanation, key: tuple[object, ...], name: str, *, signed: bool) -> None:
+        """Pictures and videos of one map; the parts of a map are shown on the scale of the whole, which comes first."""
+        shown_map = on_video(explanation)
+        heat = shown_map.heat if signed else shown_map.heat.clamp_(min=0)  # in place: it is as large as the video
+        scale = self._scales.setdefault(key, heat_scale(heat))
+        options: Any = {
+            "signed": signed,
+            "scale": scale,
+            "seen": None if bool(shown_map.seen.all()) else shown_map.seen,
+        }
+        for ending in self._formats:
+            if ending == "png":
+                pictures: Any = {"title": _title(explanation), "times_s": shown_map.times_s, **options}
+                for suffix, draw in (("", sheet_picture), ("-tube", tube_picture)):
+                    path = self._folder / f"{name}{suffix}.png"
+                    write_picture(path, draw(shown_map.frames, heat, **pictures))
+                    self._files.append(path)
+            elif ending != "npz":
+                path = self._folder / f"{name}.{ending}"
+                stride = max(1, math.ceil(round(shown_map.fps, 2) / fastest_fps(path.suffix)))
+                order, fps = shown_map.steady[::stride], shown_map.fps / stride
+                self._files.append(write_overlay(path, shown_map.frames[order], heat[order], fps=fps, **options))
+
+    def _free_name(self, explanation: Explanation) -> str:
+        """A name for a map's files: the video and what identifies the map; numbered where it is taken."""
+        words = [explanation.source.path.stem, _method_or_concept(explanation)]
+        words += [] if explanation.layer == INPUT else [explanation.layer]
+        words += [f"window {explanation.window}"] if explanation.window else []
+        words += [] if explanation.part == "whole" else [explanation.part]
+        name = re.sub(r"[^\w.+]+", "-", " ".join(words))
+        names = chain([name], (f"{name}-{number}" for number in count(2)))
+        free = next(candidate for candidate in names if candidate not in self._taken)
+        self._taken.add(free)
+        return free
 
     @property
     def written(self) -> Written:
@@ -210,52 +254,6 @@ def values_of(explanation: Explanation) -> Float[Tensor, "time height width"]:
     return explanation.values
 
 
-def _write(
-    explanation: Explanation,
-    folder: Path,
-    name: str,
-    formats: Sequence[Format],
-    scales: dict[tuple[object, ...], float],
-    *,
-    signed: bool,
-) -> list[Path]:
-    """All files of one map; the parts of a map are shown on the scale of the whole, which comes first."""
-    files: list[Path] = []
-    if "npz" in formats:
-        files.append(_write_numbers(explanation, folder / f"{name}.npz"))
-    if set(formats) <= {"npz"}:
-        return files  # without decoding the video
-    shown_map = on_video(explanation)
-    heat = shown_map.heat if signed else shown_map.heat.clamp_(min=0)  # in place: it is as large as the video
-    scale = scales.setdefault(_map_key(explanation), heat_scale(heat))
-    options: Any = {"signed": signed, "scale": scale, "seen": None if bool(shown_map.seen.all()) else shown_map.seen}
-    for ending in formats:
-        if ending == "png":
-            pictures: Any = {"title": _title(explanation), "times_s": shown_map.times_s, **options}
-            for suffix, draw in (("", sheet_picture), ("-tube", tube_picture)):
-                files.append(folder / f"{name}{suffix}.png")
-                write_picture(files[-1], draw(shown_map.frames, heat, **pictures))
-        elif ending != "npz":
-            path = folder / f"{name}.{ending}"
-            stride = max(1, math.ceil(round(shown_map.fps, 2) / fastest_fps(path.suffix)))
-            order = shown_map.steady[::stride]
-            fps = shown_map.fps / stride
-            files.append(write_overlay(path, shown_map.frames[order], heat[order], fps=fps, **options))
-    return files
-
-
-def _map_key(explanation: Explanation) -> tuple[object, ...]:
-    """Key that the parts of one map share."""
-    return explanation.source.key, explanation.window, explanation.method, explanation.concept, explanation.layer
-
-
-def _nothing_raises(explanation: Explanation) -> str:
-    return (
-        f"`{explanation.method}` found nothing at {explanation.layer} that raises {explanation.target}."
-        " Show what lowers it (--signed), or choose another layer or method."
-    )
-
-
 def _write_numbers(explanation: Explanation, path: Path) -> Path:
     """The map and its facts; `numpy.load` reads it without unpickling."""
     content = io.BytesIO()
@@ -287,16 +285,3 @@ def _title(explanation: Explanation) -> str:
 
 def _method_or_concept(explanation: Explanation) -> str:
     return f"concept {explanation.concept}" if explanation.concept else explanation.method
-
-
-def _free_name(explanation: Explanation, taken: set[str]) -> str:
-    """A name for a map's files: the video and what identifies the map; numbered where it is taken."""
-    words = [explanation.source.path.stem, _method_or_concept(explanation)]
-    words += [] if explanation.layer == INPUT else [explanation.layer]
-    words += [f"window {explanation.window}"] if explanation.window else []
-    words += [] if explanation.part == "whole" else [explanation.part]
-    name = re.sub(r"[^\w.+]+", "-", " ".join(words))
-    names = chain([name], (f"{name}-{number}" for number in count(2)))
-    free = next(candidate for candidate in names if candidate not in taken)
-    taken.add(free)
-    return free

@@ -47,15 +47,10 @@ _Layer = tuple[Float[np.ndarray, "height width 1"], Float[np.ndarray, "height wi
 
 @dataclass(frozen=True, kw_only=True)
 class _Block:
-    """Geometry of the block of slices, in pixels.
+    """Geometry of the block of slices, in pixels."""
 
-    Attributes:
-        side: width and height of a slice before its right edge falls.
-        length: of the time.
-    """
-
-    side: tuple[int, int]
-    length: int
+    side: tuple[int, int]  # width and height of a slice before its right edge falls
+    length: int  # of the time
 
     @property
     def fall(self) -> int:

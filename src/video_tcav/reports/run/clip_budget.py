@@ -14,13 +14,7 @@ _SET_HEADINGS = {"target": "Class: {}", "concept": "Concept: {}", "random": "Ran
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSet:
-    """Some clips of one set.
-
-    Attributes:
-        heading: role and name.
-        words: how many clips the set has.
-        clips: some of them.
-    """
+    """Some clips of one set: its role and name as a heading, and in words how many clips it has."""
 
     heading: str
     words: str
@@ -29,22 +23,12 @@ class ClipSet:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedClips:
-    """Clips that fit into the page.
-
-    Attributes:
-        players: clips with maps.
-        players_note: what was done to make them fit; empty if nothing.
-        sets: previews of each set.
-        sets_note: likewise.
-    """
+    """Clips with maps, and previews of each set, that fit into the page; each note says what was done to make them fit."""
 
     players: tuple[Player, ...] = ()
     players_note: str = ""
     sets: tuple[ClipSet, ...] = ()
     sets_note: str = ""
-
-
-NO_CLIPS = FittedClips()
 
 
 def fitting_clips(run: Run, budget: int) -> FittedClips:
@@ -63,12 +47,9 @@ def _fitting_players(run: Run, budget: int) -> tuple[list[Player], str]:
     while players and _size(players) > budget:
         players.pop()
     left_out = len(run.shown) - len(players)
-    if left_out:
-        return (
-            players,
-            f"To keep the page small, they are smaller here than in the run, and {left_out} more are left out.",
-        )
-    return players, "They are smaller here than in the run, to keep the page small."
+    if not left_out:
+        return players, "They are smaller here than in the run, to keep the page small."
+    return players, f"To keep the page small, they are smaller here than in the run, and {left_out} more are left out."
 
 
 def _players(run: Run, shrink: int) -> list[Player]:
@@ -107,12 +88,7 @@ def _fitting_sets(run: Run, budget: int) -> tuple[list[ClipSet], str]:
 
 
 def clips_per_set(sizes: list[list[int]], budget: int) -> int:
-    """How many clips of each set fit: as many of each as of any other, as far as it has them.
-
-    Args:
-        sizes: bytes of each clip of each set.
-        budget: bytes for all of them.
-    """
+    """How many clips of each set fit by their bytes: as many of each as of any other, as far as it has them."""
     longest = max(map(len, sizes), default=0)
     return next((count for count in range(longest, 0, -1) if sum(sum(set_[:count]) for set_ in sizes) <= budget), 0)
 

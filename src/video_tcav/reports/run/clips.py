@@ -22,7 +22,7 @@ from video_tcav.gram.cavs.registry import cav_fitter
 from video_tcav.media import find_videos, read_frames
 from video_tcav.reports.clips import data_uri
 from video_tcav.reports.maps.heat import STRENGTH, heat_colours, heat_levels, heat_scale, level_shares
-from video_tcav.reports.run.names import short_clip, short_model
+from video_tcav.reports.run.text import short_clip, short_model
 from video_tcav.reports.run.timeline import Line, timeline
 from video_tcav.tcav.wording import units
 
@@ -37,17 +37,11 @@ _TITLES = {SALIENCY: "Grad-CAM"}
 
 @dataclass(frozen=True, kw_only=True)
 class PlayedClip:
-    """One clip of a set.
+    """One clip of a set."""
 
-    Attributes:
-        uri: the clip; empty for a picture.
-        poster: its first frame, or the picture.
-        label: set and file.
-    """
-
-    uri: str
-    poster: str
-    label: str
+    uri: str  # empty for a picture
+    poster: str  # first frame, or the picture
+    label: str  # set and file
 
     @property
     def size(self) -> int:
@@ -57,56 +51,32 @@ class PlayedClip:
 
 @dataclass(frozen=True, kw_only=True)
 class PlayedMap:
-    """One map of a clip in the player.
+    """One map of a clip in the player."""
 
-    Attributes:
-        name: concept, or Grad-CAM.
-        uri: a picture of all its times, one below the other, in levels of heat.
-        scale: heat behind the full colour.
-        effect: of the concept at this clip; `None` for Grad-CAM.
-        look: of its line in the timeline, see `line_look`; -1 if it has none.
-    """
-
-    name: str
-    uri: str
-    scale: float
-    effect: float | None
-    look: int
+    name: str  # concept, or Grad-CAM
+    uri: str  # a picture of all its times, one below the other, in levels of heat
+    scale: float  # heat behind the full colour
+    effect: float | None  # of the concept at this clip; `None` for Grad-CAM
+    look: int  # of its line in the timeline, see `line_look`; -1 if it has none
 
 
 @dataclass(frozen=True, kw_only=True)
 class Player:
-    """A clip with its maps.
-
-    Attributes:
-        clip: as the run has it.
-        file: its name, short.
-        model: its name, short.
-        frames: a picture of all frames, one below the other.
-        size_px: height and width of a frame.
-        map_size_px: height and width of a map.
-        maps: concepts by falling effect, then Grad-CAM.
-        times_s: when each frame is on display, from the first.
-        first_s: when the first frame is on display in the video.
-        poster: number of the frame to begin with: where the first map's line is furthest from zero.
-        chart: the timelines.
-        unit: of the timelines.
-        comparable: whether the maps of concepts share a unit.
-    """
+    """A clip with its maps; sizes are height and width."""
 
     clip: ShownClip
-    file: str
+    file: str  # its name, short; likewise that of the model
     model: str
-    frames: str
+    frames: str  # a picture of all frames, one below the other
     size_px: tuple[int, int]
     map_size_px: tuple[int, int]
-    maps: tuple[PlayedMap, ...]
-    times_s: tuple[float, ...]
-    first_s: float
-    poster: int
-    chart: Markup
-    unit: str
-    comparable: bool
+    maps: tuple[PlayedMap, ...]  # concepts by falling effect, then Grad-CAM
+    times_s: tuple[float, ...]  # when each frame is on display, from the first
+    first_s: float  # when the first frame is on display in the video
+    poster: int  # number of the frame to begin with: where the first map's line is furthest from zero
+    chart: Markup  # the timelines
+    unit: str  # of the timelines
+    comparable: bool  # whether the maps of concepts share a unit
 
     @property
     def shared(self) -> list[float]:
@@ -154,22 +124,18 @@ def played_preview(folder: Path, preview: Preview) -> PlayedClip:
 
 
 def player(run: Run, clip: ShownClip, analysis: Analysis, *, number: int, shrink: int = 1) -> Player:
-    """A clip with its maps for the page.
+    """A clip of an analysis with its maps, by its number in the page, with frames of a size that is divided by `shrink`.
 
     A map in units of the concept's distance from random clips adds up to the concept's effect, so that maps of several
-    concepts can be compared; see `comparable_maps`. Other maps are left as they are.
-
-    Args:
-        run: the run.
-        clip: one of its shown clips.
-        analysis: that it is from.
-        number: in the page.
-        shrink: divide the size of frames by this.
+    concepts can be compared. Other maps are left as they are.
     """
-    experiment, comparable = run.experiment, comparable_maps(run.experiment.cav)
+    experiment = run.experiment
+    # CAVs along the difference of the means have a distance to multiply their maps with.
+    comparable = cav_fitter(experiment.cav).parallel_to_means
     looks = {name: look for look, name in enumerate(experiment.all_concepts())}
     height, width = (max(1, side // shrink) for side in clip.frames.shape[-2:])
-    map_size = _map_size(height, width)
+    map_shrink = min(1.0, _MAP_PX / max(height, width))
+    map_size = max(1, round(height * map_shrink)), max(1, round(width * map_shrink))
     times_s = clip.times_s - clip.times_s[0]
     maps, lines = [], []
     for concept in sorted(clip.concepts, key=lambda concept: -abs(clip.effects.get(concept.name, 0.0))):
@@ -199,11 +165,6 @@ def player(run: Run, clip: ShownClip, analysis: Analysis, *, number: int, shrink
     )
 
 
-def comparable_maps(cav: str) -> bool:
-    """Whether maps of concepts share a unit: CAVs along the difference of the means have a distance to multiply them with."""
-    return cav_fitter(cav).parallel_to_means
-
-
 def heat_table() -> list[list[int]]:
     """Red, green, blue and opacity of each of the 256 levels of heat."""
     # Computed once here, so that the script has no colours of its own.
@@ -221,12 +182,7 @@ def _distance(analysis: Analysis, concept: str, layer: str) -> float:
 
 
 def _played_map(
-    timed_map: TimedMap,
-    size_px: tuple[int, int],
-    *,
-    factor: float = 1.0,
-    effect: float | None = None,
-    look: int = -1,
+    timed_map: TimedMap, size_px: tuple[int, int], *, factor: float = 1.0, effect: float | None = None, look: int = -1
 ) -> PlayedMap:
     # Maps are stored as 8 bits with a scale; `factor` brings them to the unit of effects.
     heat = timed_map.values.float() * timed_map.scale * factor
@@ -236,11 +192,6 @@ def _played_map(
     uri = data_uri("image/png", cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 7])[1].tobytes())
     name = timed_map.name if look >= 0 else _TITLES.get(timed_map.name, timed_map.name)
     return PlayedMap(name=name, uri=uri, scale=scale, effect=effect, look=look)
-
-
-def _map_size(height: int, width: int) -> tuple[int, int]:
-    shrink = min(1.0, _MAP_PX / max(height, width))
-    return max(1, round(height * shrink)), max(1, round(width * shrink))
 
 
 def _stacked(

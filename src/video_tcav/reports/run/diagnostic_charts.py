@@ -7,8 +7,7 @@ import pandas as pd
 
 from video_tcav.reports.charts import SERIES, Interval, bare_lines, chart_style, label_axes, panel_grid
 from video_tcav.reports.effect_charts import Chart, ChartSettings, rows_chart
-from video_tcav.reports.run.charts import chart_settings
-from video_tcav.reports.run.view import TargetView, deepest
+from video_tcav.reports.run.view import TargetView, chart_settings, deepest
 
 Tables = Sequence[pd.DataFrame | None]
 """One of each analysis of a view, in their order."""
@@ -16,23 +15,17 @@ Tables = Sequence[pd.DataFrame | None]
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """How a kind of diagnostics is drawn.
-
-    Attributes:
-        draw: makes the chart.
-        value: column of the value; its interval is in the columns with `_low` and `_high`.
-        axis: label of the axis of values, with `{}` for the unit of effects.
-        columns: that the table must have besides.
-    """
+    """How a kind of diagnostics is drawn."""
 
     draw: "Callable[[ChartSettings, _Kind, TargetView, Tables], Chart]"
-    value: str
-    axis: str
-    columns: frozenset[str] = frozenset({"concept"})
+    value: str  # its column
+    axis: str  # label of the axis of values, with `{}` for the unit of effects
+    keys: tuple[str, ...] = ("concept",)  # columns that the table must have besides
 
     @property
-    def needed(self) -> set[str]:
-        return {*self.columns, self.value, f"{self.value}_low", f"{self.value}_high"}
+    def columns(self) -> list[str]:
+        """The columns of the value and of its interval."""
+        return [self.value, f"{self.value}_low", f"{self.value}_high"]
 
 
 def diagnostic_chart(name: str, view: TargetView, tables: Tables, title: str) -> Chart | None:
@@ -41,7 +34,7 @@ def diagnostic_chart(name: str, view: TargetView, tables: Tables, title: str) ->
     # Tables of older versions may lack columns, and those of another package may have others.
     deep = [_deepest_rows(table, deepest(analysis)) for table, analysis in zip(tables, view.analyses, strict=True)]
     filled = [table for table in deep if table is not None and len(table)]
-    if kind is None or not filled or not all(kind.needed <= set(table.columns) for table in filled):
+    if kind is None or not filled or not all({*kind.columns, *kind.keys} <= {*table.columns} for table in filled):
         return None
     texts = {"title": title, "label": f"{title}, {view.target}.", "axis": kind.axis.format(view.unit)}
     settings = chart_settings(view, name.replace("_", "-"), significance=False, **{**texts, "dotted": False})
@@ -60,12 +53,12 @@ def _effect_by_clips(settings: ChartSettings, kind: _Kind, view: TargetView, tab
             rows = rows.sort_values("n_concept_groups")
             groups, series = rows["n_concept_groups"].to_numpy(), SERIES[number % len(SERIES)]
             # A band instead of intervals, which would hide each other.
-            low, high = rows[f"{kind.value}_low"], rows[f"{kind.value}_high"]
+            effects, low, high = (rows[column] for column in kind.columns)
             axes.fill_between(groups, low, high, color=series.colour, alpha=0.16, linewidth=0)
-            axes.plot(groups, rows[kind.value], color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)
+            axes.plot(groups, effects, color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)
             words += [
                 f"{view.models[number]}, {concept}, {count} groups {effect:+.2f}"
-                for count, effect in zip(groups, rows[kind.value], strict=True)
+                for count, effect in zip(groups, effects, strict=True)
             ]
         bare_lines(axes)
     label_axes(figure, across="groups of concept clips", up=settings.axis)
@@ -74,15 +67,15 @@ def _effect_by_clips(settings: ChartSettings, kind: _Kind, view: TargetView, tab
 
 def _intervals(settings: ChartSettings, kind: _Kind, view: TargetView, tables: Tables) -> Chart:
     """A value with its interval, a row a concept."""
-    columns = [kind.value, f"{kind.value}_low", f"{kind.value}_high"]
-    rows = [
-        (
-            concept,
-            [None if matches is None else _interval(matches, columns) for matches in _of_concept(tables, concept)],
-        )
-        for concept in _concepts(view, tables)
-    ]
-    return rows_chart(settings, rows)
+
+    def interval(rows: pd.DataFrame | None) -> Interval | None:
+        if rows is None:
+            return None
+        value, low, high = map(float, rows[kind.columns].iloc[0])
+        return Interval(value=value, low=low, high=high)
+
+    names = _concepts(view, tables)
+    return rows_chart(settings, [(name, [*map(interval, _of_concept(tables, name))]) for name in names])
 
 
 _KINDS = {
@@ -90,16 +83,11 @@ _KINDS = {
         draw=_effect_by_clips,
         value="effect",
         axis="effect, {}",
-        columns=frozenset({"concept", "n_concept_groups"}),
+        keys=("concept", "n_concept_groups"),
     ),
     "split_half": _Kind(draw=_intervals, value="cosine", axis="cosine between CAVs of the halves"),
     "pool_sensitivity": _Kind(draw=_intervals, value="effect", axis="effect, {}"),
 }
-
-
-def _interval(rows: pd.DataFrame, columns: Sequence[str]) -> Interval:
-    value, low, high = (float(rows[column].iloc[0]) for column in columns)
-    return Interval(value=value, low=low, high=high)
 
 
 def _deepest_rows(table: pd.DataFrame | None, layer: str) -> pd.DataFrame | None:

@@ -1,11 +1,12 @@
 """Methods text of a run for a paper, and the entries to cite."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from video_tcav.experiments import Run
+from video_tcav.gram import DrawSettings, significance_test
 from video_tcav.gram.cavs.registry import cav_fitter
-from video_tcav.reports.run.names import listed, short_model
-from video_tcav.reports.run.significance_wording import tests_methods
+from video_tcav.reports.run.text import listed, short_model
 from video_tcav.reports.run.view import RunView, layers_of
 
 _SPACES = {
@@ -22,6 +23,12 @@ _AGAINST = {
 _TWIN_EFFECTS = {
     "frozen": "The motion effect is the effect of a concept minus that of its clips with their middle frame held.",
     "reversed": "The order effect is the effect of a concept minus that of its clips played backwards.",
+}
+_CORRECTIONS = {
+    "holm": "the Holm procedure",
+    "bonferroni": "the Bonferroni procedure",
+    "bh": "the Benjamini–Hochberg procedure",
+    "maxt": "the max-T procedure of Westfall and Young",
 }
 # Those whose versions may change numbers.
 _PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
@@ -64,8 +71,8 @@ def bibtex(run: Run) -> str:
 
 def methods(view: RunView) -> str:
     """Paragraphs that can be pasted into a paper and edited there."""
-    paragraphs = (_models(view.run), _clips(view), _vectors(view), _tests(view), _hypotheses(view), _software(view.run))
-    return "\n\n".join(paragraphs)
+    tests = " ".join(_tests(view))
+    return "\n\n".join((_models(view.run), _clips(view), _vectors(view), tests, _hypotheses(view), _software(view.run)))
 
 
 def _models(run: Run) -> str:
@@ -99,7 +106,7 @@ def _layers(run: Run) -> str:
 
 
 def _clips(view: RunView) -> str:
-    experiment, classes, concepts, pool = view.experiment, [], {}, 0
+    classes, concepts, pool = [], {}, 0
     for target in view.targets:
         for row in target.results:
             if row.versus == "random" and row.twin == "none":
@@ -107,7 +114,8 @@ def _clips(view: RunView) -> str:
                 pool = max(pool, row.n_random_clips)
         first = target.results[0]  # all results of a target share its clips
         classes.append(f"{target.target} ({first.n_class_clips} {'random ' if first.at == 'random' else ''}clips)")
-    group = "the source video" if experiment.group == "video" else f"the match of /{experiment.group}/ in the path"
+    pattern = view.experiment.group
+    group = "the source video" if pattern == "video" else f"the match of /{pattern}/ in the path"
     return (
         f"The classes were {listed(classes)}. The concepts were {listed(list(concepts.values()))}, compared with {pool} "
         f"random clips. {_passes(view)}{_negatives(view.run)}The unit of resampling, label permutation and "
@@ -142,24 +150,27 @@ def _vectors(view: RunView) -> str:
     gradient_clips = "clips of the class" if experiment.at == "class" else "random clips that were set aside"
     twins = "".join(f" {text}" for twin, text in _TWIN_EFFECTS.items() if twin in experiment.all_twins())
     return (
-        f"CAVs were learned in {space} by {_cav_methods(experiment.cav)}. The target was {against}. The effect "
+        f"CAVs were learned in {space} by {cav_fitter(experiment.cav).methods_text}. The target was {against}. The effect "
         f"of a concept is the gradient of the target by the activation, averaged over {gradient_clips}, times the difference "
         "between the mean activation of concept and random clips: the first-order change of the target from the average random "
         f"to the average concept clip, in {view.unit}.{twins}"
     )
 
 
-def _cav_methods(cav: str) -> str:
-    return cav_fitter(cav).methods_text
-
-
-def _tests(view: RunView) -> str:
-    bootstraps = view.experiment.statistics.bootstraps
-    intervals = (
-        f"Intervals are 95 % bootstrap intervals over concept, random and class groups ({bootstraps:,} "
+def _tests(view: RunView) -> Iterator[str]:
+    """Sentences on the tests that were run, the first of which judged the hypotheses, and on intervals."""
+    settings = view.experiment.statistics
+    draws = DrawSettings(permutations=settings.permutations, random_sets=settings.random_sets)
+    first, *others = (significance_test(test) for test in settings.tests)
+    correction = _CORRECTIONS.get(first.default_correction or settings.correction)
+    adjusted = f"corrected for multiple tests by {correction}" if correction else "not corrected for multiple tests"
+    yield f"Significance was tested by {first.methods_text(draws)}, {adjusted}, at the level of {settings.level:g}."
+    for test in others:
+        yield f"For comparison, we also report {test.methods_text(draws)}."
+    yield (
+        f"Intervals are 95 % bootstrap intervals over concept, random and class groups ({settings.bootstraps:,} "
         "draws). A concept counts as represented where the cross-validated accuracy of its CAV is above chance."
     )
-    return " ".join([*tests_methods(view.experiment), intervals])
 
 
 def _hypotheses(view: RunView) -> str:
@@ -186,9 +197,7 @@ def _software(run: Run) -> str:
 def clip_form(spec: Any, steps: Any) -> str:
     """The form of clips in words, with how their frames were really spread, where the run has noted it.
 
-    Args:
-        spec: of the model's clips, from the provenance; empty in runs of early versions.
-        steps: of the frames that were used, by video.
+    The spec, of the model's clips, is empty in runs of early versions; `steps` are those of the frames that were used.
     """
     if not spec:
         return ""

@@ -1,7 +1,6 @@
 """Provenance of a run: versions, settings and digests by name."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from video_tcav.core.errors import ExperimentError
@@ -18,32 +17,30 @@ def provenance_facts(run: Run) -> list[tuple[str, Facts]]:
 def _run_facts(run: Run) -> Facts:
     provenance: Mapping[str, Any] = run.record["provenance"]
     digests = run.record.get("model_digests") or {}
-    # In the order of the page; runs of early versions lack some of it.
-    return _present(
-        {
-            "made": provenance.get("created"),
-            "video-tcav": provenance.get("video_tcav"),
-            "Python": provenance.get("python"),
-            "packages": named_values(provenance.get("packages")),
-            "platform": provenance.get("platform"),
-            "seed": run.experiment.seed,
-            **{f"weights of {name} (SHA-256)": digest for name, digest in digests.items()},
-        }
-    )
+    facts = {
+        "made": provenance.get("created"),
+        **version_facts(provenance),
+        "seed": run.experiment.seed,
+        **{f"weights of {name} (SHA-256)": digest for name, digest in digests.items()},
+    }
+    return present(facts)
 
 
 def _analysis_facts(analysis: Analysis) -> tuple[str, Facts]:
     provenance: Mapping[str, Any] = analysis.record["provenance"]
     key = ", ".join((analysis.which.model, analysis.which.target, analysis.which.space, analysis.which.test))
+    # Digests of all clips would fill the page: the file has them.
+    counts = named_values({name: len(digests) for name, digests in (provenance.get("clips") or {}).items()})
+    seconds = {name: f"{value:.1f}" for name, value in (provenance.get("seconds") or {}).items()}
     facts = {
         "settings": named_values(provenance.get("settings")),
         "clips of the model": named_values(provenance.get("clip_spec")),
         "weights (SHA-256)": (provenance.get("model") or {}).get("weights"),
-        "clips (SHA-256 each)": _clip_counts(provenance.get("clips"), analysis.folder),
+        "clips (SHA-256 each)": counts and f"{counts}; all in analyses/{analysis.folder.name}/results.json",
         "files left out": len(analysis.record.get("skipped", ())) or None,
-        "seconds": _seconds(provenance.get("seconds")),
+        "seconds": named_values(seconds),
     }
-    return f"Analysis: {key}", _present(facts)
+    return f"Analysis: {key}", present(facts)
 
 
 def experiment_file(run: Run) -> str:
@@ -68,19 +65,16 @@ def named_values(facts: Mapping[str, Any] | None) -> str:
     return ", ".join(f"{name} {text(value)}" for name, value in (facts or {}).items() if value is not None)
 
 
-def _clip_counts(clips: Any, folder: Path) -> str | None:
-    if not isinstance(clips, Mapping):
-        return None
-    # Digests of all clips would fill the page: the file has them.
-    counts = ", ".join(f"{name} {len(files)}" for name, files in clips.items() if hasattr(files, "__len__"))
-    return f"{counts}; all in analyses/{folder.name}/results.json"
+def version_facts(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions and platform, as far as they were noted: results of early versions lack some."""
+    return {
+        "video-tcav": provenance.get("video_tcav"),
+        "Python": provenance.get("python"),
+        "packages": named_values(provenance.get("packages")),
+        "platform": provenance.get("platform"),
+    }
 
 
-def _seconds(seconds: Any) -> str | None:
-    if not isinstance(seconds, Mapping):
-        return None
-    return ", ".join(f"{name} {value:.1f}" for name, value in seconds.items() if isinstance(value, int | float))
-
-
-def _present(facts: Mapping[str, Any]) -> Facts:
+def present(facts: Mapping[str, Any]) -> Facts:
+    """The facts that there are, as text."""
     return [(name, str(value)) for name, value in facts.items() if value not in (None, "")]

@@ -8,9 +8,8 @@ from video_tcav.experiments import Run
 from video_tcav.reports.figure_files import write_figure
 from video_tcav.reports.page import render_page
 from video_tcav.reports.run.clip_budget import fitting_clips
-from video_tcav.reports.run.markdown import FIGURES, text_of
-from video_tcav.reports.run.names import listed
 from video_tcav.reports.run.section import SECTIONS, ReportSection, fragments, ordered
+from video_tcav.reports.run.text import FIGURES, listed, text_of
 from video_tcav.reports.run.view import RunView
 
 # Size of a page that mail and chat still take, and that opens at once.

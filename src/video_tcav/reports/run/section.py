@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from video_tcav.core.registry import Registry
 from video_tcav.reports.effect_charts import Chart
-from video_tcav.reports.page import render_fragment
+from video_tcav.reports.page import render_page
 from video_tcav.reports.run import sections, target_sections
 from video_tcav.reports.run.view import RunView, TargetView
 
@@ -66,7 +66,7 @@ class TemplateSection(ReportSection[View]):
         if values is None:
             return None
         folder, module = type(self).__module__.split(".")[-2:]
-        return render_fragment(f"{folder}/{module}.html.j2", view=view, charts=self.charts(view), **values)
+        return Markup(render_page(f"{folder}/{module}.html.j2", view=view, charts=self.charts(view), **values))
 
 
 def _modules(package: ModuleType) -> dict[str, str]:

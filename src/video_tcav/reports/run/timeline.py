@@ -23,19 +23,12 @@ _DASHES = ("none", "7 4", "2 4", "9 3 2 3")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Line:
-    """One concept's line.
-
-    Attributes:
-        name: concept.
-        look: its number among the page's concepts, which gives it colour and dash.
-        values: at each time.
-        times_s: from the first frame.
-    """
+    """One concept's line."""
 
     name: str
-    look: int
+    look: int  # number among the page's concepts, which gives it colour and dash
     values: Float[np.ndarray, " step"]
-    times_s: Float[np.ndarray, " step"]
+    times_s: Float[np.ndarray, " step"]  # from the first frame
 
     def __str__(self) -> str:
         peak = int(np.abs(self.values).argmax())
@@ -49,14 +42,7 @@ def line_look(number: int) -> tuple[int, str]:
 
 
 def timeline(lines: Sequence[Line], *, length_s: float, unit: str, name: str) -> Markup:
-    """A drawing of the lines over the time of the clip.
-
-    Args:
-        lines: one a concept.
-        length_s: from the first frame to the last.
-        unit: of the values.
-        name: of this drawing in its page.
-    """
+    """A drawing of the lines over the time of the clip, from its first frame to the last; its name is that in the page."""
     values = np.concatenate([line.values for line in lines])
     # Zero is always on the axis, so that raising and lowering can be told apart.
     ticks = _ticks(min(0.0, float(values.min())), max(0.0, float(values.max())))

@@ -1,13 +1,16 @@
-"""What sections of a report show: a run, and each of its targets as all models see it. Results only, no model."""
+"""What sections of a report show: a run, each of its targets as all models see it, and the settings of its charts."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
 from video_tcav.experiments import Analysis, Experiment, Run
-from video_tcav.reports.run.clip_budget import NO_CLIPS, FittedClips
-from video_tcav.reports.run.names import short_model
+from video_tcav.experiments.analyses import AnalysisKey
+from video_tcav.reports.charts import Interval, shortened
+from video_tcav.reports.effect_charts import ChartSettings
+from video_tcav.reports.run.clip_budget import FittedClips
+from video_tcav.reports.run.text import short_model, slug
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.wording import units
 
@@ -19,15 +22,10 @@ Computed = TypeVar("Computed")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _View:
-    """Settings of a run, and what was computed once for all formats.
-
-    Attributes:
-        run: from `load_run`.
-        memo: results of `once`.
-    """
+    """Settings of a run, and what was computed once for all formats."""
 
     run: Run
-    memo: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
+    memo: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)  # results of `once`
 
     @property
     def experiment(self) -> Experiment:
@@ -80,14 +78,13 @@ class TargetView(_View):
     @cached_property
     def analyses(self) -> tuple[Analysis, ...]:
         """One a model, in the order of the experiment."""
-        order = {name: number for number, name in enumerate(self.experiment.all_models())}
         key = (self.target, self.space, self.test)
-        chosen = [
-            analysis
+        chosen = {
+            analysis.which.model: analysis
             for analysis in self.run.analyses
             if (analysis.which.target, analysis.which.space, analysis.which.test) == key
-        ]
-        return tuple(sorted(chosen, key=lambda analysis: order.get(analysis.which.model, len(order))))
+        }
+        return tuple(chosen[model] for model in self.experiment.all_models() if model in chosen)
 
     @cached_property
     def results(self) -> tuple[ConceptResult, ...]:
@@ -152,7 +149,7 @@ class RunView(_View):
         clips: clips that fit into the page.
     """
 
-    clips: FittedClips = NO_CLIPS
+    clips: FittedClips = field(default_factory=FittedClips)
 
     @property
     def targets(self) -> tuple[TargetView, ...]:
@@ -161,17 +158,39 @@ class RunView(_View):
 
 
 def _target_views(view: RunView) -> tuple[TargetView, ...]:
-    experiment = view.experiment
-    return tuple(
-        TargetView(
-            run=view.run,
-            number=number,
-            target=target,
-            space=experiment.spaces[0],
-            test=experiment.statistics.tests[0],
-        )
-        for number, target in enumerate(experiment.targets, start=1)
-    )
+    first = {"space": view.experiment.spaces[0], "test": view.experiment.statistics.tests[0]}
+    targets = enumerate(view.experiment.targets, start=1)
+    return tuple(TargetView(run=view.run, number=number, target=target, **first) for number, target in targets)
+
+
+def chart_settings(view: TargetView, kind: str, **texts: Any) -> ChartSettings:
+    """Settings of a chart of that kind, such as `effects`, with its title, label and perhaps axis."""
+    options = {
+        "axis": f"effect on “{shortened(view.target)}”, {view.unit}",
+        "level": view.level,
+        "dotted": any(not row.represented for row in view.results),
+    }
+    name = f"{kind}-{view.number}-{slug(view.target)}"
+    return ChartSettings(name=name, models=view.models, **{**options, **texts})
+
+
+def effect_interval(view: TargetView, row: ConceptResult | None) -> Interval | None:
+    """A result as it is drawn: filled where it is significant, dotted where the concept is not represented."""
+    if row is None:
+        return None
+    filled, dotted = view.significant(row), not row.represented
+    return Interval(value=row.effect, low=row.effect_low, high=row.effect_high, filled=filled, dotted=dotted)
+
+
+def effect_intervals(view: TargetView, concept: str, twin: str = "none") -> list[Interval | None]:
+    """One a model, at its deepest layer."""
+    return [effect_interval(view, row) for row in view.per_model(concept, twin)]
+
+
+def differing(analyses: Sequence[Analysis]) -> list[str]:
+    """Which of model, target, space and test differ between analyses."""
+    names = [field.name for field in fields(AnalysisKey)]
+    return [name for name in names if len({getattr(analysis.which, name) for analysis in analyses}) > 1]
 
 
 def layers_of(analysis: Analysis) -> tuple[str, ...]:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from video_tcav.reports.run.markdown import text_of
-from video_tcav.reports.run.names import short_model
+from video_tcav.gram import significance_test
 from video_tcav.reports.run.section import TemplateSection, Values
-from video_tcav.reports.run.significance_wording import caution_on, name_of, repeats_caution
+from video_tcav.reports.run.text import short_model, text_of
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
 
@@ -24,47 +23,36 @@ _FEW = (
     "The sample size is the number of independent groups of clips, such as videos, not of clips. With so few, "
     "intervals are wide and p-values coarse."
 )
-Rows = list[tuple[str, ConceptResult]]
-"""Results with the name of their model, which is empty where there is only one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caution:
-    """Something to know before believing the numbers.
-
-    Attributes:
-        heading: subject.
-        words: what it means; empty where the cases say it.
-        cases: where it applies; none if everywhere.
-    """
+    """Something to know before believing the numbers."""
 
     heading: str
-    words: str = ""
-    cases: tuple[str, ...] = ()
+    words: str = ""  # what it means; empty where the cases say it
+    cases: tuple[str, ...] = ()  # where it applies; none if everywhere
 
 
 class Section(TemplateSection[RunView]):
     name, title, order = "cautions", "Before you believe it", 200
 
     def values(self, view: RunView) -> Values:
-        cautions = view.once(cautions_on)
+        cautions = list(_cautions(view))
         return {"cautions": cautions} if cautions else None
 
     def markdown(self, view: RunView) -> str | None:
         lines = []
-        for caution in view.once(cautions_on):
+        for caution in _cautions(view):
             cases = f" ({'; '.join(caution.cases)})" if caution.cases else ""
             lines.append(f"- **{text_of(caution.heading)}.** {text_of(caution.words + cases)}")
         return "\n".join(lines)
 
 
-def cautions_on(view: RunView) -> list[Caution]:
-    """All cautions on a run."""
-    return list(_cautions(view))
-
-
 def _cautions(view: RunView) -> Iterator[Caution]:
-    warnings = tuple(text for text in view.run.warnings() if not repeats_caution(text, view.experiment))
+    tests = [test for test in map(significance_test, view.experiment.statistics.tests) if test.caution]
+    # The warning of an analysis on such a test is longer than the caution below.
+    warnings = tuple(text for text in view.run.warnings() if text not in [test.warning for test in tests])
     if warnings:
         yield Caution(heading="What the analysis noticed", cases=warnings)
     rows = _plain_rows(view)
@@ -83,17 +71,15 @@ def _cautions(view: RunView) -> Iterator[Caution]:
     )
     if few:
         yield Caution(heading="Few groups", words=_FEW, cases=tuple(few))
-    # The warning of the analysis on such a test is longer, and is left out above.
-    for test in view.experiment.statistics.tests:
-        if caution_on(test):
-            yield Caution(heading=f"The {name_of(test)}", words=caution_on(test))
+    for test in tests:
+        yield Caution(heading=f"The {test.title}", words=test.caution)
     skipped = _skipped_files(view)
     if skipped:
         yield Caution(heading="Files that could not be used", words="They are left out.", cases=skipped)
 
 
-def _plain_rows(view: RunView) -> Rows:
-    """Results of concepts as they are against random clips, with the first test."""
+def _plain_rows(view: RunView) -> list[tuple[str, ConceptResult]]:
+    """Results of concepts as they are against random clips, with the first test, and their model if there are several."""
     return [
         (short_model(analysis.which.model) if view.many_models else "", stored.result)
         for analysis in view.run.analyses

@@ -1,6 +1,6 @@
 """Section: diagnostics of the concept vectors, as tables and as charts where they are simple enough to draw."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Analysis
 from video_tcav.reports.effect_charts import Chart
 from video_tcav.reports.run.diagnostic_charts import diagnostic_chart
-from video_tcav.reports.run.markdown import figures
 from video_tcav.reports.run.section import TemplateSection, Values
-from video_tcav.reports.run.view import RunView
+from video_tcav.reports.run.text import figures
+from video_tcav.reports.run.view import RunView, differing
 from video_tcav.tcav.wording import signed
 
-PREFIX, MOST_ROWS = "diagnostics-", 200
+MOST_ROWS = 200
 WORDS = {
     "consistency": (
         "Consistency between layers",
@@ -50,30 +49,19 @@ WORDS = {
 """Title and meaning of each kind, in the order of the page; other kinds come after."""
 # Names of files that earlier versions wrote.
 _OLD_NAMES = {"dependence": "place_and_time"}
-_ANALYSIS_COLUMNS = ("model", "target", "space", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnostic:
-    """One kind of diagnostics, of all analyses.
-
-    Attributes:
-        title: of the kind.
-        words: how to read it.
-        columns: names, and "number" for those of numbers.
-        rows: their cells as text.
-        left_out: rows that the page leaves to the file.
-        files: where the tables are.
-        charts: one a target, where there is something to draw.
-    """
+    """One kind of diagnostics, of all analyses."""
 
     title: str
-    words: str
-    columns: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, ...], ...]
-    left_out: int
+    words: str  # how to read it
+    columns: tuple[tuple[str, str], ...]  # names, and "number" for those of numbers
+    rows: tuple[tuple[str, ...], ...]  # their cells as text
+    left_out: int  # rows that the page leaves to the files
     files: tuple[str, ...]
-    charts: tuple[Chart, ...]
+    charts: tuple[Chart, ...]  # one a target, where there is something to draw
 
 
 class Section(TemplateSection[RunView]):
@@ -96,17 +84,18 @@ def diagnostics(view: RunView) -> list[Diagnostic]:
     Raises:
         ExperimentError: if a table is damaged.
     """
-    files = {path for analysis in view.run.analyses for path in analysis.folder.glob(f"{PREFIX}*.parquet")}
-    kinds = {path.stem.removeprefix(PREFIX) for path in files}
+    tables: dict[str, dict[Path, pd.DataFrame]] = {}
+    for analysis in view.run.analyses:
+        for kind, table in analysis.diagnostics().items():
+            tables.setdefault(kind, {})[analysis.folder] = table
     # Unknown kinds, such as those of later versions, are shown as they are.
-    order = [*WORDS, *sorted(kinds)]
-    return [_diagnostic(view, kind) for kind in sorted(kinds, key=lambda kind: order.index(_OLD_NAMES.get(kind, kind)))]
+    order = [*WORDS, *sorted(tables)]
+    kinds = sorted(tables, key=lambda kind: order.index(_OLD_NAMES.get(kind, kind)))
+    return [_diagnostic(view, kind, tables[kind]) for kind in kinds]
 
 
-def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
+def _diagnostic(view: RunView, file_kind: str, tables: Mapping[Path, pd.DataFrame]) -> Diagnostic:
     analyses, kind = view.run.analyses, _OLD_NAMES.get(file_kind, file_kind)
-    paths = {analysis.folder: analysis.folder / f"{PREFIX}{file_kind}.parquet" for analysis in analyses}
-    tables = {folder: _read(path) for folder, path in paths.items() if path.is_file()}
     title, words = WORDS.get(kind, (kind.replace("_", " ").capitalize(), ""))
     charts = [
         diagnostic_chart(kind, target, [tables.get(analysis.folder) for analysis in target.analyses], title)
@@ -115,8 +104,8 @@ def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
     named = [_with_analysis(tables[each.folder], each, analyses) for each in analyses if each.folder in tables]
     table = pd.concat(named, ignore_index=True)
     # A column that is the same in all rows says nothing; the model stays, as tables are read by model.
-    constant = [name for name in _ANALYSIS_COLUMNS[1:] if name in table and table[name].nunique(dropna=False) <= 1]
-    table = table.drop(columns=constant)
+    keys = ("target", "space", "test")
+    table = table.drop(columns=[name for name in keys if name in table and table[name].nunique(dropna=False) <= 1])
     first_rows = table.head(MOST_ROWS)
     return Diagnostic(
         title=title,
@@ -127,27 +116,16 @@ def _diagnostic(view: RunView, file_kind: str) -> Diagnostic:
         ),
         rows=tuple(tuple(_cell(value) for value in row) for row in first_rows.itertuples(index=False)),
         left_out=len(table) - len(first_rows),
-        files=tuple(paths[folder].relative_to(view.run.path).as_posix() for folder in tables),
+        files=tuple(
+            f"{folder.relative_to(view.run.path).as_posix()}/diagnostics-{file_kind}.parquet" for folder in tables
+        ),
         charts=tuple(chart for chart in charts if chart is not None),
     )
 
 
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise ExperimentError(
-            f"{path}: diagnostics must be readable. Got: {' '.join(str(error).split())}. Delete the folder and resume."
-        ) from error
-
-
 def _with_analysis(table: pd.DataFrame, analysis: Analysis, analyses: Sequence[Analysis]) -> pd.DataFrame:
     """The table with columns in front that tell its analysis from others."""
-    columns = {
-        name: getattr(analysis.which, name)
-        for name in _ANALYSIS_COLUMNS
-        if name not in table and len({getattr(each.which, name) for each in analyses}) > 1
-    }
+    columns = {name: getattr(analysis.which, name) for name in differing(analyses) if name not in table}
     return pd.concat([pd.DataFrame(columns, index=table.index), table], axis=1)
 
 

@@ -3,23 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from video_tcav.reports.run.names import short_clip
 from video_tcav.reports.run.section import TemplateSection, Values
+from video_tcav.reports.run.text import short_clip
 from video_tcav.reports.run.view import RunView, TargetView, deepest
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipEffect:
-    """A concept's effect at one clip.
-
-    Attributes:
-        file: name of the clip, short.
-        player: number of its player in the page; `None` where it has none.
-        effect: of the concept.
-    """
+    """A concept's effect at one clip."""
 
     file: str
-    player: int | None
+    player: int | None  # number in the page; `None` where the clip has none
     effect: float
 
 

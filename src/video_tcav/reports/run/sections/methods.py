@@ -1,8 +1,8 @@
 """Section: the methods text of a paper, and what to cite."""
 
-from video_tcav.reports.run.markdown import text_of
 from video_tcav.reports.run.methods_text import bibtex, methods
 from video_tcav.reports.run.section import TemplateSection, Values
+from video_tcav.reports.run.text import text_of
 from video_tcav.reports.run.view import RunView
 
 

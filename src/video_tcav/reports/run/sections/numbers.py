@@ -2,13 +2,12 @@
 
 from video_tcav.reports.run.provenance import experiment_file, provenance_facts
 from video_tcav.reports.run.section import TemplateSection, Values
-from video_tcav.reports.run.view import RunView
+from video_tcav.reports.run.view import RunView, differing
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.wording import comparison_name
 
 # Rows beyond are left to `results.csv`: 1,000 take about half a megabyte of the page.
 MOST_ROWS = 1000
-_ANALYSIS_COLUMNS = {"Model": "model", "Target": "target", "Space": "space", "Test": "test"}
 
 
 class Section(TemplateSection[RunView]):
@@ -27,17 +26,11 @@ class Section(TemplateSection[RunView]):
 
 def _results(view: RunView) -> tuple[list[str], list[tuple[list[str], ConceptResult]]]:
     """Names of the columns that identify a result, and every result with what stands there."""
-    analyses = view.run.analyses
-    # Only columns in which analyses differ.
-    fields = {
-        name: field
-        for name, field in _ANALYSIS_COLUMNS.items()
-        if len({getattr(analysis.which, field) for analysis in analyses}) > 1
-    }
+    fields = differing(view.run.analyses)
     rows = []
-    for analysis in analyses:
-        key = [str(getattr(analysis.which, field)) for field in fields.values()]
+    for analysis in view.run.analyses:
+        key = [getattr(analysis.which, field) for field in fields]
         for row in (stored.result for stored in analysis.found):
             twin = "–" if row.twin == "none" else row.twin
             rows.append(([comparison_name(row.concept, row.versus), twin, row.layer, *key], row))
-    return ["Concept", "Twin", "Layer", *fields], rows
+    return ["Concept", "Twin", "Layer", *map(str.capitalize, fields)], rows

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from video_tcav.reports.effect_charts import Chart
-from video_tcav.reports.run.markdown import figures
 from video_tcav.reports.run.section import TARGET_SECTIONS, TemplateSection, Values, fragments, ordered
+from video_tcav.reports.run.text import figures
 from video_tcav.reports.run.view import RunView
 
 

@@ -8,8 +8,8 @@ from markupsafe import Markup, escape
 
 from video_tcav.experiments import Outcome
 from video_tcav.experiments.verdicts import VERDICTS
-from video_tcav.reports.run.markdown import table
 from video_tcav.reports.run.section import TemplateSection, Values
+from video_tcav.reports.run.text import table
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav.wording import MINUS, interval, p_text, signed
 

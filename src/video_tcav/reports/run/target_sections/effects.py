@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from video_tcav.reports.effect_charts import Chart, rows_chart
-from video_tcav.reports.run.charts import chart_settings, effect_intervals
 from video_tcav.reports.run.section import TemplateSection
-from video_tcav.reports.run.view import TargetView
+from video_tcav.reports.run.view import TargetView, chart_settings, effect_intervals
 
 
 class Section(TemplateSection[TargetView]):

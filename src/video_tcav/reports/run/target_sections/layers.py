@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from video_tcav.reports.effect_charts import Chart, layers_chart
-from video_tcav.reports.run.charts import chart_settings, effect_interval
 from video_tcav.reports.run.section import TemplateSection, Values
-from video_tcav.reports.run.view import TargetView, layers_of
+from video_tcav.reports.run.view import TargetView, chart_settings, effect_interval, layers_of
 
 
 class Section(TemplateSection[TargetView]):

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from video_tcav.reports.effect_charts import Chart, panels_chart
-from video_tcav.reports.run.charts import chart_settings, effect_intervals
 from video_tcav.reports.run.section import TemplateSection, Values
-from video_tcav.reports.run.view import DYNAMIC, STATIC, TargetView
+from video_tcav.reports.run.view import DYNAMIC, STATIC, TargetView, chart_settings, effect_intervals
 from video_tcav.tcav import ConceptResult
 
 

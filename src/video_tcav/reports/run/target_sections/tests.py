@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from video_tcav.gram import significance_test
 from video_tcav.reports.run.section import TemplateSection, Values
-from video_tcav.reports.run.significance_wording import caution_on, name_of
 from video_tcav.reports.run.view import TargetView
 from video_tcav.tcav import ConceptResult
 
@@ -13,13 +13,14 @@ class Section(TemplateSection[TargetView]):
 
     def values(self, view: TargetView) -> Values:
         # Tests that are to be relied on stand first, whichever judged the hypotheses.
-        tests = sorted(dict.fromkeys(view.experiment.statistics.tests), key=lambda test: bool(caution_on(test)))
+        tests = {name: significance_test(name) for name in view.experiment.statistics.tests}
+        tests = dict(sorted(tests.items(), key=lambda item: bool(item[1].caution)))
         if len(tests) < 2:
             return None
-        rows = list(_rows(view, tests))
+        rows = list(_rows(view, list(tests)))
         return {
-            "names": [name_of(test) for test in tests],
-            "cautions": [caution_on(test) for test in tests if caution_on(test)],
+            "names": [test.title for test in tests.values()],
+            "cautions": [test.caution for test in tests.values() if test.caution],
             "rows": rows,
             "disagreements": sum(not agree for *_, agree in rows),
         }
