@@ -21,7 +21,7 @@ from video_tcav.concepts.bank import ConceptBank, Origin
 from video_tcav.core.errors import MediaError
 from video_tcav.media import VideoSource, file_digest, probe_video, read_frames
 from video_tcav.studio import create_app
-from video_tcav.studio.source_video import picture_shape, source_path
+from video_tcav.studio.source_video import picture_size, source_path
 from video_tcav.studio.transcoding import Encodings, _even_times, _nearest
 
 WIDTH, HEIGHT, SIDE = 128, 96, 16
@@ -139,8 +139,7 @@ def test_an_even_source_keeps_its_frames(bank, encodings, tmp_path):
 def test_pixels_that_are_not_square(bank, client, encodings, tmp_path, aspect):
     source = tmp_path / "anamorphic.mp4"
     write_uneven(source, np.arange(0, 3000, 40), aspect=aspect)
-    shape = picture_shape(source)
-    assert (shape.width, shape.height) == (round(WIDTH * aspect), HEIGHT)
+    assert picture_size(source) == (round(WIDTH * aspect), HEIGHT)
     clip = clip_of(bank, origin_of(source))
     facts = client.get(f"/api/clips/{clip.id}").json()
     assert (facts["source_width"], facts["source_height"]) == (

@@ -9,23 +9,33 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
+from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from video_tcav.concepts.bank import BankClip, ConceptBank
 from video_tcav.core.errors import MediaError, OutputError, VideoTcavError
+from video_tcav.core.files import reason_of
 from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, clip_payload, detail_payload
 from video_tcav.studio.requests import ClipQuery, Judge, Move, NewConcept, Nothing, PathId, Rename
-from video_tcav.studio.run_pages import add_runs
-from video_tcav.studio.runs import Runs
+from video_tcav.studio.run_matches import list_payload, run_payload
+from video_tcav.studio.runs import Run, Runs
 from video_tcav.studio.sample_size import Need
 from video_tcav.studio.security import Guard, Refusal, excerpt
-from video_tcav.studio.source_video import picture_shape, source_path
+from video_tcav.studio.source_video import picture_size, source_path
 from video_tcav.studio.transcoding import Encodings
 
 _STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _KEEP = {"Cache-Control": "private, max-age=3600"}  # a clip of that digest never changes
 _SIMILAR = 120  # clips: two screens
+RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+# A sandboxed page has an origin of its own: a report may run the scripts in it, but has neither the studio's cookie nor its
+# interface nor any network.
+_REPORT_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; media-src data: blob:; font-src data:; connect-src 'none'; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 def create_app(
@@ -60,7 +70,7 @@ def create_app(
     _add_pages(app)
     _add_clips(app, bank, encodings)
     _add_reads(app, bank, need)
-    add_runs(app, bank, runs or Runs(), page=_STATIC["runs.html"])
+    _add_runs(app, bank, runs or Runs())
     _add_changes(app, bank, need)
     return Guard(app, port=port, token=token)
 
@@ -68,7 +78,7 @@ def create_app(
 def _add_pages(app: FastAPI) -> None:
     @app.get("/")
     def page() -> Response:
-        return FileResponse(_STATIC["index.html"], headers={"Cache-Control": "no-store"})
+        return FileResponse(_STATIC["index.html"])
 
     @app.get("/static/{name}")
     def static(name: str) -> Response:
@@ -129,12 +139,44 @@ def _add_reads(app: FastAPI, bank: ConceptBank, need: Need) -> None:
         clip = _clip(bank, id)
         try:
             path = source_path(clip.origin)
-            shape = picture_shape(path)
+            width, height = picture_size(path)
         except MediaError as error:
             return detail_payload(clip) | {"source_url": None, "source_note": error.reason}
         url = f"/sources/{id}" if path.suffix.lower() in PLAYS else None
-        size = {"source_width": shape.width, "source_height": shape.height}
-        return detail_payload(clip) | {"source_url": url, "source_note": "", **size}
+        source = {"source_url": url, "source_note": "", "source_width": width, "source_height": height}
+        return detail_payload(clip) | source
+
+
+def _add_runs(app: FastAPI, bank: ConceptBank, runs: Runs) -> None:
+    def run_of(id: str) -> Run:
+        for run in runs.find().runs:
+            if run.id == id:
+                return run
+        raise Refusal(404, "There is no such run any more. Load the list of runs again.")
+
+    @app.get("/api/runs")
+    def read_runs() -> dict[str, Any]:
+        return list_payload(runs.find(), bank)
+
+    @app.get("/api/runs/{id}")
+    def read_run(id: RunId) -> dict[str, Any]:
+        return run_payload(run_of(id), bank)
+
+    @app.get("/runs")
+    def list_page() -> Response:
+        return FileResponse(_STATIC["runs.html"])
+
+    @app.get("/runs/{id}")
+    def run_page(id: RunId) -> Response:
+        run_of(id)
+        return FileResponse(_STATIC["runs.html"])
+
+    @app.get("/runs/{id}/report")
+    def report(id: RunId) -> Response:
+        path = run_of(id).report
+        if path is None:
+            raise Refusal(404, "The run has no report.html in its folder.")
+        return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
 
 
 def _add_changes(app: FastAPI, bank: ConceptBank, need: Need) -> None:
@@ -185,8 +227,8 @@ def _add_errors(app: FastAPI) -> None:
     plain(HTTPException, lambda error: Refusal(error.status_code, f"{error.detail}.", **(error.headers or {})))
     plain(RequestValidationError, _not_valid)
     plain(MediaError, lambda error: Refusal(404, f"{Path(error.path).name} {error.reason}."))
-    plain(OutputError, lambda error: Refusal(507, _one_line(error)))
-    plain(VideoTcavError, lambda error: Refusal(400, _one_line(error)))
+    plain(OutputError, lambda error: Refusal(507, reason_of(error)))
+    plain(VideoTcavError, lambda error: Refusal(400, reason_of(error)))
     # Only the terminal is told what went wrong inside: the message may hold anything.
     plain(Exception, lambda _error: Refusal(500, "The studio failed. Its terminal says more. Reload the page."))
 
@@ -196,10 +238,6 @@ def _not_valid(error: RequestValidationError) -> Refusal:
     location = [str(step) for step in first["loc"]]
     text = f"{excerpt('.'.join(location))} is not valid: {first['msg']}. Got {excerpt(first.get('input'))}."
     return Refusal(404 if location[0] == "path" else 422, text)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _clip(bank: ConceptBank, id: int) -> BankClip:

@@ -1,6 +1,5 @@
 """Untrusted files of results: rows with the fields of `ConceptResult`, and their figures in words."""
 
-import json
 import math
 from functools import cached_property
 from typing import Annotated, Any, get_type_hints
@@ -8,6 +7,7 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from video_tcav.core.errors import VideoTcavError
+from video_tcav.core.limits import parse_json
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.wording import MINUS, effect_text, p_equals, units, warning_prefix
 
@@ -62,13 +62,8 @@ class ResultFile(_Lenient):
 
 
 def parse_results(raw: bytes) -> ResultFile:
-    """The content of a file.
-
-    Raises:
-        ValueError: if it is no JSON, or JSON of something else (`pydantic.ValidationError`).
-        RecursionError: if it nests too deep.
-    """
-    return ResultFile.model_validate(json.loads(raw))
+    """The content of a file; ValueError if it is no JSON or nests too deep, its ValidationError if it is of something else."""
+    return ResultFile.model_validate(parse_json(raw))
 
 
 def _words(row: dict[str, Any]) -> dict[str, str]:

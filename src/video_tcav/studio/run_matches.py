@@ -4,8 +4,9 @@ Names are not enough: a concept may have been renamed, or another one given its 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from video_tcav.concepts.bank import BankClip, ConceptBank
@@ -17,42 +18,36 @@ MOST_ROWS = 2000  # that one page shows: browsers become slow beyond
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A concept of a run and the concept of the bank that holds its clips.
+    """A concept of a run and the concept of the bank that holds its clips."""
 
-    Attributes:
-        concept: of the bank.
-        by_clips: whether it holds clips of the run; else only the name is the same.
-        used: clips that the run had for the concept.
-        accepted: how many of these are accepted in the bank's concept now.
-        since: accepted clips of the same kinds that the run did not have.
-    """
+    concept: str  # of the bank
+    by_clips: bool  # whether it holds clips of the run; else only the name is the same
+    used: int  # clips that the run had for the concept
+    accepted: int  # how many of these are accepted in the bank's concept now
+    since: int  # accepted clips of the same kinds that the run did not have
 
-    concept: str
-    by_clips: bool
-    used: int
-    accepted: int
-    since: int
-
-    @property
-    def stale(self) -> bool:
-        """Whether a test on the bank as it is now would be another one."""
-        return self.accepted < self.used or self.since > 0
+    def payload(self) -> dict[str, Any]:
+        """Its fields, and whether a test on the bank as it is now would be another one."""
+        return asdict(self) | {"stale": self.accepted < self.used or self.since > 0}
 
 
 class ConceptClips:
-    """The bank's clips and their digests by concept."""
+    """A bank's clips and their digests by concept, read on first use: without runs, they are not needed."""
 
-    def __init__(self, clips: Iterable[BankClip], concepts: Iterable[str]) -> None:
-        self._by_concept: dict[str, list[BankClip]] = {name: [] for name in concepts if name}
-        for clip in clips:
+    def __init__(self, bank: ConceptBank) -> None:
+        self._bank = bank
+
+    @cached_property
+    def _by_concept(self) -> dict[str, list[BankClip]]:
+        by_concept: dict[str, list[BankClip]] = {count.name: [] for count in self._bank.concepts() if count.name}
+        for clip in self._bank.clips():
             if clip.concept:
-                self._by_concept.setdefault(clip.concept, []).append(clip)
-        self._digests = {name: {clip.digest for clip in clips} for name, clips in self._by_concept.items()}
+                by_concept.setdefault(clip.concept, []).append(clip)
+        return by_concept
 
-    @classmethod
-    def of(cls, bank: ConceptBank) -> "ConceptClips":
-        """The clips of a bank now."""
-        return cls(bank.clips(), [count.name for count in bank.concepts()])
+    @cached_property
+    def _digests(self) -> dict[str, set[str]]:
+        return {name: {clip.digest for clip in clips} for name, clips in self._by_concept.items()}
 
     def match(self, name: str, digests: Sequence[str | None]) -> Match | None:
         """The concept that holds most clips of the run's concept; of that name in a tie, or where none holds any."""
@@ -78,8 +73,7 @@ class ConceptClips:
 
 def list_payload(listed: RunList, bank: ConceptBank) -> dict[str, Any]:
     """All runs in short, and their results for each concept of the bank."""
-    # without runs, not all clips need to be read
-    concept_clips = ConceptClips.of(bank) if listed.runs else ConceptClips((), ())
+    concept_clips = ConceptClips(bank)
     by_concept: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in listed.runs:
         for name in _concepts(run):
@@ -87,7 +81,7 @@ def list_payload(listed: RunList, bank: ConceptBank) -> dict[str, Any]:
             if match is not None:
                 by_concept[match.concept] += [
                     {"run": run.id, "run_name": well_formed(run.name), "model": run.model, "as": name}
-                    | _match_payload(match)
+                    | match.payload()
                     | strongest
                     for strongest in _strongest(run, name)
                 ]
@@ -100,13 +94,11 @@ def list_payload(listed: RunList, bank: ConceptBank) -> dict[str, Any]:
 
 def run_payload(run: Run, bank: ConceptBank) -> dict[str, Any]:
     """Everything that a run's page shows."""
-    concept_clips = ConceptClips.of(bank)
+    concept_clips = ConceptClips(bank)
     matches = {name: concept_clips.match(name, run.clips.get(name, ())) for name in _concepts(run)}
     return _short(run) | {
         "warnings": list(run.warnings),
-        "matches": {
-            name: _match_payload(match) | {"concept": match.concept} for name, match in matches.items() if match
-        },
+        "matches": {name: match.payload() for name, match in matches.items() if match},
         "rows": run.rows[:MOST_ROWS],
         "left_out": max(0, len(run.rows) - MOST_ROWS),
     }
@@ -127,10 +119,6 @@ def _short(run: Run) -> dict[str, Any]:
 
 def _concepts(run: Run) -> list[str]:
     return list(dict.fromkeys(row["concept"] for row in run.rows))
-
-
-def _match_payload(match: Match) -> dict[str, Any]:
-    return {name: value for name, value in vars(match).items() if name != "concept"} | {"stale": match.stale}
 
 
 def _strongest(run: Run, concept: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from video_tcav.core.errors import InputError
+from video_tcav.core.escaping import one_line
 from video_tcav.core.files import reason_of
 
 FILE_NAME = "results.json"
@@ -29,29 +30,17 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of a test.
+    """One run of a test."""
 
-    Attributes:
-        id: names its folder in an address.
-        name: its folder, as seen from the folder that was searched.
-        folder: where it is, resolved.
-        top: the folder that was searched.
-        created: when, as the run wrote it.
-        model: name of the model.
-        rows: results.
-        warnings: what a reader must know.
-        clips: for each concept, the digest of each of its clips; `None` for a clip that could not be read.
-    """
-
-    id: str
-    name: str
-    folder: Path
-    top: Path
-    created: str
+    id: str  # names its folder in an address
+    name: str  # its folder, as seen from the folder that was searched
+    folder: Path  # resolved
+    top: Path  # the folder that was searched
+    created: str  # as the run wrote it
     model: str
     rows: Sequence[Row]
     warnings: Sequence[str]
-    clips: Mapping[str, Sequence[str | None]]
+    clips: Mapping[str, Sequence[str | None]]  # digests by concept; `None` for a clip that could not be read
 
     @property
     def report(self) -> Path | None:
@@ -62,12 +51,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class RunList:
-    """The runs in some folders.
-
-    Attributes:
-        runs: newest first.
-        problems: one line for each file that is no result.
-    """
+    """The runs in some folders, newest first, and one line for each file that is no result."""
 
     runs: Sequence[Run]
     problems: Sequence[str]
@@ -108,7 +92,7 @@ class Runs:
             except OSError as error:
                 problems.append(f"{top.name} cannot be searched ({reason_of(error)}).")
         newest = sorted(runs.values(), key=lambda run: (run.created, run.name), reverse=True)
-        return RunList(runs=newest, problems=[_one_line(problem) for problem in problems])
+        return RunList(runs=newest, problems=[one_line(problem) for problem in problems])
 
     def _cached(self, path: Path, top: Path) -> "Run | str":
         try:
@@ -160,9 +144,8 @@ def _read_run(path: Path, top: Path) -> "Run | str":
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])[:80]
         return f"is no result of a test: {where or 'the file'}: {first['msg']}."
-    except (ValueError, RecursionError) as error:
-        reason = "too deep" if isinstance(error, RecursionError) else str(error)[:120]
-        return f"is no JSON that can be read: {reason}."
+    except ValueError as error:
+        return f"is no JSON that can be read: {str(error)[:120]}."
     provenance = file.provenance
     clips = {name: list(digests.values()) for name, digests in provenance.clips.items() if name not in _NOT_CONCEPTS}
     return Run(
@@ -179,11 +162,8 @@ def _read_run(path: Path, top: Path) -> "Run | str":
 
 
 def _bytes(path: Path) -> bytes | str:
-    try:
-        # a pipe must not hold the studio up, and a link that appeared since must not lead out
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        return f"cannot be read ({reason_of(error)})."
+    # a pipe must not hold the studio up, and a link that appeared since must not lead out
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(handle, "rb") as file:
         state = os.fstat(file.fileno())
         if not stat.S_ISREG(state.st_mode):
@@ -201,11 +181,6 @@ def _report_in(folder: Path) -> Path | None:
     except OSError:
         return None
     return path if inside and path.is_file() else None
-
-
-def _one_line(text: str) -> str:
-    """Text for a terminal: names of folders and keys of a foreign file may hold anything."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _name(folder: Path, top: Path) -> str:

@@ -1,7 +1,6 @@
-"""Source video of a clip, checked to be unchanged, and the shape of its picture."""
+"""Source video of a clip, checked to be unchanged, and the size of its picture."""
 
 import stat
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,19 +10,6 @@ from video_tcav.media import file_digest
 from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream
 from video_tcav.media.files import VIDEO_SUFFIXES
 from video_tcav.media.picture import PictureMaker, pixel_aspect
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The upright picture of a video.
-
-    Attributes:
-        width: in square pixels, in which boxes are given.
-        height: in square pixels.
-    """
-
-    width: int
-    height: int
 
 
 def source_path(origin: Origin) -> Path:
@@ -48,14 +34,14 @@ def source_path(origin: Origin) -> Path:
     return path
 
 
-def picture_shape(path: Path) -> Shape:
-    """Shape of a video's picture, by its first frame.
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height of a video's upright picture in square pixels, in which boxes are given, by its first frame.
 
     Raises:
         MediaError: if it cannot be decoded.
     """
     state = path.stat()
-    return _shape(path, state.st_size, state.st_mtime_ns)
+    return _picture_size(path, state.st_size, state.st_mtime_ns)
 
 
 # Size and time of change are in the key, so that a file is read again when it was written since.
@@ -66,11 +52,11 @@ def _digest(path: str, size: int, mtime_ns: int) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _shape(path: Path, size: int, mtime_ns: int) -> Shape:
+def _picture_size(path: Path, size: int, mtime_ns: int) -> tuple[int, int]:
     with open_media(path) as container:
         stream = picture_stream(container, path)
         frame = next(container.decode(stream), None)
         if frame is None:
             raise MediaError(path, f"broken: no frame can be decoded; {COPY_AGAIN}")
         height, width, _ = PictureMaker(pixel_aspect(stream, path))(frame).shape
-    return Shape(width=width, height=height)
+    return width, height

@@ -19,7 +19,7 @@ from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import VideoSource, iter_frames, read_frames, write_picture, write_video
 from video_tcav.media.files import kind_of
 from video_tcav.media.timeline import read_timeline
-from video_tcav.studio.source_video import Shape, picture_shape, source_path
+from video_tcav.studio.source_video import picture_size, source_path
 
 AROUND_S = 1.0  # of the source before and after a clip
 # Enough to judge a clip by, and encoded within seconds.
@@ -31,37 +31,24 @@ _LONGEST_SIDE_PX = 640
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """A span of a video, or a picture, transcoded with square pixels.
-
-    Attributes:
-        path: the file.
-        media_type: of the file.
-        offset_s: time in the source of its first frame.
-        width: of the source in stored pixels, in which boxes are given.
-        height: of the source in stored pixels.
-    """
+    """A span of a video, or a picture, transcoded with square pixels."""
 
     path: Path
     media_type: str
-    offset_s: float
-    width: int
+    offset_s: float  # time in the source of its first frame
+    width: int  # of the source, in pixels in which boxes are given; likewise the height
     height: int
 
 
 class Encodings:
-    """Files encoded on demand in a temporary folder, of which the latest stay (an LRU cache); `close` removes the folder.
-
-    Args:
-        most_files: how many at most.
-        most_bytes: how large they may be together.
-    """
+    """Files encoded on demand in a temporary folder, of which the latest stay (an LRU cache); `close` removes the folder."""
 
     def __init__(self, *, most_files: int = 400, most_bytes: int = 10**9) -> None:
         self._most_files, self._most_bytes = most_files, most_bytes
         self._scratch = ExitStack()
         self._folder: Path | None = None  # made for the first file: most reviews need none
         self._latest: OrderedDict[str, tuple[Encoded, int]] = OrderedDict()  # with their size in bytes
-        self._count = 0
+        self._count = self._bytes = 0
         self._state = Lock()
         self._turn = Lock()  # one at a time: encoding takes all cores
 
@@ -98,13 +85,13 @@ class Encodings:
         if (encoded := self._find(key)) is not None:
             return encoded
         with self._turn:
-            encoded = self._find(key)  # another request may have made it meanwhile
-            if encoded is None:
-                self._folder = self._folder or self._scratch.enter_context(scratch_folder())
-                self._count += 1
-                encoded = make(self._folder / str(self._count))
-                encoded.path.chmod(0o600)  # the source may be readable for this user only
-                self._keep(key, encoded)
+            if (encoded := self._find(key)) is not None:  # another request has made it meanwhile
+                return encoded
+            self._folder = self._folder or self._scratch.enter_context(scratch_folder())
+            self._count += 1
+            encoded = make(self._folder / str(self._count))
+            encoded.path.chmod(0o600)  # the source may be readable for this user only
+            self._keep(key, encoded)
             return encoded
 
     def _find(self, key: str) -> Encoded | None:
@@ -117,18 +104,17 @@ class Encodings:
     def _keep(self, key: str, made: Encoded) -> None:
         with self._state:
             self._latest[key] = made, made.path.stat().st_size
-            while len(self._latest) > 1 and self._too_much():
-                _, (oldest, _size) = self._latest.popitem(last=False)
+            self._bytes += self._latest[key][1]
+            while len(self._latest) > 1 and (len(self._latest) > self._most_files or self._bytes > self._most_bytes):
+                _, (oldest, size) = self._latest.popitem(last=False)
+                self._bytes -= size
                 oldest.path.unlink(missing_ok=True)
-
-    def _too_much(self) -> bool:
-        return len(self._latest) > self._most_files or sum(size for _, size in self._latest.values()) > self._most_bytes
 
 
 def _encode_still(path: Path, stem: Path) -> Encoded:
     [picture] = read_frames(VideoSource(path=path, kind="still"), [0])
     height, width = picture.shape[-2:]
-    small = _resized(picture, _display_size(Shape(width=width, height=height)))
+    small = _resized(picture, _display_size(width, height))
     out = stem.with_suffix(".png")
     write_picture(out, torch.from_numpy(small).permute(2, 0, 1))
     return Encoded(path=out, media_type="image/png", offset_s=0.0, width=width, height=height)
@@ -142,14 +128,14 @@ def _encode_video(path: Path, stem: Path, start_s: float, end_s: float) -> Encod
         raise MediaError(path, f"has no frame from {start_s:.2f} to {end_s:.2f} s")
     indices = _nearest(timeline.timestamps_s, times)
     wanted, positions = np.unique(indices, return_inverse=True)
-    shape = picture_shape(path)
-    size = _display_size(shape)
+    width, height = picture_size(path)
+    size = _display_size(width, height)
     frames = torch.empty((len(times), 3, size[1], size[0]), dtype=torch.uint8)
     for number, frame in enumerate(iter_frames(source, wanted, timeline=timeline)):  # one large frame at a time
         frames[torch.from_numpy(positions == number)] = torch.from_numpy(_resized(frame, size)).permute(2, 0, 1)
     out = stem.with_suffix(".mp4")
     write_video(out, frames, fps=fps)
-    return Encoded(path=out, media_type="video/mp4", offset_s=float(times[0]), width=shape.width, height=shape.height)
+    return Encoded(path=out, media_type="video/mp4", offset_s=float(times[0]), width=width, height=height)
 
 
 def _even_times(
@@ -173,17 +159,14 @@ def _even_times(
 def _nearest(
     timestamps_s: Float[np.ndarray, " frame"], times_s: Float[np.ndarray, " time"]
 ) -> Int[np.ndarray, " time"]:
-    after = np.clip(np.searchsorted(timestamps_s, times_s), 1, max(1, len(timestamps_s) - 1))
-    if len(timestamps_s) == 1:
-        return np.zeros(len(times_s), dtype=np.int64)
-    nearer_before = times_s - timestamps_s[after - 1] <= timestamps_s[after] - times_s
-    return after - nearer_before
+    """The frame nearest in time: frames change halfway between their times."""
+    return np.searchsorted((timestamps_s[1:] + timestamps_s[:-1]) / 2, times_s)
 
 
-def _display_size(shape: Shape) -> tuple[int, int]:
+def _display_size(width: int, height: int) -> tuple[int, int]:
     """Even width and height in square pixels, no larger than a page shows."""
-    scale = min(1.0, _LONGEST_SIDE_PX / max(shape.width, shape.height))
-    return max(2, 2 * round(shape.width * scale / 2)), max(2, 2 * round(shape.height * scale / 2))
+    scale = min(1.0, _LONGEST_SIDE_PX / max(width, height))
+    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
 
 
 def _resized(frame: Tensor, size: tuple[int, int]) -> np.ndarray:

@@ -136,11 +136,7 @@ def shrinkage(heat: Float[Tensor, "time height width"], small: Float[Tensor, "ti
 
 
 def checked_times(times_s: Sequence[float] | Float[np.ndarray, " time"], count: int) -> Float[np.ndarray, " time"]:
-    """The frames' times as an array.
-
-    Raises:
-        InputError: if there is not one for each frame, or they do not rise.
-    """
+    """The frames' times as an array, if there is one for each frame and they rise."""
     times = np.asarray(times_s, dtype=np.float64)
     if times.shape != (count,):
         raise InputError(

@@ -163,25 +163,23 @@ class MapWriter:
         Raises:
             OutputError: if a file cannot be written.
         """
+        video = explanation.source.key
         # What the parts of one map share.
-        source, key = (
-            explanation.source,
-            (explanation.window, explanation.method, explanation.concept, explanation.layer),
-        )
+        key = video, explanation.window, explanation.method, explanation.concept, explanation.layer
         signed, name = self._signed or bool(explanation.concept), self._free_name(explanation)
         if not signed and explanation.part == "whole" and not bool((values_of(explanation) > 0).any()):
-            self._blank.add((source.key, *key))
+            self._blank.add(key)
             reason = (
                 f"`{explanation.method}` found nothing at {explanation.layer} that raises {explanation.target}."
                 " Show what lowers it (--signed), or choose another layer or method."
             )
-            self._skipped.append(Skipped(path=source.key, reason=reason))
+            self._skipped.append(Skipped(path=video, reason=reason))
         if "npz" in self._formats:  # numbers are of use without a picture
             self._files.append(_write_numbers(explanation, self._folder / f"{name}.npz"))
-        if set(self._formats) <= {"npz"} or (not signed and (source.key, *key) in self._blank):
+        if set(self._formats) <= {"npz"} or (not signed and key in self._blank):
             return  # without decoding the video
         try:
-            self._draw(explanation, (source.key, *key), name, signed=signed)
+            self._draw(explanation, key, name, signed=signed)
         except MediaError as error:
             self._skipped.append(Skipped(path=str(error.path), reason=error.reason))
 
@@ -189,12 +187,8 @@ class MapWriter:
         """Pictures and videos of one map; the parts of a map are shown on the scale of the whole, which comes first."""
         shown_map = on_video(explanation)
         heat = shown_map.heat if signed else shown_map.heat.clamp_(min=0)  # in place: it is as large as the video
-        scale = self._scales.setdefault(key, heat_scale(heat))
-        options: Any = {
-            "signed": signed,
-            "scale": scale,
-            "seen": None if bool(shown_map.seen.all()) else shown_map.seen,
-        }
+        seen = None if bool(shown_map.seen.all()) else shown_map.seen
+        options: Any = {"signed": signed, "scale": self._scales.setdefault(key, heat_scale(heat)), "seen": seen}
         for ending in self._formats:
             if ending == "png":
                 pictures: Any = {"title": _title(explanation), "times_s": shown_map.times_s, **options}
@@ -242,11 +236,7 @@ def write_explanations(
 
 
 def values_of(explanation: Explanation) -> Float[Tensor, "time height width"]:
-    """The map itself.
-
-    Raises:
-        InputError: if it was handed on and not kept.
-    """
+    """The map itself, if it was kept and not only handed on."""
     if explanation.values is None:
         raise InputError(
             f"`explanation` must hold its map. Got one of {explanation.source.path.name} without. Explain without `each`."

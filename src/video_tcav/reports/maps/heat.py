@@ -112,11 +112,7 @@ def check_heat(
     signed: bool,
     seen: Bool[Tensor, "height width"] | None = None,
 ) -> None:
-    """Check that frames and heat fit each other.
-
-    Raises:
-        InputError: if shapes or kinds are wrong, heat is not finite, or is negative without `signed`.
-    """
+    """Check that frames and heat fit each other, and that heat is finite, and not negative unless `signed`."""
     if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or frames.numel() == 0:
         raise InputError(
             f"`frames` must be uint8 of shape (time, 3, height, width). Got {_described(frames)}. Convert it, with a frame in it."

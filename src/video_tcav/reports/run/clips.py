@@ -104,11 +104,7 @@ class Player:
 
 
 def played_preview(folder: Path, preview: Preview) -> PlayedClip:
-    """A clip of a set for the page.
-
-    Raises:
-        ExperimentError: if its file is missing.
-    """
+    """A clip of a set for the page."""
     path, label = folder / preview.file, f"{preview.name}: {short_clip(preview.clip)}"
     try:
         content = path.read_bytes()

@@ -44,11 +44,7 @@ def _analysis_facts(analysis: Analysis) -> tuple[str, Facts]:
 
 
 def experiment_file(run: Run) -> str:
-    """The text of the experiment file, as the run keeps it.
-
-    Raises:
-        ExperimentError: if it is gone.
-    """
+    """The text of the experiment file, as the run keeps it."""
     path = run.path / "experiment.yaml"
     try:
         return path.read_text(encoding="utf-8")

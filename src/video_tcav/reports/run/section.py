@@ -96,11 +96,7 @@ def _paragraphs(text: str) -> Markup:
 
 
 def ordered(registry: Registry[type[ReportSection[View]]]) -> list[ReportSection[View]]:
-    """All sections of a registry, in their order.
-
-    Raises:
-        PluginError: if a section of another package cannot be used.
-    """
+    """All sections of a registry, in their order."""
     # Plug-ins may register an object instead of a class.
     made: list[Any] = [kind() if isinstance(kind, type) else kind for kind in registry.values()]
     return sorted(made, key=lambda section: (section.order, section.name))

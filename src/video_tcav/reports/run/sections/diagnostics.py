@@ -79,11 +79,7 @@ class Section(TemplateSection[RunView]):
 
 
 def diagnostics(view: RunView) -> list[Diagnostic]:
-    """All that were saved beside the analyses, in the order of `WORDS`.
-
-    Raises:
-        ExperimentError: if a table is damaged.
-    """
+    """All that were saved beside the analyses, in the order of `WORDS`."""
     tables: dict[str, dict[Path, pd.DataFrame]] = {}
     for analysis in view.run.analyses:
         for kind, table in analysis.diagnostics().items():
