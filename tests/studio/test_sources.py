@@ -21,8 +21,7 @@ from video_tcav.concepts.bank import ConceptBank, Origin
 from video_tcav.core.errors import MediaError
 from video_tcav.media import VideoSource, file_digest, probe_video, read_frames
 from video_tcav.studio import create_app
-from video_tcav.studio.source_video import picture_size, source_path
-from video_tcav.studio.transcoding import Encodings, _even_times, _nearest
+from video_tcav.studio.browser_media import Encodings, _even_times, _nearest, picture_size, source_path
 
 WIDTH, HEIGHT, SIDE = 128, 96, 16
 UNEVEN_MS = np.cumsum([0] + [20, 20, 200, 40, 20, 20, 20, 160, 80, 40] * 6)

@@ -22,7 +22,7 @@ _PAGE_COLOURS = {
     **{series.colour: f"var(--series-{number})" for number, series in enumerate(SERIES)},
 }
 """Variables of the page's style by the drawn colours that they replace; PAPER differs from the white of files to be found."""
-_ENDINGS, _DPI = {".png": "png", ".svg": "svg"}, 160
+_DPI = 160
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 # Elements that a page must not get: a drawing's own style sheet would rule the whole page.
 _DROPPED = {"metadata", "style"}
@@ -40,9 +40,9 @@ def write_figure(figure: Figure, path: str | Path, *, name: str) -> Path:
         OutputError: if the file cannot be written.
     """
     path = Path(path)
-    file_format = _ENDINGS.get(path.suffix.lower())
-    if file_format is None:
-        raise InputError(f"`path` must end in {' or '.join(_ENDINGS)}. Got {path.name}. Change it.")
+    file_format = path.suffix.lower().removeprefix(".")
+    if file_format not in ("png", "svg"):
+        raise InputError(f"`path` must end in .png or .svg. Got {path.name}. Change it.")
     # Dates and versions would differ from run to run.
     metadata = {"Date": None} if file_format == "svg" else {"Software": None}
     with chart_style(), _svg_text(name), atomic_path(path) as temporary:

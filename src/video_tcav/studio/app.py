@@ -16,14 +16,13 @@ from starlette.types import ASGIApp
 from video_tcav.concepts.bank import BankClip, ConceptBank
 from video_tcav.core.errors import MediaError, OutputError, VideoTcavError
 from video_tcav.core.files import reason_of
+from video_tcav.studio.browser_media import Encodings, picture_size, source_path
 from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, clip_payload, detail_payload
 from video_tcav.studio.requests import ClipQuery, Judge, Move, NewConcept, Nothing, PathId, Rename
 from video_tcav.studio.run_matches import list_payload, run_payload
 from video_tcav.studio.runs import Run, Runs
 from video_tcav.studio.sample_size import Need
 from video_tcav.studio.security import Guard, Refusal, excerpt
-from video_tcav.studio.source_video import picture_size, source_path
-from video_tcav.studio.transcoding import Encodings
 
 _STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _KEEP = {"Cache-Control": "private, max-age=3600"}  # a clip of that digest never changes

@@ -37,6 +37,7 @@ class Sample:
     tests: tuple[str, ...] = ("permutation", "ttest")
     spaces: tuple[str, ...] = ("flatten",)
     cav: str = "mean"
+    negatives: str = "frozen"
     shown: int = 2
     previews: int = 2
     size: int = 24
@@ -156,6 +157,7 @@ def _results(sample: Sample, space: str, test: str) -> list[ConceptResult]:
                         p_adjusted=0.0001 if test == "ttest" else 0.001 if abs(effect) >= 1 else 0.4,
                         represented=concept != "nothing",
                         n_concept_groups=7 if concept == "court" else 24,
+                        negatives=sample.negatives if one.negatives == "frozen" else one.negatives,
                     )
                 )
     return found

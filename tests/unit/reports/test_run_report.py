@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from tests.unit.reports.sample_run import CLIPS, VERDICTS, Sample, write_diagnostics, write_run
 from tests.unit.reports.test_demo_page import Page
 from video_tcav.cli.app import app
-from video_tcav.core.errors import ExperimentError, OutputError
+from video_tcav.core.errors import ExperimentError, InputError, OutputError
 from video_tcav.experiments import load_run
 from video_tcav.reports import write_report
 
@@ -233,7 +233,7 @@ def test_diagnostics_are_shown_where_they_are(run, page, tmp_path):
 def test_a_damaged_table_is_told(tmp_path):
     run = write_run(tmp_path, Sample(shown=0, previews=0))
     (run.analyses[0].folder / "diagnostics-split_half.parquet").write_bytes(b"none")
-    with pytest.raises(ExperimentError, match=r"diagnostics-split_half.parquet: diagnostics must be readable"):
+    with pytest.raises(ExperimentError, match=r"001-permutation: an analysis must be whole"):
         write_report(run, tmp_path / "report.html")
 
 
@@ -275,9 +275,20 @@ def test_other_cavs_and_spaces_are_told(tmp_path):
     assert "Significance was tested by the t-test" in text
 
 
-def test_the_page_is_no_folder(run):
+def test_the_page_is_no_folder_and_not_the_markdown(run, tmp_path):
     with pytest.raises(OutputError, match="it is a folder"):
         write_report(run, run.path)
+    with pytest.raises(InputError, match=r"`path` must end in \.html. Got 'report\.md'"):
+        write_report(run, tmp_path / "report.md")
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_beside_moving_random_clips_are_not_called_held_still(tmp_path, page):
+    assert "Pictures are compared with random clips that are held still too." in plain(page)
+    moving = write_run(tmp_path, Sample(negatives="moving"))
+    text = plain(Page(write_report(moving, tmp_path / "report.html").read_text()))
+    assert "Pictures are compared with random clips that move." in text and "held still" not in text
+    assert "Concept: swing/static 12 clips in 24 groups. They do not move." in text
 
 
 def test_the_command_writes_it(tmp_path):

@@ -1,6 +1,5 @@
 """Attribution maps on their video, at its size and rate, and as files: overlay, contact sheet, tube, numbers."""
 
-import io
 import json
 import math
 import re
@@ -19,7 +18,7 @@ from torch.nn import functional as F
 from video_tcav.attribution.attribution_map import INPUT
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, MediaError
-from video_tcav.core.files import atomic_path
+from video_tcav.core.files import as_read_back, atomic_path
 from video_tcav.explanation import Explanation, Explanations
 from video_tcav.media import Skipped, read_frames, write_picture
 from video_tcav.media.timeline import read_timeline
@@ -246,22 +245,15 @@ def values_of(explanation: Explanation) -> Float[Tensor, "time height width"]:
 
 def _write_numbers(explanation: Explanation, path: Path) -> Path:
     """The map and its facts; `numpy.load` reads it without unpickling."""
-    content = io.BytesIO()
-    facts = json.dumps({name: _plain(value) for name, value in explanation.facts().items()})
-    np.savez_compressed(
-        content,
-        values=values_of(explanation).numpy(),
-        frame_indices=np.array(explanation.frame_indices),
-        facts=np.array(facts),
-    )
-    # `savez` to memory first: it appends `.npz` to names that end otherwise, as temporary ones do.
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content.getvalue())
+    arrays = {
+        "values": values_of(explanation).numpy(),
+        "frame_indices": np.array(explanation.frame_indices),
+        "facts": np.array(json.dumps(as_read_back(explanation.facts()))),
+    }
+    # An open file: `savez` appends `.npz` to names that end otherwise, as temporary ones do.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
     return path
-
-
-def _plain(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _title(explanation: Explanation) -> str:

@@ -1,9 +1,9 @@
 """Choice of clips for a run's page: as many as fit into its size."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from video_tcav.experiments import Run
-from video_tcav.experiments.previews import Preview
 from video_tcav.reports.run.clips import PlayedClip, Player, played_preview, player
 
 # Of the bytes for clips, the share that clips with maps may take; the others are for previews of the sets.
@@ -67,11 +67,9 @@ def _players(run: Run, shrink: int) -> list[Player]:
 
 
 def _fitting_sets(run: Run, budget: int) -> tuple[list[ClipSet], str]:
-    previews: dict[tuple[str, str], list[Preview]] = {}
+    clips: dict[tuple[str, str], list[PlayedClip]] = defaultdict(list)
     for preview in run.previews:
-        previews.setdefault((preview.role, preview.name), []).append(preview)
-    folder = run.path / "shown" / "previews"
-    clips = {key: [played_preview(folder, preview) for preview in group] for key, group in previews.items()}
+        clips[preview.role, preview.name].append(played_preview(run.path / "shown" / "previews", preview))
     count = clips_per_set([[clip.size for clip in group] for group in clips.values()], budget)
     counts = _set_counts(run)
     sets = [
@@ -94,13 +92,13 @@ def clips_per_set(sizes: list[list[int]], budget: int) -> int:
 
 
 def _set_counts(run: Run) -> dict[tuple[str, str], str]:
-    """How many clips each set has, by its role and name."""
+    """How many clips each set has, in words, by its role and name."""
     words: dict[tuple[str, str], str] = {}
     for analysis in run.analyses:
         for row in (stored.result for stored in analysis.found):
             if row.versus != "random":
                 continue
-            still = " They do not move." if row.negatives == "frozen" else ""
+            still = "" if row.negatives == "as given" else " They do not move."
             concept = f"{row.n_concept_clips} clips in {row.n_concept_groups} groups.{still}"
             words.setdefault(("concept", row.concept), concept)
             words.setdefault(("random", "random"), f"{row.n_random_clips} clips in which no concept is to be seen.")

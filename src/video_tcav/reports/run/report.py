@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from video_tcav.core.checks import require
 from video_tcav.core.files import check_file_writable, write_text
 from video_tcav.experiments import Run
 from video_tcav.reports.figure_files import write_figure
@@ -31,18 +32,21 @@ def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) ->
         `path`.
 
     Raises:
+        InputError: if the page has the name of the Markdown beside it.
         ExperimentError: if a file of the run is missing or damaged.
         PluginError: if a section of another package cannot be used.
         OutputError: if a file cannot be written.
     """
     path = Path(path)
+    note = path.with_suffix(".md")
+    require(path != note, "path", "end in .html", path.name, "The same as Markdown gets the name that ends in .md.")
     check_file_writable(path)
     sections, view = ordered(SECTIONS), RunView(run=run)
     # The name of a chart is its salt: the same chart has the same ids, and so the same bytes, in every report.
     for chart in (chart for section in sections for chart in section.charts(view)):
         for ending in (".svg", ".png"):
             write_figure(chart.figure, path.parent / FIGURES / f"{chart.name}{ending}", name=chart.name)
-    write_text(path.with_suffix(".md"), run_markdown(view, sections))
+    write_text(note, run_markdown(view, sections))
     # The first page has no clips and shows how many bytes are left for them.
     bytes_left = most_bytes - len(run_page(view, sections).encode())
     write_text(path, run_page(replace(view, clips=fitting_clips(run, bytes_left)), sections))
