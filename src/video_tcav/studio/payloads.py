@@ -20,12 +20,11 @@ KINDS: Mapping[Kind, str] = {
 
 def bank_payload(bank: ConceptBank, need: Need) -> dict[str, Any]:
     """Concepts with their counts and needs, and what can be filtered by."""
-    counts = bank.concepts()
     return {
         "name": bank.folder.resolve().name,
         "folder": str(bank.folder.resolve()),
         "need": {"clips": need.clips, "videos": need.videos, "goal": need.goal},
-        "concepts": [_concept_payload(count, need) for count in counts if count.name],
+        "concepts": [_concept_payload(count, need) for count in bank.concepts() if count.name],
         "unsorted": bank.count(concept=""),
         "total": bank.count(),
         "verdicts": {verdict: bank.count(verdict=verdict) for verdict in ("open", "accepted", "rejected")},
@@ -37,11 +36,7 @@ def bank_payload(bank: ConceptBank, need: Need) -> dict[str, Any]:
 
 def _concept_payload(count: ConceptCount, need: Need) -> dict[str, Any]:
     clips, videos = need.missing(count)
-    return asdict(count) | {
-        "clips_needed": clips,
-        "videos_needed": videos,
-        "need_words": need.words(count),
-    }
+    return asdict(count) | {"clips_needed": clips, "videos_needed": videos, "need_words": need.words(count)}
 
 
 def clip_payload(clip: BankClip) -> dict[str, Any]:

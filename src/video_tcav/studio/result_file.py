@@ -7,7 +7,6 @@ from typing import Annotated, Any, get_type_hints
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from video_tcav.core.errors import VideoTcavError
-from video_tcav.core.limits import parse_json
 from video_tcav.tcav import ConceptResult
 from video_tcav.tcav.wording import MINUS, effect_text, p_equals, units, warning_prefix
 
@@ -59,11 +58,6 @@ class ResultFile(_Lenient):
     def rows(self) -> list[dict[str, Any]]:
         """Results by the fields of `ConceptResult`, with `words`; a number that is missing or not finite is `None`."""
         return [row | {"words": _words(row)} for row in (row.model_dump() for row in self.results)]
-
-
-def parse_results(raw: bytes) -> ResultFile:
-    """The content of a file; ValueError if it is no JSON or nests too deep, its ValidationError if it is of something else."""
-    return ResultFile.model_validate(parse_json(raw))
 
 
 def _words(row: dict[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import reason_of
+from video_tcav.core.limits import parse_json
 
 FILE_NAME = "results.json"
 REPORT_NAME = "report.html"
@@ -25,7 +26,7 @@ _MOST_RUNS = 300
 _NOT_CONCEPTS = frozenset({"gradient", "random"})
 
 Row = Mapping[str, Any]
-"""A result, see `result_file.parse_results`."""
+"""A result, see `result_file.ResultFile.rows`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +140,7 @@ def _read_run(path: Path, top: Path) -> "Run | str":
         return raw
     try:
         # Loaded for the first run only: the page of a bank without runs does not wait for the statistics.
-        file = resolve_name("video_tcav.studio.result_file:parse_results")(raw)
+        file = resolve_name("video_tcav.studio.result_file:ResultFile").model_validate(parse_json(raw))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])[:80]

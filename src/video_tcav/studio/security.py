@@ -53,6 +53,7 @@ class Guard:
         self._app = app
         self._token = token
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        self._address = " or ".join(sorted(self._hosts))
         self._cookie = f"video_tcav_studio_{port}"  # cookies do not know ports: two studios would share one name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,10 +89,6 @@ class Guard:
             raise Refusal(403, "The token is missing or old. Open the link that `video-tcav studio` printed.")
         if request.method == "POST":
             _check_change(headers, self._hosts, self._address)
-
-    @property
-    def _address(self) -> str:
-        return " or ".join(sorted(self._hosts))
 
     def _has_token(self, request: Request) -> bool:
         """Whether the request has the token: in the link, in the cookie that the link set, or as a bearer's."""

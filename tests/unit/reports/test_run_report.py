@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,8 @@ from tests.unit.reports.test_demo_page import Page
 from video_tcav.cli.app import app
 from video_tcav.core.errors import ExperimentError, InputError, OutputError
 from video_tcav.experiments import load_run
-from video_tcav.reports import write_report
+from video_tcav.reports import RunView, write_report
+from video_tcav.reports.run.sections.verdicts import Section
 
 HOSTILE = "<script>alert('1')</script>"
 
@@ -76,6 +78,13 @@ def test_a_verdict_tells_numbers_and_margin(page):
     lines = [one["aria-label"] for one in page.all("svg") if one.get("class") == "margin"]
     assert lines[0] == "Effect +3.00 log-odds, interval +2.40 to +3.60, margin ±0.5"
     assert len(lines) == 3  # nothing to draw for a hypothesis without evidence
+
+
+def test_the_scale_of_small_margins_has_numbers_that_differ(run):
+    outcome = replace(run.outcomes[0], effect=0.002, effect_low=0.001, effect_high=0.003, margin=0.001)
+    view = RunView(run=replace(run, outcomes=(outcome,)))
+    [*_, (*_, drawing)] = Section().values(view)["cards"]
+    assert [text for _, text in drawing["ticks"]] == ["−0.002", "0", "+0.002"]
 
 
 def test_cautions_are_told_in_plain_words(page):

@@ -1,19 +1,20 @@
 """Timeline chart: when each concept raised or lowered the class, as lines over a clip's time with a playhead."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
 from video_tcav.reports.charts import SERIES
+from video_tcav.reports.page import render_page
 from video_tcav.tcav.wording import MINUS
 
 # Units of the drawing, which the page scales to its width.
 WIDTH, HEIGHT = 480, 172
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 10, 26
+_LEFT, _TOP, _RIGHT, _BOTTOM = 52, 10, 10, 26
 _SPAN_X, _SPAN_Y = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 # A narrower range is rounding error, and would blow it up to the height of the drawing.
 _NARROWEST = 1e-9
@@ -46,62 +47,32 @@ def timeline(lines: Sequence[Line], *, length_s: float, unit: str, name: str) ->
     values = np.concatenate([line.values for line in lines])
     # Zero is always on the axis, so that raising and lowering can be told apart.
     ticks = _ticks(min(0.0, float(values.min())), max(0.0, float(values.max())))
-    scale = _Scale(length_s=length_s, low=ticks[0], high=ticks[-1])
-    pieces = [f'<rect class="plot" x="{_LEFT}" y="{_TOP}" width="{_SPAN_X}" height="{_SPAN_Y}"/>']
-    pieces += _value_axis(scale, ticks)
-    pieces += _time_axis(scale)
-    pieces += [_polyline(scale, line) for line in lines]
-    ends = f'y1="{_TOP - 4}" y2="{HEIGHT - _BOTTOM + 4}"'
-    pieces.append(f'<line class="playhead" data-width="{_SPAN_X}" x1="{_LEFT}" x2="{_LEFT}" {ends}/>')
-    label = escape(f"Over time, in {unit}: " + "; ".join(map(str, lines)))
-    return Markup(  # every piece is made of numbers
-        f'<svg class="timeline" id="{escape(name)}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
-        f"{''.join(pieces)}</svg>"
-    )
+    low, high = ticks[0], ticks[-1]
 
+    def x(time_s: float) -> str:
+        return _number(_LEFT + _SPAN_X * (time_s / length_s if length_s else 0))
 
-@dataclass(frozen=True, kw_only=True)
-class _Scale:
-    """From seconds and values to units of the drawing, as text."""
+    def y(value: float) -> str:
+        return _number(_TOP + _SPAN_Y * (high - value) / (high - low))
 
-    length_s: float
-    low: float
-    high: float
+    def points(line: Line) -> list[tuple[str, str]]:
+        # Times of a layer's steps may go a little beyond the frames, and stand in the order of the layer.
+        order = np.argsort(line.times_s, kind="stable")
+        times_s = line.times_s.clip(0, length_s)
+        return [(x(float(times_s[step])), y(float(line.values[step]))) for step in order]
 
-    def x(self, time_s: float) -> str:
-        return _number(_LEFT + _SPAN_X * (time_s / self.length_s if self.length_s else 0))
-
-    def y(self, value: float) -> str:
-        return _number(_TOP + _SPAN_Y * (self.high - value) / (self.high - self.low))
-
-
-def _value_axis(scale: _Scale, ticks: Sequence[float]) -> Iterator[str]:
-    for tick in ticks:
-        style = "zero" if tick == 0 else "grid"
-        text = "0" if tick == 0 else f"{tick:+.4g}".replace("-", MINUS)
-        yield f'<line class="{style}" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{scale.y(tick)}" y2="{scale.y(tick)}"/>'
-        yield f'<text x="{_LEFT - 8}" y="{scale.y(tick)}" dy="0.35em" text-anchor="end">{text}</text>'
-
-
-def _time_axis(scale: _Scale) -> Iterator[str]:
-    y = HEIGHT - _BOTTOM + 17
-    for tick in _ticks(0.0, scale.length_s):
-        if tick <= 0.9 * scale.length_s:  # the unit stands at the end
-            yield f'<text x="{scale.x(tick)}" y="{y}" text-anchor="middle">{tick:g}</text>'
-    yield f'<text x="{WIDTH - _RIGHT}" y="{y}" text-anchor="end">s</text>'
-
-
-def _polyline(scale: _Scale, line: Line) -> str:
-    colour, dash = line_look(line.look)
-    # Times of a layer's steps may go a little beyond the frames, and stand in the order of the layer.
-    order = np.argsort(line.times_s, kind="stable")
-    times_s = line.times_s.clip(0, scale.length_s)
-    points = [(scale.x(float(times_s[step])), scale.y(float(line.values[step]))) for step in order]
-    path = " ".join(f"{x},{y}" for x, y in points)
-    dots = "".join(f'<circle cx="{x}" cy="{y}" r="2.6"/>' for x, y in points)
-    return (
-        f'<g class="line" data-look="{line.look}" style="color: var(--series-{colour})">'
-        f'<polyline points="{path}" stroke-dasharray="{dash}"/>{dots}</g>'
+    return Markup(
+        render_page(
+            "timeline.html.j2",
+            name=name,
+            label=f"Over time, in {unit}: " + "; ".join(map(str, lines)),
+            size=(WIDTH, HEIGHT),
+            plot=(_LEFT, _TOP, _SPAN_X, _SPAN_Y),
+            values=[(y(tick), f"{tick:+.4g}".replace("-", MINUS) if tick else "0") for tick in ticks],
+            # The unit stands at the end.
+            times=[(x(tick), f"{tick:g}") for tick in _ticks(0.0, length_s) if tick <= 0.9 * length_s],
+            lines=[(line.look, *line_look(line.look), points(line)) for line in lines],
+        )
     )
 
 

@@ -3,8 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-
-from markupsafe import Markup, escape
+from typing import Any
 
 from video_tcav.experiments import Outcome
 from video_tcav.experiments.verdicts import VERDICTS
@@ -32,7 +31,7 @@ class Section(TemplateSection[RunView]):
         outcomes, reach = view.run.outcomes, _reach(view.run.outcomes)  # all intervals on one scale
         return {
             "cards": [
-                (outcome, _sentence(outcome), _facts(outcome, view), _interval_drawing(outcome, reach, view.unit))
+                (outcome, _sentence(outcome), _facts(outcome, view), _interval_drawing(outcome, reach))
                 for outcome in outcomes
             ],
             "meanings": [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]],
@@ -83,32 +82,23 @@ def _reach(outcomes: Sequence[Outcome]) -> float:
     return 1.05 * max([*ends, *(1.5 * outcome.margin for outcome in outcomes)], default=1.0)
 
 
-def _interval_drawing(outcome: Outcome, reach: float, unit: str) -> Markup:
+def _interval_drawing(outcome: Outcome, reach: float) -> dict[str, Any] | None:
+    """Positions of the margin's band, the interval, the effect and the labelled ticks; none where there is no effect."""
     if not math.isfinite(outcome.effect):
-        return Markup("")
+        return None
 
     def x(value: float) -> str:
         return f"{_PAD + (_WIDTH - 2 * _PAD) * (value + reach) / (2 * reach):.1f}"
 
-    # The drawing is decoration for those who see it; the label has the same in words.
-    label = escape(
-        f"Effect {outcome.effect:+.2f} {unit}, interval {outcome.effect_low:+.2f} to {outcome.effect_high:+.2f}, "
-        f"margin ±{outcome.margin:g}"
-    )
-    left, right, zero = x(-outcome.margin), x(outcome.margin), x(0)
-    low, high, tick = x(outcome.effect_low), x(outcome.effect_high), _round_tick(reach)
-    digits = 0 if tick >= 1 else 2
-    labels = ((x(-tick), signed(-tick, digits)), (zero, "0"), (x(tick), signed(tick, digits)))
-    return Markup(  # numbers alone, and an escaped label
-        f'<svg class="margin" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
-        f'<rect class="band" x="{left}" y="4" width="{float(right) - float(left):.1f}" height="22"/>'
-        f'<line class="zero" x1="{zero}" x2="{zero}" y1="2" y2="28"/>'
-        f'<line class="rest" x1="{_PAD}" x2="{_WIDTH - _PAD}" y1="28" y2="28"/>'
-        f'<line class="interval" x1="{low}" x2="{high}" y1="15" y2="15"/>'
-        f'<circle cx="{x(outcome.effect)}" cy="15" r="4.6"/>'
-        + "".join(f'<text x="{position}" y="42" text-anchor="middle">{text}</text>' for position, text in labels)
-        + "</svg>"
-    )
+    tick = _round_tick(reach)
+    digits = 0 if tick >= 1 else max(2, math.ceil(-math.log10(tick)))
+    return {
+        "band": (x(-outcome.margin), x(outcome.margin)),
+        "interval": (x(outcome.effect_low), x(outcome.effect_high)),
+        "effect": x(outcome.effect),
+        "ticks": [(x(-tick), signed(-tick, digits)), (x(0), "0"), (x(tick), signed(tick, digits))],
+        "size": (_WIDTH, _HEIGHT, _PAD),
+    }
 
 
 def _round_tick(reach: float) -> float:
