@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from video_tcav.core.escaping import printable
 from video_tcav.core.files import write_text
@@ -52,20 +51,9 @@ def _environment() -> Environment:
         "p": lambda value: _unbroken(p_text(value)),
         "p_is": lambda value: _unbroken(p_equals(value)),
     }
-    environment.globals |= {
-        "interval": interval,
-        "style": _verbatim("page.css"),
-        "script": _verbatim("page.js"),
-        "report_style": _verbatim("report.css"),
-        "report_script": _verbatim("report.js"),
-    }
+    environment.globals["interval"] = interval
     return environment
 
 
 def _unbroken(text: str) -> str:
     return text.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def _verbatim(name: str) -> Markup:
-    """A file of this package, which needs no escaping."""
-    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))

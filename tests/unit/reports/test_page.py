@@ -22,5 +22,5 @@ def test_a_page_is_there_in_full_or_not_at_all(tmp_path):
 
 
 def test_only_markup_is_taken_as_it_is():
-    page = render_page("page.html.j2", style=Markup("<i>"), script="<b>")
-    assert "<i>" in page and "&lt;b&gt;" in page
+    page = render_page("sections/commands.html.j2", commands=[Markup("<i>"), "<b>"])
+    assert "<code><i></code>" in page and "<code>&lt;b&gt;</code>" in page
