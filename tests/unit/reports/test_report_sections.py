@@ -42,7 +42,10 @@ def test_another_package_adds_sections_to_a_run_s_report(tmp_path):
         make_plugin(tmp_path, "video_tcav.report_sections", "speed", SPEED, "Speed"),
         make_plugin(tmp_path, "video_tcav.target_sections", "largest", LARGEST, "Largest"),
     ]
-    write_run(tmp_path / "run", Sample(shown=1, previews=1, twins=False))
+    sample = Sample(
+        models=("only",), concepts=("court", "nothing"), shown=0, previews=1, twins=False, tests=("permutation",)
+    )
+    write_run(tmp_path / "run", sample)
     path = os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "video_tcav", "report", tmp_path / "run"]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)

@@ -14,6 +14,9 @@ from video_tcav.reports import RunView, write_report
 from video_tcav.reports.run.sections.verdicts import Section
 
 HOSTILE = "<script>alert('1')</script>"
+PLAIN = Sample(
+    models=("only",), concepts=("court", "nothing"), twins=False, tests=("permutation",), shown=0, previews=0
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +99,7 @@ def test_cautions_are_told_in_plain_words(page):
 
 
 def test_a_significant_effect_that_is_not_represented_is_called_weak(tmp_path):
-    sample = Sample(effects={"nothing": 2.0})
+    sample = replace(PLAIN, models=("first net", "second net"), effects={"nothing": 2.0})
     text = Page(write_report(write_run(tmp_path, sample), tmp_path / "report.html").read_text()).text
     assert "Weak concept vectors" in text and "nothing for playing tennis in first net: stages.0, stages.1" in text
 
@@ -153,6 +156,10 @@ def test_names_are_words(tmp_path):
         models=(f"model {HOSTILE}", "second"),
         concepts=("swing/static", "swing/dynamic", HOSTILE),
         effects={HOSTILE: 2.0, "swing/dynamic": 1.0},
+        twins=False,
+        tests=("permutation",),
+        shown=1,
+        previews=1,
     )
     run = write_run(tmp_path, sample)
     write_diagnostics(run, "consistency", [{"concept": HOSTILE, HOSTILE: HOSTILE}])
@@ -208,7 +215,7 @@ def test_methods_tell_the_settings(page):
 
 def test_diagnostics_are_shown_where_they_are(run, page, tmp_path):
     assert "Can the concept vectors be trusted?" not in page.text
-    other = write_run(tmp_path)
+    other = write_run(tmp_path, replace(PLAIN, models=("first net", "second net"), concepts=("court", "swing/dynamic")))
     rows = [
         {
             "concept": concept,
@@ -233,28 +240,28 @@ def test_diagnostics_are_shown_where_they_are(run, page, tmp_path):
     assert "swing: more noise than <signal>." in text
     assert "Effect by the number of clips" in text and "1.235" in text
     assert "Dependence on place and time" in text and "court 0.250 yes" in text
-    assert "New kind" in text and "1000 more rows are in analyses/001-permutation/diagnostics-new_kind.parquet" in text
+    assert "New kind" in text and "400 more rows are in analyses/001-permutation/diagnostics-new_kind.parquet" in text
     chart = next(one["aria-label"] for one in found.all("svg") if "number of clips" in one.get("aria-label", ""))
     assert "first net, court, 8 groups +1.23" in chart
     assert (tmp_path / "figures" / "effect-by-clips-1-playing-tennis.svg").is_file()
 
 
 def test_a_damaged_table_is_told(tmp_path):
-    run = write_run(tmp_path, Sample(shown=0, previews=0))
+    run = write_run(tmp_path, PLAIN)
     (run.analyses[0].folder / "diagnostics-split_half.parquet").write_bytes(b"none")
     with pytest.raises(ExperimentError, match=r"001-permutation: an analysis must be whole"):
         write_report(run, tmp_path / "report.html")
 
 
 def test_a_preview_that_is_gone_is_told(tmp_path):
-    run = write_run(tmp_path)
+    run = write_run(tmp_path, replace(PLAIN, previews=1))
     (tmp_path / "shown" / "previews" / "000.mp4").unlink()
     with pytest.raises(ExperimentError, match=r"000.mp4: a preview must be readable"):
         write_report(run, tmp_path / "report.html")
 
 
 def test_a_page_keeps_within_its_size_and_says_what_it_left_out(tmp_path):
-    run = write_run(tmp_path, Sample(size=160, shown=5, previews=3))
+    run = write_run(tmp_path, replace(PLAIN, effects={"court": 1.0}, size=128, shown=4, previews=3))
     whole = write_report(run, tmp_path / "whole.html")
     size = whole.stat().st_size
     assert "To keep the page small" not in whole.read_text()
@@ -267,17 +274,15 @@ def test_a_page_keeps_within_its_size_and_says_what_it_left_out(tmp_path):
 
 
 def test_a_plain_run_has_no_empty_sections(tmp_path):
-    sample = Sample(
-        models=("only",), concepts=("court", "nothing"), twins=False, tests=("permutation",), shown=0, previews=0
-    )
-    page = Page(write_report(write_run(tmp_path, sample), tmp_path / "report.html").read_text())
+    page = Page(write_report(write_run(tmp_path, PLAIN), tmp_path / "report.html").read_text())
     for words in ("Static against dynamic", "Motion, or picture?", "t-test", "When and where", "Class:"):
         assert words not in page.text, words
     assert not page.all("video") and not page.all("canvas")
 
 
 def test_other_cavs_and_spaces_are_told(tmp_path):
-    sample = Sample(cav="ridge", spaces=("flatten", "spacetime"), tests=("ttest", "permutation"))
+    spaces, tests = ("flatten", "spacetime"), ("ttest", "permutation")
+    sample = replace(PLAIN, concepts=("court", "swing/dynamic"), cav="ridge", spaces=spaces, tests=tests, shown=1)
     text = plain(Page(write_report(write_run(tmp_path, sample), tmp_path / "report.html").read_text()))
     assert "Other feature spaces" in text and "ridge regression" in text
     assert "log-odds per unit of activation" in text and "one scale for all concepts" not in text
@@ -294,14 +299,16 @@ def test_the_page_is_no_folder_and_not_the_markdown(run, tmp_path):
 
 def test_pictures_beside_moving_random_clips_are_not_called_held_still(tmp_path, page):
     assert "Pictures are compared with random clips that are held still too." in plain(page)
-    moving = write_run(tmp_path, Sample(negatives="moving"))
+    moving = write_run(
+        tmp_path, Sample(negatives="moving", models=("only",), tests=("permutation",), shown=0, previews=1)
+    )
     text = plain(Page(write_report(moving, tmp_path / "report.html").read_text()))
     assert "Pictures are compared with random clips that move." in text and "held still" not in text
-    assert "Concept: swing/static 12 clips in 24 groups. They do not move." in text
+    assert "Concept: swing/static 6 clips in 24 groups. They do not move." in text
 
 
 def test_the_command_writes_it(tmp_path):
-    run = write_run(tmp_path / "run", Sample(shown=1, previews=1))
+    run = write_run(tmp_path / "run", PLAIN)
     result = CliRunner().invoke(app, ["report", str(run.path)])
     assert result.exit_code == 0 and "The report: " in result.output
     assert (run.path / "report.html").is_file() and (run.path / "report.md").is_file()
