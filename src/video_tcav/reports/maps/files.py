@@ -245,14 +245,11 @@ def values_of(explanation: Explanation) -> Float[Tensor, "time height width"]:
 
 def _write_numbers(explanation: Explanation, path: Path) -> Path:
     """The map and its facts; `numpy.load` reads it without unpickling."""
-    arrays = {
-        "values": values_of(explanation).numpy(),
-        "frame_indices": np.array(explanation.frame_indices),
-        "facts": np.array(json.dumps(as_read_back(explanation.facts()))),
-    }
+    values, frame_indices = values_of(explanation).numpy(), np.array(explanation.frame_indices)
+    facts = np.array(json.dumps(as_read_back(explanation.facts())))
     # An open file: `savez` appends `.npz` to names that end otherwise, as temporary ones do.
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, values=values, frame_indices=frame_indices, facts=facts)
     return path
 
 
