@@ -10,8 +10,6 @@ from video_tcav.core.escaping import printable
 from video_tcav.core.files import write_text
 from video_tcav.tcav.wording import interval, p_equals, p_text, percent, signed
 
-_TEMPLATES = Path(__file__).parent / "templates"
-
 
 def render_page(template: str, **values: Any) -> str:
     """Fill a template; every value is escaped unless it is `Markup`.
@@ -36,7 +34,7 @@ def write_page(path: Path, template: str, **values: Any) -> Path:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         # `Markup` is a subclass of `str` and already escaped; any other text may hold control characters.

@@ -41,6 +41,7 @@ class Sample:
     shown: int = 2
     previews: int = 2
     size: int = 24
+    windows: int = 1
     effects: dict[str, float] = field(default_factory=lambda: {"swing/dynamic": 3.0, "court": -1.5, "nothing": 0.01})
 
 
@@ -100,6 +101,7 @@ def _experiment(sample: Sample) -> Experiment:
             "twins": ["frozen", "reversed"] if sample.twins else [],
             "spaces": sample.spaces,
             "cav": sample.cav,
+            "windows": sample.windows,
             "statistics": {"tests": sample.tests},
             "hypotheses": [{"matters": about, "model": sample.models[0]} for _ in VERDICTS],
         }
@@ -166,15 +168,16 @@ def _results(sample: Sample, space: str, test: str) -> list[ConceptResult]:
 def _write_analysis(folder: Path, sample: Sample, model: str, space: str, test: str) -> None:
     folder.mkdir(parents=True)
     results = _results(sample, space, test)
+    clips = [[clip, window] for clip in CLIPS for window in range(sample.windows)]
     draws: dict[str, np.ndarray] = {}
     for number, one in enumerate(results):
-        draws[f"{number}.by_clip"] = one.effect + np.arange(len(CLIPS)) * 0.1
+        draws[f"{number}.by_clip"] = one.effect + np.arange(len(clips)) * 0.1
         draws[f"{number}.null"] = draws[f"{number}.bootstrap"] = np.zeros(3)
     save_file(draws, folder / "draws.safetensors")
     pd.DataFrame([asdict(one) for one in results]).to_parquet(folder / "results.parquet")
     which = {"model": model, "target": "playing tennis", "space": space, "test": test}
     facts = {
-        "clips": [[clip, 0] for clip in CLIPS],
+        "clips": clips,
         "class_groups": len(CLIPS),
         "remarks": [],
     }
@@ -202,8 +205,8 @@ def _shown(sample: Sample, place: int) -> ShownClip:
     return ShownClip(
         model=sample.models[place % len(sample.models)],
         target="playing tennis",
-        clip=CLIPS[place],
-        window=0,
+        clip=CLIPS[place // sample.windows],
+        window=place % sample.windows,
         layer=LAYERS[-1],
         value=1.0,
         probability=0.75,

@@ -196,6 +196,8 @@ def test_a_video_that_has_gone_is_listed_and_the_others_are_written(video, tmp_p
     gone = VideoSource(path=tmp_path / "gone.mp4", kind="video")
     written = write_explanations(several(explanation(gone), explanation(video)), tmp_path / "out")
     assert [path.name for path in written.files] == ["clip-gradcam-stages.3.mp4"]
+    numbers = write_explanations(several(explanation(gone)), tmp_path / "again", formats=["npz", "mp4"])
+    assert list(numbers.files) == list((tmp_path / "again").iterdir()) and len(numbers.skipped) == 1
     assert "gone.mp4" in written.skipped[0].path
 
 

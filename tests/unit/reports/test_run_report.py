@@ -318,6 +318,12 @@ def test_the_command_writes_it(tmp_path):
     assert isinstance(result.exception, ExperimentError)
 
 
+def test_of_several_clips_of_a_file_the_link_leads_to_the_right_one(tmp_path):
+    run = write_run(tmp_path, replace(PLAIN, effects={"court": 1.0}, windows=2, shown=2))
+    text = write_report(run, tmp_path / "report.html").read_text()
+    assert '<a href="#clip-1">tennis/0.mp4, clip 1</a>' in text and "tennis/4.mp4, clip 2" in text
+
+
 def test_every_result_is_in_the_table(run, page):
     rows = sum(len(one.found) for one in run.analyses)
     assert page.text.count("0.50 ± 0.10") + page.text.count("1.00 ± 0.10") == rows

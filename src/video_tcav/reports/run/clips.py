@@ -146,7 +146,7 @@ def player(run: Run, clip: ShownClip, analysis: Analysis, *, number: int, shrink
     chart = timeline(lines, length_s=float(times_s[-1]), unit=unit, name=f"timeline-{number}") if lines else Markup("")
     return Player(
         clip=clip,
-        file=short_clip(clip.clip) + (f", clip {clip.window + 1}" if experiment.windows > 1 else ""),
+        file=short_clip(clip.clip, clip.window if experiment.windows > 1 else None),
         model=short_model(clip.model),
         frames=_webp(_stacked(clip.frames, height, width), _FRAME_QUALITY),
         size_px=(height, width),

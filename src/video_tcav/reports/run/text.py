@@ -13,10 +13,11 @@ _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _SYNTAX = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]|#!"})
 
 
-def short_clip(clip: str) -> str:
-    """The last folder and the file of a clip's path."""
+def short_clip(clip: str, window: int | None = None) -> str:
+    """The last folder and the file of a clip's path, and which clip of the file it is, if it has several."""
     # Both separators: a run may come from another system.
-    return "/".join(re.split(r"[/\\]", clip)[-2:])
+    file = "/".join(re.split(r"[/\\]", clip)[-2:])
+    return file if window is None else f"{file}, clip {window + 1}"
 
 
 def short_model(name: str) -> str:

@@ -1,20 +1,10 @@
 """Section: the class clips with the highest and the lowest effect of each concept."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import short_clip
 from video_tcav.reports.run.view import RunView, TargetView, deepest
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipEffect:
-    """A concept's effect at one clip."""
-
-    file: str
-    player: int | None  # number in the page; `None` where the clip has none
-    effect: float
 
 
 class Section(TemplateSection[RunView]):
@@ -27,10 +17,10 @@ class Section(TemplateSection[RunView]):
         return {"rows": rows} if rows else None
 
 
-def _rows(view: RunView, target: TargetView) -> Iterator[tuple[str, str, str, list[ClipEffect]]]:
-    """Target, model, concept, and the clips with the highest and the lowest effect."""
+def _rows(view: RunView, target: TargetView) -> Iterator[tuple[str, str, str, list[tuple[str, int | None, float]]]]:
+    """Target, model, concept, and of the clips with the highest and the lowest effect file, number of its player, and effect."""
     players = {
-        (player.model, player.clip.target, player.clip.clip): number
+        (player.clip.model, player.clip.target, player.clip.clip, player.clip.window): number
         for number, player in enumerate(view.clips.players, start=1)
     }
     for model, analysis in zip(target.models, target.analyses, strict=True):
@@ -41,7 +31,8 @@ def _rows(view: RunView, target: TargetView) -> Iterator[tuple[str, str, str, li
                 continue
             ends = []
             for index in (int(stored.by_clip.argmax()), int(stored.by_clip.argmin())):
-                clip = analysis.clips[index][0]
-                number = players.get((model, target.target, clip))
-                ends.append(ClipEffect(file=short_clip(clip), player=number, effect=float(stored.by_clip[index])))
+                clip, window = analysis.clips[index]
+                number = players.get((analysis.which.model, target.target, clip, window))
+                file = short_clip(clip, window if view.experiment.windows > 1 else None)
+                ends.append((file, number, float(stored.by_clip[index])))
             yield target.target, model, concept, ends
