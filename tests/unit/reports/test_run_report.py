@@ -98,6 +98,16 @@ def test_cautions_are_told_in_plain_words(page):
     assert "Weak concept vectors" not in text
 
 
+def test_of_many_files_that_could_not_be_used_the_markdown_has_all(tmp_path):
+    run = write_run(tmp_path, PLAIN)
+    run.analyses[0].record["skipped"].extend(
+        {"path": rf"C:\mine\{number}.mp4", "reason": "is broken"} for number in range(14)
+    )
+    page = write_report(run, tmp_path / "report.html")
+    assert "and 2 more: all are in the Markdown beside this page" in page.read_text() and "mine" not in page.read_text()
+    assert page.with_suffix(".md").read_text().count(".mp4: is broken") == 14
+
+
 def test_a_significant_effect_that_is_not_represented_is_called_weak(tmp_path):
     sample = replace(PLAIN, models=("first net", "second net"), effects={"nothing": 2.0})
     text = Page(write_report(write_run(tmp_path, sample), tmp_path / "report.html").read_text()).text

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PureWindowsPath
 
 from video_tcav.gram import significance_test
 from video_tcav.reports.run.section import TemplateSection, Values
@@ -101,4 +102,5 @@ def _places(rows: Sequence[tuple[str, ConceptResult]]) -> tuple[str, ...]:
 def _skipped_files(view: RunView) -> tuple[str, ...]:
     files = [file for analysis in view.run.analyses for file in analysis.record.get("skipped", ()) if "path" in file]
     reasons = sorted({(file["path"], file["reason"]) for file in files})
-    return tuple(f"{path.rsplit('/', 1)[-1]}: {reason}" for path, reason in reasons)
+    # A Windows path knows both separators: a run may come from another system.
+    return tuple(f"{PureWindowsPath(path).name}: {reason}" for path, reason in reasons)
