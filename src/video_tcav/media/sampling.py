@@ -71,6 +71,16 @@ def clip_times(
     return [_on_display(times_s, window, early_s) for window in wanted]
 
 
+def nearest_frames(
+    timestamps_s: Float[np.ndarray, " frame"], times_s: Float[np.ndarray, " time"]
+) -> Int[np.ndarray, " time"]:
+    """Index of the frame nearest to each time; of two that are as near, the earlier."""
+    if len(timestamps_s) == 1:
+        return np.zeros(len(times_s), dtype=np.int64)
+    after = np.clip(np.searchsorted(timestamps_s, times_s), 1, len(timestamps_s) - 1)
+    return after - (times_s - timestamps_s[after - 1] <= timestamps_s[after] - times_s)
+
+
 def check_sampling(spec: ClipSpec, windows: int, sampling: Sampling | None) -> Sampling:
     """The sampling, by default that of `spec`; refuses settings that no video can fulfil."""
     at_least("windows", windows, 1, cure="1 takes the centre.")

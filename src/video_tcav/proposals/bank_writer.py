@@ -17,7 +17,7 @@ from video_tcav.proposals.full_resolution_frames import FullResolutionFrames, ev
 from video_tcav.proposals.grouping import varied_order
 from video_tcav.proposals.negatives import negative_tube
 from video_tcav.proposals.settings import Settings, Tally
-from video_tcav.proposals.shot_segments import ShotSegment
+from video_tcav.proposals.shots import ShotSegment
 from video_tcav.proposals.tracking import Tube
 
 _FORBIDDEN = str.maketrans(dict.fromkeys("/\\:", "-"))  # which no concept's name may hold

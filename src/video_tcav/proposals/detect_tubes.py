@@ -11,7 +11,7 @@ from video_tcav.proposals.cutting import pieces
 from video_tcav.proposals.detector import Detections, Detector
 from video_tcav.proposals.motion import MOTION
 from video_tcav.proposals.settings import Settings, Tally
-from video_tcav.proposals.shot_segments import ShotSegment
+from video_tcav.proposals.shots import ShotSegment
 from video_tcav.proposals.tracking import Tube, overlaps, track
 
 _EVERY_FRAME_S = 0.08  # a detector that goes by changes sees at most twelve frames or so a second

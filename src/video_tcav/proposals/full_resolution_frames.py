@@ -8,6 +8,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from video_tcav.media import VideoSource, iter_frames
+from video_tcav.media.sampling import nearest_frames
 from video_tcav.media.timeline import Timeline
 from video_tcav.proposals.cutting import Frames, crop_size, shrunk, square
 from video_tcav.proposals.tracking import Tube
@@ -76,17 +77,6 @@ class FullResolutionFrames:
 
 
 def evenly(times_s: Float[np.ndarray, " time"], until_s: float, fps: float) -> Int[np.ndarray, " frame"]:
-    """Resampling to a constant rate: index of the frame nearest in time to each frame of a clip as long as the span.
-
-    Args:
-        times_s: when each frame of the span is on display.
-        until_s: when the last one goes.
-        fps: of the clip.
-    """
+    """Resampling to a constant rate: index of the frame nearest to each frame of a clip, from the first until `until_s`."""
     count = max(1, round((until_s - float(times_s[0])) * fps))
-    if len(times_s) == 1:
-        return np.zeros(count, np.int64)
-    wanted_s = times_s[0] + np.arange(count) / fps
-    after = np.clip(np.searchsorted(times_s, wanted_s), 1, len(times_s) - 1)
-    nearer = wanted_s - times_s[after - 1] <= times_s[after] - wanted_s
-    return np.where(nearer, after - 1, after)
+    return nearest_frames(times_s, times_s[0] + np.arange(count) / fps)

@@ -27,7 +27,7 @@ from video_tcav.proposals.grouping import GROUPINGS, Grouping, group_clips, grou
 from video_tcav.proposals.motion import MOTION
 from video_tcav.proposals.progress_log import Done, ProgressLog
 from video_tcav.proposals.settings import Proposals, Settings, Tally
-from video_tcav.proposals.shot_segments import shot_segments
+from video_tcav.proposals.shots import shot_segments
 from video_tcav.proposals.tracking import check_tracker
 
 _NOT = "not "  # begins the label of a negative

@@ -12,7 +12,7 @@ from threading import Lock
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.concepts.bank import BankClip, Origin
@@ -22,6 +22,7 @@ from video_tcav.media import VideoSource, file_digest, iter_frames, read_frames,
 from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream
 from video_tcav.media.files import VIDEO_SUFFIXES, kind_of
 from video_tcav.media.picture import PictureMaker, pixel_aspect
+from video_tcav.media.sampling import nearest_frames
 from video_tcav.media.timeline import read_timeline
 
 AROUND_S = 1.0  # of the source before and after a clip
@@ -179,7 +180,7 @@ def _encode_video(path: Path, stem: Path, start_s: float, end_s: float) -> Encod
     times, fps = _even_times(timeline.timestamps_s, timeline.interval_s, start_s, end_s)
     if len(times) == 0:
         raise MediaError(path, f"has no frame from {start_s:.2f} to {end_s:.2f} s")
-    indices = _nearest(timeline.timestamps_s, times)
+    indices = nearest_frames(timeline.timestamps_s, times)
     wanted, positions = np.unique(indices, return_inverse=True)
     width, height = picture_size(path)
     size = _display_size(width, height)
@@ -207,13 +208,6 @@ def _even_times(
     fps = min(1 / shortest_s, _MOST_FPS, _MOST_FRAMES / length_s)
     count = max(1, round(length_s * fps))
     return first_s + np.arange(count) / fps, fps
-
-
-def _nearest(
-    timestamps_s: Float[np.ndarray, " frame"], times_s: Float[np.ndarray, " time"]
-) -> Int[np.ndarray, " time"]:
-    """The frame nearest in time: frames change halfway between their times."""
-    return np.searchsorted((timestamps_s[1:] + timestamps_s[:-1]) / 2, times_s)
 
 
 def _display_size(width: int, height: int) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from video_tcav.proposals import shot_cuts
-from video_tcav.proposals.shot_segments import shot_segments
+from video_tcav.proposals.shots import shot_segments
 from video_tcav.rendered import render, sample_factors
 
 
@@ -41,8 +41,8 @@ def test_stretches_hold_every_frame_once_and_end_at_cuts(monkeypatch):
     frames = torch.cat([_clip("court"), _clip("street", 1), _clip("lawn", 2)])
     times_s = np.arange(len(frames)) / 12.5
     for bytes_ in (1, 10 * frames[0].nbytes, 1 << 30):  # room for the least, for a few frames, for all
-        monkeypatch.setattr("video_tcav.proposals.shot_segments._MEMORY_BYTES", bytes_)
-        monkeypatch.setattr("video_tcav.proposals.shot_segments._SHORTEST_S", 0.4)
+        monkeypatch.setattr("video_tcav.proposals.shots._MEMORY_BYTES", bytes_)
+        monkeypatch.setattr("video_tcav.proposals.shots._SHORTEST_S", 0.4)
         found = list(shot_segments(iter(frames), times_s))
         assert torch.equal(torch.cat([one.frames for one in found]), frames)
         assert [one.first for one in found] == np.cumsum([0, *(len(one.frames) for one in found[:-1])]).tolist()

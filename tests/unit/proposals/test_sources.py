@@ -17,7 +17,7 @@ from video_tcav.media import VideoSource, probe_video, read_frames
 from video_tcav.media.timeline import read_timeline
 from video_tcav.proposals import propose
 from video_tcav.proposals.full_resolution_frames import FullResolutionFrames, evenly
-from video_tcav.proposals.shot_segments import shot_segments
+from video_tcav.proposals.shots import shot_segments
 
 from .videos import FPS, Squares, write_timed
 
