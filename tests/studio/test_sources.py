@@ -20,8 +20,9 @@ from tests.studio.test_http import ORIGIN, PORT, SIDES, TOKEN
 from video_tcav.concepts.bank import ConceptBank, Origin
 from video_tcav.core.errors import MediaError
 from video_tcav.media import VideoSource, file_digest, probe_video, read_frames
+from video_tcav.media.sampling import nearest_frames
 from video_tcav.studio import create_app
-from video_tcav.studio.browser_media import Encodings, _even_times, _nearest, picture_size, source_path
+from video_tcav.studio.browser_media import Encodings, _even_times, picture_size, source_path
 
 WIDTH, HEIGHT, SIDE = 128, 96, 16
 UNEVEN_MS = np.cumsum([0] + [20, 20, 200, 40, 20, 20, 20, 160, 80, 40] * 6)
@@ -119,7 +120,7 @@ def test_even_times_lie_in_the_span_and_are_bounded(gaps, start, length):
     if len(even):
         assert even[0] >= max(0, start) - 1e-9 and even[-1] <= start + length + 1 / fps
         assert np.allclose(np.diff(even), 1 / fps)
-        distance = np.abs(times[_nearest(times, even)] - even)
+        distance = np.abs(times[nearest_frames(times, even)] - even)
         assert np.allclose(distance, np.abs(times[None] - even[:, None]).min(1))
 
 

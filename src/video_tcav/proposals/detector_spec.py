@@ -1,10 +1,11 @@
-"""Detector specs (`onnx:FILE`): the protocol behind each scheme, and the registry of schemes.
+"""Detector specs (`onnx:FILE`): the protocol behind each scheme, the schemes of this package, and their registry.
 
-Nothing here imports PyTorch: `video-tcav propose --help` lists the detectors.
+Nothing here imports PyTorch, which takes seconds: `video-tcav propose --help` lists the detectors.
 """
 
+import pkgutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from video_tcav.core.errors import InputError, PluginError
 from video_tcav.core.registry import Registry
@@ -47,15 +48,61 @@ class DetectorLoader(Protocol):
         ...
 
 
-_BUILTIN = "video_tcav.proposals.builtin_detectors"
+class _Motion(DetectorLoader):
+    name, help, finds = "motion", "", "finds what moves"
+
+    def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
+        return pkgutil.resolve_name("video_tcav.proposals.motion:MotionDetector")(labels=labels)
+
+
+class _Onnx(DetectorLoader):
+    name, help, finds = "onnx", "FILE", "a YOLO or YOLOX export, ?classes=FILE for its class names"
+
+    def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
+        path, classes = _split(self.name, source, "classes")
+        create = pkgutil.resolve_name("video_tcav.proposals.onnx:OnnxDetector")
+        return create(path, classes=classes, labels=labels, threads=threads)
+
+
+class _Torchvision(DetectorLoader):
+    name, help, finds = "torchvision", "NAME", "classes of COCO, ?weights=FILE for weights of your own"
+    takes_device = True
+
+    def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
+        architecture, weights = _split(self.name, source, "weights")
+        create = pkgutil.resolve_name("video_tcav.proposals.torchvision_detector:TorchvisionDetector")
+        return create(architecture, weights=weights, labels=labels, device=device)
+
+
+class _HuggingFace(DetectorLoader):
+    name, help, finds = "hf", "ID or FOLDER", "finds what --label says"
+    takes_device = True
+
+    def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
+        checkpoint, _ = _split(self.name, source, "")
+        create = pkgutil.resolve_name("video_tcav.proposals.hf_detector:HuggingFaceDetector")
+        return create(checkpoint, labels=labels, device=device)
+
+
+def _split(scheme: str, source: str, option: str) -> tuple[str, str | None]:
+    """`SOURCE?OPTION=VALUE` as source and value; `None` without an option."""
+    name, _, query = source.partition("?")
+    key, _, value = query.partition("=")
+    if not name or (query and (key != option or not value)):
+        allowed = f"?{option}=FILE" if option else "no option"
+        raise InputError(f"`detector` must have {allowed} behind {scheme}:{name}. Got ?{query}. Correct it.")
+    return name, value or None
+
+
+MOTION, ONNX, TORCHVISION, HUGGING_FACE = _Motion(), _Onnx(), _Torchvision(), _HuggingFace()
 DETECTORS: Registry[DetectorLoader] = Registry(
     "video_tcav.detectors",
     "detector",
     {
-        "motion": f"{_BUILTIN}:MOTION",
-        "onnx": f"{_BUILTIN}:ONNX",
-        "torchvision": f"{_BUILTIN}:TORCHVISION",
-        "hf": f"{_BUILTIN}:HUGGING_FACE",
+        "motion": f"{__name__}:MOTION",
+        "onnx": f"{__name__}:ONNX",
+        "torchvision": f"{__name__}:TORCHVISION",
+        "hf": f"{__name__}:HUGGING_FACE",
     },
     members=("name", "help", "finds", "takes_device", "load"),
 )

@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
+from video_tcav.models.error_lines import first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.load import pick_device
 from video_tcav.models.loaders.hf_preprocess import quiet
@@ -75,7 +76,8 @@ class HuggingFaceDetector(Detector):
         inputs = self._processor(images=picture, text=text, return_tensors="pt").to(self._device)
         outputs = self._module(**inputs)
         if grounded:
-            scores = _scores_by_label(outputs.logits[0], inputs["input_ids"][0], self._full_stop(), len(self.labels))
+            full_stop = int(self._processor.tokenizer.convert_tokens_to_ids("."))
+            scores = _scores_by_label(outputs.logits[0], inputs["input_ids"][0], full_stop, len(self.labels))
             middle, size = outputs.pred_boxes[0, :, :2], outputs.pred_boxes[0, :, 2:]
             boxes = torch.cat([middle - size / 2, middle + size / 2], 1) * torch.tensor([width, height] * 2).to(middle)
             best, numbers = scores.max(1)
@@ -89,9 +91,6 @@ class HuggingFaceDetector(Detector):
         chosen = batched_nms(boxes, best, numbers, MOST_OVERLAP)
         names = [self.labels[at] for at in numbers[chosen].tolist()]
         return clipped(boxes[chosen].cpu().numpy(), best[chosen].cpu().numpy(), names, (height, width))
-
-    def _full_stop(self) -> int:
-        return int(self._processor.tokenizer.convert_tokens_to_ids("."))
 
 
 def _scores_by_label(logits: Tensor, tokens: Tensor, full_stop: int, labels: int) -> Tensor:
@@ -110,7 +109,7 @@ def _family(source: str) -> str:
     except (OSError, ValueError) as reason:
         raise ModelError(
             f"`detector` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
-            f" {_line(reason)}. Check the name and the connection."
+            f" {first_line(reason)}. Check the name and the connection."
         ) from reason
     if family not in FAMILIES:
         raise ModelError(
@@ -136,12 +135,7 @@ def _load(source: str) -> tuple[Any, Any]:
         ) from reason
     except (OSError, ValueError, RuntimeError) as reason:
         raise WeightsError(
-            f"`detector` must have weights and a processor in the folder or on the hub. Got hf:{source}: {_line(reason)}."
+            f"`detector` must have weights and a processor in the folder or on the hub. Got hf:{source}: {first_line(reason)}."
             " Check the checkpoint."
         ) from reason
     return processor, module.float()
-
-
-def _line(reason: Exception) -> str:
-    lines = [line for line in str(reason).strip().splitlines() if line.strip()]
-    return lines[0].rstrip(".:")[:160] if lines else type(reason).__name__

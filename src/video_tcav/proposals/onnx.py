@@ -1,16 +1,17 @@
-"""ONNX detectors: YOLOX and other YOLO-style exports, run by onnxruntime."""
+"""ONNX detectors: YOLOX and other YOLO-style exports, run by onnxruntime; their output layouts are recognised by shape."""
 
 import ast
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 from torchvision.ops import batched_nms
@@ -20,9 +21,9 @@ from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.core.text_files import read_text
 from video_tcav.media import file_digest
 from video_tcav.models.class_names import parse_class_names
+from video_tcav.models.error_lines import first_line
 from video_tcav.proposals.cutting import GREY
 from video_tcav.proposals.detector import LEAST_SCORE, MOST_OVERLAP, Detections, Detector, check_labels, clipped
-from video_tcav.proposals.onnx_layout import OutputLayout, find_layout, read_output
 
 try:
     import onnxruntime
@@ -30,6 +31,8 @@ except ImportError:  # the extra `detect`
     onnxruntime = None
 
 _FREE_SIZE = 640  # pixels, of an export that takes any
+_STRIDES = (8, 16, 32)  # pixels of the input a cell, in the three grids of every YOLO
+_Kind = Literal["yolox", "yolov5", "yolov8", "end-to-end"]
 
 
 class OnnxDetector(Detector):
@@ -73,16 +76,16 @@ class OnnxDetector(Detector):
             trial = self._run(np.full((1, 3, *self._size), GREY, np.float32))
         except Exception as reason:  # onnxruntime has types of its own, and an export may want more than pictures
             raise InputError(
-                f"`detector` must run on pictures alone. Got {path}: {_line(reason)}. Export it with pictures as its only input."
+                f"`detector` must run on pictures alone. Got {path}: {first_line(reason)}. Export it with pictures as its only input."
             ) from None
-        layout = find_layout(trial, self._size)
+        layout = _find_layout(trial, self._size)
         if layout is None:
             raise InputError(
                 f"`detector` must have the output of YOLOX, YOLOv5, YOLOv8 or an export with its choice of boxes"
                 f" (1, n, 6). Got {path} with shape {trial.shape} for pictures of {self._size[0]}x{self._size[1]}."
                 " Export it in one of these forms."
             )
-        self._layout: OutputLayout = layout
+        self._layout: _OutputLayout = layout
         self._names = _class_names(Path(path), classes, self._session, layout.classes)
         self._wanted = set(check_labels(labels, self._names, self.name))
         self.settings = {
@@ -98,7 +101,7 @@ class OnnxDetector(Detector):
 
     def _detect(self, picture: np.ndarray) -> Detections:
         prepared, scale, (left, top) = self._prepare(picture)
-        boxes, scores, numbers = read_output(self._run(prepared), self._layout, self._size)
+        boxes, scores, numbers = _read_output(self._run(prepared), self._layout, self._size)
         names = [self._names[at] if 0 <= at < len(self._names) else "" for at in numbers.tolist()]
         good = np.array([name in self._wanted for name in names], bool) & (scores >= LEAST_SCORE)
         boxes = (boxes[good] - [left, top, left, top]) / scale
@@ -137,23 +140,16 @@ def _open(path: Path, threads: int) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as reason:  # onnxruntime has a type for each kind of damage, in a private module
         raise InputError(
-            f"`detector` must be a readable ONNX file. Got {path}: {_line(reason)}. Export or fetch it again."
+            f"`detector` must be a readable ONNX file. Got {path}: {first_line(reason)}. Export or fetch it again."
         ) from None
-
-
-def _line(reason: Exception) -> str:
-    return (str(reason).strip().splitlines() or [type(reason).__name__])[0][:160]
 
 
 def _class_names(path: Path, classes: str | Path | None, session: Any, count: int) -> tuple[str, ...]:
     if classes is not None:
-        file = Path(classes)
-        if not file.is_file():
-            raise InputError(f"`classes` must be a file of names. Got {file}, which does not exist. Check the path.")
-        names = parse_class_names(read_text(file), str(file))
+        names = parse_class_names(read_text(Path(classes)), str(classes))
         if count and len(names) != count:
             raise InputError(
-                f"`classes` must name the {count} classes of {path.name}. Got {len(names)} in {file}. Give its own list."
+                f"`classes` must name the {count} classes of {path.name}. Got {len(names)} in {classes}. Give its own list."
             )
         return names
     names = _metadata_names(session.get_modelmeta().custom_metadata_map.get("names", ""))
@@ -181,3 +177,69 @@ def _metadata_names(text: str) -> tuple[str, ...]:
     if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[at] for at in range(len(names))]
     return tuple(map(str, names)) if isinstance(names, list | tuple) else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OutputLayout:
+    """How to read an export.
+
+    Attributes:
+        kind: `yolox` has one row a cell with its objectness, `yolov5` three of them, `yolov8` one column a cell
+            without objectness, `end-to-end` boxes that are already chosen.
+        raw_grid: whether a row counts from its cell, in strides (YOLOX without decoding).
+        classes: how many; 0 where the output does not tell.
+    """
+
+    kind: _Kind
+    raw_grid: bool
+    classes: int
+
+
+def _find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> _OutputLayout | None:
+    """Layout of an export, from its answer to a grey picture of `(height, width)`; `None` if it is none of these."""
+    if trial.ndim != 3 or len(trial) != 1:
+        return None
+    rows, columns = trial.shape[1:]
+    cell_count = len(_cells(size)[0])
+    if rows == cell_count and columns > 5:  # box, objectness, classes
+        # decoded centres spread over the picture, raw ones stay within a few cells
+        raw = float(trial[0, :, :2].std()) < min(size) / 16
+        return _OutputLayout(kind="yolox", raw_grid=raw, classes=columns - 5)
+    if rows == 3 * cell_count and columns > 5:  # three anchors a cell
+        return _OutputLayout(kind="yolov5", raw_grid=False, classes=columns - 5)
+    if columns == cell_count and rows > 4:
+        return _OutputLayout(kind="yolov8", raw_grid=False, classes=rows - 4)
+    if columns == 6:  # corners, score, class
+        return _OutputLayout(kind="end-to-end", raw_grid=False, classes=0)
+    return None
+
+
+def _read_output(
+    output: Float[np.ndarray, "one a b"], layout: _OutputLayout, size: tuple[int, int]
+) -> tuple[Float[np.ndarray, "box 4"], Float[np.ndarray, " box"], np.ndarray]:
+    """Boxes (left, top, right, bottom in pixels of the input), scores and class numbers, before non-maximum suppression."""
+    rows = output[0].astype(np.float32)
+    if layout.kind == "end-to-end":
+        return rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)
+    if layout.kind == "yolov8":
+        rows = rows.T
+        middles, sizes, by_class = rows[:, :2], rows[:, 2:4], rows[:, 4:]
+    else:
+        middles, sizes, by_class = rows[:, :2], rows[:, 2:4], rows[:, 5:] * rows[:, 4:5]
+    if layout.raw_grid:
+        cells, strides = _cells(size)
+        # exp(20) is beyond any picture, and does not overflow
+        middles, sizes = (middles + cells) * strides, np.exp(np.minimum(sizes, 20)) * strides
+    numbers = by_class.argmax(1)
+    boxes = np.concatenate([middles - sizes / 2, middles + sizes / 2], axis=1)
+    return boxes, by_class[np.arange(len(rows)), numbers], numbers
+
+
+def _cells(size: tuple[int, int]) -> tuple[Float[np.ndarray, "cell 2"], Float[np.ndarray, "cell 1"]]:
+    """Column and row of each cell of the three grids, and its stride."""
+    cells, strides = [], []
+    for stride in _STRIDES:
+        rows, columns = np.mgrid[: size[0] // stride, : size[1] // stride]
+        cells.append(np.stack([columns.ravel(), rows.ravel()], axis=1))
+        strides.append(np.full((rows.size, 1), stride))
+    return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
