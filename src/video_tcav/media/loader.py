@@ -12,7 +12,7 @@ from torch import Tensor
 from video_tcav.core.checks import at_least
 from video_tcav.core.clip_spec import ClipSpec, Sampling
 from video_tcav.core.errors import MediaError
-from video_tcav.media.decode import iter_frames, read_frames
+from video_tcav.media.decode import VideoInfo, iter_frames, read_frames
 from video_tcav.media.files import VideoSource
 from video_tcav.media.sampling import check_sampling, clip_times
 from video_tcav.media.timeline import Timeline, read_timeline
@@ -142,7 +142,7 @@ def _is_still(source: VideoSource, timeline: Timeline) -> bool:
     return source.kind == "still" or is_one_frame_gif
 
 
-def segment_frames(source: VideoSource, timeline: Timeline) -> tuple[int, int]:
+def segment_frames(source: VideoSource, timeline: Timeline | VideoInfo) -> tuple[int, int]:
     """First frame of the segment, and the one after its last."""
     times_s = timeline.timestamps_s
     start_s = -np.inf if source.start_s is None else source.start_s

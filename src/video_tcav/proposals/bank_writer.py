@@ -26,24 +26,14 @@ _LONGEST_NAME = 60  # leaves room for the words of a group within the 80 of a co
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _TubeClip:
-    """A piece of a tube, at a constant frame rate.
+    """A piece of a tube, at a constant frame rate."""
 
-    Attributes:
-        tube: the piece, frame by frame of the video.
-        crop: what follows it.
-        whole: the whole pictures of all its frames, made smaller; empty if no version shows them.
-        indices: which frames of the tube the crop shows.
-        boxes: one for each frame of the crop, in pixels of the video.
-        times_s: when each of these is on display in the video.
-        until_s: when the last one goes.
-    """
-
-    tube: Tube
+    tube: Tube  # frame by frame of the video
     crop: Tensor
-    whole: Tensor
-    indices: np.ndarray
-    boxes: np.ndarray
-    times_s: np.ndarray
+    whole: Tensor  # whole pictures of all frames of the tube, made smaller; empty if no version shows them
+    indices: np.ndarray  # which frames of the tube the crop shows
+    boxes: np.ndarray  # one for each frame of the crop, in pixels of the video
+    times_s: np.ndarray  # of each frame of the crop in the video
     until_s: float
 
 
@@ -52,13 +42,10 @@ class BankWriter:
     """Writes the tubes of one video to the bank.
 
     Attributes:
-        bank: where to.
-        settings: how.
         path: of the video, absolute.
         digest: of the video.
         frames: the video's own frames, to be cut from.
         quota: how many clips it may have.
-        tally: counts of the run.
         tubes: those that were written.
         vectors: of these; other videos are left out, since a model may see no difference between two people.
         clips: how many clips they are.
@@ -78,13 +65,7 @@ class BankWriter:
     limited: bool = False
 
     def write(self, segment: ShotSegment, tubes: SegmentTubes, share: float) -> None:
-        """Write a segment's pieces to the bank.
-
-        Args:
-            segment: where they were detected.
-            tubes: of the segment.
-            share: how much of what is left of the quota this segment may use, in [0, 1].
-        """
+        """Write a segment's pieces to the bank; it may use a share, in [0, 1], of what is left of the quota."""
         if not tubes.pieces:
             return
         each = len(self.settings.kinds)
@@ -96,7 +77,7 @@ class BankWriter:
             tube_id, vector = self._tube_id(segment, tubes.pieces[at]), vectors[at]
             near = nearest_cosine(vector, self.vectors)
             # What an earlier run wrote is no duplicate: it is counted again, so that the same clips come out.
-            if near > SAME and not self._has(tube_id):
+            if near > SAME and len(self._missing(tube_id)) == each:
                 self.tally.duplicates += 1
                 continue
             if self.clips + each > room:
@@ -148,16 +129,15 @@ class BankWriter:
         vector = self._vectors([clip.crop], segment.fps)[0]
         tube_id = self._tube_id(segment, clip.tube)
         # the same empty place is not written twice
-        if nearest_cosine(vector, self.vectors) <= SAME or self._has(tube_id):
+        if nearest_cosine(vector, self.vectors) <= SAME or len(self._missing(tube_id)) < len(self.settings.kinds):
             self._add(segment, clip, tube_id, quality, vector)
 
     def _add(self, segment: ShotSegment, clip: _TubeClip, tube_id: str, quality: float, vector: np.ndarray) -> None:
         concept = concept_of(clip.tube.label)
-        kinds: list[Kind] = [kind for kind in self.settings.kinds if not self._has_kind(tube_id, kind)]
         height, width = segment.size
         whole = clip.whole[clip.indices] if len(clip.whole) else clip.whole
         shrink = np.array([whole.shape[-1] / width, whole.shape[-2] / height] * 2)
-        made = versions(clip.crop, whole, clip.boxes * shrink, kinds=kinds, pad=self.settings.pad)
+        made = versions(clip.crop, whole, clip.boxes * shrink, kinds=self._missing(tube_id), pad=self.settings.pad)
         for kind, (frames, indices) in made.items():
             added = self.bank.add(
                 frames,
@@ -174,7 +154,7 @@ class BankWriter:
         self.tubes.append(tube_id)
         self.clips += len(self.settings.kinds)
         if made:
-            self.tally.count(concept, self.digest, len(made))
+            self.tally.tubes[concept].append((self.digest, len(made)))
 
     def _origin(self, clip: _TubeClip, indices: Sequence[int]) -> Origin:
         boxes = clip.boxes[list(indices)].round(2).tolist()
@@ -201,11 +181,10 @@ class BankWriter:
         span = [piece.label, segment.first + piece.first, len(piece.boxes), ends]
         return hashlib.sha256(f"{self.digest} {span}".encode()).hexdigest()[:16]
 
-    def _has(self, tube_id: str) -> bool:
-        return any(self._has_kind(tube_id, kind) for kind in self.settings.kinds)
-
-    def _has_kind(self, tube_id: str, kind: Kind) -> bool:
-        return self.bank.has(video_digest=self.digest, tube=tube_id, kind=kind)
+    def _missing(self, tube_id: str) -> list[Kind]:
+        """Versions of a tube that the bank has not."""
+        kinds = self.settings.kinds
+        return [kind for kind in kinds if not self.bank.has(video_digest=self.digest, tube=tube_id, kind=kind)]
 
 
 def concept_of(label: str) -> str:

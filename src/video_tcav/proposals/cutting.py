@@ -10,15 +10,11 @@ from jaxtyping import Float, Int, UInt8
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from video_tcav.concepts import KINDS, Kind
-from video_tcav.core.checks import positive
+from video_tcav.concepts import Kind
 from video_tcav.proposals.tracking import Tube
 
 GREY = 114  # grey level of what YOLO's letterbox fills with, about the mean of natural images
 MOST_GROWTH = 2.0  # of a small crop: more would only show the interpolation
-PAD = 0.15
-SIDE_PX = 224
-PIECE_S = 2.0
 _SMOOTH_S = 0.15  # standard deviation of the path's smoothing; the size is smoothed over twice the time
 _LEAST_SIDE_PX = 8  # of a square
 _SOFT = 0.08  # of the box's shorter side: width of the edge between picture and grey
@@ -26,9 +22,8 @@ _SOFT = 0.08  # of the box's shorter side: width of the edge between picture and
 Frames = UInt8[Tensor, "time 3 height width"]
 
 
-def pieces(tube: Tube, timestamps_s: Float[np.ndarray, " frame"], *, piece_s: float = PIECE_S) -> list[Tube]:
+def pieces(tube: Tube, timestamps_s: Float[np.ndarray, " frame"], piece_s: float) -> list[Tube]:
     """The tube cut to about `piece_s`, equal in time, so that all clips are alike in length."""
-    positive("piece_s", piece_s, "2 is usual.")
     frame_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 0.0
     length_s = float(timestamps_s[tube.end - 1] - timestamps_s[tube.first]) + frame_s
     count = max(1, min(len(tube.boxes), round(length_s / piece_s)))
@@ -40,7 +35,7 @@ def pieces(tube: Tube, timestamps_s: Float[np.ndarray, " frame"], *, piece_s: fl
 
 
 def squares(
-    boxes: Float[np.ndarray, "time 4"], frame_size: tuple[int, int], *, fps: float, pad: float = PAD
+    boxes: Float[np.ndarray, "time 4"], frame_size: tuple[int, int], *, fps: float, pad: float
 ) -> Int[np.ndarray, "time 3"]:
     """Left, top and side of the square around each box, padded, on a smoothed path, inside the frame.
 
@@ -68,10 +63,10 @@ def versions(
     whole: Frames,
     boxes: Float[np.ndarray, "time 4"],
     *,
-    kinds: Sequence[Kind] = KINDS,
-    pad: float = PAD,
+    kinds: Sequence[Kind],
+    pad: float,
 ) -> dict[Kind, tuple[Frames, list[int]]]:
-    """The versions of one piece of a tube.
+    """The versions of one piece of a tube: by kind, the clip and which of the frames it shows.
 
     Args:
         crop: what follows the tube.
@@ -79,9 +74,6 @@ def versions(
         boxes: one a frame, in pixels of `whole`.
         kinds: which versions.
         pad: how much wider than the box is what shows the thing.
-
-    Returns:
-        By kind, the clip and which of the frames it shows.
     """
     every = list(range(len(crop)))
     clips: dict[Kind, tuple[Frames, list[int]]] = {}
@@ -97,7 +89,7 @@ def versions(
     return clips
 
 
-def crop_size(path: Int[np.ndarray, "time 3"], side_px: int = SIDE_PX) -> int:
+def crop_size(path: Int[np.ndarray, "time 3"], side_px: int) -> int:
     """Size that all squares of a path are resized to: even, at most `side_px` and twice the smallest square."""
     return min(side_px, int(MOST_GROWTH * path[:, 2].min())) // 2 * 2
 
@@ -110,14 +102,14 @@ def square(
     return _resized(np.ascontiguousarray(picture[top : top + side, left : left + side]), (size, size))
 
 
-def shrunk(picture: UInt8[np.ndarray, "height width 3"], side_px: int = SIDE_PX) -> np.ndarray:
+def shrunk(picture: UInt8[np.ndarray, "height width 3"], side_px: int) -> np.ndarray:
     """A whole picture with even sides, the shorter of them at most `side_px`; never enlarged."""
     height, width = picture.shape[:2]
     scale = min(1.0, side_px / min(height, width))
     return _resized(picture, (max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)))
 
 
-def greyed(frames: Frames, boxes: Float[np.ndarray, "time 4"], *, outside: bool, pad: float = PAD) -> Frames:
+def greyed(frames: Frames, boxes: Float[np.ndarray, "time 4"], *, outside: bool, pad: float) -> Frames:
     """Whole pictures with what is outside the box, or inside it, in neutral grey; the edge is soft."""
     height, width = frames.shape[-2:]
     pictures = np.empty((len(frames), height, width, 3), np.uint8)

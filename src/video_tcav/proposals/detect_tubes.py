@@ -58,7 +58,7 @@ def find_tubes(segment: ShotSegment, settings: Settings, tally: Tally) -> Segmen
             smallest_px=settings.smallest_px,
         )
         tubes += [tube for tube in followed if tube.label != MOTION or not _is_covered(tube, tubes)]
-    cut = [piece for tube in tubes for piece in pieces(tube, segment.timestamps_s, piece_s=settings.piece_s)]
+    cut = [piece for tube in tubes for piece in pieces(tube, segment.timestamps_s, settings.piece_s)]
     return SegmentTubes(tubes=tubes, pieces=cut, boxes=boxes)
 
 
@@ -91,8 +91,8 @@ def _is_covered(tube: Tube, named: Sequence[Tube]) -> bool:
     """Whether another tube is where this one is, for most of its time."""
     for candidate in named:
         first, end = max(tube.first, candidate.first), min(tube.end, candidate.end)
-        if end - first < 0.5 * len(tube.boxes):
-            continue
-        if float(overlaps(tube.part(first, end).boxes, candidate.part(first, end).boxes).mean()) > _SAME_TUBE:
-            return True
+        if end - first >= 0.5 * len(tube.boxes):
+            shares = overlaps(tube.part(first, end).boxes, candidate.part(first, end).boxes)
+            if float(shares.mean()) > _SAME_TUBE:
+                return True
     return False

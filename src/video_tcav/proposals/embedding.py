@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from video_tcav.media import clip_times
 from video_tcav.models import VideoModel, layer_axes, record_activations
@@ -38,7 +37,9 @@ class ClipEmbedder:
         prepared = [self.model.prepare(self._sampled(clip, fps)) for clip in clips]
         vectors = []
         for start in range(0, len(prepared), _BATCH):
-            for batch in _batches(prepared[start : start + _BATCH]):
+            batched = prepared[start : start + _BATCH]
+            alike = len({clip.shape for clip in batched}) == 1
+            for batch in [torch.stack(batched)] if alike else [clip[None] for clip in batched]:
                 activations = record_activations(
                     self.model, [self.layer], batch.to(self.model.device), last=self.layer
                 )[self.layer]
@@ -81,10 +82,3 @@ def nearest_cosine(vector: Float[np.ndarray, " feature"], neighbours: Sequence[n
     rows = np.stack(list(neighbours))
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
     return float((rows @ vector / np.maximum(lengths, 1e-12)).max())
-
-
-def _batches(prepared: Sequence[Tensor]) -> list[Tensor]:
-    """One batch if all are of one shape, else one a clip."""
-    if len({clip.shape for clip in prepared}) == 1:
-        return [torch.stack(list(prepared))]
-    return [clip[None] for clip in prepared]

@@ -34,7 +34,7 @@ class FullResolutionFrames:
         side_px: int,
         whole: bool,
     ) -> list[tuple[Frames, Frames]]:
-        """Cut out the squares of several tubes in one go.
+        """For each tube the squares that follow it, and its whole frames made smaller; of these none if not wanted.
 
         Args:
             tubes: one at least, all in one segment, which is not before an earlier one.
@@ -42,9 +42,6 @@ class FullResolutionFrames:
             offset: index of the segment's first frame in the video.
             side_px: the longest side of a crop, and of the shorter side of whole frames.
             whole: whether whole frames are wanted.
-
-        Returns:
-            For each tube the squares that follow it, and its whole frames made smaller; of these none if not wanted.
         """
         first, end = min(tube.first for tube in tubes), max(tube.end for tube in tubes)
         sizes = [crop_size(path, side_px) for path in paths]

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,49 +21,30 @@ _FAST = 0.8  # of its own size a second
 _GROWING = 0.25  # of its own size a second
 
 
-@dataclass(frozen=True, kw_only=True)
-class Motion:
-    """How a tube moves, in its own sizes a second: mean of its boxes' longer side is one.
-
-    Attributes:
-        right: to the right; negative to the left.
-        down: downwards; negative upwards.
-        growth: relative change of its size a second.
-    """
-
-    right: float
-    down: float
-    growth: float
-
-
-def motion_of(origin: Origin) -> Motion:
-    """The straight line that fits a tube's path best."""
+def motion_words(origin: Origin) -> list[str]:
+    """Motion of a tube in words, how fast and where to, by the straight line that fits its path best."""
     boxes, times_s = np.asarray(origin.boxes, float).reshape(-1, 4), np.asarray(origin.times_s)
     if len(boxes) < 2 or times_s[-1] <= times_s[0]:
-        return Motion(right=0.0, down=0.0, growth=0.0)
+        return ["in place"]
     sides = np.maximum(1e-6, (boxes[:, 2:] - boxes[:, :2]).max(1))
-    middles = (boxes[:, :2] + boxes[:, 2:]) / 2 / sides.mean()
-    slopes = np.polyfit(times_s - times_s[0], np.column_stack([middles, sides / sides.mean()]), 1)[0]
-    return Motion(right=float(slopes[0]), down=float(slopes[1]), growth=float(slopes[2]))
-
-
-def motion_words(motion: Motion) -> list[str]:
-    """A motion in words: how fast, and where to."""
-    speed = float(np.hypot(motion.right, motion.down))
+    middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+    # in sizes of the thing itself a second: a tube's mean longer side is one
+    right, down, growth = np.polyfit(times_s - times_s[0], np.column_stack([middles, sides]) / sides.mean(), 1)[0]
+    speed = float(np.hypot(right, down))
     if speed < _STILL:
-        if abs(motion.growth) < _GROWING:
+        if abs(growth) < _GROWING:
             return ["in place"]
-        return ["approaching" if motion.growth > 0 else "receding"]
+        return ["approaching" if growth > 0 else "receding"]
     pace = "fast" if speed >= _FAST else "slow"
-    if abs(motion.right) >= abs(motion.down):
-        return [pace, "rightwards" if motion.right > 0 else "leftwards"]
-    return [pace, "downwards" if motion.down > 0 else "upwards"]
+    if abs(right) >= abs(down):
+        return [pace, "rightwards" if right > 0 else "leftwards"]
+    return [pace, "downwards" if down > 0 else "upwards"]
 
 
 def group_name(origins: Sequence[Origin]) -> str:
     """A name for a group: its commonest label, and the motion, or at least the pace, of more than half of its clips."""
     [(label, _)] = Counter(origin.label for origin in origins).most_common(1)
-    motions = [tuple(motion_words(motion_of(origin))) for origin in origins]
+    motions = [tuple(motion_words(origin)) for origin in origins]
     [(motion, count)] = Counter(motions).most_common(1)
     if 2 * count > len(motions):
         return ", ".join([label, *motion])
@@ -100,22 +80,15 @@ def group_clips(
     return HDBSCAN(**settings).fit_predict(directions.astype(np.float64))
 
 
-def varied_order(
-    qualities: Sequence[float], vectors: Float[np.ndarray, "clip feature"], *, weight: float = 0.5
-) -> list[int]:
+def varied_order(qualities: Sequence[float], vectors: Float[np.ndarray, "clip feature"]) -> list[int]:
     """Greedy order by maximal marginal relevance: each next clip is good, and unlike those before it.
 
-    Carbonell and Goldstein 1998, equation 1, with the quality in place of the relevance.
-
-    Args:
-        qualities: in [0, 1].
-        vectors: one a clip.
-        weight: of being unlike against quality.
+    Carbonell and Goldstein 1998, equation 1, with λ = 1/2 and the quality, in [0, 1], in place of the relevance.
     """
     directions = vectors / np.maximum(1e-12, np.linalg.norm(vectors, axis=1, keepdims=True))
     nearest, remaining, order = np.zeros(len(qualities)), list(range(len(qualities))), list[int]()
     while remaining:
-        worth = [(1 - weight) * qualities[at] - weight * nearest[at] for at in remaining]
+        worth = [qualities[at] - nearest[at] for at in remaining]
         best = remaining.pop(int(np.argmax(worth)))
         order.append(best)
         nearest = np.maximum(nearest, directions @ directions[best])

@@ -48,19 +48,12 @@ _MOST_COST = 20  # grey levels: what moves counts little when the scene's shift 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Motion:
-    """What moves in a block of frames.
+    """What moves in a block of frames."""
 
-    Attributes:
-        changed: what differs from the background, frame by frame.
-        swaying: what does so most of the time, if only a little.
-        objects: number of the object that each pixel belongs to; 0 for none.
-        swept: by object, the share of the picture that it changes in some frame.
-    """
-
-    changed: Bool[np.ndarray, "frame height width"]
-    swaying: Bool[np.ndarray, "height width"]
-    objects: Int[np.ndarray, "height width"]
-    swept: Float[np.ndarray, " object"]
+    changed: Bool[np.ndarray, "frame height width"]  # differs from the background
+    swaying: Bool[np.ndarray, "height width"]  # does so most of the time, if only a little
+    objects: Int[np.ndarray, "height width"]  # number of the object that a pixel belongs to; 0 for none
+    swept: Float[np.ndarray, " object"]  # share of the picture that an object changes in some frame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,14 +170,14 @@ def _shifted(
 
 def _visible(size: tuple[int, ...], shift: tuple[int, int]) -> Bool[np.ndarray, "height width"]:
     """Pixels that the picture has after a shift: what the shift brought in at the border is none."""
+
+    def along(length: int, move: int) -> Bool[np.ndarray, " pixel"]:
+        # one more row or column than the shift: the border is repeated there
+        index = np.arange(length) + move
+        return (index > 0) & (index < length - 1) if move else np.ones(length, bool)
+
     (height, width), (right, down) = size, shift
-    visible = np.ones((height, width), bool)
-    # one more row and column than the shift: the border is repeated there
-    visible[: 1 - down if down < 0 else 0] = False
-    visible[height - (down + 1 if down > 0 else 0) :] = False
-    visible[:, : 1 - right if right < 0 else 0] = False
-    visible[:, width - (right + 1 if right > 0 else 0) :] = False
-    return visible
+    return along(height, down)[:, None] & along(width, right)
 
 
 def _is_core(change: Float[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:

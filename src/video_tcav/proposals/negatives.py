@@ -34,16 +34,17 @@ def negative_tube(
         seed: of the shifts.
     """
     height = frame_size[0]
-    occupied = [during for label_tube in label_tubes if (during := _during(label_tube, tube)) is not None]
-    spots = [(at - tube.first, boxes) for at, boxes in label_boxes if tube.first <= at < tube.end and len(boxes)]
+    taken = [
+        (slice(first - tube.first, end - tube.first), label_tube.part(first, end).boxes)
+        for label_tube in label_tubes
+        if (first := max(label_tube.first, tube.first)) < (end := min(label_tube.end, tube.end))
+    ]
+    frames = [(at - tube.first, boxes) for at, boxes in label_boxes if tube.first <= at < tube.end]
+    taken += [(slice(at, at + 1), boxes) for at, boxes in frames]  # one box of the path against several
     lowest, highest = tube.boxes.min(0), tube.boxes.max(0)
     for path in _paths(tube, frame_size, seed):
         inside = path[:, 1].min() >= min(0, lowest[1]) and path[:, 3].max() <= max(height, highest[3])
-        if (
-            inside
-            and not any(_touch(path[start : start + len(boxes)], boxes) for start, boxes in occupied)
-            and not any(_touch(np.repeat(path[at : at + 1], len(boxes), 0), boxes) for at, boxes in spots)
-        ):
+        if inside and not any((shared_area(path[during], boxes) > 0).any() for during, boxes in taken):
             return replace(tube, boxes=path, label=f"not {tube.label}")
     return None
 
@@ -59,13 +60,3 @@ def _paths(tube: Tube, frame_size: tuple[int, int], seed: int) -> Iterator[Float
     downs = generator.uniform(-1, 1, _TRIES) * _UP_AND_DOWN * height * (np.arange(_TRIES) / _TRIES)
     for right, down in zip(rights, downs, strict=True):
         yield boxes + np.tile([right, down], 2)
-
-
-def _during(label_tube: Tube, tube: Tube) -> tuple[int, Float[np.ndarray, "time 4"]] | None:
-    """Where a tube of the label is while this one lasts, counted from its first frame."""
-    first, end = max(label_tube.first, tube.first), min(label_tube.end, tube.end)
-    return (first - tube.first, label_tube.part(first, end).boxes) if first < end else None
-
-
-def _touch(path: Float[np.ndarray, "time 4"], boxes: Float[np.ndarray, "time 4"]) -> bool:
-    return bool((shared_area(path, boxes) > 0).any())

@@ -76,7 +76,8 @@ class OnnxDetector(Detector):
             trial = self._run(np.full((1, 3, *self._size), GREY, np.float32))
         except Exception as reason:  # onnxruntime has types of its own, and an export may want more than pictures
             raise InputError(
-                f"`detector` must run on pictures alone. Got {path}: {first_line(reason)}. Export it with pictures as its only input."
+                f"`detector` must run on pictures alone. Got {path}: {first_line(reason)}."
+                " Export it with pictures as its only input."
             ) from None
         layout = _find_layout(trial, self._size)
         if layout is None:

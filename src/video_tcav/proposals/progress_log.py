@@ -15,18 +15,11 @@ _FOLDER = "proposed"
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What a video gave.
-
-    Attributes:
-        tubes: the tubes that are in the bank.
-        quota: how many clips it was allowed.
-        limited: whether it had more.
-        frames: how many the detectors saw.
-    """
+    """What a video gave: its tubes in the bank, and how many frames the detectors saw."""
 
     tubes: tuple[str, ...]
-    quota: int
-    limited: bool
+    quota: int  # of clips
+    limited: bool  # whether there was more than the quota
     frames: int
 
 

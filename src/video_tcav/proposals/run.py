@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,9 @@ _NOT = "not "  # begins the label of a negative
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Video:
-    path: Path
+    source: VideoSource
     digest: str
     timeline: Timeline
-
-    @property
-    def source(self) -> VideoSource:
-        return VideoSource(path=self.path, kind="frames" if self.path.is_dir() else "video")
 
 
 def propose(
@@ -109,12 +107,8 @@ def propose(
         seed=seed,
         **settings,
     )
-    opened = bank if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True)
-    try:
+    with nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True) as opened:
         return _propose(sources, opened, chosen, max_clips, group, progress)
-    finally:
-        if opened is not bank:
-            opened.close()
 
 
 def _whole_videos(videos: Sources) -> list[VideoSource]:
@@ -148,7 +142,7 @@ def _propose(
             writer = BankWriter(
                 bank=bank,
                 settings=settings,
-                path=str(video.path.absolute()),
+                path=str(video.source.path.absolute()),
                 digest=video.digest,
                 frames=FullResolutionFrames(video.source, video.timeline),
                 quota=quota,
@@ -161,15 +155,12 @@ def _propose(
 
 def readable_videos(sources: Sequence[VideoSource], tally: Tally) -> list[_Video]:
     """Every video once, by its content; those that cannot be read are noted."""
-    by_path: dict[Path, VideoSource] = {}
-    for source in sources:
-        by_path.setdefault(source.path, source)
     videos: dict[str, _Video] = {}
-    for path, source in by_path.items():
+    for source in {source.path: source for source in sources}.values():
         try:
-            digest = file_digest(path)
+            digest = file_digest(source.path)
             if digest not in videos:
-                videos[digest] = _Video(path=path, digest=digest, timeline=read_timeline(source))
+                videos[digest] = _Video(source=source, digest=digest, timeline=read_timeline(source))
         except MediaError as error:
             tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
     return list(videos.values())
@@ -177,12 +168,12 @@ def readable_videos(sources: Sequence[VideoSource], tally: Tally) -> list[_Video
 
 def _propose_video(video: _Video, writer: BankWriter, log: ProgressLog, advance: Advance) -> int:
     """Go through one video; how many clips of it are in the bank."""
-    settings, tally, count = writer.settings, writer.tally, len(video.timeline.timestamps_s)
+    settings, tally, frame_count = writer.settings, writer.tally, len(video.timeline.timestamps_s)
     done = log.find(video.digest, settings.kinds, writer.quota)
     if done:
         tally.done_before += 1
         tally.limited |= done.limited
-        advance(count)
+        advance(frame_count)
         return len(done.tubes) * len(settings.kinds)
     frames_before = tally.detector_frames
     advanced = 0
@@ -190,12 +181,12 @@ def _propose_video(video: _Video, writer: BankWriter, log: ProgressLog, advance:
     try:
         for segment in shot_segments(frames, video.timeline.timestamps_s, side_px=settings.detector_side_px):
             tubes = find_tubes(segment, settings, tally)
-            writer.write(segment, tubes, len(segment.frames) / max(1, count - segment.first))
+            writer.write(segment, tubes, len(segment.frames) / max(1, frame_count - segment.first))
             advanced += len(segment.frames)
             advance(len(segment.frames))
     except MediaError as error:
         tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
-        advance(count - advanced)
+        advance(frame_count - advanced)
         return writer.clips
     finally:
         frames.close()
@@ -224,10 +215,12 @@ def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, 
         return {}
     numbers = group_clips(vectors[[row[clip.id] for clip in clips]], method=group, seed=settings.seed)
     groups: dict[str, int] = {}
-    taken = {count.name for count in bank.concepts()}
+    taken = {concept.name for concept in bank.concepts()}
     for number in sorted(set(numbers.tolist()) - {-1}):  # -1: in no group
         members = [clip for clip, its_number in zip(clips, numbers, strict=True) if its_number == number]
-        name = _free_name(concept_of(group_name([clip.origin for clip in members])), taken | set(groups))
+        wanted = concept_of(group_name([clip.origin for clip in members]))
+        names = chain([wanted], (f"{wanted} {number}" for number in count(2)))
+        name = next(name for name in names if name not in taken and name not in groups)
         tubes = {clip.tube for clip in members}
         # only moving clips have vectors: the other versions of their tubes go with them
         versions = [clip for clip in bank.clips(verdict="open") if clip.tube in tubes and _is_unsorted(clip)]
@@ -244,9 +237,3 @@ def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, 
 def _is_unsorted(clip: BankClip) -> bool:
     """Whether it is where its label put it, and no negative."""
     return clip.concept == concept_of(clip.origin.label) and not clip.origin.label.startswith(_NOT)
-
-
-def _free_name(name: str, taken: set[str]) -> str:
-    if name not in taken:
-        return name
-    return next(f"{name} {number}" for number in range(2, len(taken) + 3) if f"{name} {number}" not in taken)

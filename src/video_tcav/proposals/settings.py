@@ -1,7 +1,7 @@
 """Settings of `propose`, and its result: counts by concept, skipped videos."""
 
 import math
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -10,7 +10,6 @@ import pandas as pd
 from video_tcav.concepts import KINDS, Kind
 from video_tcav.core.checks import at_least, between, positive, require
 from video_tcav.media import Skipped
-from video_tcav.proposals.cutting import PAD, PIECE_S, SIDE_PX
 from video_tcav.proposals.detector import Detector
 from video_tcav.proposals.embedding import ClipEmbedder
 
@@ -43,9 +42,9 @@ class Settings:
     labels: tuple[str, ...] | None = None
     every_s: float = 0.2
     kinds: tuple[Kind, ...] = KINDS
-    piece_s: float = PIECE_S
-    pad: float = PAD
-    side_px: int = SIDE_PX
+    piece_s: float = 2.0
+    pad: float = 0.15
+    side_px: int = 224
     start_score: float = 0.4
     bridge_s: float = 0.8
     shortest_s: float = 0.8
@@ -144,11 +143,9 @@ class Proposals:
 
 @dataclass(kw_only=True)
 class Tally:
-    """Counts of a run while it goes on; see `Proposals`."""
+    """Counts of a run while it goes on; see `Proposals`. `tubes` has the video's digest and the clips of each, by concept."""
 
-    tubes: Counter[str] = field(default_factory=Counter)
-    clips: Counter[str] = field(default_factory=Counter)
-    videos_of: dict[str, set[str]] = field(default_factory=dict)
+    tubes: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     videos: int = 0
     done_before: int = 0
     duplicates: int = 0
@@ -157,26 +154,16 @@ class Tally:
     detector_s: float = 0.0
     skipped: list[Skipped] = field(default_factory=list)
 
-    def count(self, concept: str, video_digest: str, clips: int) -> None:
-        """Count a tube that was written to the bank, in so many versions."""
-        self.tubes[concept] += 1
-        self.clips[concept] += clips
-        self.videos_of.setdefault(concept, set()).add(video_digest)
-
     def result(self, groups: dict[str, int]) -> Proposals:
         """The result of the run; concepts with the most tubes first."""
-        counts = tuple(
-            ProposedCount(concept=concept, tubes=tubes, clips=self.clips[concept], videos=len(self.videos_of[concept]))
-            for concept, tubes in self.tubes.most_common()
-        )
-        return Proposals(
-            counts=counts,
-            groups=groups,
-            videos=self.videos,
-            done_before=self.done_before,
-            duplicates=self.duplicates,
-            limited=self.limited,
-            detector_frames=self.detector_frames,
-            detector_s=self.detector_s,
-            skipped=tuple(self.skipped),
-        )
+        counts = [
+            ProposedCount(
+                concept=concept,
+                tubes=len(tubes),
+                clips=sum(clips for _, clips in tubes),
+                videos=len({video_digest for video_digest, _ in tubes}),
+            )
+            for concept, tubes in sorted(self.tubes.items(), key=lambda item: -len(item[1]))
+        ]
+        totals = {name: value for name, value in vars(self).items() if name not in ("tubes", "skipped")}
+        return Proposals(counts=tuple(counts), groups=groups, skipped=tuple(self.skipped), **totals)

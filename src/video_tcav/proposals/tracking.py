@@ -111,12 +111,12 @@ def _tracks(
             free[sample].discard(int(number))
     for numbers in tracks.values():  # ByteTrack names a track at its second box only: the first is looked up here
         start = min(numbers)
-        if start > 0 and free[start - 1]:
-            shares = {at: overlap(grown[start - 1][at], grown[start][numbers[start]]) for at in free[start - 1]}
-            best = max(shares, key=lambda at: shares[at])
+        if start > 0 and (candidates := sorted(free[start - 1])):
+            shares = overlaps(grown[start - 1][candidates], grown[start][[numbers[start]]])
+            best = int(shares.argmax())
             if shares[best] >= _FIRST_OVERLAP:
-                numbers[start - 1] = best
-                free[start - 1].discard(best)
+                numbers[start - 1] = candidates[best]
+                free[start - 1].discard(candidates[best])
     return list(tracks.values())
 
 
@@ -178,19 +178,14 @@ def _tube(
     )
 
 
-def overlap(first: Float[np.ndarray, "4"], second: Float[np.ndarray, "4"]) -> float:
-    """Intersection over union of two boxes."""
-    return float(overlaps(first[None], second[None])[0])
-
-
 def overlaps(first: Float[np.ndarray, "box 4"], second: Float[np.ndarray, "box 4"]) -> Float[np.ndarray, " box"]:
-    """Intersection over union, box by box."""
+    """Intersection over union, box by box, or of one box with several."""
     shared = shared_area(first, second)
     areas = [np.prod(np.maximum(0, boxes[:, 2:] - boxes[:, :2]), axis=1) for boxes in (first, second)]
     return shared / np.maximum(areas[0] + areas[1] - shared, 1e-9)
 
 
 def shared_area(first: Float[np.ndarray, "box 4"], second: Float[np.ndarray, "box 4"]) -> Float[np.ndarray, " box"]:
-    """Area of the intersection, box by box."""
+    """Area of the intersection, box by box, or of one box with several."""
     corner, end = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
     return np.prod(np.maximum(0, end - corner), axis=1)

@@ -1,8 +1,4 @@
 from .bank import ConceptBank as ConceptBank
-from .importing import Imported as Imported
-from .importing import import_clips as import_clips
-from .importing import plan_import as plan_import
-from .importing import run_import as run_import
 from .merge import Merged as Merged
 from .records import KINDS as KINDS
 from .records import VERDICTS as VERDICTS
@@ -13,5 +9,9 @@ from .records import NewClip as NewClip
 from .records import Origin as Origin
 from .records import Verdict as Verdict
 from .sources import bank_sources as bank_sources
+from .transfer import Imported as Imported
 from .transfer import export_clips as export_clips
+from .transfer import import_clips as import_clips
 from .transfer import merge_banks as merge_banks
+from .transfer import plan_import as plan_import
+from .transfer import run_import as run_import

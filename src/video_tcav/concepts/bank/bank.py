@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from video_tcav.concepts.bank import check, clips, decisions, embeddings, export, files, insertion, merge
-from video_tcav.concepts.bank.database import open_database
+from video_tcav.concepts.bank.database import FORMAT
 from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
@@ -42,7 +41,7 @@ class ConceptBank:
             BankError: if there is none, or it is of a newer version, or is no bank.
             OutputError: if it cannot be made.
         """
-        return cls(open_database(Path(folder).expanduser().absolute(), create=create))
+        return cls(Database.open(FORMAT, Path(folder).expanduser().absolute(), create=create))
 
     def close(self) -> None:
         """Close the bank; closing twice is no error."""
@@ -51,9 +50,7 @@ class ConceptBank:
     def __enter__(self) -> "ConceptBank":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def add(

@@ -1,7 +1,6 @@
 """Integrity check of a bank: each row has its file, unchanged, and each file its row."""
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 from video_tcav.concepts.bank.clips import all_rows, read_row
@@ -16,8 +15,7 @@ from video_tcav.media import file_digest
 def find_problems(database: Database) -> list[str]:
     """What is wrong with a bank, in words."""
     problems = [f"{database.folder}: the database is damaged: {words}" for words in _damage(database)]
-    rows = all_rows(database)
-    problems += [problem for row in rows if (problem := _row_problem(database.folder, row))]
+    problems += [problem for row in all_rows(database) if (problem := _row_problem(database.folder, row))]
     problems += [f"{path}: no clip has this file; remove it with --repair" for path in unnamed_files(database)]
     return problems
 
@@ -41,17 +39,10 @@ def unnamed_files(database: Database) -> list[Path]:
     clips = database.folder / CLIPS
     check_inside(database.folder, clips)  # behind a link are no files of the bank, least of all to be removed
     paths = sorted(database.folder.glob(f".{FILE_NAME}.*.tmp*"))
-    paths += sorted(_files(clips))  # before the rows: a file that comes meanwhile is not listed at all
+    # before the rows: a file that comes meanwhile is not listed at all; a link to a folder is listed, and not followed
+    paths += sorted(path for path in clips.rglob("*") if path.is_symlink() or not path.is_dir())
     named = {f"{row['digest']}{row['ending']}" for row in all_rows(database)}
     return [path for path in paths if path.name not in named and is_abandoned(path)]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.is_dir() and not path.is_symlink():
-            yield from _files(path)
-        else:
-            yield path
 
 
 def _damage(database: Database) -> list[str]:

@@ -1,5 +1,6 @@
 """Queries of a bank's clips: filters, rows read as records, counts, independent groups."""
 
+import difflib
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -17,8 +18,9 @@ from video_tcav.concepts.bank.records import (
     Origin,
     Verdict,
 )
-from video_tcav.core.checks import one_of
+from video_tcav.core.checks import one_of, require
 from video_tcav.core.errors import BankError, InputError
+from video_tcav.core.limits import shortened
 from video_tcav.core.sqlite import Database
 
 Order = Literal["quality", "added", "given"]
@@ -32,6 +34,11 @@ SELECT name, total(verdict = 'open') AS open, total(verdict = 'accepted') AS acc
     total(verdict = 'rejected') AS rejected, count(DISTINCT CASE WHEN verdict = 'accepted' THEN shared END) AS videos
 FROM concepts LEFT JOIN clips ON concept_id = concepts.id GROUP BY concepts.id ORDER BY name COLLATE NOCASE, name
 """
+_PLAIN_COLUMNS: dict[str, Any] = {  # the type of each: SQLite keeps any value in any column
+    **dict.fromkeys(("digest", "tube"), str),
+    **dict.fromkeys(("id", "frames", "width", "height"), int),
+    **dict.fromkeys(("quality", "fps"), float),
+}
 _ORDERS = {"quality": "quality DESC, clips.id", "added": "clips.id", "given": "clips.id"}
 
 
@@ -83,9 +90,8 @@ def find_clips(
 ) -> list[BankClip]:
     """The clips that a filter lets through."""
     one_of("order", order, get_args(Order))
-    for name, value in (("limit", limit), ("offset", offset)):
-        if value is not None and (not isinstance(value, int) or value < 0):
-            raise InputError(f"`{name}` must be 0 or more. Got {value!r}. Give a whole number.")
+    for name, value in (("limit", 0 if limit is None else limit), ("offset", offset)):
+        require(isinstance(value, int) and value >= 0, name, "be 0 or more", value, "Give a whole number.")
     where, values = wanted.where()
     paged = f"{_SELECT}{where} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?"
     rows = database.read(paged, [*values, -1 if limit is None else limit, offset])  # LIMIT -1: no limit
@@ -111,19 +117,12 @@ def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
     """
     try:
         return BankClip(
-            id=int(row["id"]),
             path=clip_path(folder, str(row["digest"]), str(row["ending"])),
-            digest=str(row["digest"]),
             concept=row["concept"],
             kind=row["kind"],
             verdict=row["verdict"],
             origin=Origin.from_json(row["origin"]),
-            tube=str(row["tube"]),
-            quality=float(row["quality"]),
-            frames=int(row["frames"]),
-            width=int(row["width"]),
-            height=int(row["height"]),
-            fps=float(row["fps"]),
+            **{name: convert(row[name]) for name, convert in _PLAIN_COLUMNS.items()},
         )
     except BankError:
         raise
@@ -137,15 +136,15 @@ def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
 def count_concepts(database: Database) -> list[ConceptCount]:
     """How many clips each concept has, by name."""
     return [
-        ConceptCount(
-            name=str(row["name"]),
-            open=int(row["open"]),
-            accepted=int(row["accepted"]),
-            rejected=int(row["rejected"]),
-            videos=int(row["videos"]),
-        )
+        ConceptCount(name=str(row["name"]), **{key: int(row[key]) for key in (*VERDICTS, "videos")})
         for row in database.read(_COUNTS)
     ]
+
+
+def choice_of_concepts(names: Sequence[str], near: str = "") -> str:
+    """What to choose instead of a concept that is not there: the most similar first, since mostly it was misspelled."""
+    ranked = sorted(names, key=lambda name: -difflib.SequenceMatcher(None, name.lower(), near.lower()).ratio())
+    return f"Choose one of: {shortened(ranked, 10)}." if ranked else "The bank has no concept yet."
 
 
 def main_kind(clips: list[BankClip]) -> Kind | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from video_tcav.core.errors import BankError, OutputError
-from video_tcav.core.sqlite import Database, Format
+from video_tcav.core.sqlite import Format
 
 FILE_NAME = "bank.sqlite"
 VERSION = 1
@@ -45,16 +45,6 @@ CREATE TABLE changes (id INTEGER PRIMARY KEY AUTOINCREMENT, words TEXT NOT NULL,
 """
 
 
-def open_database(folder: Path, *, create: bool) -> Database:
-    """Open the bank in a folder; `create` makes an empty one where there is none.
-
-    Raises:
-        BankError: if there is none, or it is of a newer version or no bank.
-        OutputError: if it cannot be made.
-    """
-    return Database.open(_FORMAT, folder, create=create)
-
-
 def _cannot_write(folder: Path, reason: object) -> OutputError:
     return OutputError(
         f"`{folder / FILE_NAME}` must be writable. Got: {reason}. Free space on the disk or check the rights; "
@@ -68,7 +58,7 @@ def _cannot_make(folder: Path, reason: object) -> OutputError:
     )
 
 
-_FORMAT = Format(
+FORMAT = Format(
     argument="bank",
     description="a concept bank",
     file_name=FILE_NAME,

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from video_tcav.concepts.bank.clips import ids_json
+from video_tcav.concepts.bank.clips import choice_of_concepts, ids_json
 from video_tcav.concepts.bank.insertion import concept_id
 from video_tcav.concepts.bank.records import VERDICTS, Verdict, concept_name
 from video_tcav.core.checks import one_of
@@ -55,7 +55,10 @@ def rename(database: Database, name: str, new: str) -> None:
     new = concept_name(new)
     with database.transaction() as change:
         if not has_concept(change, name):
-            raise _no_concept(change, database, name)
+            names = [row["name"] for row in change.execute("SELECT name FROM concepts ORDER BY name")]
+            raise BankError(
+                f"`concept` must be one of the bank {database.folder}. Got {excerpt(name)}. {choice_of_concepts(names, name)}"
+            )
         if name == new:
             return
         joined = has_concept(change, new)  # then `undo` must not remove it
@@ -141,12 +144,6 @@ def _remove_if_empty(change: sqlite3.Connection, name: str) -> None:
         "DELETE FROM concepts WHERE name = ? AND NOT EXISTS (SELECT 1 FROM clips WHERE concept_id = concepts.id)",
         [name],
     )
-
-
-def _no_concept(change: sqlite3.Connection, database: Database, name: str) -> BankError:
-    names = [row["name"] for row in change.execute("SELECT name FROM concepts ORDER BY name LIMIT 10")]
-    choice = f"Choose one of: {', '.join(names)}." if names else "It has none yet."
-    return BankError(f"`concept` must be one of the bank {database.folder}. Got {excerpt(name)}. {choice}")
 
 
 def clips_in_words(state: State) -> str:

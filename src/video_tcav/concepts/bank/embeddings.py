@@ -19,7 +19,7 @@ def set_embeddings(database: Database, space: str, vectors: Mapping[int, np.ndar
         InputError: if vectors are not finite or differ in length.
         BankError: if there is no such clip.
     """
-    ids_json(vectors)
+    ids = ids_json(vectors)
     rows = [(clip, space, _packed(vector)) for clip, vector in vectors.items()]
     with database.transaction() as change:
         stored = change.execute("SELECT vector FROM embeddings WHERE space = ? LIMIT 1", [space]).fetchone()
@@ -29,7 +29,8 @@ def set_embeddings(database: Database, space: str, vectors: Mapping[int, np.ndar
             raise InputError(
                 f"`vectors` must be of one length in a space. Got {lengths}. Use another name for the space."
             )
-        missing = sorted(set(vectors) - {row["id"] for row in change.execute("SELECT id FROM clips")})
+        existing = change.execute("SELECT id FROM clips WHERE id IN (SELECT value FROM json_each(?))", [ids])
+        missing = sorted(set(vectors) - {row["id"] for row in existing})
         if missing:
             raise BankError(
                 f"`vectors` must be for clips of the bank. Got clip {missing[0]}, which is none. Leave it out."

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from video_tcav.concepts.bank.clips import Filter, count_concepts, find_clips, groups_of, main_kind
+from video_tcav.concepts.bank.clips import Filter, choice_of_concepts, count_concepts, find_clips, groups_of, main_kind
 from video_tcav.concepts.bank.files import check_inside, copy_synced
 from video_tcav.concepts.bank.records import VERDICTS, BankClip, Verdict, concept_name
 from video_tcav.core.checks import one_of
@@ -48,9 +48,7 @@ def _names(database: Database, concepts: Sequence[str] | None) -> list[str]:
     names = list(dict.fromkeys(concept_name(name) for name in concepts))
     for name in names:
         if name not in existing:
-            raise BankError(
-                f"`concepts` must be of the bank. Got {name!r}. Choose among: {', '.join(existing) or 'none'}."
-            )
+            raise BankError(f"`concepts` must be of the bank. Got {name!r}. {choice_of_concepts(existing, name)}")
     return names
 
 

@@ -85,17 +85,10 @@ class Origin:
         content = json.loads(text)
         # unpacked one by one, so that a box of three or five numbers is refused
         boxes = tuple((float(left), float(top), float(right), float(low)) for left, top, right, low in content["boxes"])
-        return cls(
-            video=str(content["video"]),
-            video_digest=str(content["video_digest"]),
-            start_s=float(content["start_s"]),
-            end_s=float(content["end_s"]),
-            times_s=tuple(float(time_s) for time_s in content["times_s"]),
-            boxes=boxes,
-            label=str(content["label"]),
-            score=float(content["score"]),
-            proposer=dict(content["proposer"]),
-        )
+        texts: dict[str, Any] = {name: str(content[name]) for name in ("video", "video_digest", "label")}
+        numbers: dict[str, Any] = {name: float(content[name]) for name in ("start_s", "end_s", "score")}
+        times_s = tuple(map(float, content["times_s"]))
+        return cls(**texts, **numbers, times_s=times_s, boxes=boxes, proposer=dict(content["proposer"]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,9 @@
 """Video sources behind `BANK::NAME`: the accepted clips of a concept."""
 
-import difflib
 from pathlib import Path
 
 from video_tcav.concepts.bank.bank import ConceptBank
-from video_tcav.concepts.bank.clips import groups_of, main_kind
+from video_tcav.concepts.bank.clips import choice_of_concepts, groups_of, main_kind
 from video_tcav.concepts.bank.database import FILE_NAME
 from video_tcav.concepts.bank.records import KINDS, BankClip, Kind, concept_name
 from video_tcav.core.checks import one_of
@@ -22,7 +21,8 @@ def bank_sources(text: str) -> tuple[VideoSource, ...] | None:
     head, mark, tail = text.rpartition("::")  # from the right: names of concepts hold no colon, paths may
     if _is_bank(text):
         with ConceptBank.open(text) as bank:
-            raise _unnamed(bank, text)
+            choice = choice_of_concepts([count.name for count in bank.concepts()])
+            raise SourceError(f"`{text}` must name a concept of the bank: {text}::NAME. Got none. {choice}")
     if not (mark and head and _is_bank(head)):
         return None
     name, separator, kind = tail.partition(":")
@@ -51,7 +51,7 @@ def _clips(bank: ConceptBank, name: str, kind: Kind | None) -> list[BankClip]:
     counts = {count.name: count for count in bank.concepts()}
     if name not in counts:
         raise SourceError(
-            f"`{bank.folder}` must have the concept after `::`. Got {name!r}. {_choice(list(counts), name)}"
+            f"`{bank.folder}` must have the concept after `::`. Got {name!r}. {choice_of_concepts(list(counts), name)}"
         )
     accepted = bank.clips(concept=name, verdict="accepted", order="added")
     wanted = kind or main_kind(accepted)
@@ -63,17 +63,3 @@ def _clips(bank: ConceptBank, name: str, kind: Kind | None) -> list[BankClip]:
             f"{count.rejected} rejected. Accept some with: video-tcav studio {bank.folder}"
         )
     return clips
-
-
-def _unnamed(bank: ConceptBank, text: str) -> SourceError:
-    choice = _choice([count.name for count in bank.concepts()], "")
-    return SourceError(f"`{text}` must name a concept of the bank: {text}::NAME. Got none. {choice}")
-
-
-def _choice(names: list[str], near: str) -> str:
-    if not names:
-        return "The bank has no concept yet."
-    # the most similar first: mostly a name was misspelled
-    names.sort(key=lambda name: -difflib.SequenceMatcher(None, name.lower(), near.lower()).ratio())
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return f"Choose one of: {', '.join(names[:10])}{more}."

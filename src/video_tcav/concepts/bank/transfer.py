@@ -1,12 +1,147 @@
-"""Transfer between banks, and from a bank to a folder, as functions of `ConceptBank`."""
+"""Import, export and merge: clips copied into a bank, out of it, and from another bank."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from video_tcav.concepts.bank.bank import ConceptBank
 from video_tcav.concepts.bank.export import write_export
+from video_tcav.concepts.bank.insertion import add_file, imported_origin
 from video_tcav.concepts.bank.merge import Merged, merge_databases
-from video_tcav.concepts.bank.records import Verdict
+from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, Kind, Verdict, concept_name
+from video_tcav.core.checks import one_of
+from video_tcav.core.errors import InputError, MediaError
+from video_tcav.core.progress import progress_bar
+from video_tcav.media import VideoSource, file_digest, find_videos, probe_video, read_frames
+from video_tcav.media.loader import segment_frames
+
+ImportPlan = tuple[VideoSource, str, Kind]
+"""A source, and the concept and kind that it is imported as."""
+
+_MOST_BYTES = 2**30  # of decoded pictures: a segment or a folder of frames is encoded in one piece
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What an import did.
+
+    Attributes:
+        added: clips that are new.
+        known: clips that the bank had already.
+        skipped: files that could not be used, with the reason.
+    """
+
+    added: int
+    known: int
+    skipped: tuple[MediaError, ...]
+
+
+def import_clips(
+    bank: ConceptBank,
+    where: str | Path | Sequence[str | Path],
+    *,
+    concept: str | None = None,
+    kind: Kind | None = None,
+    verdict: Verdict = "accepted",
+    strict: bool = False,
+    progress: bool = False,
+) -> Imported:
+    """Copy clips into a bank; what it has already is left as it is, so that an import can be run again.
+
+    Whole files are copied as they are; segments and folders of frames are encoded as H.264.
+
+    Args:
+        bank: to copy to.
+        where: whatever `find_videos` takes: files, folders, globs, manifests, annotations.
+        concept: of all clips; each clip's label (its folder, or what a manifest says) if not given. `NAME:KIND`, as an
+            export writes it, names the kind too.
+        kind: of all clips; `still` for images and `moving` for videos if not given.
+        verdict: of all new clips.
+        strict: whether to stop at the first file that cannot be used.
+        progress: whether to show how far it is.
+
+    Raises:
+        SourceError: if there is no video.
+        InputError: if a label cannot name a concept, or a kind does not fit a file; nothing was changed.
+        MediaError: with `strict`, for a file that cannot be used.
+        OutputError: if the disk is full or the bank cannot be written to; what was added before is kept.
+    """
+    plan = plan_import(where, concept=concept, kind=kind)
+    return run_import(bank, plan, verdict=verdict, strict=strict, progress=progress)
+
+
+def plan_import(
+    where: str | Path | Sequence[str | Path], *, concept: str | None = None, kind: Kind | None = None
+) -> list[ImportPlan]:
+    """Find and name all clips, before any is copied; see `import_clips`."""
+    paths = [where] if isinstance(where, str | Path) else list(where)
+    sources = [source for path in paths for source in find_videos(path)]
+    return [(source, *_names(source, concept, kind)) for source in sources]
+
+
+def run_import(
+    bank: ConceptBank,
+    plan: Sequence[ImportPlan],
+    *,
+    verdict: Verdict = "accepted",
+    strict: bool = False,
+    progress: bool = False,
+) -> Imported:
+    """Copy what was planned; see `import_clips`."""
+    one_of("verdict", verdict, VERDICTS)
+    # Numbers of clips are never used twice: whatever has a larger one is new.
+    last = int(bank.database.read("SELECT coalesce(max(id), 0) AS id FROM clips")[0]["id"])
+    ids, skipped = list[int](), list[MediaError]()
+    with progress_bar("importing", len(plan), visible=progress) as advance:
+        for source, name, kind in plan:
+            try:
+                ids.append(_import(bank, source, name, kind, verdict).id)
+            except MediaError as error:
+                if strict:
+                    raise
+                skipped.append(error)
+            advance(1)
+    added = len({clip for clip in ids if clip > last})
+    return Imported(added=added, known=len(ids) - added, skipped=tuple(skipped))
+
+
+def _names(source: VideoSource, concept: str | None, kind: Kind | None) -> tuple[str, Kind]:
+    """Concept and kind of a source."""
+    # `racket:still`, as an export labels clips of another kind than moving
+    label, separator, labelled_kind = (source.label or "").rpartition(":")
+    if not (separator and labelled_kind in KINDS):
+        label, labelled_kind = source.label or "", None
+    if not (concept or label):
+        raise InputError(f"`concept` must be given for files without a label. Got {source.path}. Give --concept NAME.")
+    still = source.kind == "still"
+    chosen = kind or labelled_kind or ("still" if still else "moving")
+    allowed = ("still",) if still else tuple(name for name in KINDS if name != "still")
+    return concept_name(concept or label), one_of(f"kind` of `{source.path}", chosen, allowed)
+
+
+def _import(bank: ConceptBank, source: VideoSource, name: str, kind: Kind, verdict: Verdict) -> BankClip:
+    whole = source.start_s is None and source.end_s is None and source.kind != "frames"
+    if whole:
+        return add_file(bank.database, source.path, concept=name, kind=kind, verdict=verdict, group=source.group)
+    info = probe_video(source.path)
+    chosen = np.arange(*segment_frames(source, info))
+    if len(chosen) * info.width * info.height * 3 > _MOST_BYTES:  # three bytes a pixel
+        raise MediaError(
+            source.path, f"{len(chosen)} frames are too many for a clip; cut the part that shows the concept"
+        )
+    digest, times_s = file_digest(source.path), info.timestamps_s[chosen]
+    span_s = (source.start_s or 0.0, source.end_s or float(info.timestamps_s[0] + info.duration_s))
+    return bank.add(
+        read_frames(source, chosen),
+        fps=info.fps,
+        concept=name,
+        kind=kind,
+        verdict=verdict,
+        origin=imported_origin(source.path, digest, times_s, span_s, source.group),
+        tube=f"{digest}#t={span_s[0]:g},{span_s[1]:g}",
+    )
 
 
 def export_clips(
