@@ -9,6 +9,7 @@ from typing import Any
 
 from video_tcav.concepts import ConceptBank, Kind
 from video_tcav.core.files import write_json
+from video_tcav.core.limits import parse_json
 
 _FOLDER = "proposed"
 
@@ -32,7 +33,7 @@ class ProgressLog:
     def find(self, video_digest: str, kinds: Sequence[Kind], quota: int) -> Done | None:
         """What the video gave, if it was done so, its tubes are all in the bank, and no more are allowed now."""
         try:
-            content = json.loads(self._path(video_digest).read_text())
+            content = parse_json(self._path(video_digest).read_text())
             done = Done(**{**content, "tubes": tuple(content["tubes"])})
         except (OSError, ValueError, KeyError, TypeError):  # missing or damaged: the video is done again
             return None

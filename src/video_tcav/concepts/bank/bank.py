@@ -7,14 +7,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from video_tcav.concepts.bank import check, clips, decisions, embeddings, export, files, insertion, merge
+from video_tcav.concepts.bank import check, clips, embeddings, export, files, insertion, merge
 from video_tcav.concepts.bank.database import FORMAT
+from video_tcav.concepts.bank.decisions import Decisions
 from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
 
 
-class ConceptBank:
+class ConceptBank(Decisions):
     """A folder of clips, with the origin, concept and verdict of each.
 
     One object serves all threads of a process; several processes may have one bank open. A change is on disk when its
@@ -182,7 +183,9 @@ class ConceptBank:
     ) -> int:
         """How many clips `clips` would give without a limit."""
         wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
-        return clips.count_clips(self.database, wanted)
+        where, values = wanted.where()
+        query = f"SELECT count(*) AS count FROM clips LEFT JOIN concepts ON concepts.id = concept_id{where}"
+        return int(self.database.read(query, values)[0]["count"])
 
     def concepts(self) -> list[ConceptCount]:
         """All concepts by name, those without clips too."""
@@ -196,61 +199,6 @@ class ConceptBank:
     def videos(self) -> list[str]:
         """Paths of the source videos, sorted."""
         return [str(row["video"]) for row in self.database.read("SELECT DISTINCT video FROM clips ORDER BY video")]
-
-    def set_verdict(self, ids: Sequence[int], verdict: Verdict) -> None:
-        """Judge clips; one step of undo, or none where all were judged so already.
-
-        Raises:
-            BankError: if one is no clip of the bank; then none is judged.
-        """
-        decisions.set_verdict(self.database, ids, verdict)
-
-    def move(self, ids: Sequence[int], concept: str) -> None:
-        """Put clips into a concept, made where it is new; an empty name takes them out. One step of undo.
-
-        Raises:
-            InputError: if the name is not possible.
-            BankError: if one is no clip of the bank; then none is moved.
-        """
-        decisions.move(self.database, ids, concept)
-
-    def sort_open(self, ids: Sequence[int], concept: str, *, expected: str) -> list[int]:
-        """Assign unreviewed clips to an automatic concept; not undoable, since `undo` takes back what people did.
-
-        Args:
-            ids: the clips; those that a person has judged or moved meanwhile stay as they are.
-            concept: where to; made if it is new and gets any clip.
-            expected: the concept that they are in if nobody has moved them.
-
-        Returns:
-            The clips that were moved.
-        """
-        return decisions.sort_open(self.database, ids, concept, expected=expected)
-
-    def rename_concept(self, name: str, new: str) -> None:
-        """Give a concept another name; if there is a concept of that name, the two are joined. One step of undo.
-
-        Raises:
-            InputError: if the new name is not possible.
-            BankError: if there is no such concept.
-        """
-        decisions.rename(self.database, name, new)
-
-    def add_concept(self, name: str) -> None:
-        """Make an empty concept; one step of undo, or none where it exists.
-
-        Raises:
-            InputError: if the name is not possible.
-        """
-        decisions.add_concept(self.database, name)
-
-    def undo(self) -> str | None:
-        """Take back the last verdict, move, name or new concept, of whatever process and day.
-
-        Returns:
-            What was taken back, in words; `None` if nothing is left.
-        """
-        return decisions.undo(self.database)
 
     def set_embeddings(self, space: str, vectors: Mapping[int, np.ndarray]) -> None:
         """Store one vector a clip; a clip's earlier vector in that space is replaced.

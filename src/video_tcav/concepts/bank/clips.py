@@ -102,13 +102,6 @@ def find_clips(
     return clips
 
 
-def count_clips(database: Database, wanted: Filter) -> int:
-    """How many clips a filter lets through."""
-    where, values = wanted.where()
-    joined = f"SELECT count(*) AS count FROM clips LEFT JOIN concepts ON concepts.id = concept_id{where}"
-    return int(database.read(joined, values)[0]["count"])
-
-
 def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
     """The clip that a row describes.
 
@@ -126,7 +119,7 @@ def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
         )
     except BankError:
         raise
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise BankError(
             f"`{folder}` must hold whole rows. Got clip {row['id']} with a row that cannot be read ({error}). "
             "Restore the database from a copy."

@@ -9,7 +9,7 @@ from video_tcav.concepts.bank.insertion import concept_id
 from video_tcav.concepts.bank.records import VERDICTS, Verdict, concept_name
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import BankError
-from video_tcav.core.limits import excerpt
+from video_tcav.core.limits import excerpt, parse_json
 from video_tcav.core.sqlite import Database
 
 _STATE = (
@@ -19,86 +19,118 @@ _STATE = (
 State = list[tuple[int, str, str]]  # clip, concept and verdict
 
 
-def set_verdict(database: Database, ids: Sequence[int], verdict: Verdict) -> None:
-    """Judge clips."""
-    one_of("verdict", verdict, VERDICTS)
-    with database.transaction() as change:
-        before = [state for state in states(change, ids) if state[2] != verdict]
-        if before:
-            update(change, [(clip, concept, verdict) for clip, concept, _ in before])
-            remember(change, f"{clips_in_words(before)} {'left open' if verdict == 'open' else verdict}", before)
+class Decisions:
+    """The part of `ConceptBank` that a person decides with; each change is one step of undo."""
 
+    database: Database
 
-def move(database: Database, ids: Sequence[int], concept: str) -> None:
-    """Put clips into a concept, which is made if it is new; an empty name takes them out of theirs."""
-    name = concept_name(concept) if concept else ""
-    with database.transaction() as change:
-        before = [state for state in states(change, ids) if state[1] != name]
-        if before:
-            added = [name] if name and not has_concept(change, name) else []
-            update(change, [(clip, name, verdict) for clip, _, verdict in before])
-            done = f"moved to {name}" if name else "taken out of the concept"
-            remember(change, f"{clips_in_words(before)} {done}", before, added=added)
+    def set_verdict(self, ids: Sequence[int], verdict: Verdict) -> None:
+        """Judge clips; one step of undo, or none where all were judged so already.
 
+        Raises:
+            BankError: if one is no clip of the bank; then none is judged.
+        """
+        one_of("verdict", verdict, VERDICTS)
+        with self.database.transaction() as change:
+            before = [state for state in states(change, ids) if state[2] != verdict]
+            if before:
+                update(change, [(clip, concept, verdict) for clip, concept, _ in before])
+                remember(change, f"{clips_in_words(before)} {'left open' if verdict == 'open' else verdict}", before)
 
-def sort_open(database: Database, ids: Sequence[int], concept: str, *, expected: str) -> list[int]:
-    """Assign unreviewed clips to an automatic concept; not undoable. See `ConceptBank.sort_open`."""
-    name = concept_name(concept)
-    with database.transaction() as change:
-        untouched = [state for state in states(change, ids) if state[1] == expected and state[2] == "open"]
-        update(change, [(clip, name, verdict) for clip, _, verdict in untouched])
-        return [clip for clip, _, _ in untouched]
+    def move(self, ids: Sequence[int], concept: str) -> None:
+        """Put clips into a concept, made where it is new; an empty name takes them out. One step of undo.
 
+        Raises:
+            InputError: if the name is not possible.
+            BankError: if one is no clip of the bank; then none is moved.
+        """
+        name = concept_name(concept) if concept else ""
+        with self.database.transaction() as change:
+            before = [state for state in states(change, ids) if state[1] != name]
+            if before:
+                added = [name] if name and not has_concept(change, name) else []
+                update(change, [(clip, name, verdict) for clip, _, verdict in before])
+                done = f"moved to {name}" if name else "taken out of the concept"
+                remember(change, f"{clips_in_words(before)} {done}", before, added=added)
 
-def rename(database: Database, name: str, new: str) -> None:
-    """Give a concept another name; if there is a concept of that name, the two are joined."""
-    new = concept_name(new)
-    with database.transaction() as change:
-        if not has_concept(change, name):
-            names = [row["name"] for row in change.execute("SELECT name FROM concepts ORDER BY name")]
-            raise BankError(
-                f"`concept` must be one of the bank {database.folder}. Got {excerpt(name)}. {choice_of_concepts(names, name)}"
-            )
-        if name == new:
-            return
-        joined = has_concept(change, new)  # then `undo` must not remove it
-        before = _read(change.execute(f"{_STATE} WHERE concepts.name = ?", [name]))
-        concept_id(change, new)
-        update(change, [(clip, new, verdict) for clip, _, verdict in before])
-        change.execute("DELETE FROM concepts WHERE name = ?", [name])
-        words = f"concept {name} joined with {new}" if joined else f"concept {name} renamed to {new}"
-        remember(change, words, before, added=[] if joined else [new], removed=[name])
+    def sort_open(self, ids: Sequence[int], concept: str, *, expected: str) -> list[int]:
+        """Assign unreviewed clips to an automatic concept; not undoable, since `undo` takes back what people did.
 
+        Args:
+            ids: the clips; those that a person has judged or moved meanwhile stay as they are.
+            concept: where to; made if it is new and gets any clip.
+            expected: the concept that they are in if nobody has moved them.
 
-def add_concept(database: Database, name: str) -> None:
-    """Make an empty concept; an existing one stays as it is."""
-    name = concept_name(name)
-    with database.transaction() as change:
-        if not has_concept(change, name):
-            concept_id(change, name)
-            remember(change, f"concept {name} added", [], added=[name])
+        Returns:
+            The clips that were moved.
+        """
+        name = concept_name(concept)
+        with self.database.transaction() as change:
+            untouched = [state for state in states(change, ids) if state[1] == expected and state[2] == "open"]
+            update(change, [(clip, name, verdict) for clip, _, verdict in untouched])
+            return [clip for clip, _, _ in untouched]
 
+    def rename_concept(self, name: str, new: str) -> None:
+        """Give a concept another name; if there is a concept of that name, the two are joined. One step of undo.
 
-def undo(database: Database) -> str | None:
-    """Take the last change back, whoever made it; its words, or `None` if there is none."""
-    with database.transaction() as change:
-        row = change.execute("SELECT * FROM changes ORDER BY id DESC LIMIT 1").fetchone()
-        if row is None:
-            return None
-        try:
-            before = json.loads(row["before"])  # may be damaged, as everything that was on disk
-            update(change, [(int(clip), str(concept), str(verdict)) for clip, concept, verdict in before["clips"]])
-            for name in before["removed"]:
+        Raises:
+            InputError: if the new name is not possible.
+            BankError: if there is no such concept.
+        """
+        new = concept_name(new)
+        with self.database.transaction() as change:
+            if not has_concept(change, name):
+                names = [row["name"] for row in change.execute("SELECT name FROM concepts ORDER BY name")]
+                choice = choice_of_concepts(names, str(name))
+                raise BankError(
+                    f"`concept` must be one of the bank {self.database.folder}. Got {excerpt(name)}. {choice}"
+                )
+            if name == new:
+                return
+            joined = has_concept(change, new)  # then `undo` must not remove it
+            before = _read(change.execute(f"{_STATE} WHERE concepts.name = ?", [name]))
+            concept_id(change, new)
+            update(change, [(clip, new, verdict) for clip, _, verdict in before])
+            change.execute("DELETE FROM concepts WHERE name = ?", [name])
+            words = f"concept {name} joined with {new}" if joined else f"concept {name} renamed to {new}"
+            remember(change, words, before, added=[] if joined else [new], removed=[name])
+
+    def add_concept(self, name: str) -> None:
+        """Make an empty concept; one step of undo, or none where it exists.
+
+        Raises:
+            InputError: if the name is not possible.
+        """
+        name = concept_name(name)
+        with self.database.transaction() as change:
+            if not has_concept(change, name):
                 concept_id(change, name)
-            for name in before["added"]:
-                _remove_if_empty(change, name)
-        except (ValueError, TypeError, KeyError) as error:
-            raise BankError(
-                f"`{database.folder}` must hold whole rows. Got change {row['id']}, which cannot be read ({error}). "
-                "Restore the database from a copy."
-            ) from error
-        change.execute("DELETE FROM changes WHERE id = ?", [row["id"]])
-        return str(row["words"])
+                remember(change, f"concept {name} added", [], added=[name])
+
+    def undo(self) -> str | None:
+        """Take back the last verdict, move, name or new concept, of whatever process and day.
+
+        Returns:
+            What was taken back, in words; `None` if nothing is left.
+        """
+        with self.database.transaction() as change:
+            row = change.execute("SELECT * FROM changes ORDER BY id DESC LIMIT 1").fetchone()
+            if row is None:
+                return None
+            try:
+                before = parse_json(row["before"])  # may be damaged, as everything that was on disk
+                update(change, [(int(clip), str(concept), str(verdict)) for clip, concept, verdict in before["clips"]])
+                for name in before["removed"]:
+                    concept_id(change, name)
+                for name in before["added"]:
+                    _remove_if_empty(change, name)
+            except (ValueError, TypeError, KeyError) as error:
+                raise BankError(
+                    f"`{self.database.folder}` must hold whole rows. Got change {row['id']}, which cannot be read ({error}). "
+                    "Restore the database from a copy."
+                ) from error
+            change.execute("DELETE FROM changes WHERE id = ?", [row["id"]])
+            return str(row["words"])
 
 
 def remember(

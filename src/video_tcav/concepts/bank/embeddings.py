@@ -13,12 +13,7 @@ _STORED = np.dtype("<f4")  # little-endian whatever the machine: a bank may be c
 
 
 def set_embeddings(database: Database, space: str, vectors: Mapping[int, np.ndarray]) -> None:
-    """Store one vector a clip in a space; a clip's earlier vector there is replaced.
-
-    Raises:
-        InputError: if vectors are not finite or differ in length.
-        BankError: if there is no such clip.
-    """
+    """Store one vector a clip in a space; see `ConceptBank.set_embeddings`."""
     ids = ids_json(vectors)
     rows = [(clip, space, _packed(vector)) for clip, vector in vectors.items()]
     with database.transaction() as change:
@@ -56,11 +51,7 @@ def read_embeddings(database: Database, space: str | None) -> tuple[list[int], F
 
 
 def similar_clips(database: Database, clip: int, count: int) -> list[int]:
-    """The clips most like one, nearest first by cosine, in the latest space that it is in.
-
-    Raises:
-        BankError: if it has no embedding.
-    """
+    """The clips most like one, nearest first by cosine, in the latest space that it is in."""
     spaces = database.read("SELECT space FROM embeddings WHERE clip_id = ? ORDER BY rowid DESC LIMIT 1", [clip])
     if not spaces:
         raise BankError(

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from video_tcav.core.checks import one_of, positive, require
 from video_tcav.core.errors import InputError
-from video_tcav.core.limits import excerpt
+from video_tcav.core.limits import excerpt, parse_json
 
 Verdict = Literal["open", "accepted", "rejected"]
 Kind = Literal["moving", "still", "focus", "scene"]
@@ -82,7 +82,7 @@ class Origin:
         Raises:
             ValueError: if the text is something else (also TypeError and KeyError).
         """
-        content = json.loads(text)
+        content = parse_json(text)
         # unpacked one by one, so that a box of three or five numbers is refused
         boxes = tuple((float(left), float(top), float(right), float(low)) for left, top, right, low in content["boxes"])
         texts: dict[str, Any] = {name: str(content[name]) for name in ("video", "video_digest", "label")}
