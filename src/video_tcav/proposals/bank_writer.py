@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -68,7 +69,7 @@ class BankWriter:
         """Write a segment's pieces to the bank; it may use a share, in [0, 1], of what is left of the quota."""
         if not tubes.pieces:
             return
-        each = len(self.settings.kinds)
+        each, first = len(self.settings.kinds), len(self.tubes)
         room = self.clips + math.ceil((self.quota - self.clips) * share)
         positives, negatives = self._cut(segment, tubes)
         vectors = self._vectors([clip.crop for clip in positives], segment.fps)
@@ -88,6 +89,11 @@ class BankWriter:
             self._add(segment, positives[at], tube_id, quality, vector)
             if at in negatives and self.clips + each <= room:
                 self._add_negative(segment, negatives[at], quality)
+        if self.settings.embedder:
+            # also for clips that were there: an earlier run may have had no model, or was killed before this line
+            vector_of = dict(zip(self.tubes[first:], self.vectors[first:], strict=True))
+            moving = [clip for clip in self.bank.clips(video=self.digest, kind="moving") if clip.tube in vector_of]
+            self.bank.set_embeddings(self.settings.embedder.space, {clip.id: vector_of[clip.tube] for clip in moving})
 
     def _cut(self, segment: ShotSegment, tubes: SegmentTubes) -> tuple[list[_TubeClip], dict[int, _TubeClip]]:
         """Cut out every piece and, where they are wanted, by the number of a piece a place without its label."""
@@ -137,9 +143,10 @@ class BankWriter:
         height, width = segment.size
         whole = clip.whole[clip.indices] if len(clip.whole) else clip.whole
         shrink = np.array([whole.shape[-1] / width, whole.shape[-2] / height] * 2)
-        made = versions(clip.crop, whole, clip.boxes * shrink, kinds=self._missing(tube_id), pad=self.settings.pad)
+        missing = self._missing(tube_id)
+        made = versions(clip.crop, whole, clip.boxes * shrink, kinds=missing, pad=self.settings.pad)
         for kind, (frames, indices) in made.items():
-            added = self.bank.add(
+            self.bank.add(
                 frames,
                 fps=segment.fps,
                 concept=concept,
@@ -148,13 +155,11 @@ class BankWriter:
                 tube=tube_id,
                 quality=round(quality, 6),
             )
-            if kind == "moving" and self.settings.embedder:
-                self.bank.set_embeddings(self.settings.embedder.space, {added.id: vector})
         self.vectors.append(vector)
         self.tubes.append(tube_id)
         self.clips += len(self.settings.kinds)
-        if made:
-            self.tally.tubes[concept].append((self.digest, len(made)))
+        if missing:
+            self.tally.tubes[concept].append((self.digest, len(missing)))
 
     def _origin(self, clip: _TubeClip, indices: Sequence[int]) -> Origin:
         boxes = clip.boxes[list(indices)].round(2).tolist()
@@ -189,5 +194,6 @@ class BankWriter:
 
 def concept_of(label: str) -> str:
     """The concept that a label is proposed for: the label, as far as it can name one."""
-    name = "".join(sign for sign in label.translate(_FORBIDDEN) if sign.isprintable())
+    composed = unicodedata.normalize("NFC", label)  # as the bank spells names
+    name = "".join(sign for sign in composed.translate(_FORBIDDEN) if sign.isprintable())
     return " ".join(name.split())[:_LONGEST_NAME].lstrip(".").strip() or "unnamed"

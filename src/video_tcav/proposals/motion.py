@@ -7,6 +7,7 @@ a pixel: no single frame shows that, but the frames of a block together do.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from video_tcav.proposals.detector import Detections, Detector, check_labels, clipped
+from video_tcav.proposals.shots import reduced
 
 MOTION = "motion"
 
@@ -83,17 +85,11 @@ class MotionDetector(Detector):
 
 def _detect(frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
     height, width = frames.shape[-2:]
-    scale = min(1.0, _SIDE_PX / min(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = [
-        cv2.GaussianBlur(
-            cv2.resize(frame.permute(1, 2, 0).numpy(), size, interpolation=cv2.INTER_AREA), (0, 0), _BLUR_PX
-        )
-        for frame in frames
-    ]
-    shifts = shake_of(small)
-    motion = _motion(small, shifts)
-    stretch = np.array([width / size[0], height / size[1]] * 2)
+    small = [reduced(frame, _SIDE_PX).permute(1, 2, 0).numpy() for frame in frames]
+    pictures = [cv2.GaussianBlur(picture, (0, 0), _BLUR_PX) for picture in small]
+    shifts = shake_of(pictures)
+    motion = _motion(pictures, shifts)
+    stretch = np.array([width / pictures[0].shape[1], height / pictures[0].shape[0]] * 2)
     detections = []
     for changed, shift in zip(motion.changed, shifts, strict=True):
         boxes, shares = _boxes(changed, motion)
@@ -123,10 +119,9 @@ def shake_of(pictures: Sequence[UInt8[np.ndarray, "height width 3"]]) -> Int[np.
     for picture in grey:
         costs = {shift: cost(picture, shift) for shift in coarse}
         best = min(costs, key=lambda shift: costs[shift])
-        for right in (-1, 0, 1):
-            for down in (-1, 0, 1):
-                near = (int(np.clip(best[0] + right, -reach, reach)), int(np.clip(best[1] + down, -reach, reach)))
-                costs.setdefault(near, cost(picture, near))
+        for right, down in product((-1, 0, 1), repeat=2):
+            near = (int(np.clip(best[0] + right, -reach, reach)), int(np.clip(best[1] + down, -reach, reach)))
+            costs.setdefault(near, cost(picture, near))
         shifts.append(min(costs, key=lambda shift: costs[shift]))
     return np.array(shifts)
 
@@ -231,14 +226,13 @@ def _boxes(changed: Bool[np.ndarray, "height width"], motion: _Motion) -> tuple[
 
 def _joined(regions: list[_Region], single: frozenset[int]) -> list[_Region]:
     """Regions of one object joined, such as arms and legs with a body between them that stands still."""
-    for at, first in enumerate(regions):
-        for second in regions[at + 1 :]:
-            if first.objects & second.objects & single and _are_near(first.box, second.box):
-                corners = np.array([first.box, second.box])
-                left, top, right, bottom = [*corners[:, :2].min(0).tolist(), *corners[:, 2:].max(0).tolist()]
-                union = _Region(box=(left, top, right, bottom), objects=first.objects | second.objects)
-                # from the start again: the union may be near to a region that neither was near to
-                return _joined([union, *(r for r in regions if r is not first and r is not second)], single)
+    for first, second in combinations(regions, 2):
+        if first.objects & second.objects & single and _are_near(first.box, second.box):
+            corners = np.array([first.box, second.box])
+            left, top, right, bottom = [*corners[:, :2].min(0).tolist(), *corners[:, 2:].max(0).tolist()]
+            union = _Region(box=(left, top, right, bottom), objects=first.objects | second.objects)
+            # from the start again: the union may be near to a region that neither was near to
+            return _joined([union, *(r for r in regions if r is not first and r is not second)], single)
     return regions
 
 

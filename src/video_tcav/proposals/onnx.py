@@ -173,7 +173,7 @@ def _metadata_names(text: str) -> tuple[str, ...]:
     """Class names in an export's metadata, a literal dictionary or list as Ultralytics writes it."""
     try:
         names = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # what `literal_eval` says that it raises
         return ()
     if isinstance(names, dict) and set(names) == set(range(len(names))):
         names = [names[at] for at in range(len(names))]
@@ -187,13 +187,13 @@ class _OutputLayout:
     Attributes:
         kind: `yolox` has one row a cell with its objectness, `yolov5` three of them, `yolov8` one column a cell
             without objectness, `end-to-end` boxes that are already chosen.
-        raw_grid: whether a row counts from its cell, in strides (YOLOX without decoding).
         classes: how many; 0 where the output does not tell.
+        raw_grid: whether a row counts from its cell, in strides (YOLOX without decoding).
     """
 
     kind: _Kind
-    raw_grid: bool
     classes: int
+    raw_grid: bool = False
 
 
 def _find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> _OutputLayout | None:
@@ -205,13 +205,13 @@ def _find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> 
     if rows == cell_count and columns > 5:  # box, objectness, classes
         # decoded centres spread over the picture, raw ones stay within a few cells
         raw = float(trial[0, :, :2].std()) < min(size) / 16
-        return _OutputLayout(kind="yolox", raw_grid=raw, classes=columns - 5)
+        return _OutputLayout(kind="yolox", classes=columns - 5, raw_grid=raw)
     if rows == 3 * cell_count and columns > 5:  # three anchors a cell
-        return _OutputLayout(kind="yolov5", raw_grid=False, classes=columns - 5)
+        return _OutputLayout(kind="yolov5", classes=columns - 5)
     if columns == cell_count and rows > 4:
-        return _OutputLayout(kind="yolov8", raw_grid=False, classes=rows - 4)
+        return _OutputLayout(kind="yolov8", classes=rows - 4)
     if columns == 6:  # corners, score, class
-        return _OutputLayout(kind="end-to-end", raw_grid=False, classes=0)
+        return _OutputLayout(kind="end-to-end", classes=0)
     return None
 
 

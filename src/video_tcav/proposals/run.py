@@ -210,7 +210,8 @@ def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, 
     assert settings.embedder is not None
     ids, vectors = bank.embeddings(settings.embedder.space)
     row = {clip: at for at, clip in enumerate(ids)}
-    clips = [clip for clip in bank.clips(verdict="open", kind="moving") if clip.id in row and _is_unsorted(clip)]
+    unsorted = [clip for clip in bank.clips(verdict="open") if _is_unsorted(clip)]
+    clips = [clip for clip in unsorted if clip.kind == "moving" and clip.id in row]
     if not clips:
         return {}
     numbers = group_clips(vectors[[row[clip.id] for clip in clips]], method=group, seed=settings.seed)
@@ -223,7 +224,7 @@ def _group(bank: ConceptBank, settings: Settings, group: Grouping) -> dict[str, 
         name = next(name for name in names if name not in taken and name not in groups)
         tubes = {clip.tube for clip in members}
         # only moving clips have vectors: the other versions of their tubes go with them
-        versions = [clip for clip in bank.clips(verdict="open") if clip.tube in tubes and _is_unsorted(clip)]
+        versions = [clip for clip in unsorted if clip.tube in tubes]
         moved = {
             id
             for concept in {clip.concept for clip in versions}

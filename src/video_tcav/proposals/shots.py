@@ -104,10 +104,10 @@ def shot_segments(
     height, width = opening[0].shape[-2:]
     interval_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 1 / 25
     ends_s = np.append(timestamps_s[1:], timestamps_s[-1] + interval_s)
-    fitting = _MEMORY_BYTES // _reduced(opening[0], side_px).nbytes
+    fitting = _MEMORY_BYTES // reduced(opening[0], side_px).nbytes
     longest = int(max(2, _SHORTEST_S / interval_s, min(fitting, _LONGEST_S / interval_s)))
     coming = chain(opening, coming)
-    while buffer := buffer + [_reduced(frame, side_px) for frame in islice(coming, longest - len(buffer))]:
+    while buffer := buffer + [reduced(frame, side_px) for frame in islice(coming, longest - len(buffer))]:
         edges = [0, *shot_cuts(buffer).tolist(), len(buffer)]
         if len(buffer) == longest and len(edges) > 2:
             edges.pop()  # the last shot may go on
@@ -124,7 +124,8 @@ def shot_segments(
         buffer, first = buffer[edges[-1] :], first + edges[-1]
 
 
-def _reduced(frame: UInt8[Tensor, "3 height width"], side_px: int | None) -> UInt8[Tensor, "3 new_height new_width"]:
+def reduced(frame: UInt8[Tensor, "3 height width"], side_px: int | None) -> UInt8[Tensor, "3 new_height new_width"]:
+    """The frame with its shorter side at most that long."""
     height, width = frame.shape[-2:]
     if side_px is None or min(height, width) <= side_px:
         return frame

@@ -146,8 +146,6 @@ def _tracker(bridge_s: float, interval_s: float) -> Any:
 def _supervision_detections(boxes: np.ndarray, confidence: np.ndarray) -> Any:
     """The boxes as the tracker takes them, each with its number."""
     assert supervision is not None
-    if len(boxes) == 0:
-        return supervision.Detections.empty()
     return supervision.Detections(
         xyxy=boxes.astype(np.float32),
         confidence=confidence.astype(np.float32),
