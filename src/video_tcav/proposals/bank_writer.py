@@ -11,10 +11,9 @@ from torch import Tensor
 
 from video_tcav._version import __version__
 from video_tcav.concepts import ConceptBank, Kind, Origin
-from video_tcav.proposals.cutting import squares, versions
+from video_tcav.proposals.cutting import FullResolutionFrames, evenly, squares, versions
 from video_tcav.proposals.detect_tubes import SegmentTubes, quality_of
 from video_tcav.proposals.embedding import SAME, nearest_cosine, thumbnails
-from video_tcav.proposals.full_resolution_frames import FullResolutionFrames, evenly
 from video_tcav.proposals.grouping import varied_order
 from video_tcav.proposals.negatives import negative_tube
 from video_tcav.proposals.settings import Settings, Tally
@@ -40,30 +39,20 @@ class _TubeClip:
 
 @dataclass(kw_only=True)
 class BankWriter:
-    """Writes the tubes of one video to the bank.
-
-    Attributes:
-        path: of the video, absolute.
-        digest: of the video.
-        frames: the video's own frames, to be cut from.
-        quota: how many clips it may have.
-        tubes: those that were written.
-        vectors: of these; other videos are left out, since a model may see no difference between two people.
-        clips: how many clips they are.
-        limited: whether there were more than the quota.
-    """
+    """Writes the tubes of one video to the bank."""
 
     bank: ConceptBank
     settings: Settings
-    path: str
-    digest: str
+    path: str  # of the video, absolute
+    digest: str  # of the video
     frames: FullResolutionFrames
-    quota: int
+    quota: int  # of clips
     tally: Tally
     tubes: list[str] = field(default_factory=list)
+    # of these tubes alone: between two people in different videos, a model may see no difference
     vectors: list[np.ndarray] = field(default_factory=list)
-    clips: int = 0
-    limited: bool = False
+    clips: int = 0  # of these tubes
+    limited: bool = False  # whether there were more than the quota
 
     def write(self, segment: ShotSegment, tubes: SegmentTubes, share: float) -> None:
         """Write a segment's pieces to the bank; it may use a share, in [0, 1], of what is left of the quota."""

@@ -22,16 +22,11 @@ _BORDER_PENALTY = 0.3  # of the quality, for a tube that is cut off at the side 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SegmentTubes:
-    """The tubes in a shot segment.
+    """The tubes in a shot segment."""
 
-    Attributes:
-        tubes: each thing, as long as it was followed.
-        pieces: the same, cut to about `piece_s`.
-        boxes: by label, every box of a detector with its frame, also of those that made no tube.
-    """
-
-    tubes: list[Tube]
-    pieces: list[Tube]
+    tubes: list[Tube]  # each thing, as long as it was followed
+    pieces: list[Tube]  # the same, cut to about `piece_s`
+    # by label, every box of a detector with its frame, also of those that made no tube
     boxes: dict[str, list[tuple[int, Float[np.ndarray, "box 4"]]]]
 
 

@@ -65,11 +65,7 @@ class Detector(ABC):
 
 
 def check_labels(labels: Sequence[str] | None, names: Sequence[str], detector: str) -> tuple[str, ...]:
-    """The labels to find; all names of the detector if not given.
-
-    Raises:
-        InputError: for a label that the detector does not know, with the closest that it does.
-    """
+    """The labels to find, all of which the detector must know; all that it knows if not given."""
     if labels is None:
         return tuple(names)
     for label in labels:

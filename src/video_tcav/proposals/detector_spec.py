@@ -131,11 +131,7 @@ def parse_detector(
 
 
 def find_loader(spec: str) -> tuple[DetectorLoader, str]:
-    """The loader of a spec's scheme, and the source behind the colon.
-
-    Raises:
-        InputError: if there is no such scheme, or a source is missing or too much.
-    """
+    """The loader of a spec's scheme, and the source behind the colon; refuses a source that is missing or too much."""
     scheme, separator, source = spec.partition(":")
     if scheme in DETECTORS.names():
         loader = DETECTORS[scheme]
@@ -148,11 +144,7 @@ def find_loader(spec: str) -> tuple[DetectorLoader, str]:
 
 
 def detector_help(*, finds: bool = False) -> str:
-    """All forms of a detector spec for messages and help texts: `motion, onnx:FILE, … or hf:ID or FOLDER`.
-
-    Args:
-        finds: whether to say behind each what it finds.
-    """
+    """All forms of a detector spec for messages and help texts, and what each `finds`: `motion, onnx:FILE, … or hf:ID`."""
     *forms, last = (_form(name, finds) for name in DETECTORS.names())
     return f"{', '.join(forms)}, or {last}"
 

@@ -182,18 +182,13 @@ def _metadata_names(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class _OutputLayout:
-    """How to read an export.
+    """How to read an export."""
 
-    Attributes:
-        kind: `yolox` has one row a cell with its objectness, `yolov5` three of them, `yolov8` one column a cell
-            without objectness, `end-to-end` boxes that are already chosen.
-        classes: how many; 0 where the output does not tell.
-        raw_grid: whether a row counts from its cell, in strides (YOLOX without decoding).
-    """
-
+    # `yolox` has one row a cell with its objectness, `yolov5` three of them, `yolov8` one column a cell without
+    # objectness, `end-to-end` boxes that are already chosen
     kind: _Kind
-    classes: int
-    raw_grid: bool = False
+    classes: int  # 0 where the output does not tell
+    raw_grid: bool = False  # whether a row counts from its cell, in strides (YOLOX without decoding)
 
 
 def _find_layout(trial: Float[np.ndarray, "one a b"], size: tuple[int, int]) -> _OutputLayout | None:

@@ -20,11 +20,11 @@ from video_tcav.media.memory_clips import refuse_memory
 from video_tcav.media.timeline import Timeline, read_timeline
 from video_tcav.models import VideoModel
 from video_tcav.proposals.bank_writer import BankWriter, concept_of
+from video_tcav.proposals.cutting import FullResolutionFrames
 from video_tcav.proposals.detect_tubes import find_tubes
 from video_tcav.proposals.detector import Detector
 from video_tcav.proposals.detector_spec import parse_detector
 from video_tcav.proposals.embedding import ClipEmbedder
-from video_tcav.proposals.full_resolution_frames import FullResolutionFrames
 from video_tcav.proposals.grouping import GROUPINGS, Grouping, group_clips, group_name
 from video_tcav.proposals.motion import MOTION
 from video_tcav.proposals.progress_log import Done, ProgressLog

@@ -59,21 +59,13 @@ def _usual(changes: Float[np.ndarray, " change"]) -> Float[np.ndarray, " change"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ShotSegment:
-    """Frames that follow each other without a cut.
+    """Frames that follow each other without a cut."""
 
-    Attributes:
-        first: index of the first one in the video.
-        frames: RGB, made smaller for the detectors.
-        timestamps_s: when each is on display in the video.
-        until_s: when the last one goes.
-        size: `(height, width)` of the video's own frames.
-    """
-
-    first: int
-    frames: UInt8[Tensor, "time 3 height width"]
+    first: int  # index in the video
+    frames: UInt8[Tensor, "time 3 height width"]  # RGB, made smaller for the detectors
     timestamps_s: Float[np.ndarray, " time"]
-    until_s: float
-    size: tuple[int, int]
+    until_s: float  # when the last frame goes
+    size: tuple[int, int]  # height and width of the video's own frames
 
     @property
     def fps(self) -> float:

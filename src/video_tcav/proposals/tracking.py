@@ -121,11 +121,7 @@ def _tracks(
 
 
 def check_tracker() -> None:
-    """Refuse, before any long work, to follow things without the library that does it.
-
-    Raises:
-        MissingExtraError: if it is not installed.
-    """
+    """Refuse, before any long work, to follow things without the library that does it."""
     if supervision is None:
         raise MissingExtraError("detect", "Following what a detector found")
 

@@ -102,7 +102,7 @@ def test_an_export_takes_what_was_asked_for_and_only_to_a_new_folder(bank, tmp_p
         BankError, match="`bank` must have open clips to export. Got none in racket, bat|in bat, racket"
     ):
         export_clips(bank, tmp_path / "b", verdict="open")
-    with pytest.raises(BankError, match="`concepts` must be of the bank. Got 'ball'. Choose among: bat, racket"):
+    with pytest.raises(BankError, match="`concepts` must be of the bank. Got 'ball'. Choose one of: bat, racket"):
         export_clips(bank, tmp_path / "b", concepts=["ball"])
     assert not (tmp_path / "b").exists()
     bank.clips(concept="bat")[0].path.unlink()

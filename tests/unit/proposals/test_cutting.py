@@ -8,20 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from video_tcav.concepts import KINDS
-from video_tcav.core.errors import InputError
 from video_tcav.proposals import Tube
 from video_tcav.proposals.cutting import GREY, crop_size, pieces, shrunk, square, squares, versions
+
+PAD = 0.15
 
 
 def cut(frames, boxes, *, fps, kinds=KINDS, side_px=224):
     """The versions of a tube in frames that are all there."""
-    path = squares(boxes, frames.shape[-2:], fps=fps)
+    path = squares(boxes, frames.shape[-2:], fps=fps, pad=PAD)
     pictures = frames.permute(0, 2, 3, 1).numpy()
     crops = [square(one, place, crop_size(path, side_px)) for one, place in zip(pictures, path, strict=True)]
     whole = np.stack([shrunk(np.ascontiguousarray(one), side_px) for one in pictures])
     scale = np.array([whole.shape[2] / frames.shape[-1], whole.shape[1] / frames.shape[-2]] * 2)
     crop, whole = (torch.from_numpy(some).permute(0, 3, 1, 2) for some in (np.stack(crops), whole))
-    return versions(crop, whole, boxes * scale, kinds=kinds)
+    return versions(crop, whole, boxes * scale, kinds=kinds, pad=PAD)
 
 
 def _tube(boxes):
@@ -36,7 +37,7 @@ def _boxes(frames, left=30.0, top=20.0, width=20.0, height=40.0, speed=1.0):
 @pytest.mark.parametrize(("length_s", "count"), [(0.8, 1), (2.6, 1), (3.1, 2), (6.0, 3), (10.0, 5)])
 def test_pieces_are_alike_in_length_and_hold_every_frame(length_s, count):
     frames = round(25 * length_s)
-    found = pieces(_tube(_boxes(frames)), np.arange(frames) / 25)
+    found = pieces(_tube(_boxes(frames)), np.arange(frames) / 25, 2.0)
     assert len(found) == count
     assert sum(len(one.boxes) for one in found) == frames
     assert max(len(one.boxes) for one in found) - min(len(one.boxes) for one in found) <= 1
@@ -52,19 +53,19 @@ def test_pieces_are_alike_in_length_and_hold_every_frame(length_s, count):
     speed=some.floats(-5, 5),
 )
 def test_squares_are_inside_the_picture(left, top, width, height, speed):
-    path = squares(_boxes(12, left, top, width, height, speed), (100, 160), fps=25)
+    path = squares(_boxes(12, left, top, width, height, speed), (100, 160), fps=25, pad=PAD)
     assert (path[:, :2] >= 0).all()
     assert (path[:, 0] + path[:, 2] <= 160).all() and (path[:, 1] + path[:, 2] <= 100).all()
 
 
 def test_a_square_is_the_padded_box_around_its_middle():
-    path = squares(_boxes(20, speed=0.0), (100, 160), fps=25, pad=0.15)
+    path = squares(_boxes(20, speed=0.0), (100, 160), fps=25, pad=PAD)
     assert (path == [17, 17, 46]).all()  # 40 × 1.15 around (40, 40)
 
 
 def test_the_path_is_smooth_where_boxes_jitter():
     jitter = np.random.default_rng(0).normal(0, 3, (50, 1))
-    path = squares(_boxes(50) + jitter, (100, 160), fps=25)
+    path = squares(_boxes(50) + jitter, (100, 160), fps=25, pad=PAD)
     assert np.abs(np.diff(path[:, 0], n=2)).mean() < 0.3 * np.abs(np.diff(jitter[:, 0], n=2)).mean()
 
 
@@ -113,7 +114,3 @@ def test_whole_pictures_are_made_smaller_but_never_larger():
     assert cut(large, _boxes(2), fps=25, kinds=["scene"])["scene"][0].shape == (2, 3, 224, 398)
     assert cut(large[..., :100, :160], _boxes(2), fps=25, kinds=["scene"])["scene"][0].shape == (2, 3, 100, 160)
 
-
-def test_a_piece_without_length_is_refused():
-    with pytest.raises(InputError, match=r"`piece_s` must be positive"):
-        pieces(_tube(_boxes(2)), np.arange(2) / 25, piece_s=0)

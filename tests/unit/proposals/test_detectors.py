@@ -90,6 +90,9 @@ def test_names_come_from_a_file_the_model_or_coco(tmp_path):
     path = write_onnx(tmp_path / "d.onnx", _yolov8())
     with pytest.raises(InputError, match=r"must name the 2 classes of d\.onnx, which does not say them"):
         OnnxDetector(path)
+    for names in ("{[]: 1}", "[" * 5000):  # no names, and Python says so in other ways than for a syntax error
+        with pytest.raises(InputError, match=r"which does not say them"):
+            OnnxDetector(write_onnx(tmp_path / "odd.onnx", _yolov8(), names=names))
     (tmp_path / "two.txt").write_text("cat\ndog\n")
     assert parse_detector(f"onnx:{path}?classes={tmp_path / 'two.txt'}").detect(FRAME)[0].labels == ("dog",)
     (tmp_path / "three.txt").write_text("cat\ndog\ncow\n")

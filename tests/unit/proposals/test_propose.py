@@ -16,6 +16,7 @@ from video_tcav.core.errors import InputError, SourceError
 from video_tcav.media import VideoSource, read_frames, write_video
 from video_tcav.models import load_model
 from video_tcav.proposals import propose
+from video_tcav.proposals.bank_writer import concept_of
 from video_tcav.proposals.run import readable_videos
 from video_tcav.proposals.settings import Tally
 
@@ -179,6 +180,24 @@ def test_clips_that_a_model_sees_alike_get_a_concept(tmp_path):
         for name, tubes in found.groups.items():
             assert bank.count(concept=name, kind="moving") == bank.count(concept=name, kind="still") == tubes
     assert propose(tmp_path / "v", tmp_path / "bank", detector=Squares(), embed=model, group="none").clips >= 0
+
+
+def test_a_model_that_comes_later_sees_the_clips_that_are_there(videos, tmp_path):
+    settings = {"detector": Squares(), "kinds": ("moving",)}
+    propose(videos, tmp_path / "bank", **settings)
+    later = propose(videos, tmp_path / "bank", **settings, embed=load_model("rendered:r2plus1d-motion", device="cpu"))
+    assert (later.clips, later.done_before) == (0, 0)
+    with ConceptBank.open(tmp_path / "bank") as bank:
+        ids = [clip.id for clip in bank.clips(order="added")]
+        assert bank.embeddings()[0] == ids
+        assert set(bank.similar(ids[0])) == set(ids[1:])
+
+
+def test_a_label_names_its_concept_as_the_bank_spells_it(tmp_path):
+    label = "Schla\u0308ger / \u202eball"
+    with ConceptBank.open(tmp_path / "bank", create=True) as bank:
+        bank.add_concept(concept_of(label))
+        assert [concept.name for concept in bank.concepts()] == [concept_of(label)] == ["Schl\u00e4ger - ball"]
 
 
 def test_unreadable_videos_are_listed_and_the_others_done(videos, tmp_path):

@@ -16,7 +16,7 @@ from video_tcav.concepts import ConceptBank
 from video_tcav.media import VideoSource, probe_video, read_frames
 from video_tcav.media.timeline import read_timeline
 from video_tcav.proposals import propose
-from video_tcav.proposals.full_resolution_frames import FullResolutionFrames, evenly
+from video_tcav.proposals.cutting import FullResolutionFrames, evenly
 from video_tcav.proposals.shots import shot_segments
 
 from .videos import FPS, Squares, write_timed

@@ -21,11 +21,7 @@ def find_problems(database: Database) -> list[str]:
 
 
 def remove_unnamed_files(database: Database) -> list[Path]:
-    """Remove the files that no row names; their paths.
-
-    Raises:
-        OutputError: if one cannot be removed.
-    """
+    """Remove the files that no row names; their paths."""
     try:
         return [path for path in unnamed_files(database) if remove_unnamed(database, path)]
     except OutputError:

@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from video_tcav.concepts.bank.files import clip_path
-from video_tcav.concepts.bank.records import (
-    KINDS,
-    VERDICTS,
-    BankClip,
-    ConceptCount,
-    Kind,
-    Origin,
-    Verdict,
-)
+from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, ConceptCount, Kind, Origin, Verdict
 from video_tcav.core.checks import one_of, require
 from video_tcav.core.errors import BankError, InputError
 from video_tcav.core.limits import shortened
@@ -73,11 +65,7 @@ class Filter:
 
 
 def ids_json(ids: Iterable[int]) -> str:
-    """Clip numbers as one parameter.
-
-    Raises:
-        InputError: if one is no whole number.
-    """
+    """Clip numbers as one parameter; refuses what is no whole number."""
     # a bool is an int for Python, and SQLite's integers have 63 bits and a sign
     wrong = [id for id in ids if not isinstance(id, int) or isinstance(id, bool) or not 0 <= id < 2**63]
     if wrong:
@@ -103,11 +91,7 @@ def find_clips(
 
 
 def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
-    """The clip that a row describes.
-
-    Raises:
-        BankError: if it describes none: somebody has changed it.
-    """
+    """The clip that a row describes; a `BankError` if it describes none, since somebody has changed it."""
     try:
         return BankClip(
             path=clip_path(folder, str(row["digest"]), str(row["ending"])),

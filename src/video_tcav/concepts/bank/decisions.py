@@ -142,11 +142,7 @@ def remember(
 
 
 def states(change: sqlite3.Connection, ids: Sequence[int]) -> State:
-    """Concept and verdict of clips.
-
-    Raises:
-        BankError: if one is no clip of the bank.
-    """
+    """Concept and verdict of clips, all of which must be in the bank."""
     current = _read(change.execute(f"{_STATE} WHERE clips.id IN (SELECT value FROM json_each(?))", [ids_json(ids)]))
     missing = sorted(set(ids) - {clip for clip, _, _ in current})
     if missing:

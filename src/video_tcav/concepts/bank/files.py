@@ -20,11 +20,7 @@ _ENDINGS = VIDEO_SUFFIXES | IMAGE_SUFFIXES
 
 
 def clip_path(folder: Path, digest: str, ending: str) -> Path:
-    """The path of a clip of this content.
-
-    Raises:
-        BankError: if digest or ending are none: a path made of them could lead out of the bank.
-    """
+    """The path of a clip of this content; refuses digests and endings that are none: they could lead out of the bank."""
     if not _DIGEST.fullmatch(digest) or ending not in _ENDINGS:
         raise BankError(
             f"`{folder}` must name its clips by their hash. Got {(digest + ending)[:100]!r}. Somebody has changed the "
@@ -34,22 +30,14 @@ def clip_path(folder: Path, digest: str, ending: str) -> Path:
 
 
 def check_inside(folder: Path, path: Path) -> None:
-    """Refuse a file that is a link out of the bank.
-
-    Raises:
-        BankError: if it is.
-    """
+    """Refuse a file that is a link out of the bank."""
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BankError(f"`bank` must hold its files itself. Got a link out of it: {path}. Put the file there.")
 
 
 @contextmanager
 def staged(folder: Path, ending: str) -> Iterator[Path]:
-    """A name inside the bank to write a new file to; what is left there when the block ends is removed.
-
-    Raises:
-        OutputError: if the disk is full or the folder cannot be written to.
-    """
+    """A name inside the bank to write a new file to; what is left there when the block ends is removed."""
     # The process's number says later whether somebody may still write it, see `is_abandoned`.
     path = folder / CLIPS / f".new-{os.getpid()}-{secrets.token_hex(6)}{ending}"
     try:

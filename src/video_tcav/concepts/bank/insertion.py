@@ -12,14 +12,7 @@ from torch import Tensor
 
 from video_tcav.concepts.bank.clips import clip_by_key
 from video_tcav.concepts.bank.files import clip_path, copy_synced, settle, staged
-from video_tcav.concepts.bank.records import (
-    KINDS,
-    BankClip,
-    Kind,
-    NewClip,
-    Origin,
-    Verdict,
-)
+from video_tcav.concepts.bank.records import KINDS, BankClip, Kind, NewClip, Origin, Verdict
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.core.files import sync
@@ -29,11 +22,7 @@ from video_tcav.media.files import kind_of
 
 
 def file_shape(frames: UInt8[Tensor, "time 3 height width"], kind: Kind) -> dict[str, int]:
-    """Frames, width and height of the file that `add_clip` encodes.
-
-    Raises:
-        InputError: if the frames are none of a clip of that kind.
-    """
+    """Frames, width and height of the file that `add_clip` encodes; refuses frames that are no clip of that kind."""
     if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or frames.numel() == 0:
         text = f"{str(frames.dtype).removeprefix('torch.')} {tuple(frames.shape)}"
         raise InputError(f"`frames` must be uint8 of shape (time, 3, height, width). Got {text}. Convert them.")

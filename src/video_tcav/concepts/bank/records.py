@@ -169,11 +169,7 @@ class ConceptCount:
 
 
 def concept_name(name: str) -> str:
-    """A concept's name in its one spelling: without blanks around it, accents composed (NFC).
-
-    Raises:
-        InputError: if it cannot name a concept.
-    """
+    """A concept's name in its one spelling, without blanks around it, accents composed (NFC); refuses what is none."""
     clean = unicodedata.normalize("NFC", name).strip() if isinstance(name, str) else ""
     good = 0 < len(clean) <= LONGEST_NAME and clean.isprintable() and not _FORBIDDEN & set(clean)
     if not good or clean.startswith("."):
