@@ -77,10 +77,9 @@ def import_(
     strict: options.Strict = False,
 ) -> None:
     """Copy clips into a bank, which is made if there is none; what it has already stays as it is."""
-    # before the bank is made: a wrong path leaves none behind
-    plan = banks.plan_import(paths, concept=concept, kind=kind)
-    with banks.ConceptBank.open(bank, create=True) as opened:
-        imported = banks.run_import(opened, plan, verdict=verdict, strict=strict, progress=True)
+    imported = banks.import_clips(
+        bank, paths, concept=concept, kind=kind, verdict=verdict, strict=strict, progress=True
+    )
     existing = f", {imported.known} known already" if imported.known else ""
     _print(f"{_number(imported.added, 'new clip')}{existing}: {bank}")
     render.skipped(imported.skipped)

@@ -322,7 +322,13 @@ def test_a_link_out_of_the_bank_is_not_followed(bank, tmp_path):
 
 def test_changes_and_vectors_that_were_tampered_with_are_refused(bank):
     add_clip(bank, 1)
-    for before in ("{", "[]", "[" * 100_000, '{"clips": [[1, "racket", "maybe"]], "added": [], "removed": []}', '{"clips": [[1]]}'):
+    for before in (
+        "{",
+        "[]",
+        "[" * 100_000,
+        '{"clips": [[1, "racket", "maybe"]], "added": [], "removed": []}',
+        '{"clips": [[1]]}',
+    ):
         bank.set_verdict([1], "open" if bank.clip(1).verdict == "accepted" else "accepted")
         tamper(bank, "UPDATE changes SET before = ?", before)
         now = state(bank)

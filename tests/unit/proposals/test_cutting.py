@@ -113,4 +113,3 @@ def test_whole_pictures_are_made_smaller_but_never_larger():
     large = torch.zeros(2, 3, 360, 641, dtype=torch.uint8)
     assert cut(large, _boxes(2), fps=25, kinds=["scene"])["scene"][0].shape == (2, 3, 224, 398)
     assert cut(large[..., :100, :160], _boxes(2), fps=25, kinds=["scene"])["scene"][0].shape == (2, 3, 100, 160)
-

@@ -13,5 +13,3 @@ from .transfer import Imported as Imported
 from .transfer import export_clips as export_clips
 from .transfer import import_clips as import_clips
 from .transfer import merge_banks as merge_banks
-from .transfer import plan_import as plan_import
-from .transfer import run_import as run_import

@@ -1,6 +1,7 @@
 """Import, export and merge: clips copied into a bank, out of it, and from another bank."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,6 @@ from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import VideoSource, file_digest, find_videos, probe_video, read_frames
 from video_tcav.media.loader import segment_frames
-
-ImportPlan = tuple[VideoSource, str, Kind]
-"""A source, and the concept and kind that it is imported as."""
 
 _MOST_BYTES = 2**30  # of decoded pictures: a segment or a folder of frames is encoded in one piece
 
@@ -39,7 +37,7 @@ class Imported:
 
 
 def import_clips(
-    bank: ConceptBank,
+    bank: ConceptBank | str | Path,
     where: str | Path | Sequence[str | Path],
     *,
     concept: str | None = None,
@@ -53,7 +51,7 @@ def import_clips(
     Whole files are copied as they are; segments and folders of frames are encoded as H.264.
 
     Args:
-        bank: to copy to.
+        bank: to copy to, made if there is none.
         where: whatever `find_videos` takes: files, folders, globs, manifests, annotations.
         concept: of all clips; each clip's label (its folder, or what a manifest says) if not given. `NAME:KIND`, as an
             export writes it, names the kind too.
@@ -68,36 +66,20 @@ def import_clips(
         MediaError: with `strict`, for a file that cannot be used.
         OutputError: if the disk is full or the bank cannot be written to; what was added before is kept.
     """
-    plan = plan_import(where, concept=concept, kind=kind)
-    return run_import(bank, plan, verdict=verdict, strict=strict, progress=progress)
-
-
-def plan_import(
-    where: str | Path | Sequence[str | Path], *, concept: str | None = None, kind: Kind | None = None
-) -> list[ImportPlan]:
-    """Find and name all clips, before any is copied; see `import_clips`."""
+    one_of("verdict", verdict, VERDICTS)
     paths = [where] if isinstance(where, str | Path) else list(where)
     sources = [source for path in paths for source in find_videos(path)]
-    return [(source, *_names(source, concept, kind)) for source in sources]
-
-
-def run_import(
-    bank: ConceptBank,
-    plan: Sequence[ImportPlan],
-    *,
-    verdict: Verdict = "accepted",
-    strict: bool = False,
-    progress: bool = False,
-) -> Imported:
-    """Copy what was planned; see `import_clips`."""
-    one_of("verdict", verdict, VERDICTS)
-    # Numbers of clips are never used twice: whatever has a larger one is new.
-    last = int(bank.database.read("SELECT coalesce(max(id), 0) AS id FROM clips")[0]["id"])
+    plan = [(source, *_names(source, concept, kind)) for source in sources]  # before a bank is made
     ids, skipped = list[int](), list[MediaError]()
-    with progress_bar("importing", len(plan), visible=progress) as advance:
-        for source, name, kind in plan:
+    with (
+        nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True) as opened,
+        progress_bar("importing", len(plan), visible=progress) as advance,
+    ):
+        # Numbers of clips are never used twice: whatever has a larger one is new.
+        last = int(opened.database.read("SELECT coalesce(max(id), 0) AS id FROM clips")[0]["id"])
+        for source, name, chosen_kind in plan:
             try:
-                ids.append(_import(bank, source, name, kind, verdict).id)
+                ids.append(_import(opened, source, name, chosen_kind, verdict).id)
             except MediaError as error:
                 if strict:
                     raise
