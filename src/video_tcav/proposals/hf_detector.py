@@ -98,8 +98,9 @@ def _scores_by_label(logits: Tensor, tokens: Tensor, full_stop: int, labels: int
     scores = logits.float().sigmoid()
     ends = (tokens == full_stop).nonzero().ravel().tolist()[:labels]
     starts = [1, *(end + 1 for end in ends[:-1])]  # token 0 is the start token
-    columns = [scores[:, start:end].amax(1) for start, end in zip(starts, ends, strict=True) if end > start]
-    return torch.stack(columns, dim=1)
+    nothing = scores.new_zeros(len(scores), 1)  # of a label without a token, such as one of control characters
+    parts = [torch.cat([scores[:, start:end], nothing], 1) for start, end in zip(starts, ends, strict=True)]
+    return torch.stack([part.amax(1) for part in parts], dim=1)
 
 
 def _family(source: str) -> str:

@@ -226,6 +226,18 @@ def test_clips_that_were_in_no_concept_take_the_one_that_the_other_gave(bank, ot
     assert other.undo() == "clip 1 moved to bat"
 
 
+def test_two_clips_that_are_one_here_are_one_step_of_undo(bank, other):
+    add_clip(bank, 1, concept="")
+    add_clip(other, 1, concept="")
+    other.move([1], "bat")
+    add_clip(other, 1, concept="", verdict="accepted", origin=sample_origin(1, label="dog"))  # of the same pixels
+    before = state(bank)
+    assert merge_banks(bank, other).decided == 1
+    assert state(bank)[0] == {1: ("bat", "accepted")}
+    assert bank.undo() == "clip 1 decided by a merge"
+    assert state(bank) == before
+
+
 def test_merging_a_copy_or_into_an_empty_bank_gives_the_same_bank(bank, other, tmp_path):
     for number in range(4):
         add_clip(bank, number, kind=("moving", "still")[number % 2])

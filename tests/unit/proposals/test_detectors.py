@@ -183,6 +183,14 @@ def test_a_label_of_several_words_has_the_score_of_its_strongest_word():
     torch.testing.assert_close(scores[[0, 1], [0, 1]], torch.tensor([2.0, 3.0]).sigmoid())
 
 
+def test_a_label_without_a_token_leaves_the_others_where_they_are():
+    tokens = torch.tensor([101, 1012, 8, 1012, 102])  # start, nothing, ".", tennis, ".", end
+    logits = torch.full((1, 256), -9.0)
+    logits[0, 2] = 3.0
+    scores = hf_detector._scores_by_label(logits, tokens, 1012, 2)
+    torch.testing.assert_close(scores, torch.tensor([[0.0, torch.tensor(3.0).sigmoid()]]))
+
+
 @pytest.fixture(scope="module")
 def grounding_dino(tmp_path_factory):
     """A Grounding DINO of a few layers with random weights, and its processor."""

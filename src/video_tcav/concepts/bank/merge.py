@@ -74,8 +74,7 @@ def _copy(database: Database, clip: BankClip, key: str) -> BankClip | None:
 def _decide(database: Database, source: Database, counterparts: list[tuple[int, BankClip]]) -> tuple[int, list[str]]:
     """Settle the clips that both banks have, in one change: how many took a decision over, and the conflicts."""
     conflicts: list[str] = []
-    before: decisions.State = []
-    after: decisions.State = []
+    before: dict[int, tuple[str, str]] = {}
     with database.transaction() as change:
         current = {
             clip: (concept, verdict)
@@ -85,15 +84,15 @@ def _decide(database: Database, source: Database, counterparts: list[tuple[int, 
             settled, words = _settle(current[id], clip)
             conflicts += [f"clip {id}: {text}" for text in words]
             if settled != current[id]:
-                before.append((id, *current[id]))
-                after.append((id, *settled))
-                current[id] = settled  # several clips of the source may be this one
+                before.setdefault(id, current[id])  # several clips of the source may be this one
+                current[id] = settled
         new = sorted(count.name for count in count_concepts(source) if not decisions.has_concept(change, count.name))
         for name in new:
             concept_id(change, name)
-        decisions.update(change, after)
+        decisions.update(change, [(id, *current[id]) for id in before])
         if before or new:
-            decisions.remember(change, f"{decisions.clips_in_words(before)} decided by a merge", before, added=new)
+            states = [(id, *state) for id, state in before.items()]
+            decisions.remember(change, f"{decisions.clips_in_words(states)} decided by a merge", states, added=new)
     return len(before), conflicts
 
 
