@@ -11,6 +11,8 @@ from torch import Tensor
 
 from video_tcav._version import __version__
 from video_tcav.concepts import ConceptBank, Kind, Origin
+from video_tcav.media import VideoSource
+from video_tcav.media.timeline import Timeline
 from video_tcav.proposals.cutting import FullResolutionFrames, evenly, squares, versions
 from video_tcav.proposals.detect_tubes import SegmentTubes, quality_of
 from video_tcav.proposals.embedding import SAME, nearest_cosine, thumbnails
@@ -22,6 +24,15 @@ from video_tcav.proposals.tracking import Tube
 
 _FORBIDDEN = str.maketrans(dict.fromkeys("/\\:", "-"))  # which no concept's name may hold
 _LONGEST_NAME = 60  # leaves room for the words of a group within the 80 of a concept
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Video:
+    """A whole video, its digest and its timeline."""
+
+    source: VideoSource
+    digest: str
+    timeline: Timeline
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,9 +54,7 @@ class BankWriter:
 
     bank: ConceptBank
     settings: Settings
-    path: str  # of the video, absolute
-    digest: str  # of the video
-    frames: FullResolutionFrames
+    video: Video
     quota: int  # of clips
     tally: Tally
     tubes: list[str] = field(default_factory=list)
@@ -53,6 +62,9 @@ class BankWriter:
     vectors: list[np.ndarray] = field(default_factory=list)
     clips: int = 0  # of these tubes
     limited: bool = False  # whether there were more than the quota
+
+    def __post_init__(self) -> None:
+        self.frames = FullResolutionFrames(self.video.source, self.video.timeline)
 
     def write(self, segment: ShotSegment, tubes: SegmentTubes, share: float) -> None:
         """Write a segment's pieces to the bank; it may use a share, in [0, 1], of what is left of the quota."""
@@ -81,7 +93,9 @@ class BankWriter:
         if self.settings.embedder:
             # also for clips that were there: an earlier run may have had no model, or was killed before this line
             vector_of = dict(zip(self.tubes[first:], self.vectors[first:], strict=True))
-            moving = [clip for clip in self.bank.clips(video=self.digest, kind="moving") if clip.tube in vector_of]
+            moving = [
+                clip for clip in self.bank.clips(video=self.video.digest, kind="moving") if clip.tube in vector_of
+            ]
             self.bank.set_embeddings(self.settings.embedder.space, {clip.id: vector_of[clip.tube] for clip in moving})
 
     def _cut(self, segment: ShotSegment, tubes: SegmentTubes) -> tuple[list[_TubeClip], dict[int, _TubeClip]]:
@@ -148,13 +162,13 @@ class BankWriter:
         self.tubes.append(tube_id)
         self.clips += len(self.settings.kinds)
         if missing:
-            self.tally.tubes[concept].append((self.digest, len(missing)))
+            self.tally.tubes[concept].append((self.video.digest, len(missing)))
 
     def _origin(self, clip: _TubeClip, indices: Sequence[int]) -> Origin:
         boxes = clip.boxes[list(indices)].round(2).tolist()
         return Origin(
-            video=self.path,
-            video_digest=self.digest,
+            video=str(self.video.source.path.absolute()),
+            video_digest=self.video.digest,
             start_s=float(clip.times_s[0]),
             end_s=clip.until_s,
             times_s=tuple(float(clip.times_s[at]) for at in indices),
@@ -173,12 +187,12 @@ class BankWriter:
         """The same for the same boxes of the same video, so that a run that was killed goes on with its tubes."""
         ends = piece.boxes[[0, -1]].round(1).tolist()
         span = [piece.label, segment.first + piece.first, len(piece.boxes), ends]
-        return hashlib.sha256(f"{self.digest} {span}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.video.digest} {span}".encode()).hexdigest()[:16]
 
     def _missing(self, tube_id: str) -> list[Kind]:
         """Versions of a tube that the bank has not."""
         kinds = self.settings.kinds
-        return [kind for kind in kinds if not self.bank.has(video_digest=self.digest, tube=tube_id, kind=kind)]
+        return [kind for kind in kinds if not self.bank.has(video_digest=self.video.digest, tube=tube_id, kind=kind)]
 
 
 def concept_of(label: str) -> str:

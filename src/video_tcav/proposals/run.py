@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.media import Skipped, VideoSource, file_digest, iter_frames
 from video_tcav.media.memory_clips import refuse_memory
-from video_tcav.media.timeline import Timeline, read_timeline
+from video_tcav.media.timeline import read_timeline
 from video_tcav.models import VideoModel
-from video_tcav.proposals.bank_writer import BankWriter, concept_of
-from video_tcav.proposals.cutting import FullResolutionFrames
+from video_tcav.proposals.bank_writer import BankWriter, Video, concept_of
 from video_tcav.proposals.detect_tubes import find_tubes
 from video_tcav.proposals.detector import Detector
 from video_tcav.proposals.detector_spec import parse_detector
@@ -33,13 +31,6 @@ from video_tcav.proposals.shots import shot_segments
 from video_tcav.proposals.tracking import check_tracker
 
 _NOT = "not "  # begins the label of a negative
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Video:
-    source: VideoSource
-    digest: str
-    timeline: Timeline
 
 
 def propose(
@@ -139,36 +130,29 @@ def _propose(
     with progress_bar("proposing (frames)", total, visible=progress) as advance:
         for number, video in enumerate(videos):
             quota = math.ceil(left / (len(videos) - number))  # what a video does not use goes to those after it
-            writer = BankWriter(
-                bank=bank,
-                settings=settings,
-                path=str(video.source.path.absolute()),
-                digest=video.digest,
-                frames=FullResolutionFrames(video.source, video.timeline),
-                quota=quota,
-                tally=tally,
-            )
-            left -= _propose_video(video, writer, log, advance)
+            writer = BankWriter(bank=bank, settings=settings, video=video, quota=quota, tally=tally)
+            left -= _propose_video(writer, log, advance)
     groups = _group(bank, settings, group) if settings.embedder and group != "none" else {}
     return tally.result(groups)
 
 
-def readable_videos(sources: Sequence[VideoSource], tally: Tally) -> list[_Video]:
+def readable_videos(sources: Sequence[VideoSource], tally: Tally) -> list[Video]:
     """Every video once, by its content; those that cannot be read are noted."""
-    videos: dict[str, _Video] = {}
+    videos: dict[str, Video] = {}
     for source in {source.path: source for source in sources}.values():
         try:
             digest = file_digest(source.path)
             if digest not in videos:
-                videos[digest] = _Video(source=source, digest=digest, timeline=read_timeline(source))
+                videos[digest] = Video(source=source, digest=digest, timeline=read_timeline(source))
         except MediaError as error:
             tally.skipped.append(Skipped(path=str(error.path), reason=error.reason))
     return list(videos.values())
 
 
-def _propose_video(video: _Video, writer: BankWriter, log: ProgressLog, advance: Advance) -> int:
+def _propose_video(writer: BankWriter, log: ProgressLog, advance: Advance) -> int:
     """Go through one video; how many clips of it are in the bank."""
-    settings, tally, frame_count = writer.settings, writer.tally, len(video.timeline.timestamps_s)
+    video, settings, tally = writer.video, writer.settings, writer.tally
+    frame_count = len(video.timeline.timestamps_s)
     done = log.find(video.digest, settings.kinds, writer.quota)
     if done:
         tally.done_before += 1
