@@ -14,11 +14,17 @@ from torch.nn import functional as F
 
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Clips, Method
-from video_tcav.attribution.metrics.explained_clips import Explain, Explained, explain_each
 from video_tcav.attribution.metrics.faithfulness import faithfulness
 from video_tcav.attribution.metrics.localisation import Mask, dilated, energy_inside, pointing
 from video_tcav.attribution.metrics.random_weights import random_copies
-from video_tcav.attribution.metrics.sanity import order_similarity, randomisation, shift_stability
+from video_tcav.attribution.metrics.sanity import (
+    Explain,
+    Explained,
+    explain_each,
+    order_similarity,
+    randomisation,
+    shift_stability,
+)
 from video_tcav.attribution.perturbation import Baseline
 from video_tcav.core.errors import MethodError
 from video_tcav.models import VideoModel, load_model

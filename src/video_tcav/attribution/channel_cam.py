@@ -1,8 +1,8 @@
 """Gradient-free CAMs that score a layer's channels one by one: Score-CAM and Ablation-CAM."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -22,15 +22,7 @@ from video_tcav.attribution.method import (
     read_layers,
     spacings_of,
 )
-from video_tcav.attribution.perturbation import (
-    Baseline,
-    Keep,
-    baseline_clips,
-    check_baseline,
-    chunks,
-    masked_values,
-    target_values,
-)
+from video_tcav.attribution.perturbation import Baseline, Keep, baseline_clips, masked_values, target_values
 from video_tcav.core.checks import at_least
 from video_tcav.models import LayerAxes, VideoModel, layer_tensor, replace_layer_tensor
 from video_tcav.models.hooks import hooked
@@ -73,6 +65,7 @@ class ChannelCAM(Method):
     channels: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.channels is not None:
             at_least("channels", self.channels, 1, cure="Leave it out to try all.")
 
@@ -126,10 +119,6 @@ class ScoreCAM(ChannelCAM):
     source: ClassVar[str] = "Wang et al. 2020, arXiv:1910.01279"
     baseline: Baseline = "grey"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_baseline(self.baseline)
-
     def weights(
         self, model: VideoModel, activation: LayerActivation, channels: Channels, target: Target, advance: Advance
     ) -> Weights:
@@ -179,23 +168,17 @@ class AblationCAM(ChannelCAM):
         self, model: VideoModel, activation: LayerActivation, channels: Channels, target: Target, advance: Advance
     ) -> Weights:
         """One forward for each channel."""
-        batch_channels = channels
+        falls = []
+        for batch in channels.split(batch_size(model, activation.clip)):
+            with hooked(model, (activation.layer,), partial(_ablate, activation.axes, batch)):
+                clips = activation.clip.repeat(len(batch), 1, 1, 1, 1)
+                falls.append(activation.value - target_values(model, [clips], target))
+            advance(len(batch) / len(channels))
+        return torch.cat(falls)
 
-        def ablate(_layer: str, output: Any) -> Any:
-            return replace_layer_tensor(output, ablated(activation.axes, layer_tensor(output), batch_channels))
 
-        def batches() -> Iterator[Clips]:
-            nonlocal batch_channels
-            for batch in chunks(len(channels), batch_size(model, activation.clip)):
-                batch_channels = channels[batch.start : batch.stop]
-                yield activation.clip.repeat(len(batch), 1, 1, 1, 1)
-                advance(len(batch) / len(channels))
-
-        # The batch size is found by a forward of one clip: before the hook is there, which fits these batches alone.
-        batch_size(model, activation.clip)
-        with hooked(model, (activation.layer,), ablate):
-            without_channel = target_values(model, batches(), target)
-        return activation.value - without_channel
+def _ablate(axes: LayerAxes, channels: Channels, _layer: str, output: Any) -> Any:
+    return replace_layer_tensor(output, ablated(axes, layer_tensor(output), channels))
 
 
 def ablated(axes: LayerAxes, activation: Float[Tensor, "row ..."], channels: Channels) -> Float[Tensor, "row ..."]:

@@ -8,20 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.attribution.attribution_map import INPUT, AttributionMap, Map
+from video_tcav.attribution.attribution_map import INPUT, Map
 from video_tcav.attribution.method import Advance, Clips, LayerMaps, Method, batch_size, channel_dim, clip_shape
-from video_tcav.attribution.perturbation import (
-    Baseline,
-    ClipMethod,
-    baseline_clips,
-    check_baseline,
-    chunks,
-    scalar_of,
-    target_values,
-)
+from video_tcav.attribution.perturbation import Baseline, ClipMethod, baseline_clips, chunks, scalar_of, target_values
 from video_tcav.core.checks import at_least, require
 from video_tcav.models import VideoModel
-from video_tcav.models.hooks import untouched
 from video_tcav.models.targets import Target
 
 
@@ -46,7 +37,7 @@ class InputXGradient(Method):
 class IntegratedGradients(ClipMethod):
     """Integrated gradients: gradients averaged on the straight line from a baseline to the clip, times their difference.
 
-    The sum of the map is target(clip) - target(baseline), up to `completeness_gap`.
+    The sum of the map is target(clip) - target(baseline) (proposition 1); where the gap is large, take more `steps`.
 
     Attributes:
         steps: points on the line, Gauss-Legendre; each costs a forward and a backward.
@@ -60,8 +51,8 @@ class IntegratedGradients(ClipMethod):
     baseline: Baseline = "grey"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("steps", self.steps, 1, cure="32 suffice as a rule.")
-        check_baseline(self.baseline)
 
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
         """As many steps at once as fit into memory."""
@@ -78,28 +69,6 @@ class IntegratedGradients(ClipMethod):
             internal_batch_size=batch_size(model, clip),  # Captum would pass all steps at once
         )
         return products.detach().sum(channel_dim(model))
-
-
-def completeness_gap(
-    model: VideoModel, clips: Clips, attribution: AttributionMap, *, target: Target, baseline: Baseline = "grey"
-) -> Float[Tensor, " clip"]:
-    """Sum of an integrated-gradients map, less target(clip) - target(baseline): should be small beside that difference.
-
-    Args:
-        model: the one that the map is of.
-        clips: the prepared clips that the map is of.
-        attribution: by `IntegratedGradients`; where the gap is large, take more `steps`.
-        target: of the map.
-        baseline: of the map.
-
-    Source:
-        Sundararajan et al. 2017, arXiv:1703.01365, proposition 1.
-    """
-    clips = clips.to(device=model.device, dtype=model.dtype)
-    instead = baseline_clips(model, clips, baseline)
-    with untouched(model.module):
-        at_baseline = target_values(model, instead.split(batch_size(model, clips)), target).cpu()
-    return attribution.layers[INPUT].sum((1, 2, 3)) - (attribution.target - at_baseline)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +91,7 @@ class SmoothGrad(ClipMethod):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("samples", self.samples, 1, cure="32 suffice as a rule.")
         require(self.noise >= 0, "noise", "not be negative", self.noise, "Give a fraction such as 0.15.")
 

@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.attribution.attribution_map import INPUT, AttributionMap, Map
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import EmptyMapError, ShapeError
 from video_tcav.core.progress import Advance
 from video_tcav.models import LayerAxes, VideoModel
@@ -48,6 +49,12 @@ class Method(ABC):
     name: ClassVar[str]
     help: ClassVar[str] = ""
     source: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        # Settings with a list of values, such as `baseline`; a subclass that checks more calls this one, too.
+        for setting in fields(self):
+            if get_origin(setting.type) is Literal:
+                one_of(setting.name, getattr(self, setting.name), get_args(setting.type))
 
     @abstractmethod
     def attribute(self, model: VideoModel, clips: Clips, target: Target, advance: Advance) -> LayerMaps:

@@ -1,24 +1,12 @@
 """Occlusion: what the target loses when a window of space and time is hidden."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import ClassVar
 
-from jaxtyping import Float
-from torch import Tensor
-
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Advance, Clips, clip_shape
-from video_tcav.attribution.perturbation import (
-    Baseline,
-    ClipMethod,
-    Keep,
-    baseline_clips,
-    check_baseline,
-    masked_values,
-    target_values,
-)
+from video_tcav.attribution.perturbation import Baseline, ClipMethod, Keep, baseline_clips, masked_values, target_values
 from video_tcav.core.checks import require
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
@@ -47,6 +35,7 @@ class Occlusion(ClipMethod):
     baseline: Baseline = "grey"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, extent in (("window", self.window), ("stride", self.stride)):
             require(
                 len(extent) == 3 and all(size >= 1 if isinstance(size, int) else 0 < size <= 1 for size in extent),
@@ -55,7 +44,6 @@ class Occlusion(ClipMethod):
                 extent,
                 "Give frames and pixels as whole numbers, or fractions up to 1.0.",
             )
-        check_baseline(self.baseline)
 
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
         """One forward for each window."""
@@ -70,7 +58,12 @@ class Occlusion(ClipMethod):
 
         instead = baseline_clips(model, clip, self.baseline)
         hidden = masked_values(model, clip, instead, masks, len(windows), target, advance)
-        return average_effect(target_values(model, [clip], target) - hidden, windows, shape)
+        # A plain loop: windows are slices of all sizes at the edge, and the passes take far longer.
+        total, covered = hidden.new_zeros(shape), hidden.new_zeros(shape)
+        for effect, window in zip(target_values(model, [clip], target) - hidden, windows, strict=True):
+            total[window] += effect
+            covered[window] += 1
+        return (total / covered)[None]
 
     def _windows(self, shape: tuple[int, int, int]) -> list[Window]:
         window, stride = _in_voxels(self.window, shape), _in_voxels(self.stride, shape)
@@ -80,16 +73,6 @@ class Occlusion(ClipMethod):
         gapless = all(step <= width for step, width in zip(stride, window, strict=True))
         require(gapless, "stride", f"not exceed the window {window}", stride, "Choose a smaller one.")
         return place_windows(window, stride, shape)
-
-
-def average_effect(effects: Float[Tensor, " window"], windows: Sequence[Window], shape: tuple[int, int, int]) -> Map:
-    """At each position, the mean of the effects of the windows that cover it, which is one at least."""
-    # A plain loop: windows are slices of all sizes at the edge, and the passes take far longer.
-    total, covered = effects.new_zeros(shape), effects.new_zeros(shape)
-    for effect, window in zip(effects, windows, strict=True):
-        total[window] += effect
-        covered[window] += 1
-    return (total / covered)[None]
 
 
 def place_windows(window: tuple[int, ...], stride: tuple[int, ...], shape: tuple[int, ...]) -> list[Window]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from itertools import groupby
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -16,12 +17,11 @@ from video_tcav.attribution.perturbation import (
     Keep,
     baseline_clips,
     blend,
-    check_baseline,
     check_cells,
     scalar_of,
     target_values,
 )
-from video_tcav.core.checks import at_least, one_of, require
+from video_tcav.core.checks import at_least, require
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 
@@ -49,12 +49,7 @@ def search_mask(
 ) -> Float[Tensor, "..."]:
     """A mask with values in [0, 1] that minimises a loss, from one half everywhere, by Adam on its log-odds.
 
-    Args:
-        loss: one number for a mask.
-        like: gives shape, type and device.
-        steps: of the descent.
-        learning_rate: of the descent.
-        advance: progress callback; its steps add up to one.
+    `like` gives shape, type and device; the steps of `advance` add up to one.
     """
     # Log-odds need no clamping, which would leave no gradient at 0 and 1.
     log_odds = torch.zeros_like(like, requires_grad=True)
@@ -100,11 +95,11 @@ class ExtremalPerturbation(ClipMethod):
     learning_rate: float = 0.3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 < self.area < 1, "area", "lie between 0 and 1", self.area, "0.1 is a tenth of the clip.")
         check_search(self.steps, self.learning_rate)
         require(self.smoothness >= 0, "smoothness", "not be negative", self.smoothness, "0 turns it off.")
         check_cells(self.cells)
-        check_baseline(self.baseline)
 
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
         """Search; a map of zeros where the target does not move at all."""
@@ -167,7 +162,7 @@ class TemporalMask(ClipMethod):
     learning_rate: float = 0.3
 
     def __post_init__(self) -> None:
-        one_of("perturb", self.perturb, get_args(Perturb))
+        super().__post_init__()
         for name, value in (("size", self.size), ("smoothness", self.smoothness)):
             require(value >= 0, name, "not be negative", value, "0 turns it off.")
         check_search(self.steps, self.learning_rate)
@@ -217,10 +212,7 @@ def reverse(mask: Mask) -> Mixture:
         Mänttäri et al. 2020, arXiv:2002.00367; there a run is either reversed or not.
     """
     frames = torch.eye(len(mask), dtype=mask.dtype, device=mask.device)
-    mirrored, first = list(range(len(mask))), 0
-    masked = [weight > _MASKED for weight in mask.tolist()]
-    for time in range(len(mask)):
-        first = first if masked[time] else time + 1
-        if masked[time] and (time + 1 == len(mask) or not masked[time + 1]):  # the last frame of a run
-            mirrored[first : time + 1] = range(time, first - 1, -1)
+    weights, mirrored = mask.tolist(), []
+    for is_masked, times in groupby(range(len(weights)), lambda time: weights[time] > _MASKED):
+        mirrored += sorted(times, reverse=is_masked)
     return (1 - mask)[:, None] * frames + mask[:, None] * frames[mirrored]

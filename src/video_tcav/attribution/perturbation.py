@@ -19,7 +19,6 @@ from video_tcav.models.hooks import check_finite
 from video_tcav.models.targets import Target
 
 Baseline = Literal["grey", "black", "blur", "frozen", "reversed"]
-BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 # Values that a blurred frame keeps along its shorter side, about what Fong et al. 2019 (arXiv:1910.08485) leave.
 _BLURRED_CELLS = 4
 Keep = Float[Tensor, "clip time height width"]
@@ -52,17 +51,16 @@ def baseline_clips(model: VideoModel, clips: Clips, baseline: Baseline) -> Clips
     Raises:
         InputError: for another baseline.
     """
-    check_baseline(baseline)
+    one_of("baseline", baseline, get_args(Baseline))
     spec = model.clip_spec
     if baseline == "frozen" or baseline == "reversed":
         return twin_clip(clips, baseline, time_dim=spec.time_dim + 1)
     if baseline == "blur":
         return _blurred(clips)
     if baseline == "black":
-        shape = [1, 1, 1, 1, 1]
-        shape[channel_dim(model)] = 3
         dark = [-mean / std for mean, std in zip(spec.mean, spec.std, strict=True)]
-        return torch.tensor(dark, device=clips.device, dtype=clips.dtype).reshape(shape).expand_as(clips).clone()
+        inner_dims = [1] * (clips.ndim - 1 - channel_dim(model))
+        return clips.new_tensor(dark).reshape(-1, *inner_dims).expand_as(clips).clone()
     return torch.zeros_like(clips)  # prepared clips are normalised: zero is the average colour
 
 
@@ -72,11 +70,6 @@ def _blurred(clips: Clips) -> Clips:
     frames = clips.flatten(0, 2)[:, None]  # every frame and colour by itself, as `interpolate` takes pictures
     small = F.interpolate(frames, size=(round(height / cell_px), round(width / cell_px)), mode="area")
     return F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False).reshape(clips.shape)
-
-
-def check_baseline(baseline: str) -> None:
-    """Refuse a baseline that does not exist."""
-    one_of("baseline", baseline, BASELINES)
 
 
 def check_cells(cells: tuple[int, ...]) -> None:
@@ -139,5 +132,4 @@ def masked_values(
 
 def chunks(count: int, size: int) -> Iterator[range]:
     """Numbers from 0 to `count`, in runs of at most `size`."""
-    for start in range(0, count, size):
-        yield range(start, min(start + size, count))
+    return (range(count)[start : start + size] for start in range(0, count, size))

@@ -6,7 +6,7 @@ from math import ceil
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.attribution.attribution_map import Map, to_clip
@@ -16,7 +16,6 @@ from video_tcav.attribution.perturbation import (
     ClipMethod,
     Keep,
     baseline_clips,
-    check_baseline,
     check_cells,
     chunks,
     masked_values,
@@ -48,10 +47,10 @@ class RISE(ClipMethod):
     baseline: Baseline = "grey"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("masks", self.masks, 2, cure="Hundreds are usual.")  # one mask has no slope
         check_cells(self.cells)
         require(0 < self.keep < 1, "keep", "lie between 0 and 1", self.keep, "0.5 is usual.")
-        check_baseline(self.baseline)
 
     def explain(self, model: VideoModel, clip: Clips, target: Target, advance: Advance) -> Map:
         """One forward for each mask; the masks are made twice, since all of them together would fill the memory."""
@@ -61,48 +60,30 @@ class RISE(ClipMethod):
         return mask_slopes(values, masks, batch_size(model, clip))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RandomMasks:
-    """Masks that are made as they are needed: coarse grids of zeros and ones, enlarged smoothly and cut out at random.
-
-    Attributes:
-        grids: what each mask keeps.
-        shifts: where it is cut out of the enlarged grid, less than a cell from its corner.
-        shape: `(time, height, width)` of the masks.
-        like: gives type and device.
-    """
-
-    grids: Bool[Tensor, "mask time height width"]
-    shifts: Int[Tensor, "mask 3"]
-    shape: tuple[int, int, int]
-    like: Tensor
-
-    def __call__(self, batch: range) -> Keep:
-        """The masks of these numbers."""
-        cells = cell_size(self.grids.shape[1:], self.shape)
-        # One cell more than the clip needs on each axis: room for the shift.
-        time, height, width = (size * (count + 1) for size, count in zip(cells, self.grids.shape[1:], strict=True))
-        enlarged = to_clip(self.grids[batch.start : batch.stop].to(self.like), (time, height, width))
-        cuts = [
-            mask[tuple(slice(start, start + size) for start, size in zip(shift, self.shape, strict=True))]
-            for mask, shift in zip(enlarged, self.shifts[batch.start : batch.stop].tolist(), strict=True)
-        ]
-        return torch.stack(cuts)
-
-
 def draw_masks(
     count: int, cells: tuple[int, int, int], keep: float, shape: tuple[int, int, int], like: Tensor, seed: int
-) -> RandomMasks:
-    """Random masks by the settings of `RISE` (Petsiuk et al. 2018, section 3.2, with time as a third axis)."""
+) -> Callable[[range], Keep]:
+    """Random masks by the settings of `RISE`, made from their numbers when they are needed.
+
+    A mask is a coarse grid of zeros and ones, enlarged smoothly and cut out at random, less than a cell from its corner
+    (Petsiuk et al. 2018, section 3.2, with time as a third axis). `like` gives type and device.
+    """
     generator = torch.Generator().manual_seed(seed)
     grids = torch.rand(count, *cells, generator=generator) < keep
-    shifts = [torch.randint(size, (count,), generator=generator) for size in cell_size(cells, shape)]
-    return RandomMasks(grids=grids, shifts=torch.stack(shifts, 1), shape=shape, like=like)
+    cell_size = [ceil(size / cell_count) for size, cell_count in zip(shape, cells, strict=True)]
+    corners = [torch.randint(size, (count,), generator=generator).tolist() for size in cell_size]
+    cuts = [
+        tuple(slice(start, start + size) for start, size in zip(corner, shape, strict=True))
+        for corner in zip(*corners, strict=True)
+    ]
+    # One cell more than the clip needs on each axis: room for the shift.
+    time, height, width = (size * (cell_count + 1) for size, cell_count in zip(cell_size, cells, strict=True))
 
+    def masks(batch: range) -> Keep:
+        enlarged = to_clip(grids[batch.start : batch.stop].to(like), (time, height, width))
+        return torch.stack([mask[cuts[number]] for mask, number in zip(enlarged, batch, strict=True)])
 
-def cell_size(cells: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
-    """Frames and pixels of one cell, rounded up."""
-    return [ceil(size / count) for size, count in zip(shape, cells, strict=True)]
+    return masks
 
 
 def mask_slopes(values: Float[Tensor, " mask"], masks: Callable[[range], Keep], batch: int) -> Map:

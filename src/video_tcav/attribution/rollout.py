@@ -47,13 +47,12 @@ class AttentionRollout(Method):
             )
         maps, values = [], []
         for clip in clips.split(1):
-            attention = _record_attention(model, layer, axes, clip, target)
-            read = read_shares(axes, attention.layer_gradient)
-            relevance = attention_rollout(attention.weights, attention.gradients, read)
+            weights, (layer_gradient, *gradients), value = _record_attention(model, layer, axes, clip, target)
+            relevance = attention_rollout(weights, gradients, read_shares(axes, layer_gradient))
             # One number a token, laid out as the layer's output with a single channel, is what `positions` reads.
             as_layer = relevance.unsqueeze(axes.dims.index("channel"))
             maps.append(axes.positions(as_layer)[..., 0])
-            values.append(attention.target)
+            values.append(value)
             advance(1)
         return LayerMaps(layers={layer: torch.cat(maps)}, target=torch.cat(values))
 
@@ -86,17 +85,10 @@ def attention_rollout(
     return relevance - read
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Attention:
-    """The target's gradient behind the layer, and attention up to there with its gradients, of one pass."""
-
-    layer_gradient: Tensor
-    weights: list[Tensor]
-    gradients: list[Tensor]
-    target: Float[Tensor, " clip"]
-
-
-def _record_attention(model: VideoModel, layer: str, axes: LayerAxes, clips: Clips, target: Target) -> _Attention:
+def _record_attention(
+    model: VideoModel, layer: str, axes: LayerAxes, clips: Clips, target: Target
+) -> tuple[list[Tensor], Sequence[Tensor], Float[Tensor, " clip"]]:
+    """Attention up to a layer; the target's gradients by that layer's output and by each of these; and the target."""
     assert axes.grid is not None
     tokens = axes.prefix_tokens + prod(axes.grid)
     weights: list[Tensor] = []
@@ -123,12 +115,7 @@ def _record_attention(model: VideoModel, layer: str, axes: LayerAxes, clips: Cli
         )
     # Weights that the target does not depend on get zeros, not an error: a head may read the class token alone.
     gradients = torch.autograd.grad(values.sum(), [layer_outputs[0], *weights], materialize_grads=True)
-    return _Attention(
-        layer_gradient=gradients[0],
-        weights=[weight.detach() for weight in weights],
-        gradients=list(gradients[1:]),
-        target=values.detach(),
-    )
+    return [weight.detach() for weight in weights], gradients, values.detach()
 
 
 def read_shares(axes: LayerAxes, gradient: Tensor) -> Relevance:

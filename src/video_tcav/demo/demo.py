@@ -8,11 +8,11 @@ from video_tcav.core.progress import progress_bar
 from video_tcav.demo.false_alarms import false_alarms
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.media import write_picture, write_video
-from video_tcav.models import VideoModel, load_model, parse_target
+from video_tcav.models import VideoModel, load_model
 from video_tcav.prediction import Prediction, predict
-from video_tcav.rendered import Factors, render, rule_of, sample_factors
+from video_tcav.rendered import Factors, render, sample_factors
 from video_tcav.rendered.dataset import FPS
-from video_tcav.rendered.factors import MOTIONS, OBJECTS, ORDERED, SCENES, balanced_pool
+from video_tcav.rendered.factors import MOTIONS, OBJECTS, ORDERED, SCENES
 from video_tcav.rendered.training import measure_accuracy
 from video_tcav.tcav import ConceptResult, TcavResult, run_tcav
 from video_tcav.tcav.wording import p_equals
@@ -23,13 +23,7 @@ MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
 MARGIN = 0.5
 # Numbers of clips: enough for both models' causes to be significant, and few enough for a demo.
 _CLASS_CLIPS, _CONCEPT_CLIPS, _RANDOM_CLIPS, _SWAPPED = 20, 24, 80, 60
-_POOL, _MEANINGLESS_RANDOM, _MEANINGLESS_DRAWS, _RANDOM_SETS = 160, 100, 200, 50
-# Of the false alarms: a permutation test is exact with any number for which (B + 1) · 5 % is whole.
-_PERMUTATIONS = 199
-# Seeds of clips that each seed of the demo has for itself.
-_SEEDS = 1000
-# First seed of the clips of false alarms, beyond any that a person gives for the other clips.
-_MEANINGLESS_SEED = 10**4
+_MEANINGLESS_DRAWS = 200
 _OTHER = {
     "motion": [name for name in MOTIONS if name != "swing" and name not in ORDERED],
     "object": [name for name in OBJECTS if name != "racket"],
@@ -132,30 +126,32 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = False) -> De
     sets = demo_clips(seed)
     _write(root / "clips", sets, progress)
     models = {letter: load_model(spec, device="cpu") for letter, spec in MODELS.items()}
+    explained = tuple(_explain(letter, model, root, seed, progress) for letter, model in models.items())
+    ttest, permutation = false_alarms(models["A"], TARGET, draws=_MEANINGLESS_DRAWS, seed=seed, progress=progress)
     return DemoResult(
         seed=seed,
         folder=root,
-        models=tuple(_explain(letter, model, root, seed, progress) for letter, model in models.items()),
-        meaningless=_meaningless(models["A"], seed, progress),
+        models=explained,
+        meaningless=Meaningless(draws=_MEANINGLESS_DRAWS, ttest=ttest, permutation=permutation),
         shown={name: tuple(clips[:6]) for name, clips in sets.items()},
     )
 
 
 def demo_clips(seed: int) -> dict[str, list[Factors]]:
     """Clips of the class, of each concept, and random ones. A concept differs from the random clips in one factor alone."""
-
-    def draw(count: int, number: int, **fixed: str) -> list[Factors]:
-        return sample_factors(count, seed=_SEEDS * seed + number, **{**_OTHER, **fixed})  # pyright: ignore[reportArgumentType]
-
-    # Each set has its own seed, so that no clip is in two of them.
     return {
-        "class": draw(_CLASS_CLIPS, 1, motion="swing", object="racket", scene="court"),
-        "swing": draw(_CONCEPT_CLIPS, 2, motion="swing"),
-        "wave": draw(_CONCEPT_CLIPS, 3, motion="wave"),
-        "court": draw(_CONCEPT_CLIPS, 4, scene="court"),
-        "racket": draw(_CONCEPT_CLIPS, 5, object="racket"),
-        "random": draw(_RANDOM_CLIPS, 6),
+        "class": _draw(_CLASS_CLIPS, seed, 1, motion="swing", object="racket", scene="court"),
+        "swing": _draw(_CONCEPT_CLIPS, seed, 2, motion="swing"),
+        "wave": _draw(_CONCEPT_CLIPS, seed, 3, motion="wave"),
+        "court": _draw(_CONCEPT_CLIPS, seed, 4, scene="court"),
+        "racket": _draw(_CONCEPT_CLIPS, seed, 5, object="racket"),
+        "random": _draw(_RANDOM_CLIPS, seed, 6),
     }
+
+
+def _draw(count: int, seed: int, set_number: int, **fixed: str) -> list[Factors]:
+    # Each set has its own seed, so that no clip is in two of them; 1000 are for each seed of the demo.
+    return sample_factors(count, seed=1000 * seed + set_number, **{**_OTHER, **fixed})  # pyright: ignore[reportArgumentType]
 
 
 # Concepts whose clips the demo writes as pictures: the static ones.
@@ -236,38 +232,7 @@ def _counts(row: ConceptResult) -> bool:
 def _swapped(model: VideoModel, seed: int) -> tuple[float, float]:
     """Fractions called "playing tennis" with a cause removed: the swing elsewhere, and the court without a swing."""
     # The label is "playing tennis" for all: accuracy is then the fraction that is still called so.
-    label = model.class_index(TARGET)
-    elsewhere = sample_factors(
-        _SWAPPED, seed=_SEEDS * seed + 51, motion="swing", object="racket", scene=_OTHER["scene"]
-    )
-    no_swing = sample_factors(
-        _SWAPPED, seed=_SEEDS * seed + 52, motion=_OTHER["motion"], object=_OTHER["object"], scene="court"
-    )
-    labels = [label] * _SWAPPED
+    labels = [model.class_index(TARGET)] * _SWAPPED
+    elsewhere = _draw(_SWAPPED, seed, 51, motion="swing", object="racket")
+    no_swing = _draw(_SWAPPED, seed, 52, scene="court")
     return measure_accuracy(model, elsewhere, labels), measure_accuracy(model, no_swing, labels)
-
-
-def _meaningless(model: VideoModel, seed: int, progress: bool) -> Meaningless:
-    """Concepts of random clips, tested with both tests at the deepest stage."""
-    rule, clip_seed = rule_of("motion"), _SEEDS * (_MEANINGLESS_SEED + seed)
-    pool = balanced_pool(rule.motions(), _POOL, seed=clip_seed)
-    # Only the cause is fixed: object and scene vary, as in the pool.
-    class_clips = [
-        clip.with_factor(rule.cause, rule.classes[TARGET])
-        for clip in sample_factors(_CLASS_CLIPS, seed=clip_seed + 2, motion=rule.motions())
-    ]
-    with progress_bar("meaningless concepts (clips)", len(pool) + len(class_clips), visible=progress) as advance:
-        ttest, permutation = false_alarms(
-            model,
-            parse_target(model, TARGET, "log_odds"),
-            pool,
-            class_clips,
-            draws=_MEANINGLESS_DRAWS,
-            n_concept=_CONCEPT_CLIPS,
-            n_random=_MEANINGLESS_RANDOM,
-            random_sets=_RANDOM_SETS,
-            permutations=_PERMUTATIONS,
-            seed=seed,
-            advance=advance,
-        )
-    return Meaningless(draws=_MEANINGLESS_DRAWS, ttest=ttest, permutation=permutation)

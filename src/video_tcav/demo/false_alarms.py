@@ -3,7 +3,7 @@
 Everything goes through the functions that `video-tcav test` itself uses.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from video_tcav.core import random_streams
 from video_tcav.core.errors import InputError
+from video_tcav.core.progress import progress_bar
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.design import Design
@@ -21,15 +22,21 @@ from video_tcav.gram.label_permutations import permutation_null, permutation_p
 from video_tcav.gram.resampling import random_set_effects
 from video_tcav.gram.significance.random_set_ttest import random_set_ttest
 from video_tcav.gram.thresholds import LEVEL
-from video_tcav.models import VideoModel
+from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.hooks import record_activations, record_gradients
-from video_tcav.models.targets import Target
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import RowStore, SpillSpace
-from video_tcav.rendered import Factors
+from video_tcav.rendered import rule_of, sample_factors
+from video_tcav.rendered.factors import balanced_pool
 from video_tcav.rendered.training import rendered_inputs
 
 Rows = Int[np.ndarray, " row"]
+# Numbers of clips: the pool is rounded up to whole designs; both sides of a test are drawn from it.
+_POOL, _CLASS_CLIPS, _CONCEPT_CLIPS, _RANDOM_CLIPS, _RANDOM_SETS = 160, 20, 24, 100, 50
+# A permutation test is exact with any number for which (B + 1) · 5 % is whole.
+_PERMUTATIONS = 199
+# First seed of these clips, beyond any that a person gives for the other clips of the demo.
+_FIRST_SEED = 10**4
 _MEMORY_BYTES = 10**9  # the pool and class clips of the demo take 10 MB at the deepest stage
 
 
@@ -56,64 +63,52 @@ class Drawn:
         )
 
 
-def false_alarms(
-    model: VideoModel,
-    target: Target,
-    pool: Sequence[Factors],
-    class_clips: Sequence[Factors],
-    *,
-    draws: int,
-    n_concept: int,
-    n_random: int,
-    random_sets: int,
-    permutations: int,
-    seed: int,
-    advance: Callable[[int], None],
-) -> tuple[float, float]:
+def false_alarms(model: VideoModel, target: str, *, draws: int, seed: int, progress: bool) -> tuple[float, float]:
     """Rejection rates of the paper's t-test and of the permutation test for concepts that are random clips.
 
+    The model is tested at its deepest stage with the mean CAV.
+
     Args:
-        model: the model, tested at its deepest stage with the mean CAV.
-        target: class and scale of the effects.
-        pool: clips from which both the concept and the random clips are drawn.
-        class_clips: where gradients are taken.
+        model: trained by the rule `motion`.
+        target: a class of it.
         draws: how many such concepts.
-        n_concept: clips of each.
-        n_random: random clips of each.
-        random_sets: of the t-test.
-        permutations: of the permutation test.
-        seed: of the draws.
-        advance: called with the number of clips that were passed.
+        seed: of clips and draws.
+        progress: whether to show a progress bar on standard error.
     """
     layer = model.default_layers[-1]
-    grams = {layer: _record(model, layer, target, pool, class_clips, advance)}
+    pool_gram = _record(model, layer, target, seed, progress)
+    grams, pool = {layer: pool_gram}, pool_gram.cross.shape[1]
     generator = np.random.default_rng([seed, random_streams.DEMO_NULL_CONCEPTS])
     ttest_ps, permutation_ps = [], []
     for _ in range(draws):
-        drawn = draw_nothing(len(pool), n_concept, n_random, generator)
-        ttest_ps.append(paper_ttest("mean", grams, drawn, sets=random_sets, seed=seed_of(generator))[layer])
-        ps = permutation_test("mean", grams, drawn, permutations=permutations, seed=seed_of(generator))
+        drawn = draw_nothing(pool, _CONCEPT_CLIPS, _RANDOM_CLIPS, generator)
+        ttest_ps.append(paper_ttest("mean", grams, drawn, sets=_RANDOM_SETS, seed=seed_of(generator))[layer])
+        ps = permutation_test("mean", grams, drawn, permutations=_PERMUTATIONS, seed=seed_of(generator))
         permutation_ps.append(ps[layer])
     return rejection_rate(ttest_ps), rejection_rate(permutation_ps)
 
 
-def _record(
-    model: VideoModel,
-    layer: str,
-    target: Target,
-    pool: Sequence[Factors],
-    class_clips: Sequence[Factors],
-    advance: Callable[[int], None],
-) -> Gram:
-    """Inner products of the pool's activations with each other and with the class clips' gradients, at one layer."""
-    with scratch_folder() as spill:
+def _record(model: VideoModel, layer: str, target: str, seed: int, progress: bool) -> Gram:
+    """Inner products of activations of pool clips with each other and with the class clips' gradients, at one layer."""
+    rule, clip_seed = rule_of("motion"), 1000 * (_FIRST_SEED + seed)
+    pool = balanced_pool(rule.motions(), _POOL, seed=clip_seed)
+    # Only the cause is fixed: object and scene vary, as in the pool.
+    class_clips = [
+        clip.with_factor(rule.cause, rule.classes[target])
+        for clip in sample_factors(_CLASS_CLIPS, seed=clip_seed + 2, motion=rule.motions())
+    ]
+    scalar = parse_target(model, target, "log_odds")
+    with (
+        scratch_folder() as spill,
+        progress_bar("meaningless concepts (clips)", len(pool) + len(class_clips), visible=progress) as advance,
+    ):
         space = SpillSpace(_MEMORY_BYTES, spill)
         activations, gradients = RowStore(space), RowStore(space)
         for inputs in rendered_inputs(pool):
             activations.append(record_activations(model, [layer], inputs, last=layer)[layer].flatten(1))
             advance(len(inputs))
         for inputs in rendered_inputs(class_clips):
-            gradients.append(record_gradients(model, [layer], inputs, target).layers[layer].flatten(1))
+            gradients.append(record_gradients(model, [layer], inputs, scalar).layers[layer].flatten(1))
             advance(len(inputs))
         return gram(activations, gradients, range(activations.rows), range(gradients.rows))
 

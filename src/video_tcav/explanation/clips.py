@@ -1,7 +1,7 @@
 """One clip at a time: its target, its map by a method, the motion split, and deletion beside the map."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,27 +89,21 @@ def prepare_clip(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeletionCheck:
-    """Measures deletion by a map, and by the same map elsewhere."""
-
-    baseline: Baseline
-    seed: int
-
-    def __call__(self, clip: PreparedClip, values: Map) -> dict[str, float]:
-        # The class's probability, whatever the target is contrasted with: it has the same meaning for every target.
-        curves = faithfulness(
-            clip.model,
-            clip.inputs,
-            values,
-            clip.target.class_index,
-            baseline=self.baseline,
-            steps=_STEPS,
-            draws=_DRAWS,
-            seed=self.seed,
-            checks=("deletion",),
-        )
-        return {"deletion": float(curves.deletion), "deletion_elsewhere": float(curves.deletion_elsewhere)}
+def measure_deletion(clip: PreparedClip, values: Map, *, baseline: Baseline, seed: int) -> dict[str, float]:
+    """Deletion by a map, and by the same map elsewhere, as figures of an `Explanation`."""
+    # The class's probability, whatever the target is contrasted with: it has the same meaning for every target.
+    curves = faithfulness(
+        clip.model,
+        clip.inputs,
+        values,
+        clip.target.class_index,
+        baseline=baseline,
+        steps=_STEPS,
+        draws=_DRAWS,
+        seed=seed,
+        checks=("deletion",),
+    )
+    return {"deletion": float(curves.deletion), "deletion_elsewhere": float(curves.deletion_elsewhere)}
 
 
 def explain_clip(
@@ -118,18 +112,13 @@ def explain_clip(
     *,
     concept: str = "",
     split: bool = False,
-    check: DeletionCheck | None = None,
+    check: Callable[[PreparedClip, Map], dict[str, float]] | None = None,
     advance: Advance = silent,
 ) -> Iterator[Explanation]:
     """Every layer's map of one clip by one method; with `split`, the map averaged over layers, and its components.
 
-    Args:
-        clip: with its target.
-        method: with its settings.
-        concept: what concept the method maps, if any.
-        split: see `explain`.
-        check: measures deletion beside each map; not measured if not given.
-        advance: progress callback; its steps add up to one.
+    `concept` is what the method maps, if any; `check` is `measure_deletion` with its settings; the steps of `advance` add up
+    to one.
     """
     share = 0.5 if check else 1.0  # of the progress bar, for the map; what is left is the check's
     facts: dict[str, Any] = {"method": method.name, "concept": concept, "motion_share": math.nan}

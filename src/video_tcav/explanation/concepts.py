@@ -61,7 +61,6 @@ def maps_of_cavs(cavs: Iterable[SavedCav]) -> Iterator[tuple[str, ConceptMap]]:
 
 
 def _check_saved(model: VideoModel, cavs: Sequence[SavedCav], layers: Sequence[str]) -> list[SavedCav]:
-    """The saved CAVs of these layers."""
     for cav in cavs:
         if cav.weights_digest != model.weights_digest:
             raise ModelError(

@@ -1,7 +1,8 @@
 """From videos to maps, each with its deletion: the function behind `video-tcav explain`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from video_tcav.attribution import Method, make_method
@@ -13,7 +14,7 @@ from video_tcav.core.errors import EmptyMapError, InputError, MediaError, Method
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
-from video_tcav.explanation.clips import DeletionCheck, TopClassError, any_class_target, explain_clip, prepare_clip
+from video_tcav.explanation.clips import TopClassError, any_class_target, explain_clip, measure_deletion, prepare_clip
 from video_tcav.explanation.concepts import concept_methods
 from video_tcav.explanation.result import Explanation, Explanations
 from video_tcav.media import LoadedClips, Skipped, load_clips
@@ -79,33 +80,38 @@ def explain(
     top = target == TOP and TOP not in model.classes
     # A single exclusive class has probability one whatever is removed: nothing to measure.
     check = check and not (len(model.classes) == 1 and model.outputs.is_exclusive)
+    check_baseline: Baseline | None = (baseline or "blur") if check else None
     any_concept = bool(concepts or cavs)
-    explainer = _Explainer(
-        model=model,
-        target=any_class_target(model, against) if top else parse_target(model, target, against),
-        top=top,
-        methods=[
-            *_methods(
-                # Without concepts there must be some method; with them, their maps alone are a fair wish.
-                methods if methods is not None else () if any_concept else ("gradcam",),
-                {"layers": layers, "baseline": baseline, "seed": seed},
-                used_elsewhere={"layers": any_concept, "baseline": check},
-            ),
-            *concept_methods(
-                model, concepts, random, layers, cavs, cav=cav, recording=recording, seed=seed, progress=progress
-            ),
-        ],
-        split=split,
-        check=DeletionCheck(baseline=baseline or "blur", seed=seed) if check else None,
-    )
-    if not explainer.methods:
+    scalar = any_class_target(model, against) if top else parse_target(model, target, against)
+    mappers = [
+        *_methods(
+            # Without concepts there must be some method; with them, their maps alone are a fair wish.
+            methods if methods is not None else () if any_concept else ("gradcam",),
+            {"layers": layers, "baseline": baseline, "seed": seed},
+            used_elsewhere={"layers": any_concept, "baseline": check},
+        ),
+        *concept_methods(
+            model, concepts, random, layers, cavs, cav=cav, recording=recording, seed=seed, progress=progress
+        ),
+    ]
+    if not mappers:
         raise InputError("`methods` must hold one at least, or concepts be given. Got none. Leave it out for gradcam.")
+    outcomes_of = partial(
+        _outcomes,
+        model,
+        methods=mappers,
+        target=scalar,
+        top=top,
+        windows=recording.windows,
+        split=split,
+        check=partial(measure_deletion, baseline=check_baseline, seed=seed) if check_baseline else None,
+    )
     sources = as_sources(videos)  # files are listed, and missing ones refused, before the first pass
     explanations: list[Explanation] = []
     skipped: list[Skipped] = []
-    with progress_bar("maps", len(sources) * recording.windows * len(explainer.methods), visible=progress) as advance:
+    with progress_bar("maps", len(sources) * recording.windows * len(mappers), visible=progress) as advance:
         for loaded in load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads):
-            for outcome in explainer(loaded, recording.windows, advance):
+            for outcome in outcomes_of(loaded, advance=advance):
                 if isinstance(outcome, Explanation):
                     if each is not None:
                         each(outcome)
@@ -121,75 +127,56 @@ def explain(
             f"`videos` must hold one that can be explained. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
             f"{skipped[0].reason}"
         )
-    settings = {
-        "target": target,
-        "against": against,
-        "windows": recording.windows,
-        "seed": seed,
-        "split": split,
-    }
-    return Explanations(
-        explanations=tuple(explanations), skipped=tuple(skipped), provenance=explainer.provenance(settings)
+    settings = {"target": target, "against": against, "windows": recording.windows, "seed": seed, "split": split}
+    facts = provenance(
+        settings={**settings, "deletion_baseline": check_baseline},
+        methods=[f"concept map of {concept}" if concept else repr(method) for concept, method in mappers],
+        model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
     )
+    return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Explainer:
-    """Explains the clips of a video by every method, each with the name of the concept that it maps, if any."""
+def _outcomes(
+    model: VideoModel,
+    loaded: LoadedClips,
+    methods: Sequence[tuple[str, Method]],
+    *,
+    target: Target,
+    top: bool,
+    windows: int,
+    advance: Advance,
+    **how: Any,
+) -> Iterator[Explanation | MediaError | TopClassError | EmptyMapError]:
+    """Every map of a video by every method, and the error of every file, clip or map that cannot be used.
 
-    model: VideoModel
-    target: Target
-    top: bool
-    methods: Sequence[tuple[str, Method]]
-    split: bool
-    check: DeletionCheck | None
-
-    def __call__(
-        self, loaded: LoadedClips, windows: int, advance: Advance
-    ) -> Iterator[Explanation | MediaError | TopClassError | EmptyMapError]:
-        """Every map of a video, and the error of every file, clip or map that cannot be used."""
-        # Errors are yielded, not raised: the caller raises or lists them, and a generator that raised could not go on.
-        if loaded.clips is None:
-            assert loaded.error is not None
-            advance(windows * len(self.methods))
-            yield loaded.error
-            return
-        for window in range(len(loaded.clips)):
+    Each method comes with the concept that it maps, if any; `how` goes on to `explain_clip`.
+    """
+    # Errors are yielded, not raised: the caller raises or lists them, and a generator that raised could not go on.
+    if loaded.clips is None:
+        assert loaded.error is not None
+        advance(windows * len(methods))
+        yield loaded.error
+        return
+    for window in range(len(loaded.clips)):
+        try:
+            clip = prepare_clip(model, loaded, window, target, top=top)
+        except TopClassError as error:
+            advance(len(methods))
+            yield error
+            continue
+        for concept, method in methods:
             try:
-                clip = prepare_clip(self.model, loaded, window, self.target, top=self.top)
-            except TopClassError as error:
-                advance(len(self.methods))
+                yield from explain_clip(clip, method, concept=concept, advance=advance, **how)
+            except EmptyMapError as error:
                 yield error
-                continue
-            for concept, method in self.methods:
-                try:
-                    yield from explain_clip(
-                        clip, method, concept=concept, split=self.split, check=self.check, advance=advance
-                    )
-                except EmptyMapError as error:
-                    yield error
-
-    def provenance(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Versions, settings, methods and model."""
-        return provenance(
-            settings={**settings, "deletion_baseline": self.check.baseline if self.check else None},
-            methods=[f"concept map of {concept}" if concept else repr(method) for concept, method in self.methods],
-            model={"name": self.model.name, "weights": self.model.weights_digest, "trained": self.model.trained},
-        )
 
 
 def _methods(
     chosen: Sequence[str | Method], settings: Mapping[str, Any], *, used_elsewhere: Mapping[str, bool]
 ) -> Iterator[tuple[str, Method]]:
-    """Methods by name get those of the settings that they have; a setting that nothing uses is refused.
+    """Each method, mapping no concept; those by name get those of the settings that they have.
 
-    Args:
-        chosen: names, and methods that have their settings.
-        settings: `None` where there is none.
-        used_elsewhere: whether something beside the methods uses a setting.
-
-    Yields:
-        Each method, mapping no concept.
+    A setting that is not `None` is refused where no method by name has it, and nothing uses it elsewhere.
     """
     names = [method for method in chosen if isinstance(method, str)]
     accepted = {name: settings_of(name) for name in names}

@@ -12,7 +12,7 @@ from video_tcav.core.tables import write_csv
 from video_tcav.media import write_video
 from video_tcav.media.encode import VideoCodec
 from video_tcav.rendered.factors import Factors
-from video_tcav.rendered.renderer import FRAMES, SIZE, RenderedClip, render
+from video_tcav.rendered.renderer import FRAMES, SIZE, render
 
 FPS = 12.5  # 16 frames show 1.28 s
 
@@ -53,7 +53,8 @@ def write_world(
             f"`labels` must name the class of each clip. Got {len(labels)} for {len(clips)} clips. Give one each."
         )
     root = Path(folder)
-    if (root / "manifest.csv").exists():
+    manifest = root / "manifest.csv"
+    if manifest.exists():
         raise InputError(
             f"`{root}` must not hold a world already. Got one with manifest.csv. Delete it, or give another."
         )
@@ -66,17 +67,11 @@ def write_world(
             path = Path(re.sub(r"[^\w -]", "-", label)) / f"{number:05d}{ending}"
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             write_video(root / path, rendered.clip, fps=FPS * frames / FRAMES, codec=codec)
-            rows.append(
-                {"path": path.as_posix(), "label": label, **factors.to_dict(), "boxes": json.dumps(_boxes(rendered))}
-            )
+            boxes = {
+                name: [None if box.isnan().any() else [int(edge) for edge in box] for box in rendered.boxes(name)]
+                for name in ("figure", "arm", "object")
+            }
+            rows.append({"path": path.as_posix(), "label": label, **factors.to_dict(), "boxes": json.dumps(boxes)})
             advance(1)
-    manifest = root / "manifest.csv"
     write_csv(manifest, pd.DataFrame(rows))
     return manifest
-
-
-def _boxes(clip: RenderedClip) -> dict[str, list[list[int] | None]]:
-    return {
-        name: [None if box.isnan().any() else [int(edge) for edge in box] for box in clip.boxes(name)]
-        for name in ("figure", "arm", "object")
-    }

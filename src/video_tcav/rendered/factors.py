@@ -177,22 +177,16 @@ def balanced_pool(motions: Sequence[str], at_least: int, *, seed: int) -> list[F
         replace(clip, motion=motion, object=item, scene=scene)  # pyright: ignore[reportArgumentType]
         for clip, (motion, item, scene) in zip(drawn, combinations * (2 * count // len(combinations)), strict=True)
     ]
-    originals, again = clips[:count], clips[count:]
-    # Ordered motions are never played backwards: their second half is drawn independently.
-    reversed_clips = [
-        second if first.motion in ORDERED else _backwards(first) for first, second in zip(originals, again, strict=True)
-    ]
-    return [*originals, *reversed_clips]
+    for number, clip in enumerate(clips[:count]):
+        # Ordered motions are never played backwards: their second half is drawn independently.
+        if clip.motion not in ORDERED:
+            nuisance = replace(clip.nuisance, backwards=not clip.nuisance.backwards)
+            clips[count + number] = replace(clip, nuisance=nuisance)
+    return clips
 
 
-def _backwards(clip: Factors) -> Factors:
-    return replace(clip, nuisance=replace(clip.nuisance, backwards=not clip.nuisance.backwards))
-
-
-def _allowed(factor: Factor, values: str | Iterable[str] | None, otherwise: Sequence[str]) -> list[str]:
-    if values is None:
-        return list(otherwise)
-    names = [values] if isinstance(values, str) else list(values)
+def _allowed(factor: Factor, values: str | Iterable[str] | None, default: Sequence[str]) -> list[str]:
+    names = default if values is None else [values] if isinstance(values, str) else list(values)
     if not names:
         raise InputError(f"`{factor}` must name a value. Got none. Choose from {', '.join(FACTORS[factor])}.")
     return [check_value(factor, name) for name in names]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Complex
 
 from video_tcav.rendered.factors import Colour, Factors
-from video_tcav.rendered.motions import Joints, Positions
+from video_tcav.rendered.motions import SIT_BACK, Joints, Positions
 
 # What a pixel belongs to; the arm is the one whose hand holds the object, and a part of the figure.
 SCENE, BODY, ARM, OBJECT = range(4)
@@ -61,9 +61,9 @@ def figure_shapes(factors: Factors, joints: Joints) -> Iterator[Shape]:
         yield _disc(hand + 0.06 * along + 0.02 + 0.024j, 0.044, (236, 246, 142), OBJECT)
 
 
-def seat_shape(middle: float, height: float, frames: int) -> Shape:
+def seat_shape(frames: int) -> Shape:
     """The stool that "sit down" and "stand up" need; it belongs to the scene."""
-    corners = middle + np.array([-0.11 + 1j * height, 0.11 + 1j * height, 0.09, -0.09])
+    corners = -SIT_BACK - 0.01 + np.array([-0.11 + 0.2j, 0.11 + 0.2j, 0.09, -0.09])
     return Shape(outline=np.broadcast_to(corners, (frames, 4)), colour=(126, 92, 66), label=SCENE)
 
 

@@ -15,14 +15,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError, ModelError, WeightsError
+from video_tcav.core.errors import ModelError, WeightsError
 from video_tcav.models.axes.declared import CHANNELS_FIRST, token_axes
 from video_tcav.models.axes.layer_axes import LayerAxes
-from video_tcav.models.class_names import check_class_names, parse_class_names
+from video_tcav.models.class_names import check_class_count
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import VideoModel
-from video_tcav.models.weights.loading import fit_weights, read_weights
+from video_tcav.models.weights.loading import fit_weights, metadata_classes, read_weights
 
 WEIGHTS = Path(__file__).parent / "weights"
 CLIP_SPEC = ClipSpec(frames=16, stride=1, size=(64, 64), mean=(0.45, 0.45, 0.45), std=(0.25, 0.25, 0.25))
@@ -74,7 +74,7 @@ class SmallVideoTransformer(nn.Module):
 
 def with_changes(clips: Float[Tensor, "clip 3 time height width"]) -> Float[Tensor, "clip 6 time height width"]:
     """Append the difference to the frame before to each frame: without it, networks this small do not learn motion."""
-    changes = nn.functional.pad(clips[:, :, 1:] - clips[:, :, :-1], (0, 0, 0, 0, 1, 0))
+    changes = clips.diff(dim=2, prepend=clips[:, :, :1])
     # Twice, as changes between frames are small beside the pixel values.
     return torch.cat([clips, 2 * changes], dim=1)
 
@@ -144,16 +144,10 @@ def load_rendered(
             f" {', '.join(ARCHITECTURES)}. Got {name!r}. Choose one."
         )
     content = read_weights(weights or str(WEIGHTS / f"{name}.safetensors"))
-    if "classes" in content.metadata:
-        names_of_weights = check_class_names(
-            parse_class_names(content.metadata["classes"], str(content.path)), str(content.path)
-        )
-        if classes is not None and len(classes) != len(names_of_weights):
-            raise InputError(
-                f"`classes` must name the {len(names_of_weights)} outputs of the model. Got {len(classes)} names."
-                " Give the list that the model was trained with."
-            )
-        classes = classes or names_of_weights
+    names_of_weights = metadata_classes(content)
+    if names_of_weights is not None:
+        check_class_count(classes, len(names_of_weights))
+    classes = classes or names_of_weights
     if classes is None:
         raise WeightsError(
             f"`weights` must say the names of their classes. Got {content.path} without. Give --classes, or weights that"

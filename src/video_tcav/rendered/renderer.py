@@ -14,7 +14,7 @@ from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError
 from video_tcav.rendered.factors import ORDERED, Colour, Factors, Nuisance
 from video_tcav.rendered.figure import ARM, BODY, OBJECT, SCENE, Shape, figure_shapes, seat_shape, shadow_shape
-from video_tcav.rendered.motions import SIT_BACK, joints_over_time
+from video_tcav.rendered.motions import joints_over_time
 from video_tcav.rendered.scenes import draw_scene
 
 FRAMES, SIZE = 16, 64  # frames and pixels that the packaged networks take
@@ -41,17 +41,16 @@ class RenderedClip:
 
     def mask(self, part: str) -> Bool[Tensor, "time height width"]:
         """Pixels of `figure` (arm included), `arm` or `object` that nothing hides."""
-        return torch.isin(self.labels, torch.tensor(_labels_of(part), dtype=torch.uint8))
+        labels = _LABELS_OF[one_of("part", part, tuple(_LABELS_OF))]
+        return torch.isin(self.labels, torch.tensor(labels, dtype=torch.uint8))
 
     def boxes(self, part: str) -> Float[Tensor, "time 4"]:
         """Bounding box of a part in each frame: left, top, right, bottom in pixels; NaN where it is not visible."""
-        mask = self.mask(part)
-        boxes = torch.full((len(mask), 4), torch.nan)
-        for frame, visible in enumerate(mask):
-            rows, columns = visible.any(1).nonzero().ravel(), visible.any(0).nonzero().ravel()
-            if len(rows):
-                edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-                boxes[frame] = torch.tensor([float(edge) for edge in edges])
+        boxes = torch.full((len(self.labels), 4), torch.nan)
+        for box, visible in zip(boxes, self.mask(part), strict=True):
+            left, top, width, height = cv2.boundingRect(visible.byte().numpy())
+            if width:
+                box[:] = torch.tensor([left, top, left + width, top + height])
         return boxes
 
 
@@ -83,7 +82,9 @@ def render(factors: Factors, *, frames: int = FRAMES, size: int | tuple[int, int
     for frame, (across, down) in enumerate(np.round(shake).astype(int)):
         top, left = margin + down, margin + across
         clip[frame] = background[top : top + height, left : left + width]
-    shapes = _shapes(factors, frames)
+    joints = joints_over_time(factors.motion, look, frames)
+    seat = [seat_shape(frames)] if factors.motion in ORDERED else []
+    shapes = [shadow_shape(joints.hip), *seat, *figure_shapes(factors, joints)]  # from back to front
     _paint(clip, labels, shapes, _corners(shapes, look, np.round(shake), height, width))
     _expose(clip, look.light, look.noise, noise)
     return RenderedClip(
@@ -96,18 +97,6 @@ def render_batch(
 ) -> UInt8[Tensor, "clip time 3 height width"]:
     """The pixels of several clips."""
     return torch.stack([render(factors, frames=frames, size=size).clip for factors in many])
-
-
-def _labels_of(part: str) -> tuple[int, ...]:
-    one_of("part", part, tuple(_LABELS_OF))
-    return _LABELS_OF[part]
-
-
-def _shapes(factors: Factors, frames: int) -> list[Shape]:
-    """Shadow, seat and figure, from back to front."""
-    joints = joints_over_time(factors.motion, factors.nuisance, frames)
-    seat = [seat_shape(-SIT_BACK - 0.01, 0.2, frames)] if factors.motion in ORDERED else []
-    return [shadow_shape(joints.hip), *seat, *figure_shapes(factors, joints)]
 
 
 def _corners(

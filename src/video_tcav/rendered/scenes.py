@@ -15,14 +15,7 @@ _ONE = 1 << _SHIFT
 
 
 def draw_scene(scene: Scene, height: int, width: int, generator: np.random.Generator) -> Canvas:
-    """Draw one picture of a scene, RGB.
-
-    Args:
-        scene: its name.
-        height: in pixels.
-        width: in pixels.
-        generator: of colours and positions.
-    """
+    """Draw one picture of a scene, RGB, with colours and positions from the generator."""
     canvas = np.empty((height, width, 3), np.uint8)
     _SCENES[scene](canvas, generator)
     return canvas
@@ -114,15 +107,8 @@ def _noise(canvas: Canvas, generator: np.random.Generator) -> None:
     # Coarse and fine noise: neither edges nor colours of any other scene.
     coarse = generator.integers(40, 216, (5, 5, 3)).astype(np.uint8)
     fine = generator.integers(0, 256, (14, 14, 3)).astype(np.uint8)
-    size = (width, height)
-    blended = cv2.addWeighted(
-        cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC),
-        0.65,
-        cv2.resize(fine, size, interpolation=cv2.INTER_CUBIC),
-        0.35,
-        0.0,
-    )
-    canvas[:] = blended
+    large = [cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC) for noise in (coarse, fine)]
+    cv2.addWeighted(large[0], 0.65, large[1], 0.35, 0.0, dst=canvas)
 
 
 _SCENES: dict[str, Callable[[Canvas, np.random.Generator], None]] = {

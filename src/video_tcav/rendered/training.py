@@ -114,6 +114,7 @@ def train_rendered(
     network.eval()
     clips, labels = rule.sample(held_out, seed=_HELD_OUT_SEED + seed)
     accuracy = measure_accuracy(model, clips, labels)
+    correlation = f" --correlation {rule.correlation:g}" if rule.companion else ""
     metadata = {
         "classes": json.dumps(list(rule.labels)),
         "architecture": architecture,
@@ -123,15 +124,10 @@ def train_rendered(
         "steps": str(steps),
         "accuracy": f"{accuracy:.4f}",
         "held_out": str(held_out),
-        "command": _command(architecture, rule, seed, steps),
+        # Trains these weights again.
+        "command": f"video-tcav benchmark train {architecture} {rule.name}{correlation} --seed {seed} --steps {steps}",
     }
     return Trained(model=replace(model, trained=True), rule=rule, accuracy=accuracy, metadata=metadata)
-
-
-def _command(architecture: str, rule: Rule, seed: int, steps: int) -> str:
-    """The command that trains these weights again."""
-    correlation = f" --correlation {rule.correlation:g}" if rule.companion else ""
-    return f"video-tcav benchmark train {architecture} {rule.name}{correlation} --seed {seed} --steps {steps}"
 
 
 def measure_accuracy(model: VideoModel, clips: Sequence[Factors], labels: Sequence[int]) -> float:

@@ -1,6 +1,3 @@
-from .explained_clips import Explain as Explain
-from .explained_clips import Explained as Explained
-from .explained_clips import explain_each as explain_each
 from .faithfulness import Faithfulness as Faithfulness
 from .faithfulness import elsewhere as elsewhere
 from .localisation import energy_inside as energy_inside
@@ -9,8 +6,11 @@ from .localisation import pointing as pointing
 from .random_weights import cascaded as cascaded
 from .random_weights import random_copies as random_copies
 from .random_weights import randomised as randomised
+from .sanity import Explain as Explain
+from .sanity import Explained as Explained
 from .sanity import Randomisation as Randomisation
 from .sanity import cascade as cascade
+from .sanity import explain_each as explain_each
 from .sanity import order_similarity as order_similarity
 from .sanity import randomisation as randomisation
 from .sanity import rank_similarity as rank_similarity

@@ -1,6 +1,6 @@
 """Deletion and insertion: remove or reveal voxels in map order and track the class probability."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -106,17 +106,28 @@ def faithfulness(
 
     Raises:
         ShapeError: if maps and clips disagree.
-        InputError: for maps that are not finite, a baseline that does not exist, or no steps or draws.
+        InputError: for maps that are not finite, a baseline that does not exist, no steps or draws, or a wrong number of targets.
+        ClassNotFoundError: for a class that the model does not have.
     """
     at_least("draws", draws, 1)
     at_least("steps", steps, 1)
+    _check_maps(model, clips, maps)
+    labels = _classes_of(model, target, len(clips))
     # Map 0 of each clip is its own, the others are moved: one loop measures them all.
     versions = torch.stack([maps, *(elsewhere(maps, seed=seed, draw=draw) for draw in range(draws))], dim=1)
-    _check_maps(model, clips, versions)
+    clips = clips.to(device=model.device, dtype=model.dtype)
     curves: dict[CurveName, Curves] = {}
-    for check in checks:
-        rows = torch.stack(list(_curves(model, clips, versions, target, baseline, steps, insert=check == "insertion")))
-        curves |= {check: rows[:, 0], _ELSEWHERE[check]: rows[:, 1:].mean(1)}
+    with untouched(model.module):
+        instead = baseline_clips(model, clips, baseline)
+        for check in checks:
+            # Insertion is deletion of the baseline, which the clip replaces.
+            before, after = (instead, clips) if check == "insertion" else (clips, instead)
+            clip_curves = [
+                _curves(model, before[row : row + 1], after[row : row + 1], _ranks(versions[row]), label, steps)
+                for row, label in enumerate(labels)
+            ]
+            rows = torch.stack(clip_curves)
+            curves |= {check: rows[:, 0], _ELSEWHERE[check]: rows[:, 1:].mean(1)}
     return Faithfulness(curves=curves)
 
 
@@ -141,13 +152,8 @@ def elsewhere(maps: Map, *, seed: int, draw: int = 0) -> Map:
     return torch.stack([values.roll(move, dims=(0, 1, 2)) for values, move in zip(maps, moves, strict=True)])
 
 
-def classes_of(model: VideoModel, target: str | int | Sequence[str | int], clips: int) -> list[int]:
-    """The class of each clip, where there is one for all or one for each.
-
-    Raises:
-        InputError: if there are more or fewer than clips.
-        ClassNotFoundError: for a class that the model does not have.
-    """
+def _classes_of(model: VideoModel, target: str | int | Sequence[str | int], clips: int) -> list[int]:
+    """The class of each clip, where there is one for all or one for each."""
     targets = [target] * clips if isinstance(target, (str, int)) else list(target)
     if len(targets) != clips:
         raise InputError(
@@ -157,27 +163,6 @@ def classes_of(model: VideoModel, target: str | int | Sequence[str | int], clips
 
 
 def _curves(
-    model: VideoModel,
-    clips: Clips,
-    maps: Float[Tensor, "clip map time height width"],
-    target: str | int | Sequence[str | int],
-    baseline: Baseline,
-    steps: int,
-    *,
-    insert: bool,
-) -> Iterator[Float[Tensor, "map step"]]:
-    """Clip by clip, a curve for each of its maps."""
-    clips = clips.to(device=model.device, dtype=model.dtype)
-    with untouched(model.module):
-        instead = baseline_clips(model, clips, baseline)
-        # Insertion is deletion of the baseline, which the clip replaces.
-        before, after = (instead, clips) if insert else (clips, instead)
-        for number, label in enumerate(classes_of(model, target, len(clips))):
-            row = slice(number, number + 1)
-            yield _replaced(model, before[row], after[row], _ranks(maps[number]), label, steps)
-
-
-def _replaced(
     model: VideoModel, before: Clips, after: Clips, ranks: Int[Tensor, "map time height width"], label: int, steps: int
 ) -> Float[Tensor, "map step"]:
     """Probability of a class as the voxels of one clip give way to those of another, in the order of each map."""
@@ -202,11 +187,11 @@ def _ranks(maps: Float[Tensor, "map time height width"]) -> Int[Tensor, "map tim
     return torch.empty_like(order).scatter_(1, order, ranks).reshape(maps.shape)  # the inverse of the order
 
 
-def _check_maps(model: VideoModel, clips: Clips, maps: Float[Tensor, "clip map time height width"]) -> None:
+def _check_maps(model: VideoModel, clips: Clips, maps: Map) -> None:
     expected = (len(clips), *clip_shape(model, clips))
-    if (len(maps), *maps.shape[2:]) != expected:
+    if maps.shape != expected:
         raise ShapeError(
-            f"`maps` must lie on the clips' own grid, {expected}. Got {(len(maps), *maps.shape[2:])}."
+            f"`maps` must lie on the clips' own grid, {expected}. Got {tuple(maps.shape)}."
             " Give what `AttributionMap.values()` gives."
         )
     if not torch.isfinite(maps).all():
