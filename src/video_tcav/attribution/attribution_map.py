@@ -82,10 +82,7 @@ class AttributionMap:
 def to_clip(maps: Map, clip_shape: tuple[int, int, int], spacings: Spacings | None = None) -> Map:
     """Enlarge maps of any grid to the clip's own frames and pixels, linearly between the middles of the grid's cells.
 
-    Args:
-        maps: at a layer's positions.
-        clip_shape: `(time, height, width)`.
-        spacings: where the middles lie; those of equal shares if not given.
+    `spacings` says where the middles lie; cells are equal shares of the clip if not given.
     """
     for dim, length in enumerate(clip_shape, start=1):
         positions = maps.shape[dim]

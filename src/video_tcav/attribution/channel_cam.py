@@ -182,13 +182,7 @@ def _ablate(axes: LayerAxes, channels: Channels, _layer: str, output: Any) -> An
 
 
 def ablated(axes: LayerAxes, activation: Float[Tensor, "row ..."], channels: Channels) -> Float[Tensor, "row ..."]:
-    """A copy of a layer's output with one channel of each clip set to zero at all positions, but not at prefix tokens.
-
-    Args:
-        axes: of the layer.
-        activation: its raw output.
-        channels: one for each clip.
-    """
+    """A copy of a layer's raw output with one channel of each clip set to zero at all positions, but not at prefix tokens."""
     changed = axes.per_clip(activation).clone()
     view, names = changed, axes.dims  # writing into the view writes into the copy, whatever the layer's layout
     if "token" in names:

@@ -4,7 +4,7 @@
 mycam = "my_package.mycam:MyCAM"
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from inspect import isabstract
 from types import ModuleType
@@ -17,7 +17,7 @@ from video_tcav.core.errors import MethodError, PluginError
 from video_tcav.core.registry import Registry
 
 # What a method does that has the setting; for messages about settings that no chosen method has.
-SETTING_USES = {"layers": "looks at layers", "baseline": "hides parts of the clip"}
+_SETTING_USES = {"layers": "looks at layers", "baseline": "hides parts of the clip"}
 
 
 def _classes_of(module: ModuleType) -> dict[str, str]:
@@ -92,23 +92,32 @@ def make_method(
         InputError: for another baseline.
         PluginError: for a method of another package that cannot be used.
     """
-    accepted = settings_of(name)
-    settings: dict[str, Any] = {"layers": tuple(layers) if layers else None, "baseline": baseline}
-    settings = {setting: value for setting, value in settings.items() if value is not None}
-    for setting in settings:
-        if setting not in accepted:
-            raise MethodError(
-                f"`{setting}` must go with a method that {SETTING_USES[setting]}. Got {name}, which does not. Leave it out."
-            )
-    if seed is not None and "seed" in accepted:
-        settings["seed"] = seed
-    return METHODS[name](**settings)
+    settings = {"layers": tuple(layers) if layers else None, "baseline": baseline, "seed": seed}
+    (method,) = methods_with([name], settings)
+    return method
 
 
-def settings_of(name: str) -> set[str]:
-    """The settings that a method has.
+def methods_with(
+    methods: Sequence[str | Method], settings: Mapping[str, Any], *, used_elsewhere: Collection[str] = ()
+) -> list[Method]:
+    """Methods by name get those of the settings that they have; `None` stands for a setting that is not given.
 
     Raises:
-        MethodError: for a name that is not in `METHODS`.
+        MethodError: for an unknown name, or a setting that no method by name has, and nothing uses elsewhere.
     """
-    return {field.name for field in fields(METHODS[name])}
+    names = [method for method in methods if isinstance(method, str)]
+    accepted = {name: {field.name for field in fields(METHODS[name])} for name in names}
+    given_settings = {setting: value for setting, value in settings.items() if value is not None}
+    for setting, use in _SETTING_USES.items():
+        is_used = setting in used_elsewhere or any(setting in taken for taken in accepted.values())
+        if setting in given_settings and not is_used:
+            raise MethodError(
+                f"`{setting}` must go with a method that {use}. Got"
+                f" {', '.join(names) or 'methods with settings of their own'}, which does not. Leave it out."
+            )
+    return [
+        METHODS[method](**{setting: given_settings[setting] for setting in accepted[method] & given_settings.keys()})
+        if isinstance(method, str)
+        else method
+        for method in methods
+    ]

@@ -110,16 +110,10 @@ def masked_values(
     target: Target,
     advance: Advance,
 ) -> Float[Tensor, " mask"]:
-    """The target of one clip under many masks.
+    """The target of one clip under many masks: one where the clip is kept, zero where it shows `instead`.
 
-    Args:
-        model: gives the batch size.
-        clip: one, with the clip axis in front.
-        instead: what it shows where it is hidden.
-        masks: from a range of mask numbers to these masks; one where the clip is kept.
-        count: how many masks there are.
-        target: the scalar that is explained.
-        advance: progress callback, called after every batch; its steps add up to one.
+    Masks are made from their numbers, batch by batch, as all of them would fill the memory. The steps of `advance` add up to
+    one.
     """
 
     def batches() -> Iterator[Clips]:

@@ -91,11 +91,7 @@ def mask_slopes(values: Float[Tensor, " mask"], masks: Callable[[range], Keep], 
 
     The paper averages the masks, weighted by the score, which is right up to a constant where scores are probabilities.
     Log-odds are often negative and far from zero; then the constant, times how often chance kept a position, hides all else.
-
-    Args:
-        values: the target under each mask.
-        masks: by their numbers.
-        batch: how many masks are made together.
+    `batch` masks are made together.
 
     Source:
         Petsiuk et al. 2018, arXiv:1806.07421, equation 6, with centred scores and masks.

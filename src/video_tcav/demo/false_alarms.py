@@ -66,14 +66,7 @@ class Drawn:
 def false_alarms(model: VideoModel, target: str, *, draws: int, seed: int, progress: bool) -> tuple[float, float]:
     """Rejection rates of the paper's t-test and of the permutation test for concepts that are random clips.
 
-    The model is tested at its deepest stage with the mean CAV.
-
-    Args:
-        model: trained by the rule `motion`.
-        target: a class of it.
-        draws: how many such concepts.
-        seed: of clips and draws.
-        progress: whether to show a progress bar on standard error.
+    The model, which was trained by the rule `motion`, is tested at its deepest stage with the mean CAV.
     """
     layer = model.default_layers[-1]
     pool_gram = _record(model, layer, target, seed, progress)
@@ -114,11 +107,7 @@ def _record(model: VideoModel, layer: str, target: str, seed: int, progress: boo
 
 
 def draw_nothing(pool: int, n_concept: int, n_random: int, generator: np.random.Generator) -> Drawn:
-    """Draw both sides from the same clips without replacement: a concept that means nothing.
-
-    Raises:
-        InputError: if there are not as many.
-    """
+    """Draw both sides from the same clips without replacement: a concept that means nothing; see `check_enough`."""
     check_enough(n_concept, n_random, pool - n_random, pool - n_concept)
     order = generator.permutation(pool)
     return Drawn(concept=order[:n_concept], random=order[n_concept : n_concept + n_random])

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from video_tcav.attribution import Method, make_method
-from video_tcav.attribution.methods import settings_of
+from video_tcav.attribution import Method
+from video_tcav.attribution.methods import methods_with
 from video_tcav.core.errors import EmptyMapError, ExperimentError, MethodError, VideoTcavError
 from video_tcav.core.files import read_json, reason_of, write_json
 from video_tcav.core.progress import Advance
@@ -148,7 +148,9 @@ def show_clips(
     cavs = load_cavs(analysis.folder / "cavs.safetensors")
     # Against random clips alone, as the effects are; the CAVs of other feature spaces have no positions.
     mapped = [cav for cav in cavs if (cav.layer, cav.versus, cav.space) == (layer, "random", "flatten")]
-    methods: list[tuple[str, Method]] = [*maps_of_cavs(mapped), (attribution, _method_at(attribution, layer))]
+    # A method that looks at pixels goes without the layer.
+    (saliency_method,) = methods_with([attribution], {"layers": (layer,)}, used_elsewhere=["layers"])
+    methods: list[tuple[str, Method]] = [*maps_of_cavs(mapped), (attribution, saliency_method)]
     target = parse_target(model, analysis.which.target, against)
     chosen = choose_clips(analysis, layer, count)
     advance(count - len(chosen))
@@ -178,15 +180,10 @@ def show_clips(
         advance(1)
 
 
-def _method_at(name: str, layer: str) -> Method:
-    """The method at that layer, or as it is where it looks at pixels."""
-    return make_method(name, layers=[layer] if "layers" in settings_of(name) else None)
-
-
 def _timed_map(name: str, clip: PreparedClip, method: Method, frames: Tensor) -> TimedMap | None:
     """The map made as small as the frames and quantised; none where the layer has no positions, or the map is empty."""
     try:
-        attribution = clip.map(method)
+        attribution = method(clip.model, clip.inputs, target=clip.target)
     except (MethodError, EmptyMapError):
         return None
     (layer,) = attribution.layers

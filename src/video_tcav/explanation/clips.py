@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.attribution import AttributionMap, Method, split_motion
+from video_tcav.attribution import Method, split_motion
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import silent
 from video_tcav.attribution.metrics.faithfulness import faithfulness
@@ -43,10 +43,6 @@ class PreparedClip:
     target: Target
     value: float
     probability: float
-
-    def map(self, method: Method, advance: Advance = silent) -> AttributionMap:
-        """The clip's attribution map for its target; see `Method`."""
-        return method(self.model, self.inputs, target=self.target, advance=advance)
 
 
 def any_class_target(model: VideoModel, against: str) -> Target:
@@ -124,14 +120,16 @@ def explain_clip(
     facts: dict[str, Any] = {"method": method.name, "concept": concept, "motion_share": math.nan}
     facts |= {"deletion": math.nan, "deletion_elsewhere": math.nan}
     maps: dict[str, dict[Part, Map]]
+
+    def advance_share(steps: float) -> None:
+        advance(steps * share)
+
     if split:
-        motion = split_motion(
-            method, clip.model, clip.inputs, target=clip.target, advance=lambda steps: advance(steps * share)
-        )
+        motion = split_motion(method, clip.model, clip.inputs, target=clip.target, advance=advance_share)
         facts["motion_share"] = float(motion.motion_share)
         maps = {"+".join(motion.layers): {"whole": motion.total, "static": motion.static, "motion": motion.motion}}
     else:
-        attribution = clip.map(method, lambda steps: advance(steps * share))
+        attribution = method(clip.model, clip.inputs, target=clip.target, advance=advance_share)
         maps = {layer: {"whole": attribution.values(layer)} for layer in attribution.layers}
     for layer, components in maps.items():
         if check:

@@ -24,12 +24,7 @@ def concept_methods(
     seed: int,
     progress: bool,
 ) -> list[tuple[str, Method]]:
-    """A concept map for each concept and layer, by its name: of CAVs that are learned here, then of saved ones.
-
-    Raises:
-        InputError: for concepts without random clips, or saved CAVs of other layers or another feature space.
-        ModelError: for saved CAVs of another model.
-    """
+    """A concept map for each concept and layer, by its name: of CAVs that are learned here, then of saved ones."""
     if bool(concepts) != (random is not None):
         raise InputError(
             "`concepts` must come with random clips, and random clips with concepts. Got one without the other."
@@ -71,8 +66,9 @@ def _check_saved(model: VideoModel, cavs: Sequence[SavedCav], layers: Sequence[s
             raise InputError(f"`cavs` must be of the space flatten to be mapped. Got {cav.space}. Run `test` with it.")
     saved = [cav for cav in cavs if cav.layer in layers]
     if cavs and not saved:
+        cav_layers = dict.fromkeys(cav.layer for cav in cavs)
         raise InputError(
-            f"`cavs` must be of the layers to look at, {', '.join(layers)}. Got {', '.join({cav.layer for cav in cavs})}."
+            f"`cavs` must be of the layers to look at, {', '.join(layers)}. Got {', '.join(cav_layers)}."
             " Give one of these with --layer."
         )
     return saved

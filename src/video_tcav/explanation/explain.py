@@ -5,12 +5,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from video_tcav.attribution import Method, make_method
-from video_tcav.attribution.methods import SETTING_USES, settings_of
+from video_tcav.attribution import Method
+from video_tcav.attribution.methods import methods_with
 from video_tcav.attribution.perturbation import Baseline
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
-from video_tcav.core.errors import EmptyMapError, InputError, MediaError, MethodError
+from video_tcav.core.errors import EmptyMapError, InputError, MediaError
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
@@ -83,23 +83,23 @@ def explain(
     check_baseline: Baseline | None = (baseline or "blur") if check else None
     any_concept = bool(concepts or cavs)
     scalar = any_class_target(model, against) if top else parse_target(model, target, against)
-    mappers = [
-        *_methods(
-            # Without concepts there must be some method; with them, their maps alone are a fair wish.
-            methods if methods is not None else () if any_concept else ("gradcam",),
-            {"layers": layers, "baseline": baseline, "seed": seed},
-            used_elsewhere={"layers": any_concept, "baseline": check},
-        ),
-        *concept_methods(
-            model, concepts, random, layers, cavs, cav=cav, recording=recording, seed=seed, progress=progress
-        ),
-    ]
-    if not mappers:
+    used_elsewhere = [setting for setting, used in (("layers", any_concept), ("baseline", check)) if used]
+    general_methods = methods_with(
+        # Without concepts there must be some method; with them, their maps alone are a fair wish.
+        methods if methods is not None else () if any_concept else ("gradcam",),
+        {"layers": tuple(layers) if layers else None, "baseline": baseline, "seed": seed},
+        used_elsewhere=used_elsewhere,
+    )
+    concept_maps = concept_methods(
+        model, concepts, random, layers, cavs, cav=cav, recording=recording, seed=seed, progress=progress
+    )
+    named_methods = [*(("", method) for method in general_methods), *concept_maps]
+    if not named_methods:
         raise InputError("`methods` must hold one at least, or concepts be given. Got none. Leave it out for gradcam.")
     outcomes_of = partial(
         _outcomes,
         model,
-        methods=mappers,
+        methods=named_methods,
         target=scalar,
         top=top,
         windows=recording.windows,
@@ -109,7 +109,7 @@ def explain(
     sources = as_sources(videos)  # files are listed, and missing ones refused, before the first pass
     explanations: list[Explanation] = []
     skipped: list[Skipped] = []
-    with progress_bar("maps", len(sources) * recording.windows * len(mappers), visible=progress) as advance:
+    with progress_bar("maps", len(sources) * recording.windows * len(named_methods), visible=progress) as advance:
         for loaded in load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads):
             for outcome in outcomes_of(loaded, advance=advance):
                 if isinstance(outcome, Explanation):
@@ -130,7 +130,7 @@ def explain(
     settings = {"target": target, "against": against, "windows": recording.windows, "seed": seed, "split": split}
     facts = provenance(
         settings={**settings, "deletion_baseline": check_baseline},
-        methods=[f"concept map of {concept}" if concept else repr(method) for concept, method in mappers],
+        methods=[f"concept map of {concept}" if concept else repr(method) for concept, method in named_methods],
         model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
     )
     return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
@@ -169,25 +169,3 @@ def _outcomes(
                 yield from explain_clip(clip, method, concept=concept, advance=advance, **how)
             except EmptyMapError as error:
                 yield error
-
-
-def _methods(
-    chosen: Sequence[str | Method], settings: Mapping[str, Any], *, used_elsewhere: Mapping[str, bool]
-) -> Iterator[tuple[str, Method]]:
-    """Each method, mapping no concept; those by name get those of the settings that they have.
-
-    A setting that is not `None` is refused where no method by name has it, and nothing uses it elsewhere.
-    """
-    names = [method for method in chosen if isinstance(method, str)]
-    accepted = {name: settings_of(name) for name in names}
-    for setting, used in used_elsewhere.items():
-        if settings[setting] is not None and not used and not any(setting in taken for taken in accepted.values()):
-            raise MethodError(
-                f"`{setting}` must go with a method that {SETTING_USES[setting]}. Got"
-                f" {', '.join(names) or 'methods with settings of their own'}, which does not. Leave it out."
-            )
-    for method in chosen:
-        if isinstance(method, str):
-            accepts = accepted[method]
-            method = make_method(method, **{name: value for name, value in settings.items() if name in accepts})
-        yield "", method

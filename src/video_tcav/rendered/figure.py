@@ -22,13 +22,7 @@ _SQUARE = np.array([-1 - 1j, 1 - 1j, 1 + 1j, -1 + 1j])
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """One convex outline over time.
-
-    Attributes:
-        outline: corners, in the figure's coordinates.
-        colour: RGB.
-        label: of its pixels, for masks.
-    """
+    """One convex outline over time, in the figure's coordinates, with the label of its pixels for masks."""
 
     outline: Complex[np.ndarray, "frame corner"]
     colour: Colour

@@ -123,14 +123,10 @@ def load_rendered(
     classes: tuple[str, ...] | None,
     allow_impure: bool = False,
 ) -> VideoModel:
-    """A network of the rendered world.
+    """A network of the rendered world; for the arguments see `ModelLoader.load`.
 
-    Args:
-        name: `r2plus1d-motion` and the like; or an architecture alone, with `weights`.
-        weights: a file that `video-tcav benchmark train` wrote; the packaged ones if not given.
-        fields: clip settings that override those of the network.
-        classes: names that override those of the weights.
-        allow_impure: unused: these networks are repeatable.
+    The name is `r2plus1d-motion` and the like, or an architecture alone, with weights that `video-tcav benchmark train` wrote.
+    `allow_impure` is not needed: these networks are repeatable.
 
     Raises:
         ModelError: for an unknown name.

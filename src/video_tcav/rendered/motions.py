@@ -59,13 +59,7 @@ class Joints:
 
 
 def joints_over_time(motion: Motion, nuisance: Nuisance, frames: int) -> Joints:
-    """Position of every joint in every frame.
-
-    Args:
-        motion: what the figure does.
-        nuisance: tempo, phase, pose and direction of time are used.
-        frames: how many, over one clip.
-    """
+    """Position of every joint in every frame; of the nuisance, tempo, phase, pose and direction of time are used."""
     times = np.arange(frames) / max(1, frames - 1)
     if motion == "stand up" or (nuisance.backwards and motion not in ORDERED):
         times = times[::-1]

@@ -91,11 +91,12 @@ def train_rendered(
         progress: whether to show a bar.
 
     Raises:
-        InputError: for an unknown architecture or fewer than one step.
+        InputError: for an unknown architecture, no steps, or no held-out clips.
     """
     one_of("architecture", architecture, tuple(ARCHITECTURES))
     steps = STEPS[architecture].get(rule.name, _OTHER_STEPS) if steps is None else steps
     at_least("steps", steps, 1)
+    at_least("held_out", held_out, 1)
     model = untrained(architecture, rule.labels, seed=seed)
     network = model.module.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
