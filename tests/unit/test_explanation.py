@@ -171,7 +171,7 @@ def test_concepts_are_mapped_and_lie_on_what_they_name(model, videos):
     )
     assert [(one.method, one.concept) for one in found.explanations] == [("concept", "racket")] * 2
     for one in found.explanations:
-        assert float(one.values.sum()) > 0  # a racket speaks for tennis
+        assert float(one.values.sum()) > 0  # a racket raises tennis
 
 
 def test_saved_cavs_are_mapped_as_those_learned_here(model, videos, tmp_path):

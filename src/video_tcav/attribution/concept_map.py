@@ -10,7 +10,7 @@ from torch import Tensor
 
 from video_tcav.attribution.method import Advance, Clips, LayerMaps, Method, mapped_axes
 from video_tcav.core.errors import MethodError, ShapeError
-from video_tcav.models import LayerAxes, VideoModel
+from video_tcav.models import VideoModel
 from video_tcav.models.hooks import record_gradients
 from video_tcav.models.targets import Target
 
@@ -40,20 +40,15 @@ class ConceptMap(Method):
         recorded = record_gradients(model, tuple(axes), clips, target)
         maps = {}
         for name, layer in axes.items():
-            gradients = recorded.layers[name]
-            maps[name] = (layer.positions(gradients) * self._at_positions(name, layer, gradients)).sum(-1)
+            gradients = layer.per_clip(recorded.layers[name])
+            vector = torch.as_tensor(self.cavs[name]).to(gradients)
+            if vector.numel() != gradients[0].numel():
+                raise ShapeError(
+                    f"`cavs` must fit the clips. Got {vector.numel()} values at {name}, where a clip gives"
+                    f" {gradients[0].numel()}. Learn the CAV with the feature space flatten and the same --frames and --size."
+                )
+            products = gradients * vector.reshape(gradients.shape[1:])
+            # `positions` reads the raw output, which in a frame-wise network has clip and time in one dimension.
+            maps[name] = layer.positions(products.reshape(recorded.layers[name].shape)).sum(-1)
         advance(len(clips))
         return LayerMaps(layers=maps, target=recorded.target)
-
-    def _at_positions(self, name: str, axes: LayerAxes, gradient: Tensor) -> Float[Tensor, "time height width channel"]:
-        """The CAV laid out as the layer is, without its values at class tokens."""
-        clip_gradient = axes.per_clip(gradient)[:1]  # gives shape, type and device: all clips share one CAV
-        vector = torch.as_tensor(self.cavs[name]).to(clip_gradient)
-        if vector.numel() != clip_gradient.numel():
-            raise ShapeError(
-                f"`cavs` must fit the clips. Got {vector.numel()} values at {name}, where a clip gives {clip_gradient.numel()}."
-                " Learn the CAV with the feature space flatten and the same --frames and --size."
-            )
-        shaped = vector.reshape(clip_gradient.shape)
-        # `positions` reads the raw output, which in a frame-wise network has clip and time in one dimension.
-        return axes.positions(shaped.flatten(0, 1) if axes.fold > 1 else shaped)[0]

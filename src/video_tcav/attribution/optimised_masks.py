@@ -21,7 +21,7 @@ from video_tcav.attribution.perturbation import (
     scalar_of,
     target_values,
 )
-from video_tcav.core.checks import at_least, require
+from video_tcav.core.checks import at_least, positive, require
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 
@@ -41,7 +41,7 @@ _MASKED = 0.1
 def check_search(steps: int, learning_rate: float) -> None:
     """Refuse settings of a search that moves nothing."""
     at_least("steps", steps, 1, cure="100 suffice as a rule.")
-    require(learning_rate > 0, "learning_rate", "be positive", learning_rate, "0.3 is usual.")
+    positive("learning_rate", learning_rate, "0.3 is usual.")
 
 
 def search_mask(

@@ -14,6 +14,7 @@ from video_tcav.core import random_streams
 from video_tcav.core.errors import InputError
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.scratch import scratch_folder
+from video_tcav.gram.arrays import make_design
 from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.design import Design
 from video_tcav.gram.effects import effects
@@ -53,14 +54,7 @@ class Drawn:
 
     def design(self) -> Design:
         """Each clip is independent of every other: all come from different renderings."""
-        count = len(self.concept) + len(self.random)
-        return Design(
-            labels=np.arange(count) < len(self.concept),
-            units=np.arange(count),
-            groups=np.arange(count),
-            n_units=count,
-            n_groups_total=count,
-        )
+        return make_design(np.arange(len(self.rows)) < len(self.concept))
 
 
 def false_alarms(model: VideoModel, target: str, *, draws: int, seed: int, progress: bool) -> tuple[float, float]:

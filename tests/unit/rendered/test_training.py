@@ -37,6 +37,9 @@ def test_training_refuses_what_it_cannot_do(tmp_path):
         train_rendered("r2plus1d", rule_of("scene"), steps=1, held_out=2).save(tmp_path / "w.pt")
     with pytest.raises(InputError, match="`steps` must be at least 1. Got 0"):
         train_rendered("r2plus1d", rule_of("scene"), steps=0)
+    # Before the training, whose result would be lost.
+    with pytest.raises(InputError, match="`held_out` must be at least 1. Got 0"):
+        train_rendered("r2plus1d", rule_of("scene"), steps=10**9, held_out=0)
 
 
 @pytest.mark.parametrize("name", rendered_names())
