@@ -12,13 +12,13 @@ from video_tcav.rendered.training import measure_accuracy, normalised
 
 def test_training_learns_and_its_weights_come_back(tmp_path):
     torch.set_num_threads(2)
-    trained = train_rendered("r2plus1d", rule_of("scene"), seed=3, steps=40, held_out=100)
+    trained = train_rendered("r2plus1d", rule_of("scene"), seed=3, steps=20, held_out=100)
     assert trained.accuracy > 0.9
     path = trained.save(tmp_path / "scene.safetensors")
     loaded = vt.load_model("rendered:r2plus1d", weights=path)
     assert loaded.classes == rule_of("scene").labels
     assert loaded.weights_digest == trained.model.weights_digest
-    assert trained.metadata["command"] == "video-tcav benchmark train r2plus1d scene --seed 3 --steps 40"
+    assert trained.metadata["command"] == "video-tcav benchmark train r2plus1d scene --seed 3 --steps 20"
 
 
 def test_the_same_seed_gives_the_same_first_weights():
