@@ -10,7 +10,7 @@ from video_tcav.attribution import METHODS
 from video_tcav.core.errors import MethodError
 from video_tcav.models.layers import noise_clip
 
-CONVOLUTIONS = {"r3d_18": (8, 64), "r2plus1d_18": (8, 64), "s3d": (16, 224), "swin3d_t": (8, 64)}
+CONVOLUTIONS = {"r3d_18": (8, 32), "r2plus1d_18": (8, 32), "s3d": (16, 224), "swin3d_t": (8, 32)}
 QUICK = {
     "scorecam": {"channels": 4},
     "ablationcam": {"channels": 4},
@@ -19,7 +19,7 @@ QUICK = {
     "rise": {"masks": 4, "cells": (2, 2, 2)},
     "extremal": {"steps": 2, "cells": (2, 4, 4)},
     "temporalmask": {"steps": 2},
-    "occlusion": {"window": (4, 32, 32), "stride": (4, 32, 32)},
+    "occlusion": {"window": (4, 16, 16), "stride": (4, 16, 16)},
 }
 SLOW = {"s3d", "mvit_v2_s"}
 """At their own size alone: a few methods are enough there; benchmarks/every_method.py tries all."""
