@@ -16,7 +16,7 @@ import video_tcav as vt
 from video_tcav.models.hooks import record_activations, record_gradients
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.fast.fast_paths import OptimisedPass, choose_fast_paths
-from video_tcav.recording.fast.precision import PRECISIONS
+from video_tcav.recording.settings import PRECISIONS
 from video_tcav.rendered import render_batch
 from video_tcav.rendered.factors import TRAINING
 from video_tcav.rendered.rules import rule_of

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from jaxtyping import Float
@@ -18,17 +19,12 @@ from video_tcav.recording.rows import stored_values
 from video_tcav.recording.settings import AskedPrecision, Space
 
 BatchRows = Mapping[str, Float[Tensor, "clip feature"]]
-SharedFact = Callable[..., Any]
 
 
 class BatchRunner:
     """Passes batches; what the first clip shows about the layers is kept.
 
     Args:
-        model: the explained model.
-        layers: dotted names.
-        space: feature space of the rows.
-        precision: as it was asked for.
         shared_fact: keeps a decision that all runs on one activation store must share; `None` without a store.
 
     Attributes:
@@ -42,7 +38,7 @@ class BatchRunner:
         *,
         space: Space = "flatten",
         precision: AskedPrecision = "float32",
-        shared_fact: SharedFact | None = None,
+        shared_fact: Callable[..., Any] | None = None,
     ) -> None:
         self.model, self.layers = model, layers
         self.space: Space = space
@@ -66,18 +62,14 @@ class BatchRunner:
 
         Args:
             inputs: prepared clips of one size, a batch of them at most.
-            target: whose gradient is recorded; `None` records activations.
-
-        Returns:
-            Rows by layer, and the target's value for each clip where there is one.
+            target: whose gradient is recorded, beside its value for each clip; `None` records activations.
         """
         passing = self.passing(inputs[0])
-        filled = [*inputs, *[inputs[-1]] * (self.batch_size(inputs[0]) - len(inputs))]
-        batch = passing.batch(filled)
+        batch = passing.batch([*inputs, *[inputs[-1]] * (self.batch_size(inputs[0]) - len(inputs))])
         with passing.running():
             rows, values = self._activations(batch) if target is None else self._gradients(batch, target)
-        used = len(inputs)
-        return {layer: stored_values(rows[layer][:used]) for layer in self.layers}, values and values[:used]
+        clips = slice(len(inputs))
+        return {layer: stored_values(rows[layer][clips]) for layer in self.layers}, values and values[clips]
 
     def passing(self, prepared: Tensor) -> OptimisedPass:
         """How clips like this one are passed; the first call decides it."""
@@ -87,12 +79,10 @@ class BatchRunner:
         return self._passing
 
     def _optimisations(self, trace: LayerTrace) -> FastPaths:
-        def decide() -> FastPaths:
-            return choose_fast_paths(self.model, trace.inputs, trace.logits)
-
+        decide = partial(choose_fast_paths, self.model, trace.inputs, trace.logits)
         if self._shared_fact is None:
             return decide()
-        # Runs that share a store must decide alike, whichever clip each of them passes first.
+        # runs that share a store must decide alike, whichever clip each of them passes first
         return FastPaths(**self._shared_fact("fast paths", list(trace.inputs.shape), make=lambda: asdict(decide())))
 
     def _activations(self, batch: Tensor) -> tuple[BatchRows, None]:

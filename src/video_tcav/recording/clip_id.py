@@ -1,4 +1,4 @@
-"""Which clip a row stands for."""
+"""Clip identifiers of rows, and seeds of shuffled twins."""
 
 import zlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Feature spaces: which positions of an activation are averaged before a CAV is learned (METHOD: Gram space).
+"""Feature spaces: which positions of an activation are averaged before a CAV is learned.
 
 Averaging activations over positions and summing gradients over the same positions belong together: moving the average
 by δ moves every position by δ, so the target changes by the sum of the gradients times δ.
@@ -18,16 +18,13 @@ _POOLED_DIMS: dict[Space, tuple[int, ...]] = {"space": (2, 3), "time": (1,), "sp
 def to_space(
     values: Float[Tensor, "clip ..."], axes: LayerAxes | None, space: Space, *, gradient: bool = False
 ) -> Float[Tensor, "clip feature"]:
-    """One row a clip in the given feature space.
+    """One row a clip in the given feature space; class tokens, which have no position, come first and are never averaged.
 
     Args:
         values: a layer's activation, or the gradient by it.
         axes: the layer's axes; `None` will do for `flatten` where the first dimension is the clip.
         space: `flatten` keeps every value, `space` averages over height and width, `time` over time, `spacetime` over both.
         gradient: whether `values` is a gradient, which is summed where activations are averaged.
-
-    Returns:
-        Class tokens, which have no position, come first and are never averaged.
     """
     if space == "flatten":
         return (values if axes is None else axes.per_clip(values)).flatten(1)

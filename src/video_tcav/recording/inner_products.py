@@ -67,8 +67,7 @@ def combine_rows(
     """`α A` for several α at once: from coefficients in Gram space back to vectors in activation space."""
     weights = torch.from_numpy(np.ascontiguousarray(coefficients)).to(activations.dtype)
     columns = block_columns(len(rows), activations, block_bytes)
-    parts = [weights @ block for block in activations.column_blocks(rows, columns)]
-    return torch.cat(parts, dim=1)
+    return torch.cat([weights @ block for block in activations.column_blocks(rows, columns)], dim=1)
 
 
 def block_columns(rows: int, store: RowStore, block_bytes: int) -> int:

@@ -3,22 +3,26 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
+import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
+from video_tcav.concepts import twin_clip
 from video_tcav.core import random_streams
-from video_tcav.core.errors import MediaError, ShapeError
+from video_tcav.core.errors import NonFiniteError, ShapeError
 from video_tcav.core.memory import freed_memory_kept
 from video_tcav.media import Skipped, VideoSource, load_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
 from video_tcav.recording.batch_runner import BatchRunner
+from video_tcav.recording.cache.block_index import StoredClip
 from video_tcav.recording.cache.cache_view import CachedClips, CacheView
-from video_tcav.recording.clip_id import ClipId, Version
-from video_tcav.recording.pending_clip import PendingClip, naming, shows_one_picture, version_of
+from video_tcav.recording.clip_id import ClipId, Version, shuffle_seed
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.rows import FileRow, Rows, RowStore, SpillSpace
 from video_tcav.recording.settings import RecordingSettings
@@ -26,6 +30,15 @@ from video_tcav.recording.sketched_rows import SketchedRows
 
 Advance = Callable[[int], None]
 Written = Future[dict[str, list[FileRow]]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _PendingClip:
+    """A clip in the order of the plan: to be passed, or stored already."""
+
+    name: ClipId
+    inputs: Tensor | None = None
+    stored: StoredClip | None = None
 
 
 class Recorder:
@@ -41,12 +54,6 @@ class Recorder:
         sinks: what takes the activations, by layer; rows that are kept whole, or sketched, if not given.
         gradient_sinks: likewise what takes the gradients.
         keep_rows: whether rows are kept here; a worker only hands them on through `cache`.
-
-    Attributes:
-        runner: passes the batches.
-        windows: clips that each source gave, by its key.
-        stills: keys of sources whose frames are all the same.
-        skipped: files that could not be used.
     """
 
     def __init__(
@@ -126,7 +133,7 @@ class Recorder:
 
     def _add(
         self,
-        batch: Sequence[PendingClip],
+        batch: Sequence[_PendingClip],
         target: Target | None,
         sinks: Mapping[str, Rows],
         index: dict[ClipId, int],
@@ -151,10 +158,10 @@ class Recorder:
         return targets
 
     def _passed(
-        self, fresh: Sequence[PendingClip], target: Target | None
+        self, fresh: Sequence[_PendingClip], target: Target | None
     ) -> tuple[Mapping[str, Tensor], list[float] | None, Written | None]:
         names = [clip.name for clip in fresh]
-        with naming(names):
+        with _naming(names):
             rows, values = self.runner.run([clip.inputs for clip in fresh if clip.inputs is not None], target)
         if self.cache is None:
             return rows, values, None
@@ -163,9 +170,9 @@ class Recorder:
 
     def _batches(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
-    ) -> Iterator[list[PendingClip]]:
+    ) -> Iterator[list[_PendingClip]]:
         """The clips in the order asked for, cut where a batch of those to be passed is full."""
-        batch: list[PendingClip] = []
+        batch: list[_PendingClip] = []
         inputs: list[Tensor] = []
         for clip in self._pending(sources, versions, target, advance):
             batch.append(clip)
@@ -185,7 +192,7 @@ class Recorder:
 
     def _pending(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
-    ) -> Iterator[PendingClip]:
+    ) -> Iterator[_PendingClip]:
         cached = CachedClips() if self.cache is None else self.cache.find(sources, versions, target)
         complete = {source.key: cached.clip_ids(source, versions) for source in sources}
         missing = [source for source in sources if complete[source.key] is None]
@@ -199,31 +206,42 @@ class Recorder:
                     yield from self._prepared(next(decoded), versions, cached)
                 else:
                     self._note(source.key, *cached.sources[source.key])
-                    yield from (PendingClip(name=name, stored=cached.clips[name]) for name in names)
+                    yield from (_PendingClip(name=name, stored=cached.clips[name]) for name in names)
                 advance(1)
 
-    def _prepared(self, loaded: LoadedClips, versions: Sequence[Version], cached: CachedClips) -> Iterator[PendingClip]:
-        key, clips, model = loaded.source.key, loaded.clips, self.runner.model
+    def _prepared(
+        self, loaded: LoadedClips, versions: Sequence[Version], cached: CachedClips
+    ) -> Iterator[_PendingClip]:
+        key, clips = loaded.source.key, loaded.clips
         if clips is None:
-            self._skip(loaded.error)
+            self._skip(loaded)
             return
-        still = shows_one_picture(clips)
+        still = _shows_one_picture(clips)
         clips = clips[:1] if still else clips
         self._note(key, len(clips), still)
         for window, clip in enumerate(clips):
-            prepared = model.prepare(clip)
+            prepared = self.runner.model.prepare(clip)
             for version in versions:
                 name = ClipId(source=key, window=window, version=version)
                 stored = cached.clips.get(name)
-                inputs = None if stored else version_of(prepared, version, model.clip_spec.time_dim, key, self.seed)
-                yield PendingClip(name=name, inputs=inputs, stored=stored)
+                yield _PendingClip(
+                    name=name, inputs=None if stored else self._version_of(prepared, name), stored=stored
+                )
+
+    def _version_of(self, prepared: Tensor, name: ClipId) -> Tensor:
+        """A prepared clip, or its twin."""
+        if name.version == "none":
+            return prepared
+        time_dim = self.runner.model.clip_spec.time_dim
+        return twin_clip(prepared, name.version, time_dim=time_dim, seed=shuffle_seed(self.seed, name.source))
 
     def _note(self, key: str, windows: int, still: bool) -> None:
         self.windows[key] = windows
         if still:
             self.stills.add(key)
 
-    def _skip(self, error: MediaError | None) -> None:
+    def _skip(self, loaded: LoadedClips) -> None:
+        error = loaded.error
         assert error is not None
         if self.settings.strict:
             raise error
@@ -233,3 +251,19 @@ class Recorder:
 
 def _file_rows(written: Written, layer: str, rows: slice) -> Sequence[FileRow]:
     return written.result().get(layer, [])[rows]
+
+
+def _shows_one_picture(clips: UInt8[Tensor, "window time channel height width"]) -> bool:
+    """Whether every frame of every window is the same; most clips move from the first frame on."""
+    first = clips[0, 0]
+    return all(torch.equal(frame, first) for window in clips for frame in window)
+
+
+@contextmanager
+def _naming(names: Sequence[ClipId]) -> Iterator[None]:
+    """Adds the files of the batch to an error about numbers that are not finite."""
+    try:
+        yield
+    except NonFiniteError as error:
+        files = ", ".join(dict.fromkeys(name.source for name in names))
+        raise NonFiniteError(f"{error} Clips: {files}") from error

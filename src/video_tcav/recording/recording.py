@@ -1,4 +1,4 @@
-"""A recording: what one run knows of its clips at each layer, complete and frozen."""
+"""A recording: activations and gradients of a run's clips at each layer, complete and frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,18 +22,12 @@ class Recording:
     """Rows of activations and gradients of all clips that could be used.
 
     Attributes:
-        model: the explained model.
-        layers: dotted names of the recorded layers.
-        settings: of the recording.
-        precision: of the products in the passes, as it was chosen.
-        activations: by layer.
-        gradients: by layer.
+        activations: by layer, as are `gradients`.
         rows: row of each clip in `activations`.
         class_rows: row of each class clip in `gradients`.
         windows: clips that each source gave, by its key.
         stills: keys of sources whose frames are all the same.
         targets: the target's value for each class clip.
-        skipped: files that could not be used.
         shapes: each layer's output for one clip; `None` where every row came from an activation store.
         storage: memory budget and disk behind the rows.
     """

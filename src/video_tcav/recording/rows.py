@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,17 +20,10 @@ from video_tcav.core.errors import InputError, OutputError, ShapeError
 from video_tcav.core.limits import excerpt, finite
 
 _MOST_OPEN = 64
-_UNITS = {
-    "": 1,
-    "B": 1,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "TB": 10**12,
-    "KIB": 2**10,
-    "MIB": 2**20,
-    "GIB": 2**30,
-    "TIB": 2**40,
+_UNITS = {"": 1, "B": 1} | {
+    f"{prefix}{suffix}": base**power
+    for power, prefix in enumerate("KMGT", start=1)
+    for suffix, base in (("B", 1000), ("IB", 1024))
 }
 _MOST_BYTES = 2**60
 """An exbibyte: more than any machine has, and exact in a float."""
@@ -88,29 +81,48 @@ class FileRow:
     dtype: torch.dtype
 
 
-Places = Callable[[], Sequence[FileRow]]
+FindRows = Callable[[], Sequence[FileRow]]
 
 
-class Rows(Protocol):
-    """Takes the rows of one layer as they come: whole, sketched, combined or projected."""
+class Rows:
+    """Takes the rows of one layer as they come: whole, sketched, combined or projected.
 
-    @property
-    def rows(self) -> int:
-        """How many came."""
-        ...
+    Attributes:
+        rows: how many came.
+        width: values of a row.
+        spilled: whether any is on disk.
+    """
 
-    @property
-    def spilled(self) -> bool:
-        """Whether any is on disk."""
-        ...
+    def __init__(self) -> None:
+        self.rows = 0
+        self.width = 0
+        self.spilled = False
 
-    def append(self, values: Float[Tensor, "row width"], places: Places | None = None) -> int:
-        """Take rows; see `RowStore.append`."""
-        ...
+    def append(self, values: Float[Tensor, "row width"], find_rows: FindRows | None = None) -> int:
+        """Take rows; half precision counts as float32. Returns the index of the first one.
 
-    def refer(self, places: Sequence[FileRow]) -> None:
+        Args:
+            values: the rows.
+            find_rows: finds the same rows on disk, where they lie already.
+
+        Raises:
+            ShapeError: if they are not as wide as the rows before.
+            OutputError: if they must go to disk and it is full.
+        """
+        values = stored_values(values)
+        self.width = self.width or values.shape[1]
+        check_width(values.shape[1], self.width)
+        self._take(values, find_rows)
+        self.rows += len(values)
+        return self.rows - len(values)
+
+    def refer(self, file_rows: Sequence[FileRow]) -> None:
         """Take rows that lie in files already."""
-        ...
+        for file_row in file_rows:  # one at a time: many rows may not fit into memory
+            self.append(read_rows([file_row]))
+
+    def _take(self, values: Float[Tensor, "row width"], find_rows: FindRows | None) -> None:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,80 +159,72 @@ class _OpenFiles:
         self._handles[path] = handle  # behind all others
         if len(self._handles) > _MOST_OPEN:
             self._handles.pop(next(iter(self._handles))).close()
-        _read_into(handle, target, offset)
+        view = target.data.cast("B")
+        handle.seek(offset)
+        while view:  # the system may read less than it was asked for
+            count = handle.readinto(view)
+            if not count:
+                raise OutputError(
+                    "`activations` on disk must stay until the run ends. Got a shortened file. Run again."
+                )
+            view = view[count:]
 
 
-class RowStore:
+class RowStore(Rows):
     """A matrix that grows by rows and is read by blocks of columns."""
 
     def __init__(self, space: SpillSpace) -> None:
+        super().__init__()
         self._space = space
         self._file: Path | None = None
         self._file_bytes = 0
         self._pieces: list[_Piece] = []
-        self.rows: int = 0
-        self.width = 0
         self.dtype = torch.float32
 
-    @property
-    def spilled(self) -> bool:
-        """Whether any row is on disk."""
-        return self._file is not None
-
-    def append(self, values: Float[Tensor, "row width"], places: Places | None = None) -> int:
-        """Add rows; half precision is kept as float32. Returns the index of the first one.
-
-        Args:
-            values: the rows.
-            places: asked where the same rows lie on disk already; those that do not fit are then read from there.
-
-        Raises:
-            ShapeError: if they are not as wide as the rows before.
-            OutputError: if they must go to disk and it is full.
-        """
-        values = stored_values(values)
-        self._check(values.shape[1], values.dtype)
-        values = values.to(self.dtype)
-        if self._space.fits(values.nbytes):
-            self._pieces.append(_Piece(rows=len(values), memory=values))
-            self.rows += len(values)
-        elif places and (found := places()) and found[0].dtype == self.dtype:
-            self.refer(found)
-        else:
-            self._pieces.append(_Piece(rows=len(values), path=self._spill_file(), offset=self._spill(values)))
-            self.rows += len(values)
-        return self.rows - len(values)
-
-    def refer(self, places: Sequence[FileRow]) -> None:
+    def refer(self, file_rows: Sequence[FileRow]) -> None:
         """Add rows that lie in files already; they are read when they are needed.
 
         Raises:
             ShapeError: if they are not as wide as the rows before.
         """
-        for place in places:
-            self._check(place.width, place.dtype)
-            last = self._pieces[-1] if self._pieces else _Piece(rows=0)
-            size = place.width * place.dtype.itemsize
-            if last.path == place.path and last.offset + last.rows * size == place.offset:
-                self._pieces[-1] = replace(last, rows=last.rows + 1)
-            else:
-                self._pieces.append(_Piece(rows=1, path=place.path, offset=place.offset))
+        for file_row in file_rows:
+            if not self._pieces:
+                self.width, self.dtype = file_row.width, file_row.dtype
+            check_width(file_row.width, self.width)
+            self._link(file_row)
             self.rows += 1
 
-    def _check(self, width: int, dtype: torch.dtype) -> None:
+    def _take(self, values: Float[Tensor, "row width"], find_rows: FindRows | None) -> None:
         if not self._pieces:
-            self.width, self.dtype = width, dtype
-        check_width(width, self.width)
+            self.dtype = values.dtype
+        values = values.to(self.dtype)
+        if self._space.fits(values.nbytes):
+            self._pieces.append(_Piece(rows=len(values), memory=values))
+        elif find_rows and (file_rows := find_rows()) and file_rows[0].dtype == self.dtype:
+            for file_row in file_rows:
+                self._link(file_row)
+        else:
+            self._pieces.append(self._spill(values))
+
+    def _link(self, file_row: FileRow) -> None:
+        last = self._pieces[-1] if self._pieces else _Piece(rows=0)
+        size = file_row.width * file_row.dtype.itemsize
+        if last.path == file_row.path and last.offset + last.rows * size == file_row.offset:
+            self._pieces[-1] = replace(last, rows=last.rows + 1)
+        else:
+            self._pieces.append(_Piece(rows=1, path=file_row.path, offset=file_row.offset))
 
     def column_blocks(self, used: Sequence[int], columns: int) -> Iterator[Float[Tensor, "row column"]]:
         """The rows `used`, in that order, `columns` columns at a time."""
-        places = list(self._places(used))
+        firsts = np.cumsum([0, *(piece.rows for piece in self._pieces)])
+        indices = np.searchsorted(firsts, used, side="right") - 1
+        located = [(self._pieces[i], int(row - firsts[i])) for i, row in zip(indices, used, strict=True)]
         with _OpenFiles() as opened:
             for start in range(0, self.width, columns):
                 stop = min(start + columns, self.width)
                 block = torch.empty(len(used), stop - start, dtype=self.dtype)
                 array = block.numpy()
-                for target, (piece, inside) in enumerate(places):
+                for target, (piece, inside) in enumerate(located):
                     if piece.memory is not None:
                         block[target] = piece.memory[inside, start:stop]
                     else:
@@ -229,19 +233,9 @@ class RowStore:
                         opened.read_into(piece.path, array[target], piece.offset + column * self.dtype.itemsize)
                 yield block
 
-    def _places(self, used: Sequence[int]) -> Iterator[tuple[_Piece, int]]:
-        firsts = np.cumsum([0, *(piece.rows for piece in self._pieces)])
-        for row in used:
-            piece = int(np.searchsorted(firsts, row, side="right")) - 1
-            yield self._pieces[piece], int(row - firsts[piece])
-
-    def _spill_file(self) -> Path:
-        if self._file is None:
-            self._file = self._space.new_file()
-        return self._file
-
-    def _spill(self, values: Tensor) -> int:
-        path, offset = self._spill_file(), self._file_bytes
+    def _spill(self, values: Tensor) -> _Piece:
+        self.spilled = True
+        self._file = path = self._file or self._space.new_file()
         try:
             with path.open("ab") as file:
                 file.write(values.numpy().data.cast("B"))
@@ -250,8 +244,9 @@ class RowStore:
                 f"`{path.parent}` must have room for what goes beyond --memory. Got: {error.strerror}. "
                 "Raise --memory, use --space spacetime, or set TMPDIR to a larger disk."
             ) from error
+        piece = _Piece(rows=len(values), path=path, offset=self._file_bytes)
         self._file_bytes += values.nbytes
-        return offset
+        return piece
 
 
 def check_width(width: int, expected: int) -> None:
@@ -267,12 +262,12 @@ def check_width(width: int, expected: int) -> None:
         )
 
 
-def read_rows(places: Sequence[FileRow]) -> Float[Tensor, "row width"]:
+def read_rows(file_rows: Sequence[FileRow]) -> Float[Tensor, "row width"]:
     """Rows of one width and type that lie in files."""
-    rows = torch.empty(len(places), places[0].width, dtype=places[0].dtype)
+    rows = torch.empty(len(file_rows), file_rows[0].width, dtype=file_rows[0].dtype)
     with _OpenFiles() as opened:
-        for target, place in zip(rows.numpy(), places, strict=True):
-            opened.read_into(place.path, target, place.offset)
+        for target, file_row in zip(rows.numpy(), file_rows, strict=True):
+            opened.read_into(file_row.path, target, file_row.offset)
     return rows
 
 
@@ -280,13 +275,3 @@ def stored_values(values: Float[Tensor, "row width"]) -> Float[Tensor, "row widt
     """Rows as they are kept: on the CPU, contiguous, float64 or float32."""
     dtype = torch.float64 if values.dtype == torch.float64 else torch.float32
     return values.detach().to(device="cpu", dtype=dtype).contiguous()
-
-
-def _read_into(handle: FileIO, target: np.ndarray, offset: int) -> None:
-    view = target.data.cast("B")
-    handle.seek(offset)
-    while view:
-        count = handle.readinto(view)
-        if not count:
-            raise OutputError("`activations` on disk must stay until the run ends. Got a shortened file. Run again.")
-        view = view[count:]

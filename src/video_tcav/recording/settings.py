@@ -7,12 +7,10 @@ from typing import Any, Literal, get_args
 from video_tcav.core.settings import Settings, setting
 
 Space = Literal["flatten", "space", "time", "spacetime"]
-SPACES: tuple[Space, ...] = get_args(Space)
 AskedPrecision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS: tuple[AskedPrecision, ...] = get_args(AskedPrecision)
 LEAST_SKETCH, USUAL_SKETCH = 64, 1024
 """Values of a sketch: with fewer, inner products are off by more than a sixth of the rows' lengths."""
-MOST_WINDOWS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +28,7 @@ class RecordingSettings(Settings):
         1,
         "Clips taken from each video.",
         least=1,
-        most=MOST_WINDOWS,
+        most=10_000,
         methods="From each video, {value} clips were taken.",
     )
     memory: str | int = setting(

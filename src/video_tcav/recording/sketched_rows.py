@@ -3,7 +3,7 @@
 Nothing then grows with the width of a layer, and all grows linearly with the clips. `C = G Aᵀ` is exact, so effects of the
 mean-difference CAV, their p-values and intervals are, too. K is taken from a CountSketch (Charikar et al. 2002,
 doi:10.1007/3-540-45465-9_59; for inner products Weinberger et al. 2009, arXiv:0902.2206): each value goes, with a random
-sign, into one of `size` places. A sketched inner product is right on average; its standard deviation is at most
+sign, into one of `size` bins. A sketched inner product is right on average; its standard deviation is at most
 `sqrt((|x|²|y|² + (x·y)²) / size)`, so at most `sqrt(2 / size)` of the product of both lengths. The sketch is one linear map,
 drawn without regard to the clips: a permutation test in it is as calibrated as one outside.
 """
@@ -19,9 +19,9 @@ from torch import Tensor
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import FactoredKernel
 from video_tcav.recording.inner_products import BLOCK_BYTES, block_columns
-from video_tcav.recording.rows import FileRow, Places, RowStore, check_width, read_rows, stored_values
+from video_tcav.recording.rows import FindRows, Rows, RowStore, check_width
 
-_SAMPLE_ROWS = 32
+_SAMPLE_ROWS = 32  # of about 500 pairs, which tells the error to some 3 %
 _BLOCK_BYTES = 64 * 2**20
 _SAMPLE_BYTES = 64 * 2**20
 _PRODUCT_COLUMNS = 2**16
@@ -30,8 +30,8 @@ _PRODUCT_COLUMNS = 2**16
 class Sketch:
     """CountSketch of rows of `width` values: a linear map onto `size` values, the same for the same seed.
 
-    The row is cut into stretches of `size` values, each turned by a random number of places and laid on the others. Two values
-    of one stretch never share a place, and any others do with a probability of `1/size`: all that the bound needs, while
+    The row is cut into stretches of `size` values, each turned by a random number of bins and laid on the others. Two values
+    of one stretch never share a bin, and any others do with a probability of `1/size`: all that the bound needs, while
     memory is read in order.
     """
 
@@ -43,18 +43,17 @@ class Sketch:
 
     def __call__(self, rows: Float[Tensor, "row width"]) -> Float[Tensor, "row size"]:
         laid = torch.zeros(len(rows), 2 * self.size, dtype=rows.dtype)
-        parts, signs = rows.split(self.size, dim=1), self._signs.to(rows.dtype).split(self.size)
-        for part, sign, turn in zip(parts, signs, self._turns, strict=True):
-            laid[:, turn : turn + part.shape[1]].addcmul_(part, sign)
+        stretches, signs = rows.split(self.size, dim=1), self._signs.to(rows.dtype).split(self.size)
+        for stretch, sign, turn in zip(stretches, signs, self._turns, strict=True):
+            laid[:, turn : turn + stretch.shape[1]].addcmul_(stretch, sign)
         return laid[:, : self.size] + laid[:, self.size :]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SketchError:
-    """How far sketched inner products are from exact ones, in a sample of the rows.
+    """How far sketched inner products are from exact ones, in a sample of `rows` rows.
 
     Attributes:
-        rows: of the sample.
         rms: root mean square of the differences, each as a share of the product of both rows' lengths.
         bound: what the standard deviation of such a share is at most.
     """
@@ -64,7 +63,7 @@ class SketchError:
     bound: float
 
 
-class SketchedRows:
+class SketchedRows(Rows):
     """Takes a layer's activations as `RowStore` does, and keeps their sketches and products with the gradients.
 
     Of the layer's width are a block of rows that wait, a sample of rows, and the signs of the sketch. No row may come after
@@ -78,12 +77,8 @@ class SketchedRows:
             to the last bit, however they come.
     """
 
-    @property
-    def spilled(self) -> bool:
-        """Whether any row is on disk: none ever is."""
-        return False
-
     def __init__(self, gradients: RowStore, size: int, seed: Sequence[int], *, block_bytes: int = _BLOCK_BYTES) -> None:
+        super().__init__()
         self._gradients, self._size, self._seed = gradients, size, tuple(seed)
         self._block_bytes = block_bytes
         self._generator = np.random.default_rng([*seed, 1])
@@ -95,34 +90,17 @@ class SketchedRows:
         self._crosses: list[Tensor] = []
         self._sample: dict[int, tuple[int, Tensor]] = {}
         self._used = 0
-        self.rows = 0
-        self.width = 0
 
-    def append(self, values: Float[Tensor, "row width"], places: Places | None = None) -> int:
-        """Take rows. Returns the index of the first one.
-
-        Raises:
-            ShapeError: if they are not as wide as the rows before, or as the gradients.
-        """
-        values = stored_values(values)
+    def _take(self, values: Float[Tensor, "row width"], find_rows: FindRows | None) -> None:
         if not self.rows:
-            self.width = values.shape[1]
             size = max(1, self._block_bytes // max(1, self.width * values.dtype.itemsize))
             self._block = torch.empty(size, self.width, dtype=values.dtype)
-        check_width(values.shape[1], self.width)
         check_width(values.shape[1], self._gradients.width or self.width)
         for row in values:
             self._block[self._filled] = row
             self._filled += 1
             if self._filled == len(self._block):
                 self._use_up()
-        self.rows += len(values)
-        return self.rows - len(values)
-
-    def refer(self, places: Sequence[FileRow]) -> None:
-        """Take rows that lie in files."""
-        for place in places:
-            self.append(read_rows([place]))
 
     def gram(self) -> Gram:
         """K of the sketches and C, both with activations from their mean row."""
@@ -137,14 +115,13 @@ class SketchedRows:
 
     def error(self) -> SketchError:
         """The error in the sample; call it after `gram`."""
-        places = sorted(row for row, _ in self._sample.values())
-        kept = dict(self._sample.values())
-        exact = _products(torch.stack([kept[row] for row in places]))
-        sketched = _products(self._factors[0][places])
+        sample = dict(sorted(self._sample.values(), key=lambda row: row[0]))
+        exact = _products(torch.stack(list(sample.values())))
+        sketched = _products(self._factors[0][list(sample)])
         lengths = exact.diagonal().sqrt()
         shares = (sketched - exact) / (lengths[:, None] * lengths).clamp_min(torch.finfo(torch.float64).tiny)
         return SketchError(
-            rows=len(places), rms=float(shares.square().mean().sqrt()), bound=float(np.sqrt(2 / self._size))
+            rows=len(sample), rms=float(shares.square().mean().sqrt()), bound=float(np.sqrt(2 / self._size))
         )
 
     def _use_up(self) -> None:

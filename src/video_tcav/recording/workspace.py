@@ -1,4 +1,4 @@
-"""What a run works with while it lasts: scratch folder, memory budget, activation store, workers, timings."""
+"""Workspace of a run: scratch folder, memory budget, activation store, workers, timings."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Self
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.models import VideoModel
-from video_tcav.recording.cache import ActivationStore, CacheView, open_store, read_only_warnings
+from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import Rows, SpillSpace, parse_bytes
 from video_tcav.recording.settings import RecordingSettings
@@ -16,15 +16,11 @@ from video_tcav.recording.workers import PassSpec, Prefill, backend_for
 
 
 class Workspace:
-    """Opened for one run; what lies in it is gone at its end.
-
-    Args:
-        settings: of the recording.
-        progress: whether to show progress bars on standard error.
+    """Opened for one run; what lies in it is gone at its end. `progress` shows bars on standard error.
 
     Attributes:
         budget: bytes of memory for rows.
-        seconds: time spent, by part of the run.
+        seconds: time spent, by stage of the run.
 
     Raises:
         InputError: for a budget, backend or number of workers that cannot be used.
@@ -37,16 +33,20 @@ class Workspace:
         self.seconds: dict[str, float] = {}
         self._backend = backend_for(settings.backend, settings.workers)
         self._prefill: Prefill | None = None
+        self._unread: dict[str, str] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             folder = stack.enter_context(scratch_folder())
             self._storage = SpillSpace(self.budget, folder)
-            store = self.settings.store
-            if store is None and self._backend is not None:  # workers hand over rows in a store of the run's own
-                store = ActivationStore.open(folder / "store", durable=False)
-            self._store = stack.enter_context(open_store(store))
+            self._store: ActivationStore | None = None
+            if isinstance(self.settings.store, ActivationStore):  # the caller's, who closes it
+                self._store = self.settings.store
+            elif self.settings.store is not None:
+                self._store = stack.enter_context(ActivationStore.open(self.settings.store))
+            elif self._backend is not None:  # workers hand over rows in a store of the run's own
+                self._store = stack.enter_context(ActivationStore.open(folder / "store", durable=False))
             self._earlier_warnings = 0 if self._store is None else len(self._store.warnings)
             self._stack = stack.pop_all()
         return self
@@ -68,18 +68,15 @@ class Workspace:
         sinks: Mapping[str, Rows] | None = None,
         gradient_sinks: Mapping[str, Rows] | None = None,
     ) -> Recorder:
-        """A recorder of this run.
-
-        Args:
-            model: the explained model.
-            layers: dotted names.
-            digests: content digest of each source that can be read, by its key.
-            seed: of shuffled twins and sketches.
-            sinks: what takes the activations, see `Recorder`.
-            gradient_sinks: what takes the gradients.
-        """
+        """A recorder of this run, see there; `digests` are those of each source that can be read, by its key."""
         if self._store is not None and self._backend is not None:
-            self._prefill = Prefill(backend=self._backend, store=self._store, digests=digests, progress=self.progress)
+            self._prefill = Prefill(
+                backend=self._backend,
+                store=self._store,
+                digests=digests,
+                progress=self.progress,
+                unread=self._unread,  # of every recorder of this run
+            )
         return Recorder(
             model,
             layers,
@@ -97,18 +94,17 @@ class Workspace:
             self._prefill.fill(recorder, passes)
 
     def warnings(self, skipped: set[str]) -> tuple[str, ...]:
-        """What the store and the workers report.
-
-        Args:
-            skipped: files that the run itself could not use.
-        """
-        damaged = () if self._store is None else tuple(self._store.warnings[self._earlier_warnings :])
-        unread = () if self._prefill is None else self._prefill.warnings(skipped)
-        return (*damaged, *read_only_warnings(self._store), *unread)
+        """What the store and the workers report; `skipped` are files that the run itself could not use."""
+        lines = [] if self._store is None else self._store.warnings[self._earlier_warnings :]
+        if self._store is not None and self._store.read_only:
+            lines.append(
+                f"store {self._store.folder} is read-only: what it holds was used, what it lacks was computed and not kept."
+            )
+        return (*lines, *(() if self._prefill is None else self._prefill.warnings(skipped)))
 
     @contextmanager
-    def timed(self, part: str) -> Iterator[None]:
+    def timed(self, stage: str) -> Iterator[None]:
         """Adds the time inside to `seconds`."""
         start = time.perf_counter()
         yield
-        self.seconds[part] = round(time.perf_counter() - start, 3)
+        self.seconds[stage] = round(time.perf_counter() - start, 3)

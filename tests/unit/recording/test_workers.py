@@ -18,12 +18,13 @@ from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.recording.workers import Chunk, WorkerSettings, backend_for
+from video_tcav.recording.workers import Chunk, WorkerSettings
 from video_tcav.recording.workers.backend import cut
-from video_tcav.recording.workers.prefill import batch_size, worker_settings
+from video_tcav.recording.workers.prefill import backend_for, batch_size, worker_settings
 from video_tcav.recording.workers.processes import Processes
-from video_tcav.recording.workers.remote_rows import RowSender
+from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.workers.worker import Worker
+from video_tcav.recording.workspace import Workspace
 
 pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(180, func_only=True)]
 
@@ -140,7 +141,7 @@ def test_one_process_is_the_run_itself():
     assert backend_for("local", 1) is None
     assert backend_for("local", 3) == Processes(workers=3)
     with pytest.raises(InputError, match="`workers` must be at least 1"):
-        backend_for("local", 0)
+        Workspace(RecordingSettings(workers=0))
 
 
 @pytest.mark.parametrize(("sources", "batch", "workers"), [(1, 8, 4), (46, 8, 2), (1000, 8, 2), (240, 5, 3), (7, 1, 2)])

@@ -2,7 +2,7 @@
 
 from video_tcav.recording.cache.block_index import StoredClip
 from video_tcav.recording.cache.blocks import RowKind
-from video_tcav.recording.cache.cache_view import CacheView, open_store, read_only_warnings
+from video_tcav.recording.cache.cache_view import CacheView
 from video_tcav.recording.cache.maintenance import Pruned, StoreInfo, StoreProblem
 from video_tcav.recording.cache.store import ActivationStore
 
@@ -14,6 +14,4 @@ __all__ = [
     "StoreInfo",
     "StoreProblem",
     "StoredClip",
-    "open_store",
-    "read_only_warnings",
 ]

@@ -1,4 +1,4 @@
-"""Index of the blocks of one kind, kept in memory: which block holds which clip, read from the headers in one folder."""
+"""Index of the blocks of one kind, in memory: which block holds which clip, read from the headers in one folder."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence

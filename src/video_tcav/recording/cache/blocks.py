@@ -32,16 +32,9 @@ _CHUNK = 4 * 2**20  # bytes that are hashed at once
 
 @dataclass(frozen=True, kw_only=True)
 class RowKind:
-    """What all rows of a block have in common.
+    """What all rows of a block have in common; `role` is `activation` or `gradient`."""
 
-    Attributes:
-        model: its name, for people who look at a store.
-        model_digest: of weights, structure and code.
-        space: the feature space.
-        role: `activation` or `gradient`.
-    """
-
-    model: str
+    model: str  # its name, for people who look at a store
     model_digest: str
     space: str
     role: str
@@ -56,10 +49,7 @@ class Block:
     """A complete block, as its header describes it.
 
     Attributes:
-        path: of the file.
-        bytes: its length.
         used_s: when it was written or last used, in seconds since 1970.
-        kind: what the rows are.
         keys: of the clips, in the order of the rows; copies of one clip have one key.
         targets: value of the target for each clip, for gradients.
         sources: by key of a source, how many clips it has, and whether it is a still.
@@ -68,7 +58,6 @@ class Block:
     """
 
     path: Path
-    bytes: int
     used_s: float
     kind: RowKind
     keys: Sequence[bytes]
@@ -166,7 +155,6 @@ def _block(store: Path, header: bytes, *, size: int, used_s: float) -> Block:
         end = len(header) + max(tensor["data_offsets"][1] for tensor in description.values())
         block = Block(
             path=path,
-            bytes=end,
             used_s=used_s,
             kind=kind,
             keys=[bytes.fromhex(key) for key in metadata["keys"]],

@@ -1,12 +1,11 @@
-"""The cache as one run with one model sees it: which clips of a pass are there, and where to add those that are not."""
+"""An activation store as one run with one model sees it: which clips of a pass are there, and where to add the others."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +16,7 @@ from video_tcav.models.targets import Target
 from video_tcav.recording.cache.block_index import StoredClip
 from video_tcav.recording.cache.blocks import RowKind
 from video_tcav.recording.cache.keys import key_of, model_digest, numerics, preparation_digest, source_name
+from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.cache.store import ActivationStore
 from video_tcav.recording.clip_id import ClipId, Version, shuffle_seed
 from video_tcav.recording.fast.precision import choose_precision
@@ -26,50 +26,9 @@ from video_tcav.recording.settings import RecordingSettings
 _MOST_UNWRITTEN = 2  # batches: writing overlaps with the next pass, while few rows wait in memory
 
 
-class RowStoreProtocol(Protocol):
-    """What takes and returns rows: an `ActivationStore`, whose methods these are, or what sends them to one."""
-
-    def find(self, kind: RowKind, keys: Iterable[bytes], layers: Sequence[str]) -> dict[bytes, StoredClip]:
-        """Clips that are there."""
-        ...
-
-    def add(
-        self,
-        kind: RowKind,
-        keys: Sequence[bytes],
-        layers: Mapping[str, Tensor],
-        *,
-        targets: Sequence[float] | None = None,
-        sources: Mapping[bytes, tuple[int, bool]] | None = None,
-    ) -> dict[str, list[FileRow]]:
-        """Add the rows of one batch; returns where they lie, where that is known."""
-        ...
-
-    def sources(self, kind: RowKind, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
-        """How many clips sources have, and whether they are stills."""
-        ...
-
-    def fact(self, key: bytes, make: Callable[[], Any]) -> Any:
-        """A small fact that all runs must share."""
-        ...
-
-    def source_digest(self, source: VideoSource) -> str:
-        """Digest of a source."""
-        ...
-
-    def unchanged(self, source: VideoSource) -> bool:
-        """Whether the file is still the one whose digest was returned."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class CachedClips:
-    """Clips of one pass that need not be passed.
-
-    Attributes:
-        sources: by key, how many clips a source has, and whether it is a still.
-        clips: those of which every layer is there.
-    """
+    """Clips of one pass of which every layer is stored; by key of a source, how many it has, and whether it is a still."""
 
     sources: Mapping[str, tuple[int, bool]] = field(default_factory=dict)
     clips: Mapping[ClipId, StoredClip] = field(default_factory=dict)
@@ -99,7 +58,7 @@ class CacheView:
 
     def __init__(
         self,
-        store: RowStoreProtocol,
+        store: ActivationStore | RowSender,
         model: VideoModel,
         layers: Sequence[str],
         settings: RecordingSettings,
@@ -213,20 +172,3 @@ class CacheView:
         source = source_name(self._sources[clip_id.source], self._digests[clip_id.source])
         space = self._kind(target).space
         return key_of("clip", self._context, space, gradient, source, clip_id.window, clip_id.version, seed)
-
-
-@contextmanager
-def open_store(store: ActivationStore | str | Path | None) -> Iterator[ActivationStore | None]:
-    """The store itself; one that is named by its folder is closed in the end."""
-    if store is None or isinstance(store, ActivationStore):
-        yield store
-        return
-    with ActivationStore.open(store) as opened:
-        yield opened
-
-
-def read_only_warnings(store: ActivationStore | None) -> tuple[str, ...]:
-    """A line on a store that nothing was added to."""
-    if store is None or not store.read_only:
-        return ()
-    return (f"store {store.folder} is read-only: what it holds was used, what it lacks was computed and not kept.",)

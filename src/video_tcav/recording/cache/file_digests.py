@@ -1,5 +1,7 @@
 """Content digests of video files, kept with their size, inode and times, so that a second run does not read the files."""
 
+import math
+import os
 import time
 from pathlib import Path
 
@@ -16,12 +18,7 @@ _SETTLED_S = 2.0
 
 
 class FileDigests:
-    """Digests of files, in a store or, without one, for as long as the process lives.
-
-    Args:
-        store: folder of the store.
-        read_only: whether nothing is written.
-    """
+    """Digests of files, in the folder of a store or, without one, for as long as the process lives."""
 
     def __init__(self, store: Path | None = None, *, read_only: bool = False) -> None:
         self._store, self._keeps = store, store is not None and not read_only
@@ -71,21 +68,19 @@ class FileDigests:
 
 def file_signature(path: Path) -> str:
     """What changes with the content of a file or folder of frames; empty where that cannot be told."""
-    try:
-        stats = [file.stat() for file in _files(path)]
-    except (OSError, ValueError):
-        return ""
+    stats = _stats(path)
     text = " ".join(f"{s.st_dev} {s.st_ino} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for s in stats)
-    return xxhash.xxh3_128_hexdigest(text.encode())  # of one length, however many frames there are
+    return xxhash.xxh3_128_hexdigest(text.encode()) if stats else ""  # of one length, however many frames there are
 
 
 def _is_settled(path: Path) -> bool:
+    latest_s = max((max(s.st_mtime, s.st_ctime) for s in _stats(path)), default=math.inf)
+    return time.time() - latest_s > _SETTLED_S
+
+
+def _stats(path: Path) -> list[os.stat_result]:
+    """Of the file, or the folder and its frames; none where one cannot be told."""
     try:
-        stats = [file.stat() for file in _files(path)]
+        return [file.stat() for file in ([path, *frame_files(path)] if path.is_dir() else [path])]
     except (OSError, ValueError):
-        return False
-    return time.time() - max(max(s.st_mtime, s.st_ctime) for s in stats) > _SETTLED_S
-
-
-def _files(path: Path) -> list[Path]:
-    return [path, *frame_files(path)] if path.is_dir() else [path]
+        return []

@@ -1,14 +1,14 @@
 """Maintenance of a store: what it holds, whether it is whole, and deleting the least recently used blocks."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from video_tcav.core.progress import progress_bar
 from video_tcav.recording.cache.blocks import SUFFIX, Block, DamagedBlockError, damage, read_block
-from video_tcav.recording.cache.layout import BLOCKS, UNFINISHED
+from video_tcav.recording.cache.layout import BLOCKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,10 @@ class Pruned:
 
 def store_info(store: Path) -> StoreInfo:
     """What a store holds; damaged blocks are left out."""
-    blocks = list(_sound_headers(store))
+    blocks: list[Block] = []
+    for path in block_files(store):
+        with suppress(DamagedBlockError):
+            blocks.append(read_block(path))
     return StoreInfo(
         bytes=sum(path.stat().st_size for path in store.rglob("*") if path.is_file()),
         blocks=len(blocks),
@@ -68,8 +71,7 @@ def store_info(store: Path) -> StoreInfo:
 
 def find_problems(store: Path, *, progress: bool) -> tuple[StoreProblem, ...]:
     """Every block that is not what was written."""
-    problems = []
-    paths = block_files(store)
+    problems, paths = [], block_files(store)
     with progress_bar("checking (blocks)", len(paths), visible=progress) as advance:
         for path in paths:
             if reason := problem_of(path):
@@ -87,12 +89,7 @@ def problem_of(path: Path) -> str:
     return damage(block, block.first_rows)
 
 
-def unfinished_files(store: Path) -> list[Path]:
-    """What is being written, or was by a process that was killed."""
-    return sorted((store / UNFINISHED).glob("*.tmp"))
-
-
-def delete(paths: Iterator[Path] | list[Path]) -> None:
+def delete(paths: Iterable[Path]) -> None:
     """Delete files, as far as that is possible."""
     for path in paths:
         with suppress(OSError):
@@ -114,16 +111,9 @@ def prune(store: Path, max_bytes: int | None, older_than_s: float | None, *, dry
             left -= sizes[path].st_size
     if not dry_run:
         delete(expired)
-    blocks_left = len(sizes) - len(expired)
-    return Pruned(blocks=len(expired), bytes=total - left, blocks_left=blocks_left, bytes_left=left)
+    return Pruned(blocks=len(expired), bytes=total - left, blocks_left=len(sizes) - len(expired), bytes_left=left)
 
 
 def block_files(store: Path) -> list[Path]:
     """All blocks, damaged ones included."""
     return sorted((store / BLOCKS).glob(f"*/*{SUFFIX}"))
-
-
-def _sound_headers(store: Path) -> Iterator[Block]:
-    for path in block_files(store):
-        with suppress(DamagedBlockError):
-            yield read_block(path)

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
@@ -19,7 +19,14 @@ from video_tcav.core.lock import FolderLock
 from video_tcav.recording.cache.block_index import BlockIndex, StoredClip
 from video_tcav.recording.cache.blocks import Block, RowKind, damage, decode_block, encode_block, write_block
 from video_tcav.recording.cache.file_digests import FileDigests
-from video_tcav.recording.cache.layout import FACTS, check_folder, read_checked_json, write_checked_json, write_marker
+from video_tcav.recording.cache.layout import (
+    FACTS,
+    UNFINISHED,
+    check_folder,
+    read_checked_json,
+    write_checked_json,
+    write_marker,
+)
 from video_tcav.recording.cache.maintenance import Pruned, StoreInfo, StoreProblem
 from video_tcav.recording.rows import FileRow, parse_bytes
 
@@ -82,7 +89,7 @@ class ActivationStore(FileDigests):
         try:
             if not read_only:
                 if lock.alone():  # then nobody is writing, and a killed process left these behind
-                    maintenance.delete(maintenance.unfinished_files(folder))
+                    maintenance.delete((folder / UNFINISHED).glob("*.tmp"))
                 write_marker(folder)
             lock.share()
             return cls(folder, lock, read_only=read_only, durable=durable)
@@ -96,7 +103,7 @@ class ActivationStore(FileDigests):
             self.write_digests()
             # not before: other processes, and rows of this one, may lie in sound layers of the same file
             if self._damaged and not self.read_only and self._lock.alone():
-                maintenance.delete([path for path in self._damaged if maintenance.problem_of(path)])
+                maintenance.delete(path for path in self._damaged if maintenance.problem_of(path))
         finally:
             self._lock.close()
 
@@ -123,8 +130,7 @@ class ActivationStore(FileDigests):
             wanted = list(dict.fromkeys(keys))  # copies of one clip have one key
             self._check(index, index.blocks(wanted, layers), layers)
             self._note_use(index.blocks(wanted, layers))
-            clips = {key: index.clip(key, layers) for key in wanted}
-        return {key: clip for key, clip in clips.items() if clip is not None}
+            return {key: clip for key in wanted if (clip := index.clip(key, layers)) is not None}
 
     def sources(self, kind: RowKind, keys: Iterable[bytes]) -> dict[bytes, tuple[int, bool]]:
         """How many clips sources have, and whether they are stills; of those with rows of this kind."""
@@ -220,7 +226,7 @@ class ActivationStore(FileDigests):
         problems = maintenance.find_problems(self.folder, progress=progress)
         if repair:
             with self._alone("repaired"):
-                maintenance.delete([problem.path for problem in problems])
+                maintenance.delete(problem.path for problem in problems)
         return problems
 
     def prune(
@@ -238,10 +244,8 @@ class ActivationStore(FileDigests):
             InputError: if `max_size` is no size.
         """
         max_bytes = None if max_size is None else parse_bytes(max_size, "max_size")
-        if dry_run:
-            return maintenance.prune(self.folder, max_bytes, older_than_s, dry_run=True)
-        with self._alone("pruned"):
-            return maintenance.prune(self.folder, max_bytes, older_than_s, dry_run=False)
+        with nullcontext() if dry_run else self._alone("pruned"):
+            return maintenance.prune(self.folder, max_bytes, older_than_s, dry_run=dry_run)
 
     @contextmanager
     def _alone(self, done: str) -> Iterator[None]:

@@ -18,7 +18,7 @@ from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
 from video_tcav.models.hooks import replaced_forwards, untouched
 from video_tcav.models.video_model import VideoModel
-from video_tcav.recording.fast.agreement import agree
+from video_tcav.recording.fast.precision import agree
 
 Size = tuple[int, int, int]
 """Time, height, width; in tokens."""
@@ -36,10 +36,7 @@ def fused_attention(module: nn.Module) -> Iterator[None]:
 def takes_fused_attention(
     model: VideoModel, inputs: Float[Tensor, "one ..."], plain: Float[Tensor, "one class"]
 ) -> bool:
-    """Whether the model has window attention on a CPU that may be fused: it answers as it would otherwise.
-
-    For the arguments see `choose_fast_paths`.
-    """
+    """Whether the model has window attention on a CPU that may be fused: it answers as it would otherwise."""
     if inputs.device.type != "cpu" or not _window_attentions(model.module):
         return False
     with untouched(model.module), torch.no_grad(), fused_attention(model.module):

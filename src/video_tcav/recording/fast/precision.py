@@ -5,18 +5,23 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.core.errors import InputError
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.video_model import VideoModel
-from video_tcav.recording.fast.agreement import agree
 from video_tcav.recording.settings import AskedPrecision
 
 Precision = Literal["float32", "bfloat16"]
 """How passes are computed; `float32` leaves the model its own type."""
 _TOLERANCE = 0.02  # of the largest difference; bfloat16 has 8 bits, so that a product is off by up to 0.4 %
+
+
+def agree(logits: Float[Tensor, "clip class"], plain: Float[Tensor, "one class"], tolerance: float) -> bool:
+    """Whether logits differ by at most so much of the largest; false where there is a NaN."""
+    return bool(((logits - plain).abs() <= tolerance * plain.abs().max()).all())
 
 
 def fast_bfloat16(device: torch.device) -> bool:
@@ -36,17 +41,15 @@ def choose_precision(model: VideoModel, asked: AskedPrecision) -> Precision:
     Raises:
         InputError: for bfloat16 with a model that is not float32.
     """
-    if asked == "float32":
-        return asked
     is_float32 = model.dtype == torch.float32
-    if asked == "bfloat16":
-        if not is_float32:
-            raise InputError(
-                f"`precision` must be float32 for a model of another type. Got bfloat16 for {model.dtype}. "
-                "Leave it out: such a model passes its clips in its own type."
-            )
-        return asked
-    return "bfloat16" if is_float32 and fast_bfloat16(model.device) and agrees_in_bfloat16(model) else "float32"
+    if asked == "auto":
+        return "bfloat16" if is_float32 and fast_bfloat16(model.device) and agrees_in_bfloat16(model) else "float32"
+    if asked == "bfloat16" and not is_float32:
+        raise InputError(
+            f"`precision` must be float32 for a model of another type. Got bfloat16 for {model.dtype}. "
+            "Leave it out: such a model passes its clips in its own type."
+        )
+    return asked
 
 
 def agrees_in_bfloat16(model: VideoModel) -> bool:

@@ -20,9 +20,7 @@ class Chunk:
     """A piece of work: a whole pass of a run, or what one worker does at a time.
 
     Attributes:
-        sources: to be passed.
-        digests: content digest of each, as the run has it.
-        versions: of each clip.
+        digests: content digest of each source, as the run has it.
         target: whose gradient is taken; `None` records activations.
     """
 
@@ -33,10 +31,9 @@ class Chunk:
 
     def cut(self, size: int) -> list[Self]:
         """Pieces of so many sources."""
-        starts = range(0, len(self.sources), size)
         return [
             replace(self, sources=self.sources[start : start + size], digests=self.digests[start : start + size])
-            for start in starts
+            for start in range(0, len(self.sources), size)
         ]
 
 
@@ -53,13 +50,11 @@ class WorkerSettings:
 
     Attributes:
         recipe: arguments of `load_model`.
-        device: where the model runs.
         torch_threads: of each worker, the same as those of the run: another number can give other last bits.
         identity: what the bits of a row depend on; a worker that differs in it is refused.
         facts: which the run has decided for all.
         batch: how many clips are passed at once.
-        layers: dotted names.
-        recording: settings of it, with the precision that the run has chosen.
+        recording: settings, with the precision that the run has chosen.
         seed: of shuffled twins.
     """
 
@@ -80,13 +75,7 @@ class Backend(Protocol):
     def fill(
         self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
     ) -> dict[str, str]:
-        """Have the rows of these passes in the store when it returns.
-
-        Args:
-            store: of the run, open for writing.
-            settings: what all workers must know.
-            passes: to be cut and done in any order.
-            advance: called with the number of videos that were done.
+        """Have the rows of these passes, done in any order, in the store of the run when it returns.
 
         Returns:
             Files that could not be used, with the reason; the run tries them again by itself.

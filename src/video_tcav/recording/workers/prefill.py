@@ -1,4 +1,4 @@
-"""Prefill the cache on workers before the run reads it."""
+"""Prefill of the activation store on workers, before the run reads it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,22 +13,37 @@ from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.workers.backend import Backend, Chunk, WorkerSettings
+from video_tcav.recording.workers.processes import Processes
+from video_tcav.recording.workers.ray_data import RayData, import_ray
 
 PassSpec = tuple[Sequence[VideoSource], tuple[Version, ...], Target | None]
 """Sources, their versions, and the target whose gradient is taken."""
 
 
+def backend_for(backend: str, workers: int | None) -> Backend | None:
+    """Where passes are done, from `--backend` and `--workers`; `None`: in this process alone.
+
+    Raises:
+        InputError: for another backend than `local`, `ray` or `ray:ADDRESS`.
+        MissingExtraError: if Ray is asked for without its extra.
+    """
+    kind, colon, address = backend.partition(":")
+    if kind == "ray" and bool(colon) == bool(address):  # not `ray:`
+        import_ray()
+        return RayData(address=address or None, workers=workers)
+    if backend != "local":
+        raise InputError(f"`backend` must be local, ray or ray:ADDRESS. Got {backend}. Choose one of them.")
+    return None if workers in (None, 1) else Processes(workers=workers)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Prefill:
-    """The workers of a run.
+    """The workers of a run, which fill its store.
 
     The run stays the authority: what workers did not do, it does by itself, in its own order and with its own errors.
 
     Attributes:
-        backend: where the workers are.
-        store: that they fill.
         digests: content digest of each source that can be read.
-        progress: whether to show a progress bar.
         unread: files that workers could not use, with the reason.
     """
 
@@ -60,11 +75,7 @@ class Prefill:
             self.unread.update(self.backend.fill(self.store, worker_settings(recorder, batch), chunks, advance))
 
     def warnings(self, skipped: Collection[str]) -> tuple[str, ...]:
-        """A line on files that workers could not use, though the run itself could.
-
-        Args:
-            skipped: files that the run could not use.
-        """
+        """A line on files that workers could not use, though they are not among those that the run skipped."""
         unread = [(path, reason) for path, reason in self.unread.items() if path not in skipped]
         if not unread:
             return ()

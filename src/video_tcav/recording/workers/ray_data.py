@@ -18,8 +18,8 @@ import pyarrow as pa
 from video_tcav.core.errors import MissingExtraError, VideoTcavError, WorkerError
 from video_tcav.core.progress import Advance
 from video_tcav.recording.cache import ActivationStore
+from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.workers.backend import Chunk, WorkerSettings, cut
-from video_tcav.recording.workers.remote_rows import RowSender
 from video_tcav.recording.workers.worker import Worker
 
 # A row of this table is either a block of the store, or the end of a chunk: its number of videos, files that could not be
@@ -100,12 +100,7 @@ def room(nodes: Sequence[Mapping[str, Any]], torch_threads: int, *, gpu: bool = 
     """How many actors a cluster takes: by its GPUs, or by its CPUs.
 
     An actor asks Ray for half of the CPUs that it uses: Ray's own tasks need some, or nothing ever starts, and where nodes
-    are lost the others must take their actors.
-
-    Args:
-        nodes: as `ray.nodes` lists them.
-        torch_threads: of an actor.
-        gpu: whether the model runs on GPUs.
+    are lost the others must take their actors. `nodes` are as `ray.nodes` lists them, `torch_threads` those of an actor.
     """
     resources = [node["Resources"] for node in nodes if node["Alive"]]
     if gpu:

@@ -11,25 +11,22 @@ from video_tcav.core.memory import freed_memory_kept
 from video_tcav.core.progress import Advance
 from video_tcav.media import VideoSource
 from video_tcav.models import load_model
-from video_tcav.recording.cache.cache_view import CacheView, RowStoreProtocol
+from video_tcav.recording.cache import ActivationStore, CacheView
+from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
 from video_tcav.recording.workers.backend import Chunk, WorkerSettings
 
 
 class Worker:
-    """Passes clips as the run itself would, to the last bit.
-
-    Args:
-        settings: of the run.
-        store: takes the rows.
+    """Passes clips as the run itself would, to the last bit; `store` takes the rows.
 
     Raises:
         WorkerError: if this process would give other bits than the run's.
         VideoTcavError: if the model cannot be loaded here.
     """
 
-    def __init__(self, settings: WorkerSettings, store: RowStoreProtocol) -> None:
+    def __init__(self, settings: WorkerSettings, store: ActivationStore | RowSender) -> None:
         torch.set_num_threads(settings.torch_threads)
         self._memory = ExitStack()
         self._memory.enter_context(freed_memory_kept())  # from one chunk to the next: as long as this worker
@@ -49,14 +46,7 @@ class Worker:
         )
 
     def record(self, chunk: Chunk, advance: Advance) -> dict[str, str]:
-        """Pass a chunk.
-
-        Args:
-            chunk: of the run's passes.
-            advance: called for each source.
-
-        Returns:
-            Files that cannot be used here, with the reason.
+        """Pass a chunk; returns the files that cannot be used here, with the reason.
 
         Raises:
             VideoTcavError: what the passes raise.

@@ -2,8 +2,7 @@ import torch
 from torch import nn
 
 import video_tcav as vt
-from video_tcav.recording.fast.fast_paths import choose_fast_paths
-from video_tcav.recording.fast.memory_format import channels_last
+from video_tcav.recording.fast.fast_paths import channels_last, choose_fast_paths
 
 
 class Net(nn.Module):

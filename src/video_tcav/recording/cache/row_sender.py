@@ -5,14 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
-from video_tcav.recording.cache import RowKind, StoredClip
-from video_tcav.recording.cache.blocks import encode_block
+from video_tcav.recording.cache.block_index import StoredClip
+from video_tcav.recording.cache.blocks import RowKind, encode_block
 from video_tcav.recording.cache.file_digests import FileDigests
 from video_tcav.recording.rows import FileRow
 
 
 class RowSender(FileDigests):
-    """Stands where a store would: it holds no rows, and sends new ones away. See `RowStoreProtocol`.
+    """Has an `ActivationStore`'s methods that passes need, holds no rows, and sends new ones away.
 
     Args:
         facts: which the run has decided for all.
