@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import av
@@ -13,9 +12,10 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from video_tcav.core.errors import MediaError
+from video_tcav.media.structure import mapped, missing_of_iso_file
 
 COPY_AGAIN = "copy or download it again"
-
+# pixels above which a still or a frame of a video is refused before it is decoded
 MOST_STILL_MEGAPIXELS = 100  # 300 MB in RGB
 MOST_VIDEO_MEGAPIXELS = 36  # 8K has 33; a clip has many frames, and a decoder keeps several
 
@@ -35,17 +35,13 @@ _HEIF_BRANDS = frozenset({"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _WEBP_ANIMATION = 0x02  # of the flags in the header of an extended WebP
 _HEAD_BYTES = 65536
-_ISO_BOXES = frozenset(b"ftyp moov mdat free skip wide pnot styp moof mfra sidx uuid meta udta".split())
 
 
 @contextmanager
 def open_media(path: Path, *, image: bool = False) -> Iterator[InputContainer]:
     """An open container; FFmpeg's errors inside the `with` become a `MediaError` in plain words.
 
-    Args:
-        path: the file.
-        image: whether to detect the format by content alone: FFmpeg trusts the ending of an image, and takes `%d` for a counter.
-
+    The format of an `image` is detected by content alone: FFmpeg trusts its ending, and takes `%d` for a counter.
 
     Raises:
         MediaError: if the file is missing, unreadable, empty, or not a video.
@@ -53,51 +49,33 @@ def open_media(path: Path, *, image: bool = False) -> Iterator[InputContainer]:
     check_file(path)
     if image and _is_animation(path):
         raise MediaError(path, "an animation that is named like a picture; convert it to mp4, or name a PNG .apng")
-    try:
-        with ExitStack() as stack:
-            # an absolute path cannot be taken for a protocol ("a:b.mp4"), and a map of bytes has no name at all
-            target = stack.enter_context(_mapped(path)) if image else str(path.absolute())
-            yield stack.enter_context(_open(target, path, image))
-    except FFmpegError as error:
-        raise MediaError(path, _plain_reason(path, error)) from error
-
-
-def _open(target: str | mmap, path: Path, image: bool) -> InputContainer:
-    try:
-        return av.open(target, "r", metadata_errors="replace", options=_open_options(image))
-    except ArgumentError as error:  # of the allow-list
-        reason = "not one of the containers that are read; convert it to H.264 in mp4"
-        raise MediaError(path, _PLAYLIST if _is_playlist(path) else reason) from error
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[mmap]:
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        yield content
-
-
-def _open_options(image: bool) -> dict[str, str]:
-    """FFmpeg's options for demuxer and probing: an allow-list of formats, no protocol but files, no huge picture."""
-    return {
+    options = {
         "format_whitelist": f"{_VIDEO_FORMATS},{_IMAGE_FORMATS}",
         "protocol_whitelist": "file",
         "max_pixels": decoder_limit(image),
     }
+    try:
+        with ExitStack() as stack:
+            # an absolute path cannot be taken for a protocol ("a:b.mp4"), and a map of bytes has no name at all
+            target = stack.enter_context(mapped(path)) if image else str(path.absolute())
+            try:
+                container = av.open(target, "r", metadata_errors="replace", options=options)
+            except ArgumentError as error:  # of the allow-list
+                reason = "not one of the containers that are read; convert it to H.264 in mp4"
+                raise MediaError(path, _PLAYLIST if _is_playlist(path) else reason) from error
+            yield stack.enter_context(container)
+    except FFmpegError as error:
+        raise MediaError(path, _plain_reason(path, error)) from error
 
 
 def decoder_limit(image: bool) -> str:
-    """The limit for FFmpeg's decoders, which count rows and columns that they add for alignment."""
-    return str(most_pixels(image) * 102 // 100)
+    """The limit for FFmpeg's decoders: 2 % more pixels than are allowed, since they count what they add for alignment."""
+    return str((MOST_STILL_MEGAPIXELS if image else MOST_VIDEO_MEGAPIXELS) * 1_020_000)
 
 
 def strict_decoding() -> dict[str, str]:
     """FFmpeg's options for decoders: deviations from the bitstream's rules are errors instead of being concealed."""
     return {"err_detect": "crccheck+bitstream+buffer+careful+explode", "max_pixels": decoder_limit(image=False)}
-
-
-def most_pixels(image: bool) -> int:
-    """Pixels above which a still or a frame of a video is refused before it is decoded."""
-    return (MOST_STILL_MEGAPIXELS if image else MOST_VIDEO_MEGAPIXELS) * 1_000_000
 
 
 def check_file(path: Path) -> None:
@@ -135,7 +113,7 @@ def _refuse_tiles(container: InputContainer, path: Path) -> None:
 
 def _refuse_enormous(stream: VideoStream, path: Path) -> None:
     width, height = stream.codec_context.width, stream.codec_context.height
-    if width * height > most_pixels(image=False) and stream.codec_context.name not in _STILL_CODECS:
+    if width * height > MOST_VIDEO_MEGAPIXELS * 1_000_000 and stream.codec_context.name not in _STILL_CODECS:
         raise MediaError(
             path, f"frames of {width}×{height} pixels: more than {MOST_VIDEO_MEGAPIXELS} megapixels; make them smaller"
         )
@@ -170,24 +148,3 @@ def _is_animation(path: Path) -> bool:
         return head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & _WEBP_ANIMATION)
     _, chunk, control = head.partition(b"acTL")
     return head[4:12] == b"ftypavis" or (head.startswith(_PNG) and bool(chunk) and control[:4] > b"\0\0\0\1")
-
-
-def missing_of_iso_file(path: Path) -> str | None:
-    """What an MP4 or MOV lacks: its index (moov), or the end of a box; `None` for other files."""
-    size, names, offset = path.stat().st_size, set[bytes](), 0
-    with path.open("rb") as file:
-        while offset + 8 <= size:
-            file.seek(offset)
-            header = file.read(16)
-            length, name = int.from_bytes(header[:4], "big"), header[4:8]
-            if name not in _ISO_BOXES:  # another format, or bytes that someone appended
-                break
-            names.add(name)
-            if length == 1:  # 64-bit length follows
-                length = int.from_bytes(header[8:16], "big")
-            if length < 8:  # 0: up to the end of the file
-                break
-            offset += length
-    if offset > size:
-        return f"{size} of at least {offset} bytes are there"
-    return None if b"moov" in names or not names else f"its index (moov) is missing after {size} bytes"

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from video_tcav.core.errors import MediaError
-from video_tcav.media.container import check_file
+from video_tcav.media.container import COPY_AGAIN, check_file
 from video_tcav.media.files import VideoSource
 from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.timeline import frame_files
@@ -49,4 +49,4 @@ def _sha256(path: Path) -> "hashlib._Hash":
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256")
     except OSError as error:
-        raise MediaError(path, f"cannot be read ({error.strerror}); copy or download it again") from error
+        raise MediaError(path, f"cannot be read ({error.strerror}); {COPY_AGAIN}") from error

@@ -1,6 +1,5 @@
 """Encoding: videos that browsers play, and pictures."""
 
-import secrets
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,7 +12,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from video_tcav.core.checks import one_of, positive
-from video_tcav.core.errors import InputError, OutputError
+from video_tcav.core.errors import InputError
 from video_tcav.core.files import atomic_path
 
 VideoCodec = Literal["h264", "vp9", "av1"]
@@ -64,17 +63,8 @@ def write_video(
         raise InputError(
             f"`frames` must be uint8 of shape (time, 3, height, width). Got {layout}. Convert it, with a frame in it."
         )
-    unfinished = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part")
-    try:
-        _encode(unfinished, frames, Fraction(fps).limit_denominator(65535), codec, container_format)
-        unfinished.replace(path)
-    except OSError as error:  # FFmpeg's errors of file and format are OSErrors too
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"`path` must be writable. Got: {reason} for {path}. Check folder, space and rights."
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic_path(path) as temporary:  # FFmpeg's errors of file and format are OSErrors too
+        _encode(temporary, frames, Fraction(fps).limit_denominator(65535), codec, container_format)
 
 
 def write_picture(path: str | Path, picture: UInt8[Tensor, "3 height width"]) -> None:
@@ -99,11 +89,7 @@ def picture_bytes(picture: UInt8[Tensor, "3 height width"], ending: str) -> byte
 
 
 def _encode(
-    path: Path,
-    frames: UInt8[Tensor, "time 3 height width"],
-    rate: Fraction,
-    codec: str,
-    container_format: str,
+    path: Path, frames: UInt8[Tensor, "time 3 height width"], rate: Fraction, codec: str, container_format: str
 ) -> None:
     encoder, options = _ENCODERS[codec]
     height, width = frames.shape[-2:]

@@ -60,14 +60,7 @@ class MemorySource(VideoSource):
 
 
 def memory_sources(clips: Any, default_names: Iterator[str]) -> list[MemorySource] | None:
-    """Sources of an array, of a `(name, array)` pair, or of names and the batch that belongs to them.
-
-    Args:
-        clips: what may be one of these.
-        default_names: for clips without a name.
-
-    Returns:
-        One source for each clip; `None` where `clips` is something else.
+    """Sources of an array, of a `(name, array)` pair, or of names and the batch that belongs to them; `None` for others.
 
     Raises:
         SourceError: for an array that cannot be read as clips without guessing.
@@ -83,7 +76,12 @@ def memory_sources(clips: Any, default_names: Iterator[str]) -> list[MemorySourc
             raise SourceError(f"`{name}` must name one clip, {_LAYOUT}. {_got(array)}")
         return [_source(name, _as_batch(array)[0])]
     # PyTorch's DataLoader collates pairs into a tuple of names and a batch
-    if isinstance(name, tuple) and array.ndim == 5 and len(name) == len(array) and _all_text(name):
+    if (
+        isinstance(name, tuple)
+        and array.ndim == 5
+        and len(name) == len(array)
+        and all(isinstance(text, str) for text in name)
+    ):
         return [_source(text, frames) for text, frames in zip(name, _as_batch(array), strict=True)]
     return None
 
@@ -108,10 +106,6 @@ def refuse_memory(sources: Iterable[VideoSource], purpose: str) -> None:
             raise SourceError(
                 f"`videos` must be files for {purpose}. Got {source.key}, a clip in memory. Write it with `write_video`."
             )
-
-
-def _all_text(names: Iterable[object]) -> bool:
-    return all(isinstance(name, str) for name in names)
 
 
 def _source(name: str, frames: ClipArray) -> MemorySource:
@@ -143,15 +137,14 @@ def _as_batch(array: ClipArray) -> ClipArray:
         raise SourceError(
             f"`clips` must show which dimension is the channel. {_got(array)} Give (time, height, width, channel)."
         )
-    _check_range(batch)
+    if dtype != "uint8":
+        _check_range(batch)
     if second == 3:
         return batch
     return batch.movedim(-1, 2) if isinstance(batch, Tensor) else np.moveaxis(batch, -1, 2)
 
 
 def _check_range(array: ClipArray) -> None:
-    if str(array.dtype).removeprefix("torch.") == "uint8":
-        return
     smallest, largest = float(array.min()), float(array.max())  # NaN if there is any
     if not (smallest >= 0 and largest <= 1):
         values = "NaN" if smallest != smallest else f"{smallest:.4g} to {largest:.4g}"

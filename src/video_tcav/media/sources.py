@@ -20,8 +20,6 @@ from video_tcav.media.files import (
 )
 from video_tcav.media.manifest import MANIFEST_SUFFIXES, read_manifest
 
-__all__ = ["VideoSource", "find_videos"]
-
 _KINDS = "videos (mp4, avi, webm, mkv, mov, gif …), images (jpg, png …) and folders of numbered frames"
 _WILDCARDS = frozenset("*?[")
 _OF_WINDOWS = frozenset({"thumbs.db", "desktop.ini"})  # which Windows puts into folders of pictures

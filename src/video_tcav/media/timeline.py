@@ -13,10 +13,10 @@ from av.video.stream import VideoStream
 from jaxtyping import Float, Int
 
 from video_tcav.core.errors import MediaError
-from video_tcav.media.container import COPY_AGAIN, missing_of_iso_file, open_media, picture_stream, strict_decoding
+from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream, strict_decoding
 from video_tcav.media.files import VideoSource, images_in, is_frame_sequence
 from video_tcav.media.memory_clips import MemorySource
-from video_tcav.media.structure import container_damage
+from video_tcav.media.structure import container_damage, missing_of_iso_file
 
 FRAME_FOLDER_FPS = 25.0
 

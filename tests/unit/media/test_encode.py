@@ -23,9 +23,12 @@ def test_written_video_comes_back(tmp_path, codec, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_unwritable_folder_is_named(tmp_path):
-    with pytest.raises(OutputError, match=r"`path` must be writable\..*none/a\.mp4"):
-        write_video(tmp_path / "none" / "a.mp4", FRAMES)
+def test_folders_are_made_and_what_is_none_is_named(tmp_path):
+    write_video(tmp_path / "new" / "folder" / "a.mp4", FRAMES)
+    assert probe_video(tmp_path / "new" / "folder" / "a.mp4").frame_count == len(FRAMES)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/a\.mp4` must be writable\."):
+        write_video(tmp_path / "file" / "a.mp4", FRAMES)
 
 
 def test_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

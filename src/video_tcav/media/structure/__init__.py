@@ -1,19 +1,19 @@
 """Container structure: damage and truncation that show in sizes, chains, checksums and counters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from video_tcav.media.structure.asf import asf_damage
-from video_tcav.media.structure.flv import flv_damage
-from video_tcav.media.structure.gif import gif_damage
-from video_tcav.media.structure.iso import iso_damage
+from video_tcav.media.structure.indexed import asf_damage, avi_damage, iso_damage, missing_of_iso
 from video_tcav.media.structure.matroska import matroska_damage
-from video_tcav.media.structure.mpeg import program_stream_damage, transport_stream_damage
-from video_tcav.media.structure.ogg import ogg_damage
-from video_tcav.media.structure.png import apng_damage
-from video_tcav.media.structure.raw import ivf_damage, jpegs_damage, y4m_damage
-from video_tcav.media.structure.riff import avi_damage
+from video_tcav.media.structure.pictures import apng_damage, gif_damage, ivf_damage, jpegs_damage, y4m_damage
+from video_tcav.media.structure.streams import (
+    flv_damage,
+    ogg_damage,
+    program_stream_damage,
+    transport_stream_damage,
+)
 
 _CHECKS: dict[str, Callable[[memoryview], str | None]] = {
     "mov,mp4,m4a,3gp,3g2,mj2": iso_damage,
@@ -32,15 +32,24 @@ _CHECKS: dict[str, Callable[[memoryview], str | None]] = {
 }
 
 
-def container_damage(path: Path, container_format: str) -> str | None:
-    """Why the structure of a file is damaged; `None` if it is not, or there is no check for its container.
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap]:
+    """The bytes of a file."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        yield content
 
-    Args:
-        path: the file.
-        container_format: FFmpeg's name of the demuxer.
-    """
+
+def container_damage(path: Path, container_format: str) -> str | None:
+    """Why the structure of a file is damaged; `None` if it is not, or there is no check for FFmpeg's name of its container."""
     check = _CHECKS.get(container_format)
-    if check is None:
-        return None
-    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content, memoryview(content) as view:
+    return None if check is None else _checked(path, check)
+
+
+def missing_of_iso_file(path: Path) -> str | None:
+    """See `missing_of_iso`."""
+    return _checked(path, missing_of_iso)
+
+
+def _checked(path: Path, check: Callable[[memoryview], str | None]) -> str | None:
+    with mapped(path) as content, memoryview(content) as view:
         return check(view)

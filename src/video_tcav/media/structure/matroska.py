@@ -7,14 +7,7 @@ from video_tcav.media.structure.reasons import damaged, truncated
 # identifiers of elements (RFC 9559, section 5.1)
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 _CRC32, _VOID = 0xBF, 0xEC
-_TOP = frozenset(
-    {  # identifiers of elements (RFC 9559, section 5.1)
-        _EBML,
-        _SEGMENT,
-        _VOID,
-        _CRC32,
-    }
-)
+_TOP = frozenset({_EBML, _SEGMENT, _VOID, _CRC32})
 _IN_SEGMENT = frozenset(
     {0x114D9B74, 0x1549A966, 0x1654AE6B, _CLUSTER, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367, _VOID, _CRC32}
 )

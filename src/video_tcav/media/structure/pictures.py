@@ -1,8 +1,60 @@
-"""IVF (a length before each picture), YUV4MPEG (pictures of one size), and Motion JPEG without a container."""
+"""Sequences of pictures: GIF, animated PNG, IVF, YUV4MPEG, and Motion JPEG without a container."""
 
 import re
+import zlib
 
-from video_tcav.media.structure.reasons import damaged, truncated
+from video_tcav.media.structure.reasons import damaged, joined, truncated
+
+_EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # of GIF: what a block's first byte says
+
+
+def gif_damage(content: memoryview) -> str | None:
+    """Check the chain of blocks, and that the trailer is there."""
+    offset = 13 + _table_bytes(content[10]) if len(content) > 13 else len(content)
+    while offset < len(content):
+        introducer = content[offset]
+        if introducer == _TRAILER:
+            return None
+        if introducer == _EXTENSION:
+            offset = _after_blocks(content, offset + 2)
+        elif introducer == _IMAGE and offset + 9 < len(content):
+            offset = _after_blocks(content, offset + 11 + _table_bytes(content[offset + 9]))
+        elif introducer == 0:  # some writers add an empty block
+            offset += 1
+        else:
+            return damaged(offset)
+    return f"truncated: the animation stops after {len(content)} bytes without an end"
+
+
+def _table_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _after_blocks(content: memoryview, offset: int) -> int:
+    while offset < len(content) and content[offset]:
+        offset += 1 + content[offset]
+    return offset + 1
+
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_AROUND = 12  # bytes of a chunk's length, name and checksum
+_PNG_TRAILER = b"IEND"
+
+
+def apng_damage(content: memoryview) -> str | None:
+    """Check sizes and checksums of all chunks, and that the trailer is there."""
+    offset = len(_PNG_SIGNATURE)
+    while offset + _PNG_AROUND <= len(content):
+        end = offset + _PNG_AROUND + int.from_bytes(content[offset : offset + 4], "big")
+        if end > len(content):
+            return truncated(len(content), end)
+        if zlib.crc32(content[offset + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
+            return damaged(offset)
+        if content[offset + 4 : offset + 8] == _PNG_TRAILER:
+            return joined(end) if content[end : end + len(_PNG_SIGNATURE)] == _PNG_SIGNATURE else None
+        offset = end
+    return truncated(len(content), offset + _PNG_AROUND)
+
 
 _IVF_FRAME_HEADER = 12
 _Y4M_FRAME = b"FRAME"
