@@ -135,6 +135,15 @@ def write_in_turn(folder: Path, writers: Mapping[str, Callable[[Path], object]])
         raise OutputError(f"{first} Written: {', '.join(written) or 'nothing'}. Not written: {', '.join(failures)}.")
 
 
+def link_new(unfinished: Path, path: Path) -> None:
+    """Give a file its name unless there is one of that name, which a rename would replace."""
+    try:
+        os.link(unfinished, path)
+    except OSError:
+        if not path.exists():
+            unfinished.replace(path)  # a file system without links
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on disk."""
     if os.name == "nt" and path.is_dir():

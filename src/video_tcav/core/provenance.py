@@ -16,7 +16,7 @@ def provenance(**facts: Any) -> dict[str, Any]:
     return {
         "video_tcav": __version__,
         "python": platform.python_version(),
-        "packages": {name: number for name in _PACKAGES if (number := _version(name))},
+        "packages": {name: number for name in _PACKAGES if (number := package_version(name))},
         "platform": platform.platform(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -24,7 +24,8 @@ def provenance(**facts: Any) -> dict[str, Any]:
     }
 
 
-def _version(package: str) -> str | None:
+def package_version(package: str) -> str | None:
+    """Version of an installed package; `None` for one that is not."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from video_tcav.core.errors import OutputError, VideoTcavError
 from video_tcav.core.escaping import well_formed
-from video_tcav.core.files import sync
+from video_tcav.core.files import link_new, sync
 from video_tcav.core.scratch import scratch_folder
 
 MOST_PARAMETERS = 500  # of one statement; SQLite's own limit was 999 before 3.32
@@ -234,7 +234,8 @@ def _create(form: Format, path: Path) -> None:
             )
             # last, since closing copies the log into the file, which fails without an error on a full disk
             connection.execute("PRAGMA journal_mode = WAL")
-        _link(unfinished, path)
+        link_new(unfinished, path)  # where another process was first, its file is as good
+        sync(path.parent)
     except OSError as error:
         if isinstance(error, OutputError):
             raise
@@ -243,13 +244,3 @@ def _create(form: Format, path: Path) -> None:
         for leftover in (unfinished, *(unfinished.with_name(unfinished.name + end) for end in ("-wal", "-shm"))):
             with suppress(OSError):  # the error of the write itself must not be replaced by this one
                 leftover.unlink()
-
-
-def _link(unfinished: Path, path: Path) -> None:
-    try:
-        os.link(unfinished, path)
-    except OSError:
-        if path.exists():
-            return  # another process was first; its file is as good
-        unfinished.replace(path)  # a file system without links
-    sync(path.parent)

@@ -18,6 +18,7 @@ from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, MOST_VIDEO_MEGAPIXELS, strict_decoding
 from video_tcav.media.h264 import FrameNumbers
 from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
+from video_tcav.media.picture import filter_graph
 from video_tcav.media.timeline import Timeline
 
 # other codecs have packets without a picture: VP8's hidden references, MPEG-4's frames that are not coded
@@ -194,7 +195,8 @@ class Deinterlacer:
         layout = decoded.frame.width, decoded.frame.height, decoded.frame.format.name
         if layout != self._layout:  # a filter takes pictures of one size
             yield from self.flush()
-            self._graph, self._layout = _yadif(decoded.frame), layout
+            graph = filter_graph(decoded.frame, "yadif", "mode=send_frame:deint=interlaced")
+            self._graph, self._layout = graph, layout
         self._waiting.append(decoded)
         assert self._graph is not None
         self._graph.push(decoded.frame)
@@ -215,14 +217,6 @@ class Deinterlacer:
                 return
             assert isinstance(frame, VideoFrame)
             yield replace(self._waiting.popleft(), frame=frame)
-
-
-def _yadif(frame: VideoFrame) -> Graph:
-    graph = Graph()
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-    graph.link_nodes(source, graph.add("yadif", "mode=send_frame:deint=interlaced"), graph.add("buffersink"))
-    graph.configure()
-    return graph
 
 
 def _sources(chain: tuple[int, bool]) -> tuple[tuple[int, bool], ...]:

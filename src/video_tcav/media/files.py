@@ -78,13 +78,8 @@ def kind_of(path: Path) -> SourceKind | None:
 
 
 def media_files(folder: Path) -> list[Path]:
-    """All video and image files below a folder, sorted, without hidden ones; links are followed once."""
-    return sorted(path for path in _walk(folder, set()) if is_media(path))
-
-
-def other_files(folder: Path) -> list[Path]:
-    """All other files below a folder, likewise."""
-    return sorted(path for path in _walk(folder, set()) if not is_media(path))
+    """All video and image files below a folder, sorted."""
+    return sorted(path for path in files_below(folder) if is_media(path))
 
 
 def is_media(path: Path) -> bool:
@@ -92,7 +87,9 @@ def is_media(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES
 
 
-def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
+def files_below(folder: Path, visited: set[Path] | None = None) -> Iterator[Path]:
+    """All files below a folder, without hidden ones; links are followed once."""
+    visited = set() if visited is None else visited
     real = folder.resolve()
     if real in visited:  # links may lead in a circle
         return
@@ -104,7 +101,7 @@ def _walk(folder: Path, visited: set[Path]) -> Iterator[Path]:
         raise SourceError(f"`{folder}` must be a readable folder. Got: {reason}. Check its permissions.") from error
     for entry in entries:
         if entry.is_dir():
-            yield from _walk(entry, visited)
+            yield from files_below(entry, visited)
         else:
             yield entry
 
@@ -146,8 +143,5 @@ def sources_of_files(files: Iterable[Path]) -> list[VideoSource]:
             sources.append(VideoSource(path=folder, kind="frames", label=folder.absolute().parent.name))
             paths = [path for path in paths if path not in set(images)]
         label = folder.absolute().name
-        sources.extend(
-            VideoSource(path=path, kind="still" if path.suffix.lower() in IMAGE_SUFFIXES else "video", label=label)
-            for path in paths
-        )
+        sources += [VideoSource(path=path, kind=kind_of(path) or "video", label=label) for path in paths]
     return sorted(sources, key=lambda source: source.path)

@@ -63,7 +63,9 @@ def read_clips(
         MediaError: if the source cannot be decoded or is too short.
         InputError: if `windows` or `sampling` is not possible.
     """
-    return _read(source, spec, windows, check_sampling(spec, windows, sampling))[0]
+    clips = _read(source, spec, windows, check_sampling(spec, windows, sampling)).clips
+    assert clips is not None
+    return clips
 
 
 def load_clips(
@@ -111,30 +113,27 @@ def _load(
 
 def _load_one(source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling) -> LoadedClips:
     try:
-        clips, indices, times_s = _read(source, spec, windows, sampling)
+        return _read(source, spec, windows, sampling)
     except MediaError as error:
         return LoadedClips(source=source, clips=None, error=error)
-    return LoadedClips(source=source, clips=clips, error=None, frame_indices=indices, timestamps_s=times_s)
 
 
-def _read(
-    source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling
-) -> tuple[
-    UInt8[Tensor, "window time 3 height width"], Int[np.ndarray, "window time"], Float[np.ndarray, "window time"]
-]:
-    """Clips, the frames of the file that they show, and when these are on display."""
+def _read(source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling) -> LoadedClips:
     timeline = read_timeline(source)
     if _is_still(source, timeline):
         indices = np.zeros((windows, spec.frames), dtype=np.int64)
         (picture,) = iter_frames(source, [0], timeline=timeline)
         # a view, since `time` copies of a large photo would fill the memory
-        return picture.expand(windows, spec.frames, -1, -1, -1), indices, timeline.timestamps_s[indices]
-    first, last = segment_frames(source, timeline)
-    times_s = timeline.timestamps_s[first:last]
-    chosen = clip_times(times_s, spec, windows=windows, sampling=sampling, path=source.path)
-    indices = first + np.stack(chosen)
-    frames = read_frames(source, indices.ravel(), timeline=timeline)
-    return frames.unflatten(0, (windows, spec.frames)), indices, timeline.timestamps_s[indices]
+        clips = picture.expand(windows, spec.frames, -1, -1, -1)
+    else:
+        first, last = segment_frames(source, timeline)
+        times_s = timeline.timestamps_s[first:last]
+        chosen = clip_times(times_s, spec, windows=windows, sampling=sampling, path=source.path)
+        indices = first + np.stack(chosen)
+        clips = read_frames(source, indices.ravel(), timeline=timeline).unflatten(0, (windows, spec.frames))
+    return LoadedClips(
+        source=source, clips=clips, error=None, frame_indices=indices, timestamps_s=timeline.timestamps_s[indices]
+    )
 
 
 def _is_still(source: VideoSource, timeline: Timeline) -> bool:
@@ -150,7 +149,7 @@ def segment_frames(source: VideoSource, timeline: Timeline | VideoInfo) -> tuple
     first, last = (int(np.searchsorted(times_s, time_s - _SEGMENT_SLACK_S)) for time_s in (start_s, end_s))
     if first >= last:
         end = "its end" if source.end_s is None else f"{source.end_s:g} s"
-        ends_s = float(timeline.timestamps_s[0]) + timeline.duration_s
+        ends_s = float(times_s[0]) + timeline.duration_s
         raise MediaError(
             source.path,
             f"no frame in the segment from {source.start_s or 0:g} s to {end}: the video ends at {ends_s:.2f} s"

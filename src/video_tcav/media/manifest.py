@@ -32,7 +32,6 @@ def read_table(path: Path) -> pd.DataFrame:
 
     The header tells whether commas, semicolons or tabs separate cells. Names of columns with a meaning are in any case.
 
-
     Raises:
         SourceError: if the file cannot be read as a table, or two columns have one name.
     """
@@ -107,7 +106,6 @@ def read_manifest(path: Path) -> list[VideoSource]:
     Raises:
         SourceError: if the table cannot be read, has no `path` column or no row, a row is malformed or repeated, or no file
             exists. A single file that is missing is left to the decoder to report.
-
     """
     table = read_table(path)
     if "path" not in table.columns:
@@ -157,7 +155,7 @@ def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:
 
 
 def _seconds(cell: str | None, column: str) -> float | None:
-    if not cell or not cell.strip():
+    if not cell:
         return None
     try:
         return float(cell)
@@ -182,12 +180,7 @@ def any_exists(sources: Sequence[VideoSource]) -> bool:
 
 
 def refuse_repeats(path: Path, rows: Sequence[tuple[str, Hashable]]) -> None:
-    """Refuse a list that names a source twice.
-
-    Args:
-        path: the list.
-        rows: name of each row for the message, and its source.
-    """
+    """Refuse a list that names a source twice; `rows` are the name of each row for the message, and its source."""
     first_row: dict[Hashable, str] = {}
     for row, source in rows:
         earlier = first_row.setdefault(source, row)

@@ -14,7 +14,6 @@ from video_tcav.core.errors import MediaError
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
-
 _EXIF_SIDE_DATA = 31  # AV_FRAME_DATA_EXIF, which PyAV's enumeration lacks: its whole list then cannot be read
 _MOST_UNSQUARE = 8.0  # aspect ratios beyond are errors in the file
 
@@ -58,14 +57,21 @@ def display_orientation(frame: VideoFrame) -> Int[np.ndarray, "2 2"]:
 
 def _without_exif(frame: VideoFrame) -> VideoFrame:
     """The same frame without its EXIF, whose orientation FFmpeg has already put into the display matrix."""
-    graph = Graph()
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25))
-    graph.link_nodes(source, graph.add("sidedata", f"mode=delete:type={_EXIF_SIDE_DATA}"), graph.add("buffersink"))
-    graph.configure()
+    graph = filter_graph(frame, "sidedata", f"mode=delete:type={_EXIF_SIDE_DATA}")
     graph.push(frame)
     stripped = graph.pull()
     assert isinstance(stripped, VideoFrame)
     return stripped
+
+
+def filter_graph(frame: VideoFrame, name: str, options: str) -> Graph:
+    """One of FFmpeg's filters for frames like this one."""
+    graph = Graph()
+    time_base = frame.time_base or Fraction(1, 25)  # pictures may have none
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=time_base)
+    graph.link_nodes(source, graph.add(name, options), graph.add("buffersink"))
+    graph.configure()
+    return graph
 
 
 def pixel_aspect(stream: VideoStream, path: Path) -> float:

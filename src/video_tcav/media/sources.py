@@ -10,12 +10,12 @@ from video_tcav.core.limits import shortened
 from video_tcav.media.annotations import detect_annotations, read_annotations
 from video_tcav.media.files import (
     VideoSource,
+    files_below,
     images_in,
     is_broken_sequence,
     is_media,
     kind_of,
     media_files,
-    other_files,
     sources_of_files,
 )
 from video_tcav.media.manifest import MANIFEST_SUFFIXES, read_manifest
@@ -117,12 +117,13 @@ def left_out_note(path: str | Path) -> str | None:
     text, _ = _split_label(str(path))
     folder = Path(text).expanduser()
     if folder.is_dir():
-        files = other_files(folder)
+        matches = [folder]
     elif not folder.is_file() and _WILDCARDS & set(text):
-        files = [file for match in _matches(folder) for file in (other_files(match) if match.is_dir() else [match])]
+        matches = list(_matches(folder))
     else:
         return None
-    files = [file for file in dict.fromkeys(files) if not is_media(file) and file.name.lower() not in _OF_WINDOWS]
+    below = {file for match in matches for file in (files_below(match) if match.is_dir() else [match])}
+    files = [file for file in sorted(below) if not is_media(file) and file.name.lower() not in _OF_WINDOWS]
     if not files:
         return None
     endings = Counter(file.suffix.lower() or "without ending" for file in files).most_common()

@@ -34,16 +34,12 @@ class UsedSteps:
 
 
 def used_steps(sources: Iterable[VideoSource], spec: ClipSpec) -> UsedSteps:
-    """Sample the timeline of each video without decoding it.
-
-    Args:
-        sources: the videos; those that cannot be read are left out.
-        spec: of the clip.
-    """
+    """Sample the timeline of each video without decoding it; videos that cannot be read are left out."""
     strides, shorter, filled, videos = Counter[int](), 0, 0, 0
     for source in {source.key: source for source in sources if source.kind != "still"}.values():
         try:
-            times_s = _segment_times(source)
+            timeline = read_timeline(source)
+            times_s = timeline.timestamps_s[slice(*segment_frames(source, timeline))]
             indices = clip_times(times_s, spec, path=source.path)[0]
         except MediaError:
             continue
@@ -62,12 +58,6 @@ def used_steps(sources: Iterable[VideoSource], spec: ClipSpec) -> UsedSteps:
         shorter=shorter,
         filled=filled,
     )
-
-
-def _segment_times(source: VideoSource) -> np.ndarray:
-    timeline = read_timeline(source)
-    first, last = segment_frames(source, timeline)
-    return timeline.timestamps_s[first:last]
 
 
 def _is_shorter(video_s: float, stride: int, spec: ClipSpec) -> bool:

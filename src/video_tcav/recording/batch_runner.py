@@ -5,7 +5,6 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.core.errors import AxesError
@@ -17,8 +16,6 @@ from video_tcav.recording.fast.precision import Precision, choose_precision
 from video_tcav.recording.feature_spaces import to_space
 from video_tcav.recording.rows import stored_values
 from video_tcav.recording.settings import AskedPrecision, Space
-
-BatchRows = Mapping[str, Float[Tensor, "clip feature"]]
 
 
 class BatchRunner:
@@ -67,9 +64,17 @@ class BatchRunner:
         passing = self.passing(inputs[0])
         batch = passing.batch([*inputs, *[inputs[-1]] * (self.batch_size(inputs[0]) - len(inputs))])
         with passing.running():
-            rows, values = self._activations(batch) if target is None else self._gradients(batch, target)
-        clips = slice(len(inputs))
-        return {layer: stored_values(rows[layer][clips]) for layer in self.layers}, values and values[clips]
+            if target is None:
+                recorded = record_activations(self.model, self.layers, batch, last=self._traced(batch).layers[-1])
+                values = None
+            else:
+                gradients = record_gradients(self.model, self.layers, batch, target)
+                recorded, values = gradients.layers, gradients.target.tolist()[: len(inputs)]
+            rows = {
+                layer: to_space(recorded[layer], self._axes[layer], self.space, gradient=target is not None)
+                for layer in self.layers
+            }
+        return {layer: stored_values(rows[layer][: len(inputs)]) for layer in self.layers}, values
 
     def passing(self, prepared: Tensor) -> OptimisedPass:
         """How clips like this one are passed; the first call decides it."""
@@ -84,19 +89,6 @@ class BatchRunner:
             return decide()
         # runs that share a store must decide alike, whichever clip each of them passes first
         return FastPaths(**self._shared_fact("fast paths", list(trace.inputs.shape), make=lambda: asdict(decide())))
-
-    def _activations(self, batch: Tensor) -> tuple[BatchRows, None]:
-        recorded = record_activations(self.model, self.layers, batch, last=self._traced(batch).layers[-1])
-        return {layer: to_space(values, self._axes[layer], self.space) for layer, values in recorded.items()}, None
-
-    def _gradients(self, batch: Tensor, target: Target) -> tuple[BatchRows, list[float]]:
-        self._traced(batch)
-        recorded = record_gradients(self.model, self.layers, batch, target)
-        rows = {
-            layer: to_space(values, self._axes[layer], self.space, gradient=True)
-            for layer, values in recorded.layers.items()
-        }
-        return rows, recorded.target.tolist()
 
     def _traced(self, inputs: Tensor) -> LayerTrace:
         if self._trace is None:

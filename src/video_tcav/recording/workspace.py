@@ -12,7 +12,7 @@ from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import Rows, SpillSpace, parse_bytes
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.recording.workers import PassSpec, Prefill, backend_for
+from video_tcav.recording.workers import PassSpec, backend_for, prefill
 
 
 class Workspace:
@@ -32,8 +32,7 @@ class Workspace:
         self.budget = parse_bytes(settings.memory)
         self.seconds: dict[str, float] = {}
         self._backend = backend_for(settings.backend, settings.workers)
-        self._prefill: Prefill | None = None
-        self._unread: dict[str, str] = {}
+        self._unread: dict[str, str] = {}  # files that workers could not use, with the reason
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -69,14 +68,6 @@ class Workspace:
         gradient_sinks: Mapping[str, Rows] | None = None,
     ) -> Recorder:
         """A recorder of this run, see there; `digests` are those of each source that can be read, by its key."""
-        if self._store is not None and self._backend is not None:
-            self._prefill = Prefill(
-                backend=self._backend,
-                store=self._store,
-                digests=digests,
-                progress=self.progress,
-                unread=self._unread,  # of every recorder of this run
-            )
         return Recorder(
             model,
             layers,
@@ -90,8 +81,8 @@ class Workspace:
 
     def fill(self, recorder: Recorder, *passes: PassSpec) -> None:
         """Where there are workers, have them put the rows of these passes into the store."""
-        if self._prefill is not None:
-            self._prefill.fill(recorder, passes)
+        if self._store is not None and self._backend is not None:
+            self._unread |= prefill(self._backend, self._store, recorder, passes, progress=self.progress)
 
     def warnings(self, skipped: set[str]) -> tuple[str, ...]:
         """What the store and the workers report; `skipped` are files that the run itself could not use."""
@@ -100,7 +91,14 @@ class Workspace:
             lines.append(
                 f"store {self._store.folder} is read-only: what it holds was used, what it lacks was computed and not kept."
             )
-        return (*lines, *(() if self._prefill is None else self._prefill.warnings(skipped)))
+        unread = [(path, reason) for path, reason in self._unread.items() if path not in skipped]
+        if unread:
+            path, reason = unread[0]
+            lines.append(
+                f"{len(unread)} videos could not be used by workers, and were passed by the run itself; the first: {path}: "
+                f"{reason}."
+            )
+        return tuple(lines)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -15,14 +15,13 @@ from video_tcav.core.errors import InputError, MediaError, MissingExtraError, Wo
 from video_tcav.media import find_videos, source_digest
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.cache import ActivationStore, CacheView
+from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.recording.workers import Chunk, WorkerSettings
-from video_tcav.recording.workers.backend import cut
+from video_tcav.recording.workers.chunks import Chunk, WorkerSettings, cut
 from video_tcav.recording.workers.prefill import backend_for, batch_size, worker_settings
 from video_tcav.recording.workers.processes import Processes
-from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.workers.worker import Worker
 from video_tcav.recording.workspace import Workspace
 

@@ -12,8 +12,8 @@ import torch
 from tests.unit.recording.store_runs import load, run
 from video_tcav.core.errors import WorkerError
 from video_tcav.recording.cache import RowKind
-from video_tcav.recording.cache.store import ActivationStore
 from video_tcav.recording.cache.row_sender import RowSender
+from video_tcav.recording.cache.store import ActivationStore
 from video_tcav.recording.rows import read_rows
 from video_tcav.recording.workers.ray_data import Actor, RayData, read_row, room, row_table
 

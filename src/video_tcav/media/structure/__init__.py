@@ -5,30 +5,31 @@ from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from video_tcav.media.structure.indexed import asf_damage, avi_damage, iso_damage, missing_of_iso
-from video_tcav.media.structure.matroska import matroska_damage
-from video_tcav.media.structure.pictures import apng_damage, gif_damage, ivf_damage, jpegs_damage, y4m_damage
+from video_tcav.media.structure.indexed import check_asf, check_avi, check_iso, missing_of_iso
+from video_tcav.media.structure.matroska import check_matroska
+from video_tcav.media.structure.pictures import check_apng, check_gif, check_ivf, check_jpegs, check_y4m
+from video_tcav.media.structure.reasons import StructureError
 from video_tcav.media.structure.streams import (
-    flv_damage,
-    ogg_damage,
-    program_stream_damage,
-    transport_stream_damage,
+    check_flv,
+    check_ogg,
+    check_program_stream,
+    check_transport_stream,
 )
 
-_CHECKS: dict[str, Callable[[memoryview], str | None]] = {
-    "mov,mp4,m4a,3gp,3g2,mj2": iso_damage,
-    "matroska,webm": matroska_damage,
-    "avi": avi_damage,
-    "flv": flv_damage,
-    "asf": asf_damage,
-    "mpegts": transport_stream_damage,
-    "mpeg": program_stream_damage,
-    "ogg": ogg_damage,
-    "gif": gif_damage,
-    "apng": apng_damage,
-    "ivf": ivf_damage,
-    "yuv4mpegpipe": y4m_damage,
-    "mjpeg": jpegs_damage,
+_CHECKS: dict[str, Callable[[memoryview], None]] = {
+    "mov,mp4,m4a,3gp,3g2,mj2": check_iso,
+    "matroska,webm": check_matroska,
+    "avi": check_avi,
+    "flv": check_flv,
+    "asf": check_asf,
+    "mpegts": check_transport_stream,
+    "mpeg": check_program_stream,
+    "ogg": check_ogg,
+    "gif": check_gif,
+    "apng": check_apng,
+    "ivf": check_ivf,
+    "yuv4mpegpipe": check_y4m,
+    "mjpeg": check_jpegs,
 }
 
 
@@ -42,14 +43,17 @@ def mapped(path: Path) -> Iterator[mmap]:
 def container_damage(path: Path, container_format: str) -> str | None:
     """Why the structure of a file is damaged; `None` if it is not, or there is no check for FFmpeg's name of its container."""
     check = _CHECKS.get(container_format)
-    return None if check is None else _checked(path, check)
+    if check is None:
+        return None
+    with mapped(path) as content, memoryview(content) as view:
+        try:
+            check(view)
+        except StructureError as error:  # not let through: its frames hold views, and the map could not be closed
+            return str(error)
+    return None
 
 
 def missing_of_iso_file(path: Path) -> str | None:
-    """See `missing_of_iso`."""
-    return _checked(path, missing_of_iso)
-
-
-def _checked(path: Path, check: Callable[[memoryview], str | None]) -> str | None:
+    """What an MP4 or MOV lacks: its index (moov), or the end of a box; `None` for other files."""
     with mapped(path) as content, memoryview(content) as view:
-        return check(view)
+        return missing_of_iso(view)

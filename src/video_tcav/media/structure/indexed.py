@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from video_tcav.media.structure.reasons import damaged, joined, truncated
+from video_tcav.media.structure.reasons import damaged, joined, require_bytes
 
 _ISO_BOXES = frozenset(b"ftyp moov mdat free skip wide pnot styp moof mfra sidx uuid meta udta".split())
 
@@ -22,19 +22,18 @@ def _iso_boxes(content: memoryview) -> Iterator[tuple[int, bytes, int]]:
         offset += size
 
 
-def iso_damage(content: memoryview) -> str | None:
+def check_iso(content: memoryview) -> None:
     """Check that there is one index only: of files that were joined, players show the first."""
     start, indices = 0, 0
     for offset, name, _ in _iso_boxes(content):
         start = offset if name == b"ftyp" else start
         indices += name == b"moov"
         if indices > 1:
-            return joined(start)
-    return None
+            raise joined(start)
 
 
 def missing_of_iso(content: memoryview) -> str | None:
-    """What an MP4 or MOV lacks: its index (moov), or the end of a box; `None` for other files."""
+    """See `missing_of_iso_file`."""
     names = set[bytes]()
     for offset, name, size in _iso_boxes(content):
         if name not in _ISO_BOXES:  # another format, or bytes that someone appended
@@ -50,16 +49,14 @@ _UNKNOWN = 0xFFFF0000  # recorders write sizes from here on while they do not kn
 _LIST = int.from_bytes(b"rec ", "little")
 
 
-def avi_damage(content: memoryview) -> str | None:
+def check_avi(content: memoryview) -> None:
     """Check that each entry of the index (idx1) leads to its chunk; files with another index or none pass."""
     promised = 8 + int.from_bytes(content[4:8], "little")
     if len(content) + 1 < promised < _UNKNOWN:  # a last byte of padding may be missing
-        return truncated(len(content), promised)
+        require_bytes(content, promised)
     lists = _lists(content, promised)
-    if isinstance(lists, int):
-        return damaged(lists)
     if b"movi" not in lists or b"idx1" not in lists:
-        return None
+        return
     movi, (start, size) = lists[b"movi"][0], lists[b"idx1"]
     end = min(start + size, len(content))
     entries = np.frombuffer(content[start : end - (end - start) % _ENTRY.itemsize], _ENTRY)
@@ -71,8 +68,9 @@ def avi_damage(content: memoryview) -> str | None:
         good[good] &= _words(data, offsets[good]) == entries["name"][good]
         good[good] &= _words(data, offsets[good] + 4) == entries["size"][good]
         if len(good) and good.mean() > 0.5:  # with the other base hardly an entry leads to a chunk
-            return None if good.all() else damaged(int(offsets[~good][0]))
-    return None
+            if not good.all():
+                raise damaged(int(offsets[~good][0]))
+            return
 
 
 def _words(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -80,13 +78,13 @@ def _words(data: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return data[offsets[:, None] + np.arange(4)].view("<u4").ravel()
 
 
-def _lists(content: memoryview, promised: int) -> dict[bytes, tuple[int, int]] | int:
-    """Start (from which offsets count) and size of the chunks of the first RIFF, or the offset where their chain breaks."""
+def _lists(content: memoryview, promised: int) -> dict[bytes, tuple[int, int]]:
+    """Start (from which offsets count) and size of the chunks of the first RIFF."""
     offset, lists = 12, dict[bytes, tuple[int, int]]()
     while offset + 12 <= min(promised, len(content)):
         name, size = bytes(content[offset : offset + 4]), int.from_bytes(content[offset + 4 : offset + 8], "little")
         if not (name.isascii() and name.decode("ascii").isprintable()):
-            return offset
+            raise damaged(offset)
         inner = bytes(content[offset + 8 : offset + 12])
         lists.setdefault(inner if name == b"LIST" else name, (offset + 8, size))
         offset += 8 + size + size % 2
@@ -101,28 +99,28 @@ _DATA_HEADER = 50  # bytes
 _BROADCAST = 1  # flag
 
 
-def asf_damage(content: memoryview) -> str | None:
+def check_asf(content: memoryview) -> None:
     """Check the size of the file, and that each packet starts as the first does."""
     # with the identifier of the data behind it, also where a writer has left the first 30 bytes out of the size
     header = bytes(content[: 46 + int.from_bytes(content[16:24], "little")][: 1 << 24])
     offset = header.find(_FILE_PROPERTIES)
     if not header.startswith(_ASF_HEADER) or offset < 0 or offset + 104 > len(header):
-        return None
+        return
     fields = header[offset:]
     if fields[88] & _BROADCAST:  # sizes were not known when it was written
-        return None
+        return
     promised, packet_size = int.from_bytes(fields[40:48], "little"), int.from_bytes(fields[92:96], "little")
-    if len(content) < promised < 2**62:
-        return truncated(len(content), promised)
+    if promised < 2**62:
+        require_bytes(content, promised)
     if bytes(content[promised : promised + 16]) == _ASF_HEADER:
-        return joined(promised)
+        raise joined(promised)
     data = header.find(_DATA)
     if data < 0 or not packet_size:
-        return None
+        return
     end = data + int.from_bytes(content[data + 16 : data + 24], "little")
-    if end > len(content):
-        return truncated(len(content), end)
+    require_bytes(content, end)
     starts = np.frombuffer(content[data + _DATA_HEADER : end], np.uint8)[::packet_size]
     # packets begin with their error correction flags, whose top bit is set; without these the first byte varies
     odd = np.flatnonzero(starts != starts[0]) if len(starts) and starts[0] & 0x80 else []
-    return damaged(data + _DATA_HEADER + int(odd[0]) * packet_size) if len(odd) else None
+    if len(odd):
+        raise damaged(data + _DATA_HEADER + int(odd[0]) * packet_size)

@@ -2,7 +2,7 @@
 
 import zlib
 
-from video_tcav.media.structure.reasons import damaged, truncated
+from video_tcav.media.structure.reasons import damaged, require_bytes
 
 # identifiers of elements (RFC 9559, section 5.1)
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
@@ -15,50 +15,51 @@ _IN_CLUSTER = frozenset({0xE7, 0xA3, 0xA0, 0xA7, 0xAB, 0xAF, 0x5854, _VOID, _CRC
 _CRC_SIZE = 6  # with its identifier and size
 
 
-def matroska_damage(content: memoryview) -> str | None:
+def check_matroska(content: memoryview) -> None:
     """Check sizes and checksums of all elements down to the clusters' blocks."""
     offset = 0
     while offset < len(content):
         header = _header(content, offset)
         if header is None or header[0] not in _TOP:
-            return None if offset else damaged(offset)  # appended bytes do no harm
+            if offset:
+                return  # appended bytes do no harm
+            raise damaged(offset)
         identifier, start, size = header
         end = len(content) if size is None else start + size
-        if end > len(content):
-            return truncated(len(content), end)
-        if identifier == _SEGMENT and (reason := _children_damage(content, start, end, _IN_SEGMENT)):
-            return reason
+        require_bytes(content, end)
+        if identifier == _SEGMENT:
+            _check_children(content, start, end, _IN_SEGMENT)
         offset = end
-    return None
 
 
-def _children_damage(content: memoryview, start: int, end: int, allowed: frozenset[int]) -> str | None:
+def _check_children(content: memoryview, start: int, end: int, allowed: frozenset[int]) -> None:
     offset = start
     while offset < end:
         header = _header(content, offset)
         if header is None:
-            return damaged(offset)
+            raise damaged(offset)
         identifier, inside, size = header
         if allowed is _IN_SEGMENT and identifier in _IN_CLUSTER - {_VOID, _CRC32}:
             pass  # inside a cluster of unknown size, as recorders write it
         elif identifier not in allowed:
-            return damaged(offset)
+            raise damaged(offset)
         if size is None:  # its children are walked as if they were its neighbours
             offset = inside
             continue
         if inside + size > end:
-            return truncated(len(content), inside + size) if end == len(content) else damaged(offset)
-        if reason := _element_damage(content, identifier, inside, inside + size):
-            return reason
+            require_bytes(content, inside + size)
+            raise damaged(offset)
+        _check_element(content, identifier, inside, inside + size)
         offset = inside + size
-    return None
 
 
-def _element_damage(content: memoryview, identifier: int, start: int, end: int) -> str | None:
+def _check_element(content: memoryview, identifier: int, start: int, end: int) -> None:
     if identifier in _IN_SEGMENT and content[start : start + 2] == b"\xbf\x84":
         checksum = int.from_bytes(content[start + 2 : start + _CRC_SIZE], "little")
-        return None if zlib.crc32(content[start + _CRC_SIZE : end]) == checksum else damaged(start)
-    return _children_damage(content, start, end, _IN_CLUSTER) if identifier == _CLUSTER else None
+        if zlib.crc32(content[start + _CRC_SIZE : end]) != checksum:
+            raise damaged(start)
+    elif identifier == _CLUSTER:
+        _check_children(content, start, end, _IN_CLUSTER)
 
 
 def _header(content: memoryview, offset: int) -> tuple[int, int, int | None] | None:

@@ -3,18 +3,18 @@
 import re
 import zlib
 
-from video_tcav.media.structure.reasons import damaged, joined, truncated
+from video_tcav.media.structure.reasons import StructureError, damaged, joined, require_bytes
 
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B  # of GIF: what a block's first byte says
 
 
-def gif_damage(content: memoryview) -> str | None:
+def check_gif(content: memoryview) -> None:
     """Check the chain of blocks, and that the trailer is there."""
     offset = 13 + _table_bytes(content[10]) if len(content) > 13 else len(content)
     while offset < len(content):
         introducer = content[offset]
         if introducer == _TRAILER:
-            return None
+            return
         if introducer == _EXTENSION:
             offset = _after_blocks(content, offset + 2)
         elif introducer == _IMAGE and offset + 9 < len(content):
@@ -22,8 +22,8 @@ def gif_damage(content: memoryview) -> str | None:
         elif introducer == 0:  # some writers add an empty block
             offset += 1
         else:
-            return damaged(offset)
-    return f"truncated: the animation stops after {len(content)} bytes without an end"
+            raise damaged(offset)
+    raise StructureError(f"truncated: the animation stops after {len(content)} bytes without an end")
 
 
 def _table_bytes(flags: int) -> int:
@@ -41,19 +41,20 @@ _PNG_AROUND = 12  # bytes of a chunk's length, name and checksum
 _PNG_TRAILER = b"IEND"
 
 
-def apng_damage(content: memoryview) -> str | None:
+def check_apng(content: memoryview) -> None:
     """Check sizes and checksums of all chunks, and that the trailer is there."""
     offset = len(_PNG_SIGNATURE)
     while offset + _PNG_AROUND <= len(content):
         end = offset + _PNG_AROUND + int.from_bytes(content[offset : offset + 4], "big")
-        if end > len(content):
-            return truncated(len(content), end)
+        require_bytes(content, end)
         if zlib.crc32(content[offset + 4 : end - 4]) != int.from_bytes(content[end - 4 : end], "big"):
-            return damaged(offset)
+            raise damaged(offset)
         if content[offset + 4 : offset + 8] == _PNG_TRAILER:
-            return joined(end) if content[end : end + len(_PNG_SIGNATURE)] == _PNG_SIGNATURE else None
+            if content[end : end + len(_PNG_SIGNATURE)] == _PNG_SIGNATURE:
+                raise joined(end)
+            return
         offset = end
-    return truncated(len(content), offset + _PNG_AROUND)
+    require_bytes(content, offset + _PNG_AROUND)
 
 
 _IVF_FRAME_HEADER = 12
@@ -65,18 +66,16 @@ _MOST_HEADER_BYTES = 4096
 _JPEG_END = b"\xff\xd9"
 
 
-def ivf_damage(content: memoryview) -> str | None:
+def check_ivf(content: memoryview) -> None:
     """Check that the lengths lead to the end."""
     offset = int.from_bytes(content[6:8], "little")
     while offset < len(content):
         end = offset + _IVF_FRAME_HEADER + int.from_bytes(content[offset : offset + 4], "little")
-        if end > len(content):
-            return truncated(len(content), end)
+        require_bytes(content, end)
         offset = end
-    return None
 
 
-def y4m_damage(content: memoryview) -> str | None:
+def check_y4m(content: memoryview) -> None:
     """Check that each picture starts where the one before ends."""
     header, _, _ = bytes(content[:_MOST_HEADER_BYTES]).partition(b"\n")
     picture_bytes = _y4m_picture_bytes(header)
@@ -84,9 +83,9 @@ def y4m_damage(content: memoryview) -> str | None:
     while picture_bytes and offset < len(content):
         line, _, _ = bytes(content[offset : offset + _MOST_HEADER_BYTES]).partition(b"\n")
         if not line.startswith(_Y4M_FRAME):
-            return damaged(offset)
+            raise damaged(offset)
         offset += len(line) + 1 + picture_bytes
-    return truncated(len(content), offset) if offset > len(content) else None
+    require_bytes(content, offset)
 
 
 def _y4m_picture_bytes(header: bytes) -> int | None:
@@ -102,7 +101,8 @@ def _y4m_picture_bytes(header: bytes) -> int | None:
     return samples * (2 if re.search(rb"p\d+$", colours) else 1)
 
 
-def jpegs_damage(content: memoryview) -> str | None:
+def check_jpegs(content: memoryview) -> None:
     """Check that the last JPEG has its end."""
     end = bytes(content[-_MOST_HEADER_BYTES:]).rstrip(b"\0")
-    return None if end.endswith(_JPEG_END) else f"truncated: the last picture stops after {len(content)} bytes"
+    if not end.endswith(_JPEG_END):
+        raise StructureError(f"truncated: the last picture stops after {len(content)} bytes")

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from video_tcav.media.structure.reasons import damaged, truncated
+from video_tcav.media.structure.reasons import StructureError, damaged, require_bytes
 
 _SYNC, _TRANSPORT_ERROR = 0x47, 0x80
 _PACKET_SIZES = (188, 192, 204)  # plain, with a time in front (M2TS), with error correction behind
@@ -14,22 +14,23 @@ _SEARCHED, _IN_A_ROW = 4096, 5  # bytes before the first packet, and sync bytes 
 _PACK, _END = 0xBA, 0xB9  # start codes of program streams
 
 
-def transport_stream_damage(content: memoryview) -> str | None:
+def check_transport_stream(content: memoryview) -> None:
     """Check that packets follow each other to the end, and that none is marked as damaged."""
     data = np.frombuffer(content, np.uint8)
     layout = _packets(data)
     if layout is None:
-        return None
+        return
     first, size = layout
     packets = (len(data) - first) // size
     grid = data[first : first + packets * size].reshape(packets, size)
     bad = np.flatnonzero((grid[:, 0] != _SYNC) | (grid[:, 1] & _TRANSPORT_ERROR != 0))
     if len(bad):
-        return damaged(first + int(bad[0]) * size)
+        raise damaged(first + int(bad[0]) * size)
     surplus = len(data) - first - packets * size
     # the last packet of an M2TS is not followed by the time of a next one
     is_cut = surplus and data[-surplus] == _SYNC and not (size == _M2TS_SIZE and surplus == _PACKET_SIZES[0])
-    return truncated(len(data), first + (packets + 1) * size) if is_cut else None
+    if is_cut:
+        require_bytes(content, first + (packets + 1) * size)
 
 
 def _packets(data: np.ndarray) -> tuple[int, int] | None:
@@ -42,20 +43,20 @@ def _packets(data: np.ndarray) -> tuple[int, int] | None:
     return None
 
 
-def program_stream_damage(content: memoryview) -> str | None:
+def check_program_stream(content: memoryview) -> None:
     """Check the chain of packs and packets to the end."""
     offset = bytes(content[:_SEARCHED]).find(b"\x00\x00\x01\xba")
     while 0 <= offset < len(content):
         if offset + 6 > len(content):
-            return None if not any(content[offset:]) else truncated(len(content), offset + 6)
+            if any(content[offset:]):
+                require_bytes(content, offset + 6)
+            return
         if content[offset : offset + 3] != b"\x00\x00\x01" or content[offset + 3] < _END:
             if any(content[offset : offset + _SEARCHED]):
-                return damaged(offset)
-            return None  # padding at the end
+                raise damaged(offset)
+            return  # padding at the end
         offset = _next_start(content, offset)
-        if offset > len(content):
-            return truncated(len(content), offset)
-    return None
+        require_bytes(content, offset)
 
 
 def _next_start(content: memoryview, offset: int) -> int:
@@ -75,31 +76,28 @@ _FILE_SIZE = b"\x00\x08filesize\x00"
 _METADATA_BYTES = 65536
 
 
-def flv_damage(content: memoryview) -> str | None:
+def check_flv(content: memoryview) -> None:
     """Check the chain of tags, and the size in the metadata."""
     header = bytes(content[:_METADATA_BYTES])
     start = header.find(_FILE_SIZE)
     if 0 <= start <= len(header) - len(_FILE_SIZE) - 8:
         promised = struct.unpack_from(">d", header, start + len(_FILE_SIZE))[0]
-        if len(content) < promised < 2**53:
-            return truncated(len(content), int(promised))
+        if promised < 2**53:
+            require_bytes(content, int(promised))
     offset = int.from_bytes(content[5:9], "big") + _SIZE_FIELD
     has_sizes: bool | None = None  # some writers leave the size behind a tag at 0
     while offset < len(content):
-        if offset + _TAG_HEADER > len(content):
-            return truncated(len(content), offset + _TAG_HEADER)
+        require_bytes(content, offset + _TAG_HEADER)
         if content[offset] & 0x1F not in _TAG_TYPES:
-            return damaged(offset)
+            raise damaged(offset)
         size = _TAG_HEADER + int.from_bytes(content[offset + 1 : offset + 4], "big")
         end = offset + size + _SIZE_FIELD
-        if end > len(content):
-            return truncated(len(content), end)
+        require_bytes(content, end)
         matches = int.from_bytes(content[end - _SIZE_FIELD : end], "big") == size
         has_sizes = matches if has_sizes is None else has_sizes
         if has_sizes and not matches:
-            return damaged(offset)
+            raise damaged(offset)
         offset = end
-    return None
 
 
 _OGG_HEADER = 27  # bytes, before the sizes of its segments
@@ -107,26 +105,25 @@ _LAST_PAGE = 4
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 
-def ogg_damage(content: memoryview) -> str | None:
+def check_ogg(content: memoryview) -> None:
     """Check the chain, checksums, numbers and end of all pages."""
     offset, numbers, open_streams = 0, dict[bytes, int](), set[bytes]()
     while offset < len(content):
-        if offset + _OGG_HEADER > len(content):
-            return truncated(len(content), offset + _OGG_HEADER)
+        require_bytes(content, offset + _OGG_HEADER)
         if content[offset : offset + 4] != b"OggS":
-            return damaged(offset)
+            raise damaged(offset)
         segments = offset + _OGG_HEADER + content[offset + 26]
         end = segments + sum(content[offset + _OGG_HEADER : segments])
-        if end > len(content):
-            return truncated(len(content), end)
+        require_bytes(content, end)
         page = bytes(content[offset:end])
         stream, number = page[14:18], int.from_bytes(page[18:22], "little")
         if _checksum(page) != int.from_bytes(page[22:26], "little") or number != numbers.get(stream, number - 1) + 1:
-            return damaged(offset)
+            raise damaged(offset)
         numbers[stream] = number
         (open_streams.discard if page[5] & _LAST_PAGE else open_streams.add)(stream)
         offset = end
-    return "truncated: its last page is missing" if open_streams else None
+    if open_streams:
+        raise StructureError("truncated: its last page is missing")
 
 
 def _checksum(page: bytes) -> int:

@@ -52,6 +52,7 @@ class CacheView:
     """A store, as one run with one model sees it.
 
     Attributes:
+        digests: content digest of each source that can be read, by its key.
         identity: everything that the bits of a row depend on, beside its clip, layer and target.
         facts: those that the run has asked for, by their keys.
     """
@@ -67,7 +68,7 @@ class CacheView:
     ) -> None:
         self._store = store
         self._layers = tuple(layers)
-        self._digests = digests
+        self.digests = digests
         self._seed = seed
         digest, space = model_digest(model), settings.space
         self._kinds = {
@@ -88,7 +89,7 @@ class CacheView:
 
     def find(self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None) -> CachedClips:
         """Which clips of these sources need no pass; all their blocks are checked."""
-        digested = {source.key: source for source in sources if source.key in self._digests}
+        digested = {source.key: source for source in sources if source.key in self.digests}
         self._sources.update(digested)
         kind, source_keys = self._kind(target), {key: self._source_key(key) for key in digested}
         counts = self._store.sources(kind, source_keys.values())
@@ -163,12 +164,12 @@ class CacheView:
         return self._kinds["activation" if target is None else "gradient"]
 
     def _source_key(self, key: str) -> bytes:
-        return key_of("source", self._preparation, source_name(self._sources[key], self._digests[key]))
+        return key_of("source", self._preparation, source_name(self._sources[key], self.digests[key]))
 
     def _clip_key(self, clip_id: ClipId, target: Target | None) -> bytes:
         # the run's seed reaches rows through shuffled twins alone: without them, runs of any seed share rows
         seed = shuffle_seed(self._seed, clip_id.source) if clip_id.version == "shuffled" else None
         gradient = None if target is None else asdict(target)
-        source = source_name(self._sources[clip_id.source], self._digests[clip_id.source])
+        source = source_name(self._sources[clip_id.source], self.digests[clip_id.source])
         space = self._kind(target).space
         return key_of("clip", self._context, space, gradient, source, clip_id.window, clip_id.version, seed)

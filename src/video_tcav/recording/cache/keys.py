@@ -10,7 +10,6 @@ import json
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from video_tcav.core.provenance import package_version
 from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
 from video_tcav.models.video_model import state_digest
@@ -72,7 +72,7 @@ def numerics(model: VideoModel, precision: Precision = "float32") -> dict[str, A
     on_cpu = device.type == "cpu"
     return {
         "recording": RECORDING,
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: package_version(name) or "" for name in _PACKAGES},
         "device": device.type if on_cpu else f"{device.type} {torch.cuda.get_device_name(device)}",
         "processor": torch.backends.cpu.get_cpu_capability() if on_cpu else "",
         "threads": torch.get_num_threads() if on_cpu else 0,
@@ -156,10 +156,3 @@ def _is_packaged(path: Path) -> bool:
     if {"site-packages", "dist-packages"} & set(path.parts):
         return True
     return any(path.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""

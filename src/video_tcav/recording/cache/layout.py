@@ -11,7 +11,7 @@ from typing import Any
 import xxhash
 
 from video_tcav.core.errors import OutputError, StoreError
-from video_tcav.core.files import read_json, reason_of, sync, write_json
+from video_tcav.core.files import link_new, read_json, reason_of, sync, write_json
 
 MARKER = "store.json"
 BLOCKS, FACTS, FILE_DIGESTS = "blocks", "facts", "file_digests"
@@ -92,7 +92,7 @@ def write_whole(
         if replace:
             unfinished.replace(path)
         else:
-            _link(unfinished, path)
+            link_new(unfinished, path)
         if durable:  # the name as well, which is an entry of the folder
             sync(path.parent)
     except OSError as error:
@@ -103,15 +103,6 @@ def write_whole(
     finally:
         with suppress(OSError):  # what went wrong with the file itself is what counts
             unfinished.unlink(missing_ok=True)
-
-
-def _link(unfinished: Path, path: Path) -> None:
-    """Give the file its name unless there is one of that name, which a rename would replace."""
-    try:
-        os.link(unfinished, path)
-    except OSError:
-        if not path.exists():
-            unfinished.replace(path)  # a file system without links
 
 
 def read_checked_json(path: Path) -> Any:

@@ -1,7 +1,6 @@
 """Prefill of the activation store on workers, before the run reads it."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import torch
 
@@ -12,10 +11,11 @@ from video_tcav.models.targets import Target
 from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recorder import Recorder
-from video_tcav.recording.workers.backend import Backend, Chunk, WorkerSettings
+from video_tcav.recording.workers.chunks import Chunk, WorkerSettings
 from video_tcav.recording.workers.processes import Processes
 from video_tcav.recording.workers.ray_data import RayData, import_ray
 
+Backend = Processes | RayData
 PassSpec = tuple[Sequence[VideoSource], tuple[Version, ...], Target | None]
 """Sources, their versions, and the target whose gradient is taken."""
 
@@ -36,63 +36,43 @@ def backend_for(backend: str, workers: int | None) -> Backend | None:
     return None if workers in (None, 1) else Processes(workers=workers)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prefill:
-    """The workers of a run, which fill its store.
+def prefill(
+    backend: Backend, store: ActivationStore, recorder: Recorder, passes: Sequence[PassSpec], *, progress: bool = False
+) -> dict[str, str]:
+    """Have everything of these passes in the store that is not there yet.
 
     The run stays the authority: what workers did not do, it does by itself, in its own order and with its own errors.
 
-    Attributes:
-        digests: content digest of each source that can be read.
-        unread: files that workers could not use, with the reason.
+    Returns:
+        Files that workers could not use, with the reason.
+
+    Raises:
+        InputError: for a store that is read-only.
+        WorkerError: if the backend cannot do it.
+        VideoTcavError: what the passes raise.
     """
-
-    backend: Backend
-    store: ActivationStore
-    digests: Mapping[str, str]
-    progress: bool
-    unread: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.store.read_only:
-            raise InputError(
-                f"`store` must be writable for workers. Got {self.store.folder}, which is read-only. Give another, or no workers."
-            )
-
-    def fill(self, recorder: Recorder, passes: Sequence[PassSpec]) -> None:
-        """Have everything of these passes of a run in the store that is not there yet.
-
-        Raises:
-            WorkerError: if the backend cannot do it.
-            VideoTcavError: what the passes raise.
-        """
-        chunks = [chunk for spec in passes if (chunk := self._missing(_view(recorder), *spec)).sources]
-        sources = [source for chunk in chunks for source in chunk.sources]
-        batch = batch_size(recorder, sources)
-        if batch is None:
-            return
-        with progress_bar("passes by workers (videos)", len(sources), visible=self.progress) as advance:
-            self.unread.update(self.backend.fill(self.store, worker_settings(recorder, batch), chunks, advance))
-
-    def warnings(self, skipped: Collection[str]) -> tuple[str, ...]:
-        """A line on files that workers could not use, though they are not among those that the run skipped."""
-        unread = [(path, reason) for path, reason in self.unread.items() if path not in skipped]
-        if not unread:
-            return ()
-        path, reason = unread[0]
-        return (
-            f"{len(unread)} videos could not be used by workers, and were passed by the run itself; the first: {path}: "
-            f"{reason}.",
+    if store.read_only:
+        raise InputError(
+            f"`store` must be writable for workers. Got {store.folder}, which is read-only. Give another, or no workers."
         )
+    chunks = [chunk for spec in passes if (chunk := _missing(_view(recorder), *spec)).sources]
+    sources = [source for chunk in chunks for source in chunk.sources]
+    batch = batch_size(recorder, sources)
+    if batch is None:
+        return {}
+    with progress_bar("passes by workers (videos)", len(sources), visible=progress) as advance:
+        return backend.fill(store, worker_settings(recorder, batch), chunks, advance)
 
-    def _missing(
-        self, view: CacheView, sources: Sequence[VideoSource], versions: tuple[Version, ...], target: Target | None
-    ) -> Chunk:
-        readable = [source for source in sources if source.key in self.digests]
-        cached = view.find(readable, versions, target)
-        missing = tuple(source for source in readable if cached.clip_ids(source, versions) is None)
-        digests = tuple(self.digests[source.key] for source in missing)
-        return Chunk(sources=missing, digests=digests, versions=versions, target=target)
+
+def _missing(
+    view: CacheView, sources: Sequence[VideoSource], versions: tuple[Version, ...], target: Target | None
+) -> Chunk:
+    cached = view.find(sources, versions, target)
+    missing = tuple(
+        source for source in sources if source.key in view.digests and cached.clip_ids(source, versions) is None
+    )
+    digests = tuple(view.digests[source.key] for source in missing)
+    return Chunk(sources=missing, digests=digests, versions=versions, target=target)
 
 
 def batch_size(recorder: Recorder, sources: Sequence[VideoSource]) -> int | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from video_tcav.core.errors import WorkerError
 from video_tcav.core.progress import Advance
 from video_tcav.recording.cache import ActivationStore
-from video_tcav.recording.workers.backend import Chunk, WorkerSettings, cut
+from video_tcav.recording.workers.chunks import Chunk, WorkerSettings, cut
 from video_tcav.recording.workers.worker import Worker
 
 
@@ -27,7 +27,15 @@ class Processes:
     def fill(
         self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
     ) -> dict[str, str]:
-        """See `Backend.fill`."""
+        """Have the rows of these passes, done in any order, in the store of the run when it returns.
+
+        Returns:
+            Files that could not be used, with the reason; the run tries them again by itself.
+
+        Raises:
+            WorkerError: if the work cannot be done there.
+            VideoTcavError: what the passes raise.
+        """
         chunks = cut(passes, settings.batch, self.workers)
         # not forked: a copy of this process would lack the threads that PyTorch's locks wait for
         context, unread = get_context("spawn"), {}

@@ -19,7 +19,7 @@ from video_tcav.core.errors import MissingExtraError, VideoTcavError, WorkerErro
 from video_tcav.core.progress import Advance
 from video_tcav.recording.cache import ActivationStore
 from video_tcav.recording.cache.row_sender import RowSender
-from video_tcav.recording.workers.backend import Chunk, WorkerSettings, cut
+from video_tcav.recording.workers.chunks import Chunk, WorkerSettings, cut
 from video_tcav.recording.workers.worker import Worker
 
 # A row of this table is either a block of the store, or the end of a chunk: its number of videos, files that could not be
@@ -57,9 +57,9 @@ class RayData:
     def fill(
         self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
     ) -> dict[str, str]:
-        """See `Backend.fill`. Nodes may be lost: their chunks are done again by others."""
+        """See `Processes.fill`. Nodes may be lost: their chunks are done again by others."""
         unread: dict[str, str] = {}
-        with _connected(self.address) as ray:
+        with _connected(self.address) as ray, _quiet():
             try:
                 for row in self._rows(ray, settings, passes):
                     if row["error"]:
@@ -123,7 +123,7 @@ class Actor:
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
-        self._blocks: BlockQueue | None = None
+        self._blocks = BlockQueue()
         # one thread for all chunks: PyTorch's own threads belong to the thread that started them
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="video-tcav-passes")
 
@@ -153,12 +153,8 @@ class Actor:
         if self._worker is None:
             with suppress(OSError):  # else relative paths lead nowhere here, and each file says so
                 os.chdir(task.folder)
-            self._worker = Worker(task.settings, RowSender(task.settings.facts, self._send))
+            self._worker = Worker(task.settings, RowSender(task.settings.facts, lambda block: self._blocks.put(block)))
         return self._worker.record(task.chunk, blocks.check)
-
-    def _send(self, block: memoryview) -> None:
-        assert self._blocks is not None
-        self._blocks.put(block)
 
 
 class _AbandonedError(Exception):
@@ -180,8 +176,8 @@ class BlockQueue:
         """Wait until a block is taken; `None` after the last."""
         while not self._abandoned.is_set():
             with suppress(Full):
-                return self._queue.put(block, timeout=_POLL_S)
-        return None
+                self._queue.put(block, timeout=_POLL_S)
+                return
 
     def get(self) -> memoryview | None:
         """The next block; `None` when the passes have ended."""
@@ -217,8 +213,7 @@ def _connected(address: str | None) -> Iterator[Any]:
     """Ray, ready for work; a connection that was there before is used and stays."""
     ray = import_ray()
     if ray.is_initialized():
-        with _quiet():
-            yield ray
+        yield ray
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a library must not report on its users
     # else warnings about Ray's own code stand on the user's screen
@@ -233,8 +228,7 @@ def _connected(address: str | None) -> Iterator[Any]:
             f"`backend` must name a Ray cluster that can be reached. Got {address}: {reason} Start one with `ray start`."
         ) from error
     try:
-        with _quiet():
-            yield ray
+        yield ray
     finally:
         ray.shutdown()
 

@@ -15,7 +15,7 @@ from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
-from video_tcav.recording.workers.backend import Chunk, WorkerSettings
+from video_tcav.recording.workers.chunks import Chunk, WorkerSettings
 
 
 class Worker:

@@ -1,13 +1,11 @@
-"""Backend protocol: passes of a run are done elsewhere, and their rows put into the run's store."""
+"""Chunks of a run's passes, and what their workers must know."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from video_tcav.core.progress import Advance
 from video_tcav.media import VideoSource
 from video_tcav.models.targets import Target
-from video_tcav.recording.cache import ActivationStore
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.settings import RecordingSettings
 
@@ -67,21 +65,3 @@ class WorkerSettings:
     layers: tuple[str, ...]
     recording: RecordingSettings
     seed: int
-
-
-class Backend(Protocol):
-    """Workers, and how they are reached."""
-
-    def fill(
-        self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
-    ) -> dict[str, str]:
-        """Have the rows of these passes, done in any order, in the store of the run when it returns.
-
-        Returns:
-            Files that could not be used, with the reason; the run tries them again by itself.
-
-        Raises:
-            WorkerError: if the work cannot be done there.
-            VideoTcavError: what the passes raise.
-        """
-        ...
