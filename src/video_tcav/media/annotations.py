@@ -9,7 +9,7 @@ from video_tcav.core.checks import require
 from video_tcav.core.errors import SourceError
 from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
 from video_tcav.media.files import VIDEO_SUFFIXES, VideoSource, media_files
-from video_tcav.media.manifest import any_exists, read_table, refuse_repeats
+from video_tcav.media.manifest import any_exists, first_line, read_table, refuse_repeats
 from video_tcav.media.training_lists import TRAINING_SUFFIXES, is_training_line, read_training_list, ucf101_group
 
 AnnotationFormat = Literal["kinetics", "ucf101", "hmdb51", "ssv2", "training"]
@@ -25,7 +25,7 @@ def detect_annotations(path: Path) -> AnnotationFormat | None:
     suffix = path.suffix.lower()
     if suffix not in TRAINING_SUFFIXES | {".json"}:
         return None
-    line = _first_line(path)
+    line = first_line(read_text(path, error=SourceError))
     if suffix == ".json":
         return "ssv2" if line.startswith("[") else None
     if suffix == ".csv" and "youtube_id" in line:
@@ -185,8 +185,3 @@ def _matched_lines(path: Path, pattern: re.Pattern[str], example: str) -> Iterab
         if match is None:
             raise SourceError(f"`{path}`, line {number}, must read like `{example}`. Got {line!r}. Correct it.")
         yield match
-
-
-def _first_line(path: Path) -> str:
-    lines = numbered_lines(read_text(path, error=SourceError))
-    return lines[0][1] if lines else ""

@@ -53,14 +53,18 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def header_separator(text: str) -> str:
     """Separator of a table's header: the one that gives known names of columns, or else most cells."""
-    lines = numbered_lines(text)
-    header = lines[0][1] if lines else ""
+    header = first_line(text)
 
     def fits(separator: str) -> tuple[int, int]:
         cells = [visible(cell).lower() for cell in split_cells(header, separator)]
         return len(_COLUMNS & set(cells)), len(cells)
 
     return max(_SEPARATORS, key=fits)
+
+
+def first_line(text: str) -> str:
+    """The first line that is not blank."""
+    return next((line for _, line in numbered_lines(text)), "")
 
 
 def split_cells(line: str, separator: str) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from video_tcav.core.errors import SourceError
@@ -94,15 +95,11 @@ def _parse_line(number: int, line: str) -> TrainingLine:
     if ends:
         return TrainingLine(number=number, name=line[: ends[-1]], is_file=True, cells=_cells(line[ends[-1] :]))
     words = [visible(word) for word in re.split(r"[\s,;]+", line)]
-    count = 0
-    while count < len(words) - 1 and _NUMBER.fullmatch(words[-1 - count]):
-        count += 1
+    cells = tuple(takewhile(_NUMBER.fullmatch, reversed(words[1:])))[::-1]
     name = line
-    for word in reversed(words[len(words) - count :]):
+    for word in reversed(cells):
         name = name.rstrip(" ,;\t").removesuffix(word)
-    return TrainingLine(
-        number=number, name=name.rstrip(" ,;\t"), is_file=False, cells=tuple(words[len(words) - count :])
-    )
+    return TrainingLine(number=number, name=name.rstrip(" ,;\t"), is_file=False, cells=cells)
 
 
 def _cells(text: str) -> tuple[str, ...]:
@@ -152,7 +149,7 @@ def _frames_source(where: str, line: TrainingLine, files: _FilesBelow, folder: P
     return VideoSource(
         path=folder or files.root / name,
         kind="frames",
-        label=_label(cells[len(cells) - 1]),
+        label=_label(cells[-1]),
         # a list may name fewer frames than the folder has
         end_s=listed / FRAME_FOLDER_FPS if listed and count is not None and listed < count else None,
         group=ucf101_group(Path(name)),

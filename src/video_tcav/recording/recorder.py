@@ -144,6 +144,7 @@ class Recorder:
         if not self._keep_rows:
             return []
         done, targets = 0, []
+        # runs of stored and of passed clips in turn: rows keep the order of the plan, whichever a store happens to hold
         for is_stored, group in groupby(batch, key=lambda clip: clip.stored is not None):
             clips = list(group)
             passed = slice(done, done + len(clips))
@@ -184,6 +185,7 @@ class Recorder:
                     f"`clips` must have one size. Got {clip.name.source} of {tuple(clip.inputs.shape)} after "
                     f"{tuple(inputs[0].shape)}. Give --size, so that every clip is resized."
                 )
+            # stored clips in between do not count: a batch is as full as without a store
             if len(inputs) >= self.runner.batch_size(clip.inputs):
                 yield batch
                 batch, inputs = [], []
@@ -199,7 +201,7 @@ class Recorder:
         decoded = load_clips(
             missing, self.runner.model.clip_spec, windows=self.settings.windows, threads=self.settings.threads
         )
-        with closing(decoded):
+        with closing(decoded):  # else its threads go on where a pass fails
             for source in sources:
                 names = complete[source.key]
                 if names is None:
@@ -217,7 +219,7 @@ class Recorder:
             self._skip(loaded)
             return
         still = _shows_one_picture(clips)
-        clips = clips[:1] if still else clips
+        clips = clips[:1] if still else clips  # every window of a still is the same clip
         self._note(key, len(clips), still)
         for window, clip in enumerate(clips):
             prepared = self.runner.model.prepare(clip)

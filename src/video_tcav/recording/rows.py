@@ -19,7 +19,7 @@ from torch import Tensor
 from video_tcav.core.errors import InputError, OutputError, ShapeError
 from video_tcav.core.limits import excerpt, finite
 
-_MOST_OPEN = 64
+_MOST_OPEN = 64  # files of one thread; the system's usual limit is 1024 a process
 _UNITS = {"": 1, "B": 1} | {
     f"{prefix}{suffix}": base**power
     for power, prefix in enumerate("KMGT", start=1)

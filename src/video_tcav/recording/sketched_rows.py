@@ -107,6 +107,7 @@ class SketchedRows(Rows):
         if self._filled:
             self._use_up()
         factor, cross = torch.cat(self._factors), torch.cat(self._crosses, dim=1)
+        # the sketch is linear, so the sketch of the mean row is the mean of the sketches
         factor -= factor.mean(0, dtype=torch.float64).float()
         cross -= cross.mean(1, keepdim=True)
         self._factors, self._crosses = [factor], [cross]
@@ -147,6 +148,7 @@ class SketchedRows(Rows):
         """A sample of all rows so far, each as likely as the others (reservoir sampling)."""
         most = max(2, min(_SAMPLE_ROWS, _SAMPLE_BYTES // max(1, self.width * rows.dtype.itemsize)))
         for row in rows:
+            # the i-th row takes a place with probability most / i, and each row before loses its own equally often
             slot = self._used if self._used < most else int(self._generator.integers(self._used + 1))
             if slot < most:
                 self._sample[slot] = (self._used, row.clone())

@@ -17,6 +17,7 @@ class CombinedRows(Rows):
 
     def __init__(self, coefficients: Float[np.ndarray, "cav row"]) -> None:
         super().__init__()
+        # float64: a sum over thousands of rows, whose order depends on the batches
         self._coefficients = torch.from_numpy(np.ascontiguousarray(coefficients))
         self.combined: Float[Tensor, "cav width"] = torch.zeros(len(coefficients), 0, dtype=torch.float64)
 

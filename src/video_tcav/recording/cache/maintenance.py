@@ -62,6 +62,7 @@ def store_info(store: Path) -> StoreInfo:
         bytes=sum(path.stat().st_size for path in store.rglob("*") if path.is_file()),
         blocks=len(blocks),
         clips=len({key for block in blocks for key in block.keys}),
+        # copies of one clip in a batch have one key, and count as one row
         rows=sum(len(set(block.keys)) * len(block.first_rows) for block in blocks),
         layers=tuple(sorted({layer for block in blocks for layer in block.first_rows})),
         models=tuple(sorted({block.kind.model for block in blocks})),

@@ -285,10 +285,9 @@ class ActivationStore(FileDigests):
             else:
                 self._sound.update((block.path, name) for name in names)
         for path in index.damaged.keys() - self._damaged:
+            reason = index.damaged[path]
+            self.warnings.append(f"store {self.folder}: {path.name} {reason}; its clips are computed again.")
             self._damaged.add(path)
-            self.warnings.append(
-                f"store {self.folder}: {path.name} {index.damaged[path]}; its clips are computed again."
-            )
 
     def _note_use(self, blocks: Sequence[Block]) -> None:
         """The time of a file's last change says when it was last used."""
