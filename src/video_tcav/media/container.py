@@ -80,7 +80,11 @@ def strict_decoding() -> dict[str, str]:
 
 def check_file(path: Path) -> None:
     """Refuse a file that is missing, a folder, unreadable or empty, without decoding."""
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:  # a name that is too long, or a folder that may not be entered
+        raise MediaError(path, f"cannot be read ({error.strerror}); check its name and permissions") from error
+    if not exists:
         raise MediaError(path, "no such file; check the path, or the list that names it")
     if path.is_dir():
         raise MediaError(path, "a folder, where a file is needed; give a file in it, or the folder to `find_videos`")

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from video_tcav.core.errors import SourceError
+from video_tcav.core.errors import SourceError, VideoTcavError
+from video_tcav.core.files import reason_of
 from video_tcav.core.limits import shortened
 from video_tcav.media.annotations import detect_annotations, read_annotations
 from video_tcav.media.files import (
@@ -25,6 +26,7 @@ _WILDCARDS = frozenset("*?[")
 _OF_WINDOWS = frozenset({"thumbs.db", "desktop.ini"})  # which Windows puts into folders of pictures
 _MOST_ENDINGS = 5  # in a message
 _MOST_LABELS = 10
+_LONGEST_PATH = 200  # characters, in a message
 
 
 def find_videos(path: str | Path) -> list[VideoSource]:
@@ -38,8 +40,16 @@ def find_videos(path: str | Path) -> list[VideoSource]:
     Raises:
         SourceError: if nothing is there, nothing in it is a video, or no source has the label.
     """
-    text, label = _split_label(str(path))
-    sources = _find(Path(text).expanduser(), text)
+    try:
+        text, label = _split_label(str(path))
+        sources = _find(Path(text).expanduser(), text)
+    except VideoTcavError:
+        raise
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, an unknown `~user`
+        raise SourceError(
+            f"`{str(path)[:_LONGEST_PATH]}` must be a file, folder or glob. Got: {reason_of(error)[:_LONGEST_PATH]}. "
+            "Check spelling and permissions."
+        ) from error
     return sources if label is None else _with_label(sources, label, text)
 
 

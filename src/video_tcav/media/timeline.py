@@ -82,9 +82,12 @@ def read_timeline(source: VideoSource) -> Timeline:
 
 def frame_files(folder: Path) -> list[Path]:
     """The frames of a folder, in order; refuses one that is missing or does not hold one numbered sequence."""
-    if not folder.is_dir():
-        raise MediaError(folder, "no such folder; check the path, or the list that names it")
-    images = images_in(folder)
+    try:
+        if not folder.is_dir():
+            raise MediaError(folder, "no such folder; check the path, or the list that names it")
+        images = images_in(folder)
+    except OSError as error:
+        raise MediaError(folder, f"cannot be read ({error.strerror}); check its name and permissions") from error
     if not is_frame_sequence(images):
         raise MediaError(
             folder,

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -150,3 +151,22 @@ def test_settings_are_checked_at_the_call():
     with pytest.raises(InputError, match="`windows` must be at least 1"):
         load_clips([], SPEC, windows=0)
     assert list(load_clips([], SPEC)) == []
+
+
+def test_names_and_folders_that_the_system_refuses_are_skipped(tmp_path, monkeypatch):
+    """A list may name them: the run goes on with the others."""
+    (tmp_path / "frames").mkdir()
+
+    def refuse(_folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)  # tests may run as root, who may read all
+    sources = [
+        VideoSource(path=tmp_path / f"{'a' * 300}.mp4", kind="video"),
+        VideoSource(path=tmp_path / "frames", kind="frames"),
+    ]
+    reasons = [loaded.error.reason for loaded in load_clips(sources, SPEC) if loaded.error]
+    assert reasons == [
+        "cannot be read (File name too long); check its name and permissions",
+        "cannot be read (Permission denied); check its name and permissions",
+    ]

@@ -82,6 +82,13 @@ def test_nothing_there(tree, tmp_path):
         find_videos(tree / "walk" / "notes.txt")
 
 
+@pytest.mark.parametrize("path", ["a" * 300, f"{'b' * 5000}/a.mp4", "~nobody-of-that-name/a.mp4"])
+def test_what_the_system_takes_for_no_path_is_said_in_one_line(path):
+    with pytest.raises(SourceError, match=r"must be a file, folder or glob. Got: .*(too long|home directory)") as error:
+        find_videos(path)
+    assert len(str(error.value)) < 600
+
+
 def test_folder_that_may_not_be_read(tree, monkeypatch):
     listed = Path.iterdir
 
