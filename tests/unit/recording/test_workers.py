@@ -2,7 +2,9 @@
 
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -229,3 +231,19 @@ def test_the_run_decides_how_clips_are_passed_before_it_hands_out_work(model, sh
         batch = batch_size(recorder, find_videos(shapes_clips / "right"))
         assert batch is not None
         assert len(worker_settings(recorder, batch).facts) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="lists open files by Linux's /proc")
+def test_the_runs_own_store_is_closed_with_it():
+    work = Workspace(RecordingSettings(workers=2))
+    with work:
+        assert _open_locks()
+    assert not _open_locks()
+
+
+def _open_locks() -> list[Path]:
+    links = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the one that lists the folder
+            links.append(descriptor.readlink())
+    return [link for link in links if "store.lock" in link.name]
