@@ -149,7 +149,7 @@ def _frames_source(where: str, line: TrainingLine, files: _FilesBelow, folder: P
     return VideoSource(
         path=folder or files.root / name,
         kind="frames",
-        label=_label(cells[-1]),
+        label=_label(cells[len(cells) - 1]),
         # a list may name fewer frames than the folder has
         end_s=listed / FRAME_FOLDER_FPS if listed and count is not None and listed < count else None,
         group=ucf101_group(Path(name)),
