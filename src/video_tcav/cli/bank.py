@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 import video_tcav.concepts.bank as banks
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
-from video_tcav.core.files import check_file_writable, write_json
+from video_tcav.core.files import write_json
 
 app = typer.Typer(
     name="bank",
@@ -25,20 +24,16 @@ _MOST_CONFLICTS = 10  # lines for each bank; the studio shows the clips
 @app.command("list", no_args_is_help=True)
 def list_concepts(bank: Bank, json: options.JsonFile = None) -> None:
     """List the concepts of a bank, with how many clips are judged."""
-    if json:
-        check_file_writable(json)
     with banks.ConceptBank.open(bank) as opened:
         concepts = opened.concepts()
         loose = opened.count(concept="")
-    table = Table("concept", box=None, pad_edge=False)
-    for column in ("open", "accepted", "rejected", "videos"):
-        table.add_column(column, justify="right")
+    table = render.table("concept", numbers=("open", "accepted", "rejected", "videos"))
     for count in concepts:
         numbers = (count.open, count.accepted, count.rejected, count.videos)
         table.add_row(render.escape(count.name), *map(str, numbers))
     render.out.print(table if concepts else "No concept yet.")
     if loose:
-        render.out.print(f"{_number(loose, 'clip')} in no concept.", markup=False)
+        render.out.print(f"{render.counted(loose, 'clip')} in no concept.", markup=False)
     render.out.print("videos: source videos of the accepted clips, which a test counts as independent.", style="dim")
     if json:
         write_json(json, [asdict(count) for count in concepts])
@@ -56,8 +51,8 @@ def export(
     """Copy clips out of a bank, for tests and other tools."""
     with banks.ConceptBank.open(bank) as opened:
         manifest = banks.export_clips(opened, out, concepts=concept, verdict=None if verdict == "all" else verdict)
-    _print(f"Clips and where they come from: {manifest}")
-    _print(f"Use them with --concept NAME={manifest}::NAME")
+    render.line(f"Clips and where they come from: {manifest}")
+    render.line(f"Use them with --concept NAME={manifest}::NAME")
 
 
 @app.command("import", no_args_is_help=True)
@@ -81,7 +76,7 @@ def import_(
         bank, paths, concept=concept, kind=kind, verdict=verdict, strict=strict, progress=True
     )
     existing = f", {imported.known} known already" if imported.known else ""
-    _print(f"{_number(imported.added, 'new clip')}{existing}: {bank}")
+    render.line(f"{render.counted(imported.added, 'new clip')}{existing}: {bank}")
     render.skipped(imported.skipped)
 
 
@@ -97,14 +92,16 @@ def merge(
         for path in sources:
             with banks.ConceptBank.open(path) as source:
                 merged = banks.merge_banks(opened, source)
-            counts = f"{_number(merged.added, 'new clip')}, {_number(merged.decided, 'decision')} taken over"
-            _print(f"{path}: {counts}, {_number(len(merged.conflicts), 'conflict')}")
+            counts = (
+                f"{render.counted(merged.added, 'new clip')}, {render.counted(merged.decided, 'decision')} taken over"
+            )
+            render.line(f"{path}: {counts}, {render.counted(len(merged.conflicts), 'conflict')}")
             for words in merged.conflicts[:_MOST_CONFLICTS]:
-                _print(f"  {one_line(words)}")
+                render.line(f"  {one_line(words)}")
             if len(merged.conflicts) > _MOST_CONFLICTS:
-                _print(f"  and {len(merged.conflicts) - _MOST_CONFLICTS} more")
+                render.line(f"  and {len(merged.conflicts) - _MOST_CONFLICTS} more")
             for words in merged.broken:
-                _print(f"! not taken: {words}", style="yellow")
+                render.line(f"! not taken: {words}", style="yellow")
 
 
 @app.command("check", no_args_is_help=True)
@@ -117,20 +114,11 @@ def check(
     """Read the whole bank and list what is wrong; exit code 1 if something is."""
     with banks.ConceptBank.open(bank) as opened:
         for path in opened.repair() if repair else ():
-            _print(one_line(f"{path}: removed"))
+            render.line(one_line(f"{path}: removed"))
         problems, clips = opened.check(), opened.count()
     for words in problems:
-        _print(one_line(words))
+        render.line(one_line(words))
     if problems:
-        render.out.print(f"{_number(len(problems), 'problem')} in {_number(clips, 'clip')}.")
+        render.out.print(f"{render.counted(len(problems), 'problem')} in {render.counted(clips, 'clip')}.")
         raise typer.Exit(1)
-    render.out.print(f"{_number(clips, 'clip')}, all files there and unchanged.")
-
-
-def _print(line: str, *, style: str | None = None) -> None:
-    """Print a line that may hold a path: no markup is read in it, and it is not broken."""
-    render.out.print(line, markup=False, soft_wrap=True, style=style)
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+    render.out.print(f"{render.counted(clips, 'clip')}, all files there and unchanged.")

@@ -43,9 +43,7 @@ def world(
     clips, labels = chosen.sample(count, seed=seed)
     names = [chosen.labels[label] for label in labels]
     manifest = rendered.write_world(out, clips, names, frames=frames, size=pixels, codec=codec, progress=True)
-    render.out.print(
-        f"{count} clips of {len(chosen.labels)} classes, with their truth: {manifest}", markup=False, soft_wrap=True
-    )
+    render.line(f"{count} clips of {len(chosen.labels)} classes, with their truth: {manifest}")
 
 
 @app.command(no_args_is_help=True)
@@ -68,12 +66,8 @@ def train(
     chosen = _rule(rule, correlation)
     trained = rendered.train_rendered(architecture, chosen, seed=seed, steps=steps, progress=True)
     trained.save(path)
-    render.out.print(
-        f"{trained.accuracy:.1%} right on {trained.metadata['held_out']} new clips. Weights: {path}",
-        markup=False,
-        soft_wrap=True,
-    )
-    render.out.print(f"Use them with --model rendered:{architecture} --weights {path}", markup=False, soft_wrap=True)
+    render.line(f"{trained.accuracy:.1%} right on {trained.metadata['held_out']} new clips. Weights: {path}")
+    render.line(f"Use them with --model rendered:{architecture} --weights {path}")
 
 
 def _rule(name: str, correlation: float | None) -> "rendered.Rule":

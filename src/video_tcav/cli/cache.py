@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.filesize import decimal
-from rich.table import Table
 
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
-from video_tcav.core.files import check_file_writable, write_json
+from video_tcav.core.files import write_json
 
 app = typer.Typer(
     name="cache",
@@ -27,26 +26,24 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 @app.command("info", no_args_is_help=True)
 def info(store: Store, json: options.JsonFile = None) -> None:
     """Say how large a store is, and what of."""
-    if json:
-        check_file_writable(json)
     with vt.ActivationStore.open(store, create=False) as opened:
-        held = opened.info()
-    table = Table(box=None, pad_edge=False, show_header=False)
+        content = opened.info()
+    table = render.table(show_header=False)
     last_used = "never"
-    if held.last_used_s is not None:
-        last_used = datetime.fromtimestamp(held.last_used_s, UTC).isoformat(" ", "seconds")
+    if content.last_used_s is not None:
+        last_used = datetime.fromtimestamp(content.last_used_s, UTC).isoformat(" ", "seconds")
     for name, value in (
-        ("size", decimal(held.bytes)),
-        ("blocks", str(held.blocks)),
-        ("clips", str(held.clips)),
-        ("models", ", ".join(held.models) or "none"),
-        ("layers", ", ".join(held.layers) or "none"),
+        ("size", decimal(content.bytes)),
+        ("blocks", str(content.blocks)),
+        ("clips", str(content.clips)),
+        ("models", ", ".join(content.models) or "none"),
+        ("layers", ", ".join(content.layers) or "none"),
         ("last used", last_used),
     ):
         table.add_row(name, render.escape(value))
     render.out.print(table)
     if json:
-        write_json(json, asdict(held))
+        write_json(json, asdict(content))
 
 
 @app.command("verify", no_args_is_help=True)
@@ -61,11 +58,10 @@ def verify(
         problems = opened.verify(repair=repair, progress=True)
         blocks = opened.info().blocks
     for problem in problems:
-        end = ": deleted" if repair else ""
-        render.out.print(one_line(f"{problem.path}: {problem.reason}{end}"), markup=False, soft_wrap=True)
+        render.line(one_line(f"{problem.path}: {problem.reason}{': deleted' if repair else ''}"))
     if problems:
         raise typer.Exit(1)
-    render.out.print(f"{_blocks(blocks)}, all unchanged.")
+    render.out.print(f"{render.counted(blocks, 'block')}, all unchanged.")
 
 
 @app.command("prune", no_args_is_help=True)
@@ -92,8 +88,8 @@ def prune(
         pruned = opened.prune(max_size=max_size, older_than_s=older_than_s, dry_run=dry_run)
     verb = "would be deleted" if dry_run else "deleted"
     render.out.print(
-        f"{_blocks(pruned.blocks)} ({decimal(pruned.bytes)}) {verb}, "
-        f"{_blocks(pruned.blocks_left)} ({decimal(pruned.bytes_left)}) left."
+        f"{render.counted(pruned.blocks, 'block')} ({decimal(pruned.bytes)}) {verb}, "
+        f"{render.counted(pruned.blocks_left, 'block')} ({decimal(pruned.bytes_left)}) left."
     )
 
 
@@ -102,7 +98,3 @@ def _parse_time(text: str) -> float:
     if unit not in _SECONDS or not number.replace(".", "", 1).isdecimal():
         raise InputError(f"`--older-than` must be a time. Got {text}. Write, for example, 30d, 12h or 90m.")
     return float(number) * _SECONDS[unit]
-
-
-def _blocks(count: int) -> str:
-    return f"{count} block{'' if count == 1 else 's'}"

@@ -41,13 +41,11 @@ def demo(
         f"significant in {nothing.ttest:.0%}, the permutation test in {nothing.permutation:.0%} (5 % is promised).",
         markup=False,
     )
-    render.out.print(f"\nThe page with clips and plots: {page}", markup=False, soft_wrap=True)
+    render.line(f"\nThe page with clips and plots: {page}")
 
 
 def _predictions(result: "demo_engine.DemoResult") -> Table:
-    table = Table(
-        "model", '"playing tennis"', "swing, but not on a court", "on a court, but no swing", box=None, pad_edge=False
-    )
+    table = render.table("model", '"playing tennis"', "swing, but not on a court", "on a court, but no swing")
     for model in result.models:
         called = f"{model.called} of {len(model.predictions)} clips"
         table.add_row(model.letter, called, f"{model.off_court:.0%} still tennis", f"{model.no_swing:.0%} still tennis")
@@ -55,14 +53,8 @@ def _predictions(result: "demo_engine.DemoResult") -> Table:
 
 
 def _effects(result: "demo_engine.DemoResult") -> Table:
-    table = Table(
-        "concept",
-        "",
-        *(f"model {model.letter}" for model in result.models),
-        *(f"motion, {model.letter}" for model in result.models),
-        box=None,
-        pad_edge=False,
-    )
+    columns = [f"{word} {model.letter}" for word in ("model", "motion,") for model in result.models]
+    table = render.table("concept", "", *columns)
     for concept, clip_kind in CLIP_KINDS.items():
         cells = [_cell(model, concept, twin) for twin in ("none", "motion") for model in result.models]
         table.add_row(concept, clip_kind, *cells)

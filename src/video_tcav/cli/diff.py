@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 import video_tcav.experiments as experiments
 from video_tcav.cli import options, render
 from video_tcav.core.escaping import one_line
-from video_tcav.core.files import check_file_writable, write_json
+from video_tcav.core.files import write_json
 from video_tcav.tcav.wording import comparison_name, p_text
 
 _SHOWN = 20  # effects in the table: a screenful
@@ -21,15 +20,12 @@ def diff(
     json: options.JsonFile = None,
 ) -> None:
     """List the verdicts and effects that changed between two runs of an experiment."""
-    if json:
-        check_file_writable(json)
     changes = experiments.diff_runs(experiments.load_run(run_a), experiments.load_run(run_b))
     render.out.print(f"[bold]From[/] {render.escape(str(run_a))} [bold]to[/] {render.escape(str(run_b))}")
     if changes.settings:
-        text = f"! The experiments differ in {one_line(', '.join(changes.settings[:8]))}; changes may come from that."
-        render.out.print(text, style="yellow", markup=False)
+        render.warn(f"The experiments differ in {', '.join(changes.settings[:8])}; changes may come from that.")
     if changes.other_clips:
-        render.out.print("! The runs saw different clips.", style="yellow", markup=False)
+        render.warn("The runs saw different clips.")
     _verdicts(changes)
     _effects(changes)
     for word, claims in (("first", changes.only_before), ("second", changes.only_after)):
@@ -58,11 +54,8 @@ def _effects(changes: "experiments.RunDiff") -> None:
     )
     if not strong:
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("concept", "target", "twin", "layer"):
-        table.add_column(name)
-    for name in ("before", "after", "change ± standard error", "p"):
-        table.add_column(name, justify="right")
+    numbers = ("before", "after", "change ± standard error", "p")
+    table = render.table("concept", "target", "twin", "layer", numbers=numbers)
     for effect in strong[:_SHOWN]:
         concept = comparison_name(effect.concept, effect.versus)
         table.add_row(

@@ -10,12 +10,12 @@ from rich.table import Table
 import video_tcav as vt
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
-from video_tcav.core.files import check_file_writable, check_writable, write_json
+from video_tcav.core.files import check_writable, write_json
 from video_tcav.core.settings import settings_of
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import StatisticsSettings
 
-NOT_OF_CAVS = tuple(known.name for known in settings_of(StatisticsSettings) if known.name != "cav")
+NOT_OF_CAVS = tuple(setting.name for setting in settings_of(StatisticsSettings) if setting.name != "cav")
 
 
 @options.with_model_options
@@ -26,14 +26,12 @@ def explain(
     model_options: options.ModelOptions,
     recording: RecordingSettings,
     statistics: StatisticsSettings,
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
+    videos: options.Videos,
     model: options.Model,
     target: Annotated[
         str, typer.Option(metavar="CLASS|top", help="Class to explain; top is each clip's most probable one.")
     ] = "top",
-    against: Annotated[
-        str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
-    ] = "log_odds",
+    against: options.Against = "log_odds",
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -93,7 +91,7 @@ def explain(
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Measure deletion, some dozens of passes a map.")
     ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
+    seed: options.Seed = 0,
     json: options.JsonFile = None,
 ) -> None:
     """Show where and when the model looked, as a video, a sheet or numbers, and measure each map's faithfulness.
@@ -101,16 +99,10 @@ def explain(
     Deletion is the class's probability, on average, while the clip is removed in the order of the map: the lower, the
     better, and that of an informative map is well below that of the same map in another place.
     """
-    # What cannot be written is refused before any pass.
-    if json:
-        check_file_writable(json)
-    check_writable(out)
+    check_writable(out)  # before any pass
     # Each map is written as it comes, so that memory does not grow with the number of videos.
     writer = reports.MapWriter(out, formats=format or ["mp4"], signed=signed)
-    concepts: dict[str, list[str]] = {}
-    for text in concept or []:
-        name, path = options.parse_concept(text)
-        concepts.setdefault(name, []).append(path)
+    concepts = options.parse_concepts(concept)
     loaded = model_options.load(model)
     result = vt.explain(
         loaded,
@@ -135,7 +127,7 @@ def explain(
     render.out.print(_table(result))
     render.random_weights(loaded)
     render.skipped([*result.skipped, *written.skipped])
-    render.out.print(f"\n{len(written.files)} files: {out}", markup=False, soft_wrap=True)
+    render.line(f"\n{len(written.files)} files: {out}")
     if json:
         facts = [explanation.facts() for explanation in result.explanations]
         write_json(json, {"provenance": result.provenance, "explanations": facts})
@@ -147,9 +139,9 @@ def _table(result: "vt.Explanations") -> Table:
     windowed = any(row.window for row in maps)
     checked = any(math.isfinite(row.deletion) for row in maps)
     split = any(math.isfinite(row.motion_share) for row in maps)
-    table = Table("video", *(["window"] if windowed else []), "class", "map", "layer", "peak", box=None, pad_edge=False)
-    for name in [*(["deletion", "elsewhere"] if checked else []), *(["motion"] if split else [])]:
-        table.add_column(name, justify="right")
+    measures = [*(["deletion", "elsewhere"] if checked else []), *(["motion"] if split else [])]
+    columns = ["video", *(["window"] if windowed else []), "class", "map", "layer", "peak"]
+    table = render.table(*columns, numbers=measures)
     short_layers = render.without_common_prefix([row.layer for row in maps])
     for row in maps:
         table.add_row(
@@ -169,7 +161,7 @@ def _list_methods(wanted: bool) -> None:
     """Names, ideas and papers of all methods, those of other packages among them."""
     if not wanted:
         return
-    table = Table("method", "idea", "source", box=None, pad_edge=False)
+    table = render.table("method", "idea", "source")
     for name, method in vt.attribution.METHODS.items():
         table.add_row(render.escape(name), render.escape(method.help), render.escape(method.source))
     render.out.print(table)

@@ -3,11 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 import video_tcav as vt
 from video_tcav.cli import options, render
-from video_tcav.core.files import check_file_writable, write_json
+from video_tcav.core.files import write_json
 
 
 @options.with_model_options
@@ -21,13 +20,11 @@ def layers(
     json: options.JsonFile = None,
 ) -> None:
     """List the model's layers with the shape of their output for one clip and the meaning of each axis."""
-    if json:
-        check_file_writable(json)
     loaded = model_options.load(model)
     every = vt.list_layers(loaded)
     # Two levels of the module tree, as a full listing of a transformer has several hundred lines.
     listed = [layer for layer in every if all_layers or layer.is_default or layer.name.count(".") < 2]
-    table = Table("layer", "shape", "axes", box=None, pad_edge=False)
+    table = render.table("layer", "shape", "axes")
     for layer in listed:
         name = f"[bold]{render.escape(layer.name)} *[/]" if layer.is_default else render.escape(layer.name)
         axes = ", ".join(layer.axes.dims) + render.tokens(layer.axes) if layer.axes else f"unknown: {layer.axes_note}"
@@ -37,9 +34,8 @@ def layers(
     render.out.print(
         f"\n* the layers that `test` uses unless told otherwise.{f' {hidden} inner layers: --all.' if hidden else ''}"
     )
-    render.out.print(loaded.outputs.sentence, markup=False, soft_wrap=True)
-    for note in loaded.notes:
-        render.out.print(note, markup=False, soft_wrap=True)
+    for note in (loaded.outputs.sentence, *loaded.notes):
+        render.line(note)
     if json:
         write_json(json, [_plain(layer) for layer in every])
 

@@ -14,6 +14,7 @@ import video_tcav as vt
 from video_tcav.core.clip_spec import OutputKind, Sampling, Short
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import well_formed
+from video_tcav.core.files import check_file_writable
 from video_tcav.core.limits import excerpt, finite
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.models.loaders.loader import spec_help
@@ -25,7 +26,21 @@ Model = Annotated[
     str,
     typer.Option("--model", "-m", metavar="M", help=f"{spec_help()}."),
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the result as JSON.")]
+Videos = Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")]
+Against = Annotated[str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
+
+
+def _writable(path: Path | None) -> Path | None:
+    if path:
+        check_file_writable(path)
+    return path
+
+
+# What cannot be written is refused before any work.
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", callback=_writable, help="Also write the result as JSON.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 
 
@@ -191,13 +206,15 @@ def parse_size(text: str | None) -> Any:
     return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
 
 
-def parse_concept(text: str) -> tuple[str, str]:
-    """Parse `NAME=PATH`."""
-    name, separator, path = text.partition("=")
-    name = well_formed(name)
-    if not (separator and name.strip() and path.strip()):
-        raise InputError(f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
-    return name.strip(), path.strip()
+def parse_concepts(texts: Sequence[str] | None) -> dict[str, list[str]]:
+    """Parse several `NAME=PATH`: the paths of each name."""
+    concepts: dict[str, list[str]] = {}
+    for text in texts or ():
+        name, _, path = (piece.strip() for piece in text.partition("="))
+        if not (name and path):
+            raise InputError(f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
+        concepts.setdefault(well_formed(name), []).append(path)
+    return concepts
 
 
 def _numbers(name: str, text: str | None) -> Any:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.table import Table
 
 import video_tcav.proposals as proposals
 from video_tcav.cli import options, render
@@ -17,16 +16,11 @@ from video_tcav.proposals.detector_spec import DETECTORS, detector_help, find_lo
 def propose(
     *,
     model_options: options.ModelOptions,
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
+    videos: options.Videos,
     bank: Annotated[Path, typer.Option(metavar="DIR", help="The concept bank; made if there is none.")],
     detector: Annotated[
         str,
-        typer.Option(
-            "--detector",
-            "-d",
-            metavar="D",
-            help=f"{detector_help(finds=True)}.",
-        ),
+        typer.Option("--detector", "-d", metavar="D", help=f"{detector_help(finds=True)}."),
     ],
     label: Annotated[
         list[str] | None,
@@ -58,10 +52,10 @@ def propose(
         ),
     ] = None,
     group: Annotated[
-        Literal["none", "hdbscan", "kmeans"], typer.Option(help="With --embed: how groups of like clips are result.")
+        Literal["none", "hdbscan", "kmeans"], typer.Option(help="With --embed: how groups of like clips are found.")
     ] = "hdbscan",
     threads: Annotated[int, typer.Option(min=1, help="Of an ONNX detector.")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
+    seed: options.Seed = 0,
 ) -> None:
     """Detect objects in videos, track them, and propose clips of them for concepts.
 
@@ -112,9 +106,7 @@ def propose(
 
 def _print(result: "proposals.Proposals", bank: Path) -> None:
     if result.counts:
-        table = Table("concept", box=None, pad_edge=False)
-        for name in ("tubes", "clips", "videos"):
-            table.add_column(name, justify="right")
+        table = render.table("concept", numbers=("tubes", "clips", "videos"))
         for count in result.counts:
             table.add_row(render.escape(count.concept), str(count.tubes), str(count.clips), str(count.videos))
         render.out.print(table)
@@ -122,7 +114,7 @@ def _print(result: "proposals.Proposals", bank: Path) -> None:
         render.out.print("Nothing new was proposed.")
     if result.groups:
         groups = ", ".join(f"{name} ({tubes})" for name, tubes in result.groups.items())
-        render.out.print(f"\nGroups of like clips: {one_line(groups)}", markup=False, soft_wrap=True)
+        render.line(f"\nGroups of like clips: {one_line(groups)}")
     facts = [f"{result.videos} videos gone through"]
     if result.done_before:
         facts.append(f"{result.done_before} done before")
@@ -130,7 +122,7 @@ def _print(result: "proposals.Proposals", bank: Path) -> None:
         facts.append(f"{result.duplicates} duplicates left out")
     if result.detector_frames:
         facts.append(f"{result.detector_frames} detector frames at {result.frames_per_s:.1f}/s")
-    render.out.print(f"\n{'; '.join(facts)}.", markup=False, soft_wrap=True)
+    render.line(f"\n{'; '.join(facts)}.")
     if result.limited:
-        render.out.print("! There is more than --max allows.", style="yellow", markup=False)
-    render.out.print(f"{result.clips} new clips: {bank}", markup=False, soft_wrap=True)
+        render.warn("There is more than --max allows.")
+    render.line(f"{result.clips} new clips: {bank}")

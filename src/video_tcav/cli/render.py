@@ -26,6 +26,30 @@ out = console(
 errors = console(error=True, soft_wrap=True)
 
 
+def line(text: str, style: str | None = None) -> None:
+    """Print a line that may hold a path: no markup is read in it, and it is not broken."""
+    out.print(text, markup=False, soft_wrap=True, style=style)
+
+
+def warn(*texts: str) -> None:
+    """Print warnings."""
+    for text in texts:
+        out.print(f"! {one_line(text)}", style="yellow", markup=False)
+
+
+def table(*columns: str, numbers: Sequence[str] = (), **options: Any) -> Table:
+    """A table without lines, whose columns of numbers are aligned on the right; `options` are rich's."""
+    lineless = Table(*columns, box=None, pad_edge=False, **options)
+    for name in numbers:
+        lineless.add_column(name, justify="right")
+    return lineless
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: `1 clip`, `2 clips`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def escape(text: str) -> str:
     """A name as rich markup that prints it literally: on one line, without control sequences or workflow commands."""
     return markup.escape(one_line(text))
@@ -49,28 +73,15 @@ def tokens(axes: Any) -> str:
 def skipped(files: Sequence[Any]) -> None:
     """List files that were not used."""
     if files:
-        out.print(f"\n[bold]{len(files)} file{'s' if len(files) > 1 else ''} could not be used:[/]")
+        out.print(f"\n[bold]{counted(len(files), 'file')} could not be used:[/]")
         for file in files:
-            out.print(f"  {one_line(f'{file.path}: {file.reason}')}", markup=False, soft_wrap=True)
-
-
-def left_out(notes: Sequence[str]) -> None:
-    """List files in folders that were ignored."""
-    for note in notes:
-        out.print(f"! {note}", style="yellow", markup=False)
-
-
-def model_outputs(model: "vt.VideoModel") -> None:
-    """Report how outputs were interpreted, unless they are the logits of a known network, and the loader's notes."""
-    for note in model.remarks():
-        out.print(f"! {note}", style="yellow", markup=False)
+            line(f"  {one_line(f'{file.path}: {file.reason}')}")
 
 
 def random_weights(model: "vt.VideoModel") -> None:
     """Warn where the model's weights are known to be random."""
     if not model.trained:
-        text = "The model's weights are random: these numbers mean nothing. Give trained ones with --weights."
-        out.print(f"! {text}", style="yellow", markup=False)
+        warn("The model's weights are random: these numbers mean nothing. Give trained ones with --weights.")
 
 
 def without_common_prefix(layers: Sequence[str]) -> dict[str, str]:
@@ -94,8 +105,7 @@ def tcav_result(result: "vt.TcavResult") -> None:
     out.print(f"* adjusted p ≤ {LEVEL}. {one_line(counts)}.\n", style="dim", markup=False)
     for sentence in vt.sentences(result):
         out.print(f"• {one_line(sentence)}", markup=False)
-    for warning in result.warnings:
-        out.print(f"! {one_line(warning)}", style="yellow", markup=False)
+    warn(*result.warnings)
     skipped(result.skipped)
 
 
@@ -103,20 +113,19 @@ def _result_table(result: "vt.TcavResult") -> Table:
     first = result.results[0]
     gradient = f"{first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"
     title = f"What moves [bold]{escape(first.target)}[/] ({escape(first.against)}; {gradient})"
-    table = Table("concept", "twin", "layer", title=title, title_justify="left", box=None, pad_edge=False)
     p_name = "p" if first.correction == "none" else f"p ({first.correction})"
-    for name in (f"effect [95 %], {units(first.against)}", p_name, "z", "TCAV score", "CAV accuracy"):
-        table.add_column(name, justify="right")
+    numbers = (f"effect [95 %], {units(first.against)}", p_name, "z", "TCAV score", "CAV accuracy")
+    rows = table("concept", "twin", "layer", numbers=numbers, title=title, title_justify="left")
     short_layers = without_common_prefix([row.layer for row in result.results])
     previous = ""
     for row in result.results:
         name = comparison_name(row.concept, row.versus)
         if previous not in ("", name):
-            table.add_section()
+            rows.add_section()
         significant = row.p_adjusted <= LEVEL
         # A significant effect of a weak CAV is to be doubted; no effect of one means nothing.
         weak = "" if row.represented else " (weak)" if significant else " (not represented)"
-        table.add_row(
+        rows.add_row(
             escape(name) if name != previous else "",
             "—" if row.twin == "none" else escape(row.twin),
             escape(short_layers[row.layer]),
@@ -128,4 +137,4 @@ def _result_table(result: "vt.TcavResult") -> Table:
             style="bold" if significant else "" if row.represented else "dim",
         )
         previous = name
-    return table
+    return rows

@@ -19,4 +19,4 @@ def report(
     """Write the report of a finished run: a page that opens offline, Markdown, and figures. Needs no model."""
     finished = experiments.load_run(run)
     page = reports.write_report(finished, out or finished.path / "report.html")
-    render.out.print(f"The report: {page}", markup=False, soft_wrap=True)
+    render.line(f"The report: {page}")

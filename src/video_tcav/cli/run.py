@@ -68,7 +68,7 @@ def run(
         render.errors.print("! The run directory is read-only: no report was written.", style="yellow", markup=False)
     elif report:
         page = reports.write_report(result, result.path / "report.html")
-        render.out.print(f"\nThe report is {page}. Tables are beside it.", markup=False, soft_wrap=True)
+        render.line(f"\nThe report is {page}. Tables are beside it.")
     if junit:
         experiments.write_junit(result.outcomes, junit, suite=result.experiment.title)
     if annotate if annotate is not None else os.environ.get("GITHUB_ACTIONS") == "true":
@@ -92,9 +92,8 @@ def outcomes(result: "experiments.Run") -> None:
         )
         render.out.print(f"  {one_line(f'{outcome.layer}: {outcome.reason}')}", style="dim", markup=False)
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
-    render.out.print(f"\n{counts}. Run directory: {result.path}", markup=False, soft_wrap=True)
-    for warning in result.warnings():
-        render.out.print(f"! {one_line(warning)}", style="yellow", markup=False)
+    render.line(f"\n{counts}. Run directory: {result.path}")
+    render.warn(*result.warnings())
     if remarks := result.remarks():
-        text = f"Diagnostics have {len(remarks)} remark{'s' if len(remarks) > 1 else ''} on CAVs and effects: see the report."
+        text = f"Diagnostics have {render.counted(len(remarks), 'remark')} on CAVs and effects: see the report."
         render.out.print(text, style="dim", markup=False)

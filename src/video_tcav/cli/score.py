@@ -9,7 +9,7 @@ from rich.table import Table
 
 import video_tcav as vt
 from video_tcav.cli import options, render
-from video_tcav.core.files import check_file_writable, write_json
+from video_tcav.core.files import write_json
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.wording import comparison_name
 
@@ -20,20 +20,16 @@ def score(
     *,
     model_options: options.ModelOptions,
     recording: RecordingSettings,
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")],
+    videos: options.Videos,
     model: options.Model,
     cavs: Annotated[Path, typer.Option(metavar="FILE", help="cavs.safetensors from the --out folder of `test`.")],
     target: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Also give the derivative of this class along each concept.")
     ] = None,
-    against: Annotated[
-        str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
-    ] = "log_odds",
+    against: options.Against = "log_odds",
     json: options.JsonFile = None,
 ) -> None:
     """Score clips with saved CAVs: presence is 0 for the average random clip and 1 for the average concept clip."""
-    if json:
-        check_file_writable(json)
     saved = vt.load_cavs(cavs)
     loaded = model_options.load(model)
     result = vt.score_clips(loaded, saved, videos, target=target, against=against, recording=recording, progress=True)
@@ -48,7 +44,7 @@ def _table(scores: "Sequence[vt.ClipScore]", *, windowed: bool) -> Table:
     with_target = scores[0].directional_derivative is not None
     # Columns that would be the same in every row are left out.
     columns = ["video", *(["window"] if windowed else []), "layer", "concept", "presence"]
-    table = Table(*columns, *(["derivative"] if with_target else []), box=None, pad_edge=False)
+    table = render.table(*columns, *(["derivative"] if with_target else []))
     for score in scores:
         name = comparison_name(score.concept, score.versus)
         window = [str(score.window)] if windowed else []

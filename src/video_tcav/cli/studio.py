@@ -1,5 +1,6 @@
 """`video-tcav studio`: review a concept bank in the browser."""
 
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -47,13 +48,8 @@ def studio(
         raise MissingExtraError("studio", "`video-tcav studio`")
     need = studios.Need(effect=effect, power=power, random_videos=random_videos, at_least=need_clips)
     with studios.open_studio(bank, port=port, token="" if token else None, need=need, runs=runs) as studio_server:
-        render.out.print(
-            f"Reviewing {bank}. Open this link, end with Ctrl+C:\n{studio_server.link}", markup=False, soft_wrap=True
-        )
+        render.line(f"Reviewing {bank}. Open this link, end with Ctrl+C:\n{studio_server.link}")
         for problem in studio_server.problems:
-            render.out.print(problem, markup=False, soft_wrap=True)
-        if open_browser:
-            with studios.browser_opened(studio_server.link):
-                studio_server.run()
-        else:
+            render.line(problem)
+        with studios.browser_opened(studio_server.link) if open_browser else nullcontext():
             studio_server.run()

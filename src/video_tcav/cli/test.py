@@ -10,7 +10,7 @@ import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError, UnsavedResultError
 from video_tcav.core.escaping import well_formed
-from video_tcav.core.files import check_file_writable, check_writable
+from video_tcav.core.files import check_writable
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
 
@@ -34,9 +34,7 @@ def run(
     layer: Annotated[
         list[str] | None, typer.Option(metavar="L", help="Layer to look at; the stages if not given.")
     ] = None,
-    against: Annotated[
-        str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")
-    ] = "log_odds",
+    against: options.Against = "log_odds",
     at: Annotated[
         At,
         typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it."),
@@ -60,7 +58,7 @@ def run(
         str,
         typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths."),
     ] = "video",
-    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 0,
+    seed: options.Seed = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for tables (CSV, Parquet, JSON) and CAVs.")
     ] = None,
@@ -70,14 +68,9 @@ def run(
 
     A PATH is a file, folder, glob or manifest (CSV, Parquet, or a published annotation file); PATH::LABEL takes one label of it.
     """
-    if json:
-        check_file_writable(json)
     if out:
         check_writable(out)
-    concepts: dict[str, list[str]] = {}
-    for text in concept:
-        name, path = options.parse_concept(text)
-        concepts.setdefault(name, []).append(path)
+    concepts = options.parse_concepts(concept)
     loaded = model_options.load(model)
     unsaved = None
     run = partial(

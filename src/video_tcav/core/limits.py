@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-MOST_TEXT_BYTES = 16 * 2**20  # text that a person wrote: Kinetics-700 lists 650,000 clips in 40 bytes each at most
 _EXCERPT = 60  # characters of a value in a message
 
 
@@ -16,7 +15,7 @@ class LimitError(ValueError):
     """A value beyond a bound; its message fits behind "Got", and callers add the argument and the cure."""
 
 
-def read_bounded(path: Path, *, most: int = MOST_TEXT_BYTES) -> bytes:
+def read_bounded(path: Path, *, most: int) -> bytes:
     """The bytes of a regular file of bounded size: never waits for a pipe, never reads a device without end.
 
     Raises:

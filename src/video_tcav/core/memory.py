@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of glibc's mallopt(3)
-_NEVER_TRIM, _TRIM_ABOVE = (
-    -1,
-    64 * 2**20,
-)  # bytes; any value turns off glibc's own adjustment, so its 128 kB would be low
+# bytes; any value turns off glibc's own adjustment, so its 128 kB would be low
+_NEVER_TRIM, _TRIM_ABOVE = -1, 64 * 2**20
 _NO_MMAP, _USUAL_MMAPS = 0, 65536  # blocks of their own, which go back to the system when they are freed
 
 

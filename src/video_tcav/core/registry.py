@@ -1,9 +1,9 @@
 """Registries of open kinds: built-in ones by name, and those that other packages add through entry points."""
 
 from collections.abc import Mapping
-from functools import cache, cached_property
-from importlib import import_module
+from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pkgutil import resolve_name
 from typing import Any, Generic, TypeVar
 
 from video_tcav.core.checks import one_of, require
@@ -55,7 +55,7 @@ class Registry(Generic[Kind]):
             PluginError: if the package that adds it cannot be imported, or what it adds is no kind of this sort.
         """
         if name in self._builtin:
-            return _imported(self._builtin[name])
+            return resolve_name(self._builtin[name])
         one_of(self.argument, name, self.names())
         return self._load(self._added[name])
 
@@ -67,9 +67,8 @@ class Registry(Generic[Kind]):
             PluginError: if the package that adds it cannot be used.
         """
         chosen: Any = self[kind] if isinstance(kind, str) else kind
-        missing = [member for member in self._members if not hasattr(chosen, member)]
         rule = f"be a name, or an object with {', '.join(self._members)}"
-        require(not missing, self.argument, rule, kind, f"Choose one of {', '.join(self.names())}.")
+        require(not self._missing_in(chosen), self.argument, rule, kind, f"Choose one of {', '.join(self.names())}.")
         return chosen() if isinstance(chosen, type) else chosen
 
     def values(self) -> tuple[Kind, ...]:
@@ -84,19 +83,15 @@ class Registry(Generic[Kind]):
                 f"`{self.argument}` {entry.name} must be importable. Got {type(error).__name__}: {error} from "
                 f"{_package(entry)}. Repair or uninstall that package."
             ) from error
-        missing = [member for member in self._members if not hasattr(kind, member)]
-        if missing:
+        if missing := self._missing_in(kind):
             raise PluginError(
                 f"`{self.argument}` {entry.name} must have {', '.join(self._members)}. Got none named {', '.join(missing)} from "
                 f"{_package(entry)}. Repair or uninstall that package."
             )
         return kind
 
-
-@cache
-def _imported(reference: str) -> Any:
-    module, _, name = reference.partition(":")
-    return getattr(import_module(module), name)
+    def _missing_in(self, kind: object) -> list[str]:
+        return [member for member in self._members if not hasattr(kind, member)]
 
 
 def _package(entry: EntryPoint) -> str:

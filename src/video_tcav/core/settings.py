@@ -7,12 +7,12 @@ methods text of reports.
 
 import functools
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from types import NoneType
 from typing import Any, ClassVar, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from video_tcav.core.checks import at_least, one_of, whole_number
+from video_tcav.core.checks import MOST_COUNT, at_least, one_of, whole_number
 
 Result = TypeVar("Result")
 _KEY = "setting"
@@ -94,9 +94,7 @@ class Setting:
             return one_of(self.name, value, self.choices)
         if self.info.least is not None:
             number = whole_number(self.name, value)
-            if self.info.most is None:
-                return at_least(self.name, number, self.info.least)
-            return at_least(self.name, number, self.info.least, self.info.most)
+            return at_least(self.name, number, self.info.least, self.info.most or MOST_COUNT)
         return value
 
 
@@ -126,10 +124,6 @@ class Settings:
             for s in settings_of(type(self))
             if s.info.methods is not None and getattr(self, s.name) != s.default
         )
-
-    def only(self, names: Collection[str]) -> dict[str, Any]:
-        """Some of the settings, by name, as they were checked."""
-        return {name: getattr(self, name) for name in names}
 
     def with_values(self, **values: Any) -> Self:
         """The same settings but for some values."""

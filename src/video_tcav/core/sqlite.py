@@ -5,18 +5,18 @@ import secrets
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from video_tcav.core.errors import OutputError, VideoTcavError
 from video_tcav.core.escaping import well_formed
-from video_tcav.core.files import link_new, sync
+from video_tcav.core.files import link_new, reason_of, sync
 from video_tcav.core.scratch import scratch_folder
 
-MOST_PARAMETERS = 500  # of one statement; SQLite's own limit was 999 before 3.32
+_BUSY_S = 20.0  # other programs hold the file for one change; a slow network disk may take seconds for that
 _OUT_OF_SPACE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
@@ -28,41 +28,21 @@ class Format:
         argument: name of the folder in messages.
         description: of the file in messages, such as "a concept bank".
         file_name: in the folder.
-        schema: that makes it; with a table `meta` of keys and values.
-        version_key: in that table.
+        schema: that makes it; with a table `meta` of keys and values, which also holds the version.
         version: of the schema.
-        busy_s: how long to wait for other programs.
-        synchronous: `FULL` loses nothing with the power; `NORMAL` may lose the last changes, never the file.
         error: for a file that cannot be used.
         if_missing: what to do where there is none.
-        if_newer: what to do about a newer version.
-        if_older: what to do about an older version, once there is one.
         if_damaged: what to do about a file that is none.
-        cannot_write: the error for a full disk, from folder and reason.
-        cannot_make: the error for a folder that takes no new file, likewise.
     """
 
     argument: str
     description: str
     file_name: str
     schema: str
-    version_key: str
     version: int
-    busy_s: float
-    synchronous: Literal["FULL", "NORMAL"]
     error: type[VideoTcavError]
     if_missing: str
-    if_newer: str
     if_damaged: str
-    cannot_write: Callable[[Path, object], OutputError]
-    cannot_make: Callable[[Path, object], OutputError]
-    if_older: str = ""
-
-    def missing(self, folder: Path) -> VideoTcavError:
-        """The error for a folder without the file."""
-        return self.error(
-            f"`{self.argument}` must be a folder with {self.file_name}. Got {folder}, which has none. {self.if_missing}"
-        )
 
 
 class Database:
@@ -80,7 +60,7 @@ class Database:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, form: Format, folder: Path, *, create: bool, read_only: bool = False) -> "Database":
+    def open(cls, form: Format, folder: Path, *, create: bool) -> "Database":
         """Open the file in a folder; `create` makes an empty one where there is none.
 
         Raises:
@@ -90,11 +70,14 @@ class Database:
         path = folder / form.file_name
         if not path.exists():
             if not create:
-                raise form.missing(folder)
+                raise form.error(
+                    f"`{form.argument}` must be a folder with {form.file_name}. Got {folder}, which has none. "
+                    f"{form.if_missing}"
+                )
             _create(form, path)
         with _plain_errors(form, folder), ExitStack() as opened:
-            read_only = read_only or not (os.access(folder, os.W_OK) and os.access(path, os.W_OK))
-            connection = opened.enter_context(_reading(form, path) if read_only else closing(_connect(form, str(path))))
+            writable = os.access(folder, os.W_OK) and os.access(path, os.W_OK)
+            connection = opened.enter_context(closing(_connect(str(path))) if writable else _reading(path))
             _check_version(form, folder, connection)
             return cls(form, folder, connection, opened.pop_all())
 
@@ -108,12 +91,6 @@ class Database:
         with self._lock, _plain_errors(self._form, self.folder):
             return self._connection.execute(sql, [plain(value) for value in parameters]).fetchall()
 
-    def read_many(self, sql: str, values: Sequence[Any], more: Sequence[Any] = ()) -> Iterator[sqlite3.Row]:
-        """All rows of a query whose `{}` stands for a list of any length; parameters of `more` come after it."""
-        for start in range(0, len(values), MOST_PARAMETERS):
-            batch = values[start : start + MOST_PARAMETERS]
-            yield from self.read(sql.format(", ".join("?" * len(batch))), [*batch, *more])
-
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A change: on disk in full when the block ends, and not at all if it raises."""
@@ -126,11 +103,6 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-    def shrink(self) -> None:
-        """Give the space of deleted rows back to the disk."""
-        with self._lock, _plain_errors(self._form, self.folder):
-            self._connection.execute("VACUUM")
 
 
 def plain(value: Any) -> Any:
@@ -148,10 +120,13 @@ def _plain_errors(form: Format, folder: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", None) or 0
         if code & 0xFF in _OUT_OF_SPACE:
-            raise form.cannot_write(folder, error) from error
+            raise OutputError(
+                f"`{folder / form.file_name}` must be writable. Got: {error}. Free space on the disk or check the rights; "
+                "nothing was changed."
+            ) from error
         if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise form.error(
-                f"`{form.argument}` must not be held by another program for {form.busy_s:.0f} s. Got {folder}: {error}. "
+                f"`{form.argument}` must not be held by another program for {_BUSY_S:.0f} s. Got {folder}: {error}. "
                 "Try again."
             ) from error
         raise form.error(
@@ -160,7 +135,7 @@ def _plain_errors(form: Format, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _reading(form: Format, path: Path) -> Iterator[sqlite3.Connection]:
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection that writes no file, also where the folder may not be written to.
 
     The write-ahead log of a killed or running process holds changes that are not in the file yet. Where SQLite cannot read
@@ -168,33 +143,33 @@ def _reading(form: Format, path: Path) -> Iterator[sqlite3.Connection]:
     writing, and the file alone is complete (`immutable`).
     """
     log = path.with_name(f"{path.name}-wal")
-    name = path.absolute().as_uri()
+    address = path.absolute().as_uri()
     with ExitStack() as opened:
         if not (log.exists() and log.stat().st_size):
-            connection = _connect(form, f"{name}?immutable=1")
+            connection = _connect(f"{address}?immutable=1")
         else:
             try:
-                connection = _connect(form, f"{name}?mode=ro", index=path.with_name(f"{path.name}-shm"))
+                if not path.with_name(f"{path.name}-shm").exists():
+                    raise sqlite3.OperationalError("the index of the log is missing")
+                connection = _connect(f"{address}?mode=ro")
             except sqlite3.OperationalError:
                 folder = opened.enter_context(scratch_folder())
                 for file in (path, log):
                     shutil.copyfile(file, folder / file.name)
-                connection = _connect(form, str(folder / path.name))
+                connection = _connect(str(folder / path.name))
         with closing(connection):
             connection.execute("PRAGMA query_only = ON")
             yield connection
 
 
-def _connect(form: Format, address: str, *, index: Path | None = None) -> sqlite3.Connection:
-    if index is not None and not index.exists():
-        raise sqlite3.OperationalError("the index of the log is missing")
+def _connect(address: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        address, timeout=form.busy_s, isolation_level=None, check_same_thread=False, uri=address.startswith("file:")
+        address, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=address.startswith("file:")
     )
     connection.row_factory = sqlite3.Row
     try:
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA synchronous = {form.synchronous}")
+        connection.execute("PRAGMA synchronous = FULL")  # with a log, NORMAL may lose the last changes with the power
         connection.execute("PRAGMA trusted_schema = OFF")
         if address.endswith("?mode=ro"):
             connection.execute("SELECT COUNT(*) FROM sqlite_master")  # SQLite opens the log with the first query only
@@ -205,17 +180,13 @@ def _connect(form: Format, address: str, *, index: Path | None = None) -> sqlite
 
 
 def _check_version(form: Format, folder: Path, connection: sqlite3.Connection) -> None:
-    rows = connection.execute("SELECT value FROM meta WHERE key = ?", [form.version_key]).fetchall()
+    rows = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchall()
     text = str(rows[0]["value"]) if rows else "none"
     number = int(text) if text.isascii() and text.isdecimal() else 0
     if number > form.version:
         raise form.error(
             f"`{form.argument}` must be of version {form.version} at most. Got {folder} of version {text[:20]}. "
-            f"{form.if_newer}"
-        )
-    if 0 < number < form.version:
-        raise form.error(
-            f"`{form.argument}` must be of version {form.version}. Got {folder} of version {number}. {form.if_older}"
+            "Update video-tcav."
         )
     if number != form.version:
         raise form.error(
@@ -228,18 +199,21 @@ def _create(form: Format, path: Path) -> None:
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _plain_errors(form, path.parent), closing(_connect(form, str(unfinished))) as connection:
+        with _plain_errors(form, path.parent), closing(_connect(str(unfinished))) as connection:
             connection.executescript(
-                f"BEGIN;{form.schema}INSERT INTO meta VALUES ('{form.version_key}', '{form.version}');COMMIT;"
+                f"BEGIN;{form.schema}INSERT INTO meta VALUES ('version', '{form.version}');COMMIT;"
             )
             # last, since closing copies the log into the file, which fails without an error on a full disk
             connection.execute("PRAGMA journal_mode = WAL")
         link_new(unfinished, path)  # where another process was first, its file is as good
         sync(path.parent)
+    except OutputError:
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise form.cannot_make(path.parent, error.strerror or str(error)) from error
+        raise OutputError(
+            f"`{form.argument}` must be a folder that can be written to. Got: {reason_of(error)} for {path.parent}. "
+            "Give another place."
+        ) from error
     finally:
         for leftover in (unfinished, *(unfinished.with_name(unfinished.name + end) for end in ("-wal", "-shm"))):
             with suppress(OSError):  # the error of the write itself must not be replaced by this one

@@ -7,6 +7,7 @@ from typing import Any
 
 from video_tcav.core import limits
 from video_tcav.core.errors import InputError, VideoTcavError
+from video_tcav.core.files import reason_of
 from video_tcav.core.limits import LimitError, read_bounded
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16
@@ -33,23 +34,16 @@ def read_text(path: Path, *, error: type[VideoTcavError] = InputError) -> str:
     """
     try:
         content = read_bounded(path, most=LARGEST_TEXT_BYTES)
-    except LimitError as reason:
-        raise error(f"`{path}` must be a readable text file. Got: {reason}. Check the path.") from reason
-    except OSError as reason:
-        raise error(f"`{path}` must be a readable text file. Got: {reason.strerror}. Check the path.") from reason
-    return decode_text(content, f"`{path}`", error=error)
-
-
-def decode_text(content: bytes, source: str, *, error: type[VideoTcavError] = InputError) -> str:
-    """Text out of bytes, as `read_text`; `source` names them in the message."""
+    except (LimitError, OSError) as reason:
+        raise error(f"`{path}` must be a readable text file. Got: {reason_of(reason)}. Check the path.") from reason
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as reason:
         line = content.count(b"\n", 0, reason.start) + 1
-        raise error(f"{source} must be text in UTF-8. Got other bytes in line {line}. Save it as UTF-8.") from reason
+        raise error(f"`{path}` must be text in UTF-8. Got other bytes in line {line}. Save it as UTF-8.") from reason
     if "\0" in text:
-        raise error(f"{source} must be text in UTF-8. Got zero bytes, as of UTF-16. Save it as UTF-8.")
+        raise error(f"`{path}` must be text in UTF-8. Got zero bytes, as of UTF-16. Save it as UTF-8.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,9 @@ import pandas as pd
 from jaxtyping import Float
 from safetensors.numpy import load_file, save_file
 
-from video_tcav.core.errors import ExperimentError
-from video_tcav.core.files import atomic_path, read_json, reason_of, write_json
+from video_tcav.core.files import atomic_path, read_json, write_json
 from video_tcav.core.tables import write_parquet
-from video_tcav.experiments.digests import DAMAGE
+from video_tcav.experiments.digests import RESUME, damage_reported
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
@@ -25,7 +25,7 @@ _MOST_NAME = 100
 _KEYS = ("model", "target", "space", "test")
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@dataclass(frozen=True, kw_only=True)
 class AnalysisKey:
     """What an analysis is of.
 
@@ -81,9 +81,9 @@ class Analysis:
 
     def get(self, concept: str, layer: str, *, versus: str = "random", twin: str = "none") -> StoredResult | None:
         """The result of one concept at one layer, if there is one."""
-        wanted = (concept, layer, versus, twin)
-        keys = ((r.result.concept, r.result.layer, r.result.versus, r.result.twin) for r in self.found)
-        return next((stored for stored, key in zip(self.found, keys, strict=True) if key == wanted), None)
+        key = (concept, layer, versus, twin)
+        rows = ((stored, stored.result) for stored in self.found)
+        return next((stored for stored, row in rows if (row.concept, row.layer, row.versus, row.twin) == key), None)
 
     def diagnostics(self) -> dict[str, pd.DataFrame]:
         """Tables of the diagnostics, by name: see `tcav.diagnose`.
@@ -92,10 +92,8 @@ class Analysis:
             ExperimentError: if a file is damaged.
         """
         files = sorted(self.folder.glob("diagnostics-*.parquet"))
-        try:
+        with _damage_reported(self.folder):
             return {path.stem.removeprefix("diagnostics-"): pd.read_parquet(path) for path in files}
-        except DAMAGE as error:
-            raise _damaged(self.folder, error) from error
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result, with the model's name in the experiment."""
@@ -133,7 +131,7 @@ def load_analysis(folder: Path) -> Analysis:
     Raises:
         ExperimentError: if a file is missing or damaged.
     """
-    try:
+    with _damage_reported(folder):
         about = read_json(folder / "analysis.json")
         record = read_json(folder / "results.json")
         rows = pd.read_parquet(folder / "results.parquet").to_dict("records")
@@ -157,15 +155,10 @@ def load_analysis(folder: Path) -> Analysis:
             remarks=tuple(about["remarks"]),
             record=record,
         )
-    except DAMAGE as error:
-        raise _damaged(folder, error) from error
 
 
-def _damaged(folder: Path, error: Exception) -> ExperimentError:
-    return ExperimentError(
-        f"{folder}: an analysis must be whole. Got: {reason_of(error)[:200]}. Delete the folder and run the experiment again"
-        " with --resume."
-    )
+def _damage_reported(folder: Path) -> AbstractContextManager[None]:
+    return damage_reported(folder, f"Delete the folder {RESUME}")
 
 
 def _check_facts(about: Mapping[str, Any], record: Mapping[str, Any]) -> None:

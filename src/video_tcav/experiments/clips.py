@@ -1,6 +1,6 @@
 """The clips of an experiment: found beside its file, or rendered into the run directory."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,8 @@ def check_clips(experiment: Experiment, file: YamlFile) -> None:
     Raises:
         ExperimentError: with file and line, if there is none behind a path.
     """
-    for path, source in _sources_by_path(experiment):
-        if source is not None and not isinstance(source, RenderedSource):
+    for path, source in _sources_by_path(experiment).items():
+        if not isinstance(source, RenderedSource):
             _sources_at(source, path, file)
 
 
@@ -55,59 +55,57 @@ def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress
         ExperimentError: with file and line, if there is none behind a path.
         OutputError: if the folder cannot be written to.
     """
-    sources_by_path = dict(_sources_by_path(experiment))
-    wanted = {path: source.rendered for path, source in sources_by_path.items() if isinstance(source, RenderedSource)}
-    total = sum(rendered.count for rendered in wanted.values())
-    sources: dict[YamlPath, tuple[VideoSource, ...] | None] = {}
+
+    def clips_of(path: YamlPath, source: ClipSource) -> tuple[VideoSource, ...]:
+        if not isinstance(source, RenderedSource):
+            return _sources_at(source, path, file)
+        name = "-".join(str(key).replace("/", "_") for key in path)
+        return _rendered(source.rendered, folder / name, advance)
+
+    sources = _sources_by_path(experiment).values()
+    total = sum(source.rendered.count for source in sources if isinstance(source, RenderedSource))
     with progress_bar("rendering (clips)", total, visible=progress and total > 0) as advance:
-        for path, source in sources_by_path.items():
-            if isinstance(source, RenderedSource):
-                name = "-".join(str(key).replace("/", "_") for key in path)
-                sources[path] = _rendered(source.rendered, folder / name, advance)
-            else:
-                sources[path] = None if source is None else _sources_at(source, path, file)
-    random = sources[("random",)]
-    assert random is not None
-    concepts: dict[str, tuple[VideoSource, ...]] = {}
-    for path, files in sources.items():
-        if path[0] == "concepts":
-            assert files is not None
-            concepts["/".join(str(key) for key in path[1:])] = files
-    return ClipSets(
-        targets={str(path[1]): files for path, files in sources.items() if path[0] == "targets"},
-        concepts=concepts,
-        random=random,
-    )
+        return ClipSets(
+            targets={
+                name: None if source is None else clips_of(("targets", name), source)
+                for name, source in experiment.targets.items()
+            },
+            concepts={
+                name: clips_of(_concept_path(name, experiment), source)
+                for name, source in experiment.all_concepts().items()
+            },
+            random=clips_of(("random",), experiment.random),
+        )
 
 
-def _sources_by_path(experiment: Experiment) -> list[tuple[YamlPath, ClipSource | None]]:
-    """Every set of clips with its place in the file."""
+def _sources_by_path(experiment: Experiment) -> dict[YamlPath, ClipSource]:
+    """Every set of clips by its place in the file."""
+    targets = {("targets", name): source for name, source in experiment.targets.items() if source is not None}
+    concepts = {_concept_path(name, experiment): source for name, source in experiment.all_concepts().items()}
+    return {**targets, **concepts, ("random",): experiment.random}
+
+
+def _concept_path(name: str, experiment: Experiment) -> YamlPath:
     # A pair NAME: {static, dynamic} is two concepts, whose values have the paths concepts.NAME.static and .dynamic.
-    pairs: list[tuple[YamlPath, ClipSource | None]] = [
-        (("targets", name), source) for name, source in experiment.targets.items()
-    ]
-    for name, source in experiment.all_concepts().items():
-        base, _, version = name.rpartition("/")
-        paired = name not in experiment.concepts
-        pairs.append((("concepts", base, version) if paired else ("concepts", name), source))
-    return [*pairs, (("random",), experiment.random)]
+    return ("concepts", name) if name in experiment.concepts else ("concepts", *name.rsplit("/", 1))
 
 
 def left_out_of(experiment: Experiment, file: YamlFile) -> tuple[str, ...]:
     """A line for each folder and glob with files that are left out because of their endings."""
-    named = [
-        source
-        for _, source in _sources_by_path(experiment)
-        if source is not None and not isinstance(source, RenderedSource)
-    ]
-    paths = [path for source in named for path in ([source] if isinstance(source, str) else source)]
-    return left_out_notes([beside(path, file.path) for path in paths])
+    sources = _sources_by_path(experiment).values()
+    return left_out_notes([path for source in sources for path in _paths(source, file)])
 
 
-def _sources_at(source: str | Sequence[str], path: YamlPath, file: YamlFile) -> tuple[VideoSource, ...]:
-    paths = [source] if isinstance(source, str) else list(source)
+def _paths(source: ClipSource, file: YamlFile) -> list[str]:
+    """The paths of a source, relative to the file's folder; none where it is rendered."""
+    if isinstance(source, RenderedSource):
+        return []
+    return [beside(path, file.path) for path in ([source] if isinstance(source, str) else source)]
+
+
+def _sources_at(source: ClipSource, path: YamlPath, file: YamlFile) -> tuple[VideoSource, ...]:
     try:
-        return as_sources([beside(path, file.path) for path in paths])
+        return as_sources(_paths(source, file))
     except VideoTcavError as error:
         raise file.error(path, f"`{'.'.join(map(str, path))}`: {error}") from error
     except OSError as error:

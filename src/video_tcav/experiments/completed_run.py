@@ -1,20 +1,21 @@
 """A finished run, read from its directory, for reports and comparisons."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pandas as pd
 from pydantic import BaseModel, TypeAdapter
 
 from video_tcav.core.errors import ExperimentError
-from video_tcav.core.files import read_json, reason_of
+from video_tcav.core.files import read_json
 from video_tcav.experiments.analyses import Analysis, load_analysis
-from video_tcav.experiments.digests import DAMAGE
-from video_tcav.experiments.directory import RunDirectory
+from video_tcav.experiments.digests import damage_reported
+from video_tcav.experiments.directory import RUN_AGAIN, RunDirectory
 from video_tcav.experiments.example_clips import ShownClip, load_shown
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.previews import Preview, load_previews
@@ -71,14 +72,13 @@ class Run:
 
     def _each(self, texts: Callable[[Analysis], Sequence[str]]) -> tuple[str, ...]:
         # Of several models, a text that not all have in common says which have it.
-        several = len(self.experiment.all_models()) > 1
         owners: dict[str, list[str]] = {}
         for analysis in self.analyses:
             for text in texts(analysis):
                 owners.setdefault(text, []).append(analysis.which.model)
         everyone = set(self.experiment.all_models())
         return tuple(
-            text if not several or set(names) == everyone else f"{', '.join(dict.fromkeys(names))}: {text}"
+            text if set(names) == everyone else f"{', '.join(dict.fromkeys(names))}: {text}"
             for text, names in owners.items()
         )
 
@@ -107,16 +107,16 @@ def load_run(path: str | Path) -> Run:
         )
     directory.check_files(record)
     # The digests detect damage; the types, a record that was edited and sealed again.
-    try:
+    with damage_reported(directory.path, RUN_AGAIN):
         experiment = Experiment.model_validate(record["experiment"])
         rows = read_json(directory.path / "hypotheses.json")
-        values = [{name: _number(name, value) for name, value in row.items()} for row in rows]
-        outcomes = _OUTCOMES.validate_python(values)
+        # JSON has no NaN: it is written as null.
+        null_as_nan = [
+            {name: math.nan if value is None and name in _NUMBERS else value for name, value in row.items()}
+            for row in rows
+        ]
+        outcomes = _OUTCOMES.validate_python(null_as_nan)
         _RecordSchema.model_validate(record)
-    except DAMAGE as error:
-        raise ExperimentError(
-            f"{path}: a run must be whole. Got: {reason_of(error)[:200]}. Run the experiment again in another folder."
-        ) from error
     return Run(path=directory.path, experiment=experiment, outcomes=outcomes, record=record)
 
 
@@ -136,9 +136,4 @@ class _RecordSchema(BaseModel):
 
 
 _OUTCOMES = TypeAdapter(tuple[Outcome, ...])
-_NUMBERS = [field.name for field in fields(Outcome) if field.type is float and field.name != "margin"]
-
-
-def _number(name: str, value: Any) -> Any:
-    # JSON has no NaN: it is written as null.
-    return float("nan") if value is None and name in _NUMBERS else value
+_NUMBERS = [name for name, kind in get_type_hints(Outcome).items() if kind is float and name != "margin"]

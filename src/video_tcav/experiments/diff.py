@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
@@ -164,36 +163,35 @@ def _clip_digests(run: Run) -> set[str | None]:
 def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tuple[ChangedEffect, ...]:
     earlier, later = _measured_effects(before, renamed), _measured_effects(after, {})
     changes, p_values = [], []
-    for key, (first, first_error, first_freedom) in earlier.items():
-        if key in later:
-            second, second_error, second_freedom = later[key]
-            # Independent runs: the variances of both effects add up.
-            change, error = second - first, math.hypot(first_error, second_error)
-            changes.append((key, first, second, change, error))
-            p_values.append(two_sided(change, error, min(first_freedom, second_freedom)))
+    for key in (key for key in earlier if key in later):
+        (first, first_error, first_freedom), (second, second_error, second_freedom) = earlier[key], later[key]
+        # Independent runs: the variances of both effects add up.
+        change, error = second - first, math.hypot(first_error, second_error)
+        names: dict[str, Any] = dict(zip(_KEY, key, strict=True))
+        changes.append({**names, "before": first, "after": second, "change": change, "standard_error": error})
+        p_values.append(two_sided(change, error, min(first_freedom, second_freedom)))
     if not changes:
         return ()
     adjusted = adjust(p_values, "holm")
-    # The largest change in units of its standard error first; "stable" keeps the order of the run among equal ones.
-    order = np.argsort([-abs(change) / error if error else 0.0 for *_, change, error in changes], kind="stable")
-    effects = []
-    for index in order:
-        key, first, second, change, error = changes[index]
-        names: dict[str, Any] = dict(zip(_KEY, key, strict=True))
-        numbers = {"before": first, "after": second, "change": change, "standard_error": error}
-        effects.append(ChangedEffect(**names, **numbers, p_adjusted=float(adjusted[index])))
-    return tuple(effects)
+    effects = [ChangedEffect(**facts, p_adjusted=p) for facts, p in zip(changes, adjusted, strict=True)]
+    # The largest change in units of its standard error first.
+    return tuple(
+        sorted(effects, key=lambda each: -abs(each.change) / each.standard_error if each.standard_error else 0.0)
+    )
 
 
 def _measured_effects(run: Run, renamed: Mapping[str, str]) -> dict[tuple[str, ...], tuple[float, float, int]]:
     """Effect, standard error and degrees of freedom of every result of a run."""
     effects = {}
     for analysis in run.analyses:
-        which = analysis.which
+        model, *question = astuple(analysis.which)
         for stored in analysis.found:
             result = stored.result
             fewest = max(2, min(result.n_concept_groups, analysis.class_groups))
-            key = (renamed.get(which.model, which.model), which.target, which.space, which.test)
-            key += (result.concept, result.versus, result.twin, result.layer)
-            effects[key] = (result.effect, standard_error(stored.bootstrap, fewest), fewest - 1)
+            names = (result.concept, result.versus, result.twin, result.layer)
+            effects[(renamed.get(model, model), *question, *names)] = (
+                result.effect,
+                standard_error(stored.bootstrap, fewest),
+                fewest - 1,
+            )
     return effects

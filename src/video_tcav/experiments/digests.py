@@ -2,20 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
-from video_tcav.core.errors import ExperimentError
+from video_tcav.core.errors import ExperimentError, VideoTcavError
 from video_tcav.core.files import read_json, reason_of, write_json
 from video_tcav.core.limits import check_regular
 from video_tcav.core.tables import TABLE_DAMAGE
 
 DIGESTS = "digests.json"
-# What libraries raise on a damaged file.
-DAMAGE = (*TABLE_DAMAGE, SafetensorError)
+RESUME = "and run the experiment again with --resume."
+_DAMAGE = (*TABLE_DAMAGE, SafetensorError)  # what libraries raise on a damaged file
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -45,12 +46,10 @@ def check_folder(folder: Path, cure: str) -> None:
     Raises:
         ExperimentError: naming the file.
     """
-    try:
+    with damage_reported(folder / DIGESTS, cure):
         digests = read_json(folder / DIGESTS)
         if not isinstance(digests, Mapping):
             raise ValueError("no mapping of names to digests")
-    except (OSError, ValueError) as error:
-        raise damaged(folder / DIGESTS, reason_of(error)[:200], cure) from error
     check_files(folder, digests, cure)
     # A file more is damage, too: readers of an analysis look for files by their endings.
     written = {*digests, DIGESTS}
@@ -66,12 +65,9 @@ def check_files(root: Path, digests: Mapping[str, Any], cure: str) -> None:
         ExperimentError: naming the first.
     """
     for name, digest in digests.items():
-        try:
-            actual = _digest(root / name)
-        except (OSError, ValueError) as error:
-            raise damaged(root / name, reason_of(error)[:200], cure) from error
-        if actual != digest:
-            raise damaged(root / name, "other bytes than its digest says", cure)
+        with damage_reported(root / name, cure):
+            if _digest(root / name) != digest:
+                raise ValueError("other bytes than its digest says")
 
 
 def seal(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,6 +78,21 @@ def seal(record: Mapping[str, Any]) -> dict[str, Any]:
 def is_sealed(record: Mapping[str, Any]) -> bool:
     """Whether a record is what `seal` returned."""
     return record.get("digest") == _record_digest({name: value for name, value in record.items() if name != "digest"})
+
+
+@contextmanager
+def damage_reported(path: Path, cure: str) -> Iterator[None]:
+    """Turn what libraries raise on a damaged file into an error that names the file and the cure.
+
+    Raises:
+        ExperimentError: for any such error within the block.
+    """
+    try:
+        yield
+    except VideoTcavError:
+        raise
+    except _DAMAGE as error:
+        raise damaged(path, reason_of(error)[:200], cure) from error
 
 
 def damaged(path: Path, reason: str, cure: str) -> ExperimentError:

@@ -12,6 +12,7 @@ report.html         and report.md, figures/
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,16 @@ from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.core.files import as_read_back, atomic_path, check_writable, read_json, reason_of, write_json
 from video_tcav.core.limits import excerpt
 from video_tcav.core.lock import try_lock
-from video_tcav.experiments.digests import check_files, damaged, digests_of, files_below, is_sealed, seal
+from video_tcav.experiments.digests import (
+    RESUME,
+    check_files,
+    damage_reported,
+    damaged,
+    digests_of,
+    files_below,
+    is_sealed,
+    seal,
+)
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.yaml_lines import YamlFile
 
@@ -62,17 +72,15 @@ class RunDirectory:
             ExperimentError: if it is no run directory, damaged, or of a newer version.
         """
         path = self.path / "run.json"
-        try:
+        with damage_reported(path, RUN_AGAIN):
+            if not path.exists():
+                raise ExperimentError(
+                    f"{self.path}: a run directory must hold run.json. Got none. Give the folder that `video-tcav run` wrote."
+                )
             record = read_json(path)
             version = record["format"]
             if type(version) is not int:
                 raise TypeError("a format that is no whole number")
-        except FileNotFoundError as error:
-            raise ExperimentError(
-                f"{self.path}: a run directory must hold run.json. Got none. Give the folder that `video-tcav run` wrote."
-            ) from error
-        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-            raise ExperimentError(f"{path}: must be readable. Got: {reason_of(error)[:200]}. {RUN_AGAIN}") from error
         if version > FORMAT:
             raise ExperimentError(
                 f"{self.path}: a run must be of format {FORMAT} at most. Got {excerpt(version)}, of a newer video-tcav."
@@ -98,9 +106,10 @@ class RunDirectory:
         files = [self.path / "experiment.yaml", self.path / "hypotheses.json", *tables]
         return digests_of(self.path, [*files, *files_below(self.analyses), *files_below(self.shown)])
 
-    def is_complete(self) -> bool:
-        """Whether all files of a finished run exist; a resumed run writes a deleted one again."""
-        return all((self.path / name).exists() for name in self.record().get("digests") or ())
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do; a finished run with a deleted folder, such as a damaged one, computes it again."""
+        record = self.record()
+        return bool(record.get("finished")) and all((self.path / name).exists() for name in record.get("digests") or ())
 
     def check_files(self, record: Mapping[str, Any]) -> None:
         """Refuse a finished run with a file that is not as it was written.
@@ -122,7 +131,7 @@ class RunDirectory:
             # The smallest folder that a resumed run computes again as a whole: one analysis, or all example clips.
             folder = "/".join(name.split("/")[:-1][:2]) if name.startswith("analyses/") else name.split("/")[0]
             target = "it" if "/" not in name else f"the folder {self.path / folder}"
-            check_files(self.path, {name: digest}, f"Delete {target}, and run the experiment again with --resume.")
+            check_files(self.path, {name: digest}, f"Delete {target}, {RESUME}")
 
 
 def prepare_directory(
@@ -141,15 +150,15 @@ def prepare_directory(
     # Without run.json nothing was computed: it is written before all else.
     if (path / "run.json").exists():
         before = directory.record()
-        state = "is finished" if before.get("finished") else "was not finished"
+        finished = before.get("finished")
+        state = (
+            "is finished. Give another --out, or --resume to read it again"
+            if finished
+            else "was not finished. Go on with --resume"
+        )
         if not resume:
-            cure = (
-                "Give another --out, or --resume to read it again."
-                if before.get("finished")
-                else "Go on with --resume."
-            )
-            raise ExperimentError(f"{path}: the folder must be new. Got a run that {state}. {cure}")
-        if before["format"] == FORMAT_WITHOUT_DIGESTS and not before.get("finished"):
+            raise ExperimentError(f"{path}: the folder must be new. Got a run that {state}.")
+        if before["format"] == FORMAT_WITHOUT_DIGESTS and not finished:
             raise ExperimentError(
                 f"{path}: a run must go on with the version that began it. Got one of video-tcav 0.1. Give another --out."
             )
@@ -181,11 +190,8 @@ def changed_settings(before: Any, after: Any, path: str = "") -> list[str]:
     """Keys with dots at which two resolved experiments differ."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         keys = dict.fromkeys([*before, *after])
-        return [
-            difference
-            for key in keys
-            for difference in changed_settings(before.get(key), after.get(key), f"{path}.{key}".lstrip("."))
-        ]
+        changes = (changed_settings(before.get(key), after.get(key), f"{path}.{key}".lstrip(".")) for key in keys)
+        return [*chain.from_iterable(changes)]
     return [] if before == after else [path]
 
 

@@ -15,12 +15,13 @@ from torch.nn.functional import interpolate
 
 from video_tcav.attribution import Method
 from video_tcav.attribution.methods import methods_with
-from video_tcav.core.errors import EmptyMapError, ExperimentError, MethodError, VideoTcavError
-from video_tcav.core.files import read_json, reason_of, write_json
+from video_tcav.core.errors import EmptyMapError, MethodError
+from video_tcav.core.files import read_json, write_json
 from video_tcav.core.progress import Advance
 from video_tcav.core.tables import write_tensors
 from video_tcav.experiments.analyses import Analysis
-from video_tcav.experiments.digests import DAMAGE
+from video_tcav.experiments.digests import RESUME, damage_reported
+from video_tcav.experiments.file import Experiment
 from video_tcav.explanation.clips import PreparedClip, prepare_clip
 from video_tcav.explanation.concepts import maps_of_cavs
 from video_tcav.media import VideoSource, load_clips
@@ -126,11 +127,8 @@ def show_clips(
     sources: Mapping[str, VideoSource],
     *,
     layer: str,
-    against: str,
-    count: int,
-    windows: int,
+    experiment: Experiment,
     advance: Advance,
-    attribution: str = SALIENCY,
 ) -> Iterator[ShownClip]:
     """Choose, decode and explain the example clips of an analysis.
 
@@ -139,24 +137,21 @@ def show_clips(
         analysis: of that model, with its CAVs.
         sources: of the class clips, by key.
         layer: where to look.
-        against: the target's definition.
-        count: how many clips.
-        windows: clips of each video.
-        advance: progress callback; its steps add up to `count`.
-        attribution: name of the attribution method beside the concept maps.
+        experiment: its target's definition, clips of each video, and attribution method beside the concept maps.
+        advance: progress callback; its steps add up to `experiment.shown`.
     """
-    cavs = load_cavs(analysis.folder / "cavs.safetensors")
+    cavs, attribution = load_cavs(analysis.folder / "cavs.safetensors"), experiment.attribution
     # Against random clips alone, as the effects are; the CAVs of other feature spaces have no positions.
     mapped = [cav for cav in cavs if (cav.layer, cav.versus, cav.space) == (layer, "random", "flatten")]
     # A method that looks at pixels goes without the layer.
     (saliency_method,) = methods_with([attribution], {"layers": (layer,)}, used_elsewhere=["layers"])
     methods: list[tuple[str, Method]] = [*maps_of_cavs(mapped), (attribution, saliency_method)]
-    target = parse_target(model, analysis.which.target, against)
-    chosen = choose_clips(analysis, layer, count)
-    advance(count - len(chosen))
+    target = parse_target(model, analysis.which.target, experiment.against)
+    chosen = choose_clips(analysis, layer, experiment.shown)
+    advance(experiment.shown - len(chosen))
     for index, why, effects in chosen:
         key, window = analysis.clips[index]
-        (loaded,) = load_clips([sources[key]], model.clip_spec, windows=windows, threads=1)
+        (loaded,) = load_clips([sources[key]], model.clip_spec, windows=experiment.windows, threads=1)
         if loaded.clips is not None:
             clip = prepare_clip(model, loaded, window, target)
             frames = seen_frames(model, loaded, window)
@@ -244,7 +239,7 @@ def load_shown(folder: Path) -> tuple[ShownClip, ...]:
 
 
 def _load(path: Path) -> ShownClip:
-    try:
+    with damage_reported(path, f"Delete the folder {path.parent}, {RESUME}"):
         facts = read_json(path)
         tensors = load_file(path.with_suffix(".safetensors"))
         attribution = facts.pop("attribution", SALIENCY)
@@ -264,9 +259,3 @@ def _load(path: Path) -> ShownClip:
             concepts=tuple(timed for timed in maps if timed.name != attribution),
             attribution=next((timed for timed in maps if timed.name == attribution), None),
         )
-    except VideoTcavError:
-        raise
-    except DAMAGE as error:
-        raise ExperimentError(
-            f"{path}: an example clip must be whole. Got: {reason_of(error)[:200]}. Delete the folder {path.parent} and resume."
-        ) from error

@@ -125,8 +125,8 @@ class Experiment(_RecordingFields, Section):
 
     def all_models(self) -> dict[str, Model]:
         """Every model by its name; that of a single one is its spec."""
-        entries = self.models or {self._single().spec: self._single()}
-        return {name: as_model(entry) for name, entry in entries.items()}
+        single = [] if self.model is None else [as_model(self.model)]
+        return {model.spec: model for model in single} | {name: as_model(entry) for name, entry in self.models.items()}
 
     def recording(self, space: Space) -> RecordingSettings:
         """How clips are passed for one feature space."""
@@ -146,10 +146,6 @@ class Experiment(_RecordingFields, Section):
         """Everything that results depend on: the experiment without settings that change none."""
         free = {each.name for each in RECORDING if not each.info.changes_results}
         return {name: value for name, value in self.model_dump(mode="json").items() if name not in free}
-
-    def _single(self) -> Model:
-        assert self.model is not None
-        return as_model(self.model)
 
     def all_concepts(self) -> dict[str, ClipSource]:
         """Every concept by its name; a pair is two."""

@@ -12,9 +12,9 @@ from video_tcav.core.errors import ExperimentError
 from video_tcav.core.limits import excerpt, shortened
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.hypothesis import Hypothesis
+from video_tcav.experiments.sections import Pair
 from video_tcav.experiments.yaml_lines import YamlFile, YamlPath, read_yaml
 
-_SHOWN = 60
 # Names among which difflib looks for a similar one: each takes some 50 microseconds.
 _COMPARED = 500
 
@@ -33,9 +33,6 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
         raise file.error(
             (), f"the file must be an experiment. Got {_excerpt(file.values)}. Write title, model, targets and so on."
         )
-    for at, name in _names(file.values):
-        if not isinstance(name, str):
-            raise file.error(at, f"a name must be text. Got {excerpt(name)}. Put it in quotes.")
     try:
         experiment = Experiment.model_validate(file.values)
     except ValidationError as error:
@@ -45,17 +42,6 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
     for at, message in _contradictions(experiment):
         raise file.error(at, message)
     return experiment, file
-
-
-def _names(values: Any, path: YamlPath = ()) -> Iterator[tuple[YamlPath, Any]]:
-    """All keys of the file, with their paths."""
-    if isinstance(values, Mapping):
-        for name, value in values.items():
-            yield (*path, name), name
-            yield from _names(value, (*path, name))
-    elif isinstance(values, list):
-        for number, value in enumerate(values):
-            yield from _names(value, (*path, number))
 
 
 def _mistake(error: ErrorDetails, file: YamlFile) -> ExperimentError:
@@ -132,20 +118,15 @@ def _yaml_path(loc: Sequence[str | int], values: Any) -> YamlPath:
 def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
     """Contradictions within the file, each with its path."""
     concepts, models = experiment.all_concepts(), experiment.all_models()
-    clashes = [
-        name for name in experiment.concepts if "/" in name and name in concepts and _is_version(name, experiment)
-    ]
-    for name in clashes:
-        yield (
-            ("concepts", name),
-            f"`concepts.{name}` must have a name of its own. Got that of a version of another. Rename it.",
-        )
+    for name in experiment.concepts:
+        base, _, version = name.rpartition("/")
+        if version in ("static", "dynamic") and isinstance(experiment.concepts.get(base), Pair):
+            message = f"`concepts.{name}` must have a name of its own. Got that of a version of another. Rename it."
+            yield ("concepts", name), message
     for target, source in experiment.targets.items():
         if source is None and experiment.at == "class":
-            yield (
-                ("targets", target),
-                f"`targets.{target}` must have clips, unless at is random. Got none. Name its clips.",
-            )
+            message = f"`targets.{target}` must have clips, unless at is random. Got none. Name its clips."
+            yield ("targets", target), message
         if source is not None and experiment.at == "random":
             yield ("targets", target), f"`targets.{target}` must have no clips with at: random. Got some. Remove them."
     names: dict[str, int] = {}
@@ -157,11 +138,6 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
             message = f"`hypotheses.{number}.name` must be its own. Got that of hypothesis {first}. Change one of them."
             yield (*path, "name"), message
         names.setdefault(hypothesis.name or "", number)
-
-
-def _is_version(name: str, experiment: Experiment) -> bool:
-    base, _, version = name.rpartition("/")
-    return version in ("static", "dynamic") and base in experiment.concepts
 
 
 def _contradictions_of(
@@ -187,10 +163,8 @@ def _contradictions_of(
     elif hypothesis.model is not None:
         yield from _check_name("model", hypothesis.model, models, (*path, "model"))
     elif len(models) > 1:
-        yield (
-            path,
-            f"`model` must be named where there are several. Got none. Add model: and one of {shortened(list(models))}.",
-        )
+        cure = f"Add model: and one of {shortened(list(models))}."
+        yield path, f"`model` must be named where there are several. Got none. {cure}"
     if hypothesis.layer is not None and experiment.layers is not None:
         yield from _check_name("layer", hypothesis.layer, experiment.layers, (*path, "layer"))
 
@@ -204,6 +178,4 @@ def _check_name(key: str, value: str, allowed: Iterable[str], path: YamlPath) ->
 
 
 def _excerpt(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    return excerpt(value, _SHOWN)
+    return "nothing" if value is None else excerpt(value)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
-from video_tcav.core.errors import ExperimentError
-from video_tcav.core.files import read_json, reason_of, write_json
+from video_tcav.core.files import read_json, write_json
 from video_tcav.experiments.clips import ClipSets
-from video_tcav.experiments.digests import DAMAGE
+from video_tcav.experiments.digests import damage_reported
 from video_tcav.experiments.example_clips import seen_frames
 from video_tcav.media import VideoSource, load_clips, write_picture, write_video
 from video_tcav.models import VideoModel
@@ -49,9 +49,17 @@ def write_previews(folder: Path, model: VideoModel, clips: ClipSets, advance: Ca
     previews = []
     for role, name, sources in sets_of(clips):
         for source in _spread(sources):
-            preview = _write(folder, model, role, name, source, len(previews))
-            if preview is not None:
-                previews.append(preview)
+            (loaded,) = load_clips([source], model.clip_spec, threads=1)
+            if loaded.clips is not None:
+                frames = seen_frames(model, loaded, 0)
+                # A picture, or a clip of equal frames, is written as a picture.
+                moves = bool((frames != frames[:1]).any())
+                file = f"{len(previews):03d}.{'mp4' if moves else 'png'}"
+                if moves:
+                    write_video(folder / file, frames, fps=_frame_rate(loaded.timestamps_s[0]))
+                else:
+                    write_picture(folder / file, frames[0])
+                previews.append(Preview(role=role, name=name, clip=source.key, file=file, moves=moves))
             advance(1)
     write_json(folder / "previews.json", [asdict(preview) for preview in previews])
 
@@ -72,23 +80,11 @@ def _spread(sources: Sequence[VideoSource]) -> list[VideoSource]:
     return [sources[position] for position in dict.fromkeys(positions.tolist())]
 
 
-def _write(folder: Path, model: VideoModel, role: Role, name: str, source: VideoSource, number: int) -> Preview | None:
-    (loaded,) = load_clips([source], model.clip_spec, threads=1)
-    if loaded.clips is None:
-        return None
-    frames = seen_frames(model, loaded, 0)
-    # A picture, or a clip of equal frames, is written as a picture.
-    moves = bool((frames != frames[:1]).any())
-    file = f"{number:03d}.mp4" if moves else f"{number:03d}.png"
-    if moves:
-        # Videos of variable frame rate have no single step: the median is that of most frames.
-        spans = np.diff(loaded.timestamps_s[0])
-        step_s = float(np.median(spans)) if len(spans) and np.median(spans) > 0 else _FALLBACK_STEP_S
-        # Between 1 and 60 frames a second, whatever the sampling of the model.
-        write_video(folder / file, frames, fps=min(60.0, max(1.0, 1 / step_s)))
-    else:
-        write_picture(folder / file, frames[0])
-    return Preview(role=role, name=name, clip=source.key, file=file, moves=moves)
+def _frame_rate(timestamps_s: Float[np.ndarray, " time"]) -> float:
+    # Videos of variable frame rate have no single step: the median is that of most frames.
+    step_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 0.0
+    # Between 1 and 60 frames a second, whatever the sampling of the model.
+    return min(60.0, max(1.0, 1 / (step_s if step_s > 0 else _FALLBACK_STEP_S)))
 
 
 def load_previews(folder: Path) -> tuple[Preview, ...]:
@@ -97,11 +93,6 @@ def load_previews(folder: Path) -> tuple[Preview, ...]:
     Raises:
         ExperimentError: if their list is damaged.
     """
-    try:
-        return tuple(Preview(**row) for row in read_json(folder / "previews.json"))
-    except FileNotFoundError:
-        return ()
-    except DAMAGE as error:
-        raise ExperimentError(
-            f"{folder}: the list of previews must be whole. Got: {reason_of(error)[:200]}. Delete the folder."
-        ) from error
+    path = folder / "previews.json"
+    with damage_reported(path, "Delete the folder."):
+        return tuple(Preview(**row) for row in read_json(path)) if path.exists() else ()

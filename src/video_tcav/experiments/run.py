@@ -2,7 +2,9 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from video_tcav.core.terminal import console
 from video_tcav.experiments.analyses import AnalysisKey, load_analysis, save_analysis
 from video_tcav.experiments.clips import ClipSets, find_clips, left_out_of
 from video_tcav.experiments.completed_run import Run, load_run
-from video_tcav.experiments.digests import DIGESTS, check_folder, write_digests
+from video_tcav.experiments.digests import DIGESTS, RESUME, check_folder, write_digests
 from video_tcav.experiments.directory import RunDirectory, locked, prepare_directory
 from video_tcav.experiments.example_clips import save_shown, show_clips
 from video_tcav.experiments.file import Experiment
@@ -31,7 +33,6 @@ from video_tcav.media.used_steps import used_steps
 from video_tcav.models import VideoModel
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav import TcavResult, run_tcav
-from video_tcav.tcav.comparison import GroupOf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,17 @@ class _RunContext:
         """Settings of the passes of an analysis; without a store, the run's own serves all of them."""
         settings = self.experiment.recording(key.space)
         return settings.with_values(store=settings.store or self.directory.store)
+
+    @cached_property
+    def analyses(self) -> dict[AnalysisKey, Path]:
+        """The folder of every analysis, in order."""
+        experiment = self.experiment
+        keys = product(experiment.all_models(), experiment.targets, experiment.spaces, experiment.statistics.tests)
+        folders: dict[AnalysisKey, Path] = {}
+        for number, (model, target, space, test) in enumerate(keys, start=1):
+            key = AnalysisKey(model=model, target=target, space=space, test=test)
+            folders[key] = self.directory.analyses / key.folder_name(number)
+        return folders
 
 
 def run_experiment(
@@ -80,20 +92,15 @@ def run_experiment(
     folder = Path(out) if out is not None else Path("runs") / Path(path).stem
     digests = {name: model.weights_digest for name, model in models.items()}
     directory = prepare_directory(folder, experiment, file, resume=resume, facts={"model_digests": digests})
-    if _is_finished(directory):
+    if directory.is_finished():
         return load_run(folder)  # needs no lock, which a read-only directory could not have
     with locked(directory):
-        if _is_finished(directory):  # by another process, since the check above
+        if directory.is_finished():  # by another process, since the check above
             return load_run(folder)
-        context = _RunContext(
-            experiment=experiment,
-            file=file,
-            models=models,
-            directory=directory,
-            progress=progress,
-        )
+        context = _RunContext(experiment=experiment, file=file, models=models, directory=directory, progress=progress)
         clips = find_clips(experiment, file, directory.clips, progress=progress)
-        _check_groups(clips, group_of, file)
+        for source in clips.sources():  # a pattern that does not match a clip, before the long work
+            check_value(file, ("group",), lambda source=source: group_of(source))
         _analyse(context, clips)
         _write_example_clips(context, clips)
         _write_verdicts(context, clips)
@@ -102,37 +109,31 @@ def run_experiment(
     return load_run(folder)
 
 
-def _is_finished(directory: RunDirectory) -> bool:
-    """Whether nothing is left to do; a finished run with a deleted folder, such as a damaged one, computes it again."""
-    return bool(directory.record().get("finished")) and directory.is_complete()
-
-
-def _check_groups(clips: ClipSets, group_of: GroupOf, file: YamlFile) -> None:
-    """Refuse a group pattern that does not match a clip before the long work."""
-    for source in clips.sources():
-        check_value(file, ("group",), lambda source=source: group_of(source))
-
-
 def _analyse(context: _RunContext, clips: ClipSets) -> None:
     """Compute every analysis that is not in the directory yet."""
-    experiment = context.experiment
-    wanted = _wanted(experiment)
-    for number, key in enumerate(wanted, start=1):
-        folder = context.directory.analyses / key.folder_name(number)
+    for number, (key, folder) in enumerate(context.analyses.items(), start=1):
         if folder.is_dir():
-            check_folder(folder, f"Delete the folder {folder}, and run the experiment again with --resume.")
+            check_folder(folder, f"Delete the folder {folder}, {RESUME}")
             _check_same_clips(folder, clips, key.target)
             continue
         if context.progress:
-            _print_progress(f"analysis {number} of {len(wanted)}: {key.model}, {key.target}, {key.space}, {key.test}")
+            text = f"analysis {number} of {len(context.analyses)}: {', '.join(astuple(key))}"
+            console(error=True).print(one_line(text), style="dim", markup=False)
         with atomic_folder(folder) as partial:
-            result = _run_analysis(context, clips, key, partial)
-            save_analysis(partial, key, result)
+            save_analysis(partial, key, _run_analysis(context, clips, key, partial))
             write_digests(partial)
 
 
 def _run_analysis(context: _RunContext, clips: ClipSets, key: AnalysisKey, out: Path) -> TcavResult:
     experiment = context.experiment
+    # Pairs of concepts that hypotheses compare for this model and target.
+    relative = [
+        (hypothesis.more_than.concept, hypothesis.more_than.than)
+        for hypothesis in experiment.hypotheses
+        if hypothesis.more_than is not None
+        and hypothesis.more_than.target == key.target
+        and key.model == (hypothesis.model or key.model)
+    ]
     return run_tcav(
         context.models[key.model],
         target=key.target,
@@ -143,7 +144,7 @@ def _run_analysis(context: _RunContext, clips: ClipSets, key: AnalysisKey, out: 
         against=experiment.against,
         at=experiment.at,
         twins=experiment.all_twins(),
-        relative=_relative(experiment, key),
+        relative=list(dict.fromkeys(relative)),
         negatives=experiment.negatives,
         group=experiment.group,
         seed=experiment.seed,
@@ -183,61 +184,33 @@ def _digest(source: VideoSource) -> str | None:
         return None
 
 
-def _wanted(experiment: Experiment) -> list[AnalysisKey]:
-    return [
-        AnalysisKey(model=model, target=target, space=space, test=test)
-        for model in experiment.all_models()
-        for target in experiment.targets
-        for space in experiment.spaces
-        for test in experiment.statistics.tests
-    ]
-
-
-def _relative(experiment: Experiment, key: AnalysisKey) -> list[tuple[str, str]]:
-    """Pairs of concepts that hypotheses compare for this model and target."""
-    pairs = [
-        (hypothesis.more_than.concept, hypothesis.more_than.than)
-        for hypothesis in experiment.hypotheses
-        if hypothesis.more_than is not None
-        and hypothesis.more_than.target == key.target
-        and key.model == (hypothesis.model or key.model)
-    ]
-    return list(dict.fromkeys(pairs))
-
-
 def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
     """Write a few clips of every set, and maps and timelines of example clips of the class, for each model and target."""
     experiment, folder = context.experiment, context.directory.shown
     if (folder / DIGESTS).exists():
-        check_folder(folder, f"Delete the folder {folder}, and run the experiment again with --resume.")
+        check_folder(folder, f"Delete the folder {folder}, {RESUME}")
         return
     shutil.rmtree(folder, ignore_errors=True)  # of a killed run: it has no digests yet
     folder.mkdir()
     # Example clips are the same for all spaces and tests: those of the first ones, which judge the hypotheses.
-    first = [
-        (number, key)
-        for number, key in enumerate(_wanted(experiment), start=1)
-        if (key.space, key.test) == (experiment.spaces[0], experiment.statistics.tests[0])
-    ]
+    judging = (experiment.spaces[0], experiment.statistics.tests[0])
+    first = {key: folder for key, folder in context.analyses.items() if (key.space, key.test) == judging}
     # Maps need gradients at class clips, which `at: random` does not have.
     previews = sum(min(PER_SET, len(sources)) for *_, sources in sets_of(clips))
     full = 0 if experiment.at == "random" else experiment.shown
     written = 0  # files are numbered over all analyses
     with progress_bar("clips to look at", previews + len(first) * full, visible=context.progress) as advance:
         write_previews(folder / "previews", next(iter(context.models.values())), clips, advance)
-        for number, key in first if full else ():
-            analysis = load_analysis(context.directory.analyses / key.folder_name(number))
+        for key, analysis_folder in first.items() if full else ():
+            analysis = load_analysis(analysis_folder)
             sources = {source.key: source for source in clips.targets[key.target] or ()}
             chosen = show_clips(
                 context.models[key.model],
                 analysis,
                 sources,
                 layer=analysis.found[-1].result.layer,
-                against=experiment.against,
-                count=full,
-                windows=experiment.windows,
+                experiment=experiment,
                 advance=advance,
-                attribution=experiment.attribution,
             )
             for example in chosen:
                 written += 1
@@ -248,24 +221,20 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
 def _write_verdicts(context: _RunContext, clips: ClipSets) -> None:
     """Write verdicts and the tables of all analyses; last, that the run is finished."""
     directory, experiment = context.directory, context.experiment
-    analyses = [
-        load_analysis(directory.analyses / key.folder_name(number))
-        for number, key in enumerate(_wanted(experiment), start=1)
-    ]
+    analyses = [load_analysis(folder) for folder in context.analyses.values()]
     lines = [context.file.line(("hypotheses", number)) for number in range(len(experiment.hypotheses))]
-    outcomes = judge(experiment, analyses, lines)
-    write_tables(directory.path, "hypotheses", pd.DataFrame([vars(analysis) for analysis in outcomes]))
-    write_json(directory.path / "hypotheses.json", [vars(analysis) for analysis in outcomes])
-    write_tables(
-        directory.path, "results", pd.concat([analysis.to_frame() for analysis in analyses], ignore_index=True)
-    )
+    outcomes = [vars(outcome) for outcome in judge(experiment, analyses, lines)]
+    _write_tables(directory.path, "hypotheses", pd.DataFrame(outcomes))
+    write_json(directory.path / "hypotheses.json", outcomes)
+    results = pd.concat([analysis.to_frame() for analysis in analyses], ignore_index=True)
+    _write_tables(directory.path, "results", results)
     frames = []
     for analysis in analyses:
         frame = pd.read_parquet(analysis.folder / "clip_effects.parquet")
         for position, name in enumerate(("model", "space", "test")):
             frame.insert(position, name, getattr(analysis.which, name))
         frames.append(frame)
-    write_tables(directory.path, "clip_effects", pd.concat(frames, ignore_index=True))
+    _write_tables(directory.path, "clip_effects", pd.concat(frames, ignore_index=True))
     # Last: with `finished` and all digests the run is complete, and a killed one is resumed up to here.
     record = {name: value for name, value in directory.record().items() if name not in ("format", "digest")}
     made_by = provenance(models=[analysis.record["provenance"].get("model") for analysis in analyses])
@@ -276,15 +245,6 @@ def _write_verdicts(context: _RunContext, clips: ClipSets) -> None:
     directory.write_record(**{**record, **facts, "digests": directory.digests(), "finished": True})
 
 
-def write_tables(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    """Write a table as Parquet and as CSV.
-
-    Raises:
-        OutputError: if the folder cannot be written to.
-    """
+def _write_tables(folder: Path, name: str, frame: pd.DataFrame) -> None:
     write_parquet(folder / f"{name}.parquet", frame)
     write_csv(folder / f"{name}.csv", frame)
-
-
-def _print_progress(text: str) -> None:
-    console(error=True).print(one_line(text), style="dim", markup=False)

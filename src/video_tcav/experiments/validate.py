@@ -60,7 +60,8 @@ def _with_settings(experiment: Experiment, file: YamlFile, overrides: Mapping[st
     check_value(file, (), lambda: Workspace(settings))
     if experiment.store is not None:
         experiment = experiment.with_overrides({"store": beside(str(experiment.store), file.path)})
-    chosen = experiment.with_overrides(RecordingSettings(**overrides).only(overrides))
+    checked = RecordingSettings(**overrides)
+    chosen = experiment.with_overrides({name: getattr(checked, name) for name in overrides})
     Workspace(chosen.recording(experiment.spaces[0]))
     return chosen
 

@@ -9,7 +9,6 @@ from video_tcav.experiments.analyses import Analysis, AnalysisKey
 from video_tcav.experiments.evidence import Evidence, equivalence_p, evidence, groups_to_decide
 from video_tcav.experiments.file import Experiment, Statistics
 from video_tcav.experiments.hypothesis import Hypothesis, Kind
-from video_tcav.experiments.statements import claim_text
 from video_tcav.gram.corrections import adjust
 from video_tcav.tcav.wording import p_text, units
 
@@ -19,6 +18,8 @@ VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
 EQUIVALENCE: tuple[Kind, ...] = ("does_not_matter", "same_in")
 # More independent groups of clips than this are no practical number: nobody collects them.
 MOST_GROUPS = 5000
+_PARTS = {"whole": "", "motion": "the motion of ", "order": "the order of the frames of "}
+_VERBS = {"positive": "raises", "negative": "lowers", "either": "changes"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[
         effect_ps = adjust([test.p_value for test in members], correction)
         equivalence_ps = adjust([test.equivalence_p for test in members], correction)
         for test, p, q in zip(members, effect_ps, equivalence_ps, strict=True):
-            adjusted[id(test)] = _Adjusted(float(p), float(q), len(members))
+            adjusted[id(test)] = _Adjusted(p, q, len(members))
     return tuple(
         _outcome(number, line, test, adjusted.get(id(test)), experiment)
         for number, (line, test) in enumerate(zip(lines, tests, strict=True), start=1)
@@ -245,3 +246,24 @@ def decide(
         small = f"there is an effect, {size}, {p_words}, but it may be too small to matter (margin {margin:g})"
         return "undecided", small
     return "undecided", f"neither an effect nor its absence is shown: {size}, {p_words}, {q_words}"
+
+
+def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
+    """The claim of a hypothesis."""
+    about, verb = hypothesis.about, _VERBS[hypothesis.expect]
+    subject = f"{_PARTS[hypothesis.part]}{about.concept}"
+    small = f"by less than {margin:g} {units(against)}"
+    match hypothesis.kind:
+        case "matters" | "motion_matters" | "order_matters":
+            return f"{subject} {verb} {about.target}"
+        case "more_than":
+            assert hypothesis.more_than is not None
+            if hypothesis.expect == "either":
+                return f"{about.concept} and {hypothesis.more_than.than} move {about.target} to different degrees"
+            return f"{about.concept} {verb} {about.target} more than {hypothesis.more_than.than} does"
+        case "does_not_matter":
+            return f"{subject} does not matter for {about.target}: it changes it {small}"
+        case "same_in":
+            assert hypothesis.same_in is not None
+            first, second = hypothesis.same_in.models
+            return f"{subject} matters for {about.target} as much in {first} as in {second}: they differ {small}"

@@ -1,8 +1,7 @@
 """Schema of a bank's SQLite file."""
 
-from pathlib import Path
 
-from video_tcav.core.errors import BankError, OutputError
+from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Format
 
 FILE_NAME = "bank.sqlite"
@@ -45,32 +44,13 @@ CREATE TABLE changes (id INTEGER PRIMARY KEY AUTOINCREMENT, words TEXT NOT NULL,
 """
 
 
-def _cannot_write(folder: Path, reason: object) -> OutputError:
-    return OutputError(
-        f"`{folder / FILE_NAME}` must be writable. Got: {reason}. Free space on the disk or check the rights; "
-        "nothing was changed."
-    )
-
-
-def _cannot_make(folder: Path, reason: object) -> OutputError:
-    return OutputError(
-        f"`bank` must be a folder that can be written to. Got: {reason} for {folder}. Give another place."
-    )
-
-
 FORMAT = Format(
     argument="bank",
     description="a concept bank",
     file_name=FILE_NAME,
     schema=_SCHEMA,
-    version_key="version",
     version=VERSION,
-    busy_s=20.0,  # others hold it for a decision or one clip; a slow network disk may take seconds for that
-    synchronous="FULL",  # in WAL mode NORMAL may lose the last changes with the power
     error=BankError,
     if_missing="Check the path, or make a bank with `video-tcav propose` or `video-tcav bank import`.",
-    if_newer="Update video-tcav.",
     if_damaged="Restore it from a copy, or begin a new bank.",
-    cannot_write=_cannot_write,
-    cannot_make=_cannot_make,
 )
