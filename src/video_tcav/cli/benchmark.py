@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 import typer
 
 import video_tcav.rendered as rendered
-from video_tcav.cli import options, render
+from video_tcav.cli import render
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, check_writable
+from video_tcav.models.clip_fields import parse_clip_fields
 
 app = typer.Typer(
     name="benchmark",
@@ -35,8 +36,8 @@ def world(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same clips.")] = 0,
 ) -> None:
     """Write rendered clips as video files with a manifest of their factors and boxes, to be used like real ones."""
-    pixels = options.parse_size(size)  # accepts `native`, too, which rendered clips do not have
-    if pixels is None or isinstance(pixels, str):
+    pixels = parse_clip_fields({"size": size}, source="the options")["size"]
+    if pixels is None:  # `native`, which rendered clips do not have
         raise InputError(f"`--size` must be pixels or HEIGHTxWIDTH. Got {size}. Write, for example, 64.")
     check_writable(out)
     chosen = _rule(rule, correlation)

@@ -11,6 +11,7 @@ import video_tcav as vt
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
 from video_tcav.core.files import check_writable, write_json
+from video_tcav.core.model_settings import ModelSettings
 from video_tcav.core.settings import settings_of
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import StatisticsSettings
@@ -18,12 +19,11 @@ from video_tcav.tcav.settings import StatisticsSettings
 NOT_OF_CAVS = tuple(setting.name for setting in settings_of(StatisticsSettings) if setting.name != "cav")
 
 
-@options.with_model_options
-@options.with_settings(recording=RecordingSettings, leave_out=("space",))
+@options.with_settings(model_options=ModelSettings, recording=RecordingSettings, leave_out=("space",))
 @options.with_settings(statistics=StatisticsSettings, leave_out=NOT_OF_CAVS)
 def explain(
     *,
-    model_options: options.ModelOptions,
+    model_options: ModelSettings,
     recording: RecordingSettings,
     statistics: StatisticsSettings,
     videos: options.Videos,
@@ -103,7 +103,7 @@ def explain(
     # Each map is written as it comes, so that memory does not grow with the number of videos.
     writer = reports.MapWriter(out, formats=format or ["mp4"], signed=signed)
     concepts = options.parse_concepts(concept)
-    loaded = model_options.load(model)
+    loaded = vt.load_model(model, **vars(model_options))
     result = vt.explain(
         loaded,
         videos,

@@ -7,12 +7,13 @@ import typer
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.files import write_json
+from video_tcav.core.model_settings import ModelSettings
 
 
-@options.with_model_options
+@options.with_settings(model_options=ModelSettings)
 def layers(
     *,
-    model_options: options.ModelOptions,
+    model_options: ModelSettings,
     model: options.Model,
     all_layers: Annotated[
         bool, typer.Option("--all", help="Show every layer, not only two levels and the stages.")
@@ -20,7 +21,7 @@ def layers(
     json: options.JsonFile = None,
 ) -> None:
     """List the model's layers with the shape of their output for one clip and the meaning of each axis."""
-    loaded = model_options.load(model)
+    loaded = vt.load_model(model, **vars(model_options))
     every = vt.list_layers(loaded)
     # Two levels of the module tree, as a full listing of a transformer has several hundred lines.
     listed = [layer for layer in every if all_layers or layer.is_default or layer.name.count(".") < 2]

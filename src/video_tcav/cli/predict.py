@@ -8,12 +8,13 @@ import typer
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.files import write_json
+from video_tcav.core.model_settings import ModelSettings
 
 
-@options.with_model_options
+@options.with_settings(model_options=ModelSettings)
 def predict(
     *,
-    model_options: options.ModelOptions,
+    model_options: ModelSettings,
     videos: options.Videos,
     model: options.Model,
     top: Annotated[int, typer.Option(min=1, help="How many classes to show for each video.")] = 5,
@@ -22,7 +23,7 @@ def predict(
     strict: options.Strict = False,
 ) -> None:
     """Show the most probable classes of each video."""
-    loaded = model_options.load(model)
+    loaded = vt.load_model(model, **vars(model_options))
     result = vt.predict(loaded, videos, top=top, windows=windows, strict=strict, progress=True)
     table = render.table("video", "class", "probability" if loaded.outputs.has_probabilities else "value")
     # The name of a video on its first line alone.

@@ -5,17 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
+import video_tcav as vt
 import video_tcav.proposals as proposals
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
+from video_tcav.core.model_settings import ModelSettings
 from video_tcav.proposals.detector_spec import DETECTORS, detector_help, find_loader
 
 
-@options.with_model_options
+@options.with_settings(model_options=ModelSettings)
 def propose(
     *,
-    model_options: options.ModelOptions,
+    model_options: ModelSettings,
     videos: options.Videos,
     bank: Annotated[Path, typer.Option(metavar="DIR", help="The concept bank; made if there is none.")],
     detector: Annotated[
@@ -63,9 +65,10 @@ def propose(
     `video-tcav studio BANK`.
     """
     # The model's options belong to --embed; a detector's are part of its spec, so that they are stored with each clip.
-    given_options = model_options.given()
-    if given_options and not embed:
-        option = given_options[0].replace("_", "-")
+    options_set = [name for name, value in vars(model_options).items() if value not in (None, False)]
+    options_set.remove("device")  # which a detector may take, too
+    if options_set and not embed:
+        option = options_set[0].replace("_", "-")
         raise InputError(
             f"`--{option}` must go with --embed. Got it alone. A detector's weights are part of its name:"
             " torchvision:NAME?weights=FILE."
@@ -78,7 +81,7 @@ def propose(
         )
     # given several times, with commas, or both
     labels = [name.strip() for text in label or [] for name in text.split(",") if name.strip()]
-    model = model_options.load(embed) if embed else None
+    model = vt.load_model(embed, **vars(model_options)) if embed else None
     result = proposals.propose(
         videos,
         bank,

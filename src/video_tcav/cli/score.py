@@ -10,15 +10,15 @@ from rich.table import Table
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.files import write_json
+from video_tcav.core.model_settings import ModelSettings
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.wording import comparison_name
 
 
-@options.with_model_options
-@options.with_settings(recording=RecordingSettings, leave_out=("space",))
+@options.with_settings(model_options=ModelSettings, recording=RecordingSettings, leave_out=("space",))
 def score(
     *,
-    model_options: options.ModelOptions,
+    model_options: ModelSettings,
     recording: RecordingSettings,
     videos: options.Videos,
     model: options.Model,
@@ -31,7 +31,7 @@ def score(
 ) -> None:
     """Score clips with saved CAVs: presence is 0 for the average random clip and 1 for the average concept clip."""
     saved = vt.load_cavs(cavs)
-    loaded = model_options.load(model)
+    loaded = vt.load_model(model, **vars(model_options))
     result = vt.score_clips(loaded, saved, videos, target=target, against=against, recording=recording, progress=True)
     render.out.print(_table(result.scores, windowed=recording.windows > 1))
     render.random_weights(loaded)

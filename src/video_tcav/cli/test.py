@@ -1,6 +1,5 @@
 """`video-tcav test`: does this concept matter for this class, at which layer, and is it the motion or the picture?"""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +10,15 @@ from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError, UnsavedResultError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
+from video_tcav.core.model_settings import ModelSettings
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
 
 
-@options.with_model_options
-@options.with_settings(recording=RecordingSettings, statistics=StatisticsSettings)
+@options.with_settings(model_options=ModelSettings, recording=RecordingSettings, statistics=StatisticsSettings)
 def run(
     *,
-    model_options: options.ModelOptions,
+    model_options: ModelSettings,
     recording: RecordingSettings,
     statistics: StatisticsSettings,
     model: options.Model,
@@ -71,30 +70,28 @@ def run(
     if out:
         check_writable(out)
     concepts = options.parse_concepts(concept)
-    loaded = model_options.load(model)
+    loaded = vt.load_model(model, **vars(model_options))
     unsaved = None
-    run = partial(
-        vt.run_tcav,
-        loaded,
-        target=target,
-        clips=clips,
-        concepts=concepts,
-        random=random,
-        layers=layer,
-        against=against,
-        at=at,
-        twins=twin or [],
-        relative=[_pair(text) for text in relative or []],
-        negatives=negatives,
-        group=group,
-        seed=seed,
-        recording=recording,
-        statistics=statistics,
-        out=out,
-        progress=True,
-    )
     try:
-        result = run()
+        result = vt.run_tcav(
+            loaded,
+            target=target,
+            clips=clips,
+            concepts=concepts,
+            random=random,
+            layers=layer,
+            against=against,
+            at=at,
+            twins=twin or [],
+            relative=[_pair(text) for text in relative or []],
+            negatives=negatives,
+            group=group,
+            seed=seed,
+            recording=recording,
+            statistics=statistics,
+            out=out,
+            progress=True,
+        )
     except UnsavedResultError as error:  # it is shown all the same: it took long
         result, unsaved = error.result, error
     render.tcav_result(result)
@@ -111,9 +108,8 @@ def run(
     if unsaved:
         raise unsaved
     if out:
-        render.out.print(
-            f"\n{'Tables and CAVs' if (out / 'cavs.safetensors').exists() else 'Tables'} are in {out}.", markup=False
-        )
+        files = "Tables and CAVs" if (out / "cavs.safetensors").exists() else "Tables"
+        render.out.print(f"\n{files} are in {out}.", markup=False)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -103,11 +103,7 @@ class Analysis:
 
 
 def save_analysis(folder: Path, key: AnalysisKey, result: TcavResult) -> None:
-    """Add to the files of `run_tcav` in `folder` what `load_analysis` needs: draws, effects by clip, diagnostics.
-
-    Raises:
-        OutputError: if the folder cannot be written to.
-    """
+    """Add to the files of `run_tcav` in `folder` what `load_analysis` needs: draws, effects by clip, diagnostics."""
     assert result.detail is not None
     # safetensors needs contiguous arrays with flat names: the number of the result, then of the draws.
     arrays: dict[str, np.ndarray] = {}

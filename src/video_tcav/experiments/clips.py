@@ -11,7 +11,7 @@ from video_tcav.core.files import atomic_folder
 from video_tcav.core.progress import progress_bar
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.sections import ClipSource, Rendered, RenderedSource
-from video_tcav.experiments.yaml_lines import YamlFile, YamlPath
+from video_tcav.experiments.yaml_lines import YamlFile, YamlPath, dotted
 from video_tcav.media import VideoSource, write_picture, write_video
 from video_tcav.rendered import render, sample_factors
 from video_tcav.rendered.dataset import FPS
@@ -49,12 +49,7 @@ def check_clips(experiment: Experiment, file: YamlFile) -> None:
 
 
 def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress: bool) -> ClipSets:
-    """Find all clips, and render those that are to be rendered into `folder`.
-
-    Raises:
-        ExperimentError: with file and line, if there is none behind a path.
-        OutputError: if the folder cannot be written to.
-    """
+    """Find all clips as `check_clips` does, and render those that are to be rendered into `folder`."""
 
     def clips_of(path: YamlPath, source: ClipSource) -> tuple[VideoSource, ...]:
         if not isinstance(source, RenderedSource):
@@ -107,9 +102,9 @@ def _sources_at(source: ClipSource, path: YamlPath, file: YamlFile) -> tuple[Vid
     try:
         return as_sources(_paths(source, file))
     except VideoTcavError as error:
-        raise file.error(path, f"`{'.'.join(map(str, path))}`: {error}") from error
+        raise file.error(path, f"`{dotted(path)}`: {error}") from error
     except OSError as error:
-        raise file.error(path, f"`{'.'.join(map(str, path))}` must be readable. Got: {error.strerror}.") from error
+        raise file.error(path, f"`{dotted(path)}` must be readable. Got: {error.strerror}.") from error
 
 
 def beside(path: str, file: Path) -> str:

@@ -31,21 +31,13 @@ def digests_of(root: Path, files: Iterable[Path]) -> dict[str, str]:
 
 
 def write_digests(folder: Path) -> None:
-    """Write the digests of all files of a finished folder beside them, as its last file: with it the folder is complete.
-
-    Raises:
-        OutputError: if the folder cannot be written to.
-    """
+    """Write the digests of all files of a finished folder beside them, as its last file: with it the folder is complete."""
     files = [path for path in files_below(folder) if path != folder / DIGESTS]
     write_json(folder / DIGESTS, digests_of(folder, files))
 
 
 def check_folder(folder: Path, cure: str) -> None:
-    """Refuse a folder with a file that is not as it was written.
-
-    Raises:
-        ExperimentError: naming the file.
-    """
+    """Refuse a folder with a file that is not as it was written: an `ExperimentError` names it."""
     with damage_reported(folder / DIGESTS, cure):
         digests = read_json(folder / DIGESTS)
         if not isinstance(digests, Mapping):
@@ -59,11 +51,7 @@ def check_folder(folder: Path, cure: str) -> None:
 
 
 def check_files(root: Path, digests: Mapping[str, Any], cure: str) -> None:
-    """Refuse files that are not as they were written.
-
-    Raises:
-        ExperimentError: naming the first.
-    """
+    """Refuse files that are not as they were written: an `ExperimentError` names the first."""
     for name, digest in digests.items():
         with damage_reported(root / name, cure):
             if _digest(root / name) != digest:
@@ -82,11 +70,7 @@ def is_sealed(record: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def damage_reported(path: Path, cure: str) -> Iterator[None]:
-    """Turn what libraries raise on a damaged file into an error that names the file and the cure.
-
-    Raises:
-        ExperimentError: for any such error within the block.
-    """
+    """Turn what libraries raise on a damaged file into an `ExperimentError` that names the file and the cure."""
     try:
         yield
     except VideoTcavError:

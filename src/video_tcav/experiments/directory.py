@@ -112,14 +112,7 @@ class RunDirectory:
         return bool(record.get("finished")) and all((self.path / name).exists() for name in record.get("digests") or ())
 
     def check_files(self, record: Mapping[str, Any]) -> None:
-        """Refuse a finished run with a file that is not as it was written.
-
-        Args:
-            record: what `run.json` holds.
-
-        Raises:
-            ExperimentError: naming the file, and what to do.
-        """
+        """Refuse a finished run, whose `run.json` holds `record`, with a file that is not as it was written."""
         digests = record.get("digests")
         if digests is None:
             return  # of version 0.1, which wrote none

@@ -211,11 +211,7 @@ def seen_frames(model: VideoModel, loaded: LoadedClips, window: int) -> UInt8[Te
 
 
 def save_shown(folder: Path, number: int, clip: ShownClip) -> None:
-    """Write an example clip as two files; the JSON file comes second, so that the tensors are there where it is.
-
-    Raises:
-        OutputError: if the folder cannot be written to.
-    """
+    """Write an example clip as two files; the JSON file comes second, so that the tensors are there where it is."""
     tensors = {"frames": clip.frames, **{f"map.{index}": timed.values for index, timed in enumerate(clip.maps)}}
     write_tensors(folder / f"{number:03d}.safetensors", {name: tensor.contiguous() for name, tensor in tensors.items()})
     facts: dict[str, Any] = {name: getattr(clip, name) for name in _FACTS}
@@ -230,11 +226,7 @@ def save_shown(folder: Path, number: int, clip: ShownClip) -> None:
 
 
 def load_shown(folder: Path) -> tuple[ShownClip, ...]:
-    """All example clips of a folder.
-
-    Raises:
-        ExperimentError: if a file is damaged.
-    """
+    """All example clips of a folder."""
     return tuple(_load(path) for path in sorted(folder.glob("[0-9]*.json")))
 
 

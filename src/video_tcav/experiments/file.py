@@ -1,16 +1,25 @@
 """The experiment file: what a researcher commits next to a model (its schema is `experiment.schema.json`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from video_tcav.attribution.methods import METHODS
 from video_tcav.concepts import Twin
-from video_tcav.core.settings import Setting, settings_of
+from video_tcav.core.settings import settings_of
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
-from video_tcav.experiments.sections import ClipSource, ConceptClips, Model, ModelEntry, Name, Pair, Section
+from video_tcav.experiments.sections import (
+    ClipSource,
+    ConceptClips,
+    Model,
+    ModelEntry,
+    Name,
+    Pair,
+    Section,
+    setting_fields,
+)
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.tcav.settings import At, Negatives, Significance, StatisticsSettings
@@ -24,29 +33,14 @@ def _each_once(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return values
 
 
-def _setting_fields(name: str, settings: Sequence[Setting]) -> Any:
-    """A section of the file with a key for each of these settings."""
-    return create_model(name, __base__=Section, **{setting.name: _setting_field(setting) for setting in settings})
-
-
-def _setting_field(setting: Setting) -> Any:
-    # Bounds of JSON Schema, so that editors show them, and pydantic enforces them.
-    kind = Literal[setting.choices] if setting.choices else setting.type
-    bounds = {"ge": setting.info.least, "le": setting.info.most} if setting.info.least is not None else {}
-    return (
-        Union[kind, None] if setting.optional else kind,  # noqa: UP007 - a Literal at run time
-        Field(setting.default, description=setting.info.help, **bounds),
-    )
-
-
 # Settings that are keys of the file; the feature spaces are a list of their own.
 RECORDING = [each for each in settings_of(RecordingSettings) if each.name != "space"]
 STATISTICS = [
     each for each in settings_of(StatisticsSettings) if each.name not in ("cav", "significance", "correction")
 ]
 CAV = [each for each in settings_of(StatisticsSettings) if each.name == "cav"]
-_StatisticsFields = _setting_fields("StatisticsFields", STATISTICS)
-_RecordingFields = _setting_fields("RecordingFields", [*RECORDING, *CAV])
+_StatisticsFields = setting_fields("StatisticsFields", STATISTICS)
+_RecordingFields = setting_fields("RecordingFields", [*RECORDING, *CAV])
 
 
 class Statistics(_StatisticsFields, Section):

@@ -13,7 +13,7 @@ from video_tcav.core.limits import excerpt, shortened
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.sections import Pair
-from video_tcav.experiments.yaml_lines import YamlFile, YamlPath, read_yaml
+from video_tcav.experiments.yaml_lines import YamlFile, YamlPath, dotted, read_yaml
 
 # Names among which difflib looks for a similar one: each takes some 50 microseconds.
 _COMPARED = 500
@@ -47,60 +47,21 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
 def _mistake(error: ErrorDetails, file: YamlFile) -> ExperimentError:
     """The error of pydantic in the form of all messages: argument, rule, value, cure."""
     path = _yaml_path(error["loc"], file.values)
-    name = ".".join(str(key) for key in path) or "the file"
-    got = _excerpt(error.get("input"))
+    name = dotted(path) or "the file"
+    got, facts = _excerpt(error.get("input")), error.get("ctx", {})
     match error["type"]:
         case "missing":
-            wanted = ".".join(str(key) for key in (*path, error["loc"][-1]))
-            return file.error(path, f"`{wanted}` must be given. Got none. Add it.")
-        case "extra_forbidden":
-            return file.error(path, _unknown(name, path, error))
+            return file.error(path, f"`{dotted((*path, error['loc'][-1]))}` must be given. Got none. Add it.")
+        case "unknown_key":
+            key, hint = facts["key"], facts["hint"]
+            return file.error((*path, key), f"`{dotted((*path, key))}` must be a known key. Got {key!r}. {hint}")
         case "value_error":
             return file.error(path, f"`{name}`: {error['msg'].removeprefix('Value error, ')}.")
         case "literal_error":
-            return file.error(path, f"`{name}` must be {error.get('ctx', {}).get('expected')}. Got {got}. Choose one.")
+            return file.error(path, f"`{name}` must be {facts.get('expected')}. Got {got}. Choose one.")
         case _:
             rule = error["msg"].replace("Input should", "must").replace("after validation, not 0", "")
             return file.error(path, f"`{name}`: {rule.strip()}. Got {got}. Change it.")
-
-
-def _unknown(name: str, path: YamlPath, error: ErrorDetails) -> str:
-    keys = _allowed_keys(error["loc"][:-1])
-    near = difflib.get_close_matches(str(path[-1]), keys, n=1, cutoff=0.6)
-    hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(keys)}."
-    return f"`{name}` must be a known key. Got {path[-1]!r}. {hint}"
-
-
-def _allowed_keys(loc: Sequence[str | int]) -> list[str]:
-    """The keys that the JSON schema allows at a location of pydantic: a walk down both, side by side."""
-    # pydantic's errors do not name the allowed keys, and unions leave several schemas possible at each step.
-    schema = Experiment.model_json_schema()
-    names, schemas = schema["$defs"], [schema]
-    for key in loc:
-        inner: list[Any] = []
-        for schema in schemas:
-            properties = schema.get("properties", {})
-            if key in properties:
-                inner.append(properties[key])
-            elif isinstance(schema.get("additionalProperties"), Mapping):
-                inner.append(schema["additionalProperties"])
-            elif "items" in schema and isinstance(key, int):
-                inner.append(schema["items"])
-            else:
-                inner.append(schema)
-        schemas = [leaf for schema in inner for leaf in _alternatives(schema, names)]
-    keys = [list(schema["properties"]) for schema in schemas if "properties" in schema]
-    return list(dict.fromkeys(key for group in keys for key in group))
-
-
-def _alternatives(schema: Mapping[str, Any], names: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    if "$ref" in schema:
-        yield from _alternatives(names[schema["$ref"].rpartition("/")[2]], names)
-    elif "anyOf" in schema or "oneOf" in schema:
-        for alternative in schema.get("anyOf") or schema.get("oneOf") or ():
-            yield from _alternatives(alternative, names)
-    else:
-        yield schema
 
 
 def _yaml_path(loc: Sequence[str | int], values: Any) -> YamlPath:
@@ -117,7 +78,7 @@ def _yaml_path(loc: Sequence[str | int], values: Any) -> YamlPath:
 
 def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
     """Contradictions within the file, each with its path."""
-    concepts, models = experiment.all_concepts(), experiment.all_models()
+    names: dict[str, int] = {}
     for name in experiment.concepts:
         base, _, version = name.rpartition("/")
         if version in ("static", "dynamic") and isinstance(experiment.concepts.get(base), Pair):
@@ -129,10 +90,9 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
             yield ("targets", target), message
         if source is not None and experiment.at == "random":
             yield ("targets", target), f"`targets.{target}` must have no clips with at: random. Got some. Remove them."
-    names: dict[str, int] = {}
     for number, hypothesis in enumerate(experiment.hypotheses):
         path: YamlPath = ("hypotheses", number)
-        yield from _contradictions_of(hypothesis, path, experiment, concepts, models)
+        yield from _contradictions_of(hypothesis, path, experiment)
         if hypothesis.name is not None and hypothesis.name in names:
             first = names[hypothesis.name]
             message = f"`hypotheses.{number}.name` must be its own. Got that of hypothesis {first}. Change one of them."
@@ -141,18 +101,14 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
 
 
 def _contradictions_of(
-    hypothesis: Hypothesis,
-    path: YamlPath,
-    experiment: Experiment,
-    concepts: Mapping[str, Any],
-    models: Mapping[str, Any],
+    hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
 ) -> Iterator[tuple[YamlPath, str]]:
     claim_path: YamlPath = (*path, hypothesis.kind)
-    about = hypothesis.about
+    about, models = hypothesis.about, experiment.all_models()
     yield from _check_name("target", about.target, experiment.targets, (*claim_path, "target"))
     for key in ("concept", "than"):
         if hasattr(about, key):
-            yield from _check_name(key, getattr(about, key), concepts, (*claim_path, key))
+            yield from _check_name(key, getattr(about, key), experiment.all_concepts(), (*claim_path, key))
     if hypothesis.more_than is not None and hypothesis.more_than.than == hypothesis.more_than.concept:
         yield (*claim_path, "than"), "`than` must be another concept. Got the same one twice. Compare with another."
     if hypothesis.same_in is not None:

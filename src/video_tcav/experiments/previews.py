@@ -40,11 +40,7 @@ class Preview:
 
 
 def write_previews(folder: Path, model: VideoModel, clips: ClipSets, advance: Callable[[int], None]) -> None:
-    """Write some clips of every set; clips that cannot be decoded are left out.
-
-    Raises:
-        OutputError: if the folder cannot be written to.
-    """
+    """Write some clips of every set; clips that cannot be decoded are left out."""
     folder.mkdir(parents=True, exist_ok=True)
     previews = []
     for role, name, sources in sets_of(clips):
@@ -88,11 +84,7 @@ def _frame_rate(timestamps_s: Float[np.ndarray, " time"]) -> float:
 
 
 def load_previews(folder: Path) -> tuple[Preview, ...]:
-    """The previews of a run; runs of version 0.1 may have none.
-
-    Raises:
-        ExperimentError: if their list is damaged.
-    """
+    """The previews of a run; runs of version 0.1 may have none."""
     path = folder / "previews.json"
     with damage_reported(path, "Delete the folder."):
         return tuple(Preview(**row) for row in read_json(path)) if path.exists() else ()

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from video_tcav.core.checks import one_of
-from video_tcav.core.errors import InputError, VideoTcavError
+from video_tcav.core.errors import VideoTcavError
 from video_tcav.experiments.clips import beside, check_clips
 from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
@@ -17,20 +17,11 @@ from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import GroupOf, grouping
 
+Result = TypeVar("Result")
+
 
 def check_experiment(path: str | Path, **overrides: Any) -> Experiment:
     """Check an experiment file, its paths and models, as a run would before it computes anything.
-
-    Raises:
-        ExperimentError: for the first mistake, with its line.
-    """
-    return check_file(path, overrides)[0]
-
-
-def check_file(
-    path: str | Path, overrides: Mapping[str, Any] | None = None
-) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
-    """Check an experiment file, its paths and models; also returns the file with its lines, and the loaded models.
 
     Args:
         path: the experiment file.
@@ -40,8 +31,13 @@ def check_file(
         InputError: for an override that cannot be used.
         ExperimentError: for the first mistake, with its line.
     """
+    return check_file(path, overrides)[0]
+
+
+def check_file(path: str | Path, overrides: Mapping[str, Any]) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
+    """As `check_experiment`; also returns the file with its lines, and the loaded models."""
     experiment, file = read_experiment(path)
-    experiment = _with_settings(experiment, file, overrides or {})
+    experiment = _with_settings(experiment, file, overrides)
     check_clips(experiment, file)
     check_grouping(experiment, file)
     models = {name: _model(name, settings, experiment, file) for name, settings in experiment.all_models().items()}
@@ -68,10 +64,7 @@ def _with_settings(experiment: Experiment, file: YamlFile, overrides: Mapping[st
 
 def check_grouping(experiment: Experiment, file: YamlFile) -> GroupOf:
     """The function that names a clip's group."""
-    try:
-        return grouping(experiment.group)
-    except InputError as error:
-        raise file.error(("group",), str(error)) from error
+    return check_value(file, ("group",), lambda: grouping(experiment.group))
 
 
 def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -> VideoModel:
@@ -81,7 +74,7 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
         model = load_model(
             _spec_beside(settings.spec, file.path),
             weights=_beside_if_there(settings.weights, file.path),
-            classes=None if settings.classes is None else beside(settings.classes, file.path),
+            classes=None if settings.classes is None else beside(str(settings.classes), file.path),
             **settings.model_dump(exclude={"spec", "weights", "classes"}),
         )
     except VideoTcavError as error:
@@ -117,14 +110,10 @@ def _other_class(model: VideoModel, against: str) -> str:
     return next((name for name in model.classes if name != compared), model.classes[0])
 
 
-def check_value(file: YamlFile, path: YamlPath, check: Callable[[], object]) -> None:
-    """Run a check whose errors belong to a value of the file.
-
-    Raises:
-        ExperimentError: with file and line, for what the check raises.
-    """
+def check_value(file: YamlFile, path: YamlPath, check: Callable[[], Result]) -> Result:
+    """Run a check whose errors belong to a value of the file, and give them its line."""
     try:
-        check()
+        return check()
     except VideoTcavError as error:
         raise file.error(path, str(error)) from error
 

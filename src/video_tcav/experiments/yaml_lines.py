@@ -25,6 +25,11 @@ _TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
 _resolver = yaml.SafeLoader("")
 
 
+def dotted(path: YamlPath) -> str:
+    """A path as messages write it, such as `concepts.swing`."""
+    return ".".join(map(str, path))
+
+
 @dataclass(frozen=True, kw_only=True)
 class YamlFile:
     """Values of a YAML file with their lines.
