@@ -8,6 +8,7 @@ from torch import Tensor
 
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources, left_out_notes
+from video_tcav.core.checks import at_least
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import load_clips
@@ -69,10 +70,11 @@ def predict(
         progress: whether to show a progress bar on standard error.
 
     Raises:
-        InputError: if no file can be used.
+        InputError: if no file can be used, or `top` is below 1.
         MediaError: for a file that cannot be used, if `strict`.
         NonFiniteError: if the model gives NaN or infinity.
     """
+    at_least("top", top, 1)
     sources = as_sources(videos)
     predictions, skipped = [], []
     with (

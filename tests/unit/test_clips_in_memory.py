@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import video_tcav as vt
-from video_tcav.core.errors import SourceError
+from video_tcav.core.errors import InputError, SourceError
 from video_tcav.media import find_videos, probe_video, read_frames
 from video_tcav.reports import write_explanations
 
@@ -91,6 +91,8 @@ def test_predictions_and_maps_are_the_same_as_from_files(model, folders, clips, 
     found, expected = vt.predict(model, batch), vt.predict(model, folders / "right")
     assert [one.path for one in found.predictions] == [f"clip {number}" for number in range(6)]
     assert [one.labels for one in found.predictions] == [one.labels for one in expected.predictions]
+    with pytest.raises(InputError, match="`top` must be at least 1"):
+        vt.predict(model, batch, top=0)
     maps = vt.explain(model, iter(clips["right"][:1]), check=False)
     (disk,) = vt.explain(model, clips["right"][0][0], check=False).explanations
     (memory,) = maps.explanations

@@ -92,13 +92,12 @@ def ending(application: typer.Typer) -> None:
         except BrokenPipeError:
             _give_up_output()
             sys.exit(1)
-        except Stopped as stopped:
-            errors.print(str(stopped))
-            sys.exit(stopped.exit_code)
-        except Exception as error:
-            if signals.stopped is not None:  # an error of the clean-up, or of workers that got the signal, too
-                errors.print(str(signals.stopped))
-                sys.exit(signals.stopped.exit_code)
+        except (Exception, Stopped) as error:
+            # after a signal, an error is one of the clean-up, or of workers that got the signal, too
+            stopped = error if isinstance(error, Stopped) else signals.stopped
+            if stopped is not None:
+                errors.print(str(stopped))
+                sys.exit(stopped.exit_code)
             line = _line(error)
             if line is None:
                 raise
@@ -133,7 +132,7 @@ def _give_up_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _line(error: Exception) -> str | None:
+def _line(error: BaseException) -> str | None:
     """Message of an error that the user can fix, on one line; `None` for a fault of the program."""
     line = str(error) if isinstance(error, VideoTcavError) else memory_error_line(error)
     if line is None and isinstance(error, OSError) and error.errno in _FILE_SYSTEM_ERRORS:

@@ -19,6 +19,17 @@ from video_tcav.tcav.settings import StatisticsSettings
 NOT_OF_CAVS = tuple(setting.name for setting in settings_of(StatisticsSettings) if setting.name != "cav")
 
 
+def _list_methods(wanted: bool) -> None:
+    """Print names, ideas and papers of all methods, those of other packages among them."""
+    if not wanted:
+        return
+    table = render.table("method", "idea", "source")
+    for name, method in vt.attribution.METHODS.items():
+        table.add_row(render.escape(name), render.escape(method.help), render.escape(method.source))
+    render.out.print(table)
+    raise typer.Exit
+
+
 @options.with_settings(model_options=ModelSettings, recording=RecordingSettings, leave_out=("space",))
 @options.with_settings(statistics=StatisticsSettings, leave_out=NOT_OF_CAVS)
 def explain(
@@ -42,14 +53,8 @@ def explain(
         ),
     ] = None,
     methods: Annotated[
-        bool,
-        typer.Option(
-            # Eager: the list needs neither videos nor a model.
-            "--methods",
-            is_eager=True,
-            callback=lambda wanted: _list_methods(wanted),
-            help="List all methods and exit.",
-        ),
+        # eager: the list needs neither videos nor a model
+        bool, typer.Option("--methods", is_eager=True, callback=_list_methods, help="List all methods and exit.")
     ] = False,
     layer: Annotated[
         list[str] | None, typer.Option(metavar="L", help="Where to look; the deepest stage if not given.")
@@ -155,14 +160,3 @@ def _table(result: "vt.Explanations") -> Table:
             *([f"{row.motion_share:.0%}"] if split else []),
         )
     return table
-
-
-def _list_methods(wanted: bool) -> None:
-    """Names, ideas and papers of all methods, those of other packages among them."""
-    if not wanted:
-        return
-    table = render.table("method", "idea", "source")
-    for name, method in vt.attribution.METHODS.items():
-        table.add_row(render.escape(name), render.escape(method.help), render.escape(method.source))
-    render.out.print(table)
-    raise typer.Exit

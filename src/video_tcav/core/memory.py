@@ -27,7 +27,7 @@ _blocks = 0  # of `freed_memory_kept` that are open in any thread
 _LONGEST_REASON = 300  # characters
 
 
-def memory_error_line(error: Exception) -> str | None:
+def memory_error_line(error: BaseException) -> str | None:
     """Message for an error that means too little memory; `None` for any other."""
     text = " ".join(str(error).split())
     short = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)

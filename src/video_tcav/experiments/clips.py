@@ -50,11 +50,15 @@ def check_clips(experiment: Experiment, file: YamlFile) -> None:
 
 def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress: bool) -> ClipSets:
     """Find all clips as `check_clips` does, and render those that are to be rendered into `folder`."""
+    folder_names: set[str] = set()
 
     def clips_of(path: YamlPath, source: ClipSource) -> tuple[VideoSource, ...]:
         if not isinstance(source, RenderedSource):
             return _sources_at(source, path, file)
         name = "-".join(str(key).replace("/", "_") for key in path)
+        while name.casefold() in folder_names:  # a pair `a: {static, dynamic}` beside a concept `a-static`
+            name += "_"
+        folder_names.add(name.casefold())
         return _rendered(source.rendered, folder / name, advance)
 
     sources = _sources_by_path(experiment).values()

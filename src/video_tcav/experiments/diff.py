@@ -10,7 +10,7 @@ import pandas as pd
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.completed_run import Run
 from video_tcav.experiments.directory import changed_settings
-from video_tcav.experiments.evidence import standard_error, two_sided
+from video_tcav.experiments.evidence import fewest_groups, standard_error, two_sided
 from video_tcav.experiments.verdicts import Outcome
 from video_tcav.gram.corrections import adjust
 
@@ -186,8 +186,7 @@ def _measured_effects(run: Run, renamed: Mapping[str, str]) -> dict[tuple[str, .
     for analysis in run.analyses:
         model, *question = astuple(analysis.which)
         for stored in analysis.found:
-            result = stored.result
-            fewest = max(2, min(result.n_concept_groups, analysis.class_groups))
+            result, fewest = stored.result, fewest_groups(stored, analysis.class_groups)
             names = (result.concept, result.versus, result.twin, result.layer)
             effects[(renamed.get(model, model), *question, *names)] = (
                 result.effect,

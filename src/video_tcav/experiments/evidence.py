@@ -80,7 +80,7 @@ def _stored(analysis: Analysis, concept: str, layer: str, twin: str = "none") ->
 
 
 def _single_effect(stored: StoredResult, class_groups: int) -> Evidence:
-    result, fewest = stored.result, _fewest_groups(stored, class_groups)
+    result, fewest = stored.result, fewest_groups(stored, class_groups)
     return Evidence(
         effect=result.effect,
         low=result.effect_low,
@@ -100,7 +100,8 @@ def standard_error(draws: np.ndarray, groups: int) -> float:
     return float(draws.std(ddof=1) * math.sqrt(groups / max(1, groups - 1)))
 
 
-def _fewest_groups(stored: StoredResult, class_groups: int) -> int:
+def fewest_groups(stored: StoredResult, class_groups: int) -> int:
+    """The smallest number of independent groups of any kind, which the small-sample corrections go by."""
     result = stored.result
     # At least 2, or there would be no degree of freedom.
     random_groups = max(1, result.n_groups - result.n_concept_groups)
@@ -124,13 +125,13 @@ def _more_than(analysis: Analysis, concept: str, than: str, layer: str) -> Evide
             concept_clips=clips,
         )
     # Both effects share their class clips: the draws are paired.
-    fewest = min(_fewest_groups(first, analysis.class_groups), _fewest_groups(second, analysis.class_groups))
+    fewest = min(fewest_groups(first, analysis.class_groups), fewest_groups(second, analysis.class_groups))
     return _paired_difference(first, second, fewest)
 
 
 def _between_models(before: StoredResult, after: StoredResult, first: Analysis, second: Analysis) -> Evidence:
     """The difference of a concept's effects in two models, draw by draw where both models saw the same clips."""
-    fewest = min(_fewest_groups(before, first.class_groups), _fewest_groups(after, second.class_groups))
+    fewest = min(fewest_groups(before, first.class_groups), fewest_groups(after, second.class_groups))
     sizes = [
         (stored.result.n_concept_clips, stored.result.n_random_clips, stored.result.n_groups, stored.result.negatives)
         for stored in (before, after)

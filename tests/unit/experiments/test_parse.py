@@ -120,7 +120,7 @@ def test_a_mistake_is_one_line_with_file_line_and_cure(tmp_path, mistake):
 
 
 def test_a_file_that_is_not_there_a_folder_other_bytes_and_a_huge_one(tmp_path):
-    with pytest.raises(ExperimentError, match="no such file"):
+    with pytest.raises(ExperimentError, match="No such file"):
         read_experiment(tmp_path / "gone.yaml")
     with pytest.raises(ExperimentError, match="Got a folder"):
         read_experiment(tmp_path)
@@ -139,6 +139,15 @@ def test_a_pair_is_two_concepts_and_hypotheses_bring_their_twins(tmp_path):
     assert list(experiment.all_concepts()) == ["ball/static", "ball/dynamic", "swing", "court"]
     assert experiment.all_twins() == ("frozen",)
     assert file.line(("hypotheses", 1)) == 15
+
+
+def test_a_name_with_a_slash_clashes_with_versions_of_a_pair_alone(tmp_path):
+    named = SMALL.replace("  court: {", "  swing/static: a\n  court: {", 1)
+    experiment, _ = read_experiment(write(tmp_path, named))
+    assert list(experiment.all_concepts()) == ["swing", "swing/static", "court"]
+    pair = named.replace("  swing: {", "  swing: {static: b, dynamic: c}\n  ball: {", 1)
+    with pytest.raises(ExperimentError, match=r"`concepts\.swing/static` must have a name of its own"):
+        read_experiment(write(tmp_path, pair))
 
 
 def test_the_shipped_schema_is_that_of_the_code():

@@ -1,8 +1,10 @@
 """A whole experiment: verdicts equal the planted truth, and a run directory that survives what happens to it."""
 
 import json
+import math
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from tests.unit.experiments.files import SMALL, write
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.experiments import Run, diff_runs, load_run, run_experiment
 from video_tcav.experiments.digests import seal
-from video_tcav.experiments.evidence import evidence
+from video_tcav.experiments.evidence import evidence, standard_error
 from video_tcav.experiments.hypothesis import Hypothesis
 
 FLIPPED = """\
@@ -150,7 +152,7 @@ def test_what_is_no_finished_run_is_said_so(run, tmp_path):
     with pytest.raises(ExperimentError, match=r"must hold run\.json"):
         load_run(tmp_path)
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(ExperimentError, match="must be readable"):
+    with pytest.raises(ExperimentError, match=r"run\.json: must be as the run wrote it.*in another folder"):
         load_run(tmp_path)
     (tmp_path / "run.json").write_text('{"format": 99}')
     with pytest.raises(ExperimentError, match="of a newer video-tcav"):
@@ -179,6 +181,14 @@ def test_runs_are_compared(run, flipped):
     assert not same.settings
     assert not same.other_clips
     assert all(one.change == 0 and one.p_adjusted == 1 for one in same.effects)
+    few = replace(run)  # with a pool of three independent random groups
+    (analysis,) = run.analyses
+    results = [replace(one.result, n_groups=one.result.n_concept_groups + 3) for one in analysis.found]
+    stored = tuple(replace(one, result=result) for one, result in zip(analysis.found, results, strict=True))
+    few.__dict__["analyses"] = (replace(analysis, found=stored),)
+    errors = {one.layer: one.standard_error for one in diff_runs(few, few).effects if one.concept == "swing"}
+    draws = analysis.get("swing", "stages.3").bootstrap
+    assert errors["stages.3"] == pytest.approx(math.sqrt(2) * standard_error(draws, 3))
     other = diff_runs(run, flipped)
     assert len(other.only_before) == 4
     assert len(other.only_after) == 4
