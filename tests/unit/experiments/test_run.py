@@ -186,9 +186,9 @@ def test_runs_are_compared(run, flipped):
     results = [replace(one.result, n_groups=one.result.n_concept_groups + 3) for one in analysis.found]
     stored = tuple(replace(one, result=result) for one, result in zip(analysis.found, results, strict=True))
     few.__dict__["analyses"] = (replace(analysis, found=stored),)
-    errors = {one.layer: one.standard_error for one in diff_runs(few, few).effects if one.concept == "swing"}
+    errors = {(one.concept, one.layer, one.versus, one.twin): one.standard_error for one in diff_runs(few, few).effects}
     draws = analysis.get("swing", "stages.3").bootstrap
-    assert errors["stages.3"] == pytest.approx(math.sqrt(2) * standard_error(draws, 3))
+    assert errors["swing", "stages.3", "random", "none"] == pytest.approx(math.sqrt(2) * standard_error(draws, 3))
     other = diff_runs(run, flipped)
     assert len(other.only_before) == 4
     assert len(other.only_after) == 4
