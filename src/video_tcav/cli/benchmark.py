@@ -1,5 +1,6 @@
 """`video-tcav benchmark`: write rendered clips, and train models on them."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ import video_tcav.rendered as rendered
 from video_tcav.cli import render
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, check_writable
-from video_tcav.models.clip_fields import parse_clip_fields
+from video_tcav.core.limits import excerpt
 
 app = typer.Typer(
     name="benchmark",
@@ -36,9 +37,10 @@ def world(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same clips.")] = 0,
 ) -> None:
     """Write rendered clips as video files with a manifest of their factors and boxes, to be used like real ones."""
-    pixels = parse_clip_fields({"size": size}, source="the options")["size"]
-    if pixels is None:  # `native`, which rendered clips do not have
-        raise InputError(f"`--size` must be pixels or HEIGHTxWIDTH. Got {size}. Write, for example, 64.")
+    sides = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", size.lower())
+    if sides is None:
+        raise InputError(f"`--size` must be pixels or HEIGHTxWIDTH. Got {excerpt(size)}. Write, for example, 64.")
+    pixels = (int(sides[1]), int(sides[2] or sides[1]))
     check_writable(out)
     chosen = _rule(rule, correlation)
     clips, labels = chosen.sample(count, seed=seed)

@@ -53,8 +53,8 @@ def test_training_writes_weights_that_load(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["benchmark", "world", "OUT", "--size", "big"], "`size` of the options must be pixels, (height, width), or native. Got 'big'"),
-        (["benchmark", "world", "OUT", "--size", "native"], "`--size` must be pixels or HEIGHTxWIDTH. Got native"),
+        (["benchmark", "world", "OUT", "--size", "big"], "`--size` must be pixels or HEIGHTxWIDTH. Got 'big'"),
+        (["benchmark", "world", "OUT", "--size", "native"], "`--size` must be pixels or HEIGHTxWIDTH. Got 'native'"),
         (["benchmark", "world", "OUT", "--size", "4"], "`size` must be at least 16 pixels"),
         (["predict", "--model", "rendered:vgg-motion", "x.mp4"], "`model` must be rendered: and one of"),
         (["demo", "--out", "FILE"], "must be writable"),
