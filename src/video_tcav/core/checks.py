@@ -18,7 +18,7 @@ def require(holds: bool, name: str, rule: str, value: object, cure: str = "Choos
         holds: whether it does.
         name: of the argument.
         rule: what follows "must", such as `be positive`.
-        value: that was given.
+        value: of the argument.
         cure: what to do, a sentence.
 
     Raises:

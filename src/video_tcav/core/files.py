@@ -114,11 +114,7 @@ def cure_of(error: Exception) -> str:
 
 
 def write_in_turn(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> None:
-    """Write the files of one result in order, the small ones first; a file that does not fit stops no other.
-
-    Args:
-        folder: of all files.
-        writers: the function that writes each file, by the file's name.
+    """Write the files of one result by their writers, in order: small ones first; a file that does not fit stops no other.
 
     Raises:
         OutputError: if any could not be written, naming the written ones and the others.
@@ -162,13 +158,12 @@ def check_file_writable(path: Path) -> None:
     check_writable(path.parent)
 
 
-def check_writable(folder: Path) -> Path:
+def check_writable(folder: Path) -> None:
     """Make `folder`; refuses, before any long work, one that no file can be written to."""
     probe = folder / ".video-tcav-write-check"
     with atomic_path(probe) as temporary:
         temporary.write_bytes(b"")
     probe.unlink(missing_ok=True)
-    return folder
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -25,10 +25,6 @@ LARGEST_TEXT_BYTES = 1_000_000_000  # above it a file is no list: that of Kineti
 def read_text(path: Path, *, error: type[VideoTcavError] = InputError) -> str:
     r"""Text of a file in UTF-8, with or without byte order mark, or in UTF-16 or UTF-32 with one; lines end in `\n`.
 
-    Args:
-        path: the file.
-        error: raised where it cannot be read.
-
     Raises:
         VideoTcavError: of the type `error`, if the file cannot be read or is in another encoding.
     """
@@ -65,12 +61,7 @@ def plain_name(text: str) -> str:
 
 
 def parse_json(text: str, source: str, *, error: type[VideoTcavError] = InputError) -> Any:
-    """What a text in JSON holds; names within an object must be distinct.
-
-    Args:
-        text: the content.
-        source: what the message calls it.
-        error: raised where it cannot be read.
+    """What a text in JSON holds; names within an object must be distinct. Messages call the text `source`.
 
     Raises:
         VideoTcavError: of the type `error`, if it is no JSON, too deep, or an object names a key twice.

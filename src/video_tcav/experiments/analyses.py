@@ -27,14 +27,7 @@ _KEYS = ("model", "target", "space", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisKey:
-    """What an analysis is of.
-
-    Attributes:
-        model: its name in the experiment.
-        target: class that is explained.
-        space: feature space.
-        test: how significance was tested.
-    """
+    """What an analysis is of: a model by its name in the experiment, a class, a feature space, and a significance test."""
 
     model: str
     target: str

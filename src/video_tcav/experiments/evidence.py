@@ -47,12 +47,10 @@ class Evidence:
 
 
 def evidence(hypothesis: Hypothesis, analyses: Sequence[Analysis], layer: str) -> Evidence | None:
-    """The evidence on a hypothesis; `None` where it is about motion and the concept's clips do not move.
+    """The evidence on a hypothesis at a layer, from the analyses of its model or of both its models.
 
-    Args:
-        hypothesis: the claim.
-        analyses: of its model, or of both its models.
-        layer: where to look.
+    Returns:
+        `None` where it is about motion and the concept's clips do not move.
     """
     concept = hypothesis.about.concept
     twin = "none" if hypothesis.part == "whole" else hypothesis.part

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,14 @@ def start(experiment: Path, out: Path, store: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", GO, str(experiment), str(out), str(store)], stderr=subprocess.DEVNULL
     )
+
+
+@pytest.fixture(scope="module")
+def completed(tmp_path_factory) -> Path:
+    """The folder of an experiment and its finished run."""
+    folder = tmp_path_factory.mktemp("completed")
+    run_experiment(write(folder), out=folder / "run")
+    return folder
 
 
 def finished(out: Path, store: Path) -> dict[str, int]:
@@ -103,10 +112,9 @@ def test_two_at_once_are_one_too_many(tmp_path):
         pass  # nothing is held once it is done
 
 
-def test_clips_that_changed_meanwhile_are_refused(tmp_path):
+def test_clips_that_changed_meanwhile_are_refused(completed):
     """A run that was killed after its analysis goes on only with the same clips."""
-    experiment = write(tmp_path)
-    run = run_experiment(experiment, out=tmp_path / "run")
+    experiment, run = completed / "small.yaml", load_run(completed / "run")
     directory = RunDirectory(path=run.path)
     facts = {name: value for name, value in directory.record().items() if name not in ("format", "digest", "digests")}
     directory.write_record(**{**facts, "finished": False})  # as a kill between its analysis and its end leaves it
@@ -114,23 +122,22 @@ def test_clips_that_changed_meanwhile_are_refused(tmp_path):
     kept = clip.read_bytes()
     clip.write_bytes((run.path / "clips" / "concepts-swing" / "00000.mp4").read_bytes())
     with pytest.raises(ExperimentError, match=f"Got a changed .*{clip.name}"):
-        run_experiment(experiment, out=tmp_path / "run", resume=True)
+        run_experiment(experiment, out=run.path, resume=True)
     clip.unlink()
     with pytest.raises(ExperimentError, match=f"Got no longer a .*{clip.name}"):
-        run_experiment(experiment, out=tmp_path / "run", resume=True)
+        run_experiment(experiment, out=run.path, resume=True)
     clip.write_bytes(kept)
-    assert run_experiment(experiment, out=tmp_path / "run", resume=True).outcomes == run.outcomes
+    assert run_experiment(experiment, out=run.path, resume=True).outcomes == run.outcomes
 
 
-def test_the_runs_own_activations_go_when_it_is_finished(tmp_path):
-    run = run_experiment(write(tmp_path), out=tmp_path / "run")
-    assert not (run.path / "activations").exists()
-    assert not list(run.path.glob("**/.*.partial"))
+def test_the_runs_own_activations_go_when_it_is_finished(completed):
+    assert not (completed / "run" / "activations").exists()
+    assert not list(completed.glob("**/.*.partial"))
 
 
-def test_a_read_only_run_that_is_finished_is_read_again(tmp_path, monkeypatch, capsys):
-    experiment, out = write(tmp_path), tmp_path / "run"
-    run = run_experiment(experiment, out=out)
+def test_a_read_only_run_that_is_finished_is_read_again(completed, tmp_path, monkeypatch, capsys):
+    experiment, out = completed / "small.yaml", shutil.copytree(completed / "run", tmp_path / "run")
+    run = load_run(out)
     record = (out / "run.json").read_text()
     with read_only(out):
         assert run_experiment(experiment, out=out, resume=True).outcomes == run.outcomes
