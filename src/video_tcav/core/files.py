@@ -158,12 +158,13 @@ def check_file_writable(path: Path) -> None:
     check_writable(path.parent)
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> Path:
     """Make `folder`; refuses, before any long work, one that no file can be written to."""
     probe = folder / ".video-tcav-write-check"
     with atomic_path(probe) as temporary:
         temporary.write_bytes(b"")
     probe.unlink(missing_ok=True)
+    return folder
 
 
 def write_json(path: Path, content: Any) -> None:

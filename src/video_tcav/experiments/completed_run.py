@@ -84,13 +84,10 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The verdicts as a table, for notebooks."""
-        rows = "".join(
-            f"<tr><td>{escape(outcome.verdict)}</td><td>{escape(outcome.name)}</td><td>{escape(outcome.model)}</td>"
-            f"<td>{escape(outcome.reason)}</td></tr>"
-            for outcome in self.outcomes
-        )
-        head = "<tr><th>verdict</th><th>hypothesis</th><th>model</th><th>why</th></tr>"
-        return f"<p><b>{escape(self.experiment.title)}</b></p><table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        names = {"verdict": "verdict", "name": "hypothesis", "model": "model", "reason": "why"}
+        with pd.option_context("display.max_colwidth", None):  # pandas would cut the reasons
+            table = self.to_frame()[[*names]].rename(columns=names).to_html(index=False)
+        return f"<p><b>{escape(self.experiment.title)}</b></p>{table}"
 
 
 def load_run(path: str | Path) -> Run:
