@@ -41,7 +41,9 @@ app = typer.Typer(
     name="video-tcav",
     help="Ask a video action recognition model why, and get an answer that can be tested.",
     no_args_is_help=True,
+    # Completion would write into the start-up file of the user's shell.
     add_completion=False,
+    # Typer's tracebacks print local variables, whole tensors among them.
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )

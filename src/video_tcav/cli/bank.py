@@ -86,6 +86,7 @@ def merge(
     sources: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Banks to take clips and decisions from.")],
 ) -> None:
     """Take over clips and decisions of other banks; where two people decided differently, BANK's stands."""
+    # Resolved: one folder under two names would be merged into itself.
     if len({path.resolve() for path in (bank, *sources)}) <= len(sources):
         raise InputError(f"`OTHER` must be other banks than {bank}, each once. Got one twice. Leave it out.")
     with banks.ConceptBank.open(bank) as opened:

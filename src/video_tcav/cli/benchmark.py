@@ -37,6 +37,7 @@ def world(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same clips.")] = 0,
 ) -> None:
     """Write rendered clips as video files with a manifest of their factors and boxes, to be used like real ones."""
+    # Six digits are more than any codec takes, and few enough for every product of them.
     sides = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", size.lower())
     if sides is None:
         raise InputError(f"`--size` must be pixels or HEIGHTxWIDTH. Got {excerpt(size)}. Write, for example, 64.")

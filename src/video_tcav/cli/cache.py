@@ -95,6 +95,7 @@ def prune(
 
 def _parse_time(text: str) -> float:
     number, unit = text[:-1], text[-1:]
+    # Digits and one point: `float` would also read signs, exponents, inf and nan.
     if unit not in _SECONDS or not number.replace(".", "", 1).isdecimal():
         raise InputError(f"`--older-than` must be a time. Got {text}. Write, for example, 30d, 12h or 90m.")
     return float(number) * _SECONDS[unit]

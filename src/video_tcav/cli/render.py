@@ -39,6 +39,7 @@ def warn(*texts: str) -> None:
 
 def table(*columns: str, numbers: Sequence[str] = (), **options: Any) -> Table:
     """A table without lines, whose columns of numbers are aligned on the right; `options` are rich's."""
+    # Without a box, columns can be copied, and cut by other programs.
     lineless = Table(*columns, box=None, pad_edge=False, **options)
     for name in numbers:
         lineless.add_column(name, justify="right")

@@ -30,7 +30,7 @@ def score(
     json: options.JsonFile = None,
 ) -> None:
     """Score clips with saved CAVs: presence is 0 for the average random clip and 1 for the average concept clip."""
-    saved = vt.load_cavs(cavs)
+    saved = vt.load_cavs(cavs)  # before the model, which takes longer to load
     loaded = vt.load_model(model, **vars(model_options))
     result = vt.score_clips(loaded, saved, videos, target=target, against=against, recording=recording, progress=True)
     render.out.print(_table(result.scores, windowed=recording.windows > 1))

@@ -105,6 +105,7 @@ def run(
         )
     if json:
         result.to_json(json)
+    # Only now: the table is printed and the JSON written, whatever became of the folder.
     if unsaved:
         raise unsaved
     if out:
