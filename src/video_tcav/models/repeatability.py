@@ -59,12 +59,14 @@ def _impurity(model: VideoModel) -> str | None:
     """What differs, and why, if one noise clip is passed twice alone, and before and behind another clip in a batch."""
     clip, partner = noise_clip(model), _PARTNER_SCALE * noise_clip(model, seed=1)
     with random_state_kept(model.device), untouched(model.module), torch.no_grad():
-        states = _random_states()
+        states = _random_states(model.device)
         alone = _values(model, clip)
         first = _values(model, torch.cat([clip, partner]))
         last = _values(model, torch.cat([partner, clip]))
         again = [_values(model, clip)]
-        if states != _random_states():  # random numbers were drawn, though they may not have changed the outputs yet
+        if states != _random_states(
+            model.device
+        ):  # random numbers were drawn, though they may not have changed the outputs yet
             again += [_values(model, clip) for _ in range(MORE_PASSES)]
         repeated = max(_difference(alone, values) for values in again)
         batched = max(_difference(alone, first[:1]), _difference(alone, last[1:]))
@@ -144,10 +146,11 @@ def _training_mode(model: VideoModel, kind: str, *words: str) -> str:
     return f"{kind} stays in training mode ({shortened(names, 3)})" if names else ""
 
 
-def _random_states() -> tuple[object, ...]:
+def _random_states(device: torch.device) -> tuple[object, ...]:
     """States of the global generators that a network may draw from, to find out whether it did."""
     numpy: Any = np.random.get_state(legacy=False)["state"]  # noqa: NPY002
-    return torch.get_rng_state().tolist(), random.getstate(), numpy["key"].tolist(), numpy["pos"]
+    drawn_on_device = torch.cuda.get_rng_state(device).tolist() if device.type == "cuda" else []
+    return drawn_on_device, torch.get_rng_state().tolist(), random.getstate(), numpy["key"].tolist(), numpy["pos"]
 
 
 def _seed_everything() -> None:

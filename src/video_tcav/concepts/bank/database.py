@@ -1,6 +1,5 @@
 """Schema of a bank's SQLite file."""
 
-
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Format
 
