@@ -259,7 +259,7 @@ def test_diagnostics_are_shown_where_they_are(run, page, tmp_path):
 def test_a_damaged_table_is_told(tmp_path):
     run = write_run(tmp_path, PLAIN)
     (run.analyses[0].folder / "diagnostics-split_half.parquet").write_bytes(b"none")
-    with pytest.raises(ExperimentError, match=r"001-permutation: an analysis must be whole"):
+    with pytest.raises(ExperimentError, match=r"001-permutation: must be as the run wrote it"):
         write_report(run, tmp_path / "report.html")
 
 
