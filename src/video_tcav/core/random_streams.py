@@ -9,9 +9,9 @@ FOLDS = 2
 LABEL_PERMUTATIONS = 3
 """Sort keys of groups and units, then the chunk of draws. All comparisons of a run share them, as max-T needs."""
 GROUP_BOOTSTRAP = 4
-"""Bootstrap counts of concept and random groups, then the chunk of draws."""
+"""Bootstrap weights of a concept or random group, then the group's number and the chunk of draws."""
 CLASS_BOOTSTRAP = 5
-"""Bootstrap counts of the groups of class clips."""
+"""Bootstrap weights of a group of class clips, then the group's number and the chunk of draws."""
 RANDOM_SETS = 6
 """Random sets of Kim et al. 2018, then 1 where they stand in for the concept, else 0."""
 HELD_OUT_CLIPS = 7

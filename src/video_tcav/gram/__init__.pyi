@@ -16,8 +16,6 @@ from .effects import clip_effects as clip_effects
 from .effects import fit_cavs as fit_cavs
 from .effects import tcav_magnitude as tcav_magnitude
 from .effects import tcav_score as tcav_score
-from .gate import CavGate as CavGate
-from .gate import cav_gates as cav_gates
 from .gram import Gram as Gram
 from .kernel import FactoredKernel as FactoredKernel
 from .kernel import Kernel as Kernel
@@ -25,11 +23,16 @@ from .kernel import unit_coefficients as unit_coefficients
 from .label_permutations import permutation_null as permutation_null
 from .label_permutations import permutation_p as permutation_p
 from .power import groups_needed as groups_needed
+from .representation import Representation as Representation
+from .representation import representations as representations
 from .resampling import bootstrap_effects as bootstrap_effects
+from .resampling import expanded_interval as expanded_interval
 from .resampling import percentile_interval as percentile_interval
 from .resampling import random_set_effects as random_set_effects
 from .significance.registry import SIGNIFICANCE_TESTS as SIGNIFICANCE_TESTS
 from .significance.registry import significance_test as significance_test
 from .significance.significance_test import DrawSettings as DrawSettings
 from .significance.significance_test import EffectDraws as EffectDraws
+from .significance.significance_test import LabelDraws as LabelDraws
 from .significance.significance_test import SignificanceTest as SignificanceTest
+from .significance.significance_test import TestOutcome as TestOutcome

@@ -98,7 +98,7 @@ def measure_concept(
     units: Sequence[Hashable] | None = None,
     class_groups: Sequence[Hashable] | None = None,
     cav: str | CavFitter = "mean",
-    significance: str | SignificanceTest = "permutation",
+    significance: str | SignificanceTest = "studentised",
     permutations: int = 9999,
     random_sets: int = 500,
     bootstraps: int = 1000,
@@ -113,14 +113,14 @@ def measure_concept(
         units: what carries a label as a whole, where groups hold clips of both kinds; each clip by itself if not given.
         class_groups: what is independent among class clips; each clip by itself if not given.
         cav: `mean`, `ridge`, `logistic`, `svm`, another registered kind, or a `CavFitter`.
-        significance: `permutation`, `ttest`, another registered test, or a `SignificanceTest`.
-        permutations: label permutations of the permutation test, and at most 999 of them for the CAV's accuracy.
+        significance: `studentised`, `permutation`, `ttest`, another registered test, or a `SignificanceTest`.
+        permutations: label permutations, and at most 999 of them for `represented`.
         random_sets: random sets for the spread of the TCAV score, and for the t-test.
         bootstraps: resamples for the 95 % interval of the effect.
         seed: of every random draw. Calls for several layers share their permutations, as `adjust(…, "maxt")` needs.
 
     Returns:
-        Effect, interval, p-value (for one test alone, see `adjust`), TCAV score and accuracy of the CAV.
+        Effect, interval, p-value (for one test alone, see `adjust`), TCAV score and AUC of the CAV.
 
     Raises:
         ShapeError: if shapes do not fit each other.
@@ -144,7 +144,7 @@ def measure_concept(
     return ConceptMeasurement(
         **asdict(fit.statistics(design, settings.test)),
         directional_derivatives=fit.slopes,
-        draws=fit.kept_draws(settings.test),
+        draws=fit.kept_draws(),
     )
 
 

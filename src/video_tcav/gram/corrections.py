@@ -26,8 +26,8 @@ def adjust(
     Args:
         p_values: of the family.
         correction: `holm`, `bonferroni`, `bh` (false discovery rate), `maxt` (Westfall and Young's step-down) or `none`.
-        observed: the effects, for `maxt`.
-        nulls: the effects under permuted labels, for `maxt`; draw b of each comes from the same permutation.
+        observed: the tests' statistics, for `maxt`.
+        nulls: the statistics under permuted labels, for `maxt`; draw b of each comes from the same permutation.
     """
     if correction == "none":
         return list(p_values)
@@ -38,7 +38,7 @@ def adjust(
 
 
 def max_t(observed: Sequence[float], nulls: Sequence[Float[np.ndarray, " draw"]]) -> list[float]:
-    """Step-down max-T on effects in units of their null's spread (Westfall and Young 1993, algorithm 4.1)."""
+    """Step-down max-T on statistics in units of their null's spread (Westfall and Young 1993, algorithm 4.1)."""
     centres = [null_centre(effect, null) for effect, null in zip(observed, nulls, strict=True)]
     spreads = [null.std() or 1.0 for null in nulls]
     sizes = np.abs([(e - c) / s for e, c, s in zip(observed, centres, spreads, strict=True)])

@@ -22,8 +22,9 @@ from video_tcav.gram.thresholds import MIN_CLIPS, MIN_GROUPS
 Name = TypeVar("Name", bound=Hashable)
 FOLDS = 5
 _CHUNK_DRAWS = 256
+_BOOTSTRAP_DRAWS = 256
 _CHUNK_VALUES = 2**22
-"""Draws times members that are held at once: 32 MB in float64. Both are part of every result: each chunk has a seed."""
+"""Draws times members that are held at once: 32 MB in float64. All are part of every result: each chunk has a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,10 @@ class Design:
     @property
     def n_concept_groups(self) -> int:
         return len(np.unique(self.groups[self.labels]))
+
+    @property
+    def n_random_groups(self) -> int:
+        return len(np.unique(self.groups[~self.labels]))
 
     @cached_property
     def strata(self) -> Strata:
@@ -181,14 +186,11 @@ class Design:
         return _Block(rows=rows, members=members, first=first, member_of=member_of, labels=labels)
 
     def bootstrap(self, draws: int, seed: int) -> Iterator[Float[np.ndarray, "draw row"]]:
-        """How often each row counts in each bootstrap draw of groups, in chunks; each stratum is drawn for itself."""
-        for chunk, size in enumerate(chunks(draws, self.n_units)):
-            generator = np.random.default_rng([seed, random_streams.GROUP_BOOTSTRAP, chunk])
-            counts = np.zeros((size, self.n_groups_total))
-            for members in self.strata:
-                if len(members):
-                    counts[:, members] = draw_counts(len(members), size, generator)
-            yield counts[:, self.groups]
+        """How much each row counts in each bootstrap draw of groups, in chunks; on average once."""
+        groups, group_of = np.unique(self.groups, return_inverse=True)
+        for weights in bootstrap_weights(groups, draws, seed, random_streams.GROUP_BOOTSTRAP):
+            by_row = weights[:, group_of]
+            yield by_row / by_row.mean(1, keepdims=True)
 
 
 def chunks(draws: int, members: int) -> list[int]:
@@ -197,10 +199,21 @@ def chunks(draws: int, members: int) -> list[int]:
     return [min(most, draws - start) for start in range(0, draws, most)]
 
 
-def draw_counts(members: int, draws: int, generator: np.random.Generator) -> Float[np.ndarray, "draw member"]:
-    """How often each of `members` comes up when as many are drawn with replacement, for several draws."""
-    # the counts of draws with replacement are multinomial: no list of draws has to be counted
-    return generator.multinomial(members, np.full(members, 1 / members), size=draws).astype(float)
+def bootstrap_weights(
+    groups: Int[np.ndarray, " group"], draws: int, seed: int, stream: int
+) -> Iterator[Float[np.ndarray, "draw group"]]:
+    """Weights of groups in bootstrap draws, in chunks: independent exponential numbers of mean 1 (Rubin 1981).
+
+    Each group has a random stream of its own. So a group has the same weights in every comparison that it is part of,
+    whatever the others, and effects that share clips can be subtracted draw by draw. Counts of draws with replacement
+    could not be had so: they depend on how many groups there are.
+    """
+    for chunk, start in enumerate(range(0, draws, _BOOTSTRAP_DRAWS)):
+        size = min(_BOOTSTRAP_DRAWS, draws - start)
+        columns = [
+            np.random.default_rng([seed, stream, int(group), chunk]).standard_exponential(size) for group in groups
+        ]
+        yield np.stack(columns, axis=1)
 
 
 def numbering(names: Iterable[Name]) -> dict[Name, int]:

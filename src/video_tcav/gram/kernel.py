@@ -44,9 +44,10 @@ class FactoredKernel:
         mean = self.factor.mean(0, dtype=np.float64)
         return float(mean @ mean)
 
-    def centred(self) -> Float[np.ndarray, "row column"]:
-        """Z from its mean row, in float64."""
-        return self.factor - self.factor.mean(0, dtype=np.float64)
+    def centred(self, weights: Float[np.ndarray, " row"] | None = None) -> Float[np.ndarray, "row column"]:
+        """Z from its (weighted) mean row, in float64."""
+        factor = self.factor.astype(np.float64)
+        return factor - np.average(factor, axis=0, weights=weights)
 
 
 Kernel = Float[np.ndarray, "row row"] | FactoredKernel
@@ -74,10 +75,13 @@ def kernel_scale(kernel: Kernel) -> float:
     return scale if scale > 0 else 1.0
 
 
-def centred(kernel: Float[np.ndarray, "row row"]) -> Float[np.ndarray, "row row"]:
-    """K of the clips taken from their centroid."""
-    # H K H with H = 1 − 11ᵀ/n, without the products
-    return kernel - kernel.mean(0) - kernel.mean(1)[:, None] + kernel.mean()
+def centred(
+    kernel: Float[np.ndarray, "row row"], weights: Float[np.ndarray, " row"] | None = None
+) -> Float[np.ndarray, "row row"]:
+    """K of the clips taken from their (weighted) centroid."""
+    # H K H with H = 1 − 1wᵀ/Σw, without the products
+    from_centroid = np.average(kernel, axis=0, weights=weights)
+    return kernel - from_centroid - from_centroid[:, None] + np.average(from_centroid, weights=weights)
 
 
 def gram_basis(kernel: Kernel) -> Float[np.ndarray, "row rank"]:

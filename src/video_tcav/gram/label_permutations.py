@@ -35,15 +35,12 @@ def permutation_null(
         advance: told how many permutations of one layer or twin were done.
     """
     fitter = cav_fitter(cav)
-    mean_crosses = {
-        key: gram.cross.mean(0)[None] for key, gram in grams.items()
-    }  # the effect is linear in the gradient
     chunks: dict[Key, list[np.ndarray]] = {key: [] for key in grams}
     for labels in design.label_permutations(permutations, seed):
         labelling = Labelling(labels=labels)
         for key, gram in grams.items():
             # a CAV that depends on labels alone, such as the difference of the means, is shared through `labelling`
-            chunks[key].append(fitter.clip_effects(gram.kernel, mean_crosses[key], labelling)[:, 0])
+            chunks[key].append(fitter.effects(gram, labelling))
             advance(len(labels))
     return {key: np.concatenate(effects) for key, effects in chunks.items()}
 

@@ -1,19 +1,23 @@
 """Bootstrap of the effect over groups, and CAVs against random sets as in Kim et al. 2018."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy import stats
 
 from video_tcav.core import random_streams
 from video_tcav.core.progress import Advance, no_progress
 from video_tcav.gram.cavs.fitter import CavFitter, Labelling
 from video_tcav.gram.cavs.registry import cav_fitter
-from video_tcav.gram.design import Design, chunks, draw_counts
+from video_tcav.gram.design import Design, bootstrap_weights, chunks
 from video_tcav.gram.gram import Gram
 
 Key = TypeVar("Key")
+SMALLEST_P = 1 / (1 + 10**6)
+"""Of a t-test where the standard error is 0: as a permutation test with a million permutations would give it, and never 0."""
 
 
 def bootstrap_effects(
@@ -38,19 +42,45 @@ def bootstrap_effects(
         advance: told how many draws of one layer or twin were done.
     """
     fitter = cav_fitter(cav)
-    generator = np.random.default_rng([seed, random_streams.CLASS_BOOTSTRAP])
     groups, group_of = np.unique(np.asarray(class_groups), return_inverse=True)
+    class_draws = bootstrap_weights(groups, draws, seed, random_streams.CLASS_BOOTSTRAP)
     effects: dict[Key, list[np.ndarray]] = {key: [] for key in grams}
-    for counts in design.bootstrap(draws, seed):
-        # one generator for all chunks: the class clips of draw b do not depend on how draws are cut into chunks
-        class_counts = draw_counts(len(groups), len(counts), generator)[:, group_of]
-        class_weights = class_counts / class_counts.sum(1, keepdims=True)
-        labelling = Labelling(labels=np.broadcast_to(design.labels, counts.shape), weights=counts)
+    for weights, group_weights in zip(design.bootstrap(draws, seed), class_draws, strict=True):
+        class_weights = group_weights[:, group_of]
+        class_weights /= class_weights.sum(1, keepdims=True)
+        labelling = Labelling(labels=np.broadcast_to(design.labels, weights.shape), weights=weights)
         for key, gram in grams.items():
             by_clip = fitter.clip_effects(gram.kernel, gram.cross, labelling)
             effects[key].append((by_clip * class_weights).sum(1))
-            advance(len(counts))
+            advance(len(weights))
     return {key: np.concatenate(drawn) for key, drawn in effects.items()}
+
+
+def standard_error(draws: Float[np.ndarray, " draw"], groups: int) -> float:
+    """Standard deviation of bootstrap draws, corrected for the few groups that were resampled."""
+    return float(draws.std(ddof=1) * _few_groups(groups))
+
+
+def _few_groups(groups: int) -> float:
+    # the mean of n values with exponential weights has variance Σ(x − x̄)² / (n (n + 1)) about x̄; it should be over n (n − 1)
+    return math.sqrt((groups + 1) / (groups - 1))
+
+
+def two_sided_t(effect: float, error: float, freedom: int) -> float:
+    """Student's t-test of no effect, given its standard error."""
+    if error == 0:
+        return 1.0 if effect == 0 else SMALLEST_P
+    return float(2 * stats.t.sf(abs(effect) / error, freedom))
+
+
+def expanded_interval(draws: Float[np.ndarray, " draw"], groups: int, level: float = 0.95) -> tuple[float, float]:
+    """The expanded percentile interval of bootstrap draws of so many groups (Hesterberg 2015, arXiv:1411.5279, section 5.3).
+
+    Percentiles are too narrow for few groups, as are z-intervals that divide by n: further ones, of the level that
+    Student's t needs, make up for it.
+    """
+    reach = _few_groups(groups) * stats.t.ppf((1 + level) / 2, groups - 1)
+    return percentile_interval(draws, 1 - 2 * float(stats.norm.sf(reach)))
 
 
 def percentile_interval(draws: Float[np.ndarray, " draw"], level: float = 0.95) -> tuple[float, float]:

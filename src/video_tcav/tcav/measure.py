@@ -5,8 +5,9 @@ from dataclasses import asdict, replace
 
 from video_tcav.core.progress import Advance, no_progress
 from video_tcav.gram.concept_test import ConceptFit, Draws, TestSettings, fit_concept
-from video_tcav.gram.corrections import Correction, adjust
+from video_tcav.gram.corrections import Correction, adjust, max_t
 from video_tcav.gram.gram import Gram
+from video_tcav.gram.significance.significance_test import SignificanceTest
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.result import Measurement
@@ -37,25 +38,28 @@ def measure(
         for layer, gram in grams.items()
         for version, rows in comparison.rows.items()
     }
-    fits = fit_concept(own_grams, comparison.design, class_groups, settings, advance)
-    measured = {}
-    for layer in grams:
-        plain = fits[comparison.key(layer)]
-        by_twin = {version: fits[comparison.key(layer, version)] for version in comparison.rows}
-        # twins were permuted and resampled with their clips, so that draws can be subtracted one by one
-        by_twin |= {name: plain.minus(by_twin[twin]) for name, twin in DIFFERENCES.items() if twin in by_twin}
-        for twin, fit in by_twin.items():
-            key = comparison.key(layer, twin)
-            measured[key] = (_measurement(key, comparison, fit, settings), fit.kept_draws(settings.test))
-    return measured
+    twins = {
+        comparison.key(layer, name): (comparison.key(layer), comparison.key(layer, twin))
+        for layer in grams
+        for name, twin in DIFFERENCES.items()
+        if twin in comparison.rows
+    }
+    fits = fit_concept(own_grams, comparison.design, class_groups, settings, twins, advance)
+    # by layer, and there each version before the differences
+    order = sorted(fits, key=lambda key: list(grams).index(key.layer))
+    return {key: (_measurement(key, comparison, fits[key], settings), fits[key].kept_draws()) for key in order}
 
 
 def _measurement(key: CavKey, comparison: Comparison, fit: ConceptFit, settings: TestSettings) -> Measurement:
     statistics = fit.statistics(comparison.design, settings.test)
-    return Measurement(key=key, negatives=comparison.negatives, p_adjusted=statistics.p_value, **asdict(statistics))
+    return Measurement(
+        key=key, negatives=comparison.negatives, p_adjusted=statistics.p_value, family_size=1, **asdict(statistics)
+    )
 
 
-def corrected(measured: Mapping[CavKey, tuple[Measurement, Draws]], correction: Correction) -> tuple[Measurement, ...]:
+def corrected(
+    measured: Mapping[CavKey, tuple[Measurement, Draws]], correction: Correction, test: SignificanceTest
+) -> tuple[Measurement, ...]:
     """Adjust p-values within each family: all concepts and layers that answer one question.
 
     A question is a twin (or the motion or order effect), against random clips or against other concepts.
@@ -64,14 +68,25 @@ def corrected(measured: Mapping[CavKey, tuple[Measurement, Draws]], correction: 
     families: dict[tuple[str, bool], list[CavKey]] = {}
     for key in measured:
         families.setdefault((key.twin, key.against_random), []).append(key)
-    adjusted: dict[CavKey, float] = {}
+    adjusted: dict[CavKey, tuple[float, int]] = {}
     for keys in families.values():
-        members = [measured[key] for key in keys]
-        p_values = adjust(
-            [measurement.p_value for measurement, _ in members],
-            correction,
-            observed=[measurement.effect for measurement, _ in members],
-            nulls=[draws.null for _, draws in members],
-        )
-        adjusted |= zip(keys, p_values, strict=True)
-    return tuple(replace(measurement, p_adjusted=float(adjusted[key])) for key, (measurement, _) in measured.items())
+        p_values = _family([measured[key] for key in keys], correction, test)
+        adjusted |= {key: (p_value, len(keys)) for key, p_value in zip(keys, p_values, strict=True)}
+    return tuple(
+        replace(measurement, p_adjusted=float(adjusted[key][0]), family_size=adjusted[key][1])
+        for key, (measurement, _) in measured.items()
+    )
+
+
+def _family(
+    members: Sequence[tuple[Measurement, Draws]], correction: Correction, test: SignificanceTest
+) -> list[float]:
+    if correction != "maxt":
+        return adjust([measurement.p_value for measurement, _ in members], correction)
+    drawn = [draws for _, draws in members]
+    p_values = max_t([draws.statistic for draws in drawn], [draws.null_statistics for draws in drawn])
+    if not test.resamples_groups:
+        return p_values
+    # the second question has no permutations; each family-wise answer must be significant
+    second = adjust([measurement.p_t for measurement, _ in members], "holm")
+    return [max(pair) for pair in zip(p_values, second, strict=True)]

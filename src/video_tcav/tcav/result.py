@@ -22,108 +22,77 @@ from video_tcav.tcav.diagnostics.diagnose import Diagnostics
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConceptResult:
-    """What one concept does to one target at one layer.
+class RunConstants:
+    """What is the same for every measurement of a run.
 
     Attributes:
         target: class that is explained.
+        against: the target's definition: `log_odds`, `logit` or `contrast:CLASS`.
+        at: where the gradient was taken: at clips of the `class`, or at `random` clips set aside for it.
+        space: feature space.
+        cav: how the CAV was learned.
+        correction: how p_adjusted was made.
+        significance: the test: `studentised`, the plain `permutation`, the paper's anti-conservative `ttest`, or another
+            registered one.
+    """
+
+    target: str
+    against: str
+    at: str
+    space: Space
+    cav: str
+    correction: Correction
+    significance: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchedStatistics(ConceptStatistics):
+    """The numbers of one concept at one layer, in the family of tests that they belong to.
+
+    Attributes:
+        negatives: `as given`, or `frozen` where the concept's clips do not move and the random clips were frozen to match;
+            `moving` where it does not move and the random clips were left as they are.
+        p_adjusted: after correction over all results of the run with the same `twin` and `versus` kind.
+        family_size: how many these are.
+    """
+
+    negatives: str
+    p_adjusted: float
+    family_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(MatchedStatistics):
+    """The numbers of one concept, version and layer.
+
+    Attributes:
+        key: which CAV, or which difference of two.
+    """
+
+    key: CavKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConceptResult(MatchedStatistics, RunConstants):
+    """What one concept does to one target at one layer: a row of every table.
+
+    Attributes:
         concept: name of the concept.
         versus: what it is compared with: `random`, or another concept (relative TCAV).
         twin: `none` for the concept's own clips; `frozen`, `reversed`, `shuffled` for twins of concept and random clips;
             `motion` for effect(concept) − effect(frozen twin), `order` for effect(concept) − effect(reversed twin).
         layer: dotted module name.
-        space: feature space.
-        cav: how the CAV was learned.
-        against: the target's definition: `log_odds`, `logit` or `contrast:CLASS`.
-        at: where the gradient was taken: at clips of the `class`, or at `random` clips set aside for it.
-        negatives: `as given`, or `frozen` where the concept's clips do not move and the random clips were frozen to match;
-            `moving` where it does not move and the random clips were left as they are.
-        tcav_score: fraction of class clips whose target rises along the concept; for `motion` and `order` the fraction
-            whose target rises more along the concept than along its twin. In [0, 1].
-        tcav_score_std: its standard deviation over CAVs against random sets.
-        tcav_magnitude: average directional derivative along the unit CAV, in target units per unit of activation; for
-            `motion` and `order` the difference of the two.
-        effect: first-order change of the target from the average random to the average concept clip, in target units.
-        effect_low: lower end of its 95 % bootstrap interval.
-        effect_high: upper end.
-        z: the test's statistic: the effect in standard deviations of its permutation null, or t under `ttest`.
-        p_value: two-sided.
-        p_adjusted: after correction over all results of the run with the same `twin` and `versus` kind.
-        p_smallest: the smallest p-value that the groups can give, before correction.
-        null_mean: average effect under permuted labels, from which p_value and z are measured; near 0 unless groups hold
-            concept and random clips in unequal shares.
-        correction: how p_adjusted was made.
-        significance: the test: `permutation`, the paper's anti-conservative `ttest`, or another registered one.
-        cav_accuracy: cross-validated balanced accuracy of the CAV, groups kept whole; of the concept itself for
-            `motion` and `order`.
-        cav_p_value: one-sided permutation p of the accuracy.
-        represented: whether the layer encodes the concept; if not, a small effect is no sign that it does not matter.
-        n_class_clips: clips at which the gradient was taken.
-        n_concept_clips: concept clips used.
-        n_random_clips: random clips used.
-        n_groups: independent groups among concept and random clips: the sample size.
-        n_concept_groups: those among the concept clips.
     """
 
-    target: str
     concept: str
     versus: str
     twin: str
     layer: str
-    space: Space
-    cav: str
-    against: str
-    at: str
-    negatives: str
-    tcav_score: float
-    tcav_score_std: float
-    tcav_magnitude: float
-    effect: float
-    effect_low: float
-    effect_high: float
-    z: float
-    p_value: float
-    p_adjusted: float
-    p_smallest: float
-    null_mean: float
-    correction: Correction
-    significance: str
-    cav_accuracy: float
-    cav_p_value: float
-    represented: bool
-    n_class_clips: int
-    n_concept_clips: int
-    n_random_clips: int
-    n_groups: int
-    n_concept_groups: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunConstants:
-    """What is the same for every measurement of a run; see `ConceptResult`."""
-
-    target: str
-    against: str
-    at: str
-    space: Space
-    cav: str
-    correction: Correction
-    significance: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurement(ConceptStatistics):
-    """The numbers of one concept, version and layer.
-
-    Attributes:
-        key: which CAV, or which difference of two.
-        negatives: how the random clips were matched, see `ConceptResult`.
-        p_adjusted: after correction over all results of the run with the same `twin` and `versus` kind.
-    """
-
-    key: CavKey
-    negatives: str
-    p_adjusted: float
+_KEYS = ("target", "concept", "versus", "twin", "layer")
+COLUMNS = (*_KEYS, *(f.name for f in fields(ConceptResult) if f.name not in _KEYS))
+"""Of a table of results: what was asked first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,9 +189,7 @@ class TcavResult:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result."""
-        return pd.DataFrame(
-            [asdict(result) for result in self.results], columns=[f.name for f in fields(ConceptResult)]
-        )
+        return pd.DataFrame([asdict(result) for result in self.results], columns=list(COLUMNS))
 
     def _repr_html_(self) -> str:
         """How a notebook shows it: the table, and what to beware of."""

@@ -205,7 +205,7 @@ def _result(
     detail: Detail | None,
     work: Workspace,
 ) -> TcavResult:
-    measurements = corrected(measured, constants.correction)
+    measurements = corrected(measured, constants.correction, settings.test)
     rows = join_rows(constants, measurements)
     sketched = recorded.sketch_errors()
     return TcavResult(

@@ -41,9 +41,9 @@ class StatisticsSettings(Settings):
         docs="See [CAVs](method.md#cavs). `logistic` and `svm` are fitted anew in each draw, which is slow for `svm`.",
     )
     significance: Significance = setting(
-        "permutation",
-        "permutation, or the source paper's t-test, which is anti-conservative.",
-        docs="See [the t-test's warning](reading-results.md#the-t-tests-warning).",
+        "studentised",
+        "studentised permutations and t over class clips; or one of the older tests, which have more false alarms.",
+        docs="See [significance](method.md#significance).",
     )
     correction: Correction | None = setting(
         None,

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from video_tcav.gram.gate import CavGate, cav_gates, cross_validated_accuracies
 
 from tests.unit.gram.test_design import design
 from video_tcav.gram.effects import fit_cavs
-from video_tcav.gram.gate import CavGate, cav_gates, cross_validated_accuracies
 
 NAMES = "".join(chr(200 + index) for index in range(40))
 

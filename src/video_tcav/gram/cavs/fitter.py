@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from video_tcav.core.errors import InputError
+from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import Kernel, unit_coefficients
 
 Labels = Bool[np.ndarray, "draw row"]
@@ -97,3 +98,7 @@ class CavFitter(ABC):
         units = unit_coefficients(kernel, self.fit(kernel, labelling))
         along = np.einsum("dr,dr->d", units @ kernel, labelling.contrast)
         return (units @ cross.T) * along[:, None]
+
+    def effects(self, gram: Gram, labelling: Labelling) -> Float[np.ndarray, " draw"]:
+        """The effect for each draw: the average over class clips, which is linear in the gradient."""
+        return self.clip_effects(gram.kernel, gram.cross.mean(0)[None], labelling)[:, 0]

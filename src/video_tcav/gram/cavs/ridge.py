@@ -23,22 +23,29 @@ class Ridge(CavFitter):
         if labelling.weights is None:  # all draws have the same K, and so one factorisation
             return _solution(scaled, labelling.contrast.T).T
         draws = zip(labelling.contrast, labelling.weights, strict=True)
-        return np.stack([_weighted_solution(scaled, contrast, counts) for contrast, counts in draws])
+        return np.stack([_weighted_solution(scaled, contrast, weights) for contrast, weights in draws])
 
 
-def _weighted_solution(scaled: Kernel, contrast: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Ridge on a bootstrap draw: each clip enters as often as it was drawn."""
-    # listing a clip as often as it was drawn keeps the penalty's unit, which weights in the loss would not
-    drawn = np.repeat(np.arange(len(counts)), counts.astype(int))
-    solution = _solution(kernel_of(scaled, drawn), contrast[drawn] / counts[drawn])
-    # copies of a clip share one coefficient: that of their sum
-    return np.bincount(drawn, weights=solution, minlength=len(counts))
+def _weighted_solution(scaled: Kernel, contrast: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Ridge on a weighting: a clip of weight 2 counts as two copies of it do, whose α are added up."""
+    used = np.flatnonzero(weights)
+    roots = np.sqrt(weights[used])
+    alpha = np.zeros(len(weights))
+    # Σ wᵢ(yᵢ − f(aᵢ))² is a ridge on rows and right-hand sides times √wᵢ, centred by the weighted mean
+    alpha[used] = roots * _solution(kernel_of(scaled, used), contrast[used] / roots, roots)
+    return alpha
 
 
-def _solution(scaled: Kernel, right: Float[np.ndarray, "clip ..."]) -> Float[np.ndarray, "clip ..."]:
+def _solution(
+    scaled: Kernel, right: Float[np.ndarray, "clip ..."], roots: Float[np.ndarray, " clip"] | None = None
+) -> Float[np.ndarray, "clip ..."]:
+    weights = None if roots is None else roots**2
     if isinstance(scaled, FactoredKernel):
         # Woodbury: for K = Z Zᵀ it takes the inverse of Zᵀ Z + λ alone, which does not grow with the clips
-        factor = scaled.centred()
+        factor = scaled.centred(weights)
+        factor = factor if roots is None else factor * roots[:, None]
         inner = factor.T @ factor + RIDGE_LAMBDA * np.eye(factor.shape[1])
         return (right - factor @ np.linalg.solve(inner, factor.T @ right)) / RIDGE_LAMBDA
-    return np.linalg.solve(centred(scaled) + RIDGE_LAMBDA * np.eye(len(scaled)), right)
+    kernel = centred(scaled, weights)
+    kernel = kernel if roots is None else kernel * np.outer(roots, roots)
+    return np.linalg.solve(kernel + RIDGE_LAMBDA * np.eye(len(kernel)), right)

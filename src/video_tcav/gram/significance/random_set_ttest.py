@@ -13,7 +13,13 @@ from video_tcav.gram.design import Design
 from video_tcav.gram.effects import tcav_score
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.resampling import random_set_effects
-from video_tcav.gram.significance.significance_test import DrawSettings, EffectDraws, SignificanceTest
+from video_tcav.gram.significance.significance_test import (
+    DrawSettings,
+    EffectDraws,
+    SignificanceTest,
+    TestOutcome,
+    TwinPairs,
+)
 
 Key = TypeVar("Key")
 
@@ -27,7 +33,7 @@ class RandomSetTTest(SignificanceTest):
     caveat = "t-test, anti-conservative"
     warning = (
         "The random-set t-test treats re-draws around one fixed set of concept clips as independent data: it is "
-        "anti-conservative (two thirds of meaningless concepts come out as significant). Use --significance permutation "
+        "anti-conservative (two thirds of meaningless concepts come out as significant). Use --significance studentised "
         "for calibrated p-values."
     )
     caution = (
@@ -50,9 +56,10 @@ class RandomSetTTest(SignificanceTest):
         grams: Mapping[Key, Gram],
         design: Design,
         settings: DrawSettings,
+        twins: TwinPairs[Key],
         advance: Advance = no_progress,
     ) -> dict[Key, Float[np.ndarray, "set class_clip"]]:
-        return {
+        drawn = {
             key: random_set_effects(
                 cav,
                 gram,
@@ -64,9 +71,12 @@ class RandomSetTTest(SignificanceTest):
             )
             for key, gram in grams.items()
         }
+        return drawn | {key: drawn[clips] - drawn[twin] for key, (clips, twin) in twins.items()}
 
-    def statistic_and_p(self, draws: EffectDraws) -> tuple[float, float]:
-        return random_set_ttest(draws.random_sets, draws.test)
+    def outcome(self, draws: EffectDraws) -> TestOutcome:
+        assert isinstance(draws.test, np.ndarray)
+        statistic, p_value = random_set_ttest(draws.random_sets, draws.test)
+        return TestOutcome(statistic=statistic, p_value=p_value)
 
 
 def random_set_ttest(

@@ -11,10 +11,11 @@ SIGNIFICANCE_TESTS: "Registry[SignificanceTest]" = Registry(
     "video_tcav.significance_tests",
     "significance",
     {
+        "studentised": "video_tcav.gram.significance.studentised:StudentisedTest",
         "permutation": "video_tcav.gram.significance.permutation:PermutationTest",
         "ttest": "video_tcav.gram.significance.random_set_ttest:RandomSetTTest",
     },
-    members=("name", "title", "help", "methods_text", "draw", "statistic_and_p"),
+    members=("name", "title", "help", "methods_text", "draw", "outcome"),
 )
 
 

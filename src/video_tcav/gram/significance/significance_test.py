@@ -1,5 +1,6 @@
 """What a significance test is: an object that draws what it needs, and turns an effect's draws into a p-value."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.corrections import Correction
 from video_tcav.gram.design import Design
 from video_tcav.gram.gram import Gram
+from video_tcav.gram.resampling import standard_error, two_sided_t
 
 Key = TypeVar("Key")
 
@@ -28,6 +30,26 @@ class DrawSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LabelDraws:
+    """What a test that permutes labels has drawn for one layer and twin, or for the difference of two.
+
+    Attributes:
+        effects: under permuted labels, in target units.
+        statistics: what the test compares, under the same permutations; the effects themselves or the studentised ones.
+        observed: the statistic under the observed labels.
+    """
+
+    effects: Float[np.ndarray, " draw"]
+    statistics: Float[np.ndarray, " draw"]
+    observed: float
+
+
+TestDraws = LabelDraws | Float[np.ndarray, "draw ..."]
+TwinPairs = Mapping[Key, tuple[Key, Key]]
+"""Differences of effects that are wanted, such as motion effects: the key of each, with those of clips and twin."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EffectDraws:
     """An effect at each class clip, and everything that was drawn around it: for one layer and twin, or a difference of two.
 
@@ -35,26 +57,45 @@ class EffectDraws:
         by_clip: effect at each class clip; their average is the effect.
         bootstrap: effects in resamples of the groups.
         random_sets: effects of CAVs against random sets.
-        test: what the significance test drew, one draw a row.
+        fewest_groups: the fewest independent groups of concept, random and class clips.
+        test: what the significance test drew.
     """
 
     by_clip: Float[np.ndarray, " class_clip"]
     bootstrap: Float[np.ndarray, " draw"]
     random_sets: Float[np.ndarray, "set class_clip"]
-    test: Float[np.ndarray, "draw ..."]
+    fewest_groups: int
+    test: TestDraws
 
     @property
     def effect(self) -> float:
         return float(self.by_clip.mean())
 
-    def minus(self, twin: "EffectDraws") -> "EffectDraws":
-        """The difference, draw by draw: both were drawn with the same random numbers."""
-        return EffectDraws(
-            by_clip=self.by_clip - twin.by_clip,
-            bootstrap=self.bootstrap - twin.bootstrap,
-            random_sets=self.random_sets - twin.random_sets,
-            test=self.test - twin.test,
-        )
+    @property
+    def standard_error(self) -> float:
+        return standard_error(self.bootstrap, self.fewest_groups)
+
+    @property
+    def p_t(self) -> float:
+        """Two-sided p of the effect over its bootstrap standard error."""
+        return two_sided_t(self.effect, self.standard_error, self.fewest_groups - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOutcome:
+    """What a test says of an effect.
+
+    Attributes:
+        statistic: such as t or z.
+        p_value: two-sided.
+        p_perm: the part of it that label permutations give; NaN where none were made.
+    """
+
+    __test__ = False  # pytest would take the class for a test
+
+    statistic: float
+    p_value: float
+    p_perm: float = math.nan
 
 
 class SignificanceTest(ABC):
@@ -68,8 +109,9 @@ class SignificanceTest(ABC):
         warning: one line that every result carries, with what to use instead; empty if there is nothing to beware of.
         caution: the same for readers of a report.
         default_correction: for many tests, where the caller names none, and in experiment files in any case.
-        permutes_labels: whether `draw` gives effects under label permutations. Then the number of groups and of permutations
-            bounds p-values from below, max-T can correct them, and draws of two concepts can be subtracted.
+        permutes_labels: whether `draw` gives `LabelDraws`. Then the number of groups and of permutations bounds p-values from
+            below, and max-T can correct them.
+        resamples_groups: whether the p-value is at least that of the effect over its bootstrap standard error (`p_t`).
     """
 
     name: ClassVar[str]
@@ -80,6 +122,7 @@ class SignificanceTest(ABC):
     caution: ClassVar[str] = ""
     default_correction: ClassVar[Correction | None] = None
     permutes_labels: ClassVar[bool] = False
+    resamples_groups: ClassVar[bool] = False
 
     @abstractmethod
     def methods_text(self, settings: DrawSettings) -> str:
@@ -95,8 +138,9 @@ class SignificanceTest(ABC):
         grams: Mapping[Key, Gram],
         design: Design,
         settings: DrawSettings,
+        twins: TwinPairs[Key],
         advance: Advance = no_progress,
-    ) -> dict[Key, Float[np.ndarray, "draw ..."]]:
+    ) -> Mapping[Key, TestDraws]:
         """The draws of the test at several layers and twins, with the same random numbers for all; none by default.
 
         Args:
@@ -104,10 +148,11 @@ class SignificanceTest(ABC):
             grams: K and C of the comparison's clips, rows as in its design.
             design: labels and groups of the clips.
             settings: how many draws were asked for, and their seed.
+            twins: differences of these effects that are wanted as well.
             advance: told how many draws were done.
         """
-        return dict.fromkeys(grams, np.zeros(0))
+        return dict.fromkeys([*grams, *twins], np.zeros(0))
 
     @abstractmethod
-    def statistic_and_p(self, draws: EffectDraws) -> tuple[float, float]:
-        """The test's statistic, such as z or t, and its two-sided p-value."""
+    def outcome(self, draws: EffectDraws) -> TestOutcome:
+        """The test's statistic and its two-sided p-value."""
