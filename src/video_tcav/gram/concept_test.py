@@ -160,7 +160,7 @@ class ConceptFit:
         """The difference to a twin of the clips, as behind motion and order effects, given the test's draws of it."""
         draws = EffectDraws(  # both were drawn with the same random numbers
             by_clip=self.draws.by_clip - twin.draws.by_clip,
-            bootstrap=self.draws.bootstrap - twin.draws.bootstrap,
+            resamples=self.draws.resamples.minus(twin.draws.resamples),
             random_sets=self.draws.random_sets - twin.draws.random_sets,
             fewest_groups=self.draws.fewest_groups,
             test=test,
@@ -233,7 +233,7 @@ def fit_concept(
     """
     fitter, sets, seed, pairs = settings.fitter, settings.random_sets, settings.seed, twins or {}
     # every draw comes from a stream of its own, so that the order of these calls does not matter
-    bootstraps = bootstrap_effects(
+    resamples = bootstrap_effects(
         fitter, grams, design, class_groups, draws=settings.bootstraps, seed=seed, advance=advance
     )
     test_draws = settings.test.draw(fitter, grams, design, settings, pairs, advance)
@@ -252,7 +252,7 @@ def fit_concept(
         slopes = (unit_coefficients(gram.kernel, fitter.fit(gram.kernel, observed)) @ gram.cross.T)[0]
         draws = EffectDraws(
             by_clip=fitter.clip_effects(gram.kernel, gram.cross, observed)[0],
-            bootstrap=bootstraps[key],
+            resamples=resamples[key],
             random_sets=random_set_effects(fitter, gram, design.labels, sets=sets, seed=seed, advance=advance),
             fewest_groups=fewest_groups,
             test=test_draws[key],

@@ -1,4 +1,4 @@
-"""Whether a layer tells concept from random clips: distance of the means (linear MMD), AUC, and the same with a Gaussian kernel."""
+"""Can a layer tell concept from random clips? Distance of the means (linear MMD), AUC, and both with a Gaussian kernel."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

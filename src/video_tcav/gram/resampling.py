@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +21,43 @@ SMALLEST_P = 1 / (1 + 10**6)
 """Of a t-test where the standard error is 0: as a permutation test with a million permutations would give it, and never 0."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Resamples:
+    """Effects in bootstrap draws of groups.
+
+    Attributes:
+        effect: of all clips, once each.
+        clips: effects in draws of concept and random groups, at the class clips as they are.
+        class_clips: of concept and random clips as they are, in draws of class groups.
+        joint: in the same draws of all three.
+    """
+
+    effect: float
+    clips: Float[np.ndarray, " draw"]
+    class_clips: Float[np.ndarray, " draw"]
+    joint: Float[np.ndarray, " draw"]
+
+    def minus(self, twin: "Resamples") -> "Resamples":
+        """The difference, draw by draw: both were drawn with the same random numbers."""
+        return Resamples(
+            **{field.name: getattr(self, field.name) - getattr(twin, field.name) for field in fields(self)}
+        )
+
+    def draws(self) -> Float[np.ndarray, " draw"]:
+        """Draws around the effect, with the variance that the effect has.
+
+        The effect is a product, `ḡ · Δμ`. Each factor is measured with noise, which the other factor's draws carry with
+        them: with A, G and I the variance that is due to Δμ, to ḡ and to both, the draws `clips` have A + I, `class_clips`
+        have G + I, and `joint` has A + G + 3 I, where A + G + I is right. In thousands of dimensions I is no small part.
+        """
+        from_clips, from_class = self.clips - self.effect, self.class_clips - self.effect
+        variances = from_clips.var(), from_class.var()
+        both = float(np.clip(self.joint.var() - sum(variances), 0.0, min(variances)))
+        total = from_clips + from_class
+        share = 1 - both / sum(variances) if sum(variances) > 0 else 1.0
+        return self.effect + total * math.sqrt(share)
+
+
 def bootstrap_effects(
     cav: str | CavFitter,
     grams: Mapping[Key, Gram],
@@ -29,7 +67,7 @@ def bootstrap_effects(
     draws: int,
     seed: int,
     advance: Advance = no_progress,
-) -> dict[Key, Float[np.ndarray, " draw"]]:
+) -> dict[Key, Resamples]:
     """The effect in bootstrap draws of concept, random and class groups; the CAV is learned anew in each draw.
 
     Args:
@@ -44,16 +82,27 @@ def bootstrap_effects(
     fitter = cav_fitter(cav)
     groups, group_of = np.unique(np.asarray(class_groups), return_inverse=True)
     class_draws = bootstrap_weights(groups, draws, seed, random_streams.CLASS_BOOTSTRAP)
-    effects: dict[Key, list[np.ndarray]] = {key: [] for key in grams}
+    observed = {key: fitter.clip_effects(gram.kernel, gram.cross, _once(design))[0] for key, gram in grams.items()}
+    chunks: dict[Key, list[np.ndarray]] = {key: [] for key in grams}
     for weights, group_weights in zip(design.bootstrap(draws, seed), class_draws, strict=True):
         class_weights = group_weights[:, group_of]
         class_weights /= class_weights.sum(1, keepdims=True)
         labelling = Labelling(labels=np.broadcast_to(design.labels, weights.shape), weights=weights)
         for key, gram in grams.items():
             by_clip = fitter.clip_effects(gram.kernel, gram.cross, labelling)
-            effects[key].append((by_clip * class_weights).sum(1))
+            joint = np.einsum("dc,dc->d", by_clip, class_weights)
+            chunks[key].append(np.stack([by_clip.mean(1), class_weights @ observed[key], joint]))
             advance(len(weights))
-    return {key: np.concatenate(drawn) for key, drawn in effects.items()}
+    return {
+        key: Resamples(
+            effect=float(observed[key].mean()), **dict(zip(("clips", "class_clips", "joint"), drawn, strict=True))
+        )
+        for key, drawn in ((key, np.concatenate(parts, axis=1)) for key, parts in chunks.items())
+    }
+
+
+def _once(design: Design) -> Labelling:
+    return Labelling(labels=design.labels[None])
 
 
 def standard_error(draws: Float[np.ndarray, " draw"], groups: int) -> float:

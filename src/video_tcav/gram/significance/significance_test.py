@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.corrections import Correction
 from video_tcav.gram.design import Design
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.resampling import standard_error, two_sided_t
+from video_tcav.gram.resampling import Resamples, standard_error, two_sided_t
 
 Key = TypeVar("Key")
 
@@ -55,14 +56,14 @@ class EffectDraws:
 
     Attributes:
         by_clip: effect at each class clip; their average is the effect.
-        bootstrap: effects in resamples of the groups.
+        resamples: effects in bootstrap draws of the groups.
         random_sets: effects of CAVs against random sets.
         fewest_groups: the fewest independent groups of concept, random and class clips.
         test: what the significance test drew.
     """
 
     by_clip: Float[np.ndarray, " class_clip"]
-    bootstrap: Float[np.ndarray, " draw"]
+    resamples: Resamples
     random_sets: Float[np.ndarray, "set class_clip"]
     fewest_groups: int
     test: TestDraws
@@ -70,6 +71,10 @@ class EffectDraws:
     @property
     def effect(self) -> float:
         return float(self.by_clip.mean())
+
+    @cached_property
+    def bootstrap(self) -> Float[np.ndarray, " draw"]:
+        return self.resamples.draws()
 
     @property
     def standard_error(self) -> float:

@@ -207,7 +207,7 @@ def pool_sensitivity(
             mean_cross = gram.cross.mean(0)
             drawn = effects(cav, gram.kernel, mean_cross, labels, counts)
             low, high = percentile_interval(drawn, RANGE_LEVEL)
-            bottom, top = percentile_interval(bootstraps[layer])
+            bottom, top = percentile_interval(bootstraps[layer].draws())
             rows.append(
                 PoolSensitivity(
                     key=comparison.key(layer),
