@@ -1,4 +1,4 @@
-"""Studentised difference of concept and random clips: the mean responses' difference over its cluster-robust standard error."""
+"""Studentised difference of the mean responses of concept and random clips, cluster-robust and corrected for skewness."""
 
 from dataclasses import dataclass
 
@@ -15,21 +15,44 @@ _FLOOR = 1e-4
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """Difference of the mean responses of concept and random clips, and its standard error, for each labelling.
+    """Difference of the mean responses of concept and random clips, for each labelling.
 
     Attributes:
         difference: in groups of both kinds that of the clips within them, averaged.
-        error: cluster-robust over groups, for this labelling.
+        error: its standard error, cluster-robust over groups, for this labelling.
+        skewness: of the difference's distribution, likewise.
     """
 
     difference: Float[np.ndarray, "draw response"]
     error: Float[np.ndarray, "draw response"]
+    skewness: Float[np.ndarray, "draw response"]
+
+    def statistic(self, sizes: Float[np.ndarray, "draw response"] | None = None) -> Float[np.ndarray, "draw response"]:
+        """The studentised difference (or other sizes over the same errors), corrected for skewness by Hall's cubic.
+
+        With γ the skewness it is `t + γ/3 t² + γ²/27 t³ + γ/6`, which has the normal distribution up to terms of 1/n and
+        rises with t (Hall 1992, On the removal of skewness by transformation). Without it, sets of unlike skewness give too
+        many false alarms: lognormal against normal, 20 against 60 groups, 11 % in place of 8 %.
+        """
+        values = self.difference if sizes is None else sizes
+        t = np.divide(values, self.error, out=np.zeros_like(values), where=self.error > 0)
+        return t + self.skewness * t**2 / 3 + self.skewness**2 * t**3 / 27 + self.skewness / 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """The contrast within a part of the design: its concept clips, and difference, variance and third cumulant."""
+
+    n_concept: int
+    difference: Float[np.ndarray, "draw response"]
+    variance: Float[np.ndarray, "draw response"]
+    third: Float[np.ndarray, "draw response"]
 
 
 def contrast(
     design: Design, responses: Float[np.ndarray, "row response"], labels: Bool[np.ndarray, "draw row"]
 ) -> Contrast:
-    """Studentise responses of clips under labellings that the design's permutations can give.
+    """Contrast responses of clips under labellings that the design's permutations can give.
 
     Where groups are of one kind, the difference is that of the means of all clips, with the variance of group totals on
     each side (Liang and Zeger 1986, with G / (G − 1)). In groups of both kinds it is the average of the differences within
@@ -43,13 +66,15 @@ def contrast(
     centred = responses - responses.mean(0)
     compare = {"pure": _pure, "mixed": _mixed}
     parts = [compare[part](design, rows, centred[rows], labels[:, rows]) for part, rows in _parts(design).items()]
-    total = sum(share for share, _, _ in parts)
-    difference = sum(share / total * difference for share, difference, _ in parts)
-    variance = sum((share / total) ** 2 * variance for share, _, variance in parts)
-    n_concept = design.labels.sum()
-    pooled = centred.var(0) * (1 / n_concept + 1 / (len(design.labels) - n_concept))
+    n_concept = sum(part.n_concept for part in parts)
+    shares = [part.n_concept / n_concept for part in parts]
+    difference = sum(share * part.difference for share, part in zip(shares, parts, strict=True))
+    variance = sum(share**2 * part.variance for share, part in zip(shares, parts, strict=True))
+    third = sum(share**3 * part.third for share, part in zip(shares, parts, strict=True))
+    pooled = centred.var(0) * (1 / design.labels.sum() + 1 / (~design.labels).sum())
     error = np.sqrt(np.maximum(variance, _FLOOR**2 * pooled))
-    return Contrast(difference=np.asarray(difference), error=np.asarray(error))
+    skewness = np.divide(third, error**3, out=np.zeros_like(error), where=error > 0)
+    return Contrast(difference=np.asarray(difference), error=error, skewness=skewness)
 
 
 def contrast_weights(design: Design, labels: Bool[np.ndarray, "draw row"]) -> Float[np.ndarray, "draw row"]:
@@ -83,32 +108,44 @@ def _parts(design: Design) -> dict[str, Int[np.ndarray, " row"]]:
     return {part: np.flatnonzero(np.isin(design.groups, groups)) for part, groups in members.items()}
 
 
-Part = tuple[int, Float[np.ndarray, "draw response"], Float[np.ndarray, "draw response"]]
-"""Concept clips in it, difference and variance."""
-
-
-def _pure(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.ndarray) -> Part:
+def _pure(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.ndarray) -> _Part:
     """Difference of means over groups of one kind; whole groups carry a label."""
     _, concept, random = design.strata
     _, first, group_of = np.unique(design.groups[rows], return_index=True, return_inverse=True)
     sums, sizes = _group_sums(responses, group_of)
     is_concept = labels[:, first].astype(float)
-    # Σ over the groups of a side of (S − n·m)² is ΣS² − 2m·ΣSn + m²·Σn²: one product for all labellings
-    columns = np.concatenate([sizes, sizes**2, sums, sums**2, sums * sizes], axis=1)
+    # moments of S − n·m over the groups of a side, expanded in m: one product for all labellings
+    columns = np.concatenate(
+        [sizes, sizes**2, sizes**3, sums, sums * sizes, sums * sizes**2, sums**2, sums**2 * sizes, sums**3], axis=1
+    )
     of_concept = is_concept @ columns
-    sides = []
-    for values, groups in ((of_concept, len(concept)), (columns.sum(0) - of_concept, len(random))):
-        size, squared_size = values[:, :1], values[:, 1:2]
-        total, squared, crossed = np.split(values[:, 2:], 3, axis=1)
-        mean = total / size
-        scatter = np.maximum(squared - 2 * mean * crossed + mean**2 * squared_size, 0.0)
-        sides.append((mean, scatter / size**2 * groups / (groups - 1)))
-    (concept_mean, concept_variance), (random_mean, random_variance) = sides
-    n_concept = int(design.labels[rows].sum())
-    return n_concept, concept_mean - random_mean, concept_variance + random_variance
+    concept_mean, concept_variance, concept_third = _moments(of_concept, len(concept))
+    random_mean, random_variance, random_third = _moments(columns.sum(0) - of_concept, len(random))
+    return _Part(
+        n_concept=int(design.labels[rows].sum()),
+        difference=concept_mean - random_mean,
+        variance=concept_variance + random_variance,
+        third=concept_third - random_third,
+    )
 
 
-def _mixed(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.ndarray) -> Part:
+def _moments(sums: Float[np.ndarray, "draw column"], groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean of a side's clips, and variance and third cumulant of it, from sums of powers over its groups."""
+    n, nn, nnn = (sums[:, [power]] for power in range(3))
+    s, sn, snn, ss, ssn, sss = np.split(sums[:, 3:], 6, axis=1)
+    mean = s / n
+    scatter = np.maximum(ss - 2 * mean * sn + mean**2 * nn, 0.0)
+    cubes = sss - 3 * mean * ssn + 3 * mean**2 * snn - mean**3 * nnn
+    return mean, scatter / n**2 * _unbiased(groups)[0], cubes / n**3 * _unbiased(groups)[1]
+
+
+def _unbiased(groups: int) -> tuple[float, float]:
+    """Factors of second and third sample moments; two groups say nothing of a third one."""
+    second = groups / (groups - 1)
+    return second, second * groups / (groups - 2) if groups > 2 else 0.0
+
+
+def _mixed(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.ndarray) -> _Part:
     """Average difference within groups of both kinds, each weighted by the precision that its numbers of clips give."""
     groups = len(design.strata.mixed)
     _, group_of = np.unique(design.groups[rows], return_inverse=True)
@@ -119,14 +156,18 @@ def _mixed(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.n
     n_random = sizes[:, 0] - n_concept
     weights = n_concept * n_random / sizes[:, 0]
     weights /= weights.sum(1, keepdims=True)
-    differences, variances = [], []
+    moments = []
     for response, total in zip(responses.T, sums.T, strict=True):
         concept_total = is_concept @ (member * response[:, None])
         within = concept_total / n_concept - (total - concept_total) / n_random
-        difference = (weights * within).sum(1)
-        differences.append(difference)
-        variances.append((weights**2 * (within - difference[:, None]) ** 2).sum(1) * groups / (groups - 1))
-    return int(design.labels[rows].sum()), np.stack(differences, axis=1), np.stack(variances, axis=1)
+        difference = (weights * within).sum(1, keepdims=True)
+        parts = weights * (within - difference)
+        moments.append(
+            (difference[:, 0], (parts**2).sum(1) * _unbiased(groups)[0], (parts**3).sum(1) * _unbiased(groups)[1])
+        )
+    differences, variances, thirds = (np.stack(columns, axis=1) for columns in zip(*moments, strict=True))
+    n_labelled = int(design.labels[rows].sum())
+    return _Part(n_concept=n_labelled, difference=differences, variance=variances, third=thirds)
 
 
 def _group_sums(

@@ -69,13 +69,12 @@ class StudentisedTest(SignificanceTest):
             labelling, studentised = Labelling(labels=labels), contrast(design, columns, labels)
             drawn = {key: cav.effects(gram, labelling) for key, gram in grams.items()}
             drawn |= {key: drawn[clips] - drawn[twin] for key, (clips, twin) in twins.items()}
-            for number, key in enumerate(responses):
-                error = studentised.error[:, number]
-                # a CAV between the means has the difference of the responses for its effect, within groups where these
-                # hold both kinds; another CAV has the effect that it was fitted to
-                size = studentised.difference[:, number] if cav.parallel_to_means else drawn[key]
-                statistics[key].append(np.divide(size, error, out=np.zeros_like(size), where=error > 0))
-                effects[key].append(drawn[key])
+            # a CAV between the means has the difference of the responses for its effect, within groups where these hold both
+            # kinds; another CAV has the effect that it was fitted to
+            fitted = None if cav.parallel_to_means else np.stack([drawn[key] for key in responses], axis=1)
+            for key, effect, statistic in zip(responses, drawn.values(), studentised.statistic(fitted).T, strict=True):
+                effects[key].append(effect)
+                statistics[key].append(statistic)
             advance(len(grams) * len(labels))
         return {
             key: LabelDraws(
