@@ -38,7 +38,8 @@ def test_effect_score_and_magnitude_are_those_of_the_definition():
     assert found.effect == pytest.approx((gradients @ cav).mean())
     assert found.tcav_score == (gradients @ cav > 0).mean()
     assert found.effect_low < found.effect < found.effect_high
-    assert found.p_value == gram.permutation_p(found.effect, found.draws.null)
+    assert found.p_perm == gram.permutation_p(found.z, found.draws.null_statistics)
+    assert found.p_value == max(found.p_perm, found.p_t)
     assert (found.n_concept_clips, found.n_random_clips, found.n_class_clips) == (CONCEPT, CLIPS - CONCEPT, CLASS)
     assert len(found.draws.bootstrap) == RUN["bootstraps"]
 
@@ -53,7 +54,7 @@ def test_inner_products_of_ones_own_give_the_same_wherever_their_origin_is(cav):
     found = measured(cav=cav, **few)
     assert own.effect == pytest.approx(found.effect, rel=1e-4)
     assert own.p_value == found.p_value
-    assert own.cav_accuracy == found.cav_accuracy
+    assert own.cav_auc == found.cav_auc
 
 
 def test_windows_of_one_video_are_one_group():
@@ -77,10 +78,10 @@ def test_layers_share_their_permutations_so_that_max_t_corrects_them():
     adjusted = gram.adjust(
         [first.p_value, second.p_value],
         "maxt",
-        observed=[first.effect, second.effect],
-        nulls=[first.draws.null, second.draws.null],
+        observed=[first.z, second.z],
+        nulls=[first.draws.null_statistics, second.draws.null_statistics],
     )
-    assert adjusted == pytest.approx([first.p_value, second.p_value])  # one and the same test twice
+    assert adjusted == pytest.approx([first.p_perm, second.p_perm])  # one and the same test twice
 
 
 def test_a_run_has_the_numbers_of_its_arrays(shapes, shapes_weights, shapes_clips):
@@ -101,7 +102,7 @@ def test_a_run_has_the_numbers_of_its_arrays(shapes, shapes_weights, shapes_clip
     labels = np.arange(len(random) + len(concept)) >= len(random)
     found = measure_concept(space, labels, **RUN)
     (row,) = run(model, shapes_clips, layers=[layer], concepts={"moves-right": shapes_clips / "moves-right"}).results
-    for name in ("p_value", "p_smallest", "tcav_score", "cav_accuracy", "cav_p_value", "represented", "n_groups"):
+    for name in ("p_value", "p_smallest", "tcav_score", "cav_auc", "p_represented", "represented", "n_groups"):
         assert getattr(found, name) == getattr(row, name), name
     for name in ("effect", "effect_low", "effect_high", "z", "tcav_magnitude", "tcav_score_std", "null_mean"):
         assert getattr(found, name) == pytest.approx(getattr(row, name), rel=1e-4, abs=1e-5), name
@@ -136,7 +137,7 @@ def lopsided(activations: np.ndarray, gradients: np.ndarray) -> Gram:
         (lambda a, g: measured(class_groups=range(5)), errors.ShapeError, "`class_groups` must name one a clip"),
         (lambda a, g: measured(cav="forest"), errors.InputError, "`cav` must be one of mean, ridge, logistic, svm"),
         (lambda a, g: measured(cav=3), errors.InputError, "`cav` must be a name, or an object with"),
-        (lambda a, g: measured(significance="z"), errors.InputError, "`significance` must be one of permutation, ttest"),
+        (lambda a, g: measured(significance="z"), errors.InputError, "`significance` must be one of studentised, permutation, ttest"),
         (lambda a, g: measured(permutations=0), errors.InputError, "`permutations` must be at least 1"),
         (lambda a, g: measured(seed=-1), errors.InputError, "`seed` must be at least 0"),
         (lambda a, g: measure_concept(lopsided(a, g), LABELS), errors.InputError, "must have a symmetric K"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from video_tcav.core.errors import InputError
-from video_tcav.gram.design import Design, check_design, numbering
+from video_tcav.gram.design import Design, bootstrap_weights, check_design, numbering
 
 
 def design(labels: str, groups: str, units: str | None = None) -> Design:
@@ -117,12 +117,21 @@ def test_comparisons_share_their_random_numbers():
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.5
 
 
-def test_bootstrap_draws_whole_groups_of_each_kind():
+def test_bootstrap_weighs_whole_groups():
     one = design("ccccrrrrrr", "aabbccddee")
-    counts = np.concatenate(list(one.bootstrap(300, 0)))
-    assert (counts[:, one.labels].sum(1) == 4).all()
-    assert (counts[:, 0] == counts[:, 1]).all()
-    assert counts.std() > 0
+    weights = np.concatenate(list(one.bootstrap(300, 0)))
+    np.testing.assert_allclose(weights.mean(1), 1)
+    assert (weights > 0).all()
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert weights.std() == pytest.approx(0.9, abs=0.15)
+
+
+def test_a_group_has_its_own_random_stream():
+    """Whatever the others are, and however many draws are asked for."""
+    all_groups = np.concatenate(list(bootstrap_weights(np.arange(6), 600, 3, 4)))
+    two_groups = np.concatenate(list(bootstrap_weights(np.array([4, 1]), 300, 3, 4)))
+    np.testing.assert_array_equal(all_groups[:256, [4, 1]], two_groups[:256])
+    assert np.abs(np.corrcoef(all_groups.T) - np.eye(6)).max() < 0.2
 
 
 def test_bootstrap_of_a_mixed_group_brings_all_of_it():

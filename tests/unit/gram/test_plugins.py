@@ -34,7 +34,7 @@ class Lda(CavFitter):
 SIGN_FLIP = '''
 """Sign flips of the effects at class clips: asks about the class, not about the concept's clips."""
 import numpy as np
-from video_tcav.gram import SignificanceTest
+from video_tcav.gram import SignificanceTest, TestOutcome
 
 class SignFlip(SignificanceTest):
     name, title, help = "signflip", "sign-flip test", "flips signs of the effects at class clips"
@@ -44,10 +44,11 @@ class SignFlip(SignificanceTest):
     def methods_text(self, settings):
         return "999 sign flips of the effects at class clips"
 
-    def statistic_and_p(self, draws):
+    def outcome(self, draws):
         signs = np.random.default_rng(0).choice([-1, 1], (999, len(draws.by_clip)))
         drawn = np.abs((signs * draws.by_clip).mean(1))
-        return draws.effect, float((1 + (drawn >= abs(draws.effect) - 1e-12).sum()) / 1000)
+        p_value = float((1 + (drawn >= abs(draws.effect) - 1e-12).sum()) / 1000)
+        return TestOutcome(statistic=draws.effect, p_value=p_value)
 '''
 EXPERIMENT = """\
 title: Kinds of other packages

@@ -13,7 +13,7 @@ from video_tcav.gram.corrections import adjust, max_t
 from video_tcav.gram.effects import clip_effects
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.label_permutations import null_centre, permutation_null, permutation_p, z_score
-from video_tcav.gram.resampling import bootstrap_effects, percentile_interval, random_set_effects
+from video_tcav.gram.resampling import bootstrap_effects, expanded_interval, random_set_effects
 from video_tcav.gram.significance.random_set_ttest import random_set_ttest
 
 
@@ -64,31 +64,34 @@ def test_the_cav_is_learned_anew_for_each_permutation(small, kind):
 
 
 def test_bootstrap_spread_is_that_of_the_definition(small):
+    """Exponential weights of groups: variances over n (n + 1), where draws with replacement have n²."""
     activations, gradients = small
     one, inner = design("cccrrrrr", "abcdefgh"), inner_of(activations, gradients)
     found = bootstrap_effects("mean", {"": inner}, one, range(4), draws=4000, seed=0)[""]
     generator, slow = np.random.default_rng(5), []
     for _ in range(4000):
-        concept, random = generator.choice([0, 1, 2], 3), generator.choice([3, 4, 5, 6, 7], 5)
-        gradient = gradients[generator.choice(4, 4)].mean(0)
-        slow.append(gradient @ (activations[concept].mean(0) - activations[random].mean(0)))
-    assert np.std(found) == pytest.approx(np.std(slow), rel=0.06)
-    assert np.mean(found) == pytest.approx(np.mean(slow), abs=4 * np.std(slow) / 60)
+        concept, random, clips = (weights / weights.sum() for weights in map(generator.exponential, [1] * 3, (3, 5, 4)))
+        slow.append((clips @ gradients) @ (concept @ activations[:3] - random @ activations[3:]))
+    assert np.std(found.joint) == pytest.approx(np.std(slow), rel=0.06)
+    assert np.mean(found.joint) == pytest.approx(np.mean(slow), abs=4 * np.std(slow) / 60)
+    along = activations @ gradients.mean(0)
+    assert np.var(found.clips) == pytest.approx(along[:3].var() / 4 + along[3:].var() / 6, rel=0.1)
 
 
-def test_interval_covers_the_true_effect():
-    """With 40 groups on each side, 95 % intervals hold the truth in 90–99 % of 300 experiments."""
+@pytest.mark.parametrize("groups", [5, 40])
+def test_interval_covers_the_true_effect(groups):
+    """95 % intervals hold the truth in 91–99 % of 300 experiments."""
     generator, covered = np.random.default_rng(0), 0
-    labels = "c" * 40 + "r" * 40
-    one = design(labels, "".join(chr(200 + i) for i in range(80)), "".join(chr(200 + i) for i in range(80)))
+    names = "".join(chr(200 + i) for i in range(2 * groups))
+    one = design("c" * groups + "r" * groups, names, names)
     for trial in range(300):
-        activations = generator.normal(size=(80, 5))
-        activations[:40, 0] += 1
+        activations = generator.normal(size=(2 * groups, 5))
+        activations[:groups, 0] += 1
         gradients = generator.normal(size=(30, 5)) + np.array([2.0, 0, 0, 0, 0])
-        draws = bootstrap_effects("mean", {"": inner_of(activations, gradients)}, one, range(30), draws=200, seed=trial)
-        low, high = percentile_interval(draws[""])
+        drawn = bootstrap_effects("mean", {"": inner_of(activations, gradients)}, one, range(30), draws=512, seed=trial)
+        low, high = expanded_interval(drawn[""].draws(), groups)
         covered += low <= 2.0 <= high
-    assert 0.90 <= covered / 300 <= 0.99
+    assert 0.91 <= covered / 300 <= 0.99
 
 
 def test_z_score_is_in_units_of_the_null():
