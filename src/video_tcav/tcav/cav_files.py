@@ -42,7 +42,8 @@ class _CavFacts(BaseModel):
     concept_mean: _Finite
     random_mean: _Finite
     weights_digest: str
-    accuracy: float
+    auc: float = math.nan
+    accuracy: float | None = None  # of version 0.1
 
 
 _FACTS = TypeAdapter(list[_CavFacts])
@@ -113,9 +114,11 @@ def _cavs(facts: Sequence[_CavFacts], tensors: Mapping[str, Tensor], path: str |
         length = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
         if not (length == 0 or abs(length - 1) <= _LENGTH_TOLERANCE):  # zero: the layer tells nothing apart
             raise _damaged(path, f"{name}: a vector of length {length:.3g}")
-        if not (math.isnan(cav.accuracy) or 0 <= cav.accuracy <= 1):
-            raise _damaged(path, f"{name}: an accuracy of {cav.accuracy:.3g}")
-    return tuple(SavedCav(vector=tensors[cav.tensor], **cav.model_dump(exclude={"tensor"})) for cav in facts)
+        if not (math.isnan(cav.auc) or 0 <= cav.auc <= 1):
+            raise _damaged(path, f"{name}: an AUC of {cav.auc:.3g}")
+    return tuple(
+        SavedCav(vector=tensors[cav.tensor], **cav.model_dump(exclude={"tensor", "accuracy"})) for cav in facts
+    )
 
 
 def _digest(facts: str, tensors: Mapping[str, Tensor]) -> str:

@@ -4,14 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.settings import takes_settings
-from video_tcav.gram.cavs.fitter import CavFitter
-from video_tcav.gram.gate import cross_validated_accuracies
-from video_tcav.gram.gram import Gram
+from video_tcav.gram.representation import fold_auc
 from video_tcav.models import VideoModel
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.cav_key import CavKey
-from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.plan import Question, make_plan
 from video_tcav.tcav.record_plan import cav_vectors, compare_recorded, record
 from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of
@@ -39,7 +35,7 @@ def learn_cavs(
         random: clips without the concepts; frozen where the concept is one of stills.
         layers: dotted module names; the model's stages if not given.
         cav: `mean`, `ridge`, `logistic`, `svm`, another registered kind, or a `CavFitter`.
-        group: what is held out together for the accuracy: `video`, or a regular expression on the path.
+        group: what is held out together for the AUC: `video`, or a regular expression on the path.
         seed: of the folds.
         progress: whether to show a progress bar.
         recording: how clips are passed; its fields are keywords of this function. A concept map wants the space `flatten`. With
@@ -55,19 +51,11 @@ def learn_cavs(
         recorded = record(plan, work.recorder(model, plan.layers, plan.digests), work)
         comparisons, grams = compare_recorded(plan, recorded), recorded.grams()
         coefficients, vectors = cav_vectors(plan, recorded, cav_coefficients(comparisons, grams, fitter), work)
-        accuracy = _accuracies(comparisons, grams, fitter, seed)
-        return tuple(cavs_of(recorded, comparisons, grams, coefficients, vectors, accuracy))
-
-
-def _accuracies(
-    comparisons: Sequence[Comparison], grams: Mapping[str, Gram], cav: CavFitter, seed: int
-) -> dict[CavKey, float]:
-    accuracies: dict[CavKey, float] = {}
-    for comparison in comparisons:
-        kernels = {comparison.key(layer): gram.kernel for layer, gram in comparison.grams(grams).items()}
-        # the observed labels alone: nothing is tested here
-        labels, folds = comparison.design.labels[None], comparison.design.folds(seed)[None]
-        accuracies |= {
-            key: float(accuracy[0]) for key, accuracy in cross_validated_accuracies(cav, kernels, labels, folds).items()
+        auc = {
+            comparison.key(layer): fold_auc(
+                fitter, gram.kernel, comparison.design.labels, comparison.design.folds(seed)
+            )
+            for comparison in comparisons
+            for layer, gram in comparison.grams(grams).items()
         }
-    return accuracies
+        return tuple(cavs_of(recorded, comparisons, grams, coefficients, vectors, auc))

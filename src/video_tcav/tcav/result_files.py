@@ -10,16 +10,16 @@ from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import SavedCav
 
-Accuracy = Mapping[CavKey, float]
+Aucs = Mapping[CavKey, float]
 
 
-def save_result(folder: Path, result: TcavResult, cavs: Callable[[Accuracy], Sequence[SavedCav]] | None) -> None:
+def save_result(folder: Path, result: TcavResult, cavs: Callable[[Aucs], Sequence[SavedCav]] | None) -> None:
     """Write the tables of a result, and its CAVs.
 
     Args:
         folder: where.
         result: what was measured.
-        cavs: makes them, from the accuracy of each; `None` where there are none.
+        cavs: makes them, from the AUC of each; `None` where there are none.
 
     Raises:
         UnsavedResultError: if any file cannot be written, with the result and what is there.
@@ -32,8 +32,8 @@ def save_result(folder: Path, result: TcavResult, cavs: Callable[[Accuracy], Seq
     if cavs is None:
         (folder / "cavs.safetensors").unlink(missing_ok=True)  # of another run
     else:
-        accuracy = {measurement.key: measurement.cav_accuracy for measurement in result.measurements}
-        writers["cavs.safetensors"] = lambda path: save_cavs(path, cavs(accuracy))
+        auc = {measurement.key: measurement.cav_auc for measurement in result.measurements}
+        writers["cavs.safetensors"] = lambda path: save_cavs(path, cavs(auc))
     # tables first: they are small, and are there if the disk is full before the last CAV
     try:
         write_in_turn(folder, writers)

@@ -262,16 +262,16 @@ def _saved_cavs(
     cav: CavFitter,
     work: Workspace,
 ) -> Callable[[Mapping[CavKey, float]], list[SavedCav]] | None:
-    """Makes the CAVs to be written, once their accuracies are known.
+    """Makes the CAVs to be written, once their AUCs are known.
 
     There are none of sketched rows, unless a store holds the rows: all clips would have to be passed a second time.
     """
     if recorded.settings.sketch is not None and recorded.settings.store is None:
         return None
 
-    def make(accuracy: Mapping[CavKey, float]) -> list[SavedCav]:
+    def make(auc: Mapping[CavKey, float]) -> list[SavedCav]:
         # Only when the small tables are written: vectors are large, and what fails here must not lose the tables.
         coefficients, vectors = cav_vectors(plan, recorded, cav_coefficients(comparisons, grams, cav), work)
-        return cavs_of(recorded, comparisons, grams, coefficients, vectors, accuracy)
+        return cavs_of(recorded, comparisons, grams, coefficients, vectors, auc)
 
     return make

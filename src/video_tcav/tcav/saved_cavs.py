@@ -34,7 +34,7 @@ class SavedCav:
         concept_mean: where the average concept clip projects on it.
         random_mean: where the average random clip does.
         weights_digest: of the model that it belongs to.
-        accuracy: cross-validated balanced accuracy.
+        auc: within folds, along CAVs of the other folds; NaN in files of version 0.1, which hold an accuracy.
     """
 
     concept: str
@@ -45,7 +45,7 @@ class SavedCav:
     concept_mean: float
     random_mean: float
     weights_digest: str
-    accuracy: float
+    auc: float
 
 
 def cav_coefficients(
@@ -80,7 +80,7 @@ def cavs_of(
     grams: Mapping[str, Gram],
     coefficients: Mapping[str, Coefficients],
     vectors: Mapping[str, Vectors],
-    accuracy: Mapping[CavKey, float],
+    auc: Mapping[CavKey, float],
 ) -> list[SavedCav]:
     """The CAV of each comparison at each layer (not those of the twins).
 
@@ -90,12 +90,12 @@ def cavs_of(
         grams: of each layer.
         coefficients: see `cav_coefficients`.
         vectors: what they stand for, by layer.
-        accuracy: of each CAV.
+        auc: of each CAV.
     """
     return [
         cav
         for layer, gram in grams.items()
-        for cav in _cavs_at(recording, comparisons, layer, gram, coefficients[layer], vectors[layer], accuracy)
+        for cav in _cavs_at(recording, comparisons, layer, gram, coefficients[layer], vectors[layer], auc)
     ]
 
 
@@ -106,7 +106,7 @@ def _cavs_at(
     gram: Gram,
     coefficients: Coefficients,
     vectors: Vectors,
-    accuracy: Mapping[CavKey, float],
+    auc: Mapping[CavKey, float],
 ) -> Iterator[SavedCav]:
     # Gram space measures from the mean row; clips that are scored later project from the origin
     offsets = (vectors[:-1].double() @ vectors[-1].double()).tolist()
@@ -122,5 +122,5 @@ def _cavs_at(
             concept_mean=float(projected[labels].mean()),
             random_mean=float(projected[~labels].mean()),
             weights_digest=recording.model.weights_digest,
-            accuracy=accuracy[comparison.key(layer)],
+            auc=auc[comparison.key(layer)],
         )
