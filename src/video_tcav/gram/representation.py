@@ -20,6 +20,8 @@ GATE_PERMUTATIONS = 999
 """At most: a p-value of 0.05 is told apart well enough."""
 _BLOCK_COLUMNS = 2048
 """Columns of K that are made at once where it is a product of factors: 160 MB at 10,000 clips."""
+_MEDIAN_ROWS = 1000
+"""Rows at most whose distances give the median: half a million of them tell it to three digits."""
 Key = TypeVar("Key")
 
 
@@ -164,7 +166,9 @@ def gaussian_kernel(kernel: Float[np.ndarray, "row row"]) -> Float[np.ndarray, "
     """exp(−d²/m) of the clips' distances d, with m the median of d² (the median heuristic)."""
     squares = np.diagonal(kernel)
     distances = np.maximum(squares[:, None] + squares - 2 * kernel, 0.0)
-    median = float(np.median(distances[~np.eye(len(kernel), dtype=bool)]))
+    step = -(-len(kernel) // _MEDIAN_ROWS)
+    sample = distances[::step, ::step]
+    median = float(np.median(sample[~np.eye(len(sample), dtype=bool)]))
     return np.exp(-distances / median) if median > 0 else np.ones_like(distances)
 
 

@@ -1,6 +1,7 @@
 """Studentised permutation test, and the t of the effect over its bootstrap standard error: the larger p of the two."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -65,7 +66,7 @@ class StudentisedTest(SignificanceTest):
         columns = np.stack(list(responses.values()), axis=1)
         effects: dict[Key, list[np.ndarray]] = {key: [] for key in responses}
         statistics: dict[Key, list[np.ndarray]] = {key: [] for key in responses}
-        for labels in (design.labels[None], *design.label_permutations(settings.permutations, settings.seed)):
+        for labels in chain([design.labels[None]], design.label_permutations(settings.permutations, settings.seed)):
             labelling, studentised = Labelling(labels=labels), contrast(design, columns, labels)
             drawn = {key: cav.effects(gram, labelling) for key, gram in grams.items()}
             drawn |= {key: drawn[clips] - drawn[twin] for key, (clips, twin) in twins.items()}
