@@ -16,7 +16,7 @@ CAV_FITTERS: "Registry[CavFitter]" = Registry(
         "logistic": "video_tcav.gram.cavs.logistic:Logistic",
         "svm": "video_tcav.gram.cavs.svm:Svm",
     },
-    members=("name", "help", "methods_text", "fit", "clip_effects"),
+    members=("name", "help", "methods_text", "fit", "clip_effects", "effects"),
 )
 
 

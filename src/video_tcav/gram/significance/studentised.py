@@ -49,7 +49,7 @@ class StudentisedTest(SignificanceTest):
         )
 
     def steps(self, settings: DrawSettings) -> int:
-        return settings.permutations
+        return settings.permutations + 1  # and the observed labels
 
     def draw(
         self,
