@@ -25,8 +25,9 @@ from .label_permutations import permutation_p as permutation_p
 from .power import groups_needed as groups_needed
 from .representation import Representation as Representation
 from .representation import representations as representations
+from .resampling import BootstrapT as BootstrapT
+from .resampling import Resamples as Resamples
 from .resampling import bootstrap_effects as bootstrap_effects
-from .resampling import expanded_interval as expanded_interval
 from .resampling import percentile_interval as percentile_interval
 from .resampling import random_set_effects as random_set_effects
 from .significance.registry import SIGNIFICANCE_TESTS as SIGNIFICANCE_TESTS

@@ -17,7 +17,7 @@ from video_tcav.gram.effects import tcav_magnitude, tcav_score
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import unit_coefficients
 from video_tcav.gram.representation import GATE_PERMUTATIONS, Representation, representations
-from video_tcav.gram.resampling import bootstrap_effects, expanded_interval, random_set_effects
+from video_tcav.gram.resampling import bootstrap_effects, random_set_effects
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.significance.significance_test import (
     DrawSettings,
@@ -50,7 +50,8 @@ class ConceptStatistics:
         p_value: two-sided.
         p_perm: its part from label permutations: do concept and random clips differ for the model's response? NaN where the
             test makes none.
-        p_t: two-sided t of the effect over `standard_error`: does the class respond, at other clips of it, too?
+        p_t: two-sided t of the effect over `standard_error`: does the class respond, at other clips of it, too? At most 0.05 if
+            and only if the interval does not hold 0.
         p_smallest: the smallest p-value that the groups can give, before correction.
         null_mean: average effect under permuted labels; near 0 unless groups hold concept and random clips in unequal shares.
         cav_auc: how often the CAV puts a concept clip above a random clip, neither of which it has seen; 0.5 is chance. For
@@ -184,7 +185,7 @@ class ConceptFit:
     def statistics(self, design: Design, test: SignificanceTest) -> ConceptStatistics:
         """The numbers, with a p-value that is not corrected for other tests."""
         draws, null, outcome = self.draws, self.kept_draws().null, test.outcome(self.draws)
-        low, high = expanded_interval(draws.bootstrap, draws.fewest_groups)
+        low, high = draws.bootstrap_t.interval()
         return ConceptStatistics(
             tcav_score=float(tcav_score(self.signed)),
             tcav_score_std=float(tcav_score(draws.random_sets).std()),
@@ -192,11 +193,11 @@ class ConceptFit:
             effect=draws.effect,
             effect_low=low,
             effect_high=high,
-            standard_error=draws.standard_error,
+            standard_error=draws.bootstrap_t.error,
             z=outcome.statistic,
             p_value=outcome.p_value,
             p_perm=outcome.p_perm,
-            p_t=draws.p_t,
+            p_t=draws.bootstrap_t.p_value,
             p_smallest=design.smallest_p(),
             null_mean=float(null.mean()) if null.size else 0.0,
             cav_auc=self.gate.auc,

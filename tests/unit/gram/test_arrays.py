@@ -137,7 +137,7 @@ def lopsided(activations: np.ndarray, gradients: np.ndarray) -> Gram:
         (lambda a, g: measured(class_groups=range(5)), errors.ShapeError, "`class_groups` must name one a clip"),
         (lambda a, g: measured(cav="forest"), errors.InputError, "`cav` must be one of mean, ridge, logistic, svm"),
         (lambda a, g: measured(cav=3), errors.InputError, "`cav` must be a name, or an object with"),
-        (lambda a, g: measured(significance="z"), errors.InputError, "`significance` must be one of studentised, permutation, ttest"),
+        (lambda a, g: measured(significance="z"), errors.InputError, "`significance` must be one of studentised, permutation"),
         (lambda a, g: measured(permutations=0), errors.InputError, "`permutations` must be at least 1"),
         (lambda a, g: measured(seed=-1), errors.InputError, "`seed` must be at least 0"),
         (lambda a, g: measure_concept(lopsided(a, g), LABELS), errors.InputError, "must have a symmetric K"),

@@ -13,7 +13,7 @@ from video_tcav.gram.corrections import adjust, max_t
 from video_tcav.gram.effects import clip_effects
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.label_permutations import null_centre, permutation_null, permutation_p, z_score
-from video_tcav.gram.resampling import bootstrap_effects, expanded_interval, random_set_effects
+from video_tcav.gram.resampling import BootstrapT, bootstrap_effects, random_set_effects
 from video_tcav.gram.significance.random_set_ttest import random_set_ttest
 
 
@@ -89,7 +89,7 @@ def test_interval_covers_the_true_effect(groups):
         activations[:groups, 0] += 1
         gradients = generator.normal(size=(30, 5)) + np.array([2.0, 0, 0, 0, 0])
         drawn = bootstrap_effects("mean", {"": inner_of(activations, gradients)}, one, range(30), draws=512, seed=trial)
-        low, high = expanded_interval(drawn[""].draws(), groups)
+        low, high = BootstrapT.of(drawn[""].effect, drawn[""].draws(), groups).interval()
         covered += low <= 2.0 <= high
     assert 0.91 <= covered / 300 <= 0.99
 

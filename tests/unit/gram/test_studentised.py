@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 from tests.unit.gram.test_design import design
 from video_tcav.gram.cavs.fitter import Labelling
@@ -9,7 +12,8 @@ from video_tcav.gram.cavs.registry import cav_fitter
 from video_tcav.gram.concept_test import TestSettings, fit_concept
 from video_tcav.gram.design import Design
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.resampling import bootstrap_effects, expanded_interval, standard_error, two_sided_t
+from video_tcav.gram.resampling import BootstrapT, bootstrap_effects, standard_error
+from video_tcav.gram.skewness import with_skewness, without_skewness
 from video_tcav.gram.studentised import contrast, contrast_weights
 
 NAMES = "".join(chr(200 + index) for index in range(120))
@@ -68,7 +72,9 @@ def test_both_sorts_of_groups_count_by_their_concept_clips():
     )
 
 
-@pytest.mark.parametrize(("labels", "groups"), [("ccrrr" * 6, "".join(g * 5 for g in "abcdef")), ("cr" * 4 + "cc" + "rrr", "aabbccddefghi")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("labels", "groups"), [("ccrrr" * 6, "".join(g * 5 for g in "abcdef")), ("crcrcrcrccrrr", "aabbccddefghi")]
+)
 def test_weights_and_sums_agree_under_permutations(labels, groups):
     one = design(labels, groups, NAMES[: len(labels)])
     responses = np.random.default_rng(3).normal(size=(len(labels), 2))
@@ -176,14 +182,38 @@ def test_comparisons_that_share_random_clips_share_their_draws():
     assert np.std(drawn[0] - drawn[1]) == pytest.approx(expected, rel=0.08)
 
 
-def test_expanded_interval_reaches_as_far_as_students_t():
+def test_t_of_symmetric_draws_is_students_t():
     draws = np.random.default_rng(0).normal(size=200_000)
-    low, high = expanded_interval(draws, 10)
+    found = BootstrapT.of(0.0, draws, 10)
+    low, high = found.interval()
     assert high == pytest.approx(np.sqrt(11 / 9) * 2.262, rel=0.02)
     assert low == pytest.approx(-high, rel=0.03)
-    assert two_sided_t(2.262, 1.0, 9) == pytest.approx(0.05, abs=1e-3)
-    assert two_sided_t(0.0, 0.0, 9) == 1
-    assert 0 < two_sided_t(1.0, 0.0, 9) < 1e-5
+    assert BootstrapT(effect=2.262, error=1.0, skewness=0.0, freedom=9).p_value == pytest.approx(0.05, abs=1e-3)
+    assert BootstrapT(effect=0.0, error=0.0, skewness=0.0, freedom=9).p_value == 1
+    assert 0 < BootstrapT(effect=1.0, error=0.0, skewness=0.0, freedom=9).p_value < 1e-5
+
+
+@given(st.floats(-3, 3), st.floats(0.1, 2), st.floats(-1.5, 1.5), st.integers(2, 40))
+def test_interval_and_p_agree_always(effect, error, skewness, freedom):
+    found = BootstrapT(effect=effect, error=error, skewness=skewness, freedom=freedom)
+    low, high = found.interval()
+    assert low <= effect + 1e-9 or skewness != 0
+    if abs(found.p_value - 0.05) > 1e-9:
+        assert (found.p_value > 0.05) == (low < 0 < high)
+
+
+@given(st.floats(-5, 5), st.floats(-2, 2))
+def test_skewness_is_put_back(value, skewness):
+    assert without_skewness(np.asarray(with_skewness(value, skewness)), skewness) == pytest.approx(value, abs=1e-3)
+
+
+def test_skewness_of_the_draws_is_that_of_the_mean():
+    """Of one set of clips with gradients that do not vary: γ / √n, with γ of the values."""
+    values = np.random.default_rng(0).exponential(size=400)
+    weights = np.random.default_rng(1).exponential(size=(20_000, 400))
+    found = BootstrapT.of(values.mean(), weights @ values / weights.sum(1), 400)
+    assert found.skewness == pytest.approx(stats.skew(values) / 20, rel=0.25)
+    assert found.error == pytest.approx(values.std() / 20, rel=0.03)
 
 
 def test_ridge_counts_a_clip_of_weight_two_as_two_copies():

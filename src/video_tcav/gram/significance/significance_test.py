@@ -15,7 +15,7 @@ from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.corrections import Correction
 from video_tcav.gram.design import Design
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.resampling import Resamples, standard_error, two_sided_t
+from video_tcav.gram.resampling import BootstrapT, Resamples
 
 Key = TypeVar("Key")
 
@@ -76,14 +76,9 @@ class EffectDraws:
     def bootstrap(self) -> Float[np.ndarray, " draw"]:
         return self.resamples.draws()
 
-    @property
-    def standard_error(self) -> float:
-        return standard_error(self.bootstrap, self.fewest_groups)
-
-    @property
-    def p_t(self) -> float:
-        """Two-sided p of the effect over its bootstrap standard error."""
-        return two_sided_t(self.effect, self.standard_error, self.fewest_groups - 1)
+    @cached_property
+    def bootstrap_t(self) -> BootstrapT:
+        return BootstrapT.of(self.effect, self.bootstrap, self.fewest_groups)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ class StudentisedTest(SignificanceTest):
     1. Label permutations of the studentised effect: its standard error is computed anew for each labelling. Exact where
        groups are exchangeable, and right in large samples where only their means are equal (Janssen 1997; Chung and
        Romano 2013).
-    2. Two-sided t of the effect over its bootstrap standard error, in which class clips are resampled as well.
+    2. Two-sided t of the effect over its bootstrap standard error, in which class clips are resampled as well (`BootstrapT`).
 
     Both must be significant (intersection–union, Berger 1982).
     """
@@ -89,4 +89,4 @@ class StudentisedTest(SignificanceTest):
     def outcome(self, draws: EffectDraws) -> TestOutcome:
         assert isinstance(draws.test, LabelDraws)
         p_perm = permutation_p(draws.test.observed, draws.test.statistics)
-        return TestOutcome(statistic=draws.test.observed, p_value=max(p_perm, draws.p_t), p_perm=p_perm)
+        return TestOutcome(statistic=draws.test.observed, p_value=max(p_perm, draws.bootstrap_t.p_value), p_perm=p_perm)
