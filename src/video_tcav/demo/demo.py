@@ -84,12 +84,14 @@ class Meaningless:
     Attributes:
         draws: how many such concepts were drawn.
         ttest: fraction that the source paper's t-test calls significant.
-        permutation: fraction that the permutation test does.
+        permutation: fraction that the plain permutation test does.
+        studentised: fraction that the default test does.
     """
 
     draws: int
     ttest: float
     permutation: float
+    studentised: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ class DemoResult:
         seed: of all clips and draws.
         folder: where its clips and tables are.
         models: A and B.
-        meaningless: false alarms of both tests.
+        meaningless: false alarms of each test.
         shown: example clips of each set, by its name: `class`, each concept, `random`.
     """
 
@@ -127,12 +129,12 @@ def run_demo(folder: str | Path, *, seed: int = 0, progress: bool = False) -> De
     _write(root / "clips", sets, progress)
     models = {letter: load_model(spec, device="cpu") for letter, spec in MODELS.items()}
     explained = tuple(_explain(letter, model, root, seed, progress) for letter, model in models.items())
-    ttest, permutation = false_alarms(models["A"], TARGET, draws=_MEANINGLESS_DRAWS, seed=seed, progress=progress)
+    alarms = false_alarms(models["A"], TARGET, draws=_MEANINGLESS_DRAWS, seed=seed, progress=progress)
     return DemoResult(
         seed=seed,
         folder=root,
         models=explained,
-        meaningless=Meaningless(draws=_MEANINGLESS_DRAWS, ttest=ttest, permutation=permutation),
+        meaningless=Meaningless(draws=_MEANINGLESS_DRAWS, **alarms),
         shown={name: tuple(clips[:6]) for name, clips in sets.items()},
     )
 
@@ -214,7 +216,8 @@ def verdict(result: TcavResult, layer: str, name: str) -> Verdict:
     # That motion does not matter needs intervals below the margin: a large p alone does not show it.
     small = all(row.effect_high < MARGIN for row in motion_effects)
     ending = "" if moving else ", and on nothing that moves" if small else "; no motion was found to matter"
-    words = f"{name} relies on {cause} ({first.effect:+.1f} log-odds, p {p_equals(first.p_adjusted)}){ending}."
+    p_value = f"adjusted p {p_equals(first.p_adjusted)}, {first.family_size} tests"
+    words = f"{name} relies on {cause} ({first.effect:+.1f} log-odds, {p_value}){ending}."
     return Verdict(
         concept=first.concept,
         effect=first.effect,
