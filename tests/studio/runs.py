@@ -1,5 +1,6 @@
 """Runs of tests as `video-tcav test --out` writes them, without a model."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,21 +30,28 @@ def result_of(concept: str, layer: str, effect: float, **changed: Any) -> Concep
         "effect": effect,
         "effect_low": effect - 0.4,
         "effect_high": effect + 0.5,
+        "standard_error": 0.2,
         "z": 4.0,
         "p_value": 0.0004,
+        "p_perm": 0.0004,
+        "p_t": 0.0003,
         "p_adjusted": 0.0008,
+        "family_size": 2,
         "p_smallest": 0.0001,
         "null_mean": 0.0,
         "correction": "holm",
-        "significance": "permutation",
-        "cav_accuracy": 0.93,
-        "cav_p_value": 0.001,
+        "significance": "studentised",
+        "cav_auc": 0.93,
+        "p_represented": 0.001,
         "represented": True,
+        "region_auc": math.nan,
+        "p_region": math.nan,
         "n_class_clips": 20,
         "n_concept_clips": 4,
         "n_random_clips": 40,
         "n_groups": 43,
         "n_concept_groups": 3,
+        "fewest_groups": 3,
     }
     return ConceptResult(**(found | changed))
 

@@ -14,7 +14,7 @@ import video_tcav as vt
 from video_tcav.core.escaping import one_line
 from video_tcav.core.terminal import console
 from video_tcav.gram.thresholds import LEVEL
-from video_tcav.tcav.wording import comparison_name, p_text, units
+from video_tcav.tcav.wording import comparison_name, p_text, region_text, units
 
 # Columns where the output is no terminal, as in a log: rich would take 80, and break the table of results.
 PLAIN_WIDTH = 120
@@ -103,7 +103,8 @@ def tcav_result(result: "vt.TcavResult") -> None:
         f"{name}: {row.n_concept_clips} concept and {row.n_random_clips} {row.versus} clips in {row.n_groups} groups"
         for name, row in sizes.items()
     )
-    out.print(f"* adjusted p ≤ {LEVEL}. {one_line(counts)}.\n", style="dim", markup=False)
+    notes = "tests: for which p is corrected. ± over random sets, no error bar. AUC: of unseen clips, 0.5 is chance"
+    out.print(f"* adjusted p ≤ {LEVEL}. {notes}. {one_line(counts)}.\n", style="dim", markup=False)
     for sentence in vt.sentences(result):
         out.print(f"• {one_line(sentence)}", markup=False)
     warn(*result.warnings)
@@ -115,7 +116,7 @@ def _result_table(result: "vt.TcavResult") -> Table:
     gradient = f"{first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"
     title = f"What moves [bold]{escape(first.target)}[/] ({escape(first.against)}; {gradient})"
     p_name = "p" if first.correction == "none" else f"p ({first.correction})"
-    numbers = (f"effect [95 %], {units(first.against)}", p_name, "z", "TCAV score", "CAV accuracy")
+    numbers = (f"effect [95 %], {units(first.against)}", p_name, "tests", "z", "TCAV score", "AUC")
     rows = table("concept", "twin", "layer", numbers=numbers, title=title, title_justify="left")
     short_layers = without_common_prefix([row.layer for row in result.results])
     previous = ""
@@ -126,15 +127,18 @@ def _result_table(result: "vt.TcavResult") -> Table:
         significant = row.p_adjusted <= LEVEL
         # A significant effect of a weak CAV is to be doubted; no effect of one means nothing.
         weak = "" if row.represented else " (weak)" if significant else " (not represented)"
+        if region_text(row.represented, row.region_auc, row.p_region):
+            weak = f" (as a region {row.region_auc:.2f})"
         rows.add_row(
             escape(name) if name != previous else "",
             "—" if row.twin == "none" else escape(row.twin),
             escape(short_layers[row.layer]),
             escape(" ".join(vt.effect_text(row))),
             f"{p_text(row.p_adjusted)}{'*' if significant else ' '}",
+            str(row.family_size),
             f"{row.z:+.1f}",
             f"{row.tcav_score:.2f} ± {row.tcav_score_std:.2f}",
-            f"{row.cav_accuracy:.2f}{weak}",
+            f"{row.cav_auc:.2f}{weak}",
             style="bold" if significant else "" if row.represented else "dim",
         )
         previous = name

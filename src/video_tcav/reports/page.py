@@ -1,5 +1,6 @@
 """HTML pages from Jinja templates: one file with its style, script, clips and charts inside, which loads nothing else."""
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from video_tcav.core.escaping import printable
 from video_tcav.core.files import write_text
-from video_tcav.tcav.wording import interval, p_equals, p_text, percent, signed
+from video_tcav.tcav.wording import interval, p_equals, p_text, percent, represented_text, signed
 
 
 def render_page(template: str, **values: Any) -> str:
@@ -46,10 +47,10 @@ def _environment() -> Environment:
     environment.filters |= {
         "signed": signed,
         "percent": percent,
-        "p": lambda value: _unbroken(p_text(value)),
+        "p": lambda value: "–" if math.isnan(value) else _unbroken(p_text(value)),
         "p_is": lambda value: _unbroken(p_equals(value)),
     }
-    environment.globals["interval"] = interval
+    environment.globals |= {"interval": interval, "represented": represented_text}
     return environment
 
 

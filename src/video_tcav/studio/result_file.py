@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.tcav import ConceptResult
-from video_tcav.tcav.wording import MINUS, effect_text, p_equals, units, warning_prefix
+from video_tcav.tcav.wording import MINUS, effect_text, p_in_family, represented_text, units, warning_prefix
 
 Text = Annotated[str, Field(max_length=4096)]
 Number = Annotated[
@@ -44,7 +44,8 @@ _COLUMNS: dict[str, Any] = {
     name: (_TYPES.get(kind, Text), ... if name in _REQUIRED else _DEFAULTS.get(name, None if kind in _TYPES else ""))
     for name, kind in get_type_hints(ConceptResult).items()
 }
-_Row: Any = create_model("_Row", __base__=_Lenient, **_COLUMNS)
+_OLD_COLUMNS: dict[str, Any] = {"cav_accuracy": (Number, None)}  # of version 0.1, in place of `cav_auc`
+_Row: Any = create_model("_Row", __base__=_Lenient, **_COLUMNS, **_OLD_COLUMNS)
 
 
 class ResultFile(_Lenient):
@@ -65,10 +66,31 @@ def _words(row: dict[str, Any]) -> dict[str, str]:
     effect, interval = "no number", ""
     if row["effect"] is not None:
         limits = {name: row["effect"] if row[name] is None else row[name] for name in ("effect_low", "effect_high")}
-        effect, interval = (text.replace("-", MINUS) for text in effect_text(ConceptResult(**row | limits)))
+        fields = {name: value for name, value in row.items() if name not in _OLD_COLUMNS}
+        effect, interval = (text.replace("-", MINUS) for text in effect_text(ConceptResult(**fields | limits)))
         if None in (row["effect_low"], row["effect_high"]):
             interval = ""
-    return {"effect": effect, "interval": interval, "unit": units(row["against"]), "p": _p_words(row)}
+    return {
+        "effect": effect,
+        "interval": interval,
+        "unit": units(row["against"]),
+        "p": _p_words(row),
+        "cav": _cav_words(row),
+    }
+
+
+def _cav_words(row: dict[str, Any]) -> str:
+    """How well the CAV tells clips apart: AUC, or the accuracy in files of version 0.1; and where it does not."""
+    figures = [
+        f"{name} {row[column]:.2f}"
+        for name, column in (("AUC", "cav_auc"), ("accuracy", "cav_accuracy"))
+        if row[column] is not None
+    ]
+    if not row["represented"]:
+        region_auc, p_region = (math.nan if row[name] is None else row[name] for name in ("region_auc", "p_region"))
+        text = represented_text(False, region_auc, p_region)
+        figures.append("not represented" if text == "no" else text)
+    return ", ".join(figures)
 
 
 def _p_words(row: dict[str, Any]) -> str:
@@ -78,4 +100,4 @@ def _p_words(row: dict[str, Any]) -> str:
         prefix = warning_prefix(row["significance"])
     except VideoTcavError:  # a test of a package that is not installed here
         prefix = f"{row['significance']}, "
-    return f"{prefix}{'p' if row['correction'] == 'none' else 'adjusted p'} {p_equals(row['p_adjusted'])}"
+    return f"{prefix}{p_in_family(row['p_adjusted'], row['correction'], row['family_size'])}"

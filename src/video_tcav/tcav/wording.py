@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING
 
 from video_tcav.gram.significance.registry import significance_test
+from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.cav_key import comparison_name as comparison_name
 
 if TYPE_CHECKING:  # the command line starts without loading the statistics
@@ -25,6 +26,30 @@ def p_text(value: float) -> str:
 def p_equals(value: float) -> str:
     """A p-value to stand after "p", with its relation: `= 0.012`, `< 0.001`."""
     return f"= {p_text(value)}" if value >= SMALLEST_P else p_text(value)
+
+
+def p_in_family(p_value: float, correction: str, family_size: int | None) -> str:
+    """A p-value after correction, and for how many tests: `adjusted p = 0.012 (6 tests)`; their number may be unknown."""
+    label = "p" if correction == "none" else "adjusted p"
+    family = f" ({tests_text(family_size)})" if family_size else ""
+    return f"{label} {p_equals(p_value)}{family}"
+
+
+def tests_text(count: int) -> str:
+    """How many tests: `1 test`, `6 tests`."""
+    return f"{count} test{'' if count == 1 else 's'}"
+
+
+def region_text(represented: bool, region_auc: float, p_region: float) -> str:
+    """What sets apart clips whose means do not differ: `not along one direction, but as a region (AUC 0.86)`; or nothing."""
+    if represented or not p_region <= LEVEL:  # NaN where a direction was enough
+        return ""
+    return f"not along one direction, but as a region (AUC {region_auc:.2f})"
+
+
+def represented_text(represented: bool, region_auc: float, p_region: float) -> str:
+    """Whether a CAV tells the clips apart: yes, no, or a region instead of a direction."""
+    return "yes" if represented else region_text(represented, region_auc, p_region) or "no"
 
 
 def units(against: str) -> str:
@@ -70,11 +95,10 @@ def with_decimals_of(result: "ConceptResult", number: float) -> str:
 
 
 def effect_with_p(result: "ConceptResult") -> str:
-    """Effect, unit, interval and p-value, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004`."""
+    """Effect, unit, interval and p-value, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 (6 tests)`."""
     effect, limits = effect_text(result)
-    label = "p" if result.correction == "none" else "adjusted p"
-    p_value = f"{warning_prefix(result.significance)}{label} {p_equals(result.p_adjusted)}"
-    return f"{effect} {units(result.against)} {limits}, {p_value}"
+    p_value = p_in_family(result.p_adjusted, result.correction, result.family_size)
+    return f"{effect} {units(result.against)} {limits}, {warning_prefix(result.significance)}{p_value}"
 
 
 def warning_prefix(significance: str) -> str:

@@ -1,5 +1,6 @@
 """Small results, made without any model."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,21 +40,28 @@ def concept_result(concept: str, twin: str, layer: str, effect: float, *, moves:
         effect=effect,
         effect_low=effect - 0.6,
         effect_high=effect + 0.6,
+        standard_error=0.3,
         z=effect,
         p_value=0.0001 if abs(effect) > 1 else 0.4,
+        p_perm=0.0001 if abs(effect) > 1 else 0.4,
+        p_t=0.00005 if abs(effect) > 1 else 0.3,
         p_adjusted=0.0016 if abs(effect) > 1 else 1.0,
+        family_size=8,
         p_smallest=1e-9,
         null_mean=0.0,
         correction="holm",
-        significance="permutation",
-        cav_accuracy=0.9,
-        cav_p_value=0.01,
+        significance="studentised",
+        cav_auc=0.9,
+        p_represented=0.01 if abs(effect) > 1 else 0.4,
+        region_auc=math.nan if abs(effect) > 1 else 0.55,
+        p_region=math.nan if abs(effect) > 1 else 0.3,
         represented=abs(effect) > 1,
         n_class_clips=4,
         n_concept_clips=6,
         n_random_clips=12,
         n_groups=18,
         n_concept_groups=6,
+        fewest_groups=4,
     )
 
 
@@ -122,7 +130,7 @@ def sample_demo(folder: Path, *, other: str = "wave") -> DemoResult:
                 no_swing=0.95,
             ),
         ),
-        meaningless=Meaningless(draws=200, ttest=0.69, permutation=0.055),
+        meaningless=Meaningless(draws=200, ttest=0.69, permutation=0.055, studentised=0.035),
         shown={
             "class": tuple(sample_factors(2, seed=1, motion="swing", object="racket", scene="court")),
             "swing": tuple(sample_factors(1, seed=2, motion="swing")),

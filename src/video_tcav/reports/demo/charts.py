@@ -70,11 +70,15 @@ def stages_chart(models: Sequence[DemoModel]) -> Chart:
 
 def alarms_chart(meaningless: Meaningless) -> Chart:
     """How often each test calls a concept that means nothing significant."""
-    shares = {"permutation test": meaningless.permutation, "usual t-test": meaningless.ttest}
+    shares = {
+        "this page's test": meaningless.studentised,
+        "plain permutation": meaningless.permutation,
+        "usual t-test": meaningless.ttest,
+    }
     with chart_style():
-        figure, (axes,) = panels(height=1.75)
-        # The calibrated test in the colour of `supported`, the other one grey.
-        for row, (share, colour) in enumerate(zip(shares.values(), (SERIES[2].colour, MUTED), strict=True)):
+        figure, (axes,) = panels(height=2.15)
+        # The test of the page in the colour of `supported`, the others grey.
+        for row, (share, colour) in enumerate(zip(shares.values(), (SERIES[2].colour, MUTED, MUTED), strict=True)):
             low, high = (100 * end for end in wilson_interval(share, meaningless.draws))
             axes.barh(row, 100 * share, height=0.46, color=colour, zorder=2)
             axes.plot([low, high], [row, row], color=INK, linewidth=1.4, zorder=3)

@@ -52,6 +52,35 @@ BIBTEX = """\
   archivePrefix = {arXiv},
   primaryClass  = {cs.CV}
 }
+
+@article{chung2013exact,
+  title   = {Exact and Asymptotically Robust Permutation Tests},
+  author  = {Chung, EunYi and Romano, Joseph P.},
+  journal = {The Annals of Statistics},
+  volume  = {41},
+  number  = {2},
+  pages   = {484--507},
+  year    = {2013}
+}
+
+@article{hesterberg2015bootstrap,
+  title   = {What Teachers Should Know About the Bootstrap: Resampling in the Undergraduate Statistics Curriculum},
+  author  = {Hesterberg, Tim C.},
+  journal = {The American Statistician},
+  volume  = {69},
+  number  = {4},
+  pages   = {371--386},
+  year    = {2015}
+}
+
+@article{gretton2012kernel,
+  title   = {A Kernel Two-Sample Test},
+  author  = {Gretton, Arthur and Borgwardt, Karsten M. and Rasch, Malte J. and Sch{\\"o}lkopf, Bernhard and Smola, Alexander},
+  journal = {Journal of Machine Learning Research},
+  volume  = {13},
+  pages   = {723--773},
+  year    = {2012}
+}
 """
 
 
@@ -160,7 +189,9 @@ def _vectors(view: RunView) -> str:
 def _tests(view: RunView) -> Iterator[str]:
     """Sentences on the tests that were run, the first of which judged the hypotheses, and on intervals."""
     settings = view.experiment.statistics
-    draws = DrawSettings(permutations=settings.permutations, random_sets=settings.random_sets)
+    draws = DrawSettings(
+        permutations=settings.permutations, random_sets=settings.random_sets, bootstraps=settings.bootstraps
+    )
     first, *others = (significance_test(test) for test in settings.tests)
     correction = _CORRECTIONS.get(first.default_correction or settings.correction)
     adjusted = f"corrected for multiple tests by {correction}" if correction else "not corrected for multiple tests"
@@ -168,8 +199,9 @@ def _tests(view: RunView) -> Iterator[str]:
     for test in others:
         yield f"For comparison, we also report {test.methods_text(draws)}."
     yield (
-        f"Intervals are 95 % bootstrap intervals over concept, random and class groups ({settings.bootstraps:,} "
-        "draws). A concept counts as represented where the cross-validated accuracy of its CAV is above chance."
+        "Intervals are 95 % expanded percentile intervals (Hesterberg, 2015) of a Bayesian bootstrap over concept, random and "
+        f"class groups ({settings.bootstraps:,} draws). A concept counts as represented in the layer where a permutation test "
+        "finds that the means of its clips and of the random clips differ there (linear MMD; Gretton et al., 2012)."
     )
 
 

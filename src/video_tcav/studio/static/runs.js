@@ -61,10 +61,10 @@ function tableOf(rows, run) {
   for (const row of rows) bodies.set(row.concept, [...(bodies.get(row.concept) ?? []), row]);
   const first = rows[0];
   const where = first.at === "random" ? ", gradient at random clips" : "";
-  const heads = ["Layer", "Clips", `Effect in ${first.words.unit}`, "Test", "CAV accuracy"].map((name) => make("th", { scope: "col", role: "columnheader", textContent: name }));
+  const heads = ["Layer", "Clips", `Effect in ${first.words.unit}`, "Test", "CAV"].map((name) => make("th", { scope: "col", role: "columnheader", textContent: name }));
   return make("section", { className: "of-target" },
     make("h2", { id: `target-${first.target}-${first.against}`, textContent: first.target }),
-    make("p", { className: "note", textContent: `First-order effect of each concept on ${first.target} (${first.against.replace("_", "-").replace(":", " with ")}${where}): bars to the right raise it, bars to the left lower it; the line is the 95 % interval. Pale bars: the layer does not represent the concept.` }),
+    make("p", { className: "note", textContent: `First-order effect of each concept on ${first.target} (${first.against.replace("_", "-").replace(":", " with ")}${where}): bars to the right raise it, bars to the left lower it; the line is the 95 % interval. Pale bars: not represented, that is: the CAV does not tell these clips from random ones there. AUC: how often it puts an unseen concept clip above a random one.` }),
     make("table", { role: "table", className: "effects", ariaLabel: `Effects on ${first.target}` },
       make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads)),
       ...[...bodies].map(([concept, rowsOf]) => body(concept, rowsOf, run, scale))));
@@ -81,11 +81,9 @@ function body(concept, rows, run, scale) {
 }
 
 function line(row, scale) {
-  const { effect, interval, p } = row.words;
+  const { effect, interval, p, cav } = row.words;
   const version = row.versus === "random" ? twinWords(row.twin) : `${twinWords(row.twin)}, rather than ${row.versus}`;
-  const accuracy = row.cav_accuracy === null ? "" : `${Math.round(100 * row.cav_accuracy)} %`;
   const cell = (className, ...inside) => make("td", { role: "cell", className }, ...inside);
-  const cav = row.represented ? accuracy : `${accuracy} not represented`.trim();
   return make("tr", { role: "row", className: row.represented ? "" : "unseen" },
     make("th", { scope: "row", role: "rowheader", textContent: row.layer }),
     cell("version", version),

@@ -9,20 +9,25 @@ from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import short_model, text_of
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
+from video_tcav.tcav.wording import region_text
 
-# Percentile intervals from a bootstrap over fewer groups tend to be too narrow.
+# With fewer, t has few degrees of freedom, and intervals of skewed responses are too narrow.
 FEW_GROUPS = 10
 _WEAK = (
-    "These effects are significant, but the layer does not tell unseen clips of the concept from random ones. The "
+    "These effects are significant, but the means of concept and random clips do not differ significantly there. The "
     "direction that was tested may not be the concept. Look at the clips before you believe them."
 )
 _NOT_REPRESENTED = (
-    "The layer does not encode these concepts. That no effect was found there is no sign that they do not matter. "
-    "Another layer, feature space or kind of CAV may encode them."
+    "These CAVs do not tell these clips from random ones in this space. That no effect was found is no sign that the concepts "
+    "do not matter, or that the layer knows nothing of them. Another layer or feature space, or more clips, may show them."
+)
+_REGION = (
+    "Concept and random clips lie in different regions of the layer, but no direction leads from the ones to the others. A "
+    "CAV cannot stand for such a concept. It may be made of several: try to split it, or take another layer or space."
 )
 _FEW = (
     "The sample size is the number of independent groups of clips, such as videos, not of clips. With so few, "
-    "intervals are wide and p-values coarse."
+    "intervals are wide, and too narrow where responses are skewed, and p-values are coarse."
 )
 
 
@@ -65,6 +70,13 @@ def _cautions(view: RunView) -> Iterator[Caution]:
     unseen = _places([(model, row) for model, row in absent if row.p_adjusted > view.level])
     if unseen:
         yield Caution(heading="Not represented", words=_NOT_REPRESENTED, cases=unseen)
+    regions = tuple(
+        f"{row.concept} for {row.target}{f' in {model}' if model else ''} at {row.layer}: {text}"
+        for model, row in absent
+        if (text := region_text(row.represented, row.region_auc, row.p_region))
+    )
+    if regions:
+        yield Caution(heading="A region, and no direction", words=_REGION, cases=regions)
     few = dict.fromkeys(
         f"{row.concept}: {row.n_concept_groups} group{'' if row.n_concept_groups == 1 else 's'}"
         for _, row in rows

@@ -10,13 +10,13 @@ from video_tcav.experiments.verdicts import VERDICTS
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import table
 from video_tcav.reports.run.view import RunView
-from video_tcav.tcav.wording import MINUS, interval, p_text, signed
+from video_tcav.tcav.wording import MINUS, interval, p_text, signed, tests_text
 
 MEANINGS = {
     "supported": "The run shows what the hypothesis claims.",
     "contradicted": "The run shows the opposite, or that there is nothing where something was claimed.",
     "undecided": "The clips do not decide it either way. This is not a “no”.",
-    "not represented": "The layer does not encode the concept, so that its effect there says nothing.",
+    "not represented": "This CAV does not tell these clips from random ones in this space, so that its effect says nothing.",
 }
 _MARKS = {"supported": "✔", "contradicted": "✘", "undecided": "?", "not represented": "∅"}
 # Units of the drawing of an interval, which the page scales to its width.
@@ -40,14 +40,15 @@ class Section(TemplateSection[RunView]):
     def markdown(self, view: RunView) -> str:
         numbers = (f"effect, {view.unit}", "95 % interval", "adjusted p", "margin")
         heads = ("", "verdict", "hypothesis", "model", "layer", *numbers, "why")
-        return table(heads, [_row(outcome) for outcome in view.run.outcomes])
+        return table(heads, [_row(outcome, view) for outcome in view.run.outcomes])
 
 
-def _row(outcome: Outcome) -> tuple[str, ...]:
+def _row(outcome: Outcome, view: RunView) -> tuple[str, ...]:
     numbers = ("–", "–", "–")
     if math.isfinite(outcome.effect):
         limits = interval(outcome.effect_low, outcome.effect_high)
-        numbers = (signed(outcome.effect), limits, p_text(outcome.p_adjusted))
+        p_value = f"{p_text(outcome.p_adjusted)} ({tests_text(_family_size(outcome, view))})"
+        numbers = (signed(outcome.effect), limits, p_value)
     name = outcome.name if outcome.name == outcome.claim else f"{outcome.name}: {outcome.claim}"
     verdict = (_MARKS[outcome.verdict], outcome.verdict)
     return (*verdict, name, outcome.model, outcome.layer, *numbers, f"{outcome.margin:g}", outcome.reason)
@@ -63,8 +64,9 @@ def _sentence(outcome: Outcome) -> str:
 def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
     facts = []
     if math.isfinite(outcome.effect):
-        facts.append(("adjusted p", p_text(outcome.p_adjusted)))
-        facts.append(("equivalence p", p_text(outcome.equivalence_p_adjusted)))
+        tests = f"({tests_text(_family_size(outcome, view))})"
+        facts.append(("adjusted p", f"{p_text(outcome.p_adjusted)} {tests}"))
+        facts.append(("equivalence p", f"{p_text(outcome.equivalence_p_adjusted)} {tests}"))
     facts.append(("margin", f"{outcome.margin:g} {view.unit}"))
     if view.many_models:
         facts.append(("model", outcome.model))
@@ -74,6 +76,11 @@ def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
     if outcome.family != "all":
         facts.append(("family", outcome.family))
     return facts
+
+
+def _family_size(outcome: Outcome, view: RunView) -> int:
+    """How many hypotheses were corrected together; those without an effect could not be tested."""
+    return sum(each.family == outcome.family and math.isfinite(each.effect) for each in view.run.outcomes)
 
 
 def _reach(outcomes: Sequence[Outcome]) -> float:
