@@ -29,10 +29,12 @@ def p_equals(value: float) -> str:
 
 
 def p_in_family(p_value: float, correction: str, family_size: int | None) -> str:
-    """A p-value after correction, and for how many tests: `adjusted p = 0.012 (6 tests)`; their number may be unknown."""
-    label = "p" if correction == "none" else "adjusted p"
-    family = f" ({tests_text(family_size)})" if family_size else ""
-    return f"{label} {p_equals(p_value)}{family}"
+    """A p-value after correction, and for how many tests: `adjusted p = 0.012 for 6 tests`; their number may be unknown."""
+    if correction == "none":
+        others = f", one of {tests_text(family_size)}" if family_size and family_size > 1 else ""
+        return f"p {p_equals(p_value)}{others}"
+    family = f" for {tests_text(family_size)}" if family_size else ""
+    return f"adjusted p {p_equals(p_value)}{family}"
 
 
 def tests_text(count: int) -> str:
@@ -95,7 +97,7 @@ def with_decimals_of(result: "ConceptResult", number: float) -> str:
 
 
 def effect_with_p(result: "ConceptResult") -> str:
-    """Effect, unit, interval and p-value, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 (6 tests)`."""
+    """Effect, unit, interval and p-value, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 for 6 tests`."""
     effect, limits = effect_text(result)
     p_value = p_in_family(result.p_adjusted, result.correction, result.family_size)
     return f"{effect} {units(result.against)} {limits}, {warning_prefix(result.significance)}{p_value}"

@@ -1,6 +1,7 @@
 """Sentences say what the numbers say, no more."""
 
 from dataclasses import replace
+from math import nan
 
 import pytest
 
@@ -10,9 +11,10 @@ from video_tcav.tcav.summaries import sentences
 ONE = ConceptResult(
     target="tennis", concept="swing", versus="random", twin="none", layer="deep", space="flatten", cav="mean",
     against="log_odds", at="class", negatives="as given", tcav_score=1.0, tcav_score_std=0.0, tcav_magnitude=0.1, effect=2.0,
-    effect_low=1.0, effect_high=3.0, z=4.0, p_value=0.0004, p_adjusted=0.004, p_smallest=1e-9, null_mean=0.0, correction="holm",
-    significance="permutation", cav_accuracy=0.9, cav_p_value=0.001, represented=True, n_class_clips=9,
-    n_concept_clips=20, n_random_clips=60, n_groups=80, n_concept_groups=20,
+    effect_low=1.0, effect_high=3.0, standard_error=0.5, z=4.0, p_value=0.0004, p_perm=0.0004, p_t=0.0003, p_adjusted=0.004,
+    family_size=6, p_smallest=1e-9, null_mean=0.0, correction="holm", significance="studentised", cav_auc=0.9,
+    p_represented=0.001, represented=True, region_auc=nan, p_region=nan, n_class_clips=9, n_concept_clips=20,
+    n_random_clips=60, n_groups=80, n_concept_groups=20, fewest_groups=9,
 )  # fmt: skip
 NOT_FOUND = {"p_adjusted": 0.6, "effect": 0.1, "effect_low": -1.0, "effect_high": 1.2}
 
@@ -23,7 +25,7 @@ def said(*results: ConceptResult) -> str:
 
 
 def test_for_and_against():
-    assert said(ONE) == "swing: raises tennis at deep: +2.00 log-odds [+1.00, +3.00], adjusted p = 0.004."
+    assert said(ONE) == "swing: raises tennis at deep: +2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 for 6 tests."
     assert "lowers tennis" in said(replace(ONE, effect=-2.0))
 
 
