@@ -62,8 +62,8 @@ def test_results_stand_beside_their_concept_and_go_stale(browser, study):
         for part in (
             "runs/first",
             "playing tennis, torchvision:swin3d_t",
-            "+1.73 log-odds [+1.33, +2.23], adjusted p < 0.001 at layer4",
-            "motion effect +1.25 [+0.85, +1.75], adjusted p = 0.02",
+            "+1.73 log-odds [+1.33, +2.23], adjusted p < 0.001 (of 2 tests) at layer4",
+            "motion effect +1.25 [+0.85, +1.75], adjusted p = 0.02 (of 2 tests)",
             "8 of the run's 8 clips are accepted now",
         ):
             assert part in words

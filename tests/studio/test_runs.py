@@ -134,10 +134,50 @@ def test_the_page_of_a_run(client, bank, folder):
     )
     facts = client.get(f"/api/runs/{run['id']}").json()
     assert facts["warnings"] == ["Few groups."] and len(facts["rows"]) == 8 and not facts["report"]
-    words = {"effect": "+1.73", "interval": "[+1.33, +2.23]", "unit": "log-odds", "p": "adjusted p < 0.001"}
-    assert facts["rows"][1] == asdict(result_of("ball", "layer4", 1.73)) | {"words": words}  # every field of a result
+    words = {"effect": "+1.73", "interval": "[+1.33, +2.23]", "unit": "log-odds"}
+    words |= {"p": "adjusted p < 0.001 (of 2 tests)", "cav": "AUC 0.93"}
+    absent = {"region_auc": None, "p_region": None, "cav_accuracy": None}
+    # every field of a result
+    assert facts["rows"][1] == asdict(result_of("ball", "layer4", 1.73)) | absent | {"words": words}
     assert facts["matches"]["ball"]["concept"] == "ball" and "ghost" not in facts["matches"]
     plain(client.get(f"/runs/{run['id']}/report"), 404)
+
+
+def test_what_is_no_direction_may_be_a_region(client, bank, folder):
+    absent = {"represented": False, "p_represented": 0.4, "cav_auc": 0.52}
+    rows = [
+        result_of("ball", "layer4", 0.1, **absent, region_auc=0.86, p_region=0.001),
+        result_of("ball", "layer4", 0.1, **absent, region_auc=0.5, p_region=0.7),
+    ]
+    write_run(folder / "first", {"ball": digests(bank, "ball")}, results=rows)
+    [run] = client.get("/api/runs").json()["runs"]
+    words = [row["words"]["cav"] for row in client.get(f"/api/runs/{run['id']}").json()["rows"]]
+    assert words == ["AUC 0.52, not along one direction, but as a region (AUC 0.86)", "AUC 0.52, not represented"]
+
+
+def test_a_file_of_version_0_1_has_an_accuracy(client, bank, folder):
+    path = write_run(folder / "first", {"ball": digests(bank, "ball")}) / "results.json"
+    record = json.loads(path.read_text())
+    new = (
+        "standard_error",
+        "p_perm",
+        "p_t",
+        "family_size",
+        "cav_auc",
+        "p_represented",
+        "region_auc",
+        "p_region",
+        "fewest_groups",
+    )
+    for row in record["results"]:
+        for name in new:
+            del row[name]
+        row |= {"cav_accuracy": 0.81, "cav_p_value": 0.01, "significance": "permutation"}
+    path.write_text(json.dumps(record))
+    [run] = client.get("/api/runs").json()["runs"]
+    row = client.get(f"/api/runs/{run['id']}").json()["rows"][1]
+    assert row["words"]["cav"] == "accuracy 0.81"
+    assert row["words"]["p"] == "adjusted p < 0.001"
 
 
 def test_a_report_runs_as_a_page_of_nobody(client, folder):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.tcav import ConceptResult
-from video_tcav.tcav.wording import MINUS, effect_text, p_in_family, represented_text, units, warning_prefix
+from video_tcav.tcav.wording import MINUS, effect_text, p_equals, p_with_family, represented_text, units, warning_prefix
 
 Text = Annotated[str, Field(max_length=4096)]
 Number = Annotated[
@@ -66,8 +66,7 @@ def _words(row: dict[str, Any]) -> dict[str, str]:
     effect, interval = "no number", ""
     if row["effect"] is not None:
         limits = {name: row["effect"] if row[name] is None else row[name] for name in ("effect_low", "effect_high")}
-        fields = {name: value for name, value in row.items() if name not in _OLD_COLUMNS}
-        effect, interval = (text.replace("-", MINUS) for text in effect_text(ConceptResult(**fields | limits)))
+        effect, interval = (text.replace("-", MINUS) for text in effect_text(_result(row | limits)))
         if None in (row["effect_low"], row["effect_high"]):
             interval = ""
     return {
@@ -77,6 +76,10 @@ def _words(row: dict[str, Any]) -> dict[str, str]:
         "p": _p_words(row),
         "cav": _cav_words(row),
     }
+
+
+def _result(row: dict[str, Any]) -> ConceptResult:
+    return ConceptResult(**{name: value for name, value in row.items() if name not in _OLD_COLUMNS})
 
 
 def _cav_words(row: dict[str, Any]) -> str:
@@ -100,4 +103,6 @@ def _p_words(row: dict[str, Any]) -> str:
         prefix = warning_prefix(row["significance"])
     except VideoTcavError:  # a test of a package that is not installed here
         prefix = f"{row['significance']}, "
-    return f"{prefix}{p_in_family(row['p_adjusted'], row['correction'], row['family_size'])}"
+    if row["family_size"] is None:  # in files of version 0.1
+        return f"{prefix}{'p' if row['correction'] == 'none' else 'adjusted p'} {p_equals(row['p_adjusted'])}"
+    return f"{prefix}{p_with_family(_result(row))}"

@@ -28,15 +28,6 @@ def p_equals(value: float) -> str:
     return f"= {p_text(value)}" if value >= SMALLEST_P else p_text(value)
 
 
-def p_in_family(p_value: float, correction: str, family_size: int | None) -> str:
-    """A p-value after correction, and for how many tests: `adjusted p = 0.012 for 6 tests`; their number may be unknown."""
-    if correction == "none":
-        others = f", one of {tests_text(family_size)}" if family_size and family_size > 1 else ""
-        return f"p {p_equals(p_value)}{others}"
-    family = f" for {tests_text(family_size)}" if family_size else ""
-    return f"adjusted p {p_equals(p_value)}{family}"
-
-
 def tests_text(count: int) -> str:
     """How many tests: `1 test`, `6 tests`."""
     return f"{count} test{'' if count == 1 else 's'}"
@@ -97,10 +88,20 @@ def with_decimals_of(result: "ConceptResult", number: float) -> str:
 
 
 def effect_with_p(result: "ConceptResult") -> str:
-    """Effect, unit, interval and p-value, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 for 6 tests`."""
+    """Effect, unit, interval and p-value with its family, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 (of 12 tests)`."""
     effect, limits = effect_text(result)
-    p_value = p_in_family(result.p_adjusted, result.correction, result.family_size)
-    return f"{effect} {units(result.against)} {limits}, {warning_prefix(result.significance)}{p_value}"
+    p_value = f"{warning_prefix(result.significance)}{p_with_family(result)}"
+    return f"{effect} {units(result.against)} {limits}, {p_value}"
+
+
+def p_with_family(result: "ConceptResult") -> str:
+    """The p-value and the size of the family that it was corrected for: `adjusted p = 0.004 (of 12 tests)`; `p = 0.004` of one."""
+    p_value = p_equals(result.p_adjusted)
+    if result.family_size == 1:
+        return f"p {p_value}"
+    if result.correction == "none":
+        return f"p {p_value} (of {result.family_size} tests, uncorrected)"
+    return f"adjusted p {p_value} (of {result.family_size} tests)"
 
 
 def warning_prefix(significance: str) -> str:

@@ -25,7 +25,7 @@ def said(*results: ConceptResult) -> str:
 
 
 def test_for_and_against():
-    assert said(ONE) == "swing: raises tennis at deep: +2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 for 6 tests."
+    assert said(ONE) == "swing: raises tennis at deep: +2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 (of 6 tests)."
     assert "lowers tennis" in said(replace(ONE, effect=-2.0))
 
 

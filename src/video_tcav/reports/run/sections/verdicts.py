@@ -47,7 +47,7 @@ def _row(outcome: Outcome, view: RunView) -> tuple[str, ...]:
     numbers = ("–", "–", "–")
     if math.isfinite(outcome.effect):
         limits = interval(outcome.effect_low, outcome.effect_high)
-        p_value = f"{p_text(outcome.p_adjusted)} for {tests_text(_family_size(outcome, view))}"
+        p_value = f"{p_text(outcome.p_adjusted)} (of {tests_text(_family_size(outcome, view))})"
         numbers = (signed(outcome.effect), limits, p_value)
     name = outcome.name if outcome.name == outcome.claim else f"{outcome.name}: {outcome.claim}"
     verdict = (_MARKS[outcome.verdict], outcome.verdict)
@@ -64,7 +64,7 @@ def _sentence(outcome: Outcome) -> str:
 def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
     facts = []
     if math.isfinite(outcome.effect):
-        tests = f"for {tests_text(_family_size(outcome, view))}"
+        tests = f"(of {tests_text(_family_size(outcome, view))})"
         facts.append(("adjusted p", f"{p_text(outcome.p_adjusted)} {tests}"))
         facts.append(("equivalence p", f"{p_text(outcome.equivalence_p_adjusted)} {tests}"))
     facts.append(("margin", f"{outcome.margin:g} {view.unit}"))
