@@ -44,8 +44,8 @@ class StudentisedTest(SignificanceTest):
     def methods_text(self, settings: DrawSettings) -> str:
         return (
             f"the larger p of two tests: {settings.permutations:,} permutations of the labels of groups, of the effect over "
-            f"its cluster-robust standard error (Chung and Romano, 2013); and t of the effect over its standard error in {settings.bootstraps:,} "
-            "bootstrap draws of concept, random and class groups (two-sided)"
+            "its cluster-robust standard error (Chung and Romano, 2013); and t of the effect over its standard error in "
+            f"{settings.bootstraps:,} bootstrap draws of concept, random and class groups (two-sided)"
         )
 
     def steps(self, settings: DrawSettings) -> int:
