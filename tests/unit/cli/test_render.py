@@ -18,6 +18,14 @@ def test_the_table_of_a_ttest_shows_no_p_of_zero(capsys):
     assert " 0.0000" not in text and " 0* " not in text
 
 
+def test_a_p_stands_with_its_family_and_a_cav_with_its_auc(capsys):
+    text = printed(capsys, ONE, replace(ONE, layer="early", represented=False, p_adjusted=0.3, cav_auc=0.52))
+    assert " tests " in text and " AUC" in text and "0.52 (not represented)" in text
+    assert "no error bar" in text and "accuracy" not in text
+    region = replace(ONE, represented=False, p_adjusted=0.3, cav_auc=0.52, region_auc=0.86, p_region=0.01)
+    assert "0.52 (as a region 0.86)" in printed(capsys, region)
+
+
 def test_a_comparison_is_named_alike_in_the_table_and_the_sentence(capsys):
     text = printed(capsys, replace(ONE, versus="court"))
     assert text.count("swing rather than court") == 3 and " vs " not in text

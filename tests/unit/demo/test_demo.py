@@ -30,6 +30,7 @@ def test_both_models_call_the_clips_tennis_and_part_where_the_cause_is_taken_awa
 def test_a_meaningless_concept_is_significant_to_the_ttest_alone(found):
     assert found.meaningless.ttest > 0.4
     assert found.meaningless.permutation < 0.1
+    assert found.meaningless.studentised < 0.1
 
 
 def test_everything_is_on_disk(found):

@@ -34,7 +34,7 @@ class Sample:
     models: tuple[str, ...] = ("first net", "second net")
     concepts: tuple[str, ...] = ("swing/static", "swing/dynamic", "court", "nothing")
     twins: bool = True
-    tests: tuple[str, ...] = ("permutation", "ttest")
+    tests: tuple[str, ...] = ("studentised", "ttest")
     spaces: tuple[str, ...] = ("flatten",)
     cav: str = "mean"
     negatives: str = "frozen"

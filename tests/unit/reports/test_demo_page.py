@@ -143,7 +143,8 @@ def test_no_name_is_given_twice(page):
 def test_false_alarms_are_counted(page):
     text = page.text.replace("\N{NO-BREAK SPACE}", " ")
     assert "a false alarm in 138 of 200 cases" in text
-    assert "does so in 11. Within its error, that is the 5 % that it promises." in text
+    assert "A plain permutation test does so in 11; it keeps its promise here" in text
+    assert "(studentised) does so in 7. Within its error, that is no more than the 5 % that it promises." in text
 
 
 def test_every_result_is_in_the_table(page):

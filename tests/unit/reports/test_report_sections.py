@@ -43,7 +43,7 @@ def test_another_package_adds_sections_to_a_run_s_report(tmp_path):
         make_plugin(tmp_path, "video_tcav.target_sections", "largest", LARGEST, "Largest"),
     ]
     sample = Sample(
-        models=("only",), concepts=("court", "nothing"), shown=0, previews=1, twins=False, tests=("permutation",)
+        models=("only",), concepts=("court", "nothing"), shown=0, previews=1, twins=False, tests=("studentised",)
     )
     write_run(tmp_path / "run", sample)
     path = os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])

@@ -15,7 +15,7 @@ from video_tcav.reports.run.sections.verdicts import Section
 
 HOSTILE = "<script>alert('1')</script>"
 PLAIN = Sample(
-    models=("only",), concepts=("court", "nothing"), twins=False, tests=("permutation",), shown=0, previews=0
+    models=("only",), concepts=("court", "nothing"), twins=False, tests=("studentised",), shown=0, previews=0
 )
 
 
@@ -114,16 +114,32 @@ def test_a_significant_effect_that_is_not_represented_is_called_weak(tmp_path):
     assert "Weak concept vectors" in text and "nothing for playing tennis in first net: stages.0, stages.1" in text
 
 
+def test_what_is_told_apart_as_a_region_alone_is_said(tmp_path):
+    run = write_run(tmp_path, PLAIN)
+    for stored in run.analyses[0].found:
+        if stored.result.concept == "nothing":
+            object.__setattr__(stored, "result", replace(stored.result, region_auc=0.86, p_region=0.002))
+    text = Page(write_report(run, tmp_path / "report.html").read_text()).text
+    assert "A region, and no direction" in text
+    assert "nothing for playing tennis at stages.1: not along one direction, but as a region (AUC 0.86)" in text
+
+
+def test_each_p_stands_with_the_number_of_its_tests(page):
+    text = plain(page)
+    assert "adjusted p < 0.001 (of 3 tests)" in text  # of four hypotheses, one has no effect
+    assert "adjusted for the 8 tests of all concepts and layers" in text
+
+
 def test_static_stands_beside_dynamic_and_motion_is_told(page):
     text = plain(page)
-    assert "swing first net +0.20 p = 0.4 +3.00 p = 0.001 Only the clips have an effect." in text
-    assert "swing/dynamic first net +3.00 +3.00 p = 0.001 0.00 p = 0.4 The motion counts." in text
+    assert "swing first net +0.20 p = 0.4 of 8 +3.00 p = 0.001 of 8 Only the clips have an effect." in text
+    assert "swing/dynamic first net +3.00 +3.00 p = 0.001 of 8 0.00 p = 0.4 of 8 The motion counts." in text
 
 
 def test_the_tests_are_compared(page):
     text = plain(page)
     assert "they disagree on 4 of 8" in text
-    assert "nothing first net +0.01 0.4 < 0.001 no" in text
+    assert "nothing first net +0.01 0.4 of 8 < 0.001 of 8 no" in text
 
 
 def test_it_asks_for_nothing(written, page):
@@ -167,7 +183,7 @@ def test_names_are_words(tmp_path):
         concepts=("swing/static", "swing/dynamic", HOSTILE),
         effects={HOSTILE: 2.0, "swing/dynamic": 1.0},
         twins=False,
-        tests=("permutation",),
+        tests=("studentised",),
         shown=1,
         previews=1,
     )
@@ -206,7 +222,9 @@ def test_figures_and_markdown_are_beside_it(written):
 def test_methods_tell_the_settings(page):
     text = plain(page)
     for words in (
-        "9,999 permutations",
+        "the larger p of two tests: 9,999 permutations of the labels of groups",
+        "expanded percentile intervals (Hesterberg, 2015)",
+        "finds that the means of its clips and of the random clips differ there (linear MMD; Gretton et al., 2012)",
         "the Holm procedure",
         "at the level of 0.05",
         "a margin of 0.5 log-odds",
@@ -217,6 +235,8 @@ def test_methods_tell_the_settings(page):
         "video-tcav 9.8.7",
         "SHA-256 0123456789ab",
         "@inproceedings{kim2018tcav",
+        "@article{chung2013exact",
+        'Sch{\\"o}lkopf',
         "2404.09067",
         "version = {9.8.7}",
     ):
@@ -250,7 +270,7 @@ def test_diagnostics_are_shown_where_they_are(run, page, tmp_path):
     assert "swing: more noise than <signal>." in text
     assert "Effect by the number of clips" in text and "1.235" in text
     assert "Dependence on place and time" in text and "court 0.250 yes" in text
-    assert "New kind" in text and "400 more rows are in analyses/001-permutation/diagnostics-new_kind.parquet" in text
+    assert "New kind" in text and "400 more rows are in analyses/001-studentised/diagnostics-new_kind.parquet" in text
     chart = next(one["aria-label"] for one in found.all("svg") if "number of clips" in one.get("aria-label", ""))
     assert "first net, court, 8 groups +1.23" in chart
     assert (tmp_path / "figures" / "effect-by-clips-1-playing-tennis.svg").is_file()
@@ -259,7 +279,7 @@ def test_diagnostics_are_shown_where_they_are(run, page, tmp_path):
 def test_a_damaged_table_is_told(tmp_path):
     run = write_run(tmp_path, PLAIN)
     (run.analyses[0].folder / "diagnostics-split_half.parquet").write_bytes(b"none")
-    with pytest.raises(ExperimentError, match=r"001-permutation: must be as the run wrote it"):
+    with pytest.raises(ExperimentError, match=r"001-studentised: must be as the run wrote it"):
         write_report(run, tmp_path / "report.html")
 
 
@@ -291,7 +311,7 @@ def test_a_plain_run_has_no_empty_sections(tmp_path):
 
 
 def test_other_cavs_and_spaces_are_told(tmp_path):
-    spaces, tests = ("flatten", "spacetime"), ("ttest", "permutation")
+    spaces, tests = ("flatten", "spacetime"), ("ttest", "studentised")
     sample = replace(PLAIN, concepts=("court", "swing/dynamic"), cav="ridge", spaces=spaces, tests=tests, shown=1)
     text = plain(Page(write_report(write_run(tmp_path, sample), tmp_path / "report.html").read_text()))
     assert "Other feature spaces" in text and "ridge regression" in text
@@ -310,7 +330,7 @@ def test_the_page_is_no_folder_and_not_the_markdown(run, tmp_path):
 def test_pictures_beside_moving_random_clips_are_not_called_held_still(tmp_path, page):
     assert "Pictures are compared with random clips that are held still too." in plain(page)
     moving = write_run(
-        tmp_path, Sample(negatives="moving", models=("only",), tests=("permutation",), shown=0, previews=1)
+        tmp_path, Sample(negatives="moving", models=("only",), tests=("studentised",), shown=0, previews=1)
     )
     text = plain(Page(write_report(moving, tmp_path / "report.html").read_text()))
     assert "Pictures are compared with random clips that move." in text and "held still" not in text
