@@ -88,14 +88,14 @@ def with_decimals_of(result: "ConceptResult", number: float) -> str:
 
 
 def effect_with_p(result: "ConceptResult") -> str:
-    """Effect, unit, interval and p-value with its family, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 (of 12 tests)`."""
+    """Effect, unit, interval, p and its family, as `+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 (of 12 tests)`."""
     effect, limits = effect_text(result)
     p_value = f"{warning_prefix(result.significance)}{p_with_family(result)}"
     return f"{effect} {units(result.against)} {limits}, {p_value}"
 
 
 def p_with_family(result: "ConceptResult") -> str:
-    """The p-value and the size of the family that it was corrected for: `adjusted p = 0.004 (of 12 tests)`; `p = 0.004` of one."""
+    """The p-value and the size of its family, as `adjusted p = 0.004 (of 12 tests)`; of a single test `p = 0.004`."""
     p_value = p_equals(result.p_adjusted)
     if result.family_size == 1:
         return f"p {p_value}"
