@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 
 from video_tcav.reports.effect_charts import Chart, rows_chart
-from video_tcav.reports.run.section import TemplateSection
+from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import TargetView, chart_settings, effect_intervals
 
 
 class Section(TemplateSection[TargetView]):
     name, title, order = "effects", "", 100
+
+    def values(self, view: TargetView) -> Values:
+        # models of one run may have different numbers of layers
+        plain = (row for row in view.results if row.twin == "none" and row.versus == "random")
+        return {"tests": " or ".join(map(str, sorted({row.family_size for row in plain})))}
 
     def charts(self, view: TargetView) -> Sequence[Chart]:
         return [view.once(effects_chart)]
