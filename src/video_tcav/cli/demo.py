@@ -38,8 +38,8 @@ def demo(
     nothing = result.meaningless
     render.out.print(
         f"• A concept that means nothing (random clips, {nothing.draws} draws): the t-test of the source paper calls it "
-        f"significant in {nothing.ttest:.0%}, a plain permutation test in {nothing.permutation:.0%}, the test of this page "
-        f"in {nothing.studentised:.0%} (at most 5 % are promised).",
+        f"significant in {nothing.ttest:.0%}, a plain permutation test in {nothing.permutation:.0%}, the default test in "
+        f"{nothing.studentised:.0%} (at most 5 % are promised).",
         markup=False,
     )
     render.line(f"\nThe page with clips and plots: {page}")

@@ -15,7 +15,7 @@ from video_tcav.rendered.dataset import FPS
 from video_tcav.rendered.factors import MOTIONS, OBJECTS, ORDERED, SCENES
 from video_tcav.rendered.training import measure_accuracy
 from video_tcav.tcav import ConceptResult, TcavResult, run_tcav
-from video_tcav.tcav.wording import p_with_family
+from video_tcav.tcav.wording import p_equals, tests_text
 
 TARGET = "playing tennis"
 MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
@@ -216,7 +216,8 @@ def verdict(result: TcavResult, layer: str, name: str) -> Verdict:
     # That motion does not matter needs intervals below the margin: a large p alone does not show it.
     small = all(row.effect_high < MARGIN for row in motion_effects)
     ending = "" if moving else ", and on nothing that moves" if small else "; no motion was found to matter"
-    words = f"{name} relies on {cause} ({first.effect:+.1f} log-odds, {p_with_family(first)}){ending}."
+    p_value = f"adjusted p {p_equals(first.p_adjusted)} of {tests_text(first.family_size)}"
+    words = f"{name} relies on {cause} ({first.effect:+.1f} log-odds, {p_value}){ending}."
     return Verdict(
         concept=first.concept,
         effect=first.effect,

@@ -71,7 +71,7 @@ def stages_chart(models: Sequence[DemoModel]) -> Chart:
 def alarms_chart(meaningless: Meaningless) -> Chart:
     """How often each test calls a concept that means nothing significant."""
     shares = {
-        "this page's test": meaningless.studentised,
+        "default test": meaningless.studentised,
         "plain permutation": meaningless.permutation,
         "usual t-test": meaningless.ttest,
     }
