@@ -50,8 +50,9 @@ def test_test_prints_a_table_a_sentence_and_writes_the_agreed_json(model, data, 
     written = json.loads((tmp_path / "result.json").read_text())
     assert {"provenance", "skipped", "results"} <= set(written)
     agreed = (
-        "target concept twin layer space cav against tcav_score tcav_score_std effect effect_low effect_high standard_error z p_value "
-        "p_perm p_t p_adjusted family_size correction significance cav_auc represented n_class_clips n_concept_clips n_random_clips n_groups"
+        "target concept twin layer space cav against tcav_score tcav_score_std effect effect_low effect_high standard_error z "
+        "p_value p_perm p_t p_adjusted family_size correction significance cav_auc p_represented represented region_auc "
+        "p_region n_class_clips n_concept_clips n_random_clips n_groups fewest_groups"
     )
     for result in written["results"]:
         assert set(agreed.split()) <= set(result)
