@@ -201,7 +201,8 @@ def _tests(view: RunView) -> Iterator[str]:
     yield (
         "Intervals are 95 % expanded percentile intervals (Hesterberg, 2015) of a Bayesian bootstrap over concept, random and "
         f"class groups ({settings.bootstraps:,} draws). A concept counts as represented in the layer where a permutation test "
-        "finds that the means of its clips and of the random clips differ there (linear MMD; Gretton et al., 2012)."
+        "finds that the means of its clips and of the random clips differ there (linear MMD; Gretton et al., 2012). The AUC of a "
+        "CAV is that of groups of clips which it has not seen."
     )
 
 
