@@ -222,7 +222,7 @@ def test_links_are_not_followed(client, folder, tmp_path):
         ("[1, 2]", "is no result of a test"),
         ("{}", "is no result of a test: provenance"),
         ('{"results": 3, "provenance": {}}', "is no result of a test: results"),
-        ('{"results": [{"target": "a"}], "provenance": {}}', "is no result of a test: results.0.concept"),
+        ('{"results": [{"target": "a"}], "provenance": {}}', "is no result of a test: results.0."),
         ('{"results": [], "provenance": {"clips": {"a": {"b": {"c": 1}}}}}', "is no result of a test"),
         ('{"results": [], "provenance": {"created": "\\ud800"}}', "is no result of a test"),
         (json.dumps({"results": [], "provenance": {"clips": {"\x1b[31m\n": 3}}}), "is no result of a test"),
