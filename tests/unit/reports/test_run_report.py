@@ -223,7 +223,7 @@ def test_methods_tell_the_settings(page):
     text = plain(page)
     for words in (
         "the larger p of two tests: 9,999 permutations of the labels of groups",
-        "expanded percentile intervals (Hesterberg, 2015)",
+        "95 % t intervals, corrected for skewness (Hall, 1992)",
         "finds that the means of its clips and of the random clips differ there (linear MMD; Gretton et al., 2012)",
         "the Holm procedure",
         "at the level of 0.05",

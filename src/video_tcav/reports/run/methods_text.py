@@ -63,14 +63,14 @@ BIBTEX = """\
   year    = {2013}
 }
 
-@article{hesterberg2015bootstrap,
-  title   = {What Teachers Should Know About the Bootstrap: Resampling in the Undergraduate Statistics Curriculum},
-  author  = {Hesterberg, Tim C.},
-  journal = {The American Statistician},
-  volume  = {69},
-  number  = {4},
-  pages   = {371--386},
-  year    = {2015}
+@article{hall1992removal,
+  title   = {On the Removal of Skewness by Transformation},
+  author  = {Hall, Peter},
+  journal = {Journal of the Royal Statistical Society: Series B},
+  volume  = {54},
+  number  = {1},
+  pages   = {221--228},
+  year    = {1992}
 }
 
 @article{gretton2012kernel,
@@ -199,8 +199,8 @@ def _tests(view: RunView) -> Iterator[str]:
     for test in others:
         yield f"For comparison, we also report {test.methods_text(draws)}."
     yield (
-        "Intervals are 95 % expanded percentile intervals (Hesterberg, 2015) of a Bayesian bootstrap over concept, random and "
-        f"class groups ({settings.bootstraps:,} draws). A concept counts as represented in the layer where a permutation test "
+        "Intervals are 95 % t intervals, corrected for skewness (Hall, 1992), with the standard error of a Bayesian bootstrap "
+        f"over concept, random and class groups ({settings.bootstraps:,} draws). A concept counts as represented in the layer where a permutation test "
         "finds that the means of its clips and of the random clips differ there (linear MMD; Gretton et al., 2012). The AUC of a "
         "CAV is that of groups of clips which it has not seen."
     )
