@@ -38,6 +38,9 @@ def run(
         At,
         typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it."),
     ] = "class",
+    only_right: Annotated[
+        bool, typer.Option("--only-right", help="Leave out class clips that the model calls another class.")
+    ] = False,
     twin: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,6 +85,7 @@ def run(
             layers=layer,
             against=against,
             at=at,
+            only_right=only_right,
             twins=twin or [],
             relative=[_pair(text) for text in relative or []],
             negatives=negatives,

@@ -83,6 +83,7 @@ class Experiment(_RecordingFields, Section):
     at: At = Field(
         "class", description="where gradients are taken: at clips of the class, or at random clips set aside"
     )
+    only_right: bool = Field(False, description="leave out class clips that the model calls another class")
     twins: tuple[Twin, ...] = Field(
         (), description="frozen adds motion effects, reversed order effects; hypotheses add their own"
     )

@@ -143,6 +143,7 @@ def _run_analysis(context: _RunContext, clips: ClipSets, key: AnalysisKey, out: 
         layers=experiment.layers,
         against=experiment.against,
         at=experiment.at,
+        only_right=experiment.only_right,
         twins=experiment.all_twins(),
         relative=list(dict.fromkeys(relative)),
         negatives=experiment.negatives,

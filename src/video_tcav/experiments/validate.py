@@ -16,6 +16,7 @@ from video_tcav.models.loaders.loader import LOADERS
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import GroupOf, grouping
+from video_tcav.tcav.plan import check_only_right
 
 Result = TypeVar("Result")
 
@@ -87,7 +88,11 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
         problem = f"`against` must be number, since the outputs of model {name} are plain numbers."
         raise file.error(("against",), f"{problem} Got {experiment.against}. Write against: number.")
     for target in experiment.targets:
-        check_value(file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against))
+        scalar = check_value(
+            file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against)
+        )
+        right, at = experiment.only_right, experiment.at
+        check_value(file, ("only_right",), lambda scalar=scalar: check_only_right(right, at, scalar))
     for number, layer in enumerate(experiment.layers or ()):
         check_value(file, ("layers", number), lambda layer=layer: model.layer(layer))
     if not experiment.layers:  # the default layers, which not every network has

@@ -11,6 +11,7 @@ from video_tcav.core.errors import AxesError
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
 from video_tcav.models.hooks import LayerTrace, record_activations, record_gradients, trace_layers
 from video_tcav.models.targets import Target
+from video_tcav.recording.class_answers import ClassAnswer, class_answers
 from video_tcav.recording.fast.fast_paths import FastPaths, OptimisedPass, choose_fast_paths
 from video_tcav.recording.fast.precision import Precision, choose_precision
 from video_tcav.recording.feature_spaces import to_space
@@ -54,27 +55,30 @@ class BatchRunner:
         """Clips like this one that are passed at once."""
         return self._traced(prepared[None].to(self.model.device)).batch
 
-    def run(self, inputs: Sequence[Tensor], target: Target | None) -> tuple[dict[str, Tensor], list[float] | None]:
+    def run(
+        self, inputs: Sequence[Tensor], target: Target | None
+    ) -> tuple[dict[str, Tensor], list[ClassAnswer] | None]:
         """One batch, filled up to the constant size, so that a clip's numbers do not depend on its neighbours, to the last bit.
 
         Args:
             inputs: prepared clips of one size, a batch of them at most.
-            target: whose gradient is recorded, beside its value for each clip; `None` records activations.
+            target: whose gradient is recorded, beside what the model says of each clip; `None` records activations.
         """
         passing = self.passing(inputs[0])
         batch = passing.batch([*inputs, *[inputs[-1]] * (self.batch_size(inputs[0]) - len(inputs))])
         with passing.running():
             if target is None:
                 recorded = record_activations(self.model, self.layers, batch, last=self._traced(batch).layers[-1])
-                values = None
+                answers = None
             else:
                 gradients = record_gradients(self.model, self.layers, batch, target)
-                recorded, values = gradients.layers, gradients.target.tolist()[: len(inputs)]
+                recorded = gradients.layers
+                answers = class_answers(gradients.logits, gradients.target, target)[: len(inputs)]
             rows = {
                 layer: to_space(recorded[layer], self._axes[layer], self.space, gradient=target is not None)
                 for layer in self.layers
             }
-        return {layer: stored_values(rows[layer][: len(inputs)]) for layer in self.layers}, values
+        return {layer: stored_values(rows[layer][: len(inputs)]) for layer in self.layers}, answers
 
     def passing(self, prepared: Tensor) -> OptimisedPass:
         """How clips like this one are passed; the first call decides it."""

@@ -22,6 +22,7 @@ from video_tcav.models.targets import Target
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.cache.block_index import StoredClip
 from video_tcav.recording.cache.cache_view import CachedClips, CacheView
+from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.clip_id import ClipId, Version, shuffle_seed
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.rows import FileRow, Rows, RowStore, SpillSpace
@@ -86,7 +87,7 @@ class Recorder:
         self._activations: Mapping[str, Rows] = sinks or {layer: self._new_rows(layer) for layer in layers}
         self._rows: dict[ClipId, int] = {}
         self._class_rows: dict[ClipId, int] = {}
-        self._targets: list[float] = []
+        self._answers: list[ClassAnswer] = []
 
     def _new_rows(self, layer: str) -> Rows:
         if self.settings.sketch is None:
@@ -105,7 +106,7 @@ class Recorder:
         """Record the gradients of the target for each class clip; before the concepts, where rows are sketched."""
         with self._writing():
             for batch in self._batches(sources, ("none",), target, advance):
-                self._targets += self._add(batch, target, self._gradient_sinks, self._class_rows)
+                self._answers += self._add(batch, target, self._gradient_sinks, self._class_rows)
 
     def recording(self) -> Recording:
         """What was recorded."""
@@ -120,7 +121,7 @@ class Recorder:
             class_rows=self._class_rows,
             windows=self.windows,
             stills=frozenset(self.stills),
-            targets=tuple(self._targets),
+            answers=tuple(self._answers),
             skipped=tuple(self.skipped),
             shapes=self.runner.shapes,
             storage=self._storage,
@@ -137,13 +138,13 @@ class Recorder:
         target: Target | None,
         sinks: Mapping[str, Rows],
         index: dict[ClipId, int],
-    ) -> list[float]:
-        """Pass what must be passed, and add all rows in order; the targets in that order, if there are any."""
+    ) -> list[ClassAnswer]:
+        """Pass what must be passed, and add all rows in order; the answers in that order, if there are any."""
         fresh = [clip for clip in batch if clip.stored is None]
-        rows, values, written = self._passed(fresh, target) if fresh else ({}, [], None)
+        rows, fresh_answers, written = self._passed(fresh, target) if fresh else ({}, [], None)
         if not self._keep_rows:
             return []
-        done, targets = 0, []
+        done, answers = 0, []
         # runs of stored and of passed clips in turn: rows keep the order of the plan, whichever a store happens to hold
         for is_stored, group in groupby(batch, key=lambda clip: clip.stored is not None):
             clips = list(group)
@@ -153,21 +154,22 @@ class Recorder:
                     sink.refer([clip.stored.rows[layer] for clip in clips if clip.stored])
                 else:
                     sink.append(rows[layer][passed], written and partial(_file_rows, written, layer, passed))
-            targets += [clip.stored.target for clip in clips if clip.stored] if is_stored else (values or [])[passed]
+            stored_answers = [clip.stored.answer for clip in clips if clip.stored and clip.stored.answer]
+            answers += stored_answers if is_stored else (fresh_answers or [])[passed]
             done += 0 if is_stored else len(clips)
         index.update({clip.name: len(index) + offset for offset, clip in enumerate(batch)})
-        return targets
+        return answers
 
     def _passed(
         self, fresh: Sequence[_PendingClip], target: Target | None
-    ) -> tuple[Mapping[str, Tensor], list[float] | None, Written | None]:
+    ) -> tuple[Mapping[str, Tensor], list[ClassAnswer] | None, Written | None]:
         names = [clip.name for clip in fresh]
         with _naming(names):
-            rows, values = self.runner.run([clip.inputs for clip in fresh if clip.inputs is not None], target)
+            rows, answers = self.runner.run([clip.inputs for clip in fresh if clip.inputs is not None], target)
         if self.cache is None:
-            return rows, values, None
+            return rows, answers, None
         sources = {name.source: (self.windows[name.source], name.source in self.stills) for name in names}
-        return rows, values, self.cache.add(names, rows, target=target, values=values, sources=sources)
+        return rows, answers, self.cache.add(names, rows, target=target, answers=answers, sources=sources)
 
     def _batches(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance

@@ -1,7 +1,8 @@
 """A recording: activations and gradients of a run's clips at each layer, complete and frozen."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 from video_tcav.core.progress import progress_bar
 from video_tcav.gram.gram import Gram
@@ -9,6 +10,7 @@ from video_tcav.media import Skipped
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import trace_layers
 from video_tcav.models.layers import noise_clip
+from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.fast.precision import Precision
 from video_tcav.recording.inner_products import gram
@@ -27,7 +29,7 @@ class Recording:
         class_rows: row of each class clip in `gradients`.
         windows: clips that each source gave, by its key.
         stills: keys of sources whose frames are all the same.
-        targets: the target's value for each class clip.
+        answers: what the model says of each class clip, in the order of `class_rows`.
         shapes: each layer's output for one clip; `None` where every row came from an activation store.
         storage: memory budget and disk behind the rows.
     """
@@ -42,7 +44,7 @@ class Recording:
     class_rows: Mapping[ClipId, int]
     windows: Mapping[str, int]
     stills: frozenset[str]
-    targets: tuple[float, ...]
+    answers: tuple[ClassAnswer, ...]
     skipped: tuple[Skipped, ...]
     shapes: Mapping[str, tuple[int, ...]] | None
     storage: SpillSpace
@@ -51,9 +53,16 @@ class Recording:
         """K and C of all rows of a layer."""
         rows = self.activations[layer]
         if isinstance(rows, SketchedRows):
-            return rows.gram()
+            gram_of_all = rows.gram()
+            return replace(gram_of_all, cross=gram_of_all.cross[list(self.class_rows.values())])
         gradients = self.gradients[layer] if self.class_rows else None
         return gram(self.whole_rows(layer), gradients, range(rows.rows), list(self.class_rows.values()))
+
+    def at_class_clips(self, clips: Collection[ClipId]) -> Self:
+        """The same recording, with gradients at these class clips alone."""
+        answers = [answer for clip, answer in zip(self.class_rows, self.answers, strict=True) if clip in clips]
+        rows = {clip: row for clip, row in self.class_rows.items() if clip in clips}
+        return replace(self, class_rows=rows, answers=tuple(answers))
 
     def grams(self, *, progress: bool = False) -> dict[str, Gram]:
         """K and C of every layer."""

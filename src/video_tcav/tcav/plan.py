@@ -36,6 +36,7 @@ class Question:
         layers: dotted module names; the model's stages if not given.
         against: what the target is.
         at: where the gradient is taken.
+        only_right: whether class clips that the model calls another class are left out.
         twins: which twins to record.
         relative: pairs of concepts to compare with each other.
         negatives: whether random clips are frozen where a concept does not move.
@@ -50,6 +51,7 @@ class Question:
     layers: Sequence[str] | None = None
     against: str = "log_odds"
     at: At = "class"
+    only_right: bool = False
     twins: Sequence[str] = ()
     relative: Sequence[tuple[str, str]] = ()
     negatives: Negatives = "matched"
@@ -74,6 +76,7 @@ class Plan:
         class_sources: the clips at which the gradient is taken: of the class, or random ones that were set aside.
         relative: pairs of concept names to compare with each other.
         twins: which twins to record.
+        only_right: whether class clips that the model calls another class are left out.
         digests: content digest of each source that can be read, by its key.
         group_of: names the group of a source.
         negatives: whether random clips are frozen where a concept does not move.
@@ -87,6 +90,7 @@ class Plan:
     class_sources: tuple[VideoSource, ...]
     relative: tuple[tuple[str, str], ...]
     twins: tuple[Twin, ...]
+    only_right: bool = False
     digests: Mapping[str, str]
     group_of: GroupOf
     negatives: Negatives = "matched"
@@ -182,6 +186,7 @@ def make_plan(
     """
     at_least("seed", question.seed, 0)
     target = None if question.target is None else parse_target(model, question.target, question.against)
+    check_only_right(question.only_right, question.at, target)
     layers, group_of = _layers(model, question), grouping(question.group)
     concepts, relative = _concepts(question), _pairs(question)
     random = _named("random", question.random)
@@ -200,6 +205,7 @@ def make_plan(
         random=random,
         class_sources=class_sources,
         relative=relative,
+        only_right=question.only_right,
         twins=tuple(one_of("twin", twin, TWINS) for twin in dict.fromkeys(question.twins)),
         digests=digests,
         group_of=group_of,
@@ -281,6 +287,22 @@ def hold_out(
         )
     held = tuple(source for source in sources if group_of(source) in chosen)
     return held, tuple(source for source in sources if group_of(source) not in chosen)
+
+
+def check_only_right(only_right: bool, at: At, target: Target | None) -> None:
+    """Refuse to leave out wrong class clips where there are no clips of the class, or no classes.
+
+    Raises:
+        InputError: saying which.
+    """
+    if only_right and at == "random":
+        raise InputError(
+            "`only_right` must not be given with --at random, where no clip is of the class. Got both. Leave one of them out."
+        )
+    if only_right and target is not None and target.kind == "number":
+        raise InputError(
+            "`only_right` must not be given for a regression, which calls clips no class. Got it. Leave it out."
+        )
 
 
 def _named(role: str, where: Sources) -> tuple[VideoSource, ...]:

@@ -41,6 +41,7 @@ def run_tcav(
     layers: Sequence[str] | None = None,
     against: str = "log_odds",
     at: At = "class",
+    only_right: bool = False,
     twins: Sequence[str] = (),
     relative: Sequence[tuple[str, str]] = (),
     negatives: Negatives = "matched",
@@ -67,6 +68,7 @@ def run_tcav(
             random clips that are set aside for it (`random`: what would make a clip one of the class?). Where a model is
             sure of its class, its gradient there says little, above all behind a normalisation layer; `random` then
             agrees better with what interventions show.
+        only_right: whether class clips that the model calls another class are left out. How many these are is said in any case.
         twins: `frozen` adds the motion effect, `reversed` the order effect; `shuffled` stands between the two.
         relative: pairs of concepts to compare with each other (relative TCAV).
         negatives: `matched` freezes random clips where a concept does not move, so that its CAV does not learn that; `moving`
@@ -97,6 +99,7 @@ def run_tcav(
         layers=layers,
         against=against,
         at=at,
+        only_right=only_right,
         twins=twins,
         relative=relative,
         negatives=negatives,
@@ -250,7 +253,7 @@ def _noted_settings(
 ) -> dict[str, Any]:
     """The question and all settings that can change results."""
     draws = {name: getattr(settings, name) for name in ("permutations", "random_sets", "bootstraps", "seed")}
-    asked = {"layers": plan.layers, "twins": plan.twins, "group": question.group, "negatives": plan.negatives}
+    asked = {"layers": plan.layers, "only_right": plan.only_right, "twins": plan.twins, "group": question.group, "negatives": plan.negatives}
     return asdict(constants) | draws | asked | recorded.settings.for_provenance(precision=recorded.precision)
 
 

@@ -307,9 +307,11 @@ def test_a_header_that_was_edited_leads_nowhere(model, shapes_clips, full, tmp_p
     victim = next(path for path in block_files(tmp_path / "store") if "gradient" in path.parent.name)
     content = victim.read_bytes()
     block = read_block(victim)
+    assert block.answers is not None
+    first = block.answers[0].target
     old, new = {
         "key": (block.keys[0].hex(), block.keys[-1].hex()),
-        "target": (f"[{block.targets[0]!r}", f"[{block.targets[0] + 1!r}"[: len(repr(block.targets[0])) + 1]),
+        "target": (f"[{first!r}", f"[{first + 1!r}"[: len(repr(first)) + 1]),
         "width": ('"data_offsets": [0', '"data_offsets": [9'),
         "metadata": ("__metadata__", "__metadatb__"),
         "name": ("", ""),

@@ -196,7 +196,7 @@ def test_rows_that_were_sent_are_the_rows_that_were_stored(model, work, shapes_c
         assert set(found[0].clips) == set(found[1].clips)
         assert len(found[0].clips) == len(chunk.sources) * len(chunk.versions)
         for name, clip in found[0].clips.items():
-            assert clip.target == found[1].clips[name].target
+            assert clip.answer == found[1].clips[name].answer
             for layer in LAYERS:
                 assert content(clip.rows[layer]) == content(found[1].clips[name].rows[layer])
 

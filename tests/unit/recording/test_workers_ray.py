@@ -14,6 +14,7 @@ from video_tcav.core.errors import WorkerError
 from video_tcav.recording.cache import RowKind
 from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.cache.store import ActivationStore
+from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.rows import read_rows
 from video_tcav.recording.workers.ray_data import Actor, RayData, read_row, room, row_table
 
@@ -153,7 +154,7 @@ def test_rows_travel_in_tables_as_they_were_sent(tmp_path):
     ]
     for number, rows in enumerate(layers):
         keys = [bytes([number, row]) for row in range(2)]
-        sender.add(kind, keys, rows, targets=[0.5, -0.5], sources={bytes([9, number]): (2, False)})
+        sender.add(kind, keys, rows, answers=[ClassAnswer(0.5, 1, 0.25), ClassAnswer(-0.5)], sources={bytes([9, number]): (2, False)})
     table = pa.concat_tables([row_table(block=block) for block in sent]).combine_chunks()
     with ActivationStore.open(tmp_path / "store", durable=False) as store:
         for part in table.to_batches(max_chunksize=1):
@@ -164,7 +165,7 @@ def test_rows_travel_in_tables_as_they_were_sent(tmp_path):
         for number, rows in enumerate(layers):
             for index in range(2):
                 found = store.find(kind, [bytes([number, index])], ["a", "b"])[bytes([number, index])]
-                assert found.target == (0.5, -0.5)[index]
+                assert found.answer == (ClassAnswer(0.5, 1, 0.25), ClassAnswer(-0.5))[index]
                 for name, values in rows.items():
                     assert torch.equal(read_rows([found.rows[name]])[0], values[index])
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from video_tcav.recording.cache.blocks import SUFFIX, Block, DamagedBlockError, read_block
+from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.rows import FileRow
 
 
@@ -16,11 +17,11 @@ class StoredClip:
 
     Attributes:
         rows: by layer.
-        target: value of the target, for gradients.
+        answer: what the model says of the clip, for gradients.
     """
 
     rows: Mapping[str, FileRow]
-    target: float | None
+    answer: ClassAnswer | None
 
 
 class BlockIndex:
@@ -89,13 +90,13 @@ class BlockIndex:
     def clip(self, key: bytes, layers: Sequence[str]) -> StoredClip | None:
         """A clip with those of the layers that are there; `None` without any."""
         rows: dict[str, FileRow] = {}
-        target = None
+        answer = None
         for block, index in self._rows.get(key, ()):
             for layer in layers:
                 if layer in block.first_rows and layer not in rows:
                     rows[layer] = block.row(layer, index)
-                    target = target if block.targets is None else block.targets[index]
-        return StoredClip(rows=rows, target=target) if rows else None
+                    answer = answer if block.answers is None else block.answers[index]
+        return StoredClip(rows=rows, answer=answer) if rows else None
 
     def missing_layers(self, keys: Sequence[bytes], layers: Iterable[str]) -> list[str]:
         """The layers that at least one of the clips does not have."""

@@ -18,6 +18,7 @@ import xxhash
 from torch import Tensor
 
 from video_tcav.recording.cache.layout import BLOCKS, write_whole
+from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.rows import FileRow
 
 SUFFIX = ".safetensors"
@@ -51,7 +52,7 @@ class Block:
     Attributes:
         used_s: when it was written or last used, in seconds since 1970.
         keys: of the clips, in the order of the rows; copies of one clip have one key.
-        targets: value of the target for each clip, for gradients.
+        answers: what the model says of each clip, for gradients.
         sources: by key of a source, how many clips it has, and whether it is a still.
         first_rows: by layer, where the first row lies; the others follow.
         digests: by layer, of all rows.
@@ -61,7 +62,7 @@ class Block:
     used_s: float
     kind: RowKind
     keys: Sequence[bytes]
-    targets: Sequence[float] | None
+    answers: Sequence[ClassAnswer] | None
     sources: Mapping[bytes, tuple[int, bool]]
     first_rows: Mapping[str, FileRow]
     digests: Mapping[str, str]
@@ -80,7 +81,7 @@ def encode_block(
     kind: RowKind,
     keys: Sequence[bytes],
     layers: Mapping[str, Tensor],
-    targets: Sequence[float] | None,
+    answers: Sequence[ClassAnswer] | None,
     sources: Mapping[bytes, tuple[int, bool]],
 ) -> list[memoryview]:
     """Content of a block, header first; see `Block`. `layers` are float32 or float64, on the CPU, contiguous; none is copied."""
@@ -90,7 +91,7 @@ def encode_block(
     metadata = {
         "kind": asdict(kind),
         "keys": [key.hex() for key in keys],
-        "targets": None if targets is None else list(targets),
+        "targets": None if answers is None else list(answers),  # named when there was nothing else in it
         "sources": {key.hex(): counts for key, counts in sources.items()},
         "digests": {name: xxhash.xxh3_128_hexdigest(content) for name, content in contents.items()},
     }
@@ -158,7 +159,9 @@ def _block(store: Path, header: bytes, *, size: int, used_s: float) -> Block:
             used_s=used_s,
             kind=kind,
             keys=[bytes.fromhex(key) for key in metadata["keys"]],
-            targets=metadata["targets"],
+            answers=None
+            if metadata["targets"] is None
+            else [ClassAnswer.decode(entry) for entry in metadata["targets"]],
             sources={bytes.fromhex(key): (clips, still) for key, (clips, still) in metadata["sources"].items()},
             first_rows={
                 name: FileRow(

@@ -18,11 +18,14 @@ from video_tcav.recording.cache.blocks import RowKind
 from video_tcav.recording.cache.keys import key_of, model_digest, numerics, preparation_digest, source_name
 from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.cache.store import ActivationStore
+from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.clip_id import ClipId, Version, shuffle_seed
 from video_tcav.recording.fast.precision import choose_precision
 from video_tcav.recording.rows import FileRow
 from video_tcav.recording.settings import RecordingSettings
 
+_ANSWERS = 1
+"""Raise it when more is kept of the answers at class clips: their gradients are then recorded anew, and no other rows."""
 _MOST_UNWRITTEN = 2  # batches: writing overlaps with the next pass, while few rows wait in memory
 
 
@@ -110,7 +113,7 @@ class CacheView:
         rows: Mapping[str, Float[Tensor, "clip feature"]],
         *,
         target: Target | None,
-        values: Sequence[float] | None,
+        answers: Sequence[ClassAnswer] | None,
         sources: Mapping[str, tuple[int, bool]],
     ) -> "Future[dict[str, list[FileRow]]] | None":
         """Add the rows of a batch, except of files that changed since their digest was taken; inside `writing`.
@@ -131,7 +134,7 @@ class CacheView:
             self._kind(target),
             [self._clip_key(clip_ids[index], target) for index in indices],
             dict(rows) if is_whole_batch else {layer: values[indices] for layer, values in rows.items()},
-            targets=None if values is None else [values[index] for index in indices],
+            answers=None if answers is None else [answers[index] for index in indices],
             sources={self._source_key(key): sources[key] for key in unchanged},
         )
         self._unwritten.append(written)
@@ -169,7 +172,7 @@ class CacheView:
     def _clip_key(self, clip_id: ClipId, target: Target | None) -> bytes:
         # the run's seed reaches rows through shuffled twins alone: without them, runs of any seed share rows
         seed = shuffle_seed(self._seed, clip_id.source) if clip_id.version == "shuffled" else None
-        gradient = None if target is None else asdict(target)
+        gradient = None if target is None else {**asdict(target), "answers": _ANSWERS}
         source = source_name(self._sources[clip_id.source], self.digests[clip_id.source])
         space = self._kind(target).space
         return key_of("clip", self._context, space, gradient, source, clip_id.window, clip_id.version, seed)

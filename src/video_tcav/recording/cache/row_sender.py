@@ -8,6 +8,7 @@ from torch import Tensor
 from video_tcav.recording.cache.block_index import StoredClip
 from video_tcav.recording.cache.blocks import RowKind, encode_block
 from video_tcav.recording.cache.file_digests import FileDigests
+from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.rows import FileRow
 
 
@@ -38,11 +39,11 @@ class RowSender(FileDigests):
         keys: Sequence[bytes],
         layers: Mapping[str, Tensor],
         *,
-        targets: Sequence[float] | None = None,
+        answers: Sequence[ClassAnswer] | None = None,
         sources: Mapping[bytes, tuple[int, bool]] | None = None,
     ) -> dict[str, list[FileRow]]:
         """Send a batch in one piece, as Ray takes it."""
-        self._send(memoryview(b"".join(encode_block(kind, keys, layers, targets, sources or {}))))
+        self._send(memoryview(b"".join(encode_block(kind, keys, layers, answers, sources or {}))))
         return {}
 
     def fact(self, key: bytes, make: Callable[[], Any]) -> Any:

@@ -28,6 +28,7 @@ from video_tcav.recording.cache.layout import (
     write_marker,
 )
 from video_tcav.recording.cache.maintenance import Pruned, StoreInfo, StoreProblem
+from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.rows import FileRow, parse_bytes
 
 _USED_AGAIN_S = 60.0  # the time of use is not written more often than that
@@ -144,7 +145,7 @@ class ActivationStore(FileDigests):
         keys: Sequence[bytes],
         layers: Mapping[str, Tensor],
         *,
-        targets: Sequence[float] | None = None,
+        answers: Sequence[ClassAnswer] | None = None,
         sources: Mapping[bytes, tuple[int, bool]] | None = None,
     ) -> dict[str, list[FileRow]]:
         """Add the rows of one batch; those of a layer that all its clips have already are left out.
@@ -153,7 +154,7 @@ class ActivationStore(FileDigests):
             kind: what the rows are.
             keys: of the clips, in the order of the rows.
             layers: one row a clip; float32 or float64, on the CPU, contiguous.
-            targets: value of the target for each clip.
+            answers: what the model says of each clip, for gradients.
             sources: by key, how many clips a source has, and whether it is a still.
 
         Returns:
@@ -169,7 +170,7 @@ class ActivationStore(FileDigests):
             if not missing:
                 return {}
             rows = {layer: layers[layer] for layer in missing}
-            block = self._write(encode_block(kind, keys, rows, targets, sources or {}))
+            block = self._write(encode_block(kind, keys, rows, answers, sources or {}))
         return {layer: [block.row(layer, index) for index in range(len(keys))] for layer in missing}
 
     def add_encoded(self, content: memoryview) -> None:
