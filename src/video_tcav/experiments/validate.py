@@ -91,8 +91,11 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
         scalar = check_value(
             file, ("targets", target), lambda target=target: parse_target(model, target, experiment.against)
         )
-        right, at = experiment.only_right, experiment.at
-        check_value(file, ("only_right",), lambda scalar=scalar: check_only_right(right, at, scalar))
+        check_value(
+            file,
+            ("only_right",),
+            lambda scalar=scalar: check_only_right(experiment.only_right, experiment.at, scalar),
+        )
     for number, layer in enumerate(experiment.layers or ()):
         check_value(file, ("layers", number), lambda layer=layer: model.layer(layer))
     if not experiment.layers:  # the default layers, which not every network has

@@ -135,33 +135,6 @@ class Plan:
                 f"Got {room / 1e9:.1f} GB. Raise it, give fewer random clips, or use {cure}."
             )
 
-    def overlap(self) -> tuple[str, ...]:
-        """A caution where class clips also stand among concept or random clips."""
-        others = {self.digests.get(s.key) for part in (self.random, *(c.sources for c in self.concepts)) for s in part}
-        shared = sum(self.digests.get(source.key) in others - {None} for source in self.class_sources)
-        if not shared:
-            return ()
-        return (
-            f"{shared} of {len(self.class_sources)} class videos are also concept or random clips: a clip then bears on its own "
-            "gradient. Use other clips where there are any.",
-        )
-
-    def copies(self) -> tuple[str, ...]:
-        """A caution for each set that holds the same content under several names, in groups of their own."""
-        sets = {"class": self.class_sources, "random": self.random}
-        sets |= {f"concept {concept.name}": concept.sources for concept in self.concepts}
-        found = []
-        for name, sources in sets.items():
-            known = [source for source in sources if source.key in self.digests]
-            groups = {(self.digests[source.key], self.group_of(source)) for source in known}
-            extra = len(groups) - len({digest for digest, _ in groups})
-            if extra:
-                found.append(
-                    f"{name}: {extra} of {len(sources)} videos are copies of others, and count as independent of them. "
-                    "Delete the copies, or give them one group with --group."
-                )
-        return tuple(found)
-
     def digests_of(self, sources: Sequence[VideoSource]) -> dict[str, str | None]:
         """Key and digest of each source."""
         return {source.key: self.digests.get(source.key) for source in sources}

@@ -51,6 +51,25 @@ def record(plan: Plan, recorder: Recorder, work: Workspace) -> Recording:
     return recorder.recording()
 
 
+def only_right_clips(plan: Plan, recording: Recording) -> Recording:
+    """The recording without gradients at class clips that the model calls another class, where the plan leaves them out.
+
+    Raises:
+        InputError: if no class clip is left.
+    """
+    if not plan.only_right or plan.target is None:
+        return recording
+    answers = zip(recording.class_rows, recording.answers, strict=True)
+    right = {clip for clip, answer in answers if not answer.is_wrong(plan.target.class_index)}
+    if recording.class_rows and not right:
+        name = recording.model.classes[plan.target.class_index]
+        raise InputError(
+            f"`clips` must hold a clip that the model calls {name}, for --only-right. Got {len(recording.class_rows)} clips that "
+            "it calls otherwise. Give other clips, or leave --only-right out."
+        )
+    return recording.at_class_clips(right)
+
+
 def cav_vectors(
     plan: Plan, recording: Recording, coefficients: Mapping[str, Coefficients], work: Workspace
 ) -> tuple[Mapping[str, Coefficients], Mapping[str, Vectors]]:

@@ -17,17 +17,24 @@ from video_tcav.models import VideoModel
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
+from video_tcav.tcav.cautions import (
+    class_clip_cautions,
+    few_groups_caution,
+    result_cautions,
+    sketch_cautions,
+    spread_cautions,
+)
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.measure import corrected, measure
 from video_tcav.tcav.plan import Plan, Question, make_plan
-from video_tcav.tcav.record_plan import cav_vectors, class_groups, compare_recorded, record
+from video_tcav.tcav.record_plan import cav_vectors, class_groups, compare_recorded, only_right_clips, record
 from video_tcav.tcav.result import Detail, Draws, Measurement, RunConstants, TcavResult, join_rows
 from video_tcav.tcav.result_files import save_result
 from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of
+from video_tcav.tcav.set_cautions import set_cautions
 from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
-from video_tcav.tcav.summaries import cautions, sketch_cautions
 
 
 @takes_settings(recording=RecordingSettings, statistics=StatisticsSettings)
@@ -111,7 +118,8 @@ def run_tcav(
         plan = make_plan(model, question, recording, work.digest)
         plan.check_room(recording, work.budget)
         with work.timed("passes"):
-            recorded = record(plan, work.recorder(model, plan.layers, plan.digests, seed=seed), work)
+            passed = record(plan, work.recorder(model, plan.layers, plan.digests, seed=seed), work)
+        recorded = only_right_clips(plan, passed)
         comparisons = compare_recorded(plan, recorded)
         groups = class_groups(plan, recorded)
         with work.timed("gram"):
@@ -120,7 +128,8 @@ def run_tcav(
         with work.timed("statistics"):
             measured = _measured(comparisons, grams, groups, settings, progress)
         details = _detail(recorded, comparisons, grams, groups, constants, settings, measured, work) if detail else None
-        result = _result(question, plan, recorded, comparisons, constants, settings, measured, details, work)
+        cautions = _clip_cautions(question, plan, passed, comparisons, grams, groups, settings)
+        result = _result(question, plan, recorded, cautions, constants, settings, measured, details, work)
         if folder is not None:
             save_result(folder, result, _saved_cavs(plan, recorded, comparisons, grams, settings.fitter, work))
     return result
@@ -197,11 +206,36 @@ def _detail(
     )
 
 
+def _clip_cautions(
+    question: Question,
+    plan: Plan,
+    passed: Recording,
+    comparisons: Sequence[Comparison],
+    grams: Mapping[str, Gram],
+    groups: Sequence[int],
+    settings: TestSettings,
+) -> tuple[str, ...]:
+    """Cautions on the clips, all that were passed."""
+    assert plan.target is not None
+    class_clips: tuple[str, ...] = ()
+    if question.at == "class":
+        classes, index = passed.model.classes, plan.target.class_index
+        class_clips = class_clip_cautions(passed.answers, index, classes, only_right=plan.only_right)
+    return (
+        *class_clips,
+        *spread_cautions(comparisons, grams, settings.test),
+        *few_groups_caution(comparisons, len(set(groups)), at=question.at),
+        *(warning for comparison in comparisons for warning in comparison.warnings),
+        *set_cautions(plan, at=question.at, group=question.group),
+        *question.left_out(),
+    )
+
+
 def _result(
     question: Question,
     plan: Plan,
     recorded: Recording,
-    comparisons: Sequence[Comparison],
+    clip_cautions: Sequence[str],
     constants: RunConstants,
     settings: TestSettings,
     measured: Mapping[CavKey, tuple[Measurement, Draws]],
@@ -217,11 +251,8 @@ def _result(
         skipped=recorded.skipped,
         warnings=(
             *recorded.model.remarks(),
-            *cautions(rows, trained=recorded.model.trained, permutations=settings.permutations),
-            *(warning for comparison in comparisons for warning in comparison.warnings),
-            *plan.copies(),
-            *plan.overlap(),
-            *question.left_out(),
+            *result_cautions(rows, trained=recorded.model.trained, permutations=settings.permutations),
+            *clip_cautions,
             *work.warnings({skipped.path for skipped in recorded.skipped}),
             *sketch_cautions(sketched),
         ),
@@ -253,7 +284,13 @@ def _noted_settings(
 ) -> dict[str, Any]:
     """The question and all settings that can change results."""
     draws = {name: getattr(settings, name) for name in ("permutations", "random_sets", "bootstraps", "seed")}
-    asked = {"layers": plan.layers, "only_right": plan.only_right, "twins": plan.twins, "group": question.group, "negatives": plan.negatives}
+    asked = {
+        "layers": plan.layers,
+        "only_right": plan.only_right,
+        "twins": plan.twins,
+        "group": question.group,
+        "negatives": plan.negatives,
+    }
     return asdict(constants) | draws | asked | recorded.settings.for_provenance(precision=recorded.precision)
 
 

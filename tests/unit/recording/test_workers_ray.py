@@ -154,7 +154,13 @@ def test_rows_travel_in_tables_as_they_were_sent(tmp_path):
     ]
     for number, rows in enumerate(layers):
         keys = [bytes([number, row]) for row in range(2)]
-        sender.add(kind, keys, rows, answers=[ClassAnswer(0.5, 1, 0.25), ClassAnswer(-0.5)], sources={bytes([9, number]): (2, False)})
+        sender.add(
+            kind,
+            keys,
+            rows,
+            answers=[ClassAnswer(0.5, 1, 0.25), ClassAnswer(-0.5)],
+            sources={bytes([9, number]): (2, False)},
+        )
     table = pa.concat_tables([row_table(block=block) for block in sent]).combine_chunks()
     with ActivationStore.open(tmp_path / "store", durable=False) as store:
         for part in table.to_batches(max_chunksize=1):

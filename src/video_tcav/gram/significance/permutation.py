@@ -35,6 +35,7 @@ class PermutationTest(SignificanceTest):
         "alone, and it does not ask whether other clips of the class would respond."
     )
     permutes_labels = True
+    assumes_equal_spread = True
 
     def methods_text(self, settings: DrawSettings) -> str:
         return f"{settings.permutations:,} permutations of the labels of groups (two-sided)"

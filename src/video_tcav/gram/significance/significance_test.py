@@ -111,6 +111,7 @@ class SignificanceTest(ABC):
         default_correction: for many tests, where the caller names none, and in experiment files in any case.
         permutes_labels: whether `draw` gives `LabelDraws`. Then the number of groups and of permutations bounds p-values from
             below, and max-T can correct them.
+        assumes_equal_spread: whether false alarms go up or down where sets differ in size and in spread.
         resamples_groups: whether the p-value is at least that of the effect over its bootstrap standard error (`p_t`).
     """
 
@@ -122,6 +123,7 @@ class SignificanceTest(ABC):
     caution: ClassVar[str] = ""
     default_correction: ClassVar[Correction | None] = None
     permutes_labels: ClassVar[bool] = False
+    assumes_equal_spread: ClassVar[bool] = False
     resamples_groups: ClassVar[bool] = False
 
     @abstractmethod
