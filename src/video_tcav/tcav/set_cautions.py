@@ -38,7 +38,9 @@ def set_cautions(plan: Plan, *, at: str, group: str) -> tuple[str, ...]:
 
 
 def _sets(plan: Plan) -> dict[str, Sequence[VideoSource]]:
-    concepts: dict[str, Sequence[VideoSource]] = {f"concept {concept.name}": concept.sources for concept in plan.concepts}
+    concepts: dict[str, Sequence[VideoSource]] = {
+        f"concept {concept.name}": concept.sources for concept in plan.concepts
+    }
     return {"class": plan.class_sources, "random": plan.random} | concepts
 
 
