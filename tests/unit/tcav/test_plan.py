@@ -63,14 +63,8 @@ def test_relative_comparisons_are_checked_too(tmp_path):
         planned({name: sets[name] for name in "ab"}, sets["random"], clips=sets["random"], relative=[("a", "b")])
 
 
-def test_copies_within_a_set_are_told(tmp_path):
-    found = plan(tmp_path, swing="abcabca", clips="xx").copies()
-    assert [warning.split(",")[0] for warning in found] == [
-        "class: 1 of 2 videos are copies of others",
-        "concept swing: 4 of 7 videos are copies of others",
-    ]
-
-
-def test_copies_of_one_group_count_once_and_are_no_matter(tmp_path):
-    assert plan(tmp_path, swing="abcdabcd", group=r"(p\d)_").copies() == ()
-    assert plan(tmp_path / "again", swing="abcdabcd").copies() != ()
+def test_wrong_clips_can_be_left_out_at_class_clips_alone(tmp_path):
+    swing, random = folder(tmp_path / "swing", "abcd"), folder(tmp_path / "random", "efghijkl")
+    assert planned({"swing": swing}, random, clips=swing, only_right=True).only_right
+    with pytest.raises(InputError, match="`only_right` must not be given with --at random"):
+        planned({"swing": swing}, random, at="random", only_right=True)
