@@ -65,8 +65,9 @@ def test_people_in_several_sets_are_named_with_the_pattern_that_tells_them_apart
 
 
 @pytest.mark.parametrize(
-    "name", ["boxing_person{:02d}.avi", "v_Basketball_g{:02d}_c01.avi", "ab_c-{}_000010_000020.mp4", "S001C001P{:03d}R001A001.avi"]
-)  # fmt: skip
+    "name",
+    ["boxing_person{:02d}.avi", "v_Ball_g{:02d}_c01.avi", "ab_c-{}_000010_000020.mp4", "S001C001P{:03d}R001A001.avi"],
+)
 def test_names_of_data_sets_are_told_apart(tmp_path, name):
     second = {"_c01": "_c02", "_000010_000020": "_000020_000030", "boxing": "running", "A001": "A002"}
     others = [name.format(n) for n in range(5)]

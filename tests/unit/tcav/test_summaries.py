@@ -1,7 +1,7 @@
 """Sentences say what the numbers say, no more."""
 
+import math
 from dataclasses import replace
-from math import nan
 
 import pytest
 
@@ -13,10 +13,14 @@ ONE = ConceptResult(
     against="log_odds", at="class", negatives="as given", tcav_score=1.0, tcav_score_std=0.0, tcav_magnitude=0.1, effect=2.0,
     effect_low=1.0, effect_high=3.0, standard_error=0.5, z=4.0, p_value=0.0004, p_perm=0.0004, p_t=0.0003, p_adjusted=0.004,
     family_size=6, p_smallest=1e-9, null_mean=0.0, correction="holm", significance="studentised", cav_auc=0.9,
-    p_represented=0.001, represented=True, region_auc=nan, p_region=nan, n_class_clips=9, n_concept_clips=20,
+    p_represented=0.001, represented=True, region_auc=math.nan, p_region=math.nan, n_class_clips=9, n_concept_clips=20,
     n_random_clips=60, n_groups=80, n_concept_groups=20, fewest_groups=9,
 )  # fmt: skip
-NOT_FOUND = {"p_adjusted": 0.6, "effect": 0.1, "effect_low": -1.0, "effect_high": 1.2}
+NOT_FOUND = {
+    **{"p_value": 0.05, "p_perm": 0.4, "p_t": 0.6, "p_adjusted": 0.6},
+    **{"effect": 0.1, "effect_low": -1.0, "effect_high": 1.2},
+}
+NOT_REPRESENTED = {"represented": False, "p_represented": 0.4}
 
 
 def said(*results: ConceptResult) -> str:
@@ -56,12 +60,37 @@ def test_nothing_found_is_no_proof():
 
 
 def test_not_represented():
-    assert said(replace(ONE, represented=False, **NOT_FOUND)).startswith("swing: not represented at deep")
+    sentence = said(replace(ONE, **NOT_REPRESENTED, **NOT_FOUND, region_auc=0.6, p_region=0.2))
+    assert sentence == (
+        "swing: its clips and random clips do not differ along one direction at deep (mean CAV, flatten), so this CAV cannot say "
+        "what it does to tennis."
+    )
+
+
+def test_represented_as_a_region_alone():
+    region = replace(ONE, **NOT_REPRESENTED, **NOT_FOUND, region_auc=0.86, p_region=0.001)
+    assert "along one direction at deep (mean CAV, flatten), but as a region (AUC 0.86), so" in said(region)
+    early = replace(region, layer="early", region_auc=0.7)
+    assert "but as a region (AUC 0.86 at deep)" in said(early, region)
+
+
+def test_which_question_decided():
+    class_clips = replace(ONE, **NOT_FOUND | {"p_perm": 0.0002, "p_t": 0.2})
+    assert "the clips do differ for the response, p_perm < 0.001, but" in said(class_clips)
+    assert "might not show it, p_t = 0.2)" in said(class_clips)
+    clips = replace(ONE, **NOT_FOUND | {"p_perm": 0.2, "p_t": 0.003})
+    assert "; p_perm = 0.2 decides: permuted labels give as much, though p_t = 0.003)" in said(clips)
+    assert "decides" not in said(replace(ONE, **NOT_FOUND))
+    assert "decides" not in said(replace(clips, significance="permutation"))
 
 
 def test_a_found_effect_with_a_weak_cav_is_told_with_its_weakness():
     assert "raises tennis" in said(replace(ONE, represented=False))
-    assert "a weak CAV" in said(replace(ONE, represented=False))
+    weak = said(replace(ONE, **NOT_REPRESENTED, region_auc=0.6, p_region=0.3))
+    assert (
+        "(a weak CAV: its clips and random clips are not shown to differ along one direction; look at the clips)"
+        in weak
+    )
 
 
 def test_layers_that_disagree():
