@@ -103,9 +103,9 @@ def class_clip_cautions(
     if probabilities and (mean := float(np.mean(probabilities))) >= SURE:
         shown = f"{mean:.3f}" if mean < 0.9995 else "over 0.999"
         texts.append(
-            f"class clips: the model is sure of them (mean probability {shown}), and gradients there can have the wrong sign: at "
-            f"such clips {_WRONG_SIGNS} of draws found a rendered model's own cause with the wrong sign, at random clips none. "
-            "Use --at random."
+            f"class clips: the model is sure of them (mean probability {shown}), and gradients there can have the wrong sign: in "
+            f"{_WRONG_SIGNS} of draws a rendered model's own cause came out significant with the wrong sign, at random clips in "
+            "none. Use --at random."
         )
     return tuple(texts)
 
@@ -148,7 +148,7 @@ def spread_cautions(
         ratio, alarms = by_layer[layer]
         if LEVEL / 2 <= alarms <= 2 * LEVEL or max(ratio, 1 / ratio) < _UNEQUAL_SPREAD:
             continue
-        outcome = "false alarms" if alarms > LEVEL else "false alarms, and as much less power"
+        outcome = "false alarms" if alarms > LEVEL else "false alarms, and misses effects"
         n_concept, n_others = comparison.design.n_concept_groups, comparison.design.n_random_groups
         texts.append(
             f"{comparison_name(comparison.concept, comparison.versus)}: responses to its clips spread {ratio:.2g} times as wide "

@@ -26,8 +26,8 @@ def _sentence(results: Sequence[ConceptResult]) -> str:
     if not significant and not represented:
         first = plain[0]
         return (
-            f"{name}: its clips and {_others(first)} do not differ along one direction at {_layers(plain)} ({first.cav} CAV, "
-            f"{first.space}){_region(plain)}, so this CAV cannot say what it does to {target}."
+            f"{name}: its clips and {_others(first)} are not shown to differ along one direction at {_layers(plain)} "
+            f"({first.cav} CAV, {first.space}){_region(plain)}, so this CAV cannot say what it does to {target}."
         )
     strongest = max(significant or represented, key=lambda row: abs(row.effect))
     if not significant:
@@ -55,7 +55,7 @@ def _region(results: Sequence[ConceptResult]) -> str:
     if not regions:
         return ""
     best = max(regions, key=lambda row: row.region_auc)
-    return f", but as a region (AUC {best.region_auc:.2f}{f' at {best.layer}' if len(results) > 1 else ''})"
+    return f", but do as a region (AUC {best.region_auc:.2f}{f' at {best.layer}' if len(results) > 1 else ''})"
 
 
 def _weakness(row: ConceptResult) -> str:

@@ -158,7 +158,7 @@ def test_sets_that_differ_in_size_and_spread(n_concept, n_random, scale, alarms)
     said = float(line.split("has about ")[1].split("%")[0]) / 100
     assert math.isclose(said, alarms, rel_tol=0.2, abs_tol=0.005)
     assert f"spread {scale:.2g} times as wide" in line
-    assert ("less power" in line) == (alarms < 0.05)
+    assert ("misses effects" in line) == (alarms < 0.05)
 
 
 @pytest.mark.parametrize(

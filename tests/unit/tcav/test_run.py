@@ -442,3 +442,26 @@ def test_the_place_of_the_gradient_must_be_possible(model, shapes_clips):
     few = sorted((shapes_clips / "random").glob("*.mp4"))[:3]
     with pytest.raises(errors.InputError, match="`random` must hold 4 clips or more for --at random.* Got 3 clips"):
         run(model, shapes_clips, random=few, clips=None, at="random")
+
+
+def test_class_clips_of_another_class_are_counted_and_can_be_left_out(model, shapes_clips, tmp_path):
+    small = {"layers": ["stages.2"], "twins": [], "bootstraps": 20}
+    clips = [shapes_clips / "right", shapes_clips / "green"]
+    # every fourth green square moves to the right
+    right = [shapes_clips / "right", *(shapes_clips / f"green/{number:03d}.mp4" for number in (1, 5, 9))]
+    alone = run(model, shapes_clips, clips=right, **small)
+    assert not any("does not call" in warning for warning in alone.warnings)
+    wrong = run(model, shapes_clips, clips=clips, **small)
+    [line] = [warning for warning in wrong.warnings if "does not call" in warning]
+    assert line.endswith("Leave them out with --only-right.")
+    assert "does not call 7 of 16 right (" in line
+    assert wrong.results[0].n_class_clips == 16
+    settings = {"clips": clips, "only_right": True, **small}
+    for way in ({}, {"store": tmp_path / "store"}, {"store": tmp_path / "store"}, {"sketch": 1024}):
+        found = run(model, shapes_clips, **settings, **way)
+        assert [one.n_class_clips for one in found.results] == [one.n_class_clips for one in alone.results]
+        assert [one.effect for one in found.results] == pytest.approx([one.effect for one in alone.results], rel=1e-4)
+        assert any("were left out (--only-right)" in warning for warning in found.warnings)
+        assert found.provenance["settings"]["only_right"]
+    with pytest.raises(errors.InputError, match="`clips` must hold a clip that the model calls left, for --only-right"):
+        run(model, shapes_clips, target="left", only_right=True, **small)

@@ -62,16 +62,16 @@ def test_nothing_found_is_no_proof():
 def test_not_represented():
     sentence = said(replace(ONE, **NOT_REPRESENTED, **NOT_FOUND, region_auc=0.6, p_region=0.2))
     assert sentence == (
-        "swing: its clips and random clips do not differ along one direction at deep (mean CAV, flatten), so this CAV cannot say "
-        "what it does to tennis."
+        "swing: its clips and random clips are not shown to differ along one direction at deep (mean CAV, flatten), so this CAV "
+        "cannot say what it does to tennis."
     )
 
 
 def test_represented_as_a_region_alone():
     region = replace(ONE, **NOT_REPRESENTED, **NOT_FOUND, region_auc=0.86, p_region=0.001)
-    assert "along one direction at deep (mean CAV, flatten), but as a region (AUC 0.86), so" in said(region)
+    assert "along one direction at deep (mean CAV, flatten), but do as a region (AUC 0.86), so" in said(region)
     early = replace(region, layer="early", region_auc=0.7)
-    assert "but as a region (AUC 0.86 at deep)" in said(early, region)
+    assert "but do as a region (AUC 0.86 at deep)" in said(early, region)
 
 
 def test_which_question_decided():
