@@ -22,3 +22,9 @@ def test_a_regression_and_a_classifier_do_not_share_a_unit(tmp_path):
         check_experiment(classifier)
     experiment = check_experiment(write(tmp_path, f"{NUMBERS}against: number\n"))
     assert experiment.against == "number"
+
+
+def test_a_regression_calls_clips_no_class(tmp_path):
+    with pytest.raises(ExperimentError, match="`only_right` must not be given for a regression"):
+        check_experiment(write(tmp_path, f"{NUMBERS}against: number\nonly_right: true\n"))
+    assert check_experiment(write(tmp_path, f"{SMALL}only_right: true\n")).only_right
