@@ -15,9 +15,12 @@ from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.significance.significance_test import SignificanceTest
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.recording.class_answers import ClassAnswer
+from video_tcav.recording.recording import Recording
 from video_tcav.recording.sketched_rows import SketchError
 from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.plan import Plan, Question
 from video_tcav.tcav.result import ConceptResult
+from video_tcav.tcav.set_cautions import set_cautions
 from video_tcav.tcav.wording import comparison_name, effect_text, p_equals
 
 FEW_GROUPS = 10
@@ -72,6 +75,40 @@ def sketch_cautions(errors: Mapping[str, SketchError]) -> tuple[str, ...]:
         "to be expected. Use a larger --sketch before reading AUCs and magnitudes."
         for layer, error in errors.items()
         if error.rms > 2 * error.bound
+    )
+
+
+def clip_cautions(
+    question: Question,
+    plan: Plan,
+    passed: Recording,
+    comparisons: Sequence[Comparison],
+    grams: Mapping[str, Gram],
+    class_groups: Sequence[int],
+    test: SignificanceTest,
+) -> tuple[str, ...]:
+    """What the clips say against believing the results.
+
+    Args:
+        question: as it was asked.
+        plan: made of it.
+        passed: everything that was passed, class clips that are left out included.
+        comparisons: laid out from it.
+        grams: K and C by layer.
+        class_groups: group of each class clip that is used.
+        test: of significance.
+    """
+    class_clips: tuple[str, ...] = ()
+    if question.at == "class" and plan.target is not None:
+        classes, index = passed.model.classes, plan.target.class_index
+        class_clips = class_clip_cautions(passed.answers, index, classes, only_right=plan.only_right)
+    return (
+        *class_clips,
+        *spread_cautions(comparisons, grams, test),
+        *few_groups_caution(comparisons, len(set(class_groups)), at=question.at),
+        *(warning for comparison in comparisons for warning in comparison.warnings),
+        *set_cautions(plan, at=question.at, group=question.group),
+        *question.left_out(),
     )
 
 

@@ -17,13 +17,7 @@ from video_tcav.models import VideoModel
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.cautions import (
-    class_clip_cautions,
-    few_groups_caution,
-    result_cautions,
-    sketch_cautions,
-    spread_cautions,
-)
+from video_tcav.tcav.cautions import clip_cautions, result_cautions, sketch_cautions
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
@@ -33,7 +27,6 @@ from video_tcav.tcav.record_plan import cav_vectors, class_groups, compare_recor
 from video_tcav.tcav.result import Detail, Draws, Measurement, RunConstants, TcavResult, join_rows
 from video_tcav.tcav.result_files import save_result
 from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of
-from video_tcav.tcav.set_cautions import set_cautions
 from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
 
 
@@ -128,8 +121,8 @@ def run_tcav(
         with work.timed("statistics"):
             measured = _measured(comparisons, grams, groups, settings, progress)
         details = _detail(recorded, comparisons, grams, groups, constants, settings, measured, work) if detail else None
-        cautions = _clip_cautions(question, plan, passed, comparisons, grams, groups, settings)
-        result = _result(question, plan, recorded, cautions, constants, settings, measured, details, work)
+        noticed = clip_cautions(question, plan, passed, comparisons, grams, groups, settings.test)
+        result = _result(question, plan, recorded, noticed, constants, settings, measured, details, work)
         if folder is not None:
             save_result(folder, result, _saved_cavs(plan, recorded, comparisons, grams, settings.fitter, work))
     return result
@@ -206,36 +199,11 @@ def _detail(
     )
 
 
-def _clip_cautions(
-    question: Question,
-    plan: Plan,
-    passed: Recording,
-    comparisons: Sequence[Comparison],
-    grams: Mapping[str, Gram],
-    groups: Sequence[int],
-    settings: TestSettings,
-) -> tuple[str, ...]:
-    """Cautions on the clips, all that were passed."""
-    assert plan.target is not None
-    class_clips: tuple[str, ...] = ()
-    if question.at == "class":
-        classes, index = passed.model.classes, plan.target.class_index
-        class_clips = class_clip_cautions(passed.answers, index, classes, only_right=plan.only_right)
-    return (
-        *class_clips,
-        *spread_cautions(comparisons, grams, settings.test),
-        *few_groups_caution(comparisons, len(set(groups)), at=question.at),
-        *(warning for comparison in comparisons for warning in comparison.warnings),
-        *set_cautions(plan, at=question.at, group=question.group),
-        *question.left_out(),
-    )
-
-
 def _result(
     question: Question,
     plan: Plan,
     recorded: Recording,
-    clip_cautions: Sequence[str],
+    noticed: Sequence[str],
     constants: RunConstants,
     settings: TestSettings,
     measured: Mapping[CavKey, tuple[Measurement, Draws]],
@@ -252,7 +220,7 @@ def _result(
         warnings=(
             *recorded.model.remarks(),
             *result_cautions(rows, trained=recorded.model.trained, permutations=settings.permutations),
-            *clip_cautions,
+            *noticed,
             *work.warnings({skipped.path for skipped in recorded.skipped}),
             *sketch_cautions(sketched),
         ),

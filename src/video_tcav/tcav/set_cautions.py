@@ -130,8 +130,8 @@ def _names_in(pattern: str, paths: Sequence[str]) -> dict[str, str | None]:
 def _files_by_name(names: Names) -> dict[str, dict[str, list[str]]]:
     """The files of each name, by set."""
     files: dict[str, dict[str, list[str]]] = {}
-    for set_name, found in names.items():
-        for path, name in found.items():
+    for set_name, name_of in names.items():
+        for path, name in name_of.items():
             if name is not None:
                 files.setdefault(name, {}).setdefault(set_name, []).append(path)
     return files
@@ -139,7 +139,7 @@ def _files_by_name(names: Names) -> dict[str, dict[str, list[str]]]:
 
 def _several_files_of_one(names: Names) -> list[str]:
     """Names of which there are several files, whether in one set or in several; none where most files have no such name."""
-    every = [name for found in names.values() for name in found.values()]
+    every = [name for name_of in names.values() for name in name_of.values()]
     if sum(name is None for name in every) > len(every) / 2:
         return []
     return [
@@ -161,7 +161,7 @@ def _in_several_sets(names: Names) -> list[str]:
         len(paths) == 1 for name in shared for paths in files[name].values()
     ):
         return []
-    shares = [sum(name in shared for name in found.values()) / len(found) for found in names.values() if found]
+    shares = [sum(name in shared for name in name_of.values()) / len(name_of) for name_of in names.values() if name_of]
     return shared if sorted(shares)[-2:][0] >= 0.5 else []
 
 
@@ -173,7 +173,7 @@ def _shared_names_line(pattern: str, names: Names, shared: Sequence[str]) -> str
         [(set_name, paths)] = files[name].items()
         examples = [(Path(path).name, set_name) for path in paths[:2]]
     shown = " and ".join(f"{file} in {set_name}" for file, set_name in examples[:2])
-    everywhere = all(name is not None for found in names.values() for name in found.values())
+    everywhere = all(name is not None for name_of in names.values() for name in name_of.values())
     cure = f"--group '{pattern}'" if everywhere else "--group, or a column group in a manifest"
     return (
         f"file names: {shown} count as independent, as do clips of {len(shared)} such names. If these are people or videos, "
