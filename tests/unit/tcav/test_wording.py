@@ -46,8 +46,8 @@ def test_small_effects_have_the_decimals_that_they_need():
 
 
 def test_an_effect_has_its_unit_and_p():
-    assert effect_with_p(ONE) == "+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 (of 12 tests)"
-    assert effect_with_p(replace(ONE, correction="none")).endswith("], p = 0.004 (of 12 tests, uncorrected)")
+    assert effect_with_p(ONE) == "+2.00 log-odds [+1.00, +3.00], adjusted p = 0.004 (of 6 tests)"
+    assert effect_with_p(replace(ONE, correction="none")).endswith("], p = 0.004 (of 6 tests, uncorrected)")
     assert effect_with_p(replace(ONE, family_size=1)).endswith("], p = 0.004")
     assert [units(against) for against in ("log_odds", "number", "logit")] == [
         "log-odds",
