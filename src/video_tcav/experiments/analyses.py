@@ -1,5 +1,6 @@
 """One analysis of an experiment as files: results and draws for one model, target, feature space and test."""
 
+import math
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from video_tcav.core.files import atomic_path, read_json, write_json
 from video_tcav.core.tables import write_parquet
 from video_tcav.experiments.digests import RESUME, damage_reported
+from video_tcav.gram.resampling import standard_error
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
@@ -60,6 +62,7 @@ class Analysis:
         found: every result, in order.
         clips: class clips, in the order of `by_clip`: the source's key and the window.
         class_groups: independent groups among them.
+        has_group_weights: whether each group of clips has bootstrap weights of its own; not in runs of version 0.1.
         remarks: warnings of its diagnostics on some of its CAVs and effects.
         record: warnings, skipped files, provenance and seconds, as in `results.json`.
     """
@@ -69,6 +72,7 @@ class Analysis:
     found: tuple[StoredResult, ...]
     clips: tuple[tuple[str, int], ...]
     class_groups: int
+    has_group_weights: bool
     remarks: tuple[str, ...]
     record: Mapping[str, Any]
 
@@ -123,9 +127,11 @@ def load_analysis(folder: Path) -> Analysis:
     with _damage_reported(folder):
         about = read_json(folder / "analysis.json")
         record = read_json(folder / "results.json")
-        rows = pd.read_parquet(folder / "results.parquet").to_dict("records")
+        frame = pd.read_parquet(folder / "results.parquet")
         draws = load_file(folder / "draws.safetensors")
         _check_facts(about, record)
+        is_old = "standard_error" not in frame
+        rows = (_current_columns(frame, draws, int(about["class_groups"])) if is_old else frame).to_dict("records")
         stored = tuple(
             StoredResult(
                 result=ConceptResult(**{str(name): value for name, value in row.items()}),
@@ -141,9 +147,25 @@ def load_analysis(folder: Path) -> Analysis:
             found=stored,
             clips=tuple((str(source), int(window)) for source, window in about["clips"]),
             class_groups=int(about["class_groups"]),
+            has_group_weights=not is_old,
             remarks=tuple(about["remarks"]),
             record=record,
         )
+
+
+def _current_columns(frame: pd.DataFrame, draws: Mapping[str, np.ndarray], class_groups: int) -> pd.DataFrame:
+    """A table of version 0.1 with the columns of today; what it did not measure is NaN.
+
+    Its accuracy and the p of it become no `cav_auc` and `p_represented`, which are other measures. `represented` is what it
+    concluded from them.
+    """
+    random_groups = (frame["n_groups"] - frame["n_concept_groups"]).clip(lower=1)
+    fewest = np.minimum(np.minimum(frame["n_concept_groups"], random_groups), class_groups).clip(lower=2).astype(int)
+    errors = [standard_error(draws[f"{number}.bootstrap"], groups) for number, groups in enumerate(fewest)]
+    families = frame.groupby(["twin", frame["versus"] == "random"], sort=False)["p_value"].transform("size")
+    columns = {"standard_error": errors, "fewest_groups": fewest, "family_size": families}
+    unmeasured = ("p_perm", "p_t", "cav_auc", "p_represented", "region_auc", "p_region")
+    return frame.drop(columns=["cav_accuracy", "cav_p_value"]).assign(**columns, **dict.fromkeys(unmeasured, math.nan))
 
 
 def _damage_reported(folder: Path) -> AbstractContextManager[None]:

@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
+from video_tcav.experiments.analyses import Analysis, StoredResult
 from video_tcav.experiments.completed_run import Run
 from video_tcav.experiments.directory import changed_settings
-from video_tcav.experiments.evidence import fewest_groups, standard_error, two_sided
 from video_tcav.experiments.verdicts import Outcome
 from video_tcav.gram.corrections import adjust
+from video_tcav.gram.resampling import standard_error, two_sided_t
 
 _KEY = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
 # Keys of an experiment whose changes are no warning: they are shown elsewhere, or change no effect.
@@ -51,7 +52,8 @@ class ChangedEffect:
         before: in the first run.
         after: in the second.
         change: after less before.
-        standard_error: of the change; both runs count as independent, which is on the safe side where they share clips.
+        standard_error: of the change. Where both runs saw the same clips with the same seed, it is that of the difference
+            draw by draw; elsewhere they count as independent, which is on the safe side where they share some clips.
         p_adjusted: of no change, two-sided, by Student's t, Holm over all effects.
     """
 
@@ -164,12 +166,20 @@ def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tup
     earlier, later = _measured_effects(before, renamed), _measured_effects(after, {})
     changes, p_values = [], []
     for key in (key for key in earlier if key in later):
-        (first, first_error, first_freedom), (second, second_error, second_freedom) = earlier[key], later[key]
-        # Independent runs: the variances of both effects add up.
-        change, error = second - first, math.hypot(first_error, second_error)
+        (first_analysis, first), (second_analysis, second) = earlier[key], later[key]
+        change = second.result.effect - first.result.effect
+        fewest = min(first.result.fewest_groups, second.result.fewest_groups)
+        if _share_draws(before, after, first_analysis, second_analysis) and len(first.bootstrap) == len(
+            second.bootstrap
+        ):
+            error = standard_error(second.bootstrap - first.bootstrap, fewest)
+        else:
+            # independent runs: the variances of both effects add up
+            error = math.hypot(first.result.standard_error, second.result.standard_error)
         names: dict[str, Any] = dict(zip(_KEY, key, strict=True))
-        changes.append({**names, "before": first, "after": second, "change": change, "standard_error": error})
-        p_values.append(two_sided(change, error, min(first_freedom, second_freedom)))
+        sizes = {"before": first.result.effect, "after": second.result.effect, "change": change}
+        changes.append({**names, **sizes, "standard_error": error})
+        p_values.append(two_sided_t(change, error, fewest - 1))
     if not changes:
         return ()
     adjusted = adjust(p_values, "holm")
@@ -180,17 +190,28 @@ def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tup
     )
 
 
-def _measured_effects(run: Run, renamed: Mapping[str, str]) -> dict[tuple[str, ...], tuple[float, float, int]]:
-    """Effect, standard error and degrees of freedom of every result of a run."""
+def _share_draws(before: Run, after: Run, first: Analysis, second: Analysis) -> bool:
+    """Whether bootstrap draws of both analyses give a group of clips the same weights.
+
+    Weights belong to the seed and to the number of the group, which it has by its place among the clips.
+    """
+    settings = [(run.experiment.seed, run.experiment.group, run.experiment.at) for run in (before, after)]
+    # in order, but without names: clips that were rendered for each run are in its own folder
+    clips = [
+        [(role, list(digests.values())) for role, digests in analysis.record["provenance"]["clips"].items()]
+        for analysis in (first, second)
+    ]
+    has_group_weights = first.has_group_weights and second.has_group_weights
+    return has_group_weights and settings[0] == settings[1] and clips[0] == clips[1]
+
+
+def _measured_effects(run: Run, renamed: Mapping[str, str]) -> dict[tuple[str, ...], tuple[Analysis, StoredResult]]:
+    """Every result of a run, with its analysis."""
     effects = {}
     for analysis in run.analyses:
         model, *question = astuple(analysis.which)
         for stored in analysis.found:
-            result, fewest = stored.result, fewest_groups(stored, analysis.class_groups)
+            result = stored.result
             names = (result.concept, result.versus, result.twin, result.layer)
-            effects[(renamed.get(model, model), *question, *names)] = (
-                result.effect,
-                standard_error(stored.bootstrap, fewest),
-                fewest - 1,
-            )
+            effects[(renamed.get(model, model), *question, *names)] = (analysis, stored)
     return effects

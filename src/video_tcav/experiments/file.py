@@ -47,13 +47,16 @@ class Statistics(_StatisticsFields, Section):
     """How effects are tested."""
 
     tests: tuple[Significance, ...] = Field(
-        ("permutation",),
+        ("studentised",),
         min_length=1,
-        description="the first judges the hypotheses; ttest is the source paper's, anti-conservative",
+        description="the first judges the hypotheses; permutation is that of version 0.1, ttest the source paper's: both have "
+        "too many false alarms",
     )
     correction: Correction = Field("holm", description="for many tests")
     level: float = Field(0.05, gt=0, lt=0.5, description="of significance")
-    power: float = Field(0.8, ge=0.5, lt=1, description="at which more clips would decide what is undecided")
+    power: float = Field(
+        0.8, ge=0.5, lt=1, description="probability with which more clips would decide what is undecided"
+    )
     margin: Margin = Field(
         0.5, description="in units of the target: an effect that is smaller does not matter in practice"
     )

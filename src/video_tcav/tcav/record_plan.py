@@ -98,9 +98,9 @@ def compare_recorded(plan: Plan, recording: Recording) -> list[Comparison]:
     Raises:
         InputError: if too little could be used; files that could not be are named.
     """
-    used = [source for source in plan.compared() if source.key in recording.windows]
-    clip_numbers = numbering([source.key for source in used])
-    group_numbers = numbering([plan.group_of(source) for source in used])
+    # all of the plan, also those that this model cannot use: random numbers of a group are then the same for every model
+    clip_numbers = numbering([source.key for source in plan.compared()])
+    group_numbers = numbering([plan.group_of(source) for source in plan.compared()])
     moving = {concept.name: concept_moves(concept, recording.windows, recording.stills) for concept in plan.concepts}
     try:
         return [
@@ -134,9 +134,8 @@ def class_groups(plan: Plan, recording: Recording) -> list[int]:
         )
         raise _with_skipped(error, recording)
     sources = {source.key: source for source in plan.class_sources}
-    groups = [plan.group_of(sources[clip.source]) for clip in recording.class_rows]
-    numbers = numbering(groups)
-    return [numbers[group] for group in groups]
+    numbers = numbering([plan.group_of(source) for source in plan.class_sources])
+    return [numbers[plan.group_of(sources[clip.source])] for clip in recording.class_rows]
 
 
 def _with_skipped(error: InputError, recording: Recording) -> InputError:
