@@ -159,8 +159,8 @@ def _current_columns(frame: pd.DataFrame, draws: Mapping[str, np.ndarray], class
     Its accuracy and the p of it become no `cav_auc` and `p_represented`, which are other measures. `represented` is what it
     concluded from them.
     """
-    random_groups = (frame["n_groups"] - frame["n_concept_groups"]).clip(lower=1)
-    fewest = np.minimum(np.minimum(frame["n_concept_groups"], random_groups), class_groups).clip(lower=2).astype(int)
+    random_groups = frame["n_groups"] - frame["n_concept_groups"]
+    fewest = np.maximum(2, np.minimum(np.minimum(frame["n_concept_groups"], random_groups), class_groups))
     errors = [standard_error(draws[f"{number}.bootstrap"], groups) for number, groups in enumerate(fewest)]
     families = frame.groupby(["twin", frame["versus"] == "random"], sort=False)["p_value"].transform("size")
     columns = {"standard_error": errors, "fewest_groups": fewest, "family_size": families}

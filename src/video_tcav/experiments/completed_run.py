@@ -14,12 +14,13 @@ from pydantic import BaseModel, TypeAdapter
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import read_json
 from video_tcav.experiments.analyses import Analysis, load_analysis
+from video_tcav.experiments.decisions import VERDICTS
 from video_tcav.experiments.digests import damage_reported
 from video_tcav.experiments.directory import RUN_AGAIN, RunDirectory
 from video_tcav.experiments.example_clips import ShownClip, load_shown
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.previews import Preview, load_previews
-from video_tcav.experiments.verdicts import VERDICTS, Outcome
+from video_tcav.experiments.verdicts import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

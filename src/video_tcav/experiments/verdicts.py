@@ -1,25 +1,18 @@
-"""Verdicts on hypotheses, from evidence corrected for multiple testing: supported, contradicted, undecided, not represented."""
+"""Verdicts on hypotheses, from evidence corrected for multiple testing."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self, get_args
+from typing import NamedTuple, Self
 
 from video_tcav.experiments.analyses import Analysis, AnalysisKey
+from video_tcav.experiments.decisions import EQUIVALENCE, PValues, VerdictWord, claim_text, decide
 from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p, evidence
 from video_tcav.experiments.file import Experiment, Statistics
 from video_tcav.experiments.hypothesis import Hypothesis, Kind
 from video_tcav.experiments.sample_size import groups_to_decide
 from video_tcav.gram.corrections import adjust
-from video_tcav.tcav.wording import p_equals, units
-
-VerdictWord = Literal["supported", "contradicted", "undecided", "not represented"]
-VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
-# Kinds that claim that an effect, or a difference, is too small to matter.
-EQUIVALENCE: tuple[Kind, ...] = ("does_not_matter", "same_in")
-_PARTS = {"whole": "", "motion": "the motion of ", "order": "the order of the frames of "}
-_NOUNS: dict[Kind, str] = {"more_than": "difference", "same_in": "difference"}
-_VERBS = {"positive": "raises", "negative": "lowers", "either": "changes"}
+from video_tcav.tcav.wording import units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,28 +104,20 @@ def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[
         # A hypothesis that cannot be tested must not cost the others of its family any power.
         if test.evidence is not None:
             families.setdefault(test.hypothesis.family, []).append(test)
-    adjusted: dict[int, Adjusted] = {}
+    adjusted: dict[int, _Adjusted] = {}
     for members in families.values():
         # one column a question, each corrected over the family
         questions = zip(*(test.p_values for test in members), strict=True)
         corrected = [adjust(list(p_values), experiment.statistics.correction) for p_values in questions]
         for test, p_values in zip(members, zip(*corrected, strict=True), strict=True):
-            adjusted[id(test)] = Adjusted(PValues(*p_values), len(members))
+            adjusted[id(test)] = _Adjusted(PValues(*p_values), len(members))
     return tuple(
         _outcome(number, line, test, adjusted.get(id(test)), experiment)
         for number, (line, test) in enumerate(zip(lines, tests, strict=True), start=1)
     )
 
 
-class PValues(NamedTuple):
-    """Three p-values of one hypothesis: of no effect, of one as large as the margin, of one no larger than the margin."""
-
-    effect: float
-    equivalence: float
-    beyond: float
-
-
-class Adjusted(NamedTuple):
+class _Adjusted(NamedTuple):
     """P-values after correction in a family of so many hypotheses."""
 
     p_values: PValues
@@ -174,7 +159,7 @@ class _Test:
         )
 
 
-def _outcome(number: int, line: int, test: _Test, adjusted: Adjusted | None, experiment: Experiment) -> Outcome:
+def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, experiment: Experiment) -> Outcome:
     hypothesis, measured, settings = test.hypothesis, test.evidence, experiment.statistics
     more_clips, p_adjusted = None, test.p_values
     if measured is None or adjusted is None:
@@ -249,124 +234,3 @@ def _more_clips_text(more_clips: int | None, power: float) -> str:
         f"{more_clips} more clips of the concept, and as many more of the others in proportion, would decide it with a "
         f"probability of {power:.0%}"
     )
-
-
-def decide(
-    hypothesis: Hypothesis, measured: Evidence, p_adjusted: PValues, *, margin: float, level: float, unit: str
-) -> tuple[VerdictWord, str]:
-    """The verdict, and why.
-
-    A claim that an effect is below the margin is contradicted only by a test that it is beyond it: of effects just below the
-    margin, nearly half are estimated above it. A claim that there is an effect needs a significant one whose estimate is at
-    least the margin. What the layer does not encode is neither there nor nil.
-    """
-    rules = _nil_claim if hypothesis.kind in EQUIVALENCE else _effect_claim
-    return rules(hypothesis, _Findings.of(hypothesis, measured, p_adjusted, margin, level, unit))
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Findings:
-    """What the tests of a hypothesis show, and each figure in words."""
-
-    effect: float
-    is_there: bool
-    is_smaller: bool
-    is_larger: bool
-    is_represented: bool
-    is_estimated_large: bool
-    noun: str
-    size: str
-    margin: str
-    p: str
-    p_smaller: str
-    p_larger: str
-
-    @classmethod
-    def of(
-        cls, hypothesis: Hypothesis, measured: Evidence, p_adjusted: PValues, margin: float, level: float, unit: str
-    ) -> Self:
-        return cls(
-            effect=measured.effect,
-            is_there=p_adjusted.effect <= level,
-            is_smaller=p_adjusted.equivalence <= level,
-            is_larger=p_adjusted.beyond <= level,
-            is_represented=measured.represented,
-            is_estimated_large=abs(measured.effect) >= margin,
-            noun=_NOUNS.get(hypothesis.kind, "effect"),
-            size=f"{measured.effect:+.2f} {unit} [{measured.low:+.2f}, {measured.high:+.2f}]",
-            margin=f"the margin of {margin:g}",
-            p=f"adjusted p {p_equals(p_adjusted.effect)}",
-            p_smaller=f"adjusted p {p_equals(p_adjusted.equivalence)}",
-            p_larger=f"adjusted p {p_equals(p_adjusted.beyond)}",
-        )
-
-
-def _nil_claim(hypothesis: Hypothesis, shown: _Findings) -> tuple[VerdictWord, str]:
-    """Verdict on a claim that an effect, or a difference, is smaller than the margin."""
-    # First: an effect that is there counts even where the layer seems not to tell the concept apart.
-    if shown.is_larger:
-        return "contradicted", f"the {shown.noun} is larger than {shown.margin}: {shown.size}, {shown.p_larger}"
-    if not shown.is_represented:
-        return "not represented", _not_represented(hypothesis, shown)
-    if shown.is_smaller:
-        return "supported", f"the {shown.noun} is smaller than {shown.margin}: {shown.size}, {shown.p_smaller}"
-    return "undecided", (
-        f"the {shown.noun} is {shown.size}; that it is smaller than {shown.margin} is not shown ({shown.p_smaller}), nor that "
-        f"it is larger ({shown.p_larger})"
-    )
-
-
-def _effect_claim(hypothesis: Hypothesis, shown: _Findings) -> tuple[VerdictWord, str]:
-    """Verdict on a claim that there is an effect, or a difference."""
-    expected = {"positive": shown.effect > 0, "negative": shown.effect < 0, "either": True}[hypothesis.expect]
-    direction = "" if hypothesis.expect == "either" else f" in the {'claimed' if expected else 'opposite'} direction"
-    there = f"the {shown.noun}{direction} is shown: {shown.size}, {shown.p}"
-    if shown.is_there and shown.is_estimated_large:
-        beyond = (
-            f"and it is larger than {shown.margin} ({shown.p_larger})"
-            if shown.is_larger
-            else f"its estimate is at least {shown.margin}; that it is itself so large is not shown ({shown.p_larger})"
-        )
-        return ("supported" if expected else "contradicted"), f"{there}; {beyond}"
-    if not shown.is_represented:
-        return "not represented", _not_represented(hypothesis, shown)
-    if shown.is_smaller:
-        smaller = f"the {shown.noun} is smaller than {shown.margin}: {shown.size}, {shown.p_smaller}"
-        return (
-            "contradicted",
-            f"{smaller}; there is one, but it is too small ({shown.p})" if shown.is_there else smaller,
-        )
-    if shown.is_there:
-        small = f"its estimate is below {shown.margin}, but that it is itself so small is not shown ({shown.p_smaller})"
-        return "undecided", f"{there}; {small}"
-    return "undecided", (
-        f"the {shown.noun} is {shown.size}; that there is one is not shown ({shown.p}), nor that it is smaller than "
-        f"{shown.margin} ({shown.p_smaller})"
-    )
-
-
-def _not_represented(hypothesis: Hypothesis, shown: _Findings) -> str:
-    return (
-        f"clips of {hypothesis.about.concept} cannot be told from random clips at this layer by this CAV ({shown.size})"
-    )
-
-
-def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
-    """The claim of a hypothesis."""
-    about, verb = hypothesis.about, _VERBS[hypothesis.expect]
-    subject = f"{_PARTS[hypothesis.part]}{about.concept}"
-    small = f"by less than {margin:g} {units(against)}"
-    match hypothesis.kind:
-        case "matters" | "motion_matters" | "order_matters":
-            return f"{subject} {verb} {about.target}"
-        case "more_than":
-            assert hypothesis.more_than is not None
-            if hypothesis.expect == "either":
-                return f"{about.concept} and {hypothesis.more_than.than} move {about.target} to different degrees"
-            return f"{about.concept} {verb} {about.target} more than {hypothesis.more_than.than} does"
-        case "does_not_matter":
-            return f"{subject} does not matter for {about.target}: it changes it {small}"
-        case "same_in":
-            assert hypothesis.same_in is not None
-            first, second = hypothesis.same_in.models
-            return f"{subject} matters for {about.target} as much in {first} as in {second}: they differ {small}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from video_tcav.experiments import Outcome
-from video_tcav.experiments.verdicts import VERDICTS
+from video_tcav.experiments.decisions import VERDICTS
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import table
 from video_tcav.reports.run.view import RunView
