@@ -20,6 +20,7 @@ from video_tcav.gram.resampling import standard_error
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.diagnostics import warnings as remarks_on
+from video_tcav.tcav.result import COLUMNS
 
 Draws = Float[np.ndarray, " draw"]
 # Characters of a folder's name: file systems allow 255 bytes, and paths on Windows 260 characters in all.
@@ -94,7 +95,7 @@ class Analysis:
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result, with the model's name in the experiment."""
-        frame = pd.DataFrame([asdict(stored.result) for stored in self.found])
+        frame = pd.DataFrame([asdict(stored.result) for stored in self.found], columns=list(COLUMNS))
         frame.insert(0, "model", self.which.model)
         return frame
 

@@ -23,7 +23,7 @@ def test_all_verdicts_are_the_planted_truth(rendered):
 
 
 def test_the_papers_test_stands_beside_and_says_what_it_is(rendered):
-    assert {one.which.test for one in rendered.analyses} == {"permutation", "ttest"}
+    assert {one.which.test for one in rendered.analyses} == {"studentised", "ttest"}
     assert any("anti-conservative" in text for text in rendered.warnings())
     frames = [one.to_frame() for one in rendered.analyses if one.which.test == "ttest"]
     assert all((frame["correction"] == "bonferroni").all() for frame in frames)
@@ -34,5 +34,5 @@ def test_the_source_papers_experiment_is_a_valid_file():
     assert list(experiment.all_concepts()) == [
         f"{name}/{version}" for name in ("racket", "ball", "court", "player") for version in ("static", "dynamic")
     ]
-    assert experiment.statistics.tests == ("permutation", "ttest")
+    assert experiment.statistics.tests == ("studentised", "ttest")
     assert experiment.all_models()["torchvision:swin3d_t"].weights == "KINETICS400_V1"

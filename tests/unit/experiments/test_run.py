@@ -15,9 +15,11 @@ import video_tcav as vt
 from tests.unit.experiments.files import SMALL, write
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.experiments import Run, diff_runs, load_run, run_experiment
+from video_tcav.experiments.analyses import load_analysis
 from video_tcav.experiments.digests import seal
-from video_tcav.experiments.evidence import evidence, standard_error
+from video_tcav.experiments.evidence import evidence
 from video_tcav.experiments.hypothesis import Hypothesis
+from video_tcav.gram.resampling import expanded_interval, standard_error
 
 FLIPPED = """\
 hypotheses:
@@ -85,7 +87,12 @@ def test_a_still_and_a_moving_concept_are_compared_each_with_its_own_negatives(r
     (analysis,) = run.analyses
     swing, court = (analysis.get(name, "stages.3") for name in ("swing", "court"))
     assert one.effect == pytest.approx(swing.result.effect - court.result.effect)
-    assert one.effect_low == pytest.approx(np.quantile(swing.bootstrap - court.bootstrap, 0.025))
+    # both have the class clips and frozen or moving versions of the same random clips: the draws are subtracted
+    draws = swing.bootstrap - court.bootstrap
+    assert (one.effect_low, one.effect_high) == pytest.approx(expanded_interval(draws, 8))
+    assert one.standard_error == pytest.approx(standard_error(draws, 8))
+    assert np.isnan(one.p_perm)
+    assert one.p_t == one.p_value
 
 
 def test_one_model_differs_from_itself_in_nothing_and_from_another_in_its_cause(run):
@@ -181,16 +188,48 @@ def test_runs_are_compared(run, flipped):
     assert not same.settings
     assert not same.other_clips
     assert all(one.change == 0 and one.p_adjusted == 1 for one in same.effects)
-    few = replace(run)  # with a pool of three independent random groups
     (analysis,) = run.analyses
-    results = [replace(one.result, n_groups=one.result.n_concept_groups + 3) for one in analysis.found]
-    stored = tuple(replace(one, result=result) for one, result in zip(analysis.found, results, strict=True))
-    few.__dict__["analyses"] = (replace(analysis, found=stored),)
-    errors = {(one.concept, one.layer, one.versus, one.twin): one.standard_error for one in diff_runs(few, few).effects}
-    draws = analysis.get("swing", "stages.3").bootstrap
-    assert errors["swing", "stages.3", "random", "none"] == pytest.approx(math.sqrt(2) * standard_error(draws, 3))
+    stored = analysis.get("swing", "stages.3")
+    others = replace(analysis, has_group_weights=False)  # as in runs of version 0.1: nothing is known of common draws
+    old = replace(run)
+    old.__dict__["analyses"] = (others,)
+    errors = {(one.concept, one.layer, one.versus, one.twin): one.standard_error for one in diff_runs(old, run).effects}
+    assert errors["swing", "stages.3", "random", "none"] == pytest.approx(math.sqrt(2) * stored.result.standard_error)
+    assert all(one.standard_error == 0 for one in same.effects)  # the same clips, drawn alike
     other = diff_runs(run, flipped)
     assert len(other.only_before) == 4
     assert len(other.only_after) == 4
     assert json.dumps(other.to_dict())
     assert len(other.to_frame()) == len(other.effects)
+
+
+def test_a_run_of_version_0_1_is_read_with_the_columns_of_today(run, tmp_path):
+    folder = tmp_path / "analysis"
+    shutil.copytree(run.analyses[0].folder, folder)
+    frame = pd.read_parquet(folder / "results.parquet")
+    new = ["standard_error", "p_perm", "p_t", "cav_auc", "p_represented", "region_auc", "p_region"]
+    old = frame.drop(columns=[*new, "fewest_groups", "family_size"]).assign(cav_accuracy=0.9, cav_p_value=0.01)
+    old.to_parquet(folder / "results.parquet")
+    analysis = load_analysis(folder)
+    assert not analysis.has_group_weights
+    table = analysis.to_frame()
+    assert table["cav_auc"].isna().all()
+    same = ["effect", "p_adjusted", "represented", "fewest_groups", "family_size"]
+    pd.testing.assert_frame_equal(table[same], frame[same])
+    np.testing.assert_allclose(table["standard_error"], frame["standard_error"])
+
+
+def test_verdicts_of_version_0_1_have_no_test_beyond_the_margin(run, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(run.path, copy)
+    rows = json.loads((copy / "hypotheses.json").read_text())
+    new = ("p_perm", "p_t", "beyond_p", "beyond_p_adjusted", "family_size", "level")
+    rows = [{name: value for name, value in row.items() if name not in new} for row in rows]
+    (copy / "hypotheses.json").write_text(json.dumps(rows))
+    record = json.loads((copy / "run.json").read_text())
+    record["format"] = 1  # of version 0.1, which wrote no digests
+    del record["digest"], record["digests"]
+    (copy / "run.json").write_text(json.dumps(record))
+    outcomes = load_run(copy).outcomes
+    assert [one.verdict for one in outcomes] == [one.verdict for one in run.outcomes]
+    assert np.isnan(outcomes[0].beyond_p)

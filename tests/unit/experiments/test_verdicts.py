@@ -1,15 +1,17 @@
 """What becomes of a hypothesis: the rules, one by one."""
 
-import math
+import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
 import pytest
 
 from video_tcav.experiments import annotations, write_junit
-from video_tcav.experiments.evidence import Evidence, equivalence_p, groups_to_decide, standard_error, two_sided
+from video_tcav.experiments.decisions import PValues, decide
+from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p
 from video_tcav.experiments.hypothesis import Hypothesis
-from video_tcav.experiments.verdicts import Outcome, decide
+from video_tcav.experiments.sample_size import MOST_GROUPS, groups_to_decide
+from video_tcav.experiments.verdicts import Outcome
 
 ABOUT = {"concept": "swing", "target": "tennis"}
 MARGIN, LEVEL = 0.5, 0.05
@@ -35,41 +37,88 @@ def seen(effect: float, *, represented: bool = True, standard_error: float = 0.2
 
 
 @pytest.mark.parametrize(
-    ("kind", "expect", "effect", "p", "q", "represented", "verdict"),
+    ("kind", "expect", "effect", "p_values", "represented", "verdict"),
     [
-        ("matters", "positive", 2.0, 0.01, 1.0, True, "supported"),
-        ("matters", "positive", -2.0, 0.01, 1.0, True, "contradicted"),
-        ("matters", "negative", -2.0, 0.01, 1.0, True, "supported"),
-        ("matters", "negative", 2.0, 0.01, 1.0, True, "contradicted"),
-        ("matters", "either", -2.0, 0.01, 1.0, True, "supported"),
-        ("matters", "positive", 2.0, 0.06, 1.0, True, "undecided"),
-        ("matters", "positive", 0.3, 0.01, 0.2, True, "undecided"),  # there, but perhaps too small to matter
-        ("matters", "positive", 0.1, 0.01, 0.001, True, "contradicted"),  # there, and too small to matter
-        ("matters", "positive", 0.1, 0.8, 0.001, True, "contradicted"),
-        ("matters", "positive", 0.1, 0.8, 0.2, True, "undecided"),
-        ("matters", "positive", 0.1, 0.8, 0.001, False, "not represented"),  # which is not "does not matter"
-        ("matters", "positive", 2.0, 0.01, 1.0, False, "supported"),  # a weak CAV with a clear effect
-        ("more_than", "positive", 2.0, 0.01, 1.0, True, "supported"),
-        ("more_than", "positive", -2.0, 0.01, 1.0, True, "contradicted"),
-        ("motion_matters", "positive", 2.0, 0.01, 1.0, True, "supported"),
-        ("order_matters", "positive", 0.1, 0.9, 0.01, True, "contradicted"),
-        ("does_not_matter", "positive", 0.1, 0.8, 0.01, True, "supported"),
-        ("does_not_matter", "positive", 0.1, 0.001, 0.01, True, "supported"),  # there, but below the margin for sure
-        ("does_not_matter", "positive", 2.0, 0.01, 1.0, True, "contradicted"),
-        ("does_not_matter", "positive", -2.0, 0.01, 1.0, True, "contradicted"),
-        ("does_not_matter", "positive", 0.1, 0.8, 0.2, True, "undecided"),
-        ("does_not_matter", "positive", 0.1, 0.8, 0.01, False, "not represented"),
-        ("same_in", "positive", 0.1, 0.8, 0.01, True, "supported"),
-        ("same_in", "positive", -2.0, 0.01, 1.0, True, "contradicted"),
+        # of no effect, of one as large as the margin, of one no larger than it
+        ("matters", "positive", 2.0, (0.01, 1.0, 0.01), True, "supported"),
+        (
+            "matters",
+            "positive",
+            0.6,
+            (0.01, 0.7, 0.3),
+            True,
+            "supported",
+        ),  # an effect is shown, its size is an estimate
+        ("matters", "positive", -2.0, (0.01, 1.0, 0.01), True, "contradicted"),
+        ("matters", "negative", -2.0, (0.01, 1.0, 0.01), True, "supported"),
+        ("matters", "negative", 2.0, (0.01, 1.0, 0.01), True, "contradicted"),
+        ("matters", "either", -2.0, (0.01, 1.0, 0.01), True, "supported"),
+        ("matters", "positive", 2.0, (0.06, 1.0, 0.2), True, "undecided"),
+        ("matters", "positive", 0.3, (0.01, 0.2, 0.8), True, "undecided"),  # there, but perhaps too small to matter
+        ("matters", "positive", 0.1, (0.01, 0.001, 1.0), True, "contradicted"),  # there, and too small to matter
+        ("matters", "positive", 0.1, (0.8, 0.001, 1.0), True, "contradicted"),
+        ("matters", "positive", 0.1, (0.8, 0.2, 0.8), True, "undecided"),
+        ("matters", "positive", 0.1, (0.8, 0.001, 1.0), False, "not represented"),  # which is not "does not matter"
+        ("matters", "positive", 2.0, (0.01, 1.0, 0.01), False, "supported"),  # a weak CAV with a clear effect
+        ("more_than", "positive", 2.0, (0.01, 1.0, 0.01), True, "supported"),
+        ("more_than", "positive", -2.0, (0.01, 1.0, 0.01), True, "contradicted"),
+        ("motion_matters", "positive", 2.0, (0.01, 1.0, 0.01), True, "supported"),
+        ("order_matters", "positive", 0.1, (0.9, 0.01, 1.0), True, "contradicted"),
+        ("does_not_matter", "positive", 0.1, (0.8, 0.01, 1.0), True, "supported"),
+        (
+            "does_not_matter",
+            "positive",
+            0.1,
+            (0.001, 0.01, 1.0),
+            True,
+            "supported",
+        ),  # there, but below the margin for sure
+        ("does_not_matter", "positive", 2.0, (0.01, 1.0, 0.01), True, "contradicted"),
+        ("does_not_matter", "positive", -2.0, (0.01, 1.0, 0.01), True, "contradicted"),
+        ("does_not_matter", "positive", 2.0, (0.01, 1.0, 0.01), False, "contradicted"),
+        ("does_not_matter", "positive", 0.6, (0.001, 0.7, 0.3), True, "undecided"),  # estimated, not shown to be beyond
+        ("does_not_matter", "positive", 0.1, (0.8, 0.2, 0.8), True, "undecided"),
+        ("does_not_matter", "positive", 0.1, (0.8, 0.01, 1.0), False, "not represented"),
+        ("same_in", "positive", 0.1, (0.8, 0.01, 1.0), True, "supported"),
+        ("same_in", "positive", 0.6, (0.01, 0.7, 0.3), True, "undecided"),
+        ("same_in", "positive", -2.0, (0.01, 1.0, 0.01), True, "contradicted"),
     ],
 )
-def test_the_rules(kind, expect, effect, p, q, represented, verdict):
+def test_the_rules(kind, expect, effect, p_values, represented, verdict):
     directed = "positive" if kind in ("does_not_matter", "same_in") else expect
-    found, reason = decide(
-        hypothesis(kind, directed), seen(effect, represented=represented), p, q, MARGIN, LEVEL, "log-odds"
+    measured = seen(effect, represented=represented)
+    word, reason = decide(
+        hypothesis(kind, directed), measured, PValues(*p_values), margin=MARGIN, level=LEVEL, unit="log-odds"
     )
-    assert found == verdict
+    assert word == verdict
     assert f"{effect:+.2f} log-odds" in reason
+
+
+@pytest.mark.parametrize(
+    ("expect", "effect", "p_values", "words"),
+    [
+        (
+            "positive",
+            2.0,
+            (0.01, 1.0, 0.01),
+            "the effect in the claimed direction is shown.*larger than the margin of 0.5",
+        ),
+        (
+            "positive",
+            0.6,
+            (0.01, 0.7, 0.3),
+            "estimate is at least the margin of 0.5; that it is itself so large is not shown",
+        ),
+        ("positive", -0.6, (0.01, 0.7, 0.3), "in the opposite direction is shown"),
+        ("positive", 0.3, (0.01, 0.2, 0.8), "estimate is below the margin of 0.5, but .*so small is not shown"),
+        ("either", 0.2, (0.4, 0.2, 0.8), "that there is one is not shown .*nor that it is smaller"),
+    ],
+)
+def test_reasons_say_what_is_shown_and_what_is_not(expect, effect, p_values, words):
+    _, reason = decide(
+        hypothesis("matters", expect), seen(effect), PValues(*p_values), margin=MARGIN, level=LEVEL, unit="log-odds"
+    )
+    assert re.search(words, reason)
 
 
 def test_equivalence_needs_the_whole_effect_below_the_margin():
@@ -78,25 +127,26 @@ def test_equivalence_needs_the_whole_effect_below_the_margin():
     assert equivalence_p(-0.5, 0.1, 19, 0.5) == pytest.approx(0.5)
     assert equivalence_p(0.9, 0.1, 19, 0.5) > 0.99
     assert equivalence_p(0.2, 0.0, 19, 0.5) > 0  # a p is never 0
-    assert two_sided(1.0, 0.0, 19) > 0
-    assert two_sided(0.0, 0.0, 19) == 1
 
 
-def test_few_groups_make_the_standard_error_larger():
-    import numpy as np
-
-    draws = np.random.default_rng(0).normal(size=4000)
-    assert standard_error(draws, 2) == pytest.approx(draws.std(ddof=1) * math.sqrt(2))
-    assert standard_error(draws, 1000) == pytest.approx(draws.std(ddof=1), rel=1e-3)
+@pytest.mark.parametrize("effect", [-0.9, -0.5, 0.2, 0.7])
+def test_beyond_the_margin_is_the_opposite_question(effect):
+    assert beyond_p(effect, 0.1, 19, 0.5) == pytest.approx(1 - equivalence_p(effect, 0.1, 19, 0.5))
 
 
-def test_four_times_the_groups_for_half_the_effect_and_none_at_the_margin():
-    sizes = [groups_to_decide(seen(effect), margin=0.01, level=LEVEL, power=0.8, tests=1) for effect in (0.2, 0.1)]
-    assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.03)
-    assert groups_to_decide(seen(0.5), margin=0.5, level=LEVEL, power=0.8, tests=1) is not None
-    assert groups_to_decide(seen(0.499999), margin=0.5, level=LEVEL, power=0.8, tests=1) > 10**5
-    more = groups_to_decide(seen(0.2), margin=0.01, level=LEVEL, power=0.8, tests=10)
-    assert more > sizes[0]  # a family shares the level
+def needed(effect: float, *, claims_nil: bool = False, **settings) -> int | None:
+    usual = {"margin": MARGIN, "level": LEVEL, "power": 0.8, "tests": 1}
+    return groups_to_decide(seen(effect), claims_nil=claims_nil, **(usual | settings))
+
+
+def test_more_groups_are_needed_near_the_margin_in_large_families_and_for_more_certainty():
+    assert needed(0.2) < needed(0.35) < needed(0.5)
+    assert needed(0.2) == needed(-0.2)
+    assert needed(0.2, tests=10) > needed(0.2)
+    assert needed(0.2, power=0.9) > needed(0.2)
+    assert needed(0.5, claims_nil=True) > needed(0.5)  # an effect at the margin is not below it, nor beyond it
+    assert needed(0.5, claims_nil=True, power=0.99) is None  # more than `MOST_GROUPS`
+    assert needed(0.5, claims_nil=True) < MOST_GROUPS
 
 
 OUTCOME = Outcome(
