@@ -1,4 +1,4 @@
-"""The claim "it does not matter" is calibrated, and "how many more clips" keeps its promise, with rendered clips and simulated."""
+"""The claim "it does not matter" is calibrated, and "how many more clips" keeps its promise on rendered and simulated clips."""
 
 import numpy as np
 import pytest
