@@ -96,7 +96,7 @@ def _effect_claim(hypothesis: Hypothesis, shown: _Findings) -> tuple[VerdictWord
     there = f"the {shown.noun}{direction} is shown: {shown.size}, {shown.p}"
     if shown.is_there and shown.is_estimated_large:
         beyond = (
-            f"and it is larger than {shown.margin} ({shown.p_larger})"
+            f"it is larger than {shown.margin}, too ({shown.p_larger})"
             if shown.is_larger
             else f"its estimate is at least {shown.margin}; that it is itself so large is not shown ({shown.p_larger})"
         )

@@ -101,7 +101,7 @@ def test_the_rules(kind, expect, effect, p_values, represented, verdict):
             "positive",
             2.0,
             (0.01, 1.0, 0.01),
-            "the effect in the claimed direction is shown.*larger than the margin of 0.5",
+            "the effect in the claimed direction is shown.*larger than the margin of 0.5, too",
         ),
         (
             "positive",
