@@ -104,7 +104,7 @@ class Promise:
         return self.undecided - self.without_number
 
     @property
-    def kept(self) -> float:
+    def decided_share(self) -> float:
         """Share of undecided pilots, for which a number was said, that it decided."""
         return self.decided / self.tried if self.tried else float("nan")
 
@@ -176,7 +176,7 @@ def verdicts(
         for name, effects in cells:
             result = promise(kind, effects, draws, groups, power, generator)
             figures = (f"{result.undecided / draws:.0%}", str(result.without_number), f"{result.added:.0f}")
-            table.add_row(kind, name, *figures, _share(result.kept, result.tried))
+            table.add_row(kind, name, *figures, _share(result.decided_share, result.tried))
     render.out.print(table)
 
 

@@ -92,4 +92,4 @@ def test_as_many_more_clips_as_promised_decide_the_promised_share_of_pilots(kind
     print(f"{kind}: {outcome.decided} of {outcome.tried} pilots decided by {outcome.added:.0f} more clips")
     assert outcome.tried > 50
     # two standard errors below what was promised
-    assert outcome.kept >= 0.8 - 2 * (0.16 / outcome.tried) ** 0.5
+    assert outcome.decided_share >= 0.8 - 2 * (0.16 / outcome.tried) ** 0.5

@@ -74,50 +74,54 @@ class _Findings:
         )
 
 
-def _nil_claim(hypothesis: Hypothesis, shown: _Findings) -> tuple[VerdictWord, str]:
+def _nil_claim(hypothesis: Hypothesis, findings: _Findings) -> tuple[VerdictWord, str]:
     """Verdict on a claim that an effect, or a difference, is smaller than the margin."""
     # first: an effect that is there counts even where the layer seems not to tell the concept apart.
-    if shown.is_larger:
-        return "contradicted", f"the {shown.noun} is larger than {shown.margin}: {shown.size}, {shown.p_larger}"
-    if not shown.is_represented:
-        return "not represented", _not_represented(hypothesis, shown)
-    if shown.is_smaller:
-        return "supported", f"the {shown.noun} is smaller than {shown.margin}: {shown.size}, {shown.p_smaller}"
-    return "undecided", (
-        f"the {shown.noun} is {shown.size}; that it is smaller than {shown.margin} is not shown ({shown.p_smaller}), nor that "
-        f"it is larger ({shown.p_larger})"
-    )
+    if findings.is_larger:
+        return (
+            "contradicted",
+            f"the {findings.noun} is larger than {findings.margin}: {findings.size}, {findings.p_larger}",
+        )
+    if not findings.is_represented:
+        return "not represented", _not_represented(hypothesis, findings)
+    if findings.is_smaller:
+        return (
+            "supported",
+            f"the {findings.noun} is smaller than {findings.margin}: {findings.size}, {findings.p_smaller}",
+        )
+    not_shown = f"that it is smaller than {findings.margin} is not shown ({findings.p_smaller}), nor that it is larger"
+    return "undecided", f"the {findings.noun} is {findings.size}; {not_shown} ({findings.p_larger})"
 
 
-def _effect_claim(hypothesis: Hypothesis, shown: _Findings) -> tuple[VerdictWord, str]:
+def _effect_claim(hypothesis: Hypothesis, findings: _Findings) -> tuple[VerdictWord, str]:
     """Verdict on a claim that there is an effect, or a difference."""
-    expected = {"positive": shown.effect > 0, "negative": shown.effect < 0, "either": True}[hypothesis.expect]
+    expected = {"positive": findings.effect > 0, "negative": findings.effect < 0, "either": True}[hypothesis.expect]
     direction = "" if hypothesis.expect == "either" else f" in the {'claimed' if expected else 'opposite'} direction"
-    there = f"the {shown.noun}{direction} is shown: {shown.size}, {shown.p}"
-    if shown.is_there and shown.is_estimated_large:
+    there = f"the {findings.noun}{direction} is shown: {findings.size}, {findings.p}"
+    if findings.is_there and findings.is_estimated_large:
         beyond = (
-            f"it is larger than {shown.margin}, too ({shown.p_larger})"
-            if shown.is_larger
-            else f"its estimate is at least {shown.margin}; that it is itself so large is not shown ({shown.p_larger})"
+            f"it is larger than {findings.margin}, too ({findings.p_larger})"
+            if findings.is_larger
+            else f"its estimate is at least {findings.margin}; that it is itself so large is not shown ({findings.p_larger})"
         )
         return ("supported" if expected else "contradicted"), f"{there}; {beyond}"
-    if not shown.is_represented:
-        return "not represented", _not_represented(hypothesis, shown)
-    if shown.is_smaller:
-        reason = f"the {shown.noun} is smaller than {shown.margin}: {shown.size}, {shown.p_smaller}"
-        too_small = f"; there is one, but it is too small to matter ({shown.p})" if shown.is_there else ""
+    if not findings.is_represented:
+        return "not represented", _not_represented(hypothesis, findings)
+    if findings.is_smaller:
+        reason = f"the {findings.noun} is smaller than {findings.margin}: {findings.size}, {findings.p_smaller}"
+        too_small = f"; there is one, but it is too small to matter ({findings.p})" if findings.is_there else ""
         return "contradicted", reason + too_small
-    if shown.is_there:
-        small = f"its estimate is below {shown.margin}, but that it is itself so small is not shown ({shown.p_smaller})"
+    if findings.is_there:
+        small = f"its estimate is below {findings.margin}, but that it is itself so small is not shown ({findings.p_smaller})"
         return "undecided", f"{there}; {small}"
     return "undecided", (
-        f"the {shown.noun} is {shown.size}; that there is one is not shown ({shown.p}), nor that it is smaller than "
-        f"{shown.margin} ({shown.p_smaller})"
+        f"the {findings.noun} is {findings.size}; that there is one is not shown ({findings.p}), nor that it is smaller than "
+        f"{findings.margin} ({findings.p_smaller})"
     )
 
 
-def _not_represented(hypothesis: Hypothesis, shown: _Findings) -> str:
-    return f"the clips of {hypothesis.about.concept} cannot be told from random clips at this layer ({shown.size})"
+def _not_represented(hypothesis: Hypothesis, findings: _Findings) -> str:
+    return f"the clips of {hypothesis.about.concept} cannot be told from random clips at this layer ({findings.size})"
 
 
 def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
