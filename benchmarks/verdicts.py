@@ -151,7 +151,7 @@ def contradicted(truth: float, groups: int, draws: int, generator: np.random.Gen
 
 
 def verdicts(
-    draws: Annotated[int, typer.Option(min=1, help="Experiments of each row.")] = 2000,
+    draws: Annotated[int, typer.Option(min=1, help="Experiments of each row.")] = 1000,
     groups: Annotated[int, typer.Option(min=4, help="Concept clips of a pilot.")] = 20,
     power: Annotated[float, typer.Option(min=0.5, max=0.99, help="The promised share.")] = 0.8,
     seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
@@ -162,7 +162,7 @@ def verdicts(
     """
     generator = np.random.default_rng(seed)
     table = Table("true effect, margins", "clips", "“does not matter” contradicted", box=None, pad_edge=False)
-    for truth in (0.5, 0.9, 1.0, 2.0):
+    for truth in (0.9, 1.0, 2.0):
         for count in (10, 20, 40, 80):
             rate = contradicted(truth, count, draws, generator)
             table.add_row(f"{truth:g}", str(count), _share(rate, draws))
@@ -181,6 +181,8 @@ def verdicts(
 
 
 def _share(rate: float, draws: int) -> str:
+    if draws == 0:
+        return "–"
     low, high = wilson_interval(rate, draws)
     return f"{rate:.1%} [{low:.1%}, {high:.1%}]"
 
