@@ -19,7 +19,7 @@ from video_tcav.experiments.decisions import PValues, VerdictWord, decide
 from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p
 from video_tcav.experiments.hypothesis import Hypothesis, Kind
 from video_tcav.experiments.sample_size import groups_to_decide
-from video_tcav.gram.resampling import two_sided_t
+from video_tcav.gram.resampling import BootstrapT
 
 LEVEL, MARGIN = 0.05, 0.5
 RANDOM_PER_CONCEPT = 3
@@ -57,7 +57,7 @@ class Clips:
             high=effect,
             standard_error=error,
             freedom=freedom,
-            p_value=two_sided_t(effect, error, freedom),
+            p_value=BootstrapT(effect=effect, error=error, skewness=0.0, freedom=freedom).p_value,
             represented=True,
             concept_groups=len(self.concept),
             concept_clips=len(self.concept),

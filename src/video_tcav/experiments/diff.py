@@ -13,7 +13,7 @@ from video_tcav.experiments.completed_run import Run
 from video_tcav.experiments.directory import changed_settings
 from video_tcav.experiments.verdicts import Outcome
 from video_tcav.gram.corrections import adjust
-from video_tcav.gram.resampling import standard_error, two_sided_t
+from video_tcav.gram.resampling import BootstrapT
 
 _KEY = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
 # Keys of an experiment whose changes are no warning: they are shown elsewhere, or change no effect.
@@ -172,14 +172,15 @@ def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tup
         if _share_draws(before, after, first_analysis, second_analysis) and len(first.bootstrap) == len(
             second.bootstrap
         ):
-            error = standard_error(second.bootstrap - first.bootstrap, fewest)
+            test = BootstrapT.of(change, second.bootstrap - first.bootstrap, fewest)
         else:
             # independent runs: the variances of both effects add up
             error = math.hypot(first.result.standard_error, second.result.standard_error)
+            test = BootstrapT(effect=change, error=error, skewness=0.0, freedom=fewest - 1)
         names: dict[str, Any] = dict(zip(_KEY, key, strict=True))
         sizes = {"before": first.result.effect, "after": second.result.effect, "change": change}
-        changes.append({**names, **sizes, "standard_error": error})
-        p_values.append(two_sided_t(change, error, fewest - 1))
+        changes.append({**names, **sizes, "standard_error": test.error})
+        p_values.append(test.p_value)
     if not changes:
         return ()
     adjusted = adjust(p_values, "holm")

@@ -9,7 +9,7 @@ from scipy import stats
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.analyses import Analysis, StoredResult
 from video_tcav.experiments.hypothesis import Hypothesis
-from video_tcav.gram.resampling import SMALLEST_P, expanded_interval, standard_error, two_sided_t
+from video_tcav.gram.resampling import SMALLEST_P, BootstrapT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,18 +118,17 @@ def _difference(first: StoredResult, second: StoredResult) -> Evidence:
     """
     effect, draws = first.result.effect - second.result.effect, first.bootstrap - second.bootstrap
     fewest = min(first.result.fewest_groups, second.result.fewest_groups)
-    error = standard_error(draws, fewest)
-    low, high = expanded_interval(draws, fewest)
-    p_value = two_sided_t(effect, error, fewest - 1)
+    test = BootstrapT.of(effect, draws, fewest)
+    low, high = test.interval()
     groups, clips = _fewer_clips(first, second)
     return Evidence(
         effect=effect,
         low=low,
         high=high,
-        standard_error=error,
-        freedom=fewest - 1,
-        p_value=p_value,
-        p_t=p_value,
+        standard_error=test.error,
+        freedom=test.freedom,
+        p_value=test.p_value,
+        p_t=test.p_value,
         represented=first.result.represented or second.result.represented,
         concept_groups=groups,
         concept_clips=clips,

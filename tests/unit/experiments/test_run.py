@@ -19,7 +19,7 @@ from video_tcav.experiments.analyses import load_analysis
 from video_tcav.experiments.digests import seal
 from video_tcav.experiments.evidence import evidence
 from video_tcav.experiments.hypothesis import Hypothesis
-from video_tcav.gram.resampling import expanded_interval, standard_error
+from video_tcav.gram.resampling import BootstrapT
 
 FLIPPED = """\
 hypotheses:
@@ -89,8 +89,9 @@ def test_a_still_and_a_moving_concept_are_compared_each_with_its_own_negatives(r
     assert one.effect == pytest.approx(swing.result.effect - court.result.effect)
     # both have the class clips and frozen or moving versions of the same random clips: the draws are subtracted
     draws = swing.bootstrap - court.bootstrap
-    assert (one.effect_low, one.effect_high) == pytest.approx(expanded_interval(draws, 8))
-    assert one.standard_error == pytest.approx(standard_error(draws, 8))
+    expected = BootstrapT.of(one.effect, draws, 8)
+    assert (one.effect_low, one.effect_high) == pytest.approx(expected.interval())
+    assert (one.standard_error, one.p_value) == pytest.approx((expected.error, expected.p_value))
     assert np.isnan(one.p_perm)
     assert one.p_t == one.p_value
 
