@@ -1,4 +1,9 @@
-"""Deletion and insertion: remove or reveal voxels in map order and track the class probability."""
+"""Deletion and insertion: remove or reveal voxels in map order and track the class probability.
+
+The area under such a curve means little alone. It is compared with two opponents that ask the same of the same clip: the
+same map in another place, and the same method's maps of other clips. A map that shows the middle of every clip can win
+against the first where causes lie in the middle; it cannot win against the second.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +27,18 @@ from video_tcav.models.hooks import untouched
 STEPS = 16
 PerClip = Float[Tensor, " clip"]
 Curves = Float[Tensor, "clip step"]
-CurveName = Literal["deletion", "insertion", "deletion_elsewhere", "insertion_elsewhere"]
+CurveName = Literal[
+    "deletion",
+    "insertion",
+    "deletion_elsewhere",
+    "insertion_elsewhere",
+    "deletion_other_clips",
+    "insertion_other_clips",
+]
 Check = Literal["deletion", "insertion"]
 CHECKS: tuple[Check, ...] = get_args(Check)
 _ELSEWHERE: dict[Check, CurveName] = {"deletion": "deletion_elsewhere", "insertion": "insertion_elsewhere"}
+_OTHER_CLIPS: dict[Check, CurveName] = {"deletion": "deletion_other_clips", "insertion": "insertion_other_clips"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +47,8 @@ class Faithfulness:
 
     Attributes:
         curves: by name, the probability after 0, 1, ... of the equal shares of the voxels, one row a clip; `elsewhere`
-            stands for the same map moved to another place and time, averaged over several such moves.
+            stands for the same map moved to another place and time, averaged over several such moves, and `other_clips` for
+            the same method's maps of other clips, averaged over these, where there were any.
     """
 
     curves: Mapping[CurveName, Curves]
@@ -60,6 +74,16 @@ class Faithfulness:
         return area_under(self.curves["insertion_elsewhere"])
 
     @property
+    def deletion_other_clips(self) -> PerClip:
+        """Deletion by the method's maps of other clips; NaN where there were none."""
+        return self._area_or_nan("deletion")
+
+    @property
+    def insertion_other_clips(self) -> PerClip:
+        """Insertion by the method's maps of other clips; NaN where there were none."""
+        return self._area_or_nan("insertion")
+
+    @property
     def deletion_gain(self) -> PerClip:
         """By how much deletion is lower than elsewhere: above zero, the map is informative."""
         return self.deletion_elsewhere - self.deletion
@@ -69,10 +93,29 @@ class Faithfulness:
         """By how much insertion is higher than elsewhere: above zero, the map is informative."""
         return self.insertion - self.insertion_elsewhere
 
+    @property
+    def deletion_gain_other_clips(self) -> PerClip:
+        """By how much deletion is lower than by maps of other clips: above zero, the map is informative about this clip."""
+        return self.deletion_other_clips - self.deletion
+
+    @property
+    def insertion_gain_other_clips(self) -> PerClip:
+        """By how much insertion is higher than by maps of other clips."""
+        return self.insertion - self.insertion_other_clips
+
+    def _area_or_nan(self, check: Check) -> PerClip:
+        if _OTHER_CLIPS[check] in self.curves:
+            return area_under(self.curves[_OTHER_CLIPS[check]])
+        return torch.full_like(area_under(self.curves[check]), torch.nan)
+
     def to_frame(self) -> pd.DataFrame:
         """One row a clip."""
-        pairs = [(check, moved) for check, moved in _ELSEWHERE.items() if check in self.curves]
-        names = [name for check, moved in pairs for name in (check, moved, f"{check}_gain")]
+        names: list[str] = []
+        for check, moved in _ELSEWHERE.items():
+            if check in self.curves:
+                names += [check, moved, f"{check}_gain"]
+            if _OTHER_CLIPS[check] in self.curves:
+                names += [_OTHER_CLIPS[check], f"{check}_gain_other_clips"]
         return pd.DataFrame({name: getattr(self, name).numpy() for name in names})
 
 
@@ -87,11 +130,13 @@ def faithfulness(
     draws: int = 3,
     seed: int = 0,
     checks: Sequence[Check] = CHECKS,
+    other_clips: Sequence[Map] = (),
 ) -> Faithfulness:
-    """Deletion and insertion in space-time, for maps and for the same maps elsewhere.
+    """Deletion and insertion in space-time, for maps, for the same maps elsewhere, and for maps of other clips.
 
     The area of a deletion alone says little: a smooth map does better than a ragged one, and some clips need more of
-    themselves than others. A map that was moved is exactly as smooth, and is checked on the same clip.
+    themselves than others. A map that was moved is exactly as smooth, and is checked on the same clip. So is the method's
+    map of another clip, which has the method's habits, such as the middle of the picture, and knows nothing of this clip.
 
     Args:
         model: from `load_model`; left as it came.
@@ -103,6 +148,8 @@ def faithfulness(
         draws: how many moved maps stand for elsewhere.
         seed: of the moves.
         checks: `deletion` and `insertion`, or one of them.
+        other_clips: maps by the same method that stand for other clips, each of the shape of `maps`; row by row they are used
+            on the clip of that row. `maps_of_other_clips` makes them from `maps`.
 
     Raises:
         ShapeError: if maps and clips disagree.
@@ -111,10 +158,12 @@ def faithfulness(
     """
     at_least("draws", draws, 1)
     at_least("steps", steps, 1)
-    _check_maps(model, clips, maps)
+    for checked_maps in (maps, *other_clips):
+        _check_maps(model, clips, checked_maps)
     labels = _classes_of(model, target, len(clips))
-    # Map 0 of each clip is its own, the others are moved: one loop measures them all.
-    versions = torch.stack([maps, *(elsewhere(maps, seed=seed, draw=draw) for draw in range(draws))], dim=1)
+    # Map 0 of each clip is its own, then come the moved ones, then those of other clips: one loop measures them all.
+    moved = [elsewhere(maps, seed=seed, draw=draw) for draw in range(draws)]
+    versions = torch.stack([maps, *moved, *other_clips], dim=1)
     clips = clips.to(device=model.device, dtype=model.dtype)
     curves: dict[CurveName, Curves] = {}
     with untouched(model.module):
@@ -127,7 +176,9 @@ def faithfulness(
                 for row, label in enumerate(labels)
             ]
             rows = torch.stack(clip_curves)
-            curves |= {check: rows[:, 0], _ELSEWHERE[check]: rows[:, 1:].mean(1)}
+            curves |= {check: rows[:, 0], _ELSEWHERE[check]: rows[:, 1 : draws + 1].mean(1)}
+            if other_clips:
+                curves[_OTHER_CLIPS[check]] = rows[:, draws + 1 :].mean(1)
     return Faithfulness(curves=curves)
 
 
@@ -152,6 +203,16 @@ def elsewhere(maps: Map, *, seed: int, draw: int = 0) -> Map:
     return torch.stack([values.roll(move, dims=(0, 1, 2)) for values, move in zip(maps, moves, strict=True)])
 
 
+def maps_of_other_clips(maps: Map, *, draws: int = 1) -> list[Map]:
+    """Maps of other clips of the same batch, for `faithfulness`: the rows moved on by one, two, ...; fewer in a small batch.
+
+    Args:
+        maps: by one method, one a clip.
+        draws: how many other clips each clip meets, if there are so many.
+    """
+    return [maps.roll(step, dims=0) for step in range(1, min(draws, len(maps) - 1) + 1)]
+
+
 def _classes_of(model: VideoModel, target: str | int | Sequence[str | int], clips: int) -> list[int]:
     """The class of each clip, where there is one for all or one for each."""
     targets = [target] * clips if isinstance(target, (str, int)) else list(target)
@@ -166,18 +227,22 @@ def _curves(
     model: VideoModel, before: Clips, after: Clips, ranks: Int[Tensor, "map time height width"], label: int, steps: int
 ) -> Float[Tensor, "map step"]:
     """Probability of a class as the voxels of one clip give way to those of another, in the order of each map."""
-    bounds = torch.arange(steps + 1, device=ranks.device) * ranks[0].numel() / steps
+    inner_steps = steps - 1
+    bounds = torch.arange(1, steps, device=ranks.device) * ranks[0].numel() / steps
 
     def masks(batch: range) -> Keep:
-        # Mask numbers count through the steps of the first map, then of the next.
-        indices = [divmod(number, steps + 1) for number in batch]
-        return torch.stack([ranks[map_number] >= bounds[step] for map_number, step in indices]).to(before)
+        # All maps begin with the whole clip and end with nothing of it: masks 0 and 1, which they share. Then mask numbers
+        # count through the steps of the first map, then of the next.
+        ends = [torch.full_like(ranks[0], number == 0, dtype=torch.bool) for number in batch if number < 2]
+        indices = [divmod(number - 2, inner_steps) for number in batch if number >= 2]
+        return torch.stack([*ends, *(ranks[row] >= bounds[step] for row, step in indices)]).to(before)
 
     target = parse_target(model, label, "log_odds")
-    values = masked_values(model, before, after, masks, len(ranks) * (steps + 1), target, silent)
+    values = masked_values(model, before, after, masks, len(ranks) * inner_steps + 2, target, silent)
     if model.outputs.has_probabilities:
         values = values.sigmoid()  # the sigmoid of log-odds is the probability; a regression's number stays itself
-    return values.unflatten(0, (len(ranks), steps + 1)).cpu()
+    start, end = (value.expand(len(ranks), 1) for value in values[:2])
+    return torch.cat([start, values[2:].reshape(len(ranks), inner_steps), end], dim=1).cpu()
 
 
 def _ranks(maps: Float[Tensor, "map time height width"]) -> Int[Tensor, "map time height width"]:
