@@ -185,7 +185,7 @@ def test_saved_cavs_are_mapped_as_those_learned_here(model, videos, tmp_path):
         torch.testing.assert_close(one.values, other.values)
     [learned] = vt.learn_cavs(model, concepts={"racket": racket}, random=random, layers=["stages.3"])
     torch.testing.assert_close(learned.vector, cavs[0].vector)
-    assert (learned.concept_mean, learned.accuracy) == pytest.approx((cavs[0].concept_mean, cavs[0].accuracy))
+    assert (learned.concept_mean, learned.auc) == pytest.approx((cavs[0].concept_mean, cavs[0].auc))
     with pytest.raises(InputError, match=r"`cavs` must be of the layers to look at, stages\.1"):
         vt.explain(model, videos / "class", cavs=cavs, layers=["stages.1"], check=False)
     with pytest.raises(ModelError, match="`cavs` must be learned on this model"):

@@ -1,6 +1,7 @@
 """`video-tcav explain`: where and when did the model look, and can the map be believed?"""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from video_tcav.cli import options, render
 from video_tcav.core.files import check_writable, write_json
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.core.settings import settings_of
+from video_tcav.explanation import map_verdicts
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import StatisticsSettings
 
@@ -102,7 +104,8 @@ def explain(
     """Show where and when the model looked, as a video, a sheet or numbers, and measure each map's faithfulness.
 
     Deletion is the class's probability, on average, while the clip is removed in the order of the map: the lower, the
-    better, and that of an informative map is well below that of the same map in another place.
+    better, and that of an informative map is well below that of the same map in another place, and below that of the same
+    method's maps of other videos, where there are any.
     """
     check_writable(out)  # before any pass
     # Each map is written as it comes, so that memory does not grow with the number of videos.
@@ -130,12 +133,17 @@ def explain(
     )
     written = writer.written
     render.out.print(_table(result))
+    verdicts = map_verdicts(result.explanations)
+    render.out.print()
+    for verdict in verdicts:
+        (render.line if verdict.is_better else render.warn)(verdict.sentence)
     render.random_weights(loaded)
     render.skipped([*result.skipped, *written.skipped])
     render.line(f"\n{len(written.files)} files: {out}")
     if json:
         facts = [explanation.facts() for explanation in result.explanations]
-        write_json(json, {"provenance": result.provenance, "explanations": facts})
+        maps = [{**asdict(verdict), "sentence": verdict.sentence} for verdict in verdicts]
+        write_json(json, {"provenance": result.provenance, "verdicts": maps, "explanations": facts})
 
 
 def _table(result: "vt.Explanations") -> Table:
@@ -143,8 +151,10 @@ def _table(result: "vt.Explanations") -> Table:
     maps = [explanation for explanation in result.explanations if explanation.part == "whole"]
     windowed = any(row.window for row in maps)
     checked = any(math.isfinite(row.deletion) for row in maps)
+    compared = any(math.isfinite(row.deletion_other_clips) for row in maps)
     split = any(math.isfinite(row.motion_share) for row in maps)
-    measures = [*(["deletion", "elsewhere"] if checked else []), *(["motion"] if split else [])]
+    checks = ["deletion", "elsewhere", *(["other clips"] if compared else [])] if checked else []
+    measures = [*checks, *(["motion"] if split else [])]
     columns = ["video", *(["window"] if windowed else []), "class", "map", "layer", "peak"]
     table = render.table(*columns, numbers=measures)
     short_layers = render.without_common_prefix([row.layer for row in maps])
@@ -156,7 +166,7 @@ def _table(result: "vt.Explanations") -> Table:
             render.escape(row.concept or row.method),
             render.escape(short_layers[row.layer]),
             f"{row.peak_s:.2f} s",
-            *([f"{row.deletion:.2f}", f"{row.deletion_elsewhere:.2f}"] if checked else []),
+            *(["–" if math.isnan(area) else f"{area:.2f}" for area in row.deletions[: len(checks)]]),
             *([f"{row.motion_share:.0%}"] if split else []),
         )
     return table

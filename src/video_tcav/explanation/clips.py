@@ -1,7 +1,7 @@
-"""One clip at a time: its target, its map by a method, the motion split, and deletion beside the map."""
+"""One clip at a time: its target, its maps by a method, the motion split, and deletion beside each map."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,22 +10,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.attribution import Method, split_motion
-from video_tcav.attribution.attribution_map import Map
+from video_tcav.attribution.attribution_map import Map, to_clip
 from video_tcav.attribution.method import silent
 from video_tcav.attribution.metrics.faithfulness import faithfulness
 from video_tcav.attribution.perturbation import Baseline
 from video_tcav.core.errors import InputError
 from video_tcav.core.progress import Advance
-from video_tcav.explanation.result import Explanation, Part
+from video_tcav.explanation.result import DELETION_FIGURES, Explanation, Part
 from video_tcav.media import LoadedClips
 from video_tcav.models import Target, VideoModel, parse_target
 from video_tcav.models.hooks import check_finite, untouched
 from video_tcav.models.preprocess import seen_box
 from video_tcav.models.targets import target_name
 
-# Of the deletion beside each map: steps of its curve, and moved maps that stand for elsewhere. Each of the four curves has
-# eleven points: 44 passes a map.
-_STEPS, _DRAWS = 10, 3
+# Of the deletion beside each map: steps of its curve, and opponents of the map. The five curves have nine points each between
+# the ends that they share: 47 passes a map. Half of the opponents are maps of other clips, as far as there are any; the
+# others are the map itself elsewhere.
+_STEPS, _OPPONENTS = 10, 4
+MAPS_OF_OTHER_CLIPS = _OPPONENTS // 2
 
 
 class TopClassError(InputError):
@@ -85,8 +87,43 @@ def prepare_clip(
     )
 
 
-def measure_deletion(clip: PreparedClip, values: Map, *, baseline: Baseline, seed: int) -> dict[str, float]:
-    """Deletion by a map, and by the same map elsewhere, as figures of an `Explanation`."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerMap:
+    """A method's map of one clip at one layer, before its deletion is measured.
+
+    Attributes:
+        clip: that it explains.
+        method_number: which of the run's methods made it; two of them may have one name.
+        method: its name.
+        concept: what it maps, of a concept map; empty for other methods.
+        layer: where the method looked.
+        components: the whole map and, where it was split, its parts.
+        motion_share: how much of the whole does not survive freezing; NaN where it was not split.
+    """
+
+    clip: PreparedClip
+    method_number: int
+    method: str
+    concept: str
+    layer: str
+    components: Mapping[Part, Map]
+    motion_share: float
+
+
+Check = Callable[[LayerMap, Sequence[Map]], dict[str, float]]
+
+
+def measure_deletion(
+    layer_map: LayerMap, maps_of_others: Sequence[Map], *, baseline: Baseline, seed: int
+) -> dict[str, float]:
+    """Deletion by a map, by the same map elsewhere, and by maps of other clips, as figures of an `Explanation`."""
+    clip, values = layer_map.clip, layer_map.components["whole"]
+    frames, height, width = values.shape[1:]
+    other_clips = [
+        # A model that takes clips of any size has maps of any size.
+        other_map if other_map.shape == values.shape else to_clip(other_map, (frames, height, width))
+        for other_map in maps_of_others[:MAPS_OF_OTHER_CLIPS]
+    ]
     # The class's probability, whatever the target is contrasted with: it has the same meaning for every target.
     curves = faithfulness(
         clip.model,
@@ -95,48 +132,66 @@ def measure_deletion(clip: PreparedClip, values: Map, *, baseline: Baseline, see
         clip.target.class_index,
         baseline=baseline,
         steps=_STEPS,
-        draws=_DRAWS,
+        draws=_OPPONENTS - len(other_clips),
         seed=seed,
         checks=("deletion",),
+        other_clips=other_clips,
     )
-    return {"deletion": float(curves.deletion), "deletion_elsewhere": float(curves.deletion_elsewhere)}
+    return {name: float(getattr(curves, name)) for name in DELETION_FIGURES}
 
 
-def explain_clip(
+def maps_of_clip(
     clip: PreparedClip,
     method: Method,
     *,
+    method_number: int,
     concept: str = "",
     split: bool = False,
-    check: Callable[[PreparedClip, Map], dict[str, float]] | None = None,
     advance: Advance = silent,
-) -> Iterator[Explanation]:
+) -> list[LayerMap]:
     """Every layer's map of one clip by one method; with `split`, the map averaged over layers, and its components.
 
-    `concept` is what the method maps, if any; `check` is `measure_deletion` with its settings; the steps of `advance` add up
-    to one.
+    The steps of `advance` add up to one.
     """
-    share = 0.5 if check else 1.0  # of the progress bar, for the map; what is left is the check's
-    facts: dict[str, Any] = {"method": method.name, "concept": concept, "motion_share": math.nan}
-    facts |= {"deletion": math.nan, "deletion_elsewhere": math.nan}
-    maps: dict[str, dict[Part, Map]]
-
-    def advance_share(steps: float) -> None:
-        advance(steps * share)
-
+    motion_share = math.nan
+    components: dict[str, dict[Part, Map]]
     if split:
-        motion = split_motion(method, clip.model, clip.inputs, target=clip.target, advance=advance_share)
-        facts["motion_share"] = float(motion.motion_share)
-        maps = {"+".join(motion.layers): {"whole": motion.total, "static": motion.static, "motion": motion.motion}}
+        motion = split_motion(method, clip.model, clip.inputs, target=clip.target, advance=advance)
+        motion_share = float(motion.motion_share)
+        components = {
+            "+".join(motion.layers): {"whole": motion.total, "static": motion.static, "motion": motion.motion}
+        }
     else:
-        attribution = method(clip.model, clip.inputs, target=clip.target, advance=advance_share)
-        maps = {layer: {"whole": attribution.values(layer)} for layer in attribution.layers}
-    for layer, components in maps.items():
-        if check:
-            facts |= check(clip, components["whole"])
-            advance((1 - share) / len(maps))
-        for component, values in components.items():
-            yield _explanation(clip, values[0], layer=layer, part=component, **facts)
+        attribution = method(clip.model, clip.inputs, target=clip.target, advance=advance)
+        components = {layer: {"whole": attribution.values(layer)} for layer in attribution.layers}
+    return [
+        LayerMap(
+            clip=clip,
+            method_number=method_number,
+            method=method.name,
+            concept=concept,
+            layer=layer,
+            components=layer_components,
+            motion_share=motion_share,
+        )
+        for layer, layer_components in components.items()
+    ]
+
+
+def explain_map(layer_map: LayerMap, maps_of_others: Sequence[Map], check: Check | None) -> Iterator[Explanation]:
+    """The map and its parts with their figures; `check` is `measure_deletion` with its settings."""
+    figures = check(layer_map, maps_of_others) if check else dict.fromkeys(DELETION_FIGURES, math.nan)
+    for component, values in layer_map.components.items():
+        yield _explanation(
+            layer_map.clip,
+            values[0],
+            part=component,
+            method=layer_map.method,
+            concept=layer_map.concept,
+            layer=layer_map.layer,
+            motion_share=layer_map.motion_share,
+            **figures,
+        )
 
 
 def _explanation(clip: PreparedClip, values: Float[Tensor, "time height width"], **facts: Any) -> Explanation:

@@ -1,21 +1,30 @@
 """From videos to maps, each with its deletion: the function behind `video-tcav explain`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from video_tcav.attribution import Method
 from video_tcav.attribution.methods import methods_with
 from video_tcav.attribution.perturbation import Baseline
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
-from video_tcav.core.errors import EmptyMapError, InputError, MediaError
+from video_tcav.core.errors import EmptyMapError, InputError, MediaError, VideoTcavError
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
-from video_tcav.explanation.clips import TopClassError, any_class_target, explain_clip, measure_deletion, prepare_clip
+from video_tcav.explanation.clips import (
+    MAPS_OF_OTHER_CLIPS,
+    LayerMap,
+    TopClassError,
+    any_class_target,
+    explain_map,
+    maps_of_clip,
+    measure_deletion,
+    prepare_clip,
+)
 from video_tcav.explanation.concepts import concept_methods
+from video_tcav.explanation.other_videos import VideoMaps, counterparts, with_other_videos
 from video_tcav.explanation.result import Explanation, Explanations
 from video_tcav.media import LoadedClips, Skipped, load_clips
 from video_tcav.models import Target, VideoModel, parse_target
@@ -63,7 +72,8 @@ def explain(
         random: clips without the concepts.
         cavs: CAVs of an earlier run (`load_cavs`), each of which gets a concept map, too.
         split: whether to split each map into what survives freezing the clip and what does not.
-        check: whether to measure deletion, which takes some dozens of passes a map.
+        check: whether to measure deletion, which takes some dozens of passes a map. With several videos, a map is also compared
+            with the same method's maps of other ones, so that it waits for these: two or three videos are in memory.
         cav: how the CAVs of `concepts` are learned.
         seed: of all draws.
         each: called with each map as soon as it is there, such as `reports.MapWriter`. The result then has no values: a
@@ -96,32 +106,38 @@ def explain(
     named_methods = [*(("", method) for method in general_methods), *concept_maps]
     if not named_methods:
         raise InputError("`methods` must hold one at least, or concepts be given. Got none. Leave it out for gradcam.")
-    outcomes_of = partial(
-        _outcomes,
+    maps_of = partial(
+        _maps_of_video,
         model,
         methods=named_methods,
         target=scalar,
         top=top,
         windows=recording.windows,
         split=split,
-        check=partial(measure_deletion, baseline=check_baseline, seed=seed) if check_baseline else None,
     )
+    measure = partial(measure_deletion, baseline=check_baseline, seed=seed) if check_baseline else None
     sources = as_sources(videos)  # files are listed, and missing ones refused, before the first pass
     explanations: list[Explanation] = []
     skipped: list[Skipped] = []
-    with progress_bar("maps", len(sources) * recording.windows * len(named_methods), visible=progress) as advance:
-        for loaded in load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads):
-            for outcome in outcomes_of(loaded, advance=advance):
-                if isinstance(outcome, Explanation):
-                    if each is not None:
-                        each(outcome)
-                    # A map is as large as its clip: with `each`, the result has figures alone.
-                    explanations.append(outcome if each is None else replace(outcome, values=None))
+    maps_a_video = recording.windows * len(named_methods)
+    share = 0.5 if measure else 1.0  # of the progress bar, for the maps; what is left is for their deletion
+    with progress_bar("maps", len(sources) * maps_a_video, visible=progress) as advance:
+        loaded_videos = load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads)
+        videos_with_maps = (maps_of(loaded, advance=lambda steps: advance(steps * share)) for loaded in loaded_videos)
+        for video, others in with_other_videos(videos_with_maps, MAPS_OF_OTHER_CLIPS if measure else 0):
+            for outcome in video.outcomes:
+                if isinstance(outcome, LayerMap):
+                    for explanation in explain_map(outcome, counterparts(outcome, others), measure):
+                        if each is not None:
+                            each(explanation)
+                        # A map is as large as its clip: with `each`, the result has figures alone.
+                        explanations.append(explanation if each is None else replace(explanation, values=None))
                 elif recording.strict:
                     raise outcome
                 else:
                     reason = outcome.reason if isinstance(outcome, MediaError) else str(outcome)
-                    skipped.append(Skipped(path=loaded.source.key, reason=reason))
+                    skipped.append(Skipped(path=video.source.key, reason=reason))
+            advance((1 - share) * maps_a_video)
     if not explanations:
         raise InputError(
             f"`videos` must hold one that can be explained. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
@@ -136,7 +152,7 @@ def explain(
     return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
 
 
-def _outcomes(
+def _maps_of_video(
     model: VideoModel,
     loaded: LoadedClips,
     methods: Sequence[tuple[str, Method]],
@@ -144,28 +160,31 @@ def _outcomes(
     target: Target,
     top: bool,
     windows: int,
+    split: bool,
     advance: Advance,
-    **how: Any,
-) -> Iterator[Explanation | MediaError | TopClassError | EmptyMapError]:
+) -> VideoMaps:
     """Every map of a video by every method, and the error of every file, clip or map that cannot be used.
 
-    Each method comes with the concept that it maps, if any; `how` goes on to `explain_clip`.
+    Each method comes with the concept that it maps, if any.
     """
-    # Errors are yielded, not raised: the caller raises or lists them, and a generator that raised could not go on.
+    # Errors are outcomes, not raised here: the caller raises or lists them in the order of the videos.
+    outcomes: list[LayerMap | VideoTcavError] = []
     if loaded.clips is None:
         assert loaded.error is not None
         advance(windows * len(methods))
-        yield loaded.error
-        return
-    for window in range(len(loaded.clips)):
+        outcomes.append(loaded.error)
+    for window in range(0 if loaded.clips is None else len(loaded.clips)):
         try:
             clip = prepare_clip(model, loaded, window, target, top=top)
         except TopClassError as error:
             advance(len(methods))
-            yield error
+            outcomes.append(error)
             continue
-        for concept, method in methods:
+        for number, (concept, method) in enumerate(methods):
             try:
-                yield from explain_clip(clip, method, concept=concept, advance=advance, **how)
+                outcomes += maps_of_clip(
+                    clip, method, method_number=number, concept=concept, split=split, advance=advance
+                )
             except EmptyMapError as error:
-                yield error
+                outcomes.append(error)
+    return VideoMaps(source=loaded.source, outcomes=tuple(outcomes))

@@ -12,6 +12,9 @@ from torch import Tensor
 from video_tcav.media import Skipped, VideoSource
 
 Part = Literal["whole", "static", "motion"]
+DELETION_FIGURES = ("deletion", "deletion_elsewhere", "deletion_other_clips")
+# Two moves of one map differ in deletion by about as much: a smaller difference says nothing of a single clip.
+NOTICEABLE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +36,8 @@ class ExplanationFacts:
         deletion: area under the class's probability as the clip is removed in the order of the map, in [0, 1]; NaN where it
             was not measured.
         deletion_elsewhere: the same for a map that is as smooth, but in another place: what `deletion` must be below.
+        deletion_other_clips: the same for the method's maps of other videos, which `deletion` must be below, too; NaN where
+            there were none.
         peak_s: when the map is at its largest, in seconds of the video.
     """
 
@@ -50,6 +55,7 @@ class ExplanationFacts:
     motion_share: float
     deletion: float
     deletion_elsewhere: float
+    deletion_other_clips: float
     peak_s: float
 
     @property
@@ -57,6 +63,17 @@ class ExplanationFacts:
         """The class and its probability, or the number that a regression gives."""
         amount = f"{self.value:.4g}" if math.isnan(self.probability) else f"{self.probability:.0%}"
         return f"{self.target} ({amount})"
+
+    @property
+    def deletions(self) -> tuple[float, float, float]:
+        """Deletion by the map, elsewhere, and by maps of other clips."""
+        return self.deletion, self.deletion_elsewhere, self.deletion_other_clips
+
+    @property
+    def no_better_than(self) -> tuple[str, ...]:
+        """The opponents, `elsewhere` and `other clips`, that this map's deletion is not noticeably below."""
+        opponents = {"elsewhere": self.deletion_elsewhere, "other clips": self.deletion_other_clips}
+        return tuple(name for name, area in opponents.items() if area - self.deletion < NOTICEABLE)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

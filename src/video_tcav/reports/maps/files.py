@@ -258,6 +258,10 @@ def _title(explanation: Explanation) -> str:
     faithfulness = ""
     if math.isfinite(explanation.deletion):
         faithfulness = f"; deletion {explanation.deletion:.2f}, elsewhere {explanation.deletion_elsewhere:.2f}"
+        if math.isfinite(explanation.deletion_other_clips):
+            faithfulness += f", maps of other clips {explanation.deletion_other_clips:.2f}"
+        if explanation.no_better_than:
+            faithfulness += f": no better than {' or '.join(explanation.no_better_than)}"
     file, answer = explanation.source.path.name, explanation.answer
     return f"{file}: {answer}; {_method_or_concept(explanation)} at {explanation.layer}{subset}{faithfulness}"
 
