@@ -46,11 +46,15 @@ def attribution(
     figure = write_attribution_figure(benchmark, out / "attribution.png")
     render.out.print(_maps(benchmark))
     render.out.print(
-        "Averages over the models of a rule. deletion, insertion: how much better than the same map elsewhere. random: rank "
+        "Averages over the models of a rule. deletion, insertion: how much better than the same map elsewhere; other clips: "
+        "deletion, than the method's maps of other clips; no model: deletion, than the best of frame difference, centre and "
+        "edges, which use none. A star: not shown to be better on each model. random: rank "
         "correlation with maps of networks that have learned nothing, above chance; a method fails where that is too much. "
         "order: 1 does not notice the order of frames. shift: 1 moves along with the picture.",
         style="dim",
     )
+    for sentence in benchmark.verdicts():
+        render.out.print(f"! {sentence}", style="yellow", markup=False)
     for note in dict.fromkeys(f"{result.method}: {result.note}" for result in benchmark.results if result.note):
         render.out.print(f"! {note}", style="yellow", markup=False)
     render.out.print(f"\nTable and figure: {figure.parent}", markup=False, soft_wrap=True)
@@ -60,7 +64,19 @@ def _maps(benchmark: AttributionBenchmark) -> Table:
     """All methods, by rule."""
     table = Table("rule (chance)", box=None, pad_edge=False)
     table.add_column("method", no_wrap=True)
-    for name in ("inside", "lift", "pointing", "deletion", "insertion", "random", "fails", "order", "shift"):
+    for name in (
+        "inside",
+        "lift",
+        "pointing",
+        "deletion",
+        "other clips",
+        "no model",
+        "insertion",
+        "random",
+        "fails",
+        "order",
+        "shift",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     for rule, rows in benchmark.by_rule().groupby("rule", sort=False):
         chance = f"{rule} ({rows['area'].mean():.0%})"
@@ -78,14 +94,18 @@ def _map_cells(row: dict[Hashable, Any]) -> list[str]:
             ("lift", "{:.1f}×"),
             ("pointing", "{:.0%}"),
             ("deletion_gain", "{:+.2f}"),
+            ("deletion_gain_other_clips", "{:+.2f}"),
+            ("deletion_gain_model_free", "{:+.2f}"),
             ("insertion_gain", "{:+.2f}"),
             ("excess", "{:+.2f}"),
             ("order_similarity", "{:.2f}"),
             ("shift_stability", "{:.2f}"),
         )
     ]
+    for place, name in enumerate(("elsewhere", "other_clips", "model_free"), start=3):
+        cells[place] += "*" if row[f"not_better_{name}"] else ""
     fails = f"[bold red]{row['failed']} of {row['models']}[/]" if row["failed"] else ""
-    return [str(row["method"]), *cells[:6], fails, *cells[6:]]
+    return [str(row["method"]), *cells[:8], fails, *cells[8:]]
 
 
 if __name__ == "__main__":

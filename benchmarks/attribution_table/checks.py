@@ -1,6 +1,6 @@
 """Checks of one attribution method on one rendered model: localisation, faithfulness, sanity."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -8,13 +8,14 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from benchmarks.attribution_table.model_free import MODEL_FREE
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Clips, Method
-from video_tcav.attribution.metrics.faithfulness import faithfulness
+from video_tcav.attribution.metrics.faithfulness import CHECKS, Check, Faithfulness, faithfulness, maps_of_other_clips
 from video_tcav.attribution.metrics.localisation import Mask, dilated, energy_inside, pointing
 from video_tcav.attribution.metrics.random_weights import random_copies
 from video_tcav.attribution.metrics.sanity import (
@@ -27,6 +28,7 @@ from video_tcav.attribution.metrics.sanity import (
 )
 from video_tcav.attribution.perturbation import Baseline
 from video_tcav.core.errors import MethodError
+from video_tcav.explanation.verdicts import paired_comparison
 from video_tcav.models import VideoModel, load_model
 from video_tcav.models.outputs import layer_tensor
 from video_tcav.rendered import RenderedClip, Rule, render, rule_of
@@ -63,8 +65,15 @@ class MethodResult:
         pointing: how often the largest value lies inside the true cause.
         deletion: area under the probability as the most important voxels go; low is good.
         deletion_elsewhere: the same for maps as smooth in another place.
+        deletion_other_clips: the same for the method's maps of other clips.
         insertion: area under the probability as the most important voxels come back; high is good.
         insertion_elsewhere: the same for maps as smooth in another place.
+        insertion_other_clips: the same for the method's maps of other clips.
+        gain_low: lower end of the 95 % interval of `deletion_elsewhere` minus `deletion`, over clips.
+        gain_other_clips_low: the same of `deletion_other_clips` minus `deletion`.
+        model_free: which map without a model is best at deletion on these clips; empty for these maps themselves and the truth.
+        model_free_deletion: its deletion.
+        gain_model_free_low: lower end of the interval of that minus `deletion`.
         checked: clips of them for the checks that follow.
         randomisation: rank correlation with maps of networks with random weights.
         chance: the same for maps of different clips.
@@ -88,8 +97,15 @@ class MethodResult:
     pointing: float = _NAN
     deletion: float = _NAN
     deletion_elsewhere: float = _NAN
+    deletion_other_clips: float = _NAN
     insertion: float = _NAN
     insertion_elsewhere: float = _NAN
+    insertion_other_clips: float = _NAN
+    gain_low: float = _NAN
+    gain_other_clips_low: float = _NAN
+    model_free: str = ""
+    model_free_deletion: float = _NAN
+    gain_model_free_low: float = _NAN
     checked: int = 0
     randomisation: float = _NAN
     chance: float = _NAN
@@ -176,9 +192,12 @@ def check_method(model: str, name: str, method: Method, *, clips: int, seed: int
     if not len(finite):
         return MethodResult(**fields)
     explained, maps_of_clips = world.part(finite), maps.values[finite]
-    return MethodResult(
-        **fields, **_localised(explained, maps_of_clips, seed), **_sanity_checked(explained, maps_of_clips, maps)
-    )
+    fields |= _localised(explained, maps_of_clips)
+    curves = _curves(explained, maps_of_clips, seed)
+    fields |= _faithful(curves)
+    if name not in MODEL_FREE:
+        fields |= _beside_model_free(model, clips, seed, finite, curves.deletion)
+    return MethodResult(**fields, **_sanity_checked(explained, maps_of_clips, maps))
 
 
 def check_truth(model: str, *, clips: int, seed: int) -> MethodResult:
@@ -187,7 +206,12 @@ def check_truth(model: str, *, clips: int, seed: int) -> MethodResult:
     near = F.avg_pool2d(world.cause.float(), 9, stride=1, padding=4)
     truth = torch.where(world.cause, near, near - 1)  # the middle of the cause first, far voxels last
     return MethodResult(
-        model=model, rule=world.rule.name, method=TRUTH, clips=len(truth), **_localised(world, truth, seed)
+        model=model,
+        rule=world.rule.name,
+        method=TRUTH,
+        clips=len(truth),
+        **_localised(world, truth),
+        **_faithful(_curves(world, truth, seed)),
     )
 
 
@@ -212,10 +236,16 @@ def _world(name: str, clips: int, seed: int) -> _World:
     )
 
 
-def _localised(world: _World, maps: Map, seed: int) -> dict[str, Any]:
-    """Localisation, and deletion and insertion curves."""
+def _localised(world: _World, maps: Map) -> dict[str, Any]:
+    """Where the maps lie, beside the true cause."""
+    energy, area = _mean(energy_inside(maps, world.cause)), _mean(world.cause.float())
+    return {"energy": energy, "area": area, "lift": energy / area, "pointing": _mean(pointing(maps, world.cause))}
+
+
+def _curves(world: _World, maps: Map, seed: int, checks: Sequence[Check] = CHECKS) -> Faithfulness:
+    """Deletion and insertion of the first clips, beside one map elsewhere and one of another clip each."""
     few = slice(0, _FAITHFUL_CLIPS)
-    curves = faithfulness(
+    return faithfulness(
         world.model,
         world.clips[few],
         maps[few],
@@ -223,17 +253,47 @@ def _localised(world: _World, maps: Map, seed: int) -> dict[str, Any]:
         baseline=BASELINES[world.rule.name],
         draws=1,
         seed=seed,
+        checks=checks,
+        other_clips=maps_of_other_clips(maps[few]),
     )
-    energy, area = _mean(energy_inside(maps, world.cause)), _mean(world.cause.float())
+
+
+def _faithful(curves: Faithfulness) -> dict[str, Any]:
+    """Averages over clips, and how sure the gains over both opponents are."""
+    areas = ("deletion", "insertion")
+    names = [f"{area}{opponent}" for area in areas for opponent in ("", "_elsewhere", "_other_clips")]
     return {
-        "energy": energy,
-        "area": area,
-        "lift": energy / area,
-        "pointing": _mean(pointing(maps, world.cause)),
-        "deletion": _mean(curves.deletion),
-        "deletion_elsewhere": _mean(curves.deletion_elsewhere),
-        "insertion": _mean(curves.insertion),
-        "insertion_elsewhere": _mean(curves.insertion_elsewhere),
+        **{name: _mean(getattr(curves, name)) for name in names},
+        "gain_low": paired_comparison(curves.deletion_gain.numpy()).low,
+        "gain_other_clips_low": paired_comparison(curves.deletion_gain_other_clips.numpy()).low,
+    }
+
+
+def _beside_model_free(
+    model: str, clips: int, seed: int, rows: Int[Tensor, " row"], deletion: Float[Tensor, " clip"]
+) -> dict[str, Any]:
+    """The best of the maps that use no model, on the same clips."""
+    checked_rows = rows[: len(deletion)]
+    # Clips that a method has no map of are followed by others, whose model-free curves were perhaps not measured.
+    measured = checked_rows < _FAITHFUL_CLIPS
+    areas = {name: area[checked_rows[measured]] for name, area in _model_free_deletion(model, clips, seed).items()}
+    best = min(areas, key=lambda name: _mean(areas[name]))
+    return {
+        "model_free": best,
+        "model_free_deletion": _mean(areas[best]),
+        "gain_model_free_low": paired_comparison((areas[best] - deletion[measured]).numpy()).low,
+    }
+
+
+@lru_cache(maxsize=1)
+def _model_free_deletion(model: str, clips: int, seed: int) -> dict[str, Float[Tensor, " clip"]]:
+    """Deletion of each clip by each map that uses no model."""
+    world = _world(model, clips, seed)
+    return {
+        name: _curves(
+            world, explain_each(kind(), world.model, world.clips, world.targets), seed, ("deletion",)
+        ).deletion
+        for name, kind in MODEL_FREE.items()
     }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 from warnings import catch_warnings, filterwarnings
 
 import pandas as pd
-from benchmarks.attribution_table.checks import MethodResult, check_method, check_truth
+from benchmarks.attribution_table.checks import TRUTH, MethodResult, check_method, check_truth
+from benchmarks.attribution_table.model_free import MODEL_FREE
 from joblib import Parallel, delayed
 
 from video_tcav.attribution.method import Method
@@ -27,8 +28,11 @@ AVERAGED = (
     "pointing",
     "deletion",
     "deletion_gain",
+    "deletion_gain_other_clips",
+    "deletion_gain_model_free",
     "insertion",
     "insertion_gain",
+    "insertion_gain_other_clips",
     "randomisation",
     "chance",
     "excess",
@@ -36,6 +40,13 @@ AVERAGED = (
     "shift_stability",
     "seconds_per_clip",
 )
+# By opponent: the column with the lower end of the gain in deletion, and the opponent in words.
+GAIN_LOWS = {"elsewhere": "gain_low", "other_clips": "gain_other_clips_low", "model_free": "gain_model_free_low"}
+OPPONENT_WORDS = {
+    "elsewhere": "the same map elsewhere",
+    "other_clips": "its maps of other clips",
+    "model_free": "the best map that uses no model",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +66,39 @@ class AttributionBenchmark:
         return pd.DataFrame([asdict(result) for result in self.results])
 
     def by_rule(self) -> pd.DataFrame:
-        """One row a rule and method: averages over the rule's models, with the gains over the same maps elsewhere.
+        """One row a rule and method: averages over the rule's models, with the gains over the opponents in deletion.
 
-        `models` counts those with maps, `failed` those whose maps depend too little on the learned weights.
+        `models` counts those with maps, `failed` those whose maps depend too little on the learned weights;
+        `not_better_elsewhere`, `not_better_other_clips` and `not_better_model_free` those on which the maps are not shown to
+        be better at deletion than themselves elsewhere, than those of other clips, and than the best one without a model.
         """
         table = self.to_frame()
         table["deletion_gain"] = table["deletion_elsewhere"] - table["deletion"]
         table["insertion_gain"] = table["insertion"] - table["insertion_elsewhere"]
+        for check, sign in (("deletion", 1), ("insertion", -1)):
+            table[f"{check}_gain_other_clips"] = sign * (table[f"{check}_other_clips"] - table[check])
+        table["deletion_gain_model_free"] = table["model_free_deletion"] - table["deletion"]
         table["excess"] = table["randomisation"] - table["chance"]
-        grouped = table.assign(failed=table["fails"].eq(True)).groupby(["rule", "method"], sort=False)
+        # No interval, as for a single clip, is no evidence either way: NaN compares as false.
+        lost = {f"not_better_{name}": table[column] <= 0 for name, column in GAIN_LOWS.items()}
+        grouped = table.assign(failed=table["fails"].eq(True), **lost).groupby(["rule", "method"], sort=False)
         averages = grouped[list(AVERAGED)].mean()
-        return averages.assign(models=grouped["energy"].count(), failed=grouped["failed"].sum()).reset_index()
+        counts = {name: grouped[name].sum() for name in ("failed", *lost)}
+        return averages.assign(models=grouped["energy"].count(), **counts).reset_index()
+
+    def verdicts(self) -> list[str]:
+        """In words, for each method that has lost to an opponent on some model: to which, and by which rule."""
+        sentences = []
+        for method, rows in self.by_rule().groupby("method", sort=False):
+            if method == TRUTH:
+                continue
+            for name, words in OPPONENT_WORDS.items():
+                lost = rows[rows[f"not_better_{name}"] > 0]
+                if len(lost):
+                    rules = ", ".join(f"{rule} ({count} of {models})" for rule, count, models in
+                                      zip(lost["rule"], lost[f"not_better_{name}"], lost["models"], strict=True))  # fmt: skip
+                    sentences.append(f"{method} is not shown to be better than {words}: {rules}")
+        return sentences
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the JSON file."""
@@ -92,7 +125,7 @@ def benchmark_attribution(
     progress: bool = False,
     jobs: int = 2,
 ) -> AttributionBenchmark:
-    """Run all methods on models of the rendered world, whose causes are known.
+    """Run all methods, and maps that use no model, on models of the rendered world, whose causes are known.
 
     Args:
         models: such as `rendered:r2plus1d-motion`; all of the package if not given.
@@ -110,7 +143,8 @@ def benchmark_attribution(
     at_least("jobs", jobs, 1)
     available = [f"rendered:{name}" for name in rendered_names()]
     names = [one_of("model", name, available) for name in dict.fromkeys(models or available)]
-    chosen = default_methods() if methods is None else dict(methods)
+    chosen = {name: kind() for name, kind in MODEL_FREE.items()}
+    chosen |= default_methods() if methods is None else methods
     tasks = [task for name in names for task in _tasks(name, chosen, clips, seed)]
     results = []
     with progress_bar("attribution (models × methods)", len(tasks), visible=progress) as advance, catch_warnings():

@@ -45,7 +45,8 @@ class MapComparison:
     @property
     def amount(self) -> str:
         """The gain with its interval, where there is one."""
-        return signed(self.gain) if math.isnan(self.low) else f"{signed(self.gain)} {interval(self.low, self.high)}"
+        amount = signed(self.gain).removeprefix("+")
+        return amount if math.isnan(self.low) else f"{amount} {interval(self.low, self.high)}"
 
 
 @dataclass(frozen=True, kw_only=True)
