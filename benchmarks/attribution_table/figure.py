@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from benchmarks.attribution_table.checks import TRUTH
+from benchmarks.attribution_table.model_free import MODEL_FREE
 from benchmarks.attribution_table.table import AttributionBenchmark
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex
@@ -21,6 +23,7 @@ from video_tcav.tcav.wording import percent
 _RULES = ("motion", "order", "object", "scene")
 _SHADES = LinearSegmentedColormap.from_list("attribution", ["#c8692f", "#f3d9c4", "#f6f4ef", "#c9e3d8", "#3f9a80"])
 _FAILS, _FAILED = "fails", "#9c1f10"
+_NAMES = {TRUTH: "the true cause", **{name: f"{name} (no model)" for name in MODEL_FREE}}
 _SMALL, _LINE = 8, 0.31
 # Values that are drawn in full colour.
 _FULL_FOUND, _FULL_GAIN, _FULL_EXCESS = 0.6, 0.6, 0.8
@@ -30,25 +33,35 @@ Cell = tuple[str, float]
 
 
 def attribution_figure(benchmark: AttributionBenchmark) -> Figure:
-    """A table in three parts, a row a method and a column a rule; the methods that find most of the cause come first."""
+    """A table in five parts, a row a method and a column a rule; the methods that find most of the cause come first.
+
+    Above them stand the true cause and the maps that use no model.
+    """
     table = benchmark.by_rule()
     rules = [rule for rule in _RULES if rule in set(table["rule"])]
     table["found"] = (table["energy"] - table["area"]) / (1 - table["area"])
-    order = table[table["method"] != TRUTH].groupby("method", sort=False)["found"].mean()
-    methods = [str(name) for name in order.sort_values(ascending=False, kind="stable").index]
-    truth = [TRUTH] if TRUTH in set(table["method"]) else []
+    measured = set(table["method"])
+    references = [name for name in (TRUTH, *MODEL_FREE) if name in measured]
+    order = table[~table["method"].isin(references)].groupby("method", sort=False)["found"].mean()
+    methods = [*references, *(str(name) for name in order.sort_values(ascending=False, kind="stable").index)]
     records: Any = table.to_dict("records")
     cells: Rows = {(row["method"], row["rule"]): row for row in records}
     with chart_style(), mpl.rc_context({"figure.facecolor": "white"}):
-        height = 2.0 + _LINE * (len(methods) + len(truth))
-        figure = Figure(figsize=(12, height), layout=ConstrainedLayoutEngine(wspace=0.05))
-        first, second, third = figure.subplots(1, 3, sharey=True)
+        figure = Figure(figsize=(17, 2.0 + _LINE * len(methods)), layout=ConstrainedLayoutEngine(wspace=0.05))
         area = table.groupby("rule")["area"].mean()
         chance = [f"{rule}\nchance {percent(area[rule])}" for rule in rules]
-        _panel(first, "(a) Inside the true cause", chance, cells, [*truth, *methods], rules, _inside)
         plain = [f"{rule}\n" for rule in rules]
-        _panel(second, "(b) Deletion, better than elsewhere by", plain, cells, [*truth, *methods], rules, _gain)
-        _panel(third, "(c) Random weights: alike above chance", plain, cells, [*truth, *methods], rules, _alike)
+        panels: list[tuple[str, list[str], Callable[[Mapping[str, float]], Cell]]] = [
+            ("(a) Inside the true cause", chance, _inside),
+            ("(b) Deletion, better than elsewhere", plain, partial(_gain, "deletion_gain", "elsewhere")),
+            ("(c) … than other clips' maps", plain, partial(_gain, "deletion_gain_other_clips", "other_clips")),
+            ("(d) … than without a model", plain, partial(_gain, "deletion_gain_model_free", "model_free")),
+            ("(e) Random weights: alike", plain, _alike),
+        ]
+        for axes, (title, heads, read) in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
+            _panel(axes, title, heads, cells, methods, rules, read)
+            if references and len(references) < len(methods):
+                axes.axhline(len(references) - 0.5, color=MUTED, linewidth=0.8)
         figure.supxlabel(_caption(), x=0.012, ha="left", fontsize=_SMALL, color=MUTED)
     return figure
 
@@ -82,10 +95,8 @@ def _panel(
             failed = text.startswith(_FAILS)
             axes.text(column, row, text, ha="center", va="center", fontsize=_SMALL, color=_FAILED if failed else INK,
                       weight="bold" if failed else "normal")  # fmt: skip
-    if methods[0] == TRUTH:
-        axes.axhline(0.5, color=MUTED, linewidth=0.8)
     axes.set_xticks(range(len(rules)), heads)
-    axes.set_yticks(range(len(methods)), ["the true cause" if name == TRUTH else name for name in methods])
+    axes.set_yticks(range(len(methods)), [_NAMES.get(name, name) for name in methods])
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.tick_params(axis="y", labelcolor=INK)
     axes.set(xlim=(-0.5, len(rules) - 0.5), ylim=(len(methods) - 0.5, -0.5))
@@ -97,9 +108,10 @@ def _inside(cell: Mapping[str, float]) -> Cell:
     return percent(cell["energy"]), _bounded(cell["found"] / _FULL_FOUND)
 
 
-def _gain(cell: Mapping[str, float]) -> Cell:
-    """By how much deletion is lower than for the same map elsewhere."""
-    return _signed(cell["deletion_gain"]), _bounded(cell["deletion_gain"] / _FULL_GAIN)
+def _gain(column: str, opponent: str, cell: Mapping[str, float]) -> Cell:
+    """By how much deletion is lower than an opponent's; a star where it is not shown to be so on every model."""
+    star = "*" if cell[f"not_better_{opponent}"] and not math.isnan(cell[column]) else ""
+    return f"{_signed(cell[column])}{star}", _bounded(cell[column] / _FULL_GAIN)
 
 
 def _alike(cell: Mapping[str, float]) -> Cell:
@@ -122,8 +134,10 @@ def _caption() -> str:
     return (
         "(a) Share of what speaks for the class that lies inside the true cause; below each rule what a map gets that knows "
         "nothing. Colour: how far from there to all.\n"
-        "(b) Area under the probability as the most important voxels go, subtracted from that of the same map moved elsewhere.\n"
-        "(c) Rank correlation with the map of an untrained network for the same clip, above that for other clips; a method fails "
+        "(b) Area under the probability as the most important voxels go, subtracted from that of the same map moved elsewhere, "
+        "(c) of the method's maps of other clips, (d) of the best map without a model.\n"
+        "* On one of the models, or both, the 95 % interval over clips reaches zero: not shown to be better.\n"
+        "(e) Rank correlation with the map of an untrained network for the same clip, above that for other clips; a method fails "
         "on a model where that is beyond doubt above 0.05.\n"
         "Averages over the models of a rule. A dash: does not apply, or was not measured."
     )

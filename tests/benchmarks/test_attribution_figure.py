@@ -17,6 +17,11 @@ def result(model, rule, method, energy, **fields):
         "area": 0.1,
         "deletion": 0.2,
         "deletion_elsewhere": 0.5,
+        "deletion_other_clips": 0.3,
+        "model_free_deletion": 0.1,
+        "gain_low": 0.1,
+        "gain_other_clips_low": 0.05,
+        "gain_model_free_low": -0.2,
         "randomisation": 0.1,
         "chance": 0.08,
         "fails": False,
@@ -30,9 +35,10 @@ def sample(rules=RULES):
         for model in ("r2plus1d", "transformer"):
             name = f"rendered:{model}-{rule}"
             results.append(result(name, rule, "truth", 1.0, randomisation=float("nan"), fails=None))
-            results.append(result(name, rule, "poor", 0.05, deletion=0.6))
+            results.append(result(name, rule, "centre", 0.1, model_free_deletion=float("nan"), fails=True))
+            results.append(result(name, rule, "poor", 0.05, deletion=0.9, gain_low=-0.5))
             results.append(result(name, rule, "good", 0.7))
-            results.append(result(name, rule, "edges", 0.3, randomisation=0.9, fails=model == "transformer"))
+            results.append(result(name, rule, "ragged", 0.3, randomisation=0.9, fails=model == "transformer"))
             results.append(MethodResult(model=name, rule=rule, method="rollout", note="does not apply"))
     return AttributionBenchmark(results=tuple(results), provenance={})
 
@@ -52,14 +58,16 @@ def rows(axes):
     return {name: [cells[column] for column in sorted(cells)] for name, cells in found.items()}
 
 
-def test_the_truth_stands_first_and_methods_by_what_they_find():
-    first, second, third = attribution_figure(sample()).axes
-    assert list(rows(first)) == ["the true cause", "good", "edges", "poor", "rollout"]
-    assert rows(first)["good"] == ["70 %"] * 4
-    assert rows(second)["good"] == ["+0.30"] * 4 and rows(second)["poor"] == ["−0.10"] * 4
-    assert rows(third)["good"] == ["+0.02"] * 4 and rows(third)["edges"] == ["fails 1 of 2"] * 4
-    assert rows(third)["the true cause"] == ["–"] * 4
-    assert all(rows(axes)["rollout"] == ["–"] * 4 for axes in (first, second, third))
+def test_the_truth_stands_first_then_maps_without_a_model_and_methods_by_what_they_find():
+    inside, elsewhere, other_clips, model_free, random = attribution_figure(sample()).axes
+    assert list(rows(inside)) == ["the true cause", "centre (no model)", "good", "ragged", "poor", "rollout"]
+    assert rows(inside)["good"] == ["70 %"] * 4
+    assert rows(elsewhere)["good"] == ["+0.30"] * 4 and rows(elsewhere)["poor"] == ["−0.40*"] * 4
+    assert rows(other_clips)["good"] == ["+0.10"] * 4 and rows(model_free)["good"] == ["−0.10*"] * 4
+    assert rows(model_free)["centre (no model)"] == ["–"] * 4
+    assert rows(random)["good"] == ["+0.02"] * 4 and rows(random)["ragged"] == ["fails 1 of 2"] * 4
+    assert rows(random)["the true cause"] == ["–"] * 4
+    assert all(rows(axes)["rollout"] == ["–"] * 4 for axes in (inside, elsewhere, other_clips, model_free, random))
 
 
 def test_heads_say_what_chance_gives():
@@ -69,7 +77,7 @@ def test_heads_say_what_chance_gives():
 
 def test_better_is_greener():
     first = attribution_figure(sample(("motion",))).axes[0]
-    shades = [to_rgb(patch.get_facecolor()) for patch in first.patches]
+    shades = [to_rgb(patch.get_facecolor()) for patch in first.patches if patch.get_y() < 0 or patch.get_y() > 1]
     greener = [green - red for red, green, _ in shades]
     assert greener[0] >= greener[1] > greener[2] > greener[3]
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 from benchmarks.attribution_table.checks import BASELINES, MethodResult, true_cause
+from benchmarks.attribution_table.model_free import MODEL_FREE, Centre, Edges, FrameDifference
 from benchmarks.attribution_table.table import AttributionBenchmark, benchmark_attribution, default_methods
 
 import video_tcav as vt
@@ -60,11 +61,78 @@ def world_clips():
 
 
 def test_a_row_for_the_truth_and_each_method(small):
-    assert [one.method for one in small.results] == ["truth", *METHODS]
+    assert [one.method for one in small.results] == ["truth", *MODEL_FREE, *METHODS]
     assert {one.model for one in small.results} == {MODEL} and {one.rule for one in small.results} == {"object"}
     for one in small.results:
         assert one.method == "rollout" or one.clips == CLIPS
         assert one.checked == (CLIPS if one.method not in ("truth", "rollout", "gloomy") else one.checked)
+
+
+def test_rows_without_a_model_depend_on_no_weights(small):
+    for name in MODEL_FREE:
+        found = row(small, name)
+        assert (
+            found.fails and found.randomisation == pytest.approx(1) and found.passes_per_clip == pytest.approx(0, abs=1)
+        )
+        assert found.model_free == "" and np.isnan(found.model_free_deletion)
+    centre = row(small, "centre")
+    assert centre.deletion_other_clips == pytest.approx(centre.deletion)  # every clip has the same
+
+
+def test_methods_stand_beside_the_best_map_without_a_model(small):
+    areas = {name: row(small, name).deletion for name in MODEL_FREE}
+    best = min(areas, key=areas.__getitem__)
+    for name in ("gradcam", "inputxgradient"):
+        found = row(small, name)
+        assert found.model_free == best and found.model_free_deletion == pytest.approx(areas[best])
+    gradcam = small.by_rule().set_index("method").loc["gradcam"]
+    assert gradcam["deletion_gain_model_free"] == pytest.approx(areas[best] - row(small, "gradcam").deletion)
+
+
+def pictures(clips=2):
+    """Grey, with a bright square that moves to the right by two pixels a frame, another row for each clip."""
+    made = torch.zeros(clips, 4, 3, 32, 32)
+    for clip in range(clips):
+        for frame in range(4):
+            made[clip, frame, :, 8 * clip : 8 * clip + 8, 8 + 2 * frame : 16 + 2 * frame] = 1
+    return made
+
+
+def test_maps_without_a_model_show_what_they_are_called():
+    clips = pictures()
+    moving, edges, centre = (kind().map_of(clips) for kind in (FrameDifference, Edges, Centre))
+    assert moving.shape == edges.shape == centre.shape == (2, 4, 32, 32)
+    assert moving[0, 1, 3, 9] > 0 and moving[0, 1, 3, 18] > 0  # where the square comes from and goes to
+    assert moving[0, 1, 3, 14] == 0 and edges[0, 1, 3, 14] == 0  # inside of it
+    assert not moving[0, :, 20:].any() and not edges[0, :, 20:].any()
+    assert edges[1, 2, 8, 16] > 0 and edges[1, 2, 20, 16] == 0
+    still = clips[:, :1].expand(-1, 4, -1, -1, -1)
+    assert not FrameDifference().map_of(still).any() and Edges().map_of(still).any()
+    assert (
+        torch.equal(centre[0], centre[1])
+        and centre[0, 0, 15, 15] == centre.amax()
+        and centre[0, 0, 0, 0] == centre.amin()
+    )
+
+
+def test_a_method_that_is_no_better_is_named():
+    values = {"energy": 0.2, "area": 0.1, "deletion": 0.3, "deletion_elsewhere": 0.5, "deletion_other_clips": 0.3}
+    lost = MethodResult(
+        model="a",
+        rule="motion",
+        method="m",
+        gain_low=0.1,
+        gain_other_clips_low=-0.1,
+        gain_model_free_low=-0.2,
+        **values,
+    )
+    won = replace(lost, model="b", gain_other_clips_low=0.1, gain_model_free_low=0.1)
+    truth = replace(lost, method="truth")
+    assert AttributionBenchmark(results=(lost, won, truth), provenance={}).verdicts() == [
+        "m is not shown to be better than its maps of other clips: motion (1 of 2)",
+        "m is not shown to be better than the best map that uses no model: motion (1 of 2)",
+    ]
+    assert AttributionBenchmark(results=(won,), provenance={}).verdicts() == []
 
 
 def test_the_truth_lies_inside_itself(small):
@@ -146,7 +214,7 @@ def test_methods_are_averaged_over_the_models_of_a_rule():
 def test_files_say_the_same(small, tmp_path):
     small.write(tmp_path)
     content = json.loads((tmp_path / "attribution.json").read_text())
-    assert [one["method"] for one in content["results"]] == ["truth", *METHODS]
+    assert [one["method"] for one in content["results"]] == ["truth", *MODEL_FREE, *METHODS]
     assert content["results"][0]["randomisation"] is None
     assert content["provenance"]["settings"] == {"clips": CLIPS, "seed": 3}
     assert content["provenance"]["methods"]["early"] == repr(GradCAM(layers=("stages.0",)))

@@ -8,6 +8,7 @@ import torch
 
 import video_tcav as vt
 from video_tcav.attribution import InputXGradient
+from video_tcav.attribution.metrics.faithfulness import faithfulness
 from video_tcav.core.errors import (
     ClassNotFoundError,
     InputError,
@@ -16,6 +17,8 @@ from video_tcav.core.errors import (
     MethodError,
     ModelError,
 )
+from video_tcav.explanation import map_verdicts
+from video_tcav.media import VideoSource, find_videos, read_clips
 from video_tcav.rendered import render, sample_factors
 
 
@@ -87,6 +90,40 @@ def test_deletion_stands_beside_the_map(model, videos):
     assert np.mean([one.deletion for one in found.explanations]) < np.mean(
         [one.deletion_elsewhere for one in found.explanations]
     )
+
+
+def test_several_videos_have_each_others_maps_beside_their_own_and_one_video_has_none(model, videos):
+    together = vt.explain(model, videos / "racket", methods=["gradcam"], windows=1).explanations
+    assert all(0 <= one.deletion_other_clips <= 1 for one in together)
+    [alone] = vt.explain(model, videos / "racket" / "00.mp4", methods=["gradcam"]).explanations
+    assert math.isnan(alone.deletion_other_clips)
+    assert alone.deletion == pytest.approx(together[0].deletion)
+    assert "other clips" not in alone.no_better_than
+    [verdict] = map_verdicts(together)
+    assert verdict.elsewhere.videos == verdict.other_clips.videos == len(together)
+    average = np.mean([one.deletion_other_clips - one.deletion for one in together])
+    assert verdict.other_clips.gain == pytest.approx(average)
+
+
+def test_deletion_by_other_clips_is_that_of_the_two_next_videos_maps(model, videos):
+    found = vt.explain(model, videos / "racket", methods=["gradcam"]).explanations
+    values = [one.values[None] for one in found]
+    [source] = find_videos(videos / "racket" / "00.mp4")
+    clip = model.prepare(read_clips(source, model.clip_spec)[0])[None]
+    slow = [
+        faithfulness(model, clip, other, found[0].target, steps=10, draws=1, checks=("deletion",)).deletion
+        for other in values[1:3]
+    ]
+    assert found[0].deletion_other_clips == pytest.approx(float(sum(slow)) / 2, abs=1e-4)
+
+
+def test_segments_of_one_video_are_no_other_videos(model, tmp_path):
+    factors = sample_factors(1, seed=4, object="racket", motion="walk")[0]
+    vt.write_video(tmp_path / "long.mp4", render(factors, frames=40).clip, fps=20)
+    segments = [VideoSource(path=tmp_path / "long.mp4", kind="video", start_s=at, end_s=at + 0.8) for at in (0, 1)]
+    found = vt.explain(model, segments, methods=["gradcam"], windows=2).explanations
+    assert len(found) == 4 and all(math.isnan(one.deletion_other_clips) for one in found)
+    assert map_verdicts(found)[0].elsewhere.videos == 1
 
 
 def test_another_target_and_contrast(model, videos):

@@ -42,6 +42,19 @@ class SmallNet(nn.Module):
         return self.head(self.stages(self.stem(clips + 0.1 * self.place)).mean((2, 3, 4)))
 
 
+class BrightestBlock(nn.Module):
+    """The first class is as likely as the brightest 4 × 4 × 4 block of the clip is bright, wherever it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(12.0, dtype=torch.float64))
+
+    def forward(self, clips):
+        blocks = nn.functional.avg_pool3d(clips.mean(1, keepdim=True), 4, stride=1)
+        brightest = blocks.flatten(1).amax(1)
+        return torch.stack([self.scale * (brightest - 0.5), torch.zeros_like(brightest)], dim=1)
+
+
 def described(module, classes, *, layers=(), layout="channels_first"):
     return VideoModel(
         name=type(module).__name__,
@@ -55,6 +68,18 @@ def described(module, classes, *, layers=(), layout="channels_first"):
 
 def box_model(layout="channels_first"):
     return described(BoxReader(layout), ("bright", "dark"), layout=layout)
+
+
+def brightest_block_model():
+    return described(BrightestBlock(), ("bright", "dark"))
+
+
+def bright_blocks(corners):
+    """Dark clips with one bright block of 4 × 4 × 4 each at its corner, and the masks of these blocks."""
+    masks = torch.zeros(len(corners), *SHAPE, dtype=torch.bool)
+    for mask, (frame, row, column) in zip(masks, corners, strict=True):
+        mask[frame : frame + 4, row : row + 4, column : column + 4] = True
+    return masks[:, None].expand(-1, 3, -1, -1, -1).double(), masks
 
 
 def small_model():

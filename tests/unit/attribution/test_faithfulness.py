@@ -5,8 +5,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.attribution.planted import BOX, SHAPE, box_mask, box_model, noise, small_model
-from video_tcav.attribution.metrics import elsewhere, energy_inside, lift, pointing
+from tests.unit.attribution.planted import (
+    BOX,
+    SHAPE,
+    box_mask,
+    box_model,
+    bright_blocks,
+    brightest_block_model,
+    noise,
+    small_model,
+)
+from video_tcav.attribution.metrics import elsewhere, energy_inside, lift, maps_of_other_clips, pointing
 from video_tcav.attribution.metrics.faithfulness import area_under, faithfulness
 from video_tcav.attribution.metrics.localisation import dilated
 from video_tcav.attribution.perturbation import baseline_clips
@@ -69,6 +78,81 @@ def test_a_perfect_map_beats_itself_elsewhere_and_an_inverted_one_loses(layout):
     inverted = faithfulness(model, clips, -truth(), "bright", baseline="black", draws=4)
     assert (inverted.deletion_gain < -0.05).all()
     assert (inverted.insertion_gain < -0.05).all()
+
+
+# Far from each other in the picture, so that the map of one clip misses the cause of every other.
+CORNERS = [(0, 0, 0), (4, 8, 8), (0, 0, 8), (4, 8, 0)]
+MIDDLE = [(2, 4, 4)] * 4
+
+
+def centre_map(clips):
+    """Highest in the middle of the picture, in every frame."""
+    rows, columns = ((torch.arange(size) - (size - 1) / 2).abs() for size in SHAPE[1:])
+    return (-(rows[:, None] + columns)).expand(clips, SHAPE[0], -1, -1)
+
+
+def against_other_clips(clips, maps):
+    return faithfulness(
+        brightest_block_model(), clips, maps, "bright", baseline="black", other_clips=maps_of_other_clips(maps, draws=2)
+    )
+
+
+def test_a_map_that_is_right_beats_itself_elsewhere_and_the_maps_of_other_clips():
+    clips, masks = bright_blocks(CORNERS)
+    right = against_other_clips(clips, masks.double())
+    assert (right.deletion_gain > 0.2).all() and (right.deletion_gain_other_clips > 0.3).all()
+    assert (right.insertion_gain > 0.2).all() and (right.insertion_gain_other_clips > 0.3).all()
+    # The right maps of the wrong clips: that of another clip takes their place.
+    wrong = against_other_clips(clips, masks.double().roll(1, 0))
+    assert (wrong.deletion_gain_other_clips < 0).all()
+
+
+def test_the_centre_beats_itself_elsewhere_where_causes_lie_in_the_middle_but_no_map_of_another_clip():
+    clips, _ = bright_blocks(MIDDLE)
+    centre = against_other_clips(clips, centre_map(4))
+    assert (centre.deletion_gain > 0.1).all()
+    assert (centre.deletion_gain_other_clips == 0).all() and (centre.insertion_gain_other_clips == 0).all()
+
+
+def test_the_centre_does_not_beat_itself_elsewhere_where_causes_lie_in_the_corners():
+    clips, _ = bright_blocks(CORNERS)
+    centre = against_other_clips(clips, centre_map(4))
+    assert (centre.deletion_gain < 0).all() and (centre.deletion_gain_other_clips == 0).all()
+
+
+def test_maps_of_other_clips_are_those_of_the_batch_and_no_clip_meets_its_own():
+    found = torch.arange(3.0)[:, None, None, None].expand(3, *SHAPE)
+    others = maps_of_other_clips(found, draws=5)
+    assert [other[:, 0, 0, 0].tolist() for other in others] == [[2, 0, 1], [1, 2, 0]]
+    assert maps_of_other_clips(found[:1]) == []
+
+
+@torch.no_grad()
+def test_curves_of_other_clips_are_the_average_over_them():
+    model, clips, found = small_model(), noise(2, 1), random_maps(2, 2)
+    others = [random_maps(2, 3), random_maps(2, 4)]
+    result = faithfulness(model, clips, found, 1, baseline="black", steps=4, draws=1, other_clips=others)
+    instead = baseline_clips(model, clips, "black")
+    for row in range(2):
+        curves = [slow_curve(model, clips[row], instead[row], other[row], 1, 4, insert=False) for other in others]
+        average = [sum(values) / 2 for values in zip(*curves, strict=True)]
+        assert result.curves["deletion_other_clips"][row].tolist() == pytest.approx(average, rel=1e-9)
+    columns = list(result.to_frame().columns)
+    assert columns[:5] == [
+        "deletion",
+        "deletion_elsewhere",
+        "deletion_gain",
+        "deletion_other_clips",
+        "deletion_gain_other_clips",
+    ]
+    alone = faithfulness(model, clips, found, 1, baseline="black", steps=4, draws=1)
+    assert alone.deletion_other_clips.isnan().all() and torch.equal(alone.deletion, result.deletion)
+
+
+def test_one_step_has_its_two_ends_alone():
+    model, clips = box_model(), noise(1, 4, low=0.6)
+    curve = faithfulness(model, clips, truth(1), 0, baseline="black", steps=1, draws=1).curves["deletion"]
+    assert curve.shape == (1, 2) and curve[0, 0] > curve[0, 1]
 
 
 def test_the_curve_starts_with_the_clip_and_ends_with_what_is_shown_instead():
@@ -171,6 +255,7 @@ def test_a_mask_grows_to_each_side_and_diagonally():
         ({"target": "z"}, ClassNotFoundError, "`target` must be one of the model's 3 classes"),
         ({"maps": torch.zeros(2, 4, 3, 3)}, ShapeError, r"must lie on the clips' own grid, \(2, 8, 12, 12\)"),
         ({"maps": torch.full((2, *SHAPE), torch.nan)}, InputError, "`maps` must be finite. Got NaN"),
+        ({"other_clips": [torch.zeros(1, *SHAPE)]}, ShapeError, r"must lie on the clips' own grid, \(2, 8, 12, 12\)"),
         ({"baseline": "pink"}, InputError, "`baseline` must be one of"),
     ],
 )

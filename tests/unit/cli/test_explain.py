@@ -34,10 +34,24 @@ def test_a_video_becomes_a_map_with_what_it_is_worth(monkeypatch, capsys, tmp_pa
     assert names == {
         f"0-layercam-stages.3{part}.{ending}" for part in ("", "-static", "-motion") for ending in ("mp4", "npz")
     }
+    assert "explain several videos at once" in out or "no better than the same map elsewhere" in out
     found = json.loads((tmp_path / "e.json").read_text())
+    [verdict] = found["verdicts"]
+    assert verdict["sentence"] in " ".join(out.split()) and verdict["other_clips"]["videos"] == 0
+    assert found["explanations"][0]["deletion_other_clips"] is None
     assert [one["part"] for one in found["explanations"]] == ["whole", "static", "motion"]
     assert 0 <= found["explanations"][0]["deletion"] <= 1
     assert found["provenance"]["model"]["name"] == "rendered:r2plus1d-object"
+
+
+def test_several_videos_stand_beside_each_other(monkeypatch, capsys, tmp_path, videos):
+    code, out, _ = command(
+        *(monkeypatch, capsys, "explain", *MODEL, videos / "racket", "--method", "hirescam", "--format", "npz"),
+        *("--out", tmp_path),
+    )
+    assert code == 0
+    assert "other clips" in out and "than for maps of other videos by" in out
+    assert len(list(tmp_path.iterdir())) == 8
 
 
 def test_a_concept_is_mapped(monkeypatch, capsys, tmp_path, videos):

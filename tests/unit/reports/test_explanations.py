@@ -43,6 +43,7 @@ def explanation(source: VideoSource, **changes) -> Explanation:
         motion_share=float("nan"),
         deletion=0.2,
         deletion_elsewhere=0.5,
+        deletion_other_clips=0.4,
         peak_s=0.9,
         values=values,
         seen=(0.0, 10.0, 40.0, 50.0),
