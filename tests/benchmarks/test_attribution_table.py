@@ -103,7 +103,7 @@ def test_maps_without_a_model_show_what_they_are_called():
     moving, edges, centre = (kind().map_of(clips) for kind in (FrameDifference, Edges, Centre))
     assert moving.shape == edges.shape == centre.shape == (2, 4, 32, 32)
     assert moving[0, 1, 3, 9] > 0 and moving[0, 1, 3, 18] > 0  # where the square comes from and goes to
-    assert moving[0, 1, 3, 14] == 0 and edges[0, 1, 3, 14] == 0  # inside of it
+    assert moving[0, 1, 3, 14] < moving[0, 1, 3, 9] / 2 and edges[0, 1, 3, 14] == 0  # inside of it
     assert not moving[0, :, 20:].any() and not edges[0, :, 20:].any()
     assert edges[1, 2, 8, 16] > 0 and edges[1, 2, 20, 16] == 0
     still = clips[:, :1].expand(-1, 4, -1, -1, -1)
