@@ -105,6 +105,21 @@ def test_several_videos_have_each_others_maps_beside_their_own_and_one_video_has
     assert verdict.other_clips.gain == pytest.approx(average)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_deletion_beside_its_opponents_takes_47_passes_a_map_however_many_videos(model, videos, count):
+    some = [videos / "racket" / f"{number:02d}.mp4" for number in range(count)]
+    vt.explain(model, some[0], methods=["gradcam"], check=False)  # finds how many clips fit into memory
+    passes = []
+    handle = model.module.register_forward_hook(lambda _module, _inputs, logits: passes.append(len(logits)))
+    try:
+        vt.explain(model, some, methods=["gradcam"], check=False)
+        without = sum(passes)
+        vt.explain(model, some, methods=["gradcam"])
+    finally:
+        handle.remove()
+    assert sum(passes) - 2 * without == 47 * count
+
+
 def test_deletion_by_other_clips_is_that_of_the_two_next_videos_maps(model, videos):
     found = vt.explain(model, videos / "racket", methods=["gradcam"]).explanations
     values = [one.values[None] for one in found]

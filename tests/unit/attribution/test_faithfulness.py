@@ -103,7 +103,7 @@ def test_a_map_that_is_right_beats_itself_elsewhere_and_the_maps_of_other_clips(
     assert (right.deletion_gain > 0.2).all() and (right.deletion_gain_other_clips > 0.2).all()
     assert (right.insertion_gain > 0.2).all() and (right.insertion_gain_other_clips > 0.2).all()
     # The right maps of the wrong clips: that of another clip takes their place.
-    wrong = against_other_clips(clips, masks.double().roll(1, 0))
+    wrong = against_other_clips(clips, masks.double().roll(-1, 0))
     assert (wrong.deletion_gain_other_clips < 0).all()
 
 
