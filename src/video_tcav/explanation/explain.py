@@ -1,6 +1,6 @@
 """From videos to maps, each with its deletion: the function behind `video-tcav explain`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +15,7 @@ from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
 from video_tcav.explanation.clips import (
     MAPS_OF_OTHER_CLIPS,
+    Check,
     LayerMap,
     TopClassError,
     any_class_target,
@@ -26,7 +27,7 @@ from video_tcav.explanation.clips import (
 from video_tcav.explanation.concepts import concept_methods
 from video_tcav.explanation.other_videos import VideoMaps, counterparts, with_other_videos
 from video_tcav.explanation.result import Explanation, Explanations
-from video_tcav.media import LoadedClips, Skipped, load_clips
+from video_tcav.media import LoadedClips, Skipped, VideoSource, load_clips
 from video_tcav.models import Target, VideoModel, parse_target
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav import SavedCav
@@ -120,24 +121,26 @@ def explain(
     explanations: list[Explanation] = []
     skipped: list[Skipped] = []
     maps_a_video = recording.windows * len(named_methods)
-    share = 0.5 if measure else 1.0  # of the progress bar, for the maps; what is left is for their deletion
     with progress_bar("maps", len(sources) * maps_a_video, visible=progress) as advance:
-        loaded_videos = load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads)
-        videos_with_maps = (maps_of(loaded, advance=lambda steps: advance(steps * share)) for loaded in loaded_videos)
-        for video, others in with_other_videos(videos_with_maps, MAPS_OF_OTHER_CLIPS if measure else 0):
-            for outcome in video.outcomes:
-                if isinstance(outcome, LayerMap):
-                    for explanation in explain_map(outcome, counterparts(outcome, others), measure):
-                        if each is not None:
-                            each(explanation)
-                        # A map is as large as its clip: with `each`, the result has figures alone.
-                        explanations.append(explanation if each is None else replace(explanation, values=None))
-                elif recording.strict:
-                    raise outcome
-                else:
-                    reason = outcome.reason if isinstance(outcome, MediaError) else str(outcome)
-                    skipped.append(Skipped(path=video.source.key, reason=reason))
-            advance((1 - share) * maps_a_video)
+        passed = {"windows": recording.windows, "threads": recording.threads}
+        for source, outcome in _outcomes(
+            # Not held here: closing the generators, as an error does, must end the threads that decode.
+            load_clips(sources, model.clip_spec, **passed),
+            maps_of,
+            measure,
+            maps_a_video,
+            advance,
+        ):
+            if isinstance(outcome, Explanation):
+                if each is not None:
+                    each(outcome)
+                # A map is as large as its clip: with `each`, the result has figures alone.
+                explanations.append(outcome if each is None else replace(outcome, values=None))
+            elif recording.strict:
+                raise outcome
+            else:
+                reason = outcome.reason if isinstance(outcome, MediaError) else str(outcome)
+                skipped.append(Skipped(path=source.key, reason=reason))
     if not explanations:
         raise InputError(
             f"`videos` must hold one that can be explained. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
@@ -150,6 +153,26 @@ def explain(
         model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
     )
     return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
+
+
+def _outcomes(
+    loaded_videos: Iterable[LoadedClips],
+    maps_of: Callable[..., VideoMaps],
+    check: Check | None,
+    maps_a_video: int,
+    advance: Advance,
+) -> Iterator[tuple[VideoSource, Explanation | VideoTcavError]]:
+    """Every map with its figures, or why there is none, video by video; with `check`, maps of other videos beside each."""
+    share = 0.5 if check else 1.0  # of the progress bar, for the maps; what is left is for their deletion
+    videos = (maps_of(loaded, advance=lambda steps: advance(steps * share)) for loaded in loaded_videos)
+    for video, others in with_other_videos(videos, MAPS_OF_OTHER_CLIPS if check else 0):
+        for outcome in video.outcomes:
+            if isinstance(outcome, LayerMap):
+                for explanation in explain_map(outcome, counterparts(outcome, others), check):
+                    yield video.source, explanation
+            else:
+                yield video.source, outcome
+        advance((1 - share) * maps_a_video)
 
 
 def _maps_of_video(
