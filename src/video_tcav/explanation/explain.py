@@ -1,6 +1,6 @@
 """From videos to maps, each with its deletion: the function behind `video-tcav explain`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -122,15 +122,7 @@ def explain(
     skipped: list[Skipped] = []
     maps_a_video = recording.windows * len(named_methods)
     with progress_bar("maps", len(sources) * maps_a_video, visible=progress) as advance:
-        passed = {"windows": recording.windows, "threads": recording.threads}
-        for source, outcome in _outcomes(
-            # Not held here: closing the generators, as an error does, must end the threads that decode.
-            load_clips(sources, model.clip_spec, **passed),
-            maps_of,
-            measure,
-            maps_a_video,
-            advance,
-        ):
+        for source, outcome in _outcomes(model, sources, recording, maps_of, measure, maps_a_video, advance):
             if isinstance(outcome, Explanation):
                 if each is not None:
                     each(outcome)
@@ -156,7 +148,9 @@ def explain(
 
 
 def _outcomes(
-    loaded_videos: Iterable[LoadedClips],
+    model: VideoModel,
+    sources: Sequence[VideoSource],
+    recording: RecordingSettings,
     maps_of: Callable[..., VideoMaps],
     check: Check | None,
     maps_a_video: int,
@@ -164,11 +158,12 @@ def _outcomes(
 ) -> Iterator[tuple[VideoSource, Explanation | VideoTcavError]]:
     """Every map with its figures, or why there is none, video by video; with `check`, maps of other videos beside each."""
     share = 0.5 if check else 1.0  # of the progress bar, for the maps; what is left is for their deletion
+    loaded_videos = load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads)
     videos = (maps_of(loaded, advance=lambda steps: advance(steps * share)) for loaded in loaded_videos)
-    for video, others in with_other_videos(videos, MAPS_OF_OTHER_CLIPS if check else 0):
+    for video, neighbours in with_other_videos(videos, MAPS_OF_OTHER_CLIPS if check else 0):
         for outcome in video.outcomes:
             if isinstance(outcome, LayerMap):
-                for explanation in explain_map(outcome, counterparts(outcome, others), check):
+                for explanation in explain_map(outcome, counterparts(outcome, neighbours), check):
                     yield video.source, explanation
             else:
                 yield video.source, outcome

@@ -48,20 +48,20 @@ def with_other_videos(videos: Iterable[VideoMaps], count: int) -> Iterator[tuple
 
     def next_video() -> tuple[VideoMaps, list[VideoMaps]]:
         video = waiting.popleft()
-        neighbours = [near for near in (*waiting, *reversed(preceding.values())) if near.maps]
-        others = [near for near in neighbours if near.group != video.group][:count]
+        near_videos = [near for near in (*waiting, *reversed(preceding.values())) if near.maps]
+        neighbours = [near for near in near_videos if near.group != video.group][:count]
         if video.maps:
             preceding.pop(video.group, None)
             preceding[video.group] = video
             # One more than are needed: the video's own group may be among them.
             for group in list(preceding)[: -(count + 1)]:
                 del preceding[group]
-        return video, others
+        return video, neighbours
 
     def is_served() -> bool:
         following = [later for later in islice(waiting, 1, None) if later.maps]
-        others = sum(later.group != waiting[0].group for later in following)
-        return others >= count or len(following) >= _LONGEST_WAIT
+        serving = sum(later.group != waiting[0].group for later in following)
+        return serving >= count or len(following) >= _LONGEST_WAIT
 
     for video in videos:
         waiting.append(video)
@@ -71,10 +71,10 @@ def with_other_videos(videos: Iterable[VideoMaps], count: int) -> Iterator[tuple
         yield next_video()
 
 
-def counterparts(layer_map: LayerMap, others: Sequence[VideoMaps]) -> list[Map]:
+def counterparts(layer_map: LayerMap, neighbours: Sequence[VideoMaps]) -> list[Map]:
     """One map of each other video by the same method at the same layer; of the same window, where there is one."""
     maps = []
-    for video in others:
+    for video in neighbours:
         alike = [
             candidate
             for candidate in video.maps
