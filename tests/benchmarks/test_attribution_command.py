@@ -17,7 +17,7 @@ def test_a_small_run_says_where_maps_lie_and_writes_its_files(monkeypatch, capsy
     )
     assert code == 0
     table = pd.read_csv(tmp_path / "attribution.csv")
-    assert list(table["method"]) == ["truth", "inputxgradient", "rollout"]
+    assert list(table["method"]) == ["truth", "frame difference", "centre", "edges", "inputxgradient", "rollout"]
     lines = {
         line.split()[-10] if "object" in line else line.split()[0]: line for line in out.splitlines() if "%" in line
     }
