@@ -46,7 +46,7 @@ def attribution(
     figure = write_attribution_figure(benchmark, out / "attribution.png")
     render.out.print(_maps(benchmark))
     render.out.print(
-        "Averages over the models of a rule. deletion, insertion: how much better than the same map elsewhere; other clips: "
+        "Averages over the models of a rule. point: largest value inside. deletion, insert: how much better than the same map elsewhere; others: "
         "deletion, than the method's maps of other clips; no model: deletion, than the best of frame difference, centre and "
         "edges, which use none. A star: not shown to be better on each model. random: rank "
         "correlation with maps of networks that have learned nothing, above chance; a method fails where that is too much. "
@@ -62,16 +62,17 @@ def attribution(
 
 def _maps(benchmark: AttributionBenchmark) -> Table:
     """All methods, by rule."""
-    table = Table("rule (chance)", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("rule (chance)", no_wrap=True)
     table.add_column("method", no_wrap=True)
     for name in (
         "inside",
         "lift",
-        "pointing",
+        "point",
         "deletion",
-        "other clips",
+        "others",
         "no model",
-        "insertion",
+        "insert",
         "random",
         "fails",
         "order",

@@ -19,10 +19,10 @@ def test_a_small_run_says_where_maps_lie_and_writes_its_files(monkeypatch, capsy
     table = pd.read_csv(tmp_path / "attribution.csv")
     assert list(table["method"]) == ["truth", "frame difference", "centre", "edges", "inputxgradient", "rollout"]
     lines = {
-        line.split()[-10] if "object" in line else line.split()[0]: line for line in out.splitlines() if "%" in line
+        line.split()[-11] if "object" in line else line.split()[0]: line for line in out.splitlines() if "%" in line
     }
     assert f"object ({table['area'][0]:.0%})" in out
-    assert f"{table['energy'][1]:.0%}" in lines["inputxgradient"]
+    assert f"{table['energy'][4]:.0%}" in lines["inputxgradient"]
     assert "! rollout:" in out
     assert json.loads((tmp_path / "attribution.json").read_text())["provenance"]["settings"] == {"clips": 3, "seed": 2}
     assert (tmp_path / "attribution.png").stat().st_size > 20_000
