@@ -46,7 +46,8 @@ def attribution(
     figure = write_attribution_figure(benchmark, out / "attribution.png")
     render.out.print(_maps(benchmark))
     render.out.print(
-        "Averages over the models of a rule. point: largest value inside. deletion, insert: how much better than the same map elsewhere; others: "
+        "Averages over the models of a rule. point: largest value inside. deletion, insert: how much better "
+        "than the same map elsewhere; others: "
         "deletion, than the method's maps of other clips; no model: deletion, than the best of frame difference, centre and "
         "edges, which use none. A star: not shown to be better on each model. random: rank "
         "correlation with maps of networks that have learned nothing, above chance; a method fails where that is too much. "
