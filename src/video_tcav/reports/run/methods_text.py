@@ -200,9 +200,9 @@ def _tests(view: RunView) -> Iterator[str]:
         yield f"For comparison, we also report {test.methods_text(draws)}."
     yield (
         "Intervals are 95 % t intervals, corrected for skewness (Hall, 1992), with the standard error of a Bayesian bootstrap "
-        f"over concept, random and class groups ({settings.bootstraps:,} draws). A concept counts as represented in the layer where a permutation test "
-        "finds that the means of its clips and of the random clips differ there (linear MMD; Gretton et al., 2012). The AUC of a "
-        "CAV is that of groups of clips which it has not seen."
+        f"over concept, random and class groups ({settings.bootstraps:,} draws). A concept counts as represented in the "
+        "layer where a permutation test finds that the means of its clips and of the random clips differ there (linear MMD; "
+        "Gretton et al., 2012). The AUC of a CAV is that of groups of clips which it has not seen."
     )
 
 
