@@ -39,5 +39,7 @@ MOVED_MAPS = 31
 """Moves of attribution maps that deletion and insertion are compared with; behind the number of the move."""
 DEMO_NULL_CONCEPTS = 41
 """Demo: concepts that are nothing but random clips."""
+SIMULATED_DESIGNS = 43
+"""Calibration: simulated data sets; then the first data set of a chunk and a checksum of the design's name."""
 MORE_CLIPS = 53
 """Experiments that are simulated to say how many more clips would decide a hypothesis; without a seed before it."""
