@@ -1,7 +1,7 @@
 """Size, power and interval coverage of the significance tests in simulated designs, as a table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import numpy as np
@@ -21,6 +21,9 @@ from video_tcav.gram.thresholds import LEVEL
 
 # Data sets that a process tests at once: a cell of 2,000 has eight such tasks.
 _CHUNK_SETS = 250
+# Data sets with the same permutations and resamples: ten times as fast. What the sets then have in common is how far 499
+# permutations are from all of them, which moves the rate of 2,000 sets by 0.1 %.
+BATCH_SETS = 25
 _SIZE, _SKEWED, _NORMAL_COVERAGE, _SKEWED_COVERAGE = (0.035, 0.065), (0.0, 0.10), (0.94, 0.975), (0.88, 1.0)
 _GRADIENTS = (0.03, 0.07)
 RATES = ("plain", "perm", "t", "both", "t_joint", "coverage", "coverage_joint")
@@ -250,19 +253,19 @@ def _checksum(cell: Cell) -> int:
 
 
 def _rates(simulation: Simulation, sets: int, seeds: Sequence[int]) -> dict[str, float]:
-    """Rates over some data sets, each with a seed of its own for its permutations and resamples."""
-    generator = np.random.default_rng(seeds)
-    tested = []
-    for _ in range(sets):
-        data = simulation.sample(generator)
+    """Rates over some data sets; those of a batch share their design, permutations and resamples."""
+    generator, tested = np.random.default_rng(seeds), []
+    for start in range(0, sets, BATCH_SETS):
+        design = simulation.design(generator)
+        grams = {number: simulation.gram(design, generator) for number in range(start, min(start + BATCH_SETS, sets))}
         seed = int(generator.integers(2**31))
-        tested.append(outcomes({"": data.gram}, data.design, range(data.class_clips), seed=seed)[""])
+        tested += outcomes(grams, design, range(simulation.class_clips), seed=seed).values()
     return rates_of(tested, simulation.effect)
 
 
 def rates_of(tested: Sequence[Outcome], effect: float) -> dict[str, float]:
     """Share of rejections of each test, and of intervals that hold the true effect."""
-    values = {name: np.array([asdict(outcome)[name] for outcome in tested]) for name in asdict(tested[0])}
+    values = {name: np.array([vars(outcome)[name] for outcome in tested]) for name in vars(tested[0])}
     p_values = {
         "plain": values["p_plain"],
         "perm": values["p_perm"],

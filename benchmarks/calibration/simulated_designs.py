@@ -1,4 +1,7 @@
-"""Simulated data sets with a known effect: unequal sizes and spreads, skewed responses, groups, class gradients around zero."""
+"""Simulated data sets with a known effect: unequal sizes and spreads, skewed responses, groups, class gradients around zero.
+
+A simulation first makes a design, then any number of data sets of it: all of one call share permutations and resamples.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,21 +24,6 @@ _SAMPLERS: dict[Distribution, Callable[[np.random.Generator, int], np.ndarray]] 
     "lognormal": lambda generator, size: (generator.lognormal(size=size) - np.exp(0.5)) / _LOGNORMAL_SD,
     "mirrored": lambda generator, size: -(generator.lognormal(size=size) - np.exp(0.5)) / _LOGNORMAL_SD,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSet:
-    """Inner products of one simulated data set, and its design.
-
-    Attributes:
-        gram: K and C of the clips.
-        design: labels and groups of the clips.
-        class_clips: how many; each is a group of its own.
-    """
-
-    gram: Gram
-    design: Design
-    class_clips: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,23 +75,24 @@ class PureGroups:
         """The true one."""
         return self.gradients.mean * self.shift
 
-    def sample(self, generator: np.random.Generator) -> DataSet:
+    @property
+    def class_clips(self) -> int:
+        return self.gradients.clips
+
+    def design(self, generator: np.random.Generator) -> Design:
         groups = self.concept + self.random
         sizes = generator.integers(1, 2 * self.clips, groups) if self.uneven else np.full(groups, self.clips)
-        is_concept = np.arange(groups) < self.concept
+        group_of = np.repeat(np.arange(groups), sizes)
+        return make_design(group_of < self.concept, group_of.tolist())
+
+    def gram(self, design: Design, generator: np.random.Generator) -> Gram:
         concept, random = _SAMPLERS[self.concept_distribution], _SAMPLERS[self.random_distribution]
         of_group = np.concatenate([concept(generator, self.concept), random(generator, self.random)])
-        group_of = np.repeat(np.arange(groups), sizes)
-        responses = of_group[group_of]
+        responses = of_group[design.groups]
         if self.clips > 1:  # half of the variance is that of groups
-            responses = np.sqrt(0.5) * (responses + generator.standard_normal(len(group_of)))
-        labels = is_concept[group_of]
-        responses = np.where(labels, self.spread * responses + self.shift, responses)
-        return DataSet(
-            gram=scalar_gram(responses, self.gradients.sample(generator)),
-            design=make_design(labels, group_of.tolist()),
-            class_clips=self.gradients.clips,
-        )
+            responses = np.sqrt(0.5) * (responses + generator.standard_normal(len(responses)))
+        responses = np.where(design.labels, self.spread * responses + self.shift, responses)
+        return scalar_gram(responses, self.gradients.sample(generator))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,21 +121,23 @@ class MixedGroups:
     def effect(self) -> float:
         return 0.0
 
-    def sample(self, generator: np.random.Generator) -> DataSet:
-        n_people = self.people + self.concept_people + self.random_people
-        has_concept = np.arange(n_people) < self.people + self.concept_people
-        has_random = (np.arange(n_people) < self.people) | ~has_concept
-        people = np.arange(n_people)
-        group_of = np.concatenate([np.repeat(people[has_concept], self.concept), np.repeat(people[has_random], self.random)])
-        labels = np.arange(len(group_of)) < has_concept.sum() * self.concept
-        person, difference = generator.standard_normal(n_people), generator.standard_normal(n_people)
-        responses = person[group_of] + self.effect_spread * difference[group_of] * labels
-        responses += generator.standard_normal(len(group_of))
-        return DataSet(
-            gram=scalar_gram(responses, self.gradients.sample(generator)),
-            design=make_design(labels, group_of.tolist()),
-            class_clips=self.gradients.clips,
-        )
+    @property
+    def class_clips(self) -> int:
+        return self.gradients.clips
+
+    def design(self, generator: np.random.Generator) -> Design:  # noqa: ARG002 - all data sets have one design
+        people = np.arange(self.people + self.concept_people + self.random_people)
+        is_random_alone = people >= self.people + self.concept_people
+        has_random = (people < self.people) | is_random_alone
+        concept = np.repeat(people[~is_random_alone], self.concept)
+        group_of = np.concatenate([concept, np.repeat(people[has_random], self.random)])
+        return make_design(np.arange(len(group_of)) < len(concept), group_of.tolist())
+
+    def gram(self, design: Design, generator: np.random.Generator) -> Gram:
+        person, difference = generator.standard_normal((2, design.n_groups_total))
+        responses = person[design.groups] + self.effect_spread * difference[design.groups] * design.labels
+        responses += generator.standard_normal(len(responses))
+        return scalar_gram(responses, self.gradients.sample(generator))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,19 +161,18 @@ class ManyChannels:
     effect: float = 0.0
     class_clips: int = 20
 
-    def sample(self, generator: np.random.Generator) -> DataSet:
-        activations = generator.standard_normal((self.concept + self.random, self.channels))
-        activations[: self.concept, 0] += self.effect
+    def design(self, generator: np.random.Generator) -> Design:  # noqa: ARG002 - all data sets have one design
+        return make_design(np.arange(self.concept + self.random) < self.concept)
+
+    def gram(self, design: Design, generator: np.random.Generator) -> Gram:
+        activations = generator.standard_normal((len(design.labels), self.channels))
+        activations[design.labels, 0] += self.effect
         # noise of variance s² in d channels of n gradients has n/(d s²) = 1, as the mean gradient has length 1
         spread = np.sqrt(self.class_clips / self.channels)
         gradients = spread * generator.standard_normal((self.class_clips, self.channels))
         gradients[:, 0] += 1.0
         centred = activations - activations.mean(0)
-        return DataSet(
-            gram=Gram(kernel=centred @ centred.T, cross=gradients @ centred.T),
-            design=make_design(np.arange(len(activations)) < self.concept),
-            class_clips=self.class_clips,
-        )
+        return Gram(kernel=centred @ centred.T, cross=gradients @ centred.T)
 
 
 Simulation = PureGroups | MixedGroups | ManyChannels

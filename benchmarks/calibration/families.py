@@ -1,0 +1,197 @@
+"""Family-wise error of whole runs without any effect: layers × concepts × twins, corrected by Holm and by max-T."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from benchmarks.calibration.outcomes import scalar_gram
+from joblib import Parallel, delayed
+
+from video_tcav.core import random_streams
+from video_tcav.core.progress import progress_bar
+from video_tcav.gram.cavs.fitter import Labelling
+from video_tcav.gram.cavs.registry import cav_fitter
+from video_tcav.gram.concept_test import ConceptFit, Draws
+from video_tcav.gram.corrections import Correction
+from video_tcav.gram.design import Design
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.representation import Representation
+from video_tcav.gram.resampling import bootstrap_effects
+from video_tcav.gram.significance.registry import significance_test
+from video_tcav.gram.significance.significance_test import DrawSettings, EffectDraws
+from video_tcav.gram.thresholds import LEVEL
+from video_tcav.tcav.cav_key import CavKey
+from video_tcav.tcav.measure import corrected
+from video_tcav.tcav.result import Measurement
+
+_CHUNK_RUNS = 20
+# The smallest p must be well below 5 % / 12, the first step of Holm in a family of twelve.
+_PERMUTATIONS, _BOOTSTRAPS = 999, 512
+_CONCEPT_CLIPS, _RANDOM_CLIPS, _CLASS_CLIPS = 20, 60, 20
+# Correlations between the responses of one clip: at two layers, and with its frozen twin.
+_BETWEEN_LAYERS, _WITH_TWIN = 0.7, 0.5
+_CORRECTIONS: tuple[Correction, ...] = ("holm", "maxt")
+_MOST = 0.06
+VERSIONS = ("none", "frozen", "motion")
+_UNUSED_GATE = Representation(auc=np.nan, p_value=np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDesign:
+    """Runs without any effect.
+
+    Attributes:
+        name: what they are.
+        spreads: standard deviation of the responses of each concept; that of random clips is 1.
+        layers: how many.
+    """
+
+    name: str
+    spreads: tuple[float, ...]
+    layers: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyRow:
+    """How often a run has a corrected p of at most 0.05.
+
+    Attributes:
+        name: which runs.
+        correction: `holm` or `maxt`.
+        family: the twin, or `motion`; or `any` of these three families.
+        size: tests of the family.
+        runs: how many.
+        error: share of them with a false alarm.
+    """
+
+    name: str
+    correction: str
+    family: str
+    size: int
+    runs: int
+    error: float
+
+    @property
+    def holds(self) -> bool | None:
+        """Corrections are made within a family; nothing is promised of several together."""
+        return None if self.family == "any" else self.error <= _MOST
+
+
+DESIGNS = (
+    RunDesign(name="equal spreads", spreads=(1.0, 1.0, 1.0, 1.0)),
+    RunDesign(name="spreads of 0.5 to 3", spreads=(0.5, 1.0, 2.0, 3.0)),
+)
+
+
+def family_table(
+    *, runs: int, seed: int = 0, jobs: int = 2, progress: bool = False, designs: Sequence[RunDesign] = DESIGNS
+) -> tuple[FamilyRow, ...]:
+    """Simulate whole runs and count those with a false alarm; see `designs.design_table`."""
+    chunks = [(start, min(_CHUNK_RUNS, runs - start)) for start in range(0, runs, _CHUNK_RUNS)]
+    tasks = [(number, start, size) for number in range(len(designs)) for start, size in chunks]
+    alarms: dict[int, list[dict[tuple[str, str], bool]]] = {}
+    with progress_bar("whole runs", len(tasks), visible=progress) as advance:
+        results = Parallel(n_jobs=jobs, return_as="generator")(
+            delayed(_alarms)(designs[number], size, [seed, random_streams.SIMULATED_DESIGNS, start, number])
+            for number, start, size in tasks
+        )
+        for (number, *_), chunk in zip(tasks, results, strict=True):
+            alarms.setdefault(number, []).extend(chunk)
+            advance(1)
+    return tuple(
+        FamilyRow(
+            name=design.name,
+            correction=correction,
+            family=family,
+            size=design.layers * len(design.spreads) * (len(VERSIONS) if family == "any" else 1),
+            runs=runs,
+            error=float(np.mean([run[correction, family] for run in alarms[number]])),
+        )
+        for number, design in enumerate(designs)
+        for correction in _CORRECTIONS
+        for family in (*VERSIONS, "any")
+    )
+
+
+def _alarms(design: RunDesign, runs: int, seeds: Sequence[int]) -> list[dict[tuple[str, str], bool]]:
+    """Whether each run has a false alarm, by correction and family; runs share permutations and resamples, as data sets do."""
+    generator = np.random.default_rng(seeds)
+    seed = int(generator.integers(2**31))
+    random_responses = _responses(generator, runs, _RANDOM_CLIPS, design.layers)
+    gradients = 1 + 0.5 * generator.standard_normal((runs, design.layers, _CLASS_CLIPS))
+    total = len(design.spreads) * _CONCEPT_CLIPS + _RANDOM_CLIPS
+    measured: dict[int, dict[CavKey, tuple[Measurement, Draws]]] = {run: {} for run in range(runs)}
+    for number, spread in enumerate(design.spreads):
+        concept_responses = spread * _responses(generator, runs, _CONCEPT_CLIPS, design.layers)
+        responses = np.concatenate([concept_responses, random_responses], axis=1)
+        # clips are numbered as in a run, so that all comparisons share the random numbers of the random clips
+        concept_clips = number * _CONCEPT_CLIPS + np.arange(_CONCEPT_CLIPS)
+        clips = np.concatenate([concept_clips, np.arange(total - _RANDOM_CLIPS, total)])
+        is_concept = np.arange(len(clips)) < _CONCEPT_CLIPS
+        comparison = Design(labels=is_concept, units=clips, groups=clips, n_units=total, n_groups_total=total)
+        grams = {
+            (run, CavKey(concept=str(number), twin=twin, layer=str(layer))): scalar_gram(
+                responses[run, :, version, layer], gradients[run, layer]
+            )
+            for run in range(runs)
+            for layer in range(design.layers)
+            for version, twin in enumerate(VERSIONS[:2])
+        }
+        for (run, key), measurement in _measurements(grams, comparison, seed).items():
+            measured[run][key] = measurement
+    return [_run_alarms(run) for run in measured.values()]
+
+
+def _run_alarms(measured: Mapping[CavKey, tuple[Measurement, Draws]]) -> dict[tuple[str, str], bool]:
+    alarms, test = {}, significance_test("studentised")
+    for correction in _CORRECTIONS:
+        significant = {row.key: row.p_adjusted <= LEVEL for row in corrected(measured, correction, test)}
+        for family in VERSIONS:
+            alarms[correction, family] = any(alarm for key, alarm in significant.items() if key.twin == family)
+        alarms[correction, "any"] = any(significant.values())
+    return alarms
+
+
+def _responses(generator: np.random.Generator, runs: int, clips: int, layers: int) -> np.ndarray:
+    """Normal responses of clips and their frozen twins at each layer, of variance 1, by run, clip, version and layer."""
+    shared = generator.standard_normal((runs, clips, 1, 1))
+    twin = np.sqrt(_WITH_TWIN) * shared + np.sqrt(1 - _WITH_TWIN) * generator.standard_normal((runs, clips, 2, 1))
+    own = generator.standard_normal((runs, clips, 2, layers))
+    return np.sqrt(_BETWEEN_LAYERS) * twin + np.sqrt(1 - _BETWEEN_LAYERS) * own
+
+
+def _measurements(
+    grams: Mapping[tuple[int, CavKey], Gram], design: Design, seed: int
+) -> dict[tuple[int, CavKey], tuple[Measurement, Draws]]:
+    """What `tcav.measure` computes, without the test of representation, which no correction reads."""
+    fitter, test = cav_fitter("mean"), significance_test("studentised")
+    settings = DrawSettings(permutations=_PERMUTATIONS, bootstraps=_BOOTSTRAPS, seed=seed)
+    twins = {
+        (run, replace(key, twin="motion")): ((run, key), (run, replace(key, twin="frozen")))
+        for run, key in grams
+        if key.twin == "none"
+    }
+    resamples = bootstrap_effects(fitter, grams, design, range(_CLASS_CLIPS), draws=_BOOTSTRAPS, seed=seed)
+    label_draws = test.draw(fitter, grams, design, settings, twins)
+    fits = {}
+    for key, gram in grams.items():
+        by_clip = fitter.clip_effects(gram.kernel, gram.cross, Labelling(labels=design.labels[None]))[0]
+        draws = EffectDraws(
+            by_clip=by_clip,
+            resamples=resamples[key],
+            random_sets=np.zeros((1, _CLASS_CLIPS)),
+            fewest_groups=min(design.n_concept_groups, design.n_random_groups, _CLASS_CLIPS),
+            test=label_draws[key],
+        )
+        fits[key] = ConceptFit(draws=draws, slopes=by_clip, signed=by_clip, gate=_UNUSED_GATE)
+    fits |= {key: fits[clips].minus(fits[twin], label_draws[key]) for key, (clips, twin) in twins.items()}
+    measured = {}
+    for (run, key), fit in fits.items():
+        statistics = fit.statistics(design, test)
+        measured[run, key] = (
+            Measurement(
+                key=key, negatives="as given", p_adjusted=statistics.p_value, family_size=1, **asdict(statistics)
+            ),
+            fit.kept_draws(),
+        )
+    return measured
