@@ -1,5 +1,6 @@
 """Family-wise error of whole runs without any effect: layers × concepts × twins, corrected by Holm and by max-T."""
 
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -115,6 +116,8 @@ def family_table(
 
 def _alarms(design: RunDesign, runs: int, seeds: Sequence[int]) -> list[dict[tuple[str, str], bool]]:
     """Whether each run has a false alarm, by correction and family; runs share permutations and resamples, as data sets do."""
+    # statsmodels collects garbage at each correction, which takes longer than the rest unless what is loaded is left out
+    gc.freeze()
     generator = np.random.default_rng(seeds)
     seed = int(generator.integers(2**31))
     random_responses = _responses(generator, runs, _RANDOM_CLIPS, design.layers)
