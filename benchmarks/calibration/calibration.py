@@ -124,7 +124,7 @@ def calibrate(
         at_least(name, number, 1)
     kinds = [cav_fitter(kind).name for kind in dict.fromkeys(cavs or CAV_FITTERS.names())]
     names = list(dict.fromkeys(models or [f"rendered:{name}" for name in rendered_names()]))
-    rules = [rule_of(_rule_name(name)) for name in names]
+    rules = [rule_of(rule_name(name)) for name in names]
     rejections: list[Rejections] = []
     agreements: list[Agreement] = []
     for name, rule in zip(names, rules, strict=True):
@@ -242,7 +242,7 @@ def _merged(rows: Sequence[Rejections]) -> list[Rejections]:
     return [combine(group) for group in together.values()]
 
 
-def _rule_name(model: str) -> str:
+def rule_name(model: str) -> str:
     name = model.rpartition("-")[2]
     if not model.startswith("rendered:") or name not in _CONCEPT_OF_TWINS:
         raise InputError(

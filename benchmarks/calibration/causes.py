@@ -89,14 +89,18 @@ def cause_tables(
                 tasks += [
                     (
                         ("power", recording.name, at, *sizes),
-                        partial(_power_draws, _cause(recording, at, label), *sizes, draws, _seeds(recording, seed, label)),
+                        partial(
+                            _power_draws, _cause(recording, at, label), *sizes, draws, _seeds(recording, seed, label)
+                        ),
                     )
                     for sizes in POWER_DESIGNS
                 ]
             tasks += [
                 (
                     ("shifted", "all models", at, *sizes),
-                    partial(_shifted_draws, _cause(recording, at, 0), *sizes, 5 * draws, _seeds(recording, seed, sizes[0])),
+                    partial(
+                        _shifted_draws, _cause(recording, at, 0), *sizes, 5 * draws, _seeds(recording, seed, sizes[0])
+                    ),
                 )
                 for sizes in NULL_DESIGNS
             ]
@@ -111,7 +115,9 @@ def cause_tables(
             kernel = recording.grams["random"][recording.deepest][0].kernel
             gates += _meaningless_gates(kernel, 5 * draws, _seeds(recording, seed, 0))
             advance(1)
-    rows = tuple(_cause_row(row, chunk) for row, chunk in sorted(tested.items(), key=lambda item: item[0][0], reverse=True))
+    rows = tuple(
+        _cause_row(row, chunk) for row, chunk in sorted(tested.items(), key=lambda item: item[0][0], reverse=True)
+    )
     return rows, gate_row("clips of the rendered world, both sets from one pool, 20 against 60", gates)
 
 
@@ -189,7 +195,9 @@ def _meaningless_gates(kernel: Kernel, draws: int, seeds: Sequence[int]) -> list
     generator, gates = np.random.default_rng(seeds), []
     design = make_design(np.arange(80) < 20)
     for start in range(0, draws, BATCH_SETS):
-        rows = {number: generator.permutation(len(kernel))[:80] for number in range(start, min(start + BATCH_SETS, draws))}
+        rows = {
+            number: generator.permutation(len(kernel))[:80] for number in range(start, min(start + BATCH_SETS, draws))
+        }
         kernels = {number: kernel[np.ix_(chosen, chosen)] for number, chosen in rows.items()}
         gates += gates_of(kernels, design, seed_of(generator))
     return gates

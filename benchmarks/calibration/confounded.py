@@ -166,7 +166,8 @@ def _draws(recording: Recording, correlation: float, matched: bool, draws: int, 
 
     random_share = share if matched else has_cause.mean()
     return [
-        (side(has_concept, _CONCEPT_CLIPS, share), side(~has_concept, _RANDOM_CLIPS, random_share)) for _ in range(draws)
+        (side(has_concept, _CONCEPT_CLIPS, share), side(~has_concept, _RANDOM_CLIPS, random_share))
+        for _ in range(draws)
     ]
 
 

@@ -92,7 +92,11 @@ class DesignRow:
 
 def _exchangeable() -> list[Cell]:
     cells = [
-        Cell(part="exchangeable", name=f"{concept} against {random}", simulation=PureGroups(concept=concept, random=random))
+        Cell(
+            part="exchangeable",
+            name=f"{concept} against {random}",
+            simulation=PureGroups(concept=concept, random=random),
+        )
         for concept, random in ((5, 100), (10, 100), (20, 60), (60, 20))
     ]
     for name in ("t2", "lognormal"):
@@ -195,7 +199,13 @@ def _coverage() -> list[Cell]:
 
 def _many_channels() -> list[Cell]:
     return [
-        Cell(part="1,000 channels", name=name, simulation=ManyChannels(effect=effect), size=size, coverage=_NORMAL_COVERAGE)
+        Cell(
+            part="1,000 channels",
+            name=name,
+            simulation=ManyChannels(effect=effect),
+            size=size,
+            coverage=_NORMAL_COVERAGE,
+        )
         for name, effect, size in (("20 against 60, no effect", 0.0, _SIZE), ("20 against 60, effect 1", 1.0, None))
     ]
 

@@ -125,7 +125,7 @@ class MixedGroups:
     def class_clips(self) -> int:
         return self.gradients.clips
 
-    def design(self, generator: np.random.Generator) -> Design:  # noqa: ARG002 - all data sets have one design
+    def design(self, generator: np.random.Generator) -> Design:
         people = np.arange(self.people + self.concept_people + self.random_people)
         is_random_alone = people >= self.people + self.concept_people
         has_random = (people < self.people) | is_random_alone
@@ -161,7 +161,7 @@ class ManyChannels:
     effect: float = 0.0
     class_clips: int = 20
 
-    def design(self, generator: np.random.Generator) -> Design:  # noqa: ARG002 - all data sets have one design
+    def design(self, generator: np.random.Generator) -> Design:
         return make_design(np.arange(self.concept + self.random) < self.concept)
 
     def gram(self, design: Design, generator: np.random.Generator) -> Gram:
