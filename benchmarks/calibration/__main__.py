@@ -40,7 +40,9 @@ Models = Annotated[
     list[str] | None,
     typer.Option(metavar="M", help="A rendered: model; may be given several times; all if not given."),
 ]
-Sets = Annotated[int, typer.Option(min=1, help="Data sets a cell, and whole runs; half as many for the test of representation.")]
+Sets = Annotated[
+    int, typer.Option(min=1, help="Data sets a cell, and whole runs; half as many for the test of representation.")
+]
 Draws = Annotated[int, typer.Option(min=1, help="Of clips, for each class, design and place of the gradient.")]
 _OUT = Path("calibration-out")
 _POOL_CLIPS, _CLASS_CLIPS = 840, 30
