@@ -206,7 +206,7 @@ def _many_channels() -> list[Cell]:
             size=size,
             coverage=_NORMAL_COVERAGE,
         )
-        for name, effect, size in (("20 against 60, no effect", 0.0, _SIZE), ("20 against 60, effect 1", 1.0, None))
+        for name, effect, size in (("20 against 60, 1,000 channels", 0.0, _SIZE), ("the same, effect 1", 1.0, None))
     ]
 
 

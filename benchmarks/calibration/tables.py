@@ -148,8 +148,24 @@ def design_figure(rows: Sequence[DesignRow]) -> Figure:
         axes.axvspan(0.035, 0.065, color="#cfe3d6", linewidth=0)
         axes.axvline(LEVEL, color=INK, linewidth=1, linestyle=(0, (3, 2)))
         places = range(len(sizes))
-        axes.plot([row.plain for row in sizes], places, "^", color="#8f5f3a", label="plain permutation", markersize=5)
-        axes.plot([row.both for row in sizes], places, "o", color=INK, label="studentised, p = max", markersize=5)
+        axes.plot(
+            [row.plain for row in sizes],
+            places,
+            "^",
+            color="#8f5f3a",
+            label="plain permutation",
+            markersize=5,
+            clip_on=False,
+        )
+        axes.plot(
+            [row.both for row in sizes],
+            places,
+            "o",
+            color=INK,
+            label="studentised, p = max",
+            markersize=5,
+            clip_on=False,
+        )
         axes.set_yticks(list(places), [row.name for row in sizes])
         axes.invert_yaxis()
         # a square-root scale on which both 5 % and 40 % are legible

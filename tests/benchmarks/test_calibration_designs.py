@@ -77,7 +77,7 @@ def test_unequal_spread_misleads_the_plain_permutation_alone():
 
 
 def test_a_plain_bootstrap_counts_noise_times_noise_three_times():
-    (cell,) = [cell for cell in cells() if cell.name == "20 against 60, effect 1"]
+    (cell,) = [cell for cell in cells() if cell.name == "the same, effect 1"]
     (row,) = design_table(sets=100, jobs=1, only=[cell])
     assert row.t > row.t_joint + 0.1
 
