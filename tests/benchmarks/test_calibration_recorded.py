@@ -23,7 +23,7 @@ MODEL = "rendered:r2plus1d-scene"
 @pytest.fixture(scope="module")
 def recording(one_thread):
     return record_world(
-        vt.load_model(MODEL, device="cpu"), rule_of("scene"), pool_clips=280, class_clips=4, seed=3, twins=False,
+        vt.load_model(MODEL, device="cpu"), rule_of("scene"), pool_clips=560, class_clips=4, seed=3, twins=False,
         targets=("playing tennis",),
     )  # fmt: skip
 
