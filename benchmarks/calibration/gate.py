@@ -13,6 +13,7 @@ from video_tcav.core import random_streams
 from video_tcav.core.progress import progress_bar
 from video_tcav.gram.arrays import make_design
 from video_tcav.gram.design import Design
+from video_tcav.gram.kernel import Kernel
 from video_tcav.gram.representation import Representation, representations
 from video_tcav.gram.thresholds import LEVEL
 
@@ -129,7 +130,7 @@ def _representations(cell: GateCell, sets: int, seeds: Sequence[int]) -> list[Re
     return tested
 
 
-def gates_of(kernels: Mapping[int, Float[np.ndarray, "row row"]], design: Design, seed: int) -> list[Representation]:
+def gates_of(kernels: Mapping[int, Kernel], design: Design, seed: int) -> list[Representation]:
     """The program's test of data sets with one design, with few permutations."""
     return list(representations("mean", kernels, design, permutations=_PERMUTATIONS, seed=seed).values())
 

@@ -11,7 +11,7 @@ from video_tcav.gram.cavs.registry import cav_fitter
 from video_tcav.gram.design import Design
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.label_permutations import permutation_p
-from video_tcav.gram.resampling import bootstrap_effects, expanded_interval, standard_error, two_sided_t
+from video_tcav.gram.resampling import BootstrapT, bootstrap_effects
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.significance.significance_test import DrawSettings, LabelDraws
 
@@ -28,7 +28,7 @@ class Outcome:
     Attributes:
         effect: from random to concept clips.
         standard_error: bootstrap, corrected for the product of two measured factors.
-        low: lower end of the expanded percentile interval.
+        low: lower end of the bootstrap-t interval.
         high: upper end.
         p_plain: label permutation of the effect itself.
         p_perm: label permutation of the studentised effect.
@@ -83,18 +83,19 @@ def outcomes(
     def outcome(key: Key) -> Outcome:
         labels, resampled = label_draws[key], resamples[key]
         assert isinstance(labels, LabelDraws)
-        effect, bootstrap = resampled.effect, resampled.draws()
-        error, (low, high) = standard_error(bootstrap, fewest), expanded_interval(bootstrap, fewest)
-        joint_low, joint_high = expanded_interval(resampled.joint, fewest)
+        effect = resampled.effect
+        corrected = BootstrapT.of(effect, resampled.draws(), fewest)
+        joint = BootstrapT.of(effect, resampled.joint, fewest)
+        (low, high), (joint_low, joint_high) = corrected.interval(), joint.interval()
         return Outcome(
             effect=effect,
-            standard_error=error,
+            standard_error=corrected.error,
             low=low,
             high=high,
             p_plain=permutation_p(effect, labels.effects),
             p_perm=permutation_p(labels.observed, labels.statistics),
-            p_t=two_sided_t(effect, error, fewest - 1),
-            p_t_joint=two_sided_t(effect, standard_error(resampled.joint, fewest), fewest - 1),
+            p_t=corrected.p_value,
+            p_t_joint=joint.p_value,
             joint_low=joint_low,
             joint_high=joint_high,
         )
