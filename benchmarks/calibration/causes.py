@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -26,6 +27,15 @@ NULL_DESIGNS = ((10, 100), (20, 60), (60, 20))
 POWER_DESIGNS = ((10, 60), (40, 60))
 # Nominal 5 %, as in simulated designs; at 10 concept clips, and at 40.
 _SIZE, _POWER, _WRONG_SIGN = (0.035, 0.065), {10: 0.60, 40: 0.95}, 0.03
+
+
+class _RowKey(NamedTuple):
+    """What is measured, of which model, with gradients at which clips, and the numbers of concept and random clips."""
+
+    what: str
+    model: str
+    at: At
+    sizes: tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +92,13 @@ def cause_tables(
         jobs: processes.
         progress: whether to show a progress bar.
     """
-    tasks: list[tuple[tuple[str, str, At, int, int], Callable[[], list[Outcome]]]] = []
+    tasks: list[tuple[_RowKey, Callable[[], list[Outcome]]]] = []
     for recording in recordings:
         for at in PLACES:
             for label in range(len(recording.targets)):
                 tasks += [
                     (
-                        ("power", recording.name, at, *sizes),
+                        _RowKey("power", recording.name, at, sizes),
                         partial(
                             _power_draws, _cause(recording, at, label), *sizes, draws, _seeds(recording, seed, label)
                         ),
@@ -97,26 +107,26 @@ def cause_tables(
                 ]
             tasks += [
                 (
-                    ("shifted", "all models", at, *sizes),
+                    _RowKey("shifted", "all models", at, sizes),
                     partial(
                         _shifted_draws, _cause(recording, at, 0), *sizes, 5 * draws, _seeds(recording, seed, sizes[0])
                     ),
                 )
                 for sizes in NULL_DESIGNS
             ]
-    tested: dict[tuple[str, str, At, int, int], list[Outcome]] = {}
+    tested: dict[_RowKey, list[Outcome]] = {}
     gates: list[Representation] = []
     with progress_bar("recorded responses", len(tasks) + len(recordings), visible=progress) as advance:
         parallel = Parallel(n_jobs=jobs, return_as="generator")
         for (row, _), chunk in zip(tasks, parallel(delayed(task)() for _, task in tasks), strict=True):
-            tested.setdefault(row, []).extend(chunk)
+            tested.setdefault(row, []).extend(chunk or [])
             advance(1)
         for recording in recordings:
             kernel = recording.grams["random"][recording.deepest][0].kernel
             gates += _meaningless_gates(kernel, 5 * draws, _seeds(recording, seed, 0))
             advance(1)
     rows = tuple(
-        _cause_row(row, chunk) for row, chunk in sorted(tested.items(), key=lambda item: item[0][0], reverse=True)
+        _cause_row(row, chunk) for row, chunk in sorted(tested.items(), key=lambda item: item[0].what, reverse=True)
     )
     return rows, gate_row("clips of the rendered world, both sets from one pool, 20 against 60", gates)
 
@@ -203,8 +213,8 @@ def _meaningless_gates(kernel: Kernel, draws: int, seeds: Sequence[int]) -> list
     return gates
 
 
-def _cause_row(row: tuple[str, str, At, int, int], tested: Sequence[Outcome]) -> CauseRow:
-    what, model, at, n_concept, n_random = row
+def _cause_row(row: _RowKey, tested: Sequence[Outcome]) -> CauseRow:
+    what, model, at, (n_concept, n_random) = row
     effects = np.array([outcome.effect for outcome in tested])
     p_values = {
         "plain": np.array([outcome.p_plain for outcome in tested]),

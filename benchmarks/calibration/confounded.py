@@ -23,14 +23,18 @@ from video_tcav.gram.gram import Gram
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
-from video_tcav.rendered.factors import FACTORS
+from video_tcav.rendered.factors import FACTORS, Factor
 from video_tcav.rendered.training import rendered_logits
 from video_tcav.tcav.settings import PLACES, At
 
 CORRELATIONS = (0.0, 0.3, 0.6, 0.9)
 _CONCEPT_CLIPS, _RANDOM_CLIPS = 20, 60
 # What does nothing to a model that was trained by a rule: a value of another factor.
-CONCEPTS = {"scene": ("object", "racket"), "object": ("scene", "court"), "motion": ("object", "racket")}
+CONCEPTS: dict[str, tuple[Factor, str]] = {
+    "scene": ("object", "racket"),
+    "object": ("scene", "court"),
+    "motion": ("object", "racket"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +195,7 @@ def _projected(recording: Recording, gram: Gram, concept: np.ndarray, random: np
     difference[concept], difference[random] = 1 / len(concept), -1 / len(random)
     confounder[has_cause & unused] = 1 / (has_cause & unused).sum()
     confounder[~has_cause & unused] = -1 / (~has_cause & unused).sum()
+    assert isinstance(gram.kernel, np.ndarray)
     along = gram.kernel @ confounder
     rest = difference - confounder * (along @ difference) / (along @ confounder)
     return float(gram.cross.mean(0) @ rest)

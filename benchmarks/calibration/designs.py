@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.calibration.outcomes import Outcome, outcomes
 from benchmarks.calibration.simulated_designs import (
     ClassGradients,
+    Distribution,
     ManyChannels,
     MixedGroups,
     PureGroups,
@@ -99,7 +100,8 @@ def _exchangeable() -> list[Cell]:
         )
         for concept, random in ((5, 100), (10, 100), (20, 60), (60, 20))
     ]
-    for name in ("t2", "lognormal"):
+    names: tuple[Distribution, ...] = ("t2", "lognormal")
+    for name in names:
         simulation = PureGroups(concept=20, random=60, concept_distribution=name, random_distribution=name)
         cells.append(Cell(part="exchangeable", name=f"20 against 60, {name}", simulation=simulation))
     return [replace(cell, size=_SIZE) for cell in cells]
@@ -120,7 +122,11 @@ def _spread() -> list[Cell]:
 
 
 def _skew() -> list[Cell]:
-    kinds = (("lognormal", "normal"), ("normal", "lognormal"), ("mirrored", "normal"))
+    kinds: tuple[tuple[Distribution, Distribution], ...] = (
+        ("lognormal", "normal"),
+        ("normal", "lognormal"),
+        ("mirrored", "normal"),
+    )
     return [
         Cell(
             part="skew",
@@ -171,11 +177,12 @@ def _class_gradients() -> list[Cell]:
 
 def _coverage() -> list[Cell]:
     cells = []
-    for name, first, second in (
+    kinds: tuple[tuple[str, Distribution, Distribution], ...] = (
         ("normal", "normal", "normal"),
         ("lognormal", "lognormal", "lognormal"),
         ("lognormal against normal", "lognormal", "normal"),
-    ):
+    )
+    for name, first, second in kinds:
         for groups in (3, 5, 10, 20, 100):
             limits = _NORMAL_COVERAGE if name == "normal" else _SKEWED_COVERAGE
             simulation = PureGroups(
@@ -241,7 +248,9 @@ def design_table(
             for cell, start, size in tasks
         )
         for (cell, _, size), rates in zip(tasks, results, strict=True):
-            counted.setdefault((cell.part, cell.name), []).append({name: size * rate for name, rate in rates.items()})
+            counted.setdefault((cell.part, cell.name), []).append(
+                {name: size * rate for name, rate in (rates or {}).items()}
+            )
             advance(1)
     return tuple(
         DesignRow(

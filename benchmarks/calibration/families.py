@@ -97,7 +97,7 @@ def family_table(
             for number, start, size in tasks
         )
         for (number, *_), chunk in zip(tasks, results, strict=True):
-            alarms.setdefault(number, []).extend(chunk)
+            alarms.setdefault(number, []).extend(chunk or [])
             advance(1)
     return tuple(
         FamilyRow(

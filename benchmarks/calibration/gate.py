@@ -116,7 +116,7 @@ def gate_table(
             for cell, start, size in tasks
         )
         for (cell, *_), chunk in zip(tasks, results, strict=True):
-            tested[cell.name] += chunk
+            tested[cell.name] += chunk or []
             advance(1)
     return tuple(gate_row(cell.name, tested[cell.name], cell.limits) for cell in cells)
 
