@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from video_tcav.gram.cavs.registry import cav_fitter
+from video_tcav.gram.concept_test import variance_sides
 from video_tcav.gram.design import Design
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.label_permutations import permutation_p
@@ -78,14 +79,16 @@ def outcomes(
     drawn = DrawSettings(permutations=settings.permutations, bootstraps=settings.bootstraps, seed=seed)
     resamples = bootstrap_effects(fitter, grams, design, class_groups, draws=drawn.bootstraps, seed=seed)
     label_draws = test.draw(fitter, grams, design, drawn, {})
-    fewest = max(2, min(design.n_concept_groups, design.n_random_groups, len(set(class_groups))))
+    n_class_groups = len(set(class_groups))
+    fewest = max(2, min(design.n_concept_groups, design.n_random_groups, n_class_groups))
+    sides = variance_sides(grams, design, {})
 
     def outcome(key: Key) -> Outcome:
         labels, resampled = label_draws[key], resamples[key]
         assert isinstance(labels, LabelDraws)
         effect = resampled.effect
-        corrected = BootstrapT.of(effect, resampled.draws(), fewest)
-        joint = BootstrapT.of(effect, resampled.joint, fewest)
+        corrected = BootstrapT.of(resampled, sides[key], n_class_groups)
+        joint = BootstrapT.of_draws(effect, resampled.joint, fewest)
         (low, high), (joint_low, joint_high) = corrected.interval(), joint.interval()
         return Outcome(
             effect=effect,

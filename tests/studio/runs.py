@@ -52,6 +52,7 @@ def result_of(concept: str, layer: str, effect: float, **changed: Any) -> Concep
         "n_groups": 43,
         "n_concept_groups": 3,
         "fewest_groups": 3,
+        "freedom": 2.0,
     }
     return ConceptResult(**(found | changed))
 

@@ -168,6 +168,7 @@ def test_a_file_of_version_0_1_has_an_accuracy(client, bank, folder):
         "region_auc",
         "p_region",
         "fewest_groups",
+        "freedom",
     )
     for row in record["results"]:
         for name in new:

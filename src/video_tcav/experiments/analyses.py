@@ -164,7 +164,7 @@ def _current_columns(frame: pd.DataFrame, draws: Mapping[str, np.ndarray], class
     fewest = np.maximum(2, np.minimum(np.minimum(frame["n_concept_groups"], random_groups), class_groups))
     errors = [standard_error(draws[f"{number}.bootstrap"], groups) for number, groups in enumerate(fewest)]
     families = frame.groupby(["twin", frame["versus"] == "random"], sort=False)["p_value"].transform("size")
-    columns = {"standard_error": errors, "fewest_groups": fewest, "family_size": families}
+    columns = {"standard_error": errors, "fewest_groups": fewest, "freedom": fewest - 1.0, "family_size": families}
     unmeasured = ("p_perm", "p_t", "cav_auc", "p_represented", "region_auc", "p_region")
     return frame.drop(columns=["cav_accuracy", "cav_p_value"]).assign(**columns, **dict.fromkeys(unmeasured, math.nan))
 

@@ -168,11 +168,11 @@ def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tup
     for key in (key for key in earlier if key in later):
         (first_analysis, first), (second_analysis, second) = earlier[key], later[key]
         change = second.result.effect - first.result.effect
-        fewest = min(first.result.fewest_groups, second.result.fewest_groups)
+        fewest = max(2, min(first.result.fewest_groups, second.result.fewest_groups))
         if _share_draws(before, after, first_analysis, second_analysis) and len(first.bootstrap) == len(
             second.bootstrap
         ):
-            test = BootstrapT.of(change, second.bootstrap - first.bootstrap, fewest)
+            test = BootstrapT.of_draws(change, second.bootstrap - first.bootstrap, fewest)
         else:
             # independent runs: the variances of both effects add up
             error = math.hypot(first.result.standard_error, second.result.standard_error)

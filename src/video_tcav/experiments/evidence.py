@@ -21,7 +21,7 @@ class Evidence:
         low: lower end of its 95 % bootstrap interval.
         high: upper end.
         standard_error: of the effect, over bootstrap draws of all groups, corrected for few groups.
-        freedom: its degrees of freedom: the smallest number of groups of any kind, less one.
+        freedom: its degrees of freedom.
         p_value: two-sided, of no effect.
         p_perm: its part from label permutations; NaN where there are none, as for differences of effects.
         p_t: two-sided t of the effect over its standard error.
@@ -34,7 +34,7 @@ class Evidence:
     low: float
     high: float
     standard_error: float
-    freedom: int
+    freedom: float
     p_value: float
     p_perm: float = nan
     p_t: float = nan
@@ -79,7 +79,7 @@ def _single_effect(stored: StoredResult) -> Evidence:
         low=result.effect_low,
         high=result.effect_high,
         standard_error=result.standard_error,
-        freedom=result.fewest_groups - 1,
+        freedom=result.freedom,
         p_value=result.p_value,
         p_perm=result.p_perm,
         p_t=result.p_t,
@@ -118,7 +118,7 @@ def _difference(first: StoredResult, second: StoredResult) -> Evidence:
     """
     effect, draws = first.result.effect - second.result.effect, first.bootstrap - second.bootstrap
     fewest = min(first.result.fewest_groups, second.result.fewest_groups)
-    test = BootstrapT.of(effect, draws, fewest)
+    test = BootstrapT.of_draws(effect, draws, max(2, fewest))
     low, high = test.interval()
     groups, clips = _fewer_clips(first, second)
     return Evidence(
@@ -140,7 +140,7 @@ def _fewer_clips(first: StoredResult, second: StoredResult) -> tuple[int, int]:
     return fewer.n_concept_groups, fewer.n_concept_clips
 
 
-def equivalence_p(effect: float, standard_error: float, freedom: int, margin: float) -> float:
+def equivalence_p(effect: float, standard_error: float, freedom: float, margin: float) -> float:
     """Equivalence test: p of an effect of the margin or more, by two one-sided t-tests (TOST, Schuirmann 1987).
 
     A small p shows that the effect is smaller than the margin: that it does not matter.
@@ -148,7 +148,7 @@ def equivalence_p(effect: float, standard_error: float, freedom: int, margin: fl
     return _one_sided(margin - abs(effect), standard_error, freedom)
 
 
-def beyond_p(effect: float, standard_error: float, freedom: int, margin: float) -> float:
+def beyond_p(effect: float, standard_error: float, freedom: float, margin: float) -> float:
     """One-sided t-test: p of an effect of the margin or less.
 
     A small p shows that the effect is larger than the margin, which the estimate alone does not: of effects just below the
@@ -157,7 +157,7 @@ def beyond_p(effect: float, standard_error: float, freedom: int, margin: float) 
     return _one_sided(abs(effect) - margin, standard_error, freedom)
 
 
-def _one_sided(distance: float, standard_error: float, freedom: int) -> float:
+def _one_sided(distance: float, standard_error: float, freedom: float) -> float:
     if standard_error == 0:
         return SMALLEST_P if distance > 0 else 1.0
     return float(stats.t.sf(distance / standard_error, freedom))

@@ -18,7 +18,7 @@ Values = Float[np.ndarray, " draw"]
 
 
 def decided(
-    effects: Values, errors: Values, freedom: int, *, margin: float, level: float, claims_nil: bool
+    effects: Values, errors: Values, freedom: float, *, margin: float, level: float, claims_nil: bool
 ) -> Bool[np.ndarray, " draw"]:
     """Whether effects with these standard errors get a verdict other than "undecided".
 

@@ -26,9 +26,12 @@ from video_tcav.gram.significance.significance_test import (
     SignificanceTest,
     TestDraws,
     TwinPairs,
+    mean_responses,
 )
+from video_tcav.gram.studentised import contrast
 
 Key = TypeVar("Key")
+Sides = tuple[tuple[float, int], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,8 @@ class ConceptStatistics:
         n_random_clips: random clips used.
         n_groups: independent groups among concept and random clips: the sample size.
         n_concept_groups: those among the concept clips.
-        fewest_groups: of concept, random and class clips, the fewest independent groups; one more than the freedom of `p_t`.
+        fewest_groups: of concept, random and class clips, the fewest independent groups.
+        freedom: degrees of freedom of `p_t`.
     """
 
     tcav_score: float
@@ -92,6 +96,7 @@ class ConceptStatistics:
     n_groups: int
     n_concept_groups: int
     fewest_groups: int
+    freedom: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +162,14 @@ class ConceptFit:
     signed: Float[np.ndarray, " class_clip"]
     gate: Representation
 
-    def minus(self, twin: "ConceptFit", test: TestDraws) -> "ConceptFit":
-        """The difference to a twin of the clips, as behind motion and order effects, given the test's draws of it."""
+    def minus(self, twin: "ConceptFit", sides: Sides, test: TestDraws) -> "ConceptFit":
+        """The difference to a twin of the clips, as behind motion and order effects, given its sides and the test's draws."""
         draws = EffectDraws(  # both were drawn with the same random numbers
             by_clip=self.draws.by_clip - twin.draws.by_clip,
             resamples=self.draws.resamples.minus(twin.draws.resamples),
             random_sets=self.draws.random_sets - twin.draws.random_sets,
-            fewest_groups=self.draws.fewest_groups,
+            sides=sides,
+            class_groups=self.draws.class_groups,
             test=test,
         )
         # slopes along two unit CAVs cannot be compared; effects, in target units, say on which clips the concept matters more
@@ -210,7 +216,8 @@ class ConceptFit:
             n_random_clips=int((~design.labels).sum()),
             n_groups=design.n_groups,
             n_concept_groups=design.n_concept_groups,
-            fewest_groups=draws.fewest_groups,
+            fewest_groups=min(design.n_concept_groups, design.n_random_groups, draws.class_groups),
+            freedom=draws.bootstrap_t.freedom,
         )
 
 
@@ -247,7 +254,7 @@ def fit_concept(
         advance=advance,
     )
     observed = Labelling(labels=design.labels[None])
-    fewest_groups = max(2, min(design.n_concept_groups, design.n_random_groups, len(set(class_groups))))
+    sides = variance_sides(grams, design, pairs)
     fits = {}
     for key, gram in grams.items():
         slopes = (unit_coefficients(gram.kernel, fitter.fit(gram.kernel, observed)) @ gram.cross.T)[0]
@@ -255,8 +262,21 @@ def fit_concept(
             by_clip=fitter.clip_effects(gram.kernel, gram.cross, observed)[0],
             resamples=resamples[key],
             random_sets=random_set_effects(fitter, gram, design.labels, sets=sets, seed=seed, advance=advance),
-            fewest_groups=fewest_groups,
+            sides=sides[key],
+            class_groups=len(set(class_groups)),
             test=test_draws[key],
         )
         fits[key] = ConceptFit(draws=draws, slopes=slopes, signed=slopes, gate=gates[key])
-    return fits | {key: fits[clips].minus(fits[twin], test_draws[key]) for key, (clips, twin) in pairs.items()}
+    return fits | {
+        key: fits[clips].minus(fits[twin], sides[key], test_draws[key]) for key, (clips, twin) in pairs.items()
+    }
+
+
+def variance_sides(grams: Mapping[Key, Gram], design: Design, twins: TwinPairs[Key]) -> dict[Key, Sides]:
+    """Variance of the responses along the mean class gradient, and how many groups it comes from; see `Contrast.sides`."""
+    responses = mean_responses(grams, twins)
+    observed = contrast(design, np.stack(list(responses.values()), axis=1), design.labels[None])
+    return {
+        key: tuple((float(side.variance[0, column]), side.groups) for side in observed.sides)
+        for column, key in enumerate(responses)
+    }

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Self, TypeVar
 
 import numpy as np
@@ -45,18 +46,21 @@ class Resamples:
         )
 
     def draws(self) -> Float[np.ndarray, " draw"]:
-        """Draws around the effect, with the variance that the effect has.
+        """Draws around the effect, with the variance that the effect has."""
+        total = (self.clips - self.effect) + (self.class_clips - self.effect)
+        return self.effect + total * math.sqrt(self.share_counted_once)
+
+    @cached_property
+    def share_counted_once(self) -> float:
+        """What the variances of `clips` and `class_clips` must be multiplied by to add up to that of the effect.
 
         The effect is a product, `ḡ · Δμ`. Each factor is measured with noise, which the other factor's draws carry with
         them: with A, G and I the variance that is due to Δμ, to ḡ and to both, the draws `clips` have A + I, `class_clips`
         have G + I, and `joint` has A + G + 3 I, where A + G + I is right. In thousands of dimensions I is no small part.
         """
-        from_clips, from_class = self.clips - self.effect, self.class_clips - self.effect
-        variances = from_clips.var(), from_class.var()
+        variances = float(self.clips.var()), float(self.class_clips.var())
         both = float(np.clip(self.joint.var() - sum(variances), 0.0, min(variances)))
-        total = from_clips + from_class
-        share = 1 - both / sum(variances) if sum(variances) > 0 else 1.0
-        return self.effect + total * math.sqrt(share)
+        return 1 - both / sum(variances) if sum(variances) > 0 else 1.0
 
 
 def bootstrap_effects(
@@ -123,27 +127,46 @@ class BootstrapT:
     effect: float
     error: float
     skewness: float
-    freedom: int
+    freedom: float
 
     @classmethod
-    def of(cls, effect: float, draws: Float[np.ndarray, " draw"], groups: int) -> Self:
-        """From draws around the effect.
+    def of(cls, resamples: Resamples, sides: Sequence[tuple[float, int]], class_groups: int) -> Self:
+        """Of one effect. Each kind of groups gets the correction and the freedom that its own number gives (Welch 1947).
+
+        Args:
+            resamples: of the effect.
+            sides: variance of the response and number of groups, of concept and random clips or of groups that hold both.
+            class_groups: independent groups of class clips.
+        """
+        of_sides = sum(variance for variance, _ in sides)
+        clips = float(resamples.clips.var(ddof=1))
+        parts = [(clips * variance / of_sides, groups) for variance, groups in sides if of_sides > 0]
+        if class_groups > 1:
+            parts.append((float(resamples.class_clips.var(ddof=1)), class_groups))
+        parts = [(variance * few_groups(groups) ** 2, groups - 1) for variance, groups in parts]
+        total = sum(variance for variance, _ in parts)
+        # Satterthwaite 1946; from one video of the class nothing is known of others
+        freedom = (
+            total**2 / sum(variance**2 / free for variance, free in parts) if total > 0 and class_groups > 1 else 1.0
+        )
+        return cls(
+            effect=resamples.effect,
+            error=math.sqrt(total * resamples.share_counted_once),
+            skewness=_skewness(resamples.draws(), freedom + 1),
+            freedom=freedom,
+        )
+
+    @classmethod
+    def of_draws(cls, effect: float, draws: Float[np.ndarray, " draw"], groups: int) -> Self:
+        """From draws around an effect or a difference of effects, such as two `Resamples.draws`.
 
         Args:
             effect: of all clips.
-            draws: with exponential weights, as of `Resamples.draws`.
-            groups: the fewest independent groups of any kind of clips.
+            draws: with exponential weights of groups.
+            groups: the fewest independent groups of any kind of clips, which all are taken to have.
         """
-        third = float(stats.skew(draws)) if np.ptp(draws) > 0 else 0.0
-        # exponential weights have a third cumulant of 2, which doubles the skewness of the mean; what follows is the usual
-        # correction of a third moment for n values, which is useless for three of them
-        correction = min(1.5, math.sqrt(groups * (groups - 1)) / (groups - 2)) if groups > 2 else 0.0
-        return cls(
-            effect=effect,
-            error=standard_error(draws, groups),
-            skewness=third / 2 * correction,
-            freedom=max(1, groups - 1),
-        )
+        error, freedom = standard_error(draws, groups), max(1, groups - 1)
+        return cls(effect=effect, error=error, skewness=_skewness(draws, groups), freedom=freedom)
 
     @property
     def p_value(self) -> float:
@@ -162,8 +185,20 @@ class BootstrapT:
 
 def standard_error(draws: Float[np.ndarray, " draw"], groups: int) -> float:
     """Standard deviation of bootstrap draws, corrected for the few groups that were resampled."""
+    return float(draws.std(ddof=1) * few_groups(groups))
+
+
+def few_groups(groups: int) -> float:
+    """What the standard deviation of draws of so many groups must be multiplied by."""
     # the mean of n values with exponential weights has variance Σ(x − x̄)² / (n (n + 1)) about x̄; it should be over n (n − 1)
-    return float(draws.std(ddof=1) * math.sqrt((groups + 1) / (groups - 1)))
+    return math.sqrt((groups + 1) / (groups - 1))
+
+
+def _skewness(draws: Float[np.ndarray, " draw"], groups: float) -> float:
+    # exponential weights have a third cumulant of 2, which doubles the skewness of the mean; what follows is the usual
+    # correction of a third moment for n values, which is useless for three of them
+    correction = min(1.5, math.sqrt(groups * (groups - 1)) / (groups - 2)) if groups > 2 else 0.0
+    return float(stats.skew(draws)) / 2 * correction if np.ptp(draws) > 0 else 0.0
 
 
 def percentile_interval(draws: Float[np.ndarray, " draw"], level: float = 0.95) -> tuple[float, float]:

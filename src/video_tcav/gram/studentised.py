@@ -22,11 +22,13 @@ class Contrast:
         difference: in groups of both kinds that of the clips within them, averaged.
         error: its standard error, cluster-robust over groups, for this labelling.
         skewness: of the difference's distribution, likewise.
+        sides: what the variance consists of: that of concept clips, of random clips, and of differences within groups.
     """
 
     difference: Float[np.ndarray, "draw response"]
     error: Float[np.ndarray, "draw response"]
     skewness: Float[np.ndarray, "draw response"]
+    sides: tuple["Side", ...]
 
     def statistic(self, sizes: Float[np.ndarray, "draw response"] | None = None) -> Float[np.ndarray, "draw response"]:
         """The studentised difference (or other sizes over the same errors), corrected for skewness.
@@ -40,12 +42,20 @@ class Contrast:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Side:
+    """A part of the variance that is due to some groups, and how many these are."""
+
+    variance: Float[np.ndarray, "draw response"]
+    groups: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Part:
-    """The contrast within a part of the design: its concept clips, and difference, variance and third cumulant."""
+    """The contrast within a part of the design: its concept clips, and difference, variances and third cumulant."""
 
     n_concept: int
     difference: Float[np.ndarray, "draw response"]
-    variance: Float[np.ndarray, "draw response"]
+    sides: tuple[Side, ...]
     third: Float[np.ndarray, "draw response"]
 
 
@@ -69,12 +79,17 @@ def contrast(
     n_concept = sum(part.n_concept for part in parts)
     shares = [part.n_concept / n_concept for part in parts]
     difference = sum(share * part.difference for share, part in zip(shares, parts, strict=True))
-    variance = sum(share**2 * part.variance for share, part in zip(shares, parts, strict=True))
+    sides = tuple(
+        Side(variance=share**2 * side.variance, groups=side.groups)
+        for share, part in zip(shares, parts, strict=True)
+        for side in part.sides
+    )
+    variance = sum(side.variance for side in sides)
     third = sum(share**3 * part.third for share, part in zip(shares, parts, strict=True))
     pooled = centred.var(0) * (1 / design.labels.sum() + 1 / (~design.labels).sum())
     error = np.sqrt(np.maximum(variance, _FLOOR**2 * pooled))
     skewness = np.divide(third, error**3, out=np.zeros_like(error), where=error > 0)
-    return Contrast(difference=np.asarray(difference), error=error, skewness=skewness)
+    return Contrast(difference=np.asarray(difference), error=error, skewness=skewness, sides=sides)
 
 
 def contrast_weights(design: Design, labels: Bool[np.ndarray, "draw row"]) -> Float[np.ndarray, "draw row"]:
@@ -124,7 +139,10 @@ def _pure(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.nd
     return _Part(
         n_concept=int(design.labels[rows].sum()),
         difference=concept_mean - random_mean,
-        variance=concept_variance + random_variance,
+        sides=(
+            Side(variance=concept_variance, groups=len(concept)),
+            Side(variance=random_variance, groups=len(random)),
+        ),
         third=concept_third - random_third,
     )
 
@@ -167,7 +185,9 @@ def _mixed(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.n
         )
     differences, variances, thirds = (np.stack(columns, axis=1) for columns in zip(*moments, strict=True))
     n_labelled = int(design.labels[rows].sum())
-    return _Part(n_concept=n_labelled, difference=differences, variance=variances, third=thirds)
+    return _Part(
+        n_concept=n_labelled, difference=differences, sides=(Side(variance=variances, groups=groups),), third=thirds
+    )
 
 
 def _group_sums(

@@ -209,7 +209,9 @@ def test_a_run_of_version_0_1_is_read_with_the_columns_of_today(run, tmp_path):
     shutil.copytree(run.analyses[0].folder, folder)
     frame = pd.read_parquet(folder / "results.parquet")
     new = ["standard_error", "p_perm", "p_t", "cav_auc", "p_represented", "region_auc", "p_region"]
-    old = frame.drop(columns=[*new, "fewest_groups", "family_size"]).assign(cav_accuracy=0.9, cav_p_value=0.01)
+    old = frame.drop(columns=[*new, "fewest_groups", "freedom", "family_size"]).assign(
+        cav_accuracy=0.9, cav_p_value=0.01
+    )
     old.to_parquet(folder / "results.parquet")
     analysis = load_analysis(folder)
     assert not analysis.has_group_weights

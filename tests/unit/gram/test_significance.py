@@ -89,7 +89,7 @@ def test_interval_covers_the_true_effect(groups):
         activations[:groups, 0] += 1
         gradients = generator.normal(size=(30, 5)) + np.array([2.0, 0, 0, 0, 0])
         drawn = bootstrap_effects("mean", {"": inner_of(activations, gradients)}, one, range(30), draws=512, seed=trial)
-        low, high = BootstrapT.of(drawn[""].effect, drawn[""].draws(), groups).interval()
+        low, high = BootstrapT.of_draws(drawn[""].effect, drawn[""].draws(), groups).interval()
         covered += low <= 2.0 <= high
     assert 0.91 <= covered / 300 <= 0.99
 

@@ -184,7 +184,7 @@ def test_comparisons_that_share_random_clips_share_their_draws():
 
 def test_t_of_symmetric_draws_is_students_t():
     draws = np.random.default_rng(0).normal(size=200_000)
-    found = BootstrapT.of(0.0, draws, 10)
+    found = BootstrapT.of_draws(0.0, draws, 10)
     low, high = found.interval()
     assert high == pytest.approx(np.sqrt(11 / 9) * 2.262, rel=0.02)
     assert low == pytest.approx(-high, rel=0.03)
@@ -207,11 +207,32 @@ def test_skewness_is_put_back(value, skewness):
     assert without_skewness(np.asarray(with_skewness(value, skewness)), skewness) == pytest.approx(value, abs=1e-3)
 
 
+def test_of_scalar_responses_it_is_welchs_t():
+    """Gradients that do not vary: the effect is a difference of two means."""
+    generator = np.random.default_rng(0)
+    responses = np.concatenate([2 * generator.normal(size=12) + 1, generator.normal(size=70)])
+    one = design("c" * 12 + "r" * 70, NAMES[:82])
+    settings = TestSettings(permutations=99, bootstraps=20_000, random_sets=2)
+    fit = fit_concept({"": responses_gram(responses, np.ones(30))}, one, range(30), settings)[""]
+    welch = stats.ttest_ind(responses[:12], responses[12:], equal_var=False)
+    found = fit.draws.bootstrap_t
+    assert found.freedom == pytest.approx(welch.df, rel=0.02)
+    assert found.effect / found.error == pytest.approx(welch.statistic, rel=0.02)
+
+
+def test_of_one_video_of_the_class_little_is_known():
+    generator = np.random.default_rng(0)
+    one = design("c" * 20 + "r" * 20, NAMES[:40])
+    gram = responses_gram(generator.normal(size=40) + 2 * one.labels, np.ones(5))
+    settings = TestSettings(permutations=99, bootstraps=200, random_sets=2)
+    assert fit_concept({"": gram}, one, [0] * 5, settings)[""].statistics(one, settings.test).freedom == 1
+
+
 def test_skewness_of_the_draws_is_that_of_the_mean():
     """Of one set of clips with gradients that do not vary: γ / √n, with γ of the values."""
     values = np.random.default_rng(0).exponential(size=400)
     weights = np.random.default_rng(1).exponential(size=(20_000, 400))
-    found = BootstrapT.of(values.mean(), weights @ values / weights.sum(1), 400)
+    found = BootstrapT.of_draws(values.mean(), weights @ values / weights.sum(1), 400)
     assert found.skewness == pytest.approx(stats.skew(values) / 20, rel=0.25)
     assert found.error == pytest.approx(values.std() / 20, rel=0.03)
 

@@ -62,6 +62,7 @@ def concept_result(concept: str, twin: str, layer: str, effect: float, *, moves:
         n_groups=18,
         n_concept_groups=6,
         fewest_groups=4,
+        freedom=3.0,
     )
 
 

@@ -14,7 +14,7 @@ ONE = ConceptResult(
     effect_low=1.0, effect_high=3.0, standard_error=0.5, z=4.0, p_value=0.0004, p_perm=0.0004, p_t=0.0003, p_adjusted=0.004,
     family_size=6, p_smallest=1e-9, null_mean=0.0, correction="holm", significance="studentised", cav_auc=0.9,
     p_represented=0.001, represented=True, region_auc=math.nan, p_region=math.nan, n_class_clips=9, n_concept_clips=20,
-    n_random_clips=60, n_groups=80, n_concept_groups=20, fewest_groups=9,
+    n_random_clips=60, n_groups=80, n_concept_groups=20, fewest_groups=9, freedom=8.0,
 )  # fmt: skip
 NOT_FOUND = {
     **{"p_value": 0.05, "p_perm": 0.4, "p_t": 0.6, "p_adjusted": 0.6},

@@ -58,14 +58,16 @@ class EffectDraws:
         by_clip: effect at each class clip; their average is the effect.
         resamples: effects in bootstrap draws of the groups.
         random_sets: effects of CAVs against random sets.
-        fewest_groups: the fewest independent groups of concept, random and class clips.
+        sides: variance of the responses of concept and of random clips, and their independent groups; see `Contrast.sides`.
+        class_groups: independent groups of class clips.
         test: what the significance test drew.
     """
 
     by_clip: Float[np.ndarray, " class_clip"]
     resamples: Resamples
     random_sets: Float[np.ndarray, "set class_clip"]
-    fewest_groups: int
+    sides: tuple[tuple[float, int], ...]
+    class_groups: int
     test: TestDraws
 
     @property
@@ -78,7 +80,7 @@ class EffectDraws:
 
     @cached_property
     def bootstrap_t(self) -> BootstrapT:
-        return BootstrapT.of(self.effect, self.bootstrap, self.fewest_groups)
+        return BootstrapT.of(self.resamples, self.sides, self.class_groups)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,12 @@ class TestOutcome:
     statistic: float
     p_value: float
     p_perm: float = math.nan
+
+
+def mean_responses(grams: Mapping[Key, Gram], twins: TwinPairs[Key]) -> dict[Key, Float[np.ndarray, " row"]]:
+    """Each clip's activation along the mean class gradient, of which effects are average differences; last those of twins."""
+    responses = {key: gram.cross.mean(0) for key, gram in grams.items()}
+    return responses | {key: responses[clips] - responses[twin] for key, (clips, twin) in twins.items()}
 
 
 class SignificanceTest(ABC):

@@ -18,6 +18,7 @@ from video_tcav.gram.significance.significance_test import (
     SignificanceTest,
     TestOutcome,
     TwinPairs,
+    mean_responses,
 )
 from video_tcav.gram.studentised import contrast
 
@@ -60,9 +61,7 @@ class StudentisedTest(SignificanceTest):
         twins: TwinPairs[Key],
         advance: Advance = no_progress,
     ) -> dict[Key, LabelDraws]:
-        # each clip along the mean class gradient, of which the effect is the average difference
-        responses = {key: gram.cross.mean(0) for key, gram in grams.items()}
-        responses |= {key: responses[clips] - responses[twin] for key, (clips, twin) in twins.items()}
+        responses = mean_responses(grams, twins)
         columns = np.stack(list(responses.values()), axis=1)
         effects: dict[Key, list[np.ndarray]] = {key: [] for key in responses}
         statistics: dict[Key, list[np.ndarray]] = {key: [] for key in responses}
