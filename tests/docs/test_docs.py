@@ -10,7 +10,7 @@ import pytest
 import typer
 import yaml
 from benchmarks.attribution_table.__main__ import attribution
-from benchmarks.calibration.__main__ import calibration
+from benchmarks.calibration.__main__ import app as calibration_app
 from benchmarks.calibration.experiments import Agreement, Rejections
 from benchmarks.speed.__main__ import speed
 
@@ -46,10 +46,13 @@ COMMANDS = commands(typer.main.get_command(app))
 def laboratory_options() -> set[str]:
     """Options of the benchmarks that are commands, `python -m benchmarks.NAME`."""
     found: set[str] = set()
-    for function in (attribution, calibration, speed):
+    for function in (attribution, speed):
         one = typer.Typer()
         one.command()(function)
         found |= {option for parameter in typer.main.get_command(one).params for option in parameter.opts}
+    group = typer.main.get_command(calibration_app)
+    for command in (group, *commands(group).values()):
+        found |= {option for parameter in command.params for option in parameter.opts}  # pyright: ignore
     return found
 
 

@@ -114,8 +114,9 @@ def _cavs(facts: Sequence[_CavFacts], tensors: Mapping[str, Tensor], path: str |
         length = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
         if not (length == 0 or abs(length - 1) <= _LENGTH_TOLERANCE):  # zero: the layer tells nothing apart
             raise _damaged(path, f"{name}: a vector of length {length:.3g}")
-        if not (math.isnan(cav.auc) or 0 <= cav.auc <= 1):
-            raise _damaged(path, f"{name}: an AUC of {cav.auc:.3g}")
+        for measure in (cav.auc, cav.accuracy):
+            if measure is not None and not (math.isnan(measure) or 0 <= measure <= 1):
+                raise _damaged(path, f"{name}: an AUC or accuracy of {measure:.3g}")
     return tuple(
         SavedCav(vector=tensors[cav.tensor], **cav.model_dump(exclude={"tensor", "accuracy"})) for cav in facts
     )

@@ -1,6 +1,7 @@
 """CAV files carry a digest: damage anywhere in them is refused in one line, and files of version 0.1 are read with a warning."""
 
 import json
+import math
 import os
 import random
 from pathlib import Path
@@ -21,15 +22,13 @@ WARNING = "is of version 0.1 and carries no digest: damage to it may go unnotice
 def cav(concept: str, **changes) -> SavedCav:
     vector = torch.nn.functional.normalize(torch.arange(1.0, 13.0), dim=0)
     facts = {"versus": "random", "layer": "stages.2", "space": "flatten", "concept_mean": 1.5, "random_mean": -0.5}
-    return SavedCav(
-        **{"vector": vector, "concept": concept, **facts, "weights_digest": "ab", "accuracy": 0.9, **changes}
-    )
+    return SavedCav(**{"vector": vector, "concept": concept, **facts, "weights_digest": "ab", "auc": 0.9, **changes})
 
 
 @pytest.fixture
 def path(tmp_path) -> Path:
     path = tmp_path / "cavs.safetensors"
-    save_cavs(path, [cav("swing"), cav("café", accuracy=float("nan")), cav("flat", vector=torch.zeros(12))])
+    save_cavs(path, [cav("swing"), cav("café", auc=float("nan")), cav("flat", vector=torch.zeros(12))])
     return path
 
 
@@ -52,6 +51,8 @@ def write_old(path: Path, **changes) -> None:
     """A file of version 0.1, one of whose facts is another."""
     tensors, metadata = contents(path)
     facts = json.loads(metadata["cavs"])
+    for cav_facts in facts:
+        cav_facts["accuracy"] = cav_facts.pop("auc")
     for name, value in changes.items():
         if value is ...:
             del facts[0][name]
@@ -62,8 +63,8 @@ def write_old(path: Path, **changes) -> None:
 
 def test_what_is_saved_is_read_back(path):
     swing, cafe, flat = load_cavs(path)
-    assert (swing.concept, swing.concept_mean, swing.accuracy) == ("swing", 1.5, 0.9)
-    assert (cafe.concept, cafe.accuracy != cafe.accuracy) == ("café", True)
+    assert (swing.concept, swing.concept_mean, swing.auc) == ("swing", 1.5, 0.9)
+    assert (cafe.concept, math.isnan(cafe.auc)) == ("café", True)
     assert torch.equal(swing.vector, cav("swing").vector)
     assert not flat.vector.any()
 

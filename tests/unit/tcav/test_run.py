@@ -91,7 +91,7 @@ def test_relative_results_compare_two_concepts(result):
 def test_every_number_is_in_its_range(result):
     for one in result.results:
         assert 0 <= one.tcav_score <= 1
-        assert 0 <= one.cav_accuracy <= 1
+        assert 0 <= one.cav_auc <= 1
         assert one.effect_low <= one.effect_high
         assert 1 / (RUN["permutations"] + 1) <= one.p_value <= one.p_adjusted <= 1
         assert one.n_groups == one.n_concept_clips + one.n_random_clips
