@@ -244,11 +244,11 @@ def cavs(folder: Path) -> Iterator[Prepared]:
     names = ("swing", "court")
     save_cavs(
         path,
-        [SavedCav(vector=vector.clone(), concept=name, **facts, weights_digest="ab", accuracy=0.9) for name in names],
+        [SavedCav(vector=vector.clone(), concept=name, **facts, weights_digest="ab", auc=0.9) for name in names],
     )
     tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
     rows = [
-        {"tensor": str(number), "concept": name, **facts, "weights_digest": "ab", "accuracy": 0.9}
+        {"tensor": str(number), "concept": name, **facts, "weights_digest": "ab", "auc": 0.9}
         for number, name in enumerate(names)
     ]
 

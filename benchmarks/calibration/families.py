@@ -12,7 +12,7 @@ from video_tcav.core import random_streams
 from video_tcav.core.progress import progress_bar
 from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.cavs.registry import cav_fitter
-from video_tcav.gram.concept_test import ConceptFit, Draws
+from video_tcav.gram.concept_test import ConceptFit, Draws, variance_sides
 from video_tcav.gram.corrections import Correction
 from video_tcav.gram.design import Design
 from video_tcav.gram.gram import Gram
@@ -176,6 +176,7 @@ def _measurements(
     }
     resamples = bootstrap_effects(fitter, grams, design, range(_CLASS_CLIPS), draws=_BOOTSTRAPS, seed=seed)
     label_draws = test.draw(fitter, grams, design, settings, twins)
+    sides = variance_sides(grams, design, twins)
     fits = {}
     for key, gram in grams.items():
         by_clip = fitter.clip_effects(gram.kernel, gram.cross, Labelling(labels=design.labels[None]))[0]
@@ -183,11 +184,12 @@ def _measurements(
             by_clip=by_clip,
             resamples=resamples[key],
             random_sets=np.zeros((1, _CLASS_CLIPS)),
-            fewest_groups=min(design.n_concept_groups, design.n_random_groups, _CLASS_CLIPS),
+            sides=sides[key],
+            class_groups=_CLASS_CLIPS,
             test=label_draws[key],
         )
         fits[key] = ConceptFit(draws=draws, slopes=by_clip, signed=by_clip, gate=_UNUSED_GATE)
-    fits |= {key: fits[clips].minus(fits[twin], label_draws[key]) for key, (clips, twin) in twins.items()}
+    fits |= {key: fits[clips].minus(fits[twin], sides[key], label_draws[key]) for key, (clips, twin) in twins.items()}
     measured = {}
     for (run, key), fit in fits.items():
         statistics = fit.statistics(design, test)

@@ -5,6 +5,7 @@ from .core.errors import VideoTcavError as VideoTcavError
 from .explanation import Explanation as Explanation
 from .explanation import Explanations as Explanations
 from .explanation import explain as explain
+from .explanation import map_verdicts as map_verdicts
 from .gram import groups_needed as groups_needed
 from .media import VideoSource as VideoSource
 from .media import find_videos as find_videos

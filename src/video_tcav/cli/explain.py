@@ -14,7 +14,6 @@ from video_tcav.cli import options, render
 from video_tcav.core.files import check_writable, write_json
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.core.settings import settings_of
-from video_tcav.explanation import map_verdicts
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import StatisticsSettings
 
@@ -133,7 +132,7 @@ def explain(
     )
     written = writer.written
     render.out.print(_table(result))
-    verdicts = map_verdicts(result.explanations)
+    verdicts = vt.map_verdicts(result.explanations)
     render.out.print()
     for verdict in verdicts:
         (render.line if verdict.is_better else render.warn)(verdict.sentence)

@@ -151,7 +151,11 @@ def test_an_installed_kind_is_found_by_its_name(plugins):
 @pytest.mark.parametrize(
     ("group", "registry", "message"),
     [
-        ("video_tcav.cavs", CAV_FITTERS, "`cav` half must have name, help, methods_text, fit, clip_effects. Got none"),
+        (
+            "video_tcav.cavs",
+            CAV_FITTERS,
+            "`cav` half must have name, help, methods_text, fit, clip_effects, effects. Got none",
+        ),
         ("video_tcav.significance_tests", SIGNIFICANCE_TESTS, "`significance` half must have name, title, help"),
     ],
 )

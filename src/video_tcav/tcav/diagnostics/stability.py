@@ -207,7 +207,9 @@ def pool_sensitivity(
             mean_cross = gram.cross.mean(0)
             drawn = effects(cav, gram.kernel, mean_cross, labels, counts)
             low, high = percentile_interval(drawn, RANGE_LEVEL)
-            bottom, top = percentile_interval(bootstraps[layer].draws())
+            # as the draws of halves, those of clips and class clips each carry what is due to both at once
+            bootstrap = bootstraps[layer]
+            bottom, top = percentile_interval(bootstrap.clips + bootstrap.class_clips - bootstrap.effect)
             rows.append(
                 PoolSensitivity(
                     key=comparison.key(layer),
