@@ -27,8 +27,6 @@ FEW_GROUPS = 10
 """With fewer, skewed responses get intervals that are too narrow, and p-values are coarse."""
 SURE = 0.99
 """Mean probability of the class from which on gradients at its clips are doubted."""
-_WRONG_SIGNS = "20 %"
-"""Own causes of a rendered transformer that is as sure, significant with the wrong sign: share of draws of clips."""
 _UNEQUAL_SPREAD = 1.5
 """Ratio of standard deviations from which on it is no matter of few groups: F(9, 60) exceeds its square in 2 % of draws."""
 _MOST_NAMES = 3
@@ -140,9 +138,8 @@ def class_clip_cautions(
     if probabilities and (mean := float(np.mean(probabilities))) >= SURE:
         shown = f"{mean:.3f}" if mean < 0.9995 else "over 0.999"
         texts.append(
-            f"class clips: the model is sure of them (mean probability {shown}), and gradients there can have the wrong sign: in "
-            f"{_WRONG_SIGNS} of draws a rendered model's own cause came out significant with the wrong sign, at random clips in "
-            "none. Use --at random."
+            f"class clips: the model is sure of them (mean probability {shown}), so that gradients there say little: own causes of "
+            "rendered models are found more often at random clips, and never with the wrong sign. Use --at random."
         )
     return tuple(texts)
 
