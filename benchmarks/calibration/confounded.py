@@ -154,9 +154,8 @@ def _draws(recording: Recording, correlation: float, matched: bool, draws: int, 
     factor, value = CONCEPTS[recording.rule.name]
     cause = recording.rule.cause
     cause_value = recording.rule.classes[recording.targets[0]]
-    generator = np.random.default_rng(
-        [seed, random_streams.REAL_CONCEPTS, round(100 * correlation), int(matched), crc32(recording.name.encode())]
-    )
+    percent, name = round(100 * correlation), crc32(recording.name.encode())
+    generator = np.random.default_rng([seed, random_streams.REAL_CONCEPTS, percent, int(matched), name])
     has_concept = np.array([getattr(clip, factor) == value for clip in recording.pool])
     has_cause = np.array([getattr(clip, cause) == cause_value for clip in recording.pool])
     # with the rest of the probability the cause is drawn from all values, this one among them

@@ -89,7 +89,7 @@ def test_a_still_and_a_moving_concept_are_compared_each_with_its_own_negatives(r
     assert one.effect == pytest.approx(swing.result.effect - court.result.effect)
     # both have the class clips and frozen or moving versions of the same random clips: the draws are subtracted
     draws = swing.bootstrap - court.bootstrap
-    expected = BootstrapT.of(one.effect, draws, 8)
+    expected = BootstrapT.of_draws(one.effect, draws, 8)
     assert (one.effect_low, one.effect_high) == pytest.approx(expected.interval())
     assert (one.standard_error, one.p_value) == pytest.approx((expected.error, expected.p_value))
     assert np.isnan(one.p_perm)
@@ -219,7 +219,8 @@ def test_a_run_of_version_0_1_is_read_with_the_columns_of_today(run, tmp_path):
     assert table["cav_auc"].isna().all()
     same = ["effect", "p_adjusted", "represented", "fewest_groups", "family_size"]
     pd.testing.assert_frame_equal(table[same], frame[same])
-    np.testing.assert_allclose(table["standard_error"], frame["standard_error"])
+    # of the fewest groups for all, since a table of 0.1 does not divide the variance among them
+    np.testing.assert_allclose(table["standard_error"], frame["standard_error"], rtol=0.15)
 
 
 def test_verdicts_of_version_0_1_have_no_test_beyond_the_margin(run, tmp_path):
