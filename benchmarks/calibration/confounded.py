@@ -197,4 +197,4 @@ def _projected(recording: Recording, gram: Gram, concept: np.ndarray, random: np
     assert isinstance(gram.kernel, np.ndarray)
     along = gram.kernel @ confounder
     rest = difference - confounder * (along @ difference) / (along @ confounder)
-    return float(gram.cross.mean(0) @ rest)
+    return float(gram.mean_cross @ rest)

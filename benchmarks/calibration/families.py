@@ -10,7 +10,6 @@ from joblib import Parallel, delayed
 
 from video_tcav.core import random_streams
 from video_tcav.core.progress import progress_bar
-from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.cavs.registry import cav_fitter
 from video_tcav.gram.concept_test import ConceptFit, Draws, variance_sides
 from video_tcav.gram.corrections import Correction
@@ -178,17 +177,15 @@ def _measurements(
     label_draws = test.draw(fitter, grams, design, settings, twins)
     sides = variance_sides(grams, design, twins)
     fits = {}
-    for key, gram in grams.items():
-        by_clip = fitter.clip_effects(gram.kernel, gram.cross, Labelling(labels=design.labels[None]))[0]
+    for key in grams:
         draws = EffectDraws(
-            by_clip=by_clip,
             resamples=resamples[key],
             random_sets=np.zeros((1, _CLASS_CLIPS)),
             sides=sides[key],
             class_groups=_CLASS_CLIPS,
             test=label_draws[key],
         )
-        fits[key] = ConceptFit(draws=draws, slopes=by_clip, signed=by_clip, gate=_UNUSED_GATE)
+        fits[key] = ConceptFit(draws=draws, slopes=draws.by_clip, signed=draws.by_clip, gate=_UNUSED_GATE)
     fits |= {key: fits[clips].minus(fits[twin], sides[key], label_draws[key]) for key, (clips, twin) in twins.items()}
     measured = {}
     for (run, key), fit in fits.items():

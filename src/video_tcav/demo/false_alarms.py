@@ -178,7 +178,7 @@ def paper_ttest(
 
 def effect_of(cav: str | CavFitter, gram: Gram, design: Design) -> float:
     """The TCAV effect of a concept, averaged over the class clips."""
-    return float(effects(cav, gram.kernel, gram.cross.mean(0), design.labels[None])[0])
+    return float(effects(cav, gram.kernel, gram.mean_cross, design.labels[None])[0])
 
 
 def rejection_rate(p_values: Sequence[float]) -> float:

@@ -165,7 +165,6 @@ class ConceptFit:
     def minus(self, twin: "ConceptFit", sides: Sides, test: TestDraws) -> "ConceptFit":
         """The difference to a twin of the clips, as behind motion and order effects, given its sides and the test's draws."""
         draws = EffectDraws(  # both were drawn with the same random numbers
-            by_clip=self.draws.by_clip - twin.draws.by_clip,
             resamples=self.draws.resamples.minus(twin.draws.resamples),
             random_sets=self.draws.random_sets - twin.draws.random_sets,
             sides=sides,
@@ -259,7 +258,6 @@ def fit_concept(
     for key, gram in grams.items():
         slopes = (unit_coefficients(gram.kernel, fitter.fit(gram.kernel, observed)) @ gram.cross.T)[0]
         draws = EffectDraws(
-            by_clip=fitter.clip_effects(gram.kernel, gram.cross, observed)[0],
             resamples=resamples[key],
             random_sets=random_set_effects(fitter, gram, design.labels, sets=sets, seed=seed, advance=advance),
             sides=sides[key],

@@ -1,6 +1,7 @@
 """Gram space: `K = A Aᵀ` and `C = G Aᵀ`, inner products of one layer's activations and gradients."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -22,6 +23,11 @@ class Gram:
 
     kernel: Kernel
     cross: Float[np.ndarray, "class_clip row"]
+
+    @cached_property
+    def mean_cross(self) -> Float[np.ndarray, " row"]:
+        """Each clip's activation along the mean gradient of the class clips; effects are linear in the gradient."""
+        return self.cross.mean(0)
 
     def of_rows(self, rows: Int[np.ndarray, " row"]) -> "Gram":
         """K and C of some clips alone, in that order."""

@@ -28,16 +28,20 @@ class Resamples:
     """Effects in bootstrap draws of groups.
 
     Attributes:
-        effect: of all clips, once each.
+        by_clip: effect at each class clip, of all clips once each.
         clips: effects in draws of concept and random groups, at the class clips as they are.
         class_clips: of concept and random clips as they are, in draws of class groups.
         joint: in the same draws of all three.
     """
 
-    effect: float
+    by_clip: Float[np.ndarray, " class_clip"]
     clips: Float[np.ndarray, " draw"]
     class_clips: Float[np.ndarray, " draw"]
     joint: Float[np.ndarray, " draw"]
+
+    @property
+    def effect(self) -> float:
+        return float(self.by_clip.mean())
 
     def minus(self, twin: "Resamples") -> "Resamples":
         """The difference, draw by draw: both were drawn with the same random numbers."""
@@ -87,7 +91,8 @@ def bootstrap_effects(
     fitter = cav_fitter(cav)
     groups, group_of = np.unique(np.asarray(class_groups), return_inverse=True)
     class_draws = bootstrap_weights(groups, draws, seed, random_streams.CLASS_BOOTSTRAP)
-    observed = {key: fitter.clip_effects(gram.kernel, gram.cross, _once(design))[0] for key, gram in grams.items()}
+    observed = Labelling(labels=design.labels[None])
+    by_clip_of = {key: fitter.clip_effects(gram.kernel, gram.cross, observed)[0] for key, gram in grams.items()}
     chunks: dict[Key, list[np.ndarray]] = {key: [] for key in grams}
     for weights, group_weights in zip(design.bootstrap(draws, seed), class_draws, strict=True):
         class_weights = group_weights[:, group_of]
@@ -96,18 +101,13 @@ def bootstrap_effects(
         for key, gram in grams.items():
             by_clip = fitter.clip_effects(gram.kernel, gram.cross, labelling)
             joint = np.einsum("dc,dc->d", by_clip, class_weights)
-            chunks[key].append(np.stack([by_clip.mean(1), class_weights @ observed[key], joint]))
+            chunks[key].append(np.stack([by_clip.mean(1), class_weights @ by_clip_of[key], joint]))
             advance(len(weights))
-    return {
-        key: Resamples(
-            effect=float(observed[key].mean()), **dict(zip(("clips", "class_clips", "joint"), drawn, strict=True))
-        )
-        for key, drawn in ((key, np.concatenate(parts, axis=1)) for key, parts in chunks.items())
-    }
-
-
-def _once(design: Design) -> Labelling:
-    return Labelling(labels=design.labels[None])
+    resamples = {}
+    for key, parts in chunks.items():
+        clips, class_clips, joint = np.concatenate(parts, axis=1)
+        resamples[key] = Resamples(by_clip=by_clip_of[key], clips=clips, class_clips=class_clips, joint=joint)
+    return resamples
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,8 +104,7 @@ def contrast_weights(design: Design, labels: Bool[np.ndarray, "draw row"]) -> Fl
         member = np.eye(group_of.max() + 1)[group_of]
         concept = is_concept @ member
         random = member.sum(0) - concept
-        precision = concept * random / member.sum(0)
-        precision /= precision.sum(1, keepdims=True)
+        precision = _precision(concept, random)
         share = np.where(is_concept, (precision / concept)[:, group_of], -(precision / random)[:, group_of])
         n_concept[part] = int(design.labels[rows].sum())
         weights[:, rows] = share * n_concept[part]
@@ -172,8 +171,7 @@ def _mixed(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.n
     is_concept = labels.astype(float)
     n_concept = is_concept @ member
     n_random = sizes[:, 0] - n_concept
-    weights = n_concept * n_random / sizes[:, 0]
-    weights /= weights.sum(1, keepdims=True)
+    weights = _precision(n_concept, n_random)
     moments = []
     for response, total in zip(responses.T, sums.T, strict=True):
         concept_total = is_concept @ (member * response[:, None])
@@ -188,6 +186,14 @@ def _mixed(design: Design, rows: np.ndarray, responses: np.ndarray, labels: np.n
     return _Part(
         n_concept=n_labelled, difference=differences, sides=(Side(variance=variances, groups=groups),), third=thirds
     )
+
+
+def _precision(
+    n_concept: Float[np.ndarray, "draw group"], n_random: Float[np.ndarray, "draw group"]
+) -> Float[np.ndarray, "draw group"]:
+    """Weights of groups by the precision of a difference of so many clips; they add up to one."""
+    precision = n_concept * n_random / (n_concept + n_random)
+    return precision / precision.sum(1, keepdims=True)
 
 
 def _group_sums(

@@ -100,5 +100,5 @@ class CavFitter(ABC):
         return (units @ cross.T) * along[:, None]
 
     def effects(self, gram: Gram, labelling: Labelling) -> Float[np.ndarray, " draw"]:
-        """The effect for each draw: the average over class clips, which is linear in the gradient."""
-        return self.clip_effects(gram.kernel, gram.cross.mean(0)[None], labelling)[:, 0]
+        """The effect for each draw: the average over class clips."""
+        return self.clip_effects(gram.kernel, gram.mean_cross[None], labelling)[:, 0]

@@ -55,15 +55,13 @@ class EffectDraws:
     """An effect at each class clip, and everything that was drawn around it: for one layer and twin, or a difference of two.
 
     Attributes:
-        by_clip: effect at each class clip; their average is the effect.
-        resamples: effects in bootstrap draws of the groups.
+        resamples: the effect at each class clip, and effects in bootstrap draws of the groups.
         random_sets: effects of CAVs against random sets.
         sides: variance of the responses of concept and of random clips, and their independent groups; see `Contrast.sides`.
         class_groups: independent groups of class clips.
         test: what the significance test drew.
     """
 
-    by_clip: Float[np.ndarray, " class_clip"]
     resamples: Resamples
     random_sets: Float[np.ndarray, "set class_clip"]
     sides: tuple[tuple[float, int], ...]
@@ -71,8 +69,12 @@ class EffectDraws:
     test: TestDraws
 
     @property
+    def by_clip(self) -> Float[np.ndarray, " class_clip"]:
+        return self.resamples.by_clip
+
+    @property
     def effect(self) -> float:
-        return float(self.by_clip.mean())
+        return self.resamples.effect
 
     @cached_property
     def bootstrap(self) -> Float[np.ndarray, " draw"]:
@@ -102,7 +104,7 @@ class TestOutcome:
 
 def mean_responses(grams: Mapping[Key, Gram], twins: TwinPairs[Key]) -> dict[Key, Float[np.ndarray, " row"]]:
     """Each clip's activation along the mean class gradient, of which effects are average differences; last those of twins."""
-    responses = {key: gram.cross.mean(0) for key, gram in grams.items()}
+    responses = {key: gram.mean_cross for key, gram in grams.items()}
     return responses | {key: responses[clips] - responses[twin] for key, (clips, twin) in twins.items()}
 
 

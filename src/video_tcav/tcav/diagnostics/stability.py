@@ -154,10 +154,9 @@ def effect_by_clips(
         design = comparison.design
         weights = {size: _concept_subsets(design, size, seed) for size in sizes(design.n_concept_groups)}
         for layer, gram in comparison.grams(grams).items():
-            mean_cross = gram.cross.mean(0)  # the effect is linear in the gradient
             for size, counts in weights.items():
                 labels = np.broadcast_to(design.labels, counts.shape)
-                drawn = effects(cav, gram.kernel, mean_cross, labels, counts)
+                drawn = effects(cav, gram.kernel, gram.mean_cross, labels, counts)
                 low, high = percentile_interval(drawn, RANGE_LEVEL)
                 rows.append(
                     EffectByClips(
@@ -204,8 +203,7 @@ def pool_sensitivity(
         counts = (in_half | design.labels).astype(float)
         labels = np.broadcast_to(design.labels, counts.shape)
         for layer, gram in by_layer.items():
-            mean_cross = gram.cross.mean(0)
-            drawn = effects(cav, gram.kernel, mean_cross, labels, counts)
+            drawn = effects(cav, gram.kernel, gram.mean_cross, labels, counts)
             low, high = percentile_interval(drawn, RANGE_LEVEL)
             # as the draws of halves, those of clips and class clips each carry what is due to both at once
             bootstrap = bootstraps[layer]
@@ -213,7 +211,7 @@ def pool_sensitivity(
             rows.append(
                 PoolSensitivity(
                     key=comparison.key(layer),
-                    effect=float(effects(cav, gram.kernel, mean_cross, design.labels[None])[0]),
+                    effect=float(effects(cav, gram.kernel, gram.mean_cross, design.labels[None])[0]),
                     effect_std=float(drawn.std()),
                     effect_low=low,
                     effect_high=high,
