@@ -3,7 +3,8 @@
 import importlib.util
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -63,3 +64,15 @@ def shapes_clips(shapes: ModuleType, tmp_path_factory: pytest.TempPathFactory) -
     shapes.write_clips(root / "green", [every[i % 4] for i in range(10)], seed=3, green=True)
     shapes.write_clips(root / "random", [every[i % 4] for i in range(20)], seed=4, green=False)
     return root
+
+
+@pytest.fixture
+def decoding_threads() -> Callable[[], list[threading.Thread]]:
+    """The decoding threads that a test started and that are still there."""
+    before = set(threading.enumerate())
+
+    def new_threads() -> list[threading.Thread]:
+        threads = [thread for thread in threading.enumerate() if thread not in before]
+        return [thread for thread in threads if thread.name.startswith("video-tcav-decode")]
+
+    return new_threads

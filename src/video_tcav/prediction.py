@@ -1,5 +1,6 @@
 """Predictions: the most probable classes of videos."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
@@ -81,8 +82,10 @@ def predict(
         progress_bar("videos", len(sources), visible=progress) as advance,
         untouched(model.module),
         torch.no_grad(),
+        # Closed here, else its decoding threads live as long as the error that ends the loop.
+        closing(load_clips(sources, model.clip_spec, windows=windows, threads=threads)) as loaded_videos,
     ):
-        for loaded in load_clips(sources, model.clip_spec, windows=windows, threads=threads):
+        for loaded in loaded_videos:
             if loaded.clips is None:
                 assert loaded.error is not None
                 if strict:

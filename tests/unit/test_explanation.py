@@ -149,7 +149,7 @@ def test_another_target_and_contrast(model, videos):
     assert one.value < 0 and one.probability < 0.1
 
 
-def test_a_clip_whose_top_class_is_the_contrasted_one_is_listed(model, videos):
+def test_a_clip_whose_top_class_is_the_contrasted_one_is_listed(model, videos, decoding_threads):
     other = videos / "random" / "00.mp4"
     source = [other, videos / "class" / "00.mp4"]
     found = vt.explain(model, source, against="contrast:playing tennis", check=False)
@@ -157,8 +157,9 @@ def test_a_clip_whose_top_class_is_the_contrasted_one_is_listed(model, videos):
     assert found.explanations[0].against == "contrast:playing tennis"
     assert found.skipped[0].path == str(source[1])
     assert "another class than the most probable one. Got playing tennis" in found.skipped[0].reason
-    with pytest.raises(InputError, match="`contrast` must name another class than the most probable one"):
-        vt.explain(model, source, against="contrast:playing tennis", check=False, strict=True)
+    with pytest.raises(InputError, match="`contrast` must name another class than the most probable one") as error:
+        vt.explain(model, [source[1], other], against="contrast:playing tennis", check=False, strict=True)
+    assert decoding_threads() == [], f"decoding outlives {error}"
 
 
 class OneClass(torch.nn.Module):

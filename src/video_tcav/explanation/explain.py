@@ -1,6 +1,7 @@
 """From videos to maps, each with its deletion: the function behind `video-tcav explain`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -121,8 +122,12 @@ def explain(
     explanations: list[Explanation] = []
     skipped: list[Skipped] = []
     maps_a_video = recording.windows * len(named_methods)
-    with progress_bar("maps", len(sources) * maps_a_video, visible=progress) as advance:
-        for source, outcome in _outcomes(model, sources, recording, maps_of, measure, maps_a_video, advance):
+    with (
+        progress_bar("maps", len(sources) * maps_a_video, visible=progress) as advance,
+        # Closed here, else its decoding threads live as long as the error that ends the loop.
+        closing(_outcomes(model, sources, recording, maps_of, measure, maps_a_video, advance)) as outcomes,
+    ):
+        for source, outcome in outcomes:
             if isinstance(outcome, Explanation):
                 if each is not None:
                     each(outcome)
@@ -155,19 +160,20 @@ def _outcomes(
     check: Check | None,
     maps_a_video: int,
     advance: Advance,
-) -> Iterator[tuple[VideoSource, Explanation | VideoTcavError]]:
+) -> Generator[tuple[VideoSource, Explanation | VideoTcavError], None, None]:
     """Every map with its figures, or why there is none, video by video; with `check`, maps of other videos beside each."""
     share = 0.5 if check else 1.0  # of the progress bar, for the maps; what is left is for their deletion
-    loaded_videos = load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads)
-    videos = (maps_of(loaded, advance=lambda steps: advance(steps * share)) for loaded in loaded_videos)
-    for video, neighbours in with_other_videos(videos, MAPS_OF_OTHER_CLIPS if check else 0):
-        for outcome in video.outcomes:
-            if isinstance(outcome, LayerMap):
-                for explanation in explain_map(outcome, counterparts(outcome, neighbours), check):
-                    yield video.source, explanation
-            else:
-                yield video.source, outcome
-        advance((1 - share) * maps_a_video)
+    decoded = load_clips(sources, model.clip_spec, windows=recording.windows, threads=recording.threads)
+    with closing(decoded):
+        videos = (maps_of(loaded, advance=lambda steps: advance(steps * share)) for loaded in decoded)
+        for video, neighbours in with_other_videos(videos, MAPS_OF_OTHER_CLIPS if check else 0):
+            for outcome in video.outcomes:
+                if isinstance(outcome, LayerMap):
+                    for explanation in explain_map(outcome, counterparts(outcome, neighbours), check):
+                        yield video.source, explanation
+                else:
+                    yield video.source, outcome
+            advance((1 - share) * maps_a_video)
 
 
 def _maps_of_video(

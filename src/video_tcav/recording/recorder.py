@@ -1,6 +1,6 @@
 """Builder of a recording: decode, prepare and pass each clip once, each twin once, and keep the rows in the order asked for."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -98,14 +98,14 @@ class Recorder:
 
     def record_concepts(self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance) -> None:
         """Record the activations of each clip of the sources, in each version."""
-        with self._writing():
-            for batch in self._batches(sources, versions, None, advance):
+        with self._writing(), closing(self._batches(sources, versions, None, advance)) as batches:
+            for batch in batches:
                 self._add(batch, None, self._activations, self._rows)
 
     def record_class(self, sources: Sequence[VideoSource], target: Target, advance: Advance) -> None:
         """Record the gradients of the target for each class clip; before the concepts, where rows are sketched."""
-        with self._writing():
-            for batch in self._batches(sources, ("none",), target, advance):
+        with self._writing(), closing(self._batches(sources, ("none",), target, advance)) as batches:
+            for batch in batches:
                 self._answers += self._add(batch, target, self._gradient_sinks, self._class_rows)
 
     def recording(self) -> Recording:
@@ -173,8 +173,11 @@ class Recorder:
 
     def _batches(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
-    ) -> Iterator[list[_PendingClip]]:
-        """The clips in the order asked for, cut where a batch of those to be passed is full."""
+    ) -> Generator[list[_PendingClip], None, None]:
+        """The clips in the order asked for, cut where a batch of those to be passed is full.
+
+        Closed by its caller, else its decoding threads live as long as the error of a pass that fails.
+        """
         batch: list[_PendingClip] = []
         inputs: list[Tensor] = []
         for clip in self._pending(sources, versions, target, advance):
@@ -203,7 +206,7 @@ class Recorder:
         decoded = load_clips(
             missing, self.runner.model.clip_spec, windows=self.settings.windows, threads=self.settings.threads
         )
-        with closing(decoded):  # else its threads go on where a pass fails
+        with closing(decoded):
             for source in sources:
                 names = complete[source.key]
                 if names is None:

@@ -1,6 +1,5 @@
 """Clips come in order, bad files come as errors, threads go away."""
 
-import threading
 import time
 from pathlib import Path
 
@@ -12,10 +11,6 @@ from video_tcav.core.errors import InputError, MediaError
 from video_tcav.media import VideoSource, load_clips, read_clips
 
 SPEC = ClipSpec(frames=8, stride=2)
-
-
-def decoding_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("video-tcav-decode")]
 
 
 @pytest.fixture
@@ -66,7 +61,7 @@ def test_frame_folder_is_a_video_of_25_fps(make_images, frame_numbers):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_order_of_the_sources_whatever_the_threads(sources, threads):
+def test_order_of_the_sources_whatever_the_threads(sources, threads, decoding_threads):
     loaded = list(load_clips(sources, SPEC, threads=threads))
     assert [clips.source for clips in loaded] == sources
     for clips in loaded:
@@ -97,7 +92,7 @@ def test_several_sources_from_one_file(sources):
     assert not torch.equal(first.clips, second.clips)
 
 
-def test_look_ahead_is_bounded(sources):
+def test_look_ahead_is_bounded(sources, decoding_threads):
     asked = []
 
     def endless():
@@ -113,7 +108,7 @@ def test_look_ahead_is_bounded(sources):
     assert decoding_threads() == []
 
 
-def test_decoding_overlaps_the_consumer(sources):
+def test_decoding_overlaps_the_consumer(sources, decoding_threads):
     loading = load_clips(sources, SPEC, threads=2)
     next(loading)
     deadline = time.monotonic() + 30
@@ -125,7 +120,7 @@ def test_decoding_overlaps_the_consumer(sources):
     loading.close()
 
 
-def test_exception_in_the_consumer_leaves_no_thread(sources):
+def test_exception_in_the_consumer_leaves_no_thread(sources, decoding_threads):
     def consume():
         for _ in load_clips(sources, SPEC):
             raise RuntimeError("consumer")
@@ -135,7 +130,7 @@ def test_exception_in_the_consumer_leaves_no_thread(sources):
     assert decoding_threads() == []
 
 
-def test_exception_in_the_list_of_sources_leaves_no_thread(sources):
+def test_exception_in_the_list_of_sources_leaves_no_thread(sources, decoding_threads):
     def broken():
         yield sources[0]
         raise RuntimeError("list")

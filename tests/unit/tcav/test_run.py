@@ -296,12 +296,13 @@ class NotANumber(nn.Module):
         return self.head(self.stage(clip).mean((2, 3, 4)))
 
 
-def test_nan_names_layer_and_files(shapes_clips):
+def test_nan_names_layer_and_files(shapes_clips, decoding_threads):
     network = NotANumber()
     network.stage.weight.data.fill_(torch.nan)
     broken = vt.load_model(network, classes=["left", "right"])
-    with pytest.raises(errors.NonFiniteError, match=r"NaN or infinity in layer stage .*Clips: .*mp4"):
+    with pytest.raises(errors.NonFiniteError, match=r"NaN or infinity in layer stage .*Clips: .*mp4") as error:
         run(broken, shapes_clips, layers=["stage"])
+    assert decoding_threads() == [], f"decoding outlives {error}"
 
 
 @pytest.mark.parametrize(
