@@ -26,8 +26,8 @@ from video_tcav.models.targets import parse_target
 from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.recorder import Recorder
-from video_tcav.recording.rows import SpillSpace
-from video_tcav.recording.settings import RecordingSettings
+from video_tcav.recording.rows import RowStore, SpillSpace
+from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.rendered import sample_factors, write_world
 
 SHARES = {"random": 0.6, "one": 0.15, "other": 0.15, "class": 0.1}
@@ -101,7 +101,7 @@ def run(model: vt.VideoModel, root: Path, **more: object) -> vt.TcavResult:
     )
 
 
-def measure(model: vt.VideoModel, root: Path, space: str) -> dict[str, float]:
+def measure(model: vt.VideoModel, root: Path, space: Space) -> dict[str, float]:
     """Core-seconds of each step, and the sizes that they grow with."""
     sources, class_sources = find_videos(root / "manifest.csv"), find_videos(root / "class")
     digests = {source.key: source_digest(source) for source in sources + class_sources}
@@ -127,18 +127,20 @@ def measure(model: vt.VideoModel, root: Path, space: str) -> dict[str, float]:
             with core_seconds(figures, "decode + activations + store"):
                 stored.record_concepts(sources, ("none",), quiet)
             figures["bytes"] = store.info().bytes
-        rows = range(plain.activations[model.default_layers[0]].rows)
+        recording = plain.recording()
         with core_seconds(figures, "gram"):
             for layer in model.default_layers:
-                gram(plain.activations[layer], plain.gradients[layer], rows, range(len(class_sources)))
-        figures["values"] = sum(plain.activations[layer].width for layer in model.default_layers)
+                activations = recording.activations[layer]
+                assert isinstance(activations, RowStore)
+                gram(activations, recording.gradients[layer], range(activations.rows), range(len(class_sources)))
+        figures["values"] = sum(recording.activations[layer].width for layer in model.default_layers)
     result = run(model, root, space=space)
     figures["statistics"] = result.seconds["statistics"]
     print({key: round(value, 2) for key, value in figures.items()}, f"load {os.getloadavg()[0]:.1f}", flush=True)
     return figures
 
 
-def recorder(model: vt.VideoModel, space: str, folder: Path, view: object = None) -> Recorder:
+def recorder(model: vt.VideoModel, space: Space, folder: Path, view: CacheView | None = None) -> Recorder:
     storage = SpillSpace(8 * 10**9, folder)
     layers = model.default_layers
     return Recorder(model, layers, RecordingSettings(space=space), storage, cache=view)

@@ -14,12 +14,12 @@ from benchmarks.calibration.calibration import Calibration, calibrate, rule_name
 from benchmarks.calibration.causes import cause_tables
 from benchmarks.calibration.confounded import CONCEPTS, concept_truth, confounded_table, log_odds_of_pool
 from benchmarks.calibration.designs import design_table
-from benchmarks.calibration.families import family_table
 from benchmarks.calibration.figure import write_calibration_figure
 from benchmarks.calibration.gate import gate_table
 from benchmarks.calibration.real_clips import real_clips_table, record_real_clips
 from benchmarks.calibration.rendered_recording import record_world
 from benchmarks.calibration.tables import Row, markdown, write_tables
+from benchmarks.calibration.whole_runs import whole_run_table
 from benchmarks.command import KEPT
 from rich.table import Table
 
@@ -143,7 +143,7 @@ def _simulated(sets: int, jobs: int, seed: int) -> dict[str, Sequence[Row]]:
     return {
         "Designs": design_table(sets=sets, **options),
         "Representation": gate_table(sets=max(1, sets // 2), **options),
-        "Whole runs": family_table(runs=sets, **options),
+        "Whole runs": whole_run_table(runs=sets, **options),
     }
 
 

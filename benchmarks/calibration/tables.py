@@ -11,9 +11,9 @@ import pandas as pd
 from benchmarks.calibration.causes import CauseRow
 from benchmarks.calibration.confounded import ConfoundedRow
 from benchmarks.calibration.designs import DesignRow
-from benchmarks.calibration.families import FamilyRow
 from benchmarks.calibration.gate import GateRow
 from benchmarks.calibration.real_clips import RealClipsRow
+from benchmarks.calibration.whole_runs import WholeRunRow
 from matplotlib.figure import Figure
 
 from video_tcav.core.files import atomic_path, write_json
@@ -22,7 +22,7 @@ from video_tcav.gram.thresholds import LEVEL
 from video_tcav.reports.charts import INK, MUTED, chart_style
 from video_tcav.reports.figure_files import write_figure
 
-Row = DesignRow | GateRow | FamilyRow | CauseRow | ConfoundedRow | RealClipsRow
+Row = DesignRow | GateRow | WholeRunRow | CauseRow | ConfoundedRow | RealClipsRow
 Column = Callable[[Any], str]
 _KEPT = {True: "kept", False: "**not kept**", None: "–"}
 
@@ -64,10 +64,10 @@ COLUMNS: Mapping[type[Row], Mapping[str, Column]] = {
         "limits": lambda row: _limits(row.limits),
         "": lambda row: _KEPT[row.holds],
     },
-    FamilyRow: {
+    WholeRunRow: {
         "runs": lambda row: row.name,
         "correction": lambda row: row.correction,
-        "family": lambda row: f"{row.family} ({row.size} tests)",
+        "tests of a run": lambda row: str(row.size),
         "number": lambda row: f"{row.runs:,}",
         "with a false alarm": _rate("error"),
         "": lambda row: _KEPT[row.holds],

@@ -225,18 +225,21 @@ def _unreachable_level(row: ConceptResult, permutations: int) -> str | None:
     if row.p_smallest * factor > LEVEL:
         return (
             f"{row.concept}: {row.n_groups} groups allow no p-value below {row.p_smallest:.2g}{correction}. "
-            "Add clips of other videos, or test fewer layers."
+            "Add clips of other videos, or test fewer layers, concepts or twins."
         )
     if factor > LEVEL * (permutations + 1):
         return (
             f"{permutations} permutations allow no p-value below {1 / (permutations + 1):.2g}{correction}. "
-            "Raise --permutations, or test fewer layers."
+            "Raise --permutations, or test fewer layers, concepts or twins."
         )
     return None
 
 
 def _disagreement(results: Sequence[ConceptResult]) -> str | None:
     """Says where the interval excludes 0 and p is not significant, or the other way round, and which question decided."""
+    test = significance_test(results[0].significance)
+    if not (test.permutes_labels or test.resamples_groups):
+        return None  # it asks about random sets, not about clips, as its own warning says
     # motion and order are tested as the concept itself is; the effects of twins alone are not what a reader acts on
     rows = [row for row in results if row.twin in ("none", "motion", "order") and _excludes_zero(row) != _is_low(row)]
     if not rows:

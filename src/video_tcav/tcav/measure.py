@@ -60,33 +60,26 @@ def _measurement(key: CavKey, comparison: Comparison, fit: ConceptFit, settings:
 def corrected(
     measured: Mapping[CavKey, tuple[Measurement, Draws]], correction: Correction, test: SignificanceTest
 ) -> tuple[Measurement, ...]:
-    """Adjust p-values within each family: all concepts and layers that answer one question.
+    """Adjust the p-values of a run for all its tests: every concept, opponent, layer, twin, motion and order effect.
 
-    A question is a twin (or the motion or order effect), against random clips or against other concepts.
+    A reader sees them in one table and looks for what is significant, so the table as a whole keeps the level.
     """
-    # corrected together are the tests that a reader compares: another twin or another opponent is another question
-    families: dict[tuple[str, bool], list[CavKey]] = {}
-    for key in measured:
-        families.setdefault((key.twin, key.against_random), []).append(key)
-    adjusted: dict[CavKey, tuple[float, int]] = {}
-    for keys in families.values():
-        p_values = _family([measured[key] for key in keys], correction, test)
-        adjusted |= {key: (p_value, len(keys)) for key, p_value in zip(keys, p_values, strict=True)}
+    adjusted = _adjusted(list(measured.values()), correction, test)
     return tuple(
-        replace(measurement, p_adjusted=float(adjusted[key][0]), family_size=adjusted[key][1])
-        for key, (measurement, _) in measured.items()
+        replace(measurement, p_adjusted=p_value, family_size=len(measured))
+        for (measurement, _), p_value in zip(measured.values(), adjusted, strict=True)
     )
 
 
-def _family(
-    members: Sequence[tuple[Measurement, Draws]], correction: Correction, test: SignificanceTest
+def _adjusted(
+    measured: Sequence[tuple[Measurement, Draws]], correction: Correction, test: SignificanceTest
 ) -> list[float]:
     if correction != "maxt":
-        return adjust([measurement.p_value for measurement, _ in members], correction)
-    drawn = [draws for _, draws in members]
+        return adjust([measurement.p_value for measurement, _ in measured], correction)
+    drawn = [draws for _, draws in measured]
     p_values = max_t([draws.statistic for draws in drawn], [draws.null_statistics for draws in drawn])
     if not test.resamples_groups:
         return p_values
     # the second question has no permutations; each family-wise answer must be significant
-    second = adjust([measurement.p_t for measurement, _ in members], "holm")
+    second = adjust([measurement.p_t for measurement, _ in measured], "holm")
     return [max(pair) for pair in zip(p_values, second, strict=True)]

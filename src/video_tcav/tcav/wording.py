@@ -19,7 +19,9 @@ _FEWEST_DECIMALS, _MOST_DECIMALS = 2, 8
 
 
 def p_text(value: float) -> str:
-    """A p-value with two significant digits; a small one as a bound, so that none is printed as zero."""
+    """A p-value with two significant digits; a small one as a bound, so that none is printed as zero; a dash for NaN."""
+    if math.isnan(value):
+        return "–"
     return f"{value:.2g}" if value >= SMALLEST_P else f"< {SMALLEST_P:g}"
 
 

@@ -65,6 +65,11 @@ def test_a_concept_gets_one_line_however_many_rows_disagree():
     assert noticed(replace(ONE, twin="frozen", p_value=0.08), ONE) == ()
 
 
+def test_the_t_test_is_known_to_contradict_the_interval():
+    assert significance_test("ttest").warning in noticed(replace(ONE, effect_low=-0.5, significance="ttest"))
+    assert len(noticed(replace(ONE, effect_low=-0.5, significance="ttest"))) == 1
+
+
 def test_correction_alone_is_no_contradiction():
     assert noticed(replace(ONE, p_adjusted=0.3)) == ()
 

@@ -1,5 +1,6 @@
 """Figures are printed by one module."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,10 @@ from video_tcav.tcav.wording import (
 def test_a_p_value_has_two_digits_and_is_never_zero(value, text):
     assert p_text(value) == text
     assert p_equals(value) == (text if text.startswith("<") else f"= {text}")
+
+
+def test_a_p_value_that_was_not_computed_is_no_small_one():
+    assert p_text(math.nan) == p_equals(math.nan) == "–"
 
 
 def test_numbers_of_pages():
