@@ -47,10 +47,11 @@ class Clips:
     def evidence(self) -> Evidence:
         """The effect, a product of two means, with the standard error that the bootstrap estimates."""
         difference, gradient = self.concept.mean() - self.random.mean(), self.gradients.mean()
-        variance = self.concept.var(ddof=1) / len(self.concept) + self.random.var(ddof=1) / len(self.random)
-        gradient_variance = self.gradients.var(ddof=1) / len(self.gradients)
-        error = float(np.sqrt(gradient**2 * variance + difference**2 * gradient_variance))
-        effect, freedom = float(difference * gradient), min(map(len, (self.concept, self.random, self.gradients))) - 1
+        scales = ((self.concept, gradient), (self.random, gradient), (self.gradients, difference))
+        parts = [(scale**2 * values.var(ddof=1) / len(values), len(values) - 1) for values, scale in scales]
+        variance = sum(part for part, _ in parts)
+        effect, error = float(difference * gradient), float(np.sqrt(variance))
+        freedom = variance**2 / sum(part**2 / free for part, free in parts)  # Satterthwaite 1946, as `BootstrapT.of`
         return Evidence(
             effect=effect,
             low=effect,
