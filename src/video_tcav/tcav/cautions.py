@@ -138,8 +138,8 @@ def class_clip_cautions(
     if probabilities and (mean := float(np.mean(probabilities))) >= SURE:
         shown = f"{mean:.3f}" if mean < 0.9995 else "over 0.999"
         texts.append(
-            f"class clips: the model is sure of them (mean probability {shown}), so that gradients there say little: of a rendered "
-            "model that is sure, 74 % of own causes are found there, and all at random clips. Use --at random."
+            f"class clips: the model is sure of them (mean probability {shown}), so that gradients there say little: of a "
+            "rendered model that is sure, 74 % of own causes are found there, and all at random clips. Use --at random."
         )
     return tuple(texts)
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,6 +26,7 @@ from video_tcav.recording.workers.worker import Worker
 # A row of this table is either a block of the store, or the end of a chunk: its number of videos, files that could not be
 # used, and an error.
 _FIELDS = pa.schema({"block": pa.large_binary(), "done": pa.int64(), "unread": pa.string(), "error": pa.string()})
+_ANSWER_S = 10.0  # a head node that is there answers at once
 _POLL_S = 0.2  # how soon a thread that waits notices that nobody takes its rows any more
 
 
@@ -219,10 +221,11 @@ def _connected(address: str | None) -> Iterator[Any]:
     # else warnings about Ray's own code stand on the user's screen
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
+        _check_answer(address)
         ray.init(
             address=address, include_dashboard=None if address else False, log_to_driver=False, logging_level="ERROR"
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WorkerError(
             f"`backend` must name a Ray cluster that can be reached. Got {address}: {reason} Start one with `ray start`."
@@ -231,6 +234,13 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_answer(address: str | None) -> None:
+    """Raise where nothing listens at `host:port`: Ray itself tries for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
 
 
 @contextmanager
