@@ -17,7 +17,7 @@ check: install
 
 # Two workers with one thread each: as fast as two cores allow, whatever else runs beside.
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
 
 demo: install
 	$(BIN)/video-tcav demo --out demo-out
