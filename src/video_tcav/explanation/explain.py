@@ -136,8 +136,7 @@ def explain(
             elif recording.strict:
                 raise outcome
             else:
-                reason = outcome.reason if isinstance(outcome, MediaError) else str(outcome)
-                skipped.append(Skipped(path=source.key, reason=reason))
+                skipped.append(_skipped(source, outcome))
     if not explanations:
         raise InputError(
             f"`videos` must hold one that can be explained. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
@@ -150,6 +149,10 @@ def explain(
         model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
     )
     return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
+
+
+def _skipped(source: VideoSource, error: VideoTcavError) -> Skipped:
+    return Skipped(path=source.key, reason=error.reason if isinstance(error, MediaError) else str(error))
 
 
 def _outcomes(
