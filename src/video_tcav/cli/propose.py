@@ -73,7 +73,7 @@ def propose(
             f"`--{option}` must go with --embed. Got it alone. A detector's weights are part of its name:"
             " torchvision:NAME?weights=FILE."
         )
-    if model_options.device != "auto" and not embed and not find_loader(detector)[0].takes_device:
+    if model_options.device not in (None, "auto") and not embed and not find_loader(detector)[0].takes_device:
         schemes = ", ".join(f"{name}:" for name in DETECTORS.names() if DETECTORS[name].takes_device)
         raise InputError(
             f"`--device` must go with --embed, or a detector that takes it ({schemes}). Got it with {detector}, which runs"
@@ -94,7 +94,7 @@ def propose(
         group=group,
         negatives=negatives,
         threads=threads,
-        device=model_options.device,
+        device=model_options.device or "auto",
         seed=seed,
         progress=True,
         kinds=tuple(kind.strip() for kind in versions.split(",") if kind.strip()),

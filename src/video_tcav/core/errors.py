@@ -112,7 +112,7 @@ class BankError(VideoTcavError, ValueError):
 
 
 class ExperimentError(VideoTcavError, ValueError):
-    """An experiment file or a run directory cannot be used; the message says which line of which file."""
+    """An experiment file, a model file or a run directory cannot be used; the message says which line of which file."""
 
 
 class PluginError(VideoTcavError, ImportError):

@@ -101,6 +101,12 @@ def _rename(temporary: Path, path: Path) -> None:
     temporary.replace(path)
 
 
+def beside(path: str, folder: Path) -> str:
+    """A path as a settings file in `folder` means it: relative to that folder."""
+    # `~` is expanded where paths are read.
+    return path if Path(path).is_absolute() or path.startswith("~") else str(folder / path)
+
+
 def reason_of(error: Exception) -> str:
     """Why something could not be read or written, in the system's words."""
     reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -35,4 +35,4 @@ class ModelSettings(Settings):
     allow_impure: bool = setting(
         False, "Take a network that gives one clip other outputs each time, or among other clips."
     )
-    device: str = setting("auto", "auto, cpu or cuda:0.")
+    device: str | None = setting(None, "auto, cpu, cuda:0 or mps.", default_text="auto")

@@ -7,11 +7,11 @@ from pathlib import Path
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import left_out_notes
 from video_tcav.core.errors import VideoTcavError
-from video_tcav.core.files import atomic_folder
+from video_tcav.core.files import atomic_folder, beside
 from video_tcav.core.progress import progress_bar
+from video_tcav.core.yaml_lines import YamlFile, YamlPath, dotted
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.sections import ClipSource, Rendered, RenderedSource
-from video_tcav.experiments.yaml_lines import YamlFile, YamlPath, dotted
 from video_tcav.media import VideoSource, write_picture, write_video
 from video_tcav.rendered import render, sample_factors
 from video_tcav.rendered.dataset import FPS
@@ -99,7 +99,7 @@ def _paths(source: ClipSource, file: YamlFile) -> list[str]:
     """The paths of a source, relative to the file's folder; none where it is rendered."""
     if isinstance(source, RenderedSource):
         return []
-    return [beside(path, file.path) for path in ([source] if isinstance(source, str) else source)]
+    return [beside(path, file.path.absolute().parent) for path in ([source] if isinstance(source, str) else source)]
 
 
 def _sources_at(source: ClipSource, path: YamlPath, file: YamlFile) -> tuple[VideoSource, ...]:
@@ -109,12 +109,6 @@ def _sources_at(source: ClipSource, path: YamlPath, file: YamlFile) -> tuple[Vid
         raise file.error(path, f"`{dotted(path)}`: {error}") from error
     except OSError as error:
         raise file.error(path, f"`{dotted(path)}` must be readable. Got: {error.strerror}.") from error
-
-
-def beside(path: str, file: Path) -> str:
-    """A path as it is meant in an experiment file: relative to the file's folder."""
-    # `~` is expanded where paths are read.
-    return path if Path(path).is_absolute() or path.startswith("~") else str(file.absolute().parent / path)
 
 
 def _rendered(wanted: Rendered, folder: Path, advance: Callable[[int], None]) -> tuple[VideoSource, ...]:

@@ -22,6 +22,7 @@ from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.core.files import as_read_back, atomic_path, check_writable, read_json, reason_of, write_json
 from video_tcav.core.limits import excerpt
 from video_tcav.core.lock import try_lock
+from video_tcav.core.yaml_lines import YamlFile
 from video_tcav.experiments.digests import (
     RESUME,
     check_files,
@@ -33,7 +34,6 @@ from video_tcav.experiments.digests import (
     seal,
 )
 from video_tcav.experiments.file import Experiment
-from video_tcav.experiments.yaml_lines import YamlFile
 
 FORMAT = 2
 # Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not resumed.

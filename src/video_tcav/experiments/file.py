@@ -8,19 +8,12 @@ from pydantic import Field, field_validator, model_validator
 
 from video_tcav.attribution.methods import METHODS
 from video_tcav.concepts import Twin
+from video_tcav.core.sections import Name, Section, setting_fields
 from video_tcav.core.settings import settings_of
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
-from video_tcav.experiments.sections import (
-    ClipSource,
-    ConceptClips,
-    Model,
-    ModelEntry,
-    Name,
-    Pair,
-    Section,
-    setting_fields,
-)
+from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry, Pair
 from video_tcav.gram.significance.registry import significance_test
+from video_tcav.models.model_file import Model
 from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.tcav.settings import At, Negatives, Significance, StatisticsSettings
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from video_tcav.experiments.sections import Name, Section
+from video_tcav.core.sections import Name, Section
 
 Kind = Literal["matters", "more_than", "motion_matters", "order_matters", "does_not_matter", "same_in"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -1,19 +1,18 @@
 """Parse and check an experiment file; an error is one message with file, line and cure, before any work."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
-from video_tcav.core.errors import ExperimentError
 from video_tcav.core.limits import excerpt, shortened
-from video_tcav.experiments.file import Experiment
+from video_tcav.core.sections import first_mistake
+from video_tcav.core.yaml_lines import YamlFile, YamlPath, read_yaml
+from video_tcav.experiments.file import Experiment, as_model
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.sections import Pair
-from video_tcav.experiments.yaml_lines import YamlFile, YamlPath, dotted, read_yaml
+from video_tcav.models.model_file import described
 
 # Names among which difflib looks for a similar one: each takes some 50 microseconds.
 _COMPARED = 500
@@ -30,50 +29,23 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
     """
     file = read_yaml(Path(path))
     if not isinstance(file.values, Mapping):
-        raise file.error(
-            (), f"the file must be an experiment. Got {_excerpt(file.values)}. Write title, model, targets and so on."
-        )
+        got = "nothing" if file.values is None else excerpt(file.values)
+        raise file.error((), f"the file must be an experiment. Got {got}. Write title, model, targets and so on.")
     try:
         experiment = Experiment.model_validate(file.values)
     except ValidationError as error:
-        # The first in the file, as a person reads it; pydantic orders them by its fields.
-        first = min(error.errors(), key=lambda detail: file.line(_yaml_path(detail["loc"], file.values)))
-        raise _mistake(first, file) from error
+        raise first_mistake(error, file) from error
     for at, message in _contradictions(experiment):
         raise file.error(at, message)
-    return experiment, file
+    return _with_model_files(experiment, file), file
 
 
-def _mistake(error: ErrorDetails, file: YamlFile) -> ExperimentError:
-    """The error of pydantic in the form of all messages: argument, rule, value, cure."""
-    path = _yaml_path(error["loc"], file.values)
-    name = dotted(path) or "the file"
-    got, facts = _excerpt(error.get("input")), error.get("ctx", {})
-    match error["type"]:
-        case "missing":
-            return file.error(path, f"`{dotted((*path, error['loc'][-1]))}` must be given. Got none. Add it.")
-        case "unknown_key":
-            key, hint = facts["key"], facts["hint"]
-            return file.error((*path, key), f"`{dotted((*path, key))}` must be a known key. Got {key!r}. {hint}")
-        case "value_error":
-            return file.error(path, f"`{name}`: {error['msg'].removeprefix('Value error, ')}.")
-        case "literal_error":
-            return file.error(path, f"`{name}` must be {facts.get('expected')}. Got {got}. Choose one.")
-        case _:
-            rule = error["msg"].replace("Input should", "must").replace("after validation, not 0", "")
-            return file.error(path, f"`{name}`: {rule.strip()}. Got {got}. Change it.")
-
-
-def _yaml_path(loc: Sequence[str | int], values: Any) -> YamlPath:
-    """Map a location of pydantic to a path in the file: names of union members, which pydantic adds, are left out."""
-    path: list[str | int] = []
-    key: Any
-    for key in loc:
-        keys = range(len(values)) if isinstance(values, list) else values if isinstance(values, Mapping) else ()
-        if key in keys:
-            values = values[key]
-            path.append(key)
-    return tuple(path)
+def _with_model_files(experiment: Experiment, file: YamlFile) -> Experiment:
+    """The experiment with the content of its model files, so that a run's identity and provenance hold what they said."""
+    folder = file.path.absolute().parent
+    models = {name: described(as_model(entry), folder) for name, entry in experiment.models.items()}
+    model = None if experiment.model is None else described(as_model(experiment.model), folder)
+    return experiment.model_copy(update={"models": models} if model is None else {"model": model})
 
 
 def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
@@ -131,7 +103,3 @@ def _check_name(key: str, value: str, allowed: Iterable[str], path: YamlPath) ->
         near = difflib.get_close_matches(value, names[:_COMPARED], n=1, cutoff=0.6)
         hint = f"Did you mean {near[0]}?" if near else f"Choose one of {shortened(names)}, or add it there."
         yield path, f"`{key}` must be one that the experiment names. Got {value!r}. {hint}"
-
-
-def _excerpt(value: Any) -> str:
-    return "nothing" if value is None else excerpt(value)

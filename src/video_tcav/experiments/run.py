@@ -17,6 +17,7 @@ from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.core.terminal import console
+from video_tcav.core.yaml_lines import YamlFile
 from video_tcav.experiments.analyses import AnalysisKey, load_analysis, save_analysis
 from video_tcav.experiments.clips import ClipSets, find_clips, left_out_of
 from video_tcav.experiments.completed_run import Run, load_run
@@ -27,7 +28,6 @@ from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
 from video_tcav.experiments.validate import check_file, check_grouping, check_value
 from video_tcav.experiments.verdicts import judge
-from video_tcav.experiments.yaml_lines import YamlFile
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.used_steps import used_steps
 from video_tcav.models import VideoModel

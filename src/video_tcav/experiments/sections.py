@@ -1,57 +1,13 @@
-"""Sections of an experiment file that stand by themselves: a model, and sources of clips."""
+"""Sections of an experiment file that stand by themselves: an entry of a model, and sources of clips."""
 
-import difflib
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, create_model, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from video_tcav.core.model_settings import ModelSettings
-from video_tcav.core.settings import Setting, settings_of
-from video_tcav.models.loaders.loader import spec_help
+from video_tcav.core.sections import Name, Section
+from video_tcav.models.model_file import Model
 from video_tcav.rendered.factors import FACTORS
-
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
-
-
-class Section(BaseModel):
-    """A mapping in the file; an unknown key is an error."""
-
-    # Frozen, as a run's settings do not change; infinity and NaN are valid YAML, but no valid setting.
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, values: Any) -> Any:
-        # pydantic's own error for an unknown key does not name the known ones.
-        for key in values if isinstance(values, Mapping) else ():
-            if key not in cls.model_fields:
-                near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
-                hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(cls.model_fields)}."
-                raise PydanticCustomError("unknown_key", "{hint}", {"key": key, "hint": hint})
-        return values
-
-
-def setting_fields(name: str, settings: Sequence[Setting]) -> Any:
-    """A section of the file with a key for each of these settings."""
-    return create_model(name, __base__=Section, **{setting.name: _setting_field(setting) for setting in settings})
-
-
-def _setting_field(setting: Setting) -> Any:
-    # Bounds of JSON Schema, so that editors show them, and pydantic enforces them.
-    kind = Literal[setting.choices] if setting.choices else setting.type
-    bounds = {"ge": setting.info.least, "le": setting.info.most} if setting.info.least is not None else {}
-    return (
-        Union[kind, None] if setting.optional else kind,  # noqa: UP007 - a Literal at run time
-        Field(setting.default, description=setting.info.help, **bounds),
-    )
-
-
-class Model(setting_fields("ModelFields", settings_of(ModelSettings)), Section):
-    """A model and its options, as `load_model` takes them."""
-
-    spec: Name = Field(description=spec_help())
 
 
 # Two forms of one key, told apart by the type of the value: without a discriminator pydantic lists the errors of both.

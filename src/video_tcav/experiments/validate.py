@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import VideoTcavError
-from video_tcav.experiments.clips import beside, check_clips
+from video_tcav.core.files import beside
+from video_tcav.core.yaml_lines import YamlFile, YamlPath
+from video_tcav.experiments.clips import check_clips
 from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
-from video_tcav.experiments.sections import Model
-from video_tcav.experiments.yaml_lines import YamlFile, YamlPath
 from video_tcav.models import VideoModel, load_model, parse_target
-from video_tcav.models.loaders.loader import LOADERS
+from video_tcav.models.model_file import Model, with_paths_in
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import GroupOf, grouping
@@ -56,7 +56,7 @@ def _with_settings(experiment: Experiment, file: YamlFile, overrides: Mapping[st
         check_value(file, (name,), lambda name=name: Workspace(RecordingSettings(**{name: getattr(settings, name)})))
     check_value(file, (), lambda: Workspace(settings))
     if experiment.store is not None:
-        experiment = experiment.with_overrides({"store": beside(str(experiment.store), file.path)})
+        experiment = experiment.with_overrides({"store": beside(str(experiment.store), file.path.absolute().parent)})
     checked = RecordingSettings(**overrides)
     chosen = experiment.with_overrides({name: getattr(checked, name) for name in overrides})
     Workspace(chosen.recording(experiment.spaces[0]))
@@ -72,12 +72,8 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
     """Load a model and check targets, layers and hypotheses against it."""
     entry: YamlPath = ("models", name) if experiment.models else ("model",)
     try:
-        model = load_model(
-            _spec_beside(settings.spec, file.path),
-            weights=_beside_if_there(settings.weights, file.path),
-            classes=None if settings.classes is None else beside(str(settings.classes), file.path),
-            **settings.model_dump(exclude={"spec", "weights", "classes"}),
-        )
+        located = with_paths_in(settings, file.path.absolute().parent)
+        model = load_model(**located.model_dump())
     except VideoTcavError as error:
         raise file.error(entry, f"model {name}: {error}") from error
     check_value(
@@ -124,19 +120,3 @@ def check_value(file: YamlFile, path: YamlPath, check: Callable[[], Result]) -> 
         return check()
     except VideoTcavError as error:
         raise file.error(path, str(error)) from error
-
-
-def _spec_beside(spec: str, file: Path) -> str:
-    scheme, _, source = spec.partition(":")
-    is_path = scheme in LOADERS.names() and LOADERS[scheme].is_path(source, file.absolute().parent)
-    return f"{scheme}:{beside(source, file)}" if is_path else spec
-
-
-def _beside_if_there(path: str | None, file: Path) -> str | None:
-    """A weights file beside the experiment, with the set of weights chosen in it (`FILE::KEY`), or else a published name."""
-    if path is None:
-        return None
-    # A published name such as KINETICS400_V1 has neither a slash nor an ending.
-    near, name = beside(path, file), path.partition("::")[0]
-    exists = Path(near).exists() or Path(near.partition("::")[0]).exists()
-    return near if exists or "/" in path or name.endswith((".safetensors", ".pt", ".pth")) else path

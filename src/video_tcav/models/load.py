@@ -1,5 +1,6 @@
-"""`load_model`: a video classifier from a spec (torchvision, Hugging Face, a Python file, a plug-in) or a module in memory."""
+"""`load_model`: a video classifier from a spec (torchvision, Hugging Face, a Python file, a plug-in), a model file, a module."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +16,20 @@ from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.loaders.loader import LOADERS
 from video_tcav.models.loaders.networks import describe_network
+from video_tcav.models.model_file import is_model_file, read_model_file
 from video_tcav.models.output_kinds import OutputKind
 from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import read_weights
+
+_log = logging.getLogger(__name__)
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """Processors and GPUs of NVIDIA or AMD, Apple and Intel; PyTorch's other devices need other programs, or hold no numbers."""
 
 
 def load_model(
-    spec: str | nn.Module,
+    spec: str | Path | nn.Module,
     *,
     weights: str | Path | None = None,
     frames: int | None = None,
@@ -38,14 +42,15 @@ def load_model(
     sampling: Sampling | None = None,
     short: Short | None = None,
     allow_impure: bool = False,
-    device: str | torch.device = "auto",
+    device: str | torch.device | None = None,
 ) -> VideoModel:
     """Load a video classifier by its spec.
 
     Args:
         spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`,
             `rendered:r2plus1d-motion` (a small network with a known cause), a scheme of a plug-in, or a module.
-            A `file:` runs as Python: load only files that you trust.
+            A `file:` runs as Python: load only files that you trust. Or the path of a model file or experiment file,
+            `model.yaml`, with `#NAME` where it has several models; the other arguments win over what it says.
         weights: published weights by name (`KINETICS400_V1`, torchvision only) or a file of tensors; never unpickled.
         frames: frames in a clip.
         stride: take every so many frames of the video; turns off a published frame rate.
@@ -59,23 +64,34 @@ def load_model(
         sampling: `dense` for neighbouring frames, `uniform` for frames spread over the whole video.
         short: what happens to a video with fewer frames than a clip: `skip`, `pad` or `loop`.
         allow_impure: take a network of your own that is not repeatable: other outputs each time, or among other clips.
-        device: `auto` takes the first GPU that is available.
+        device: `auto` takes the first GPU that is available, of NVIDIA, AMD or Apple; the default, but for a model file's.
 
     Returns:
         The model in evaluation mode. Arguments win over what the weights say, and these over what the module says.
 
     Raises:
         ModelError: if the spec leads to no usable model.
+        ExperimentError: if a model file cannot be used, with the line of a mistake.
         WeightsError: if the weights cannot be read safely or do not fit.
         InputError: if a setting cannot be used.
         MissingExtraError: if `hf:` is asked for without its extra.
     """
     settings: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
     settings |= {"outputs": outputs, "sampling": sampling, "short": short}
+    if isinstance(spec, str | Path) and is_model_file(str(spec)):
+        options = settings | {"weights": weights, "classes": classes, "device": device}
+        given = {name: value for name, value in options.items() if value is not None}
+        in_file = read_model_file(str(spec)).model_dump()
+        return load_model(**{**in_file, **given, "allow_impure": allow_impure or in_file["allow_impure"]})
+    spec = str(spec) if isinstance(spec, Path) else spec
     fields = parse_clip_fields(settings, source="the options")
-    target = pick_device(device)
+    target = pick_device(device or "auto")
     model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes), allow_impure)
     model.module.to(target)
+    name = type(spec).__name__ if isinstance(spec, nn.Module) else spec
+    _log.info("model %s: %s frames of %s pixels, on %s", name, model.clip_spec.frames, model.clip_spec.size, target)
+    for note in model.notes:
+        _log.info("model %s: %s", name, note)
     if isinstance(spec, nn.Module):
         return model
     # Workers load it again without deciding again whether it may be used: here it has passed, or was allowed.
@@ -98,7 +114,7 @@ def _load(
         *schemes, last = (f"{name}:" for name in LOADERS.names())
         raise ModelError(
             f"`model` must start with {', '.join(schemes)} or {last}. Got {spec!r}."
-            " Write torchvision:r3d_18, hf:user/model or file:path/to/model.py:function."
+            " Write torchvision:r3d_18, hf:user/model, file:path/to/model.py:function, or the path of a model file, model.yaml."
         )
     loader = LOADERS[scheme]
     model = loader.load(source, weights=weights, fields=fields, classes=classes, allow_impure=allow_impure)
@@ -110,13 +126,14 @@ def _load(
 
 
 def pick_device(device: str | torch.device) -> torch.device:
-    """The device of that name; `auto` takes the first GPU that is available.
+    """The device of that name; `auto` takes the first GPU that is available: CUDA (or ROCm) before Metal (`mps`).
 
     Raises:
         InputError: if it is not available, or of a kind that models do not run on, such as `meta`.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        return torch.device(next(name for name, is_usable in usable.items() if is_usable))
     try:
         if str(device).partition(":")[0] not in DEVICE_TYPES:  # PyTorch warns about some of the others
             raise ValueError(device)

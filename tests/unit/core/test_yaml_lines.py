@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.experiments.files import SMALL, write
 from video_tcav.core.errors import ExperimentError
+from video_tcav.core.yaml_lines import DEEPEST, LARGEST_FILE, MOST_VALUES, check_events, read_yaml
 from video_tcav.experiments import read_experiment
-from video_tcav.experiments.yaml_lines import DEEPEST, LARGEST_FILE, MOST_VALUES, check_events, read_yaml
 
 
 def bomb(levels: int, width: int, brackets: str = "[]") -> str:

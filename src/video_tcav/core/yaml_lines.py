@@ -103,8 +103,7 @@ def _text(path: Path) -> str:
         ) from error
     except LimitError as error:
         raise ExperimentError(
-            f"{path}:1: the file must be an experiment in YAML, smaller than 1 MB. Got {error}. Name its file, and put clips into"
-            " manifests."
+            f"{path}:1: the file must be YAML, smaller than 1 MB. Got {error}. Lists of clips belong into manifests."
         ) from error
     except OSError as error:
         raise ExperimentError(
