@@ -11,6 +11,7 @@ from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources, left_out_notes
 from video_tcav.core.checks import at_least
 from video_tcav.core.errors import InputError, MediaError
+from video_tcav.core.logs import log_warnings
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import load_clips
 from video_tcav.models import VideoModel
@@ -101,7 +102,9 @@ def predict(
             f"`videos` must hold a file that can be used. Got {len(skipped)} that cannot, the first: {skipped[0]}. "
             "Give other files."
         )
-    return Predictions(predictions=tuple(predictions), skipped=tuple(skipped), left_out=left_out_notes(videos))
+    left_out = left_out_notes(videos)
+    log_warnings([*model.remarks(), *left_out, *map(str, skipped)])
+    return Predictions(predictions=tuple(predictions), skipped=tuple(skipped), left_out=left_out)
 
 
 def _labels(model: VideoModel, logits: Float[Tensor, "window class"], top: int) -> tuple[Label, ...]:

@@ -25,7 +25,9 @@ from video_tcav.cli import (
     studio,
     test,
 )
+from video_tcav.cli.command import command
 from video_tcav.cli.signals import Stopped, raising_signals
+from video_tcav.cli.verbosity import Quiet, Verbose, logs_on_terminal
 from video_tcav.core.errors import OutputError, VideoTcavError
 from video_tcav.core.files import cure_of, reason_of
 from video_tcav.core.memory import memory_error_line
@@ -41,23 +43,21 @@ app = typer.Typer(
     name="video-tcav",
     help="Ask a video action recognition model why, and get an answer that can be tested.",
     no_args_is_help=True,
-    # Completion would write into the start-up file of the user's shell.
-    add_completion=False,
     # Typer's tracebacks print local variables, whole tensors among them.
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command(no_args_is_help=True)(predict.predict)
-app.command(no_args_is_help=True)(layers.layers)
-app.command("test", no_args_is_help=True)(test.run)
-app.command(no_args_is_help=True)(run.run)
-app.command(no_args_is_help=True)(diff.diff)
-app.command(no_args_is_help=True)(score.score)
-app.command(no_args_is_help=True)(explain.explain)
-app.command(no_args_is_help=True)(propose.propose)
-app.command(no_args_is_help=True)(report.report)
-app.command(no_args_is_help=True)(studio.studio)
-app.command()(demo.demo)
+command(app)(predict.predict)
+command(app)(layers.layers)
+command(app, "test")(test.run)
+command(app)(run.run)
+command(app)(diff.diff)
+command(app)(score.score)
+command(app)(explain.explain)
+command(app)(propose.propose)
+command(app)(report.report)
+command(app)(studio.studio)
+command(app, no_args_is_help=False)(demo.demo)
 app.add_typer(bank.app)
 app.add_typer(cache.app)
 app.add_typer(benchmark.app)
@@ -74,6 +74,8 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Ask a video action recognition model why, and get an answer that can be tested."""
     remove_abandoned_folders()  # of killed commands
@@ -88,7 +90,7 @@ def ending(application: typer.Typer) -> None:
     """Run a command line; an error that the user can fix ends with one line on standard error and exit code 2."""
     make_streams_lenient()
     errors = console(error=True, soft_wrap=True)
-    with raising_signals() as signals:
+    with logs_on_terminal(), raising_signals() as signals:
         try:
             _run(application)
         except BrokenPipeError:

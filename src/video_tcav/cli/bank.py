@@ -8,6 +8,7 @@ import typer
 
 import video_tcav.concepts.bank as banks
 from video_tcav.cli import options, render
+from video_tcav.cli.command import command
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import write_json
@@ -21,7 +22,7 @@ Bank = Annotated[Path, typer.Argument(metavar="BANK", help="Folder of the bank."
 _MOST_CONFLICTS = 10  # lines for each bank; the studio shows the clips
 
 
-@app.command("list", no_args_is_help=True)
+@command(app, "list")
 def list_concepts(bank: Bank, json: options.JsonFile = None) -> None:
     """List the concepts of a bank, with how many clips are judged."""
     with banks.ConceptBank.open(bank) as opened:
@@ -39,13 +40,11 @@ def list_concepts(bank: Bank, json: options.JsonFile = None) -> None:
         write_json(json, [asdict(count) for count in concepts])
 
 
-@app.command("export", no_args_is_help=True)
+@command(app, "export")
 def export(
     bank: Bank,
     out: Annotated[Path, typer.Option(metavar="DIR", help="New folder: a folder a concept, and manifest.csv.")],
-    concept: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A concept; may be given several times; all if not given.")
-    ] = None,
+    concept: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Concepts; all if not given.")] = None,
     verdict: Annotated[Literal["accepted", "open", "rejected", "all"], typer.Option(help="Which clips.")] = "accepted",
 ) -> None:
     """Copy clips out of a bank, for tests and other tools."""
@@ -55,7 +54,7 @@ def export(
     render.line(f"Use them with --concept NAME={manifest}::NAME")
 
 
-@app.command("import", no_args_is_help=True)
+@command(app, "import")
 def import_(
     bank: Bank,
     paths: Annotated[
@@ -80,7 +79,7 @@ def import_(
     render.skipped(imported.skipped)
 
 
-@app.command("merge", no_args_is_help=True)
+@command(app, "merge")
 def merge(
     bank: Bank,
     sources: Annotated[list[Path], typer.Argument(metavar="OTHER...", help="Banks to take clips and decisions from.")],
@@ -105,7 +104,7 @@ def merge(
                 render.line(f"! not taken: {words}", style="yellow")
 
 
-@app.command("check", no_args_is_help=True)
+@command(app, "check")
 def check(
     bank: Bank,
     repair: Annotated[

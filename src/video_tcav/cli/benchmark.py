@@ -8,6 +8,7 @@ import typer
 
 import video_tcav.rendered as rendered
 from video_tcav.cli import render
+from video_tcav.cli.command import command
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, check_writable
 from video_tcav.core.limits import excerpt
@@ -25,7 +26,7 @@ Correlation = Annotated[
 ]
 
 
-@app.command(no_args_is_help=True)
+@command(app)
 def world(
     out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to: a folder a class, and manifest.csv.")],
     rule: Annotated[RuleName, typer.Option(help="Which factor decides the class.")] = "motion",
@@ -50,7 +51,7 @@ def world(
     render.line(f"{count} clips of {len(chosen.labels)} classes, with their truth: {manifest}")
 
 
-@app.command(no_args_is_help=True)
+@command(app)
 def train(
     architecture: Annotated[Architecture, typer.Argument(help="Which network.")],
     rule: Annotated[RuleName, typer.Argument(help="Which factor decides the class.")],

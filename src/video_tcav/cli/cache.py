@@ -10,6 +10,8 @@ from rich.filesize import decimal
 
 import video_tcav as vt
 from video_tcav.cli import options, render
+from video_tcav.cli.command import command
+from video_tcav.core.cache_folder import cache_folder
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import write_json
@@ -19,11 +21,19 @@ app = typer.Typer(
     help="Activation stores: what is in one, whether it is whole, and making it smaller.",
     no_args_is_help=True,
 )
-Store = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the store.")]
+Store = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR",
+        default_factory=cache_folder,
+        show_default=False,
+        help="Folder of the store; the default one if not given.",
+    ),
+]
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-@app.command("info", no_args_is_help=True)
+@command(app, "info", no_args_is_help=False)
 def info(store: Store, json: options.JsonFile = None) -> None:
     """Say how large a store is, and what of."""
     with vt.ActivationStore.open(store, create=False) as opened:
@@ -33,6 +43,7 @@ def info(store: Store, json: options.JsonFile = None) -> None:
     if content.last_used_s is not None:
         last_used = datetime.fromtimestamp(content.last_used_s, UTC).isoformat(" ", "seconds")
     for name, value in (
+        ("folder", str(store)),
         ("size", decimal(content.bytes)),
         ("blocks", str(content.blocks)),
         ("clips", str(content.clips)),
@@ -46,7 +57,7 @@ def info(store: Store, json: options.JsonFile = None) -> None:
         write_json(json, asdict(content))
 
 
-@app.command("verify", no_args_is_help=True)
+@command(app, "verify", no_args_is_help=False)
 def verify(
     store: Store,
     repair: Annotated[
@@ -64,7 +75,7 @@ def verify(
     render.out.print(f"{render.counted(blocks, 'block')}, all unchanged.")
 
 
-@app.command("prune", no_args_is_help=True)
+@command(app, "prune")
 def prune(
     store: Store,
     max_size: Annotated[

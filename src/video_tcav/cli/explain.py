@@ -48,7 +48,7 @@ def explain(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="gradcam, hirescam, ig, rise, ...; may be given several times. `explain --methods` lists all."
+            help="gradcam, hirescam, ig, rise, ...; `explain --methods` lists all."
             " [dim]default: gradcam, or none with --concept[/]",
             show_default=False,
         ),
@@ -71,7 +71,7 @@ def explain(
     ] = None,
     concept: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=PATH", help="Map a concept: clips of it; may be given several times."),
+        typer.Option(metavar="NAME=PATH", help="Map concepts: clips of each."),
     ] = None,
     random: Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="Clips without the concepts, for --concept.")
@@ -89,7 +89,7 @@ def explain(
         typer.Option(
             metavar="mp4|gif|webp|png|npz",
             help="mp4, gif or webp: the video with the map on top; png: a contact sheet and a space-time view; npz: numbers."
-            " May be given several times. [dim]default: mp4[/]",
+            " [dim]default: mp4[/]",
             show_default=False,
         ),
     ] = None,

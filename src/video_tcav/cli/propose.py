@@ -27,8 +27,8 @@ def propose(
     label: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME[,NAME]",
-            help="What to find; may be given several times. [dim]default: all that it knows[/]",
+            metavar="NAME",
+            help="What to find. [dim]default: all that it knows[/]",
             show_default=False,
         ),
     ] = None,
@@ -41,8 +41,13 @@ def propose(
     every_s: Annotated[float, typer.Option("--every-s", metavar="S", help="Look every so many seconds.")] = 0.2,
     most: Annotated[int, typer.Option("--max", min=1, help="Clips at most, all versions counted.")] = 500,
     versions: Annotated[
-        str, typer.Option(metavar="KIND[,KIND]", help="Versions of each tube.")
-    ] = "moving,still,focus,scene",
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Versions of each tube. [dim]default: moving, still, focus and scene[/]",
+            show_default=False,
+        ),
+    ] = None,
     piece_s: Annotated[float, typer.Option("--piece-s", metavar="S", help="Approximate length of a clip.")] = 2.0,
     start_score: Annotated[
         float, typer.Option("--score", metavar="X", help="Confidence that a tube must start with.")
@@ -79,14 +84,12 @@ def propose(
             f"`--device` must go with --embed, or a detector that takes it ({schemes}). Got it with {detector}, which runs"
             " on the CPU. Leave it out."
         )
-    # given several times, with commas, or both
-    labels = [name.strip() for text in label or [] for name in text.split(",") if name.strip()]
     model = vt.load_model(embed, **vars(model_options)) if embed else None
     result = proposals.propose(
         videos,
         bank,
         detector=detector,
-        labels=labels or None,
+        labels=label or None,
         motion=motion,
         every_s=every_s,
         max_clips=most,
@@ -97,9 +100,9 @@ def propose(
         device=model_options.device or "auto",
         seed=seed,
         progress=True,
-        kinds=tuple(kind.strip() for kind in versions.split(",") if kind.strip()),
         piece_s=piece_s,
         start_score=start_score,
+        **({"kinds": tuple(versions)} if versions else {}),
     )
     _print(result, bank)
     if model:

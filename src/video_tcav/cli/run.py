@@ -9,6 +9,7 @@ import typer
 import video_tcav.experiments as experiments
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
+from video_tcav.cli.command import is_default
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable
 from video_tcav.recording.settings import RecordingSettings
@@ -21,6 +22,7 @@ _SIGNS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not repr
 @options.with_settings(overrides=True, leave_out=("space",), recording=RecordingSettings)
 def run(
     *,
+    context: typer.Context,
     recording: dict[str, Any],
     experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment file.")],
     out: Annotated[
@@ -54,6 +56,7 @@ def run(
     Everything is checked before anything is computed. A run that was stopped goes on with --resume. Options of the
     passes stand in for the settings of the file.
     """
+    recording = _over_file(context, experiment, recording)
     if check:
         parsed = experiments.check_experiment(experiment, **recording)
         count = len(parsed.hypotheses)
@@ -77,6 +80,14 @@ def run(
             print(line)
     if fail_on_contradicted and result.counts()["contradicted"]:
         raise typer.Exit(1)
+
+
+def _over_file(context: typer.Context, experiment: Path, recording: dict[str, Any]) -> dict[str, Any]:
+    """The settings that stand in for those of the file: all of the command line, and defaults where the file says nothing."""
+    if not any(is_default(context, name) for name in recording):
+        return recording
+    in_file = experiments.read_experiment(experiment)[0].model_fields_set
+    return {name: value for name, value in recording.items() if not (is_default(context, name) and name in in_file)}
 
 
 def outcomes(result: "experiments.Run") -> None:

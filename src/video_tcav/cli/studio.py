@@ -15,11 +15,11 @@ from video_tcav.core.errors import MissingExtraError
 def studio(
     bank: Annotated[Path, typer.Argument(metavar="BANK", help="Folder of the concept bank.")],
     runs: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             metavar="DIR",
             help="Show results of tests beside their concepts: a folder that `video-tcav test --out` wrote, or one that "
-            "holds such folders. Several are possible. If not given: the folder `runs` in the bank.",
+            "holds such folders. If not given: the folder `runs` in the bank.",
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0 takes a free one.")] = 0,

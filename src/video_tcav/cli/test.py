@@ -24,14 +24,14 @@ def run(
     model: options.Model,
     target: Annotated[str, typer.Option(metavar="CLASS", help="Class to explain, by name or number.")],
     concept: Annotated[
-        list[str], typer.Option(metavar="NAME=PATH", help="Clips of a concept; may be given several times.")
+        list[str], typer.Option(metavar="NAME=PATH", help="Clips of concepts; a name may come several times.")
     ],
     random: Annotated[list[str], typer.Option(metavar="PATH", help="Clips without the concepts.")],
     clips: Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="Clips of that class; not needed with --at random.")
     ] = None,
     layer: Annotated[
-        list[str] | None, typer.Option(metavar="L", help="Layer to look at; the stages if not given.")
+        list[str] | None, typer.Option(metavar="L", help="Layers to look at; the stages if not given.")
     ] = None,
     against: options.Against = "log_odds",
     at: Annotated[
@@ -45,7 +45,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="frozen|reversed|shuffled",
-            help="frozen adds the motion effect, reversed the order effect; may be given several times.",
+            help="frozen adds the motion effect, reversed the order effect.",
         ),
     ] = None,
     relative: Annotated[

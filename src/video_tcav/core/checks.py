@@ -1,7 +1,8 @@
 """Argument checks: errors of one line that name the argument, the rule, the value and what to do."""
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -32,6 +33,12 @@ def one_of(name: str, value: Any, allowed: Sequence[Any], cure: str = "Choose on
     """The value itself, if it is allowed; see `require`."""
     require(value in allowed, name, f"be one of {', '.join(allowed)}", value, cure)
     return value
+
+
+def closest_hint(name: str, known: Collection[str]) -> str:
+    """What to do about an unknown name: the closest of the known ones, or all of them."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
 
 
 def at_least(name: str, value: Any, least: float, most: float = MOST_COUNT, cure: str = "Give a larger number.") -> Any:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from video_tcav.core.logs import is_quiet
 from video_tcav.core.terminal import console
 
 Advance = Callable[[float], None]
@@ -27,7 +28,7 @@ class _RateColumn(ProgressColumn):
 @contextmanager
 def progress_bar(description: str, total: int, *, visible: bool) -> Iterator[Advance]:
     """Show a bar while the block runs; yields the function that advances it."""
-    if not visible:
+    if not visible or is_quiet():
         yield no_progress
         return
     columns = (

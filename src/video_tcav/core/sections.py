@@ -1,12 +1,12 @@
 """Sections of settings files: mappings that are checked by pydantic, with errors that name file, line, rule and cure."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from video_tcav.core.checks import closest_hint
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.limits import excerpt
 from video_tcav.core.settings import Setting
@@ -30,12 +30,6 @@ class Section(BaseModel):
                 hint = closest_hint(str(key), cls.model_fields)
                 raise PydanticCustomError("unknown_key", "{hint}", {"key": key, "hint": hint})
         return values
-
-
-def closest_hint(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    """What to do about an unknown name: the closest of the known ones, or all of them."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known are {', '.join(known)}."
 
 
 def setting_fields(name: str, settings: Sequence[Setting]) -> Any:

@@ -1,5 +1,6 @@
 """Workspace of a run: scratch folder, memory budget, activation store, workers, timings."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,8 @@ from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import Rows, SpillSpace, parse_bytes
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workers import PassSpec, backend_for, prefill
+
+_log = logging.getLogger(__name__)
 
 
 class Workspace:
@@ -46,6 +49,8 @@ class Workspace:
                 self._store = stack.enter_context(ActivationStore.open(self.settings.store))
             elif self._backend is not None:  # workers hand over rows in a store of the run's own
                 self._store = stack.enter_context(ActivationStore.open(folder / "store", durable=False))
+            if self._store is not None:
+                _log.info("activation store: %s", self._store.folder)
             self._earlier_warnings = 0 if self._store is None else len(self._store.warnings)
             self._stack = stack.pop_all()
         return self

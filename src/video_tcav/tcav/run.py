@@ -7,6 +7,7 @@ from typing import Any
 
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.files import check_writable
+from video_tcav.core.logs import log_warnings
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
@@ -213,7 +214,7 @@ def _result(
     measurements = corrected(measured, constants.correction, settings.test)
     rows = join_rows(constants, measurements)
     sketched = recorded.sketch_errors()
-    return TcavResult(
+    result = TcavResult(
         constants=constants,
         measurements=measurements,
         skipped=recorded.skipped,
@@ -236,6 +237,8 @@ def _result(
         seconds=work.seconds,
         detail=detail,
     )
+    log_warnings([*result.warnings, *map(str, result.skipped)])
+    return result
 
 
 def _model_facts(model: VideoModel) -> dict[str, Any]:
