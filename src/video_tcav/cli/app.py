@@ -16,6 +16,7 @@ from video_tcav.cli import (
     demo,
     diff,
     explain,
+    init,
     layers,
     predict,
     propose,
@@ -47,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+command(app, no_args_is_help=False)(init.init)
 command(app)(predict.predict)
 command(app)(layers.layers)
 command(app, "test")(test.run)

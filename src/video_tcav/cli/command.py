@@ -78,7 +78,7 @@ def with_optional_values(arguments: Sequence[str]) -> list[str]:
         f"{argument}={_OPTIONAL_VALUES[argument]()}"
         if argument in _OPTIONAL_VALUES and after.startswith("-")
         else argument
-        for argument, after in zip(arguments, following, strict=True)
+        for argument, after in zip(arguments, following, strict=False)
     ]
 
 

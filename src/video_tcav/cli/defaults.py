@@ -167,7 +167,7 @@ def _check(default: Default, option: Any, context: typer.Context) -> None:
     try:
         option.process_value(context, default.value)
     except typer.BadParameter as error:
+        name, reason = max(option.opts, key=len), error.message.rstrip(".")
         raise InputError(
-            f"`{default.source}` must be a value of {max(option.opts, key=len)}. Got {excerpt(default.value)}: {error.message}"
-            " Correct it."
+            f"`{default.source}` must be a value of {name}. Got {excerpt(default.value)}: {reason}. Correct it."
         ) from error

@@ -15,7 +15,8 @@ from video_tcav.core.files import check_file_writable
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.models.loaders.loader import spec_help
 
-Model = Annotated[str, typer.Option("--model", "-m", metavar="M", help=f"{spec_help()}; or a model file, FILE.yaml.")]
+MODEL_HELP = f"{spec_help()}; or a model file, FILE.yaml"
+Model = Annotated[str, typer.Option("--model", "-m", metavar="M", help=f"{MODEL_HELP}.")]
 Videos = Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")]
 Against = Annotated[str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]

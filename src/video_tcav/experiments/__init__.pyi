@@ -12,6 +12,10 @@ from .example_clips import ShownClip as ShownClip
 from .file import Experiment as Experiment
 from .file import json_schema as json_schema
 from .hypothesis import Hypothesis as Hypothesis
+from .new_files import ClipPaths as ClipPaths
+from .new_files import check_new as check_new
+from .new_files import clip_paths as clip_paths
+from .new_files import write_new_files as write_new_files
 from .parse import read_experiment as read_experiment
 from .run import run_experiment as run_experiment
 from .validate import check_experiment as check_experiment

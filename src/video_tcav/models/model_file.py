@@ -13,6 +13,7 @@ from video_tcav.core.model_settings import ModelSettings
 from video_tcav.core.sections import Name, Section, first_mistake, setting_fields
 from video_tcav.core.settings import settings_of
 from video_tcav.core.yaml_lines import YamlFile, YamlPath, read_yaml
+from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.loaders.loader import LOADERS, spec_help
 
 _log = logging.getLogger(__name__)
@@ -79,6 +80,13 @@ def described(model: Model, folder: Path) -> Model:
     if not is_model_file(model.spec):
         return model
     return read_model_file(model.spec, folder).model_copy(update=model.options_given())
+
+
+def described_model(spec: str, **options: Any) -> Model:
+    """As `described`, for a spec and options of a command line, whose sizes and colours may be text."""
+    fields = parse_clip_fields(options, source="the options")
+    parsed = {name: value for name, value in fields.items() if value is not None}  # size: native stays as it is
+    return described(Model(spec=spec, **{**options, **parsed}), Path())
 
 
 def with_paths_in(model: Model, prefix: Path, folder: Path = Path()) -> Model:
