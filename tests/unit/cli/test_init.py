@@ -27,7 +27,7 @@ def project(shapes, shapes_weights, shapes_clips, tmp_path, monkeypatch) -> Path
     """A folder with a network, its checkpoint, and three folders of clips: of a class, of a concept, and random ones."""
     shutil.copy(shapes.__file__, tmp_path / "net.py")
     shutil.copy(shapes_weights, tmp_path / "net.safetensors")
-    for name in ("right", "green", "random"):
+    for name in ("right", "moves-right", "random"):
         shutil.copytree(shapes_clips / name, tmp_path / "clips" / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -40,7 +40,7 @@ def test_from_a_checkpoint_and_three_folders_to_a_page_with_verdicts(call, proje
     init = ("init", "clips", *MODEL)
     code, printed, error = call(*init)
     assert (code, error) == (0, "")
-    assert 'Written: model.yaml and experiment.yaml, on "right" and 1 concept: green.' in printed
+    assert 'Written: model.yaml and experiment.yaml, on "right" and 1 concept: moves-right.' in printed
     (next_command,) = re.findall(r"^Next: video-tcav (.+)$", printed, re.MULTILINE)
     run = next_command.split()
     assert run == ["run", "experiment.yaml"]
@@ -48,7 +48,7 @@ def test_from_a_checkpoint_and_three_folders_to_a_page_with_verdicts(call, proje
     assert len(options) == len(set(options))  # each is written once
     code, printed, error = call(*run, "-q")
     assert code == 0, error
-    assert "matters" in printed
+    assert "✓ supported       moves-right raises right" in printed
     page = (project / "runs/experiment/report.html").read_text()
     assert len(re.findall("supported|undecided|contradicted|not represented", page)) >= 2
     code, printed, _ = call("layers", "--model", "model.yaml")
@@ -66,9 +66,9 @@ def test_what_is_written_is_read_back_as_it_was_given(call, project):
     assert (model.stride, model.mean, model.size) == (2, (0.4, 0.5, 0.6), (24, 32))
     assert vt.load_model("model.yaml").clip_spec.size == (24, 32)
     text = Path("model.yaml").read_text()
-    assert "# frames: 8  # Frames in a clip." in text
+    assert "# frames: 16  # Frames in a clip." in text
     Path("model.yaml").write_text(
-        text.replace("# frames", "frames").replace("# std", "std").replace("# outputs", "outputs")
+        text.replace("# frames: 16", "frames: 8").replace("# std", "std").replace("# outputs", "outputs")
     )
     assert read_model_file("model.yaml").frames == 8  # a line that is uncommented counts
     experiment = yaml.safe_load(Path("experiment.yaml").read_text())
@@ -89,27 +89,27 @@ def test_files_in_another_folder_have_paths_from_there(call, project):
             "--random",
             "clips/random/0*.mp4,clips/random",
         ),
-        *("--concept", "a=clips/green,b=clips/green", "--out", "sub/folder"),
+        *("--concept", "a=clips/moves-right,b=clips/moves-right", "--out", "sub/folder"),
     )
     assert code == 0, error
     experiment = yaml.safe_load(Path("sub/folder/experiment.yaml").read_text())
     assert experiment["random"] == ["../../clips/random/0*.mp4", "../../clips/random"]
-    assert experiment["concepts"] == {"a": "../../clips/green", "b": "../../clips/green"}
+    assert experiment["concepts"] == {"a": "../../clips/moves-right", "b": "../../clips/moves-right"}
     assert yaml.safe_load(Path("sub/folder/model.yaml").read_text())["weights"] == "../../net.safetensors"
     assert len(check_experiment("sub/folder/experiment.yaml").hypotheses) == 4
 
 
 def test_concepts_may_stand_in_a_folder_of_their_own_and_pictures_have_no_motion(call, project):
     (project / "clips/concepts").mkdir()
-    (project / "clips/green").rename(project / "clips/concepts/green")
+    (project / "clips/moves-right").rename(project / "clips/concepts/moves-right")
     (project / "clips/concepts/lawn").mkdir()
     write_picture(project / "clips/concepts/lawn/1.png", torch.zeros(3, 32, 32, dtype=torch.uint8))
     code, _, error = call("init", "clips", *MODEL)
     assert code == 0, error
     experiment = yaml.safe_load(Path("experiment.yaml").read_text())
-    assert set(experiment["concepts"]) == {"green", "lawn"}
+    assert set(experiment["concepts"]) == {"moves-right", "lawn"}
     claims = [(kind, about["concept"]) for each in experiment["hypotheses"] for kind, about in each.items()]
-    assert claims == [("matters", "green"), ("motion_matters", "green"), ("matters", "lawn")]
+    assert claims == [("matters", "lawn"), ("matters", "moves-right"), ("motion_matters", "moves-right")]
 
 
 def test_nothing_is_overwritten_without_force(call, project):
@@ -130,7 +130,7 @@ def test_what_is_missing_is_one_line(call, project):
         (("init", *MODEL), "`CLIPS` must be given where there is no terminal to ask on."),
         (
             ("init", "clips", *MODEL),
-            "`--target` must be given unless just one folder has the name of a class. Got several: right, left.",
+            "`--target` must be given unless just one folder has the name of a class. Got several: left, right.",
         ),
         (
             ("init", "nowhere", *MODEL),
