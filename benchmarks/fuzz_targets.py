@@ -26,7 +26,8 @@ from video_tcav.media.manifest import read_manifest
 from video_tcav.media.sources import find_videos
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, parse_clip_fields
-from video_tcav.models.load import load_model, pick_device
+from video_tcav.models.devices import pick_device
+from video_tcav.models.load import load_model
 from video_tcav.recording.rows import parse_bytes
 from video_tcav.tcav.cav_files import save_cavs
 from video_tcav.tcav.comparison import grouping

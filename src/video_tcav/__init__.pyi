@@ -1,5 +1,6 @@
 from . import attribution as attribution
 from ._version import __version__ as __version__
+from .core.cache_folder import cache_folder as cache_folder
 from .core.clip_spec import ClipSpec as ClipSpec
 from .core.errors import VideoTcavError as VideoTcavError
 from .explanation import Explanation as Explanation

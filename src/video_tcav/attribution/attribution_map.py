@@ -10,6 +10,7 @@ from torch import Tensor
 
 from video_tcav.core.errors import EmptyMapError, LayerNotFoundError
 from video_tcav.models.axes.spacing import Spacing, Spacings, even_spacing
+from video_tcav.models.devices import where_float64
 
 Map = Float[Tensor, "clip time height width"]
 # The layer name of methods that attribute to pixels and look at no layer.
@@ -73,7 +74,7 @@ class AttributionMap:
 
     def time_profile(self, layer: str) -> tuple[Float[np.ndarray, "clip step"], Float[np.ndarray, " step"]]:
         """Sums over height and width at each time of a layer, and the frame, fractional, in whose middle each time lies."""
-        sums = self.layers[layer].double().sum((2, 3)).cpu().numpy()
+        sums = where_float64(self.layers[layer]).double().sum((2, 3)).cpu().numpy()
         steps, frames = sums.shape[1], self.clip_shape[0]
         spacing = self.spacings[layer][0] if layer in self.spacings else even_spacing(steps, frames)
         return sums, spacing.first + np.arange(steps) * spacing.step
@@ -89,7 +90,7 @@ def to_clip(maps: Map, clip_shape: tuple[int, int, int], spacings: Spacings | No
         spacing = even_spacing(positions, length) if spacings is None else spacings[dim - 1]
         if positions != length or spacing != even_spacing(positions, length):
             # One matrix product an axis: `F.interpolate` knows even spacing alone.
-            weights = _linear_weights(positions, length, spacing).to(maps)
+            weights = _linear_weights(positions, length, spacing).to(maps.dtype).to(maps.device)
             maps = (maps.movedim(dim, -1) @ weights).movedim(-1, dim)
     return maps
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from video_tcav.core.clip_spec import Sampling, Short
-from video_tcav.core.errors import InputError, ModelError
-from video_tcav.core.limits import excerpt
+from video_tcav.core.errors import ModelError
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
+from video_tcav.models.devices import pick_device
 from video_tcav.models.loaders.loader import LOADERS
 from video_tcav.models.loaders.networks import describe_network
 from video_tcav.models.model_file import is_model_file, read_model_file
@@ -23,9 +23,6 @@ from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import read_weights
 
 _log = logging.getLogger(__name__)
-
-DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
-"""Processors and GPUs of NVIDIA or AMD, Apple and Intel; PyTorch's other devices need other programs, or hold no numbers."""
 
 
 def load_model(
@@ -123,26 +120,3 @@ def _load(
     # Options differ from what the network was published for: a trial shows whether it takes them.
     trial = try_model(model)
     return replace(model, outputs=outputs_of(trial, fields)) if "outputs" in fields else model
-
-
-def pick_device(device: str | torch.device) -> torch.device:
-    """The device of that name; `auto` takes the first GPU that is available: CUDA (or ROCm) before Metal (`mps`).
-
-    Raises:
-        InputError: if it is not available, or of a kind that models do not run on, such as `meta`.
-    """
-    if device == "auto":
-        usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-        return torch.device(next(name for name, is_usable in usable.items() if is_usable))
-    try:
-        if str(device).partition(":")[0] not in DEVICE_TYPES:  # PyTorch warns about some of the others
-            raise ValueError(device)
-        chosen = torch.device(device)
-        if chosen.type == "cpu" and chosen.index:  # PyTorch accepts cpu:1
-            raise ValueError(device)
-        torch.empty(0, device=chosen)  # raises where the device is not available
-    except (RuntimeError, AssertionError, ValueError, TypeError, ArithmeticError) as reason:
-        raise InputError(
-            f"`device` must be auto or a device that is here. Got {excerpt(str(device))}. Write cpu or cuda:0."
-        ) from reason
-    return chosen

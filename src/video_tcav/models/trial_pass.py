@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from video_tcav.core.errors import ModelError
 from video_tcav.models.class_names import check_class_count
+from video_tcav.models.devices import where_float64
 from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip
@@ -107,7 +108,7 @@ def _check_scale(trial: Trial) -> None:
 def _sum_alike(values: Tensor, total: float) -> bool:
     """Whether rows that differ from each other have the same sum, but for rounding."""
     slack = max(_SAME_SUM, 8 * torch.finfo(values.dtype).eps)
-    close = (values.double().sum(1) - total).abs() <= slack * abs(total)
+    close = (where_float64(values).double().sum(1) - total).abs() <= slack * abs(total)
     return bool(close.all()) and not torch.equal(values[0], values[1])
 
 

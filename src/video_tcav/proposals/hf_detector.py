@@ -13,9 +13,9 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
+from video_tcav.models.devices import pick_device
 from video_tcav.models.error_lines import first_line
 from video_tcav.models.hooks import untouched
-from video_tcav.models.load import pick_device
 from video_tcav.models.loaders.hf_preprocess import quiet
 from video_tcav.models.video_model import state_digest
 from video_tcav.proposals.detector import LEAST_SCORE, MOST_OVERLAP, Detections, Detector, clipped

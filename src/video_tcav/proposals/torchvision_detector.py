@@ -10,8 +10,8 @@ from torchvision.models import detection as detection_models
 from torchvision.models import get_model, get_model_weights, list_models
 
 from video_tcav.core.checks import require
+from video_tcav.models.devices import pick_device
 from video_tcav.models.hooks import untouched
-from video_tcav.models.load import pick_device
 from video_tcav.models.loaders.torchvision_zoo import published_entry, read_entry
 from video_tcav.models.video_model import state_digest
 from video_tcav.models.weights.loading import fit_weights

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Self
 from jaxtyping import Float
 from torch import Tensor
 
+from video_tcav.models.devices import where_float64
 from video_tcav.models.output_kinds import Outputs
 from video_tcav.models.targets import Target
 
@@ -47,7 +48,7 @@ def class_answers(
     if not outputs.has_probabilities:
         return [ClassAnswer(value) for value in values.tolist()]
     # float64: the mean of probabilities near 1 is compared with 0.99, and float32 logits of 20 round to exactly 1
-    probabilities = outputs.probabilities(logits.double())
+    probabilities = outputs.probabilities(where_float64(logits).double())
     shares = probabilities[:, index].tolist()
     if outputs.is_exclusive:
         predicted: list[int | None] = list(probabilities.argmax(1).tolist())

@@ -22,7 +22,8 @@ from video_tcav.core.limits import (
 )
 from video_tcav.models.class_names import parse_class_names, read_classes
 from video_tcav.models.clip_fields import CLIP_FIELDS, parse_clip_fields
-from video_tcav.models.load import load_model, pick_device
+from video_tcav.models.devices import pick_device
+from video_tcav.models.load import load_model
 from video_tcav.recording.rows import parse_bytes
 
 HUGE = 10**400
@@ -170,7 +171,7 @@ def test_a_device_is_refused_before_the_model_is_built():
 
 def test_devices_that_are_here():
     assert pick_device("cpu") == pick_device(torch.device("cpu"))
-    assert pick_device("auto").type in ("cpu", "cuda")
+    assert pick_device("auto").type in ("cpu", "cuda", "mps")
 
 
 @pytest.mark.parametrize(

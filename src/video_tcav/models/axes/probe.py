@@ -16,6 +16,7 @@ from video_tcav.core.errors import AxesError
 from video_tcav.models.axes.layer_axes import POSITION_AXES, LayerAxes
 from video_tcav.models.axes.probe_cells import disturbed, misplaced, noise_like
 from video_tcav.models.axes.probe_match import Profile, Responses, match_axes
+from video_tcav.models.devices import where_float64
 from video_tcav.models.hooks import observe
 from video_tcav.models.video_model import VideoModel
 
@@ -129,6 +130,7 @@ def _activations(model: VideoModel, layers: Sequence[str], clips: Tensor) -> dic
 
 
 def _profile(change: Tensor, dim: int) -> Profile:
+    change = where_float64(change)
     summed = [axis for axis in range(change.ndim) if axis != dim]
     return (change.sum(dim=summed, dtype=torch.float64) if summed else change.double()).cpu().numpy()
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from video_tcav.core.errors import AxesError
 from video_tcav.models.axes.layer_axes import POSITION_AXES, LayerAxes
+from video_tcav.models.devices import where_float64
 from video_tcav.models.hooks import observe
 from video_tcav.models.video_model import VideoModel
 
@@ -52,7 +53,8 @@ def misplaced(
     responses: dict[str, list[Tensor]] = {name: [] for name in names}
 
     def record(name: str, tensor: Tensor) -> None:
-        change = readings[name].positions((tensor.detach() - base[name]).abs())[0].sum(-1, dtype=torch.float64)
+        change = where_float64(readings[name].positions((tensor.detach() - base[name]).abs())[0])
+        change = change.sum(-1, dtype=torch.float64)
         # 1e-300: a layer that does not respond at all has shares of zero, not NaN.
         responses[name].append((change / change.sum().clamp_min(1e-300)).cpu())
 

@@ -73,7 +73,7 @@ def numerics(model: VideoModel, precision: Precision = "float32") -> dict[str, A
     return {
         "recording": RECORDING,
         "packages": {name: package_version(name) or "" for name in _PACKAGES},
-        "device": device.type if on_cpu else f"{device.type} {torch.cuda.get_device_name(device)}",
+        "device": f"cuda {torch.cuda.get_device_name(device)}" if device.type == "cuda" else device.type,
         "processor": torch.backends.cpu.get_cpu_capability() if on_cpu else "",
         "threads": torch.get_num_threads() if on_cpu else 0,
         "dtype": str(model.dtype),
