@@ -57,6 +57,8 @@ def laboratory_options() -> set[str]:
 
 
 LABORATORY = laboratory_options()
+PROGRAM = {"--help", "--version", "--install-completion", "--show-completion"}
+"""Options that stand before any command."""
 
 
 def split_command(line: str) -> tuple[str, list[str]]:
@@ -128,7 +130,7 @@ def test_command_lines_parse(page):
 def test_commands_in_the_text_exist(page):
     for line in inline_commands(page):
         name, rest = split_command(line)
-        if name in ("--help", "--version") or any(other.startswith(f"{name} ") for other in COMMANDS):
+        if name in PROGRAM or any(other.startswith(f"{name} ") for other in COMMANDS):
             assert set(rest) <= {"--help"}, line
             continue
         assert name in COMMANDS, line
@@ -138,7 +140,7 @@ def test_commands_in_the_text_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_options_in_the_text_exist(page):
     """Words such as `--twin frozen` stand alone in a sentence; they must be an option of some command."""
-    known = set().union(*(options(name) for name in COMMANDS)) | {"--help", "--version"} | LABORATORY
+    known = set().union(*(options(name) for name in COMMANDS)) | PROGRAM | LABORATORY
     named = re.findall(r"(?<![\w`-])`(--[\w-]+)", FENCE.sub("", page.read_text()))
     assert set(named) <= known
 

@@ -70,8 +70,10 @@ def propose(
     `video-tcav studio BANK`.
     """
     # The model's options belong to --embed; a detector's are part of its spec, so that they are stored with each clip.
-    options_set = [name for name, value in vars(model_options).items() if value not in (None, False)]
-    options_set.remove("device")  # which a detector may take, too
+    # The device is not among them: a detector may take it, too.
+    options_set = [
+        name for name, value in vars(model_options).items() if value not in (None, False) and name != "device"
+    ]
     if options_set and not embed:
         option = options_set[0].replace("_", "-")
         raise InputError(

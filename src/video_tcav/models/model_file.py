@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from video_tcav.core.files import beside
 from video_tcav.core.limits import excerpt, shortened
@@ -17,6 +17,7 @@ from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.loaders.loader import LOADERS, spec_help
 
 _log = logging.getLogger(__name__)
+_UNNAMED = ""  # the only model of a file
 _SUFFIXES = (".yaml", ".yml")
 _WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth")
 
@@ -25,6 +26,11 @@ class Model(setting_fields("ModelFields", settings_of(ModelSettings)), Section):
     """A model and its options, as `load_model` takes them."""
 
     spec: Name = Field(description=f"{spec_help()}; or a model file, FILE.yaml")
+
+    @field_validator("device")
+    @classmethod
+    def _default_device(cls, device: str | None) -> str | None:
+        return None if device == "auto" else device  # what runs of version 0.1 noted without being told a device
 
     def options_given(self) -> dict[str, Any]:
         """The options that were given, without the spec."""
@@ -54,15 +60,16 @@ def read_model_file(spec: str, folder: Path = Path()) -> Model:
     file = read_yaml(folder / Path(path).expanduser())
     models = _sections(file)
     if name is None and len(models) > 1:
-        raise file.error(
-            ("models",),
-            f"`model` must name one of {shortened(list(models))}. Got none. Write {path}#{next(iter(models))}.",
-        )
+        cure = f"Write {path}#{next(iter(models))}."
+        raise file.error(("models",), f"`model` must name one of {shortened(list(models))}. Got none. {cure}")
     if name is not None and name not in models:
-        raise file.error(
-            (), f"`model` must name one of {shortened(list(models))}. Got {excerpt(name)}. Correct the name."
+        allowed = (
+            "be the file alone, whose model has no name"
+            if _UNNAMED in models
+            else f"name one of {shortened(list(models))}"
         )
-    section, values = models[name] if name is not None else next(iter(models.values()))
+        raise file.error((), f"`model` must {allowed}. Got {excerpt(name)} behind the #. Correct it.")
+    section, values = next(iter(models.values())) if name is None else models[name]
     try:
         model = Model(spec=values) if isinstance(values, str) else Model.model_validate(values)  # pyright: ignore[reportCallIssue]
     except ValidationError as error:
@@ -86,7 +93,7 @@ def described_model(spec: str, **options: Any) -> Model:
     """As `described`, for a spec and options of a command line, whose sizes and colours may be text."""
     fields = parse_clip_fields(options, source="the options")
     parsed = {name: value for name, value in fields.items() if value is not None}  # size: native stays as it is
-    return described(Model(spec=spec, **{**options, **parsed}), Path())
+    return described(Model.model_validate({**options, **parsed, "spec": spec}), Path())
 
 
 def with_paths_in(model: Model, prefix: Path, folder: Path = Path()) -> Model:
@@ -117,14 +124,14 @@ def _path_and_name(spec: str, folder: Path) -> tuple[str, str | None]:
     return (spec, None) if whole else (path, name)
 
 
-def _sections(file: YamlFile) -> Mapping[str | None, tuple[YamlPath, Any]]:
-    """The models of a file by their names, each with its place and values; one without a name is `None`."""
+def _sections(file: YamlFile) -> Mapping[str, tuple[YamlPath, Any]]:
+    """The models of a file by their names, each with its place and values."""
     values = file.values
     if isinstance(values, Mapping):
         if "spec" in values:
-            return {None: ((), values)}
+            return {_UNNAMED: ((), values)}
         if isinstance(values.get("model"), str | Mapping):
-            return {None: (("model",), values["model"])}
+            return {_UNNAMED: (("model",), values["model"])}
         several = values.get("models")
         if isinstance(several, Mapping) and several:
             return {str(name): (("models", name), entry) for name, entry in several.items()}

@@ -46,3 +46,14 @@ def test_check_computes_and_writes_nothing(call, tmp_path, monkeypatch):
     assert code == 0
     assert "4 hypotheses can be tested" in said
     assert [one.name for one in tmp_path.iterdir()] == ["small.yaml"]
+
+
+def test_defaults_stand_in_only_where_the_file_says_nothing(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIDEO_TCAV_BACKEND", "nowhere")
+    code, _, error = call("run", write(tmp_path), "--check")
+    assert code == 2
+    assert "nowhere" in error
+    path = write(tmp_path, SMALL.replace("shown: 1", "shown: 1\nbackend: local"))
+    assert call("run", path, "--check")[0] == 0
+    assert call("run", path, "--check", "--backend", "nowhere")[0] == 2

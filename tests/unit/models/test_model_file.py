@@ -76,7 +76,9 @@ def test_an_experiment_file_serves_as_a_model_file(tmp_path):
         ExperimentError, match=r"both.yaml:1: `model` must name one of a, b. Got none. Write both.yaml#a."
     ):
         read_model_file("both.yaml", tmp_path)
-    with pytest.raises(ExperimentError, match=r"`model` must name one of a, b. Got 'c'. Correct the name."):
+    with pytest.raises(ExperimentError, match="must be the file alone, whose model has no name. Got 'a' behind the #."):
+        read_model_file(str(tmp_path / "small.yaml#a"))
+    with pytest.raises(ExperimentError, match=r"`model` must name one of a, b. Got 'c' behind the #. Correct it."):
         read_model_file("both.yaml#c", tmp_path)
 
 
