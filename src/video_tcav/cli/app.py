@@ -43,6 +43,7 @@ _FILE_SYSTEM_ERRORS = frozenset(getattr(errno, name, None) for name in (*_DISK_E
 app = typer.Typer(
     name="video-tcav",
     help="Ask a video action recognition model why, and get an answer that can be tested.",
+    epilog="Options have defaults in variables such as VIDEO_TCAV_MODEL and in the file video-tcav.toml of the working folder.",
     no_args_is_help=True,
     # Typer's tracebacks print local variables, whole tensors among them.
     pretty_exceptions_enable=False,

@@ -105,7 +105,7 @@ def clip_paths(
         InputError: if a set is missing, or several folders have the name of a class and none is chosen.
         ClassNotFoundError: if the model has no class `target`.
     """
-    folders = {} if folder is None else _folders(Path(folder))
+    folders = {} if folder is None else _folders(Path(folder).expanduser())
     found_random = folders.pop(RANDOM, None)
     target = model.classes[model.class_index(target)] if target is not None else class_folder(model, folders)
     class_clips = next((folders.pop(name) for name in list(folders) if _plain(name) == _plain(target)), None)

@@ -11,6 +11,7 @@ from video_tcav.attribution.perturbation import Baseline
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import EmptyMapError, InputError, MediaError, VideoTcavError
+from video_tcav.core.logs import log_warnings
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
@@ -148,6 +149,7 @@ def explain(
         methods=[f"concept map of {concept}" if concept else repr(method) for concept, method in named_methods],
         model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
     )
+    log_warnings(map(str, skipped))
     return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
 
 

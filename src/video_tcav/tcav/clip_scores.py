@@ -11,6 +11,7 @@ from torch import Tensor
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.errors import InputError, ModelError, ShapeError
+from video_tcav.core.logs import log_warnings
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.settings import takes_settings
 from video_tcav.media import Skipped
@@ -130,6 +131,7 @@ def score_clips(
             scores += [_scored(*each) for each in zip(members, presence, slopes, strict=True)]
     order = {id(cav): index for index, cav in enumerate(cavs)}
     scores.sort(key=lambda scored: order[id(scored[0])])
+    log_warnings(map(str, recorded.skipped))
     return ClipScores(scores=tuple(score for _, rows in scores for score in rows), skipped=recorded.skipped)
 
 
