@@ -149,12 +149,13 @@ def explain(
         methods=[f"concept map of {concept}" if concept else repr(method) for concept, method in named_methods],
         model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
     )
-    log_warnings(map(str, skipped))
     return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
 
 
 def _skipped(source: VideoSource, error: VideoTcavError) -> Skipped:
-    return Skipped(path=source.key, reason=error.reason if isinstance(error, MediaError) else str(error))
+    skipped = Skipped(path=source.key, reason=error.reason if isinstance(error, MediaError) else str(error))
+    log_warnings([str(skipped)])
+    return skipped
 
 
 def _outcomes(

@@ -28,6 +28,9 @@ class Skipped:
     path: str
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedClips:

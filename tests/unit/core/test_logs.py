@@ -26,9 +26,11 @@ def test_what_a_result_warns_of_is_logged_once(tmp_path, caplog):
     model = vt.load_model("rendered:r2plus1d-motion", device="cpu")
     with caplog.at_level(logging.INFO, logger="video_tcav"):
         result = vt.predict(model, str(tmp_path))
-        assert len(result.predictions) == 1
+        explained = vt.explain(model, str(tmp_path), check=False)
+    assert len(result.predictions) == len(explained.explanations) == 1
     lines = [(record.name, record.getMessage()) for record in caplog.records if record.levelno >= logging.WARNING]
-    assert lines == [("video_tcav.results", str(result.skipped[0]))]
+    assert lines == [("video_tcav.results", str(result.skipped[0])), ("video_tcav.results", str(explained.skipped[0]))]
+    assert lines[1][1].startswith(f"{tmp_path}/cut.mp4: ")
 
 
 def test_loading_says_model_and_device(caplog):
