@@ -1,16 +1,28 @@
-# Everything runs from .venv, which `make install` builds with pip alone.
+# Everything runs from .venv, which is built with pip alone: `make demo` builds what the demo needs, `make install` all of it.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+PIP := $(BIN)/python -m pip install --quiet
+INSTALLED := .venv/.installed
+LIGHT := .venv/.light
+# The demo runs on the CPU, and PyTorch's CPU build is a fifth of the CUDA build; pip has it where an index of its own offers it.
+CPU_TORCH := torch==2.13.0+cpu
 
 .PHONY: install check test demo docs clean
 
-install: $(STAMP)
+install: $(INSTALLED)
 
-$(STAMP): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	touch $(STAMP)
+	$(PIP) --constraint constraints.txt --editable ".[dev]"
+	touch $(INSTALLED)
+
+# Without the pins of PyTorch, so that the build that is there stays.
+$(LIGHT): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) "$(CPU_TORCH)" 2>/dev/null || $(PIP) --constraint constraints.txt torch
+	grep -v '^torch' constraints.txt > .venv/constraints.txt
+	$(PIP) --constraint .venv/constraints.txt --editable .
+	touch $(LIGHT)
 
 check: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./check
@@ -19,7 +31,8 @@ check: install
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
 
-demo: install
+# The developers' environment has all that the demo needs: where it is, nothing is installed.
+demo: $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(LIGHT))
 	$(BIN)/video-tcav demo --out demo-out
 
 docs: install

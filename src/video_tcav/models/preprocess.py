@@ -5,8 +5,7 @@ from math import ceil
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as F
+from torch.nn import functional
 
 from video_tcav.core.clip_spec import ClipSpec
 
@@ -24,17 +23,35 @@ def prepare_clip(
     if spec.size is not None:
         # Bilinear without antialiasing, as the published video models were trained (pytorch/vision#7160).
         target = list(resized_size((frames.shape[-2], frames.shape[-1]), spec))
-        # Large frames channel by channel: torchvision converts to floats, four bytes for one.
+        # Large frames channel by channel: floats take four bytes for one.
         groups = frames.split(1, dim=1) if frames[0].numel() > _LARGE_FRAME else [frames]
-        resized = [
-            F.resize(group, target, interpolation=InterpolationMode.BILINEAR, antialias=False) for group in groups
-        ]
-        frames = F.center_crop(torch.cat(resized, dim=1), list(spec.size))
-    scaled = F.convert_image_dtype(frames, torch.float32)
-    normalised = F.normalize(scaled, mean=list(spec.mean), std=list(spec.std))
+        frames = _centre_crop(torch.cat([_resized(group, target) for group in groups], dim=1), spec.size)
+    mean, deviation = (torch.tensor(values, device=frames.device)[:, None, None] for values in (spec.mean, spec.std))
+    normalised = (frames / 255).sub_(mean).div_(deviation)
     if still:
         normalised = normalised.expand(clip.shape[0], -1, -1, -1).contiguous()
     return normalised.transpose(0, 1) if spec.layout == "channels_first" else normalised
+
+
+def _resized(
+    frames: UInt8[Tensor, "time channel height width"], size: list[int]
+) -> UInt8[Tensor, "time channel height_out width_out"]:
+    floats = functional.interpolate(frames.float(), size, mode="bilinear", align_corners=False, antialias=False)
+    return floats.round_().to(torch.uint8)
+
+
+def _centre_crop(
+    frames: UInt8[Tensor, "time channel height width"], size: tuple[int, int]
+) -> UInt8[Tensor, "time channel height_out width_out"]:
+    """The middle of the frames, with black around it where they are smaller than the crop."""
+    edges = [_edges(full, crop) for full, crop in zip(frames.shape[-2:], size, strict=True)]
+    return functional.pad(frames, [*edges[1], *edges[0]])  # the last axis first; a negative width crops
+
+
+def _edges(full: int, crop: int) -> tuple[int, int]:
+    """Pixels to add before and after an axis; negative to cut off. Rounded as torchvision's centre crop does."""
+    before = (crop - full) // 2 if crop > full else -round((full - crop) / 2)
+    return before, crop - full - before
 
 
 def resized_size(native: tuple[int, int], spec: ClipSpec) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Networks as modules: described as torchvision or Hugging Face publish them, or by `clip_spec` and trial passes."""
 
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,6 @@ from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip, stage_layers
 from video_tcav.models.loaders.hugging_face import describe_huggingface
-from video_tcav.models.loaders.torchvision_zoo import describe_torchvision
 from video_tcav.models.output_kinds import Outputs
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.preprocess import prepare_clip
@@ -54,7 +54,7 @@ def describe_network(
     weight_notes = () if content is None else fit_weights(module, content)
     model = None
     if getattr(module, "clip_spec", None) is None:
-        model = describe_torchvision(module, settings) or describe_huggingface(module, settings)
+        model = _describe_torchvision(module, settings) or describe_huggingface(module, settings)
     _evaluation_mode(module)
     if model is None:
         declared, clip_notes = _declared_fields(module)
@@ -66,6 +66,13 @@ def describe_network(
         stages = model.default_layers or stage_layers(model)
     notes = (*wrapper_notes, *weight_notes, *model.notes, *impurities)
     return replace(model, name=name or type(module).__name__, trained=trained, default_layers=stages, notes=notes)
+
+
+def _describe_torchvision(module: nn.Module, settings: Mapping[str, Any]) -> VideoModel | None:
+    """As `describe_torchvision`, which is imported only for a module of torchvision's: that is an extra."""
+    if not type(module).__module__.startswith("torchvision."):
+        return None
+    return pkgutil.resolve_name("video_tcav.models.loaders.torchvision_zoo:describe_torchvision")(module, settings)
 
 
 def _unknown_network(module: nn.Module, settings: Mapping[str, Any], notes: tuple[str, ...]) -> VideoModel:

@@ -9,17 +9,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models.video.swin_transformer import ShiftedWindowAttention3d
 
 from video_tcav.models.hooks import replaced_forwards, untouched
 from video_tcav.models.video_model import VideoModel
 from video_tcav.recording.fast.precision import agree
 
+_ATTENTION = "torchvision.models.video.swin_transformer.ShiftedWindowAttention3d"  # by name: torchvision is an extra
 Size = tuple[int, int, int]
 """Time, height, width; in tokens."""
 _TOLERANCE = 1e-4  # of the largest logit; another order of sums changes some 1e-6
@@ -43,13 +44,17 @@ def takes_fused_attention(
         return agree(model.logits(inputs), plain, _TOLERANCE)
 
 
-def _window_attentions(module: nn.Module) -> list[ShiftedWindowAttention3d]:
+def _window_attentions(module: nn.Module) -> list[nn.Module]:
     """Those that are torchvision's own; a subclass, or one whose `forward` was replaced, may do something else."""
     return [
         submodule
         for submodule in module.modules()
-        if type(submodule) is ShiftedWindowAttention3d and "forward" not in vars(submodule)
+        if _full_name(type(submodule)) == _ATTENTION and "forward" not in vars(submodule)
     ]
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +131,7 @@ def _reorder(rows: Float[Tensor, "token channel"], order: Tensor, inverse: Tenso
 
 
 def _attend(
-    module: ShiftedWindowAttention3d, inputs: Float[Tensor, "clip time height width channel"]
+    module: Any, inputs: Float[Tensor, "clip time height width channel"]
 ) -> Float[Tensor, "clip time height width channel"]:
     """The module's forward: windows, attention within each, and back."""
     clips, *extent, channels = inputs.shape
