@@ -89,8 +89,21 @@ def test_the_patterns_find_something():
     assert any(inline_commands(page) for page in PAGES)
 
 
+def api_pages() -> str:
+    """The API reference: its overview and a page for each topic."""
+    return "\n".join(page.read_text() for page in (DOCS / "api.md", *sorted((DOCS / "api").glob("*.md"))))
+
+
+def test_the_overview_of_the_api_links_every_topic_which_is_in_the_navigation():
+    overview, navigation = (DOCS / "api.md").read_text(), (ROOT / "mkdocs.yml").read_text()
+    topics = [f"api/{page.name}" for page in (DOCS / "api").glob("*.md")]
+    assert [topic for topic in topics if f"]({topic})" not in overview or f" {topic}\n" not in navigation] == []
+    documented = re.findall(r"^::: (\S+)$", api_pages(), re.MULTILINE)
+    assert len(documented) == len(set(documented))
+
+
 def test_every_public_name_is_in_the_api_page():
-    page = (DOCS / "api.md").read_text()
+    page = api_pages()
     shown = set(re.findall(r"^::: video_tcav\.(\w+)$", page, re.MULTILINE))
     assert set(vt.__all__) - {"__version__", "attribution"} == shown
     assert "vt.__version__" in page
@@ -113,7 +126,7 @@ def test_every_public_name_is_in_the_api_page():
     ids=lambda package: package.__name__,
 )
 def test_every_public_name_of_a_package_is_in_the_api_page(package):
-    page = (DOCS / "api.md").read_text()
+    page = api_pages()
     shown = re.findall(rf"^::: {re.escape(package.__name__)}\.(?:[\w.]+\.)?(\w+)$", page, re.MULTILINE)
     assert set(package.__all__) <= set(shown)
 
