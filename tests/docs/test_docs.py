@@ -13,6 +13,7 @@ from benchmarks.attribution_table.__main__ import attribution
 from benchmarks.calibration.__main__ import app as calibration_app
 from benchmarks.calibration.experiments import Agreement, Rejections
 from benchmarks.speed.__main__ import speed
+from PIL import Image
 
 import video_tcav as vt
 from docs import tables
@@ -236,6 +237,14 @@ def test_links_lead_somewhere(page):
         assert target.exists(), link.group()
         if link["anchor"]:
             assert link["anchor"] in anchors(target), link.group()
+
+
+def test_the_readme_is_short_and_its_picture_moves_in_true_colours():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200
+    path = DOCS / "images" / "demo.png"
+    assert path.stat().st_size < 1.5e6
+    with Image.open(path) as picture:
+        assert (picture.mode, getattr(picture, "n_frames", 1)) == ("RGB", 16)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)

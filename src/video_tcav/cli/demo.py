@@ -24,6 +24,12 @@ def demo(
     check_writable(out)
     result = demo_engine.run_demo(out, seed=seed, progress=True)
     page = reports.write_demo_page(result, out / "index.html")
+    print_result(result)
+    render.line(f"\nThe page with clips and plots: {page}")
+
+
+def print_result(result: "demo_engine.DemoResult") -> None:
+    """Print what the models say without the cause, what they rely on, and the false alarms of each test."""
     render.out.print("\nTwo models look at the same 20 clips: a tennis swing, with a racket, on a court.\n")
     render.out.print(_predictions(result))
     render.out.print("\nWhat do they rely on? Video-TCAV at the deepest stage, effects in log-odds:\n")
@@ -42,7 +48,6 @@ def demo(
         f"{nothing.studentised:.0%} (at most 5 % are promised).",
         markup=False,
     )
-    render.line(f"\nThe page with clips and plots: {page}")
 
 
 def _predictions(result: "demo_engine.DemoResult") -> Table:

@@ -2,6 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from tests.docs.blocks import ROOT, blocks
+from video_tcav.cli import render
+from video_tcav.cli.demo import print_result
 from video_tcav.demo import run_demo
 from video_tcav.demo.demo import MARGIN, demo_clips, verdict
 from video_tcav.tcav import TcavResult
@@ -9,7 +12,7 @@ from video_tcav.tcav import TcavResult
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    return run_demo(tmp_path_factory.mktemp("demo"), seed=1)
+    return run_demo(tmp_path_factory.mktemp("demo"))
 
 
 def test_the_verdicts_are_the_planted_ones(found):
@@ -31,6 +34,14 @@ def test_a_meaningless_concept_is_significant_to_the_ttest_alone(found):
     assert found.meaningless.ttest > 0.4
     assert found.meaningless.permutation < 0.1
     assert found.meaningless.studentised < 0.1
+
+
+def test_the_readme_shows_what_the_demo_prints(found):
+    with render.out.capture() as captured:
+        print_result(found)
+    [block] = [block.body for block in blocks(ROOT / "README.md") if "The page with clips and plots" in block.body]
+    printed = f"{captured.get()}\nThe page with clips and plots: demo-out/index.html"
+    assert block.split() == printed.split()
 
 
 def test_everything_is_on_disk(found):
