@@ -33,6 +33,7 @@ METHOD = "ig"
 CLIP = 8
 # Pixels: the picture, a clip in it, and the corner of model A's clip; model B's is one row below.
 WIDTH, HEIGHT, SIDE, CORNER, ROW = 720, 492, 208, (24, 28), 236
+WAVE = "00005"  # the clip of `write_sheet` on a street
 FRAME_MS = 160  # half of the clip's own speed, so that the heat can be followed
 RAISES = "#b34700"  # as on the program's pages
 
@@ -127,7 +128,7 @@ def write_sheet(path: Path, folder: Path) -> None:
     maps = ["explain", "--model", "rendered:r2plus1d-object", str(folder / TARGET), "--method", METHOD]
     for command in (world, [*maps, "--format", "png", "--out", str(folder / "maps")]):
         app(command, standalone_mode=False)
-    shutil.copyfile(min((folder / "maps").glob("*sheet*.png")), path)
+    shutil.copyfile(folder / "maps" / f"{WAVE}-{METHOD}.png", path)
 
 
 if __name__ == "__main__":
