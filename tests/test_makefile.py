@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -51,17 +50,3 @@ def test_tests_after_the_demo_install_the_rest(checkout):
 def test_the_demo_after_tests_installs_nothing(checkout):
     stamp(checkout, ".installed")
     assert installs(checkout, "demo") == installs(checkout, "test") == []
-
-
-def test_what_the_demo_runs_imports_no_extra():
-    """In a process that knows of no extra's packages, models and pages of the demo import."""
-    extras = ("torchvision", "transformers", "onnxruntime", "supervision", "fastapi", "uvicorn", "ray")
-    program = (
-        f"import sys; sys.modules.update(dict.fromkeys({extras}))\n"
-        "import video_tcav as vt, video_tcav.cli.demo, video_tcav.demo.demo\n"
-        "model = vt.load_model('rendered:r2plus1d-motion')\n"
-        "print(model.classes[0], *(layer.name for layer in vt.list_layers(model)[:1]))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()

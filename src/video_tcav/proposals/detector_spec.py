@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from video_tcav.core.errors import InputError, PluginError
-from video_tcav.core.extras import check_installed
 from video_tcav.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -61,7 +60,6 @@ class _Onnx(DetectorLoader):
 
     def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
         path, classes = _split(self.name, source, "classes")
-        check_installed("torchvision", extra="detect", needed_for=f"onnx:{path}")
         create = pkgutil.resolve_name("video_tcav.proposals.onnx:OnnxDetector")
         return create(path, classes=classes, labels=labels, threads=threads)
 
@@ -72,7 +70,6 @@ class _Torchvision(DetectorLoader):
 
     def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
         architecture, weights = _split(self.name, source, "weights")
-        check_installed("torchvision", extra="torchvision", needed_for=f"torchvision:{architecture}")
         create = pkgutil.resolve_name("video_tcav.proposals.torchvision_detector:TorchvisionDetector")
         return create(architecture, weights=weights, labels=labels, device=device)
 
@@ -83,7 +80,6 @@ class _HuggingFace(DetectorLoader):
 
     def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
         checkpoint, _ = _split(self.name, source, "")
-        check_installed("torchvision", extra="hf", needed_for=f"hf:{checkpoint}")
         create = pkgutil.resolve_name("video_tcav.proposals.hf_detector:HuggingFaceDetector")
         return create(checkpoint, labels=labels, device=device)
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
 from video_tcav.models.devices import pick_device
@@ -24,6 +23,10 @@ try:
     import transformers
 except ImportError:  # the extra `hf`
     transformers = None
+try:
+    from torchvision.ops import batched_nms
+except ImportError as error:
+    raise MissingExtraError("hf", "A detector of Hugging Face") from error
 
 FAMILIES = ("grounding-dino", "owlv2", "owlvit")
 

@@ -13,8 +13,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
-from torchvision.ops import batched_nms
 
 from video_tcav.core.checks import at_least
 from video_tcav.core.errors import InputError, MissingExtraError
@@ -29,6 +27,11 @@ try:
     import onnxruntime
 except ImportError:  # the extra `detect`
     onnxruntime = None
+try:
+    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
+    from torchvision.ops import batched_nms
+except ImportError as error:
+    raise MissingExtraError("detect", "An ONNX detector") from error
 
 _FREE_SIZE = 640  # pixels, of an export that takes any
 _STRIDES = (8, 16, 32)  # pixels of the input a cell, in the three grids of every YOLO

@@ -6,16 +6,21 @@ from pathlib import Path
 import torch
 from jaxtyping import UInt8
 from torch import Tensor, nn
-from torchvision.models import detection as detection_models
-from torchvision.models import get_model, get_model_weights, list_models
 
 from video_tcav.core.checks import require
+from video_tcav.core.errors import MissingExtraError
 from video_tcav.models.devices import pick_device
 from video_tcav.models.hooks import untouched
 from video_tcav.models.loaders.torchvision_zoo import published_entry, read_entry
 from video_tcav.models.video_model import state_digest
 from video_tcav.models.weights.loading import fit_weights
 from video_tcav.proposals.detector import LEAST_SCORE, Detections, Detector, check_labels, clipped
+
+try:
+    from torchvision.models import detection as detection_models
+    from torchvision.models import get_model, get_model_weights, list_models
+except ImportError as error:
+    raise MissingExtraError("torchvision", "A detector of torchvision") from error
 
 _BATCH = 4  # frames in one pass
 

@@ -6,15 +6,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse
 from pydantic import Field
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
 
 from video_tcav.concepts.bank import BankClip, ConceptBank
-from video_tcav.core.errors import MediaError, OutputError, VideoTcavError
+from video_tcav.core.errors import MediaError, MissingExtraError, OutputError, VideoTcavError
 from video_tcav.core.files import reason_of
 from video_tcav.studio.browser_media import Encodings, picture_size, source_path
 from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, clip_payload, detail_payload
@@ -23,6 +18,15 @@ from video_tcav.studio.run_matches import list_payload, run_payload
 from video_tcav.studio.runs import Run, Runs
 from video_tcav.studio.sample_size import Need
 from video_tcav.studio.security import Guard, Refusal, excerpt
+
+try:
+    from fastapi import FastAPI, Query, Request, Response
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import FileResponse
+    from starlette.exceptions import HTTPException
+    from starlette.types import ASGIApp
+except ImportError as error:
+    raise MissingExtraError("studio", "The studio") from error
 
 _STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _KEEP = {"Cache-Control": "private, max-age=3600"}  # a clip of that digest never changes

@@ -12,13 +12,16 @@ from pathlib import Path
 from tempfile import mkdtemp
 from threading import Timer
 
-import uvicorn
-
 from video_tcav.concepts.bank import ConceptBank
-from video_tcav.core.errors import InputError
+from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.studio.app import create_app
 from video_tcav.studio.runs import Runs, default_folders
 from video_tcav.studio.sample_size import Need
+
+try:
+    import uvicorn
+except ImportError as error:
+    raise MissingExtraError("studio", "The studio") from error
 
 _HOST = "127.0.0.1"
 _LIFETIME_S = 60.0  # long enough for a slow browser to start

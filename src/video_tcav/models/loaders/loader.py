@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from video_tcav.core.errors import PluginError
-from video_tcav.core.extras import check_installed
 from video_tcav.core.registry import Registry
 
 if TYPE_CHECKING:
@@ -80,10 +79,6 @@ class _PathLoader(_BuiltinLoader):
 class _Torchvision(_BuiltinLoader):
     name, help = "torchvision", "NAME"
     function = "video_tcav.models.loaders.torchvision_zoo:load_torchvision"
-
-    def load(self, source: str, **options: Any) -> "VideoModel":
-        check_installed("torchvision", extra="torchvision", needed_for=f"torchvision:{source}")
-        return super().load(source, **options)
 
 
 class _HuggingFace(_PathLoader):

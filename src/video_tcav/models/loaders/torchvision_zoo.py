@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torchvision.models import WeightsEnum, get_model, get_model_weights
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import ModelError, WeightsError
+from video_tcav.core.errors import MissingExtraError, ModelError, WeightsError
 from video_tcav.models.axes.declared import convolution_axes, mvit_axes, swin3d_axes
 from video_tcav.models.class_names import check_class_count, numbered_names
 from video_tcav.models.clip_fields import merge_clip_spec
@@ -20,6 +19,11 @@ from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.video_model import AxesRule, VideoModel
 from video_tcav.models.weights.loading import Weights, fit_weights, match_weights, metadata_classes, read_weights
 from video_tcav.models.weights.tensor_names import StateDict
+
+try:
+    from torchvision.models import WeightsEnum, get_model, get_model_weights
+except ImportError as error:
+    raise MissingExtraError("torchvision", "A model of torchvision") from error
 
 UNTRAINED_SEED = 0  # of random weights: the same ones in every run, and in all of its workers
 _MODULE = "torchvision.models.video"
