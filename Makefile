@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet
 INSTALLED := .venv/.installed
 LIGHT := .venv/.light
-# The demo runs on the CPU, and PyTorch's CPU build is a fifth of the CUDA build; pip has it where an index of its own offers it.
+# The demo runs on the CPU, and PyTorch's CPU build is a seventh of the CUDA build; pip has it where an index of its own offers it.
 CPU_TORCH := torch==2.13.0+cpu
 
 .PHONY: install check test demo docs clean
