@@ -70,7 +70,7 @@ def _asked(view: RunView) -> str:
     targets = alternatives([f"“{target}”" for target in experiment.targets])
     count = len(view.run.outcomes)
     claims = "One claim was" if count == 1 else f"{count} claims were"
-    return f"Does {alternatives(concepts[:_MANY])} raise {targets}{where}? {claims} written down before the run."
+    return f"What raises {targets}{where}: {alternatives(concepts[:_MANY])}? {claims} written down before the run."
 
 
 def _findings(view: RunView, model: str) -> list[str]:
@@ -197,14 +197,12 @@ def _not_shown(view: RunView) -> list[str]:
     sentences = []
     outcomes = [outcome for outcome in view.run.outcomes if outcome.verdict not in ("supported", "contradicted")]
     for outcome in outcomes[:_MOST_NAMED]:
-        where = f", in {short_model(outcome.model)}" if view.many_models else ""
+        where = f" in the {short_model(outcome.model)}" if view.many_models else ""
         if outcome.verdict == "undecided":
             more = "" if outcome.more_clips is None else f" About {outcome.more_clips} more clips would decide it."
-            sentences.append(f"Whether {outcome.claim}{where}: undecided.{more}")
+            sentences.append(f"Undecided{where}: {outcome.claim}.{more}")
         else:
-            sentences.append(
-                f"Whether {outcome.claim}{where}: the layer does not tell these clips from random ones, so nothing follows."
-            )
+            sentences.append(f"Open{where}, as the layer does not tell these clips from random ones: {outcome.claim}.")
     if len(outcomes) > _MOST_NAMED:
         sentences.append(f"{len(outcomes) - _MOST_NAMED} more claims: see the verdicts.")
     layers = sorted({outcome.layer for outcome in view.run.outcomes})

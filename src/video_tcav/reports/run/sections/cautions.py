@@ -38,7 +38,7 @@ _LIMITS = (
     "A map says where a push along the concept would change the class, not that the concept is to be seen there.",
 )
 # Cases that are open at once; the others are a click away.
-_MOST_CASES = 4
+_MOST_CASES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def cautions(view: RunView) -> Iterator[Caution]:
     if few:
         yield Caution(heading="Few groups", brief="few groups", words=_FEW, cases=tuple(few))
     for test in tests:
-        yield Caution(heading=f"The {test.title}", brief=f"the {test.title} misleads", words=test.caution)
+        yield Caution(heading=f"The {test.title}", brief=f"do not rely on the {test.title}", words=test.caution)
     skipped = _skipped_files(view)
     if skipped:
         yield Caution(heading="Files that could not be used", brief=_count(skipped, "file") + " left out", words="They are left out.", cases=skipped)
