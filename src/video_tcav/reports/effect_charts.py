@@ -120,9 +120,10 @@ class ChartSettings:
             ]
         if self.dotted:
             entries.append(Line2D([], [], label="not represented", color=MUTED, linewidth=1.6, linestyle=DOTTED))
-        # matplotlib does not wrap legends.
-        letters = sum(len(str(entry.get_label())) + _ENTRY_LETTERS for entry in entries)
-        columns = math.ceil(len(entries) / math.ceil(letters / (_LETTERS_AN_INCH * width)))
+        # matplotlib does not wrap legends, and gives every column the width of the longest entry in it.
+        longest = max(len(str(entry.get_label())) for entry in entries) + _ENTRY_LETTERS
+        most_columns = max(1, math.floor(_LETTERS_AN_INCH * width / longest))
+        columns = math.ceil(len(entries) / math.ceil(len(entries) / most_columns))
         figure.legend(handles=entries, loc="outside upper left", ncols=columns, borderaxespad=0, handletextpad=0.6)
 
     def words(self, rows: Rows, prefix: str = "") -> str:

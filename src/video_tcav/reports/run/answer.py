@@ -64,7 +64,9 @@ def size_text(view: RunView, effect: float) -> str:
 
 def _asked(view: RunView) -> str:
     experiment = view.experiment
-    concepts = list(dict.fromkeys(name.removesuffix(STATIC).removesuffix(DYNAMIC) for name in experiment.all_concepts()))
+    concepts = list(
+        dict.fromkeys(name.removesuffix(STATIC).removesuffix(DYNAMIC) for name in experiment.all_concepts())
+    )
     models = [short_model(name) for name in experiment.all_models()] if view.many_models else []
     where = f" in the {listed(models)}" if models else ""
     targets = alternatives([f"“{target}”" for target in experiment.targets])
@@ -75,7 +77,9 @@ def _asked(view: RunView) -> str:
 
 def _findings(view: RunView, model: str) -> list[str]:
     """One sentence for what raises, what lowers, what does not matter, and what counts more."""
-    decided = [each for each in view.run.outcomes if each.model == model and each.verdict in ("supported", "contradicted")]
+    decided = [
+        each for each in view.run.outcomes if each.model == model and each.verdict in ("supported", "contradicted")
+    ]
     # The strongest first, and each concept before its parts.
     strength: dict[str, float] = {}
     for outcome in decided:
@@ -112,7 +116,9 @@ def _is_small(outcome: Outcome) -> bool:
 def _part(outcome: Outcome) -> str:
     """`motion` or `order` where the claim is on that part of the effect alone."""
     # Claims on a nil effect name their part in their words alone.
-    return _PARTS.get(outcome.kind) or next((part for part in _PARTS.values() if outcome.claim.startswith(f"the {part} of")), "")
+    return _PARTS.get(outcome.kind) or next(
+        (part for part in _PARTS.values() if outcome.claim.startswith(f"the {part} of")), ""
+    )
 
 
 def _subjects(view: RunView, outcomes: Sequence[Outcome]) -> tuple[str, bool]:
@@ -162,13 +168,9 @@ def _sure(view: RunView) -> list[str]:
     decided = [outcome for outcome in outcomes if outcome.verdict in ("supported", "contradicted")]
     sentences = []
     if decided:
-        largest = p_equals(max(deciding_p(outcome)[1] for outcome in decided))
-        count = f"All {len(outcomes)}" if len(decided) == len(outcomes) > 1 else f"{len(decided)} of {len(outcomes)}"
-        sentences.append(
-            f"{count} claims are decided at the level of {view.level:g}; the largest adjusted p among them is {largest.removeprefix('= ')}."
-            if largest.startswith("=")
-            else f"{count} claims are decided, each with adjusted p {largest}."
-        )
+        p_value = p_equals(max(deciding_p(outcome)[1] for outcome in decided))
+        each = f"each with adjusted p {p_value}" if p_value.startswith("<") else f"the weakest with adjusted p {p_value}"
+        sentences.append(f"{len(decided)} of {len(outcomes)} claims are decided, {each}.")
     rows = [stored.result for analysis in view.run.analyses for stored in analysis.found]
     if rows:
         groups = min(row.n_concept_groups for row in rows)

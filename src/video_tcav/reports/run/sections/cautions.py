@@ -71,23 +71,34 @@ def cautions(view: RunView) -> Iterator[Caution]:
     # The warning of an analysis on such a test is longer than the caution below.
     warnings = tuple(text for text in view.run.warnings() if text not in [test.warning for test in tests])
     if warnings:
-        yield Caution(heading="What the analysis noticed", brief=_count(_merged(warnings), "warning"), cases=_merged(warnings))
+        yield Caution(
+            heading="What the analysis noticed", brief=_count(_merged(warnings), "warning"), cases=_merged(warnings)
+        )
     rows = _plain_rows(view)
     # A weak CAV and one that is not represented differ in what the reader may conclude: too much, or too little.
     absent = [(model, row) for model, row in rows if not row.represented]
     weak = _places([(model, row) for model, row in absent if row.p_adjusted <= view.level])
     if weak:
-        yield Caution(heading="Weak concept vectors", brief=_count(weak, "weak concept vector"), words=_WEAK, cases=weak)
+        yield Caution(
+            heading="Weak concept vectors", brief=_count(weak, "weak concept vector"), words=_WEAK, cases=weak
+        )
     unseen = _places([(model, row) for model, row in absent if row.p_adjusted > view.level])
     if unseen:
-        yield Caution(heading="Not represented", brief=_count(unseen, "concept") + " not represented", words=_NOT_REPRESENTED, cases=unseen)
+        yield Caution(
+            heading="Not represented",
+            brief=_count(unseen, "concept") + " not represented",
+            words=_NOT_REPRESENTED,
+            cases=unseen,
+        )
     regions = tuple(
         f"{row.concept} for {row.target}{f' in {model}' if model else ''} at {row.layer}: {text}"
         for model, row in absent
         if (text := region_text(row.represented, row.region_auc, row.p_region))
     )
     if regions:
-        yield Caution(heading="A region, and no direction", brief="concepts without a direction", words=_REGION, cases=regions)
+        yield Caution(
+            heading="A region, and no direction", brief="concepts without a direction", words=_REGION, cases=regions
+        )
     few = dict.fromkeys(
         f"{row.concept}: {row.n_concept_groups} group{'' if row.n_concept_groups == 1 else 's'}"
         for _, row in rows
@@ -99,7 +110,12 @@ def cautions(view: RunView) -> Iterator[Caution]:
         yield Caution(heading=f"The {test.title}", brief=f"do not rely on the {test.title}", words=test.caution)
     skipped = _skipped_files(view)
     if skipped:
-        yield Caution(heading="Files that could not be used", brief=_count(skipped, "file") + " left out", words="They are left out.", cases=skipped)
+        yield Caution(
+            heading="Files that could not be used",
+            brief=_count(skipped, "file") + " left out",
+            words="They are left out.",
+            cases=skipped,
+        )
 
 
 def _count(cases: Sequence[str], noun: str) -> str:

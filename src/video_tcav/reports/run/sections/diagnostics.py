@@ -200,7 +200,9 @@ def _effect_by_clips(settings: ChartSettings, kind: _Kind, view: TargetView, tab
 def _curves(kind: _Kind, tables: Tables) -> list[tuple[Any, ...]]:
     """Number of each model, and its groups, effects and ends of intervals, by the number of groups."""
     filled = [(number, rows.sort_values("n_concept_groups")) for number, rows in enumerate(tables) if rows is not None]
-    return [(number, *(rows[name].to_numpy() for name in ("n_concept_groups", *kind.columns))) for number, rows in filled]
+    return [
+        (number, *(rows[name].to_numpy() for name in ("n_concept_groups", *kind.columns))) for number, rows in filled
+    ]
 
 
 def _intervals(settings: ChartSettings, kind: _Kind, view: TargetView, tables: Tables) -> Chart:
