@@ -16,7 +16,8 @@ from video_tcav.reports.maps.contact_sheet import chosen_frames, frame_shares
 from video_tcav.reports.maps.files import ShownMap, on_video
 from video_tcav.reports.maps.heat import blend_heat
 
-_FRAMES, _SIZE_PX = 6, 192
+# Heat is stronger than usual, since the pictures are small.
+_FRAMES, _SIZE_PX, _STRENGTH = 6, 192, 0.85
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def looks_of(models: Sequence[DemoModel]) -> list[Look]:
 def _look(letter: str, shown_map: ShownMap) -> Look:
     heat = shown_map.heat.clamp(min=0)
     frames, large_heat, _ = resized(shown_map.frames, heat, None, _SIZE_PX, _SIZE_PX)
-    blended = blend_heat(frames, large_heat, signed=False)
+    blended = blend_heat(frames, large_heat, signed=False, strength=_STRENGTH)
     chosen, hottest = chosen_frames(heat, _FRAMES)
     label = f"The clip with what raised “playing tennis” in model {letter} in orange"
     return Look(

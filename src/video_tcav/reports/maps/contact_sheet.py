@@ -104,9 +104,11 @@ def chosen_frames(heat: Float[Tensor, "time height width"], columns: int) -> tup
     """The frame in the middle of each share of the clip, or the one with the most heat in its share, and its column."""
     count, columns = len(heat), min(len(heat), columns)
     chosen = ((np.arange(columns) + 0.5) * count / columns).astype(int)
-    hottest = int(np.abs(frame_shares(heat)).sum(0).argmax())
+    amounts = np.abs(frame_shares(heat)).sum(0)
+    hottest = int(amounts.argmax())
     column = hottest * columns // count
-    chosen[column] = hottest
+    if amounts[hottest] > amounts[chosen[column]]:  # where none is hotter than others, frames stay evenly spaced
+        chosen[column] = hottest
     return chosen, column
 
 

@@ -174,7 +174,7 @@ def _sure(view: RunView) -> list[str]:
     rows = [stored.result for analysis in view.run.analyses for stored in analysis.found]
     if rows:
         groups = min(row.n_concept_groups for row in rows)
-        sentences.append(f"The smallest concept has {groups} independent clips or groups of them{_few(groups)}.")
+        sentences.append(f"The smallest concept has {groups} independent groups of clips{_few(groups)}.")
     reservations = [caution.brief for caution in cautions(view)]
     if reservations:
         sentences.append(f"Cautions: {'; '.join(reservations)}.")
@@ -206,7 +206,7 @@ def _not_shown(view: RunView) -> list[str]:
         else:
             sentences.append(f"Open{where}, as the layer does not tell these clips from random ones: {outcome.claim}.")
     if len(outcomes) > _MOST_NAMED:
-        sentences.append(f"{len(outcomes) - _MOST_NAMED} more claims: see the verdicts.")
+        sentences.append(f"{len(outcomes) - _MOST_NAMED} more claims: see below.")
     layers = sorted({outcome.layer for outcome in view.run.outcomes})
     sentences.append(_RESOLUTION.format(layers=f"layer {layers[0]}" if len(layers) == 1 else "its layers"))
     return sentences

@@ -52,7 +52,7 @@ class Caution:
 
 
 class Section(TemplateSection[RunView]):
-    name, title, order, folded = "cautions", "Before you believe it", 600, False
+    name, title, order, folded = "cautions", "Before you believe it", 550, False
 
     def values(self, view: RunView) -> Values:
         return {"cautions": (*cautions(view), Caution(heading="What no run shows", cases=_LIMITS)), "most": _MOST_CASES}
