@@ -75,11 +75,10 @@ def odds_text(effect: float) -> str:
 
 def odds_factor(effect: float) -> str:
     """The factor of the odds behind an effect in log-odds, or behind its opposite: two significant digits, at least 1."""
-    factor = math.exp(min(abs(effect), _MOST_LOG_ODDS))
     if abs(effect) > _MOST_LOG_ODDS:
         return "more than a million"
-    digits = 1 - math.floor(math.log10(factor))
-    return f"{round(factor, digits):,.{max(0, digits)}f}"
+    factor = float(f"{math.exp(abs(effect)):.1e}")
+    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
 
 
 def interval(low: float, high: float) -> str:
