@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypedDict
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -64,8 +65,15 @@ class Chart:
         return wide + chart_svg(self.narrow, name=f"{self.name}-narrow", label=self.label, kind="chart narrow")
 
 
-def at_both_widths(draw: Draw) -> dict[str, Figure]:
-    """`figure` and `narrow` of a `Chart`: the same drawing for a wide page and for a phone."""
+class Widths(TypedDict):
+    """A drawing for a wide page, and for a phone."""
+
+    figure: Figure
+    narrow: Figure
+
+
+def at_both_widths(draw: Draw) -> Widths:
+    """`figure` and `narrow` of a `Chart`, by the same drawing."""
     with chart_style():
         return {"figure": draw(WIDTH_IN), "narrow": draw(NARROW_IN)}
 

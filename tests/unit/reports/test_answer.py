@@ -29,7 +29,7 @@ def answer_of(run, *outcomes: Outcome) -> Answer:
 
 
 def found(run, *outcomes: Outcome) -> str:
-    ((model, sentences),) = answer_of(run, *outcomes).found
+    ((model, sentences),) = answer_of(run, *outcomes).findings
     assert model == "first net"
     return " ".join(sentences)
 
@@ -49,7 +49,9 @@ def test_effects_are_sentences_with_a_factor_of_the_odds(run, plain):
 
 
 def test_a_concept_stands_before_its_motion(run, plain):
-    motion = replace(plain, kind="motion_matters", effect=3.2, claim="the motion of swing/dynamic raises playing tennis")
+    motion = replace(
+        plain, kind="motion_matters", effect=3.2, claim="the motion of swing/dynamic raises playing tennis"
+    )
     expected = "Swing (moving clips) and its motion raise “playing tennis”: they multiply the odds by 20 and 25."
     assert found(run, motion, plain) == found(run, plain, motion) == expected
 
@@ -94,7 +96,9 @@ def test_it_names_what_is_open_and_counts_the_rest(run):
     undecided, absent = run.outcomes[2:]
     first, second, last = answer_of(run, undecided, absent).not_shown
     assert first.startswith("Undecided in the first net: swing/dynamic raises playing tennis. About 31 more clips")
-    assert second.startswith("Open in the first net, as the layer does not tell these clips from random ones: swing/dyn")
+    assert second.startswith(
+        "Open in the first net, as the layer does not tell these clips from random ones: swing/dyn"
+    )
     assert last.startswith("What editing a video would do.") and "layer stages.1" in last
     assert "2 more claims: see below." in answer_of(run, *[undecided] * 5).not_shown
 

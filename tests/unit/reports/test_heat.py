@@ -16,7 +16,6 @@ from video_tcav.core.errors import InputError
 from video_tcav.reports.maps.heat import blend_heat, heat_colours, heat_scale
 
 
-
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 

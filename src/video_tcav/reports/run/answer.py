@@ -27,13 +27,13 @@ class Answer:
 
     Attributes:
         asked: the question, from targets, models and concepts.
-        found: of each model its name, empty where there is one alone, and sentences on what was decided.
+        findings: of each model its name, empty where there is one alone, and sentences on what was decided.
         sure: how sure that is.
         not_shown: what is open, and what no run shows.
     """
 
     asked: str
-    found: tuple[tuple[str, tuple[str, ...]], ...]
+    findings: tuple[tuple[str, tuple[str, ...]], ...]
     sure: tuple[str, ...]
     not_shown: tuple[str, ...]
 
@@ -45,7 +45,7 @@ def answer(view: RunView) -> Answer:
     findings = tuple(
         (short_model(model) if view.many_models else "", tuple(_findings(view, model))) for model in models
     )
-    return Answer(asked=_asked(view), found=findings, sure=tuple(_sure(view)), not_shown=tuple(_not_shown(view)))
+    return Answer(asked=_asked(view), findings=findings, sure=tuple(_sure(view)), not_shown=tuple(_not_shown(view)))
 
 
 def plain_concept(view: RunView, name: str) -> str:
@@ -169,7 +169,9 @@ def _sure(view: RunView) -> list[str]:
     sentences = []
     if decided:
         p_value = p_equals(max(deciding_p(outcome)[1] for outcome in decided))
-        each = f"each with adjusted p {p_value}" if p_value.startswith("<") else f"the weakest with adjusted p {p_value}"
+        each = (
+            f"each with adjusted p {p_value}" if p_value.startswith("<") else f"the weakest with adjusted p {p_value}"
+        )
         sentences.append(f"{len(decided)} of {len(outcomes)} claims are decided, {each}.")
     rows = [stored.result for analysis in view.run.analyses for stored in analysis.found]
     if rows:

@@ -84,14 +84,14 @@ def run_markdown(view: RunView, sections: list[ReportSection[RunView]]) -> str:
 
 
 def _answer_markdown(answer: Answer) -> list[str]:
-    found = [f"{model}: {' '.join(sentences)}" if model else " ".join(sentences) for model, sentences in answer.found]
-    parts = {
+    findings = [f"{model}: {' '.join(lines)}" if model else " ".join(lines) for model, lines in answer.findings]
+    rows = {
         "Asked": [answer.asked],
-        "Answer": found,
+        "Answer": findings,
         "How sure": answer.sure,
         "Not shown": answer.not_shown,
     }
-    return [f"**{heading}.** {text_of(' '.join(texts))}" for heading, texts in parts.items() if texts]
+    return [f"**{heading}.** {text_of(' '.join(texts))}" for heading, texts in rows.items() if texts]
 
 
 def count_verdicts(run: Run) -> str:
