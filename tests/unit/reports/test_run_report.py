@@ -89,6 +89,27 @@ def test_a_verdict_tells_numbers_and_margin(page):
     assert len(lines) == 3  # nothing to draw for a hypothesis without evidence
 
 
+def test_p_values_at_the_margin_stand_where_they_bear_on_the_verdict(run):
+    p_values = {"equivalence_p_adjusted": 0.01, "beyond_p_adjusted": 1.0}
+    verdicts = {
+        "supported": ["adjusted p", "equivalence p"],
+        "undecided": ["adjusted p", "equivalence p", "beyond p"],
+        "not represented": [],
+    }
+    for verdict, names in verdicts.items():
+        outcome = replace(run.outcomes[0], verdict=verdict, **p_values)
+        [(_, _, facts, _)] = Section().values(RunView(run=replace(run, outcomes=(outcome,))))["cards"]
+        assert [name for name, _ in facts if name.endswith(" p")] == names
+
+
+def test_a_kind_of_diagnostics_without_rows_is_left_out(tmp_path):
+    run = write_run(tmp_path, PLAIN)
+    write_diagnostics(run, "consistency", [])
+    write_diagnostics(run, "split_half", [{"concept": "court", "cosine": 0.5}])
+    text = plain(Page(write_report(run, tmp_path / "report.html").read_text()))
+    assert "Table: split halves, 1 row " in text and "Consistency between layers" not in text
+
+
 def test_the_scale_of_small_margins_has_numbers_that_differ(run):
     outcome = replace(run.outcomes[0], effect=0.002, effect_low=0.001, effect_high=0.003, margin=0.001)
     view = RunView(run=replace(run, outcomes=(outcome,)))

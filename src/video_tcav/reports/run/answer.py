@@ -72,7 +72,8 @@ def _asked(view: RunView) -> str:
     targets = alternatives([f"“{target}”" for target in experiment.targets])
     count = len(view.run.outcomes)
     claims = "One claim was" if count == 1 else f"{count} claims were"
-    return f"What raises {targets}{where}: {alternatives(concepts[:_MANY])}? {claims} written down before the run."
+    named = [*concepts[:_MANY], *([f"{len(concepts) - _MANY} others"] if len(concepts) > _MANY else [])]
+    return f"What raises {targets}{where}: {alternatives(named)}? {claims} written down before the run."
 
 
 def _findings(view: RunView, model: str) -> list[str]:
@@ -85,21 +86,18 @@ def _findings(view: RunView, model: str) -> list[str]:
     for outcome in decided:
         strength[outcome.concept] = max(strength.get(outcome.concept, 0.0), abs(outcome.effect))
     decided.sort(key=lambda outcome: (-strength[outcome.concept], outcome.concept, bool(_part(outcome))))
-    sentences = [_comparison(view, outcome) for outcome in decided if outcome.kind in ("more_than", "same_in")]
-    single = [outcome for outcome in decided if outcome.kind not in ("more_than", "same_in")]
-    for target in reversed(tuple(dict.fromkeys(outcome.target for outcome in single))):
+    comparisons = [outcome for outcome in decided if outcome.kind in ("more_than", "same_in")]
+    single = [outcome for outcome in decided if outcome not in comparisons]
+    sentences = []
+    for target in dict.fromkeys(outcome.target for outcome in single):
         of_target = [outcome for outcome in single if outcome.target == target]
-        small = [outcome for outcome in of_target if _is_small(outcome)]
         large = [outcome for outcome in of_target if not _is_small(outcome)]
-        grouped = {
-            "raise": [outcome for outcome in large if outcome.effect >= 0],
-            "lower": [outcome for outcome in large if outcome.effect < 0],
-        }
-        if small:
-            sentences.insert(0, _small_sentence(view, target, small))
-        for verb, group in reversed(grouped.items()):
-            if group:
-                sentences.insert(0, _large_sentence(view, target, verb, group))
+        raising, lowering = ([each for each in large if (each.effect >= 0) is raises] for raises in (True, False))
+        sentences += [_large_sentence(view, target, "raise", raising)] if raising else []
+        sentences += [_large_sentence(view, target, "lower", lowering)] if lowering else []
+        small = [outcome for outcome in of_target if outcome not in large]
+        sentences += [_small_sentence(view, target, small)] if small else []
+    sentences += [_comparison(view, outcome) for outcome in comparisons]
     return sentences or ["Nothing was decided: see what was not shown."]
 
 
@@ -127,7 +125,9 @@ def _subjects(view: RunView, outcomes: Sequence[Outcome]) -> tuple[str, bool]:
     for outcome in outcomes:
         part, concept = _part(outcome), plain_concept(view, outcome.concept)
         # Sorted by size, so that a part may come before its whole.
-        name = f"its {part}" if part and names[-1:] == [concept] else f"the {part} of {concept}" if part else concept
+        of_clips = "order of frames" if part == "order" else part
+        name = f"its {of_clips}" if names[-1:] == [concept] else f"the {of_clips} of {concept}"
+        name = name if part else concept
         names += [name] if name not in names else []
     text = listed(names)
     return text[:1].upper() + text[1:], len(names) > 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from video_tcav.experiments import Outcome
-from video_tcav.experiments.decisions import EQUIVALENCE, VERDICTS
+from video_tcav.experiments.decisions import VERDICTS
 from video_tcav.reports.run.answer import deciding_p, size_text
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import table
@@ -79,7 +79,7 @@ def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
     facts = [("why", f"{_sentence(outcome)}.")]
     if outcome.claim != outcome.name:
         facts.insert(0, ("claim", f"{outcome.claim}."))
-    if math.isfinite(outcome.effect):
+    if math.isfinite(outcome.effect) and outcome.verdict != "not represented":
         tests = f"(of {tests_text(_family_size(outcome, view))})"
         facts.append(("adjusted p", f"{p_text(outcome.p_adjusted)} {tests}"))
         facts += [(name, f"{p_text(p_value)} {tests}") for name, p_value in _other_p_values(outcome, view.level)]
@@ -95,10 +95,10 @@ def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
 
 
 def _other_p_values(outcome: Outcome, level: float) -> list[tuple[str, float]]:
-    """P-values beside the margin, where they bear on the verdict: on a nil claim, on an open one, and where they are small."""
-    bears = outcome.kind in EQUIVALENCE or outcome.verdict == "undecided"
+    """P-values at the margin, where they bear on the verdict: where they are small, and on a claim that is open."""
+    is_open = outcome.verdict == "undecided"
     p_values = {"equivalence p": outcome.equivalence_p_adjusted, "beyond p": outcome.beyond_p_adjusted}
-    return [(name, value) for name, value in p_values.items() if value <= level or (bears and not math.isnan(value))]
+    return [(name, value) for name, value in p_values.items() if value <= level or (is_open and not math.isnan(value))]
 
 
 def _family_size(outcome: Outcome, view: RunView) -> int:
