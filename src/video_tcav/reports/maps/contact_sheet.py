@@ -52,7 +52,7 @@ def sheet_picture(
     """A picture of a clip with its heat, at most 1600 pixels wide.
 
     Frames are evenly spaced, each in the middle of its share of the clip, but for the frame with the most heat, which takes the
-    place of that of its share, and whose time is bold. Under them stand the same frames with the heat.
+    place of that of its share; its time is bold, and marked in the timeline. Under them stand the same frames with the heat.
     The timeline under these has all frames: what share of the clip's heat, by absolute value, each of them has.
 
     Args:
@@ -97,6 +97,9 @@ def sheet_picture(
         _draw_row(heat_axes, heated, gap, "with heat")
         _draw_timeline(timeline, times, heat, chosen, signed=signed, ticks=max(2, row_width // TICK_PX))
         _draw_leaders(heat_axes, timeline, times[chosen])
+        if full:
+            timeline.annotate("most heat", (times[chosen[hottest]], 1), (5, -2), xycoords=timeline.get_xaxis_transform(),
+                              textcoords="offset points", va="top", color=INK)  # fmt: skip
         return to_picture(figure)
 
 

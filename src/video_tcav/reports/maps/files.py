@@ -254,9 +254,9 @@ def _write_numbers(explanation: Explanation, path: Path) -> Path:
 
 
 def _title(explanation: Explanation) -> str:
-    """The answer, how the map was made, when it is hottest, and what is left of the class where its places are hidden."""
+    """The answer, how the map was made, and what is left of the class as its places are hidden."""
     subset = "" if explanation.part == "whole" else f", {_PARTS[explanation.part]}"
-    where = f"{_method_or_concept(explanation)} at {explanation.layer}{subset}, hottest at {explanation.peak_s:.2f} s"
+    where = f"{_method_or_concept(explanation)} at {explanation.layer}{subset}"
     title = f"{explanation.source.path.name}: {explanation.answer}; {where}."
     if not math.isfinite(explanation.deletion):
         return title

@@ -71,6 +71,8 @@ def _in_short(outcome: Outcome, view: RunView) -> str:
     low, high = outcome.effect_low, outcome.effect_high
     effect = f"{size_text(view, outcome.effect)}: {signed(outcome.effect)} {view.unit}, interval {interval(low, high)}"
     subject = "The difference" if outcome.kind in ("more_than", "same_in") else "It"
+    if outcome.verdict == "undecided":  # several p-values bear on it, which are among its figures
+        return f"{subject} {effect}."
     name, p_value = deciding_p(outcome)
     return f"{subject} {effect}{'' if math.isnan(p_value) else f'; {name} {p_equals(p_value)}'}."
 
