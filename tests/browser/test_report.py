@@ -82,6 +82,7 @@ def test_only_what_is_on_screen_plays(browser, link):
     with opened(browser, link) as page:
         page.wait_for_timeout(300)
         assert page.evaluate(playing) == 0
+        page.click("button.open-all")
         scroll_to(page, "#clips")
         until(page, f"{playing} > 0")
         scroll_to(page, "h1")
@@ -179,17 +180,20 @@ def test_nothing_moves_for_those_who_asked_for_that(browser, link):
 
 def test_the_methods_can_be_copied(browser, link):
     with opened(browser, link) as page:
+        page.click("button.open-all")
         page.click("button.copy >> nth=0")
         until(page, "/Copied|Marked/.test(document.querySelector('button.copy').textContent)")
 
 
-def test_on_paper_everything_is_open_and_still(browser, link):
+def test_on_paper_clips_stand_still_and_what_is_closed_stays_out(browser, link):
     with opened(browser, link, color_scheme="dark") as page:
         page.emulate_media(media="print")
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        assert page.evaluate("[...document.querySelectorAll('details')].every((one) => one.open)")
+        assert page.evaluate("[...document.querySelectorAll('details')].every((one) => !one.open)")
         assert page.locator("video:visible, button:visible, input[type=range]:visible").count() == 0
-        assert page.locator(".clip img:visible").count() > 0 and page.locator("canvas:visible").count() == 2
+        assert page.locator(".clip img:visible").count() == 0 and page.locator("canvas:visible").count() == 2
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert page.locator(".clip img:visible").count() > 0 and page.locator("button:visible").count() == 0
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         blank = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.every((one) => !one)"
         assert not page.locator("#clip-2 canvas").evaluate(blank)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from video_tcav.core.progress import progress_bar
 from video_tcav.demo.false_alarms import false_alarms
+from video_tcav.explanation import Explanation, explain
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.media import write_picture, write_video
 from video_tcav.models import VideoModel, load_model
@@ -21,6 +22,7 @@ TARGET = "playing tennis"
 MODELS = {"A": "rendered:r2plus1d-motion", "B": "rendered:r2plus1d-scene"}
 # A model relies on a concept whose effect is significant and at least this many log-odds.
 MARGIN = 0.5
+MAP_METHOD = "hirescam"
 # Numbers of clips: enough for both models' causes to be significant, and few enough for a demo.
 _CLASS_CLIPS, _CONCEPT_CLIPS, _RANDOM_CLIPS, _SWAPPED = 20, 24, 80, 60
 _MEANINGLESS_DRAWS = 200
@@ -65,6 +67,7 @@ class DemoModel:
         no_swing: fraction of clips on the court without a swing that it calls so.
         result: of Video-TCAV.
         verdict: the concept that it relies on.
+        explanation: where and when it looked in the first tennis clip.
     """
 
     letter: str
@@ -75,6 +78,7 @@ class DemoModel:
     no_swing: float
     result: TcavResult
     verdict: Verdict
+    explanation: Explanation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +201,22 @@ def _explain(letter: str, model: VideoModel, root: Path, seed: int, progress: bo
         no_swing=no_swing,
         result=result,
         verdict=verdict(result, model.default_layers[-1], f"Model {letter}"),
+        explanation=_explanation(model, clips / "class"),
     )
+
+
+def _explanation(model: VideoModel, clips: Path) -> Explanation:
+    """Where and when a model looked in the first clip of a folder."""
+    # At the second of four stages, a position is an eighth of the picture wide; at the last, a quarter, and blurred by then.
+    (explanation,) = explain(
+        model,
+        sorted(clips.iterdir())[0],
+        target=TARGET,
+        methods=(MAP_METHOD,),
+        layers=model.default_layers[1:2],
+        check=False,
+    ).explanations
+    return explanation
 
 
 def verdict(result: TcavResult, layer: str, name: str) -> Verdict:

@@ -1,7 +1,7 @@
 """Example clips of a report: frames, where in them and when each concept raised the class, and the files that hold this."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class ShownClip:
         layer: where the maps are from.
         value: of the target.
         probability: of the class, in [0, 1]; the number itself where the model's outputs are plain numbers.
-        why: why it was chosen, such as "swing raised it most".
+        why: why it was chosen, such as "Of 20 clips, swing raised the class most here".
         effects: of each concept at this clip, in units of the target.
         times_s: when each frame is on display.
         frames: as the model saw them, made smaller.
@@ -106,19 +106,29 @@ def choose_clips(analysis: Analysis, layer: str, count: int) -> list[tuple[int, 
     results = [stored for stored in analysis.found if stored.result.layer == layer]
     results = [stored for stored in results if stored.result.versus == "random" and stored.result.twin == "none"]
     results.sort(key=lambda stored: -abs(stored.result.effect))
-    reasons: dict[int, str] = {}
+    reasons: dict[int, dict[str, list[str]]] = {}  # by clip and phrase, the concepts
     for pick, phrases in (
-        (np.argmax, ("raised it most", "lowered it least")),
-        (np.argmin, ("raised it least", "lowered it most")),
+        (np.argmax, ("raised the class most", "lowered the class least")),
+        (np.argmin, ("raised the class least", "lowered the class most")),
     ):
         for stored in results:  # the concept with the largest effect first
             index = int(pick(stored.by_clip))
-            why = f"{stored.result.concept} {phrases[int(stored.by_clip[index] < 0)]}"
-            reasons[index] = f"{reasons[index]}; {why}" if index in reasons else why
+            phrase = phrases[int(stored.by_clip[index] < 0)]
+            reasons.setdefault(index, {}).setdefault(phrase, []).append(stored.result.concept)
     return [
-        (index, why, {stored.result.concept: float(stored.by_clip[index]) for stored in results})
-        for index, why in list(reasons.items())[:count]
+        (
+            index,
+            _why(reasons[index], len(analysis.clips)),
+            {stored.result.concept: float(stored.by_clip[index]) for stored in results},
+        )
+        for index in list(reasons)[:count]
     ]
+
+
+def _why(concepts: Mapping[str, Sequence[str]], clip_count: int) -> str:
+    """Why a clip was chosen: `Of 20 clips, swing and racket raised the class most here; court lowered the class most here`."""
+    clauses = [f"{' and '.join(names)} {phrase} here" for phrase, names in concepts.items()]
+    return f"Of {clip_count} clips, {'; '.join(clauses)}"
 
 
 def show_clips(

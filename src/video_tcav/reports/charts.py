@@ -16,6 +16,8 @@ from matplotlib.ticker import MaxNLocator
 from video_tcav.tcav.wording import signed
 
 INK, MUTED, RULE, PAPER = "#1e2430", "#596070", "#dddad3", "#fffffe"
+# What raises the target and what lowers it, in every chart, page and heat map; no series has these hues.
+RAISES, LOWERS = "#b34700", "#0062a3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +29,10 @@ class Series:
 
 
 SERIES = (
-    Series(colour="#0062a3", marker="o"),
-    Series(colour="#b34700", marker="s"),
+    Series(colour="#7440a0", marker="o"),
+    Series(colour="#746200", marker="s"),
     Series(colour="#00755c", marker="^"),
-    Series(colour="#84489a", marker="D"),
+    Series(colour="#b0246b", marker="D"),
 )
 _STYLE: Any = {
     "font.family": "sans-serif",
@@ -58,8 +60,9 @@ _STYLE: Any = {
     "lines.solid_capstyle": "round",
 }
 DOTTED = (0, (1, 1.6))
-_WIDTH_IN = 7.8
-_LONGEST_NAME = 26
+# Inches of a chart on a wide page, and on a phone, where 9 points stay about 9 pixels high.
+WIDTH_IN, NARROW_IN = 7.8, 4.0
+_LONGEST_NAME, _LETTERS_AN_INCH = 26, 4
 _MOST_TICKS = 8
 
 
@@ -90,10 +93,12 @@ def chart_style() -> Iterator[None]:
         yield
 
 
-def panels(columns: int = 1, *, height: float = 3.0, rows: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
-    """An empty chart of one or more panels; the height is in inches."""
+def panels(
+    columns: int = 1, *, height: float = 3.0, rows: int = 1, width: float = WIDTH_IN, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """An empty chart of one or more panels; width and height are in inches."""
     # No pyplot: it keeps figures alive, and chooses a backend by the machine.
-    figure = Figure(figsize=(_WIDTH_IN, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes_grid = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes_grid.ravel())
 
@@ -105,16 +110,18 @@ def panel_grid(
     panel_height: float,
     extra_height: float,
     gap: float,
+    width: float = WIDTH_IN,
     **options: Any,
 ) -> tuple[Figure, list[Axes]]:
     """One small panel a title, in as many rows as it takes; see `Figure.subplots` for `options`.
 
-    Heights, of a row and of all that stands above and below the rows, are in inches; the gap between columns is a share of
-    their width.
+    Width and heights, of a row and of all that stands above and below the rows, are in inches; the gap between columns is a
+    share of their width. `most_columns` is that of a wide page.
     """
-    count, columns = len(titles), min(most_columns, len(titles))
+    count = len(titles)
+    columns = min(max(1, math.floor(most_columns * width / WIDTH_IN)), count)
     rows = math.ceil(count / columns)
-    figure, grid = panels(columns, rows=rows, height=extra_height + panel_height * rows, **options)
+    figure, grid = panels(columns, rows=rows, height=extra_height + panel_height * rows, width=width, **options)
     engine = figure.get_layout_engine()
     assert isinstance(engine, ConstrainedLayoutEngine)
     engine.set(wspace=gap)
@@ -160,7 +167,9 @@ def draw_rows(axes: Axes, rows: Rows, *, labels: bool = False) -> None:
                 _label_interval(axes, interval, position, series)
     axes.axvline(0, color=MUTED, linewidth=0.9, zorder=1)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_yticks(range(len(rows)), [shortened(name) for name, _ in rows])
+    # On a phone, names leave most of the width to the intervals.
+    longest = min(_LONGEST_NAME, round(_LETTERS_AN_INCH * axes.figure.get_figwidth()))  # pyright: ignore[reportAttributeAccessIssue]
+    axes.set_yticks(range(len(rows)), [shortened(name, longest) for name, _ in rows])
     bare_rows(axes)
 
 
@@ -195,6 +204,12 @@ def _label_interval(axes: Axes, interval: Interval, position: float, series: Ser
         color=series.colour,
         fontweight="bold",
     )
+
+
+def label_directions(axes: Axes) -> None:
+    """Above a panel of rows: which side lowers the target, and which raises it."""
+    axes.set_title("← lowers", loc="left", color=LOWERS, fontsize=9)
+    axes.set_title("raises →", loc="right", color=RAISES, fontsize=9)
 
 
 def bare_rows(axes: Axes) -> None:

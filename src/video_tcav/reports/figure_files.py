@@ -12,13 +12,15 @@ from matplotlib.figure import Figure
 
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import atomic_path
-from video_tcav.reports.charts import INK, MUTED, PAPER, RULE, SERIES, chart_style
+from video_tcav.reports.charts import INK, LOWERS, MUTED, PAPER, RAISES, RULE, SERIES, chart_style
 
 _PAGE_COLOURS = {
     INK: "currentColor",
     MUTED: "var(--muted)",
     RULE: "var(--rule)",
     PAPER: "var(--card)",
+    RAISES: "var(--raises)",
+    LOWERS: "var(--lowers)",
     **{series.colour: f"var(--series-{number})" for number, series in enumerate(SERIES)},
 }
 """Variables of the page's style by the drawn colours that they replace; PAPER differs from the white of files to be found."""
@@ -50,13 +52,14 @@ def write_figure(figure: Figure, path: str | Path, *, name: str) -> Path:
     return path
 
 
-def chart_svg(figure: Figure, *, name: str, label: str) -> Markup:
+def chart_svg(figure: Figure, *, name: str, label: str, kind: str = "chart") -> Markup:
     """The chart as SVG to stand inside a page.
 
     Args:
         figure: what was drawn in `chart_style`.
         name: of this chart in its page; no other chart there may have it.
         label: what the chart shows, for those who cannot see it.
+        kind: classes of the page's style; `chart narrow` is shown on phones in place of the chart before it.
     """
     # Transparent, so that the page's own background shows in light and dark style.
     content = io.BytesIO()
@@ -65,7 +68,7 @@ def chart_svg(figure: Figure, *, name: str, label: str) -> Markup:
     drawing = ElementTree.fromstring(content.getvalue())
     for element in drawing.iter():
         _adapt_to_page(element)
-    attributes = {"class": "chart", "viewBox": drawing.attrib["viewBox"], "role": "img", "aria-label": label}
+    attributes = {"class": kind, "viewBox": drawing.attrib["viewBox"], "role": "img", "aria-label": label}
     drawing.attrib.clear()
     drawing.attrib.update(attributes)
     return Markup(ElementTree.tostring(drawing, encoding="unicode"))

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from video_tcav.core.escaping import printable
 from video_tcav.core.files import write_text
+from video_tcav.reports.glossary import WORDS, explained, word_id
 from video_tcav.tcav.wording import interval, p_equals, p_text, percent, represented_text, signed
 
 
@@ -49,8 +50,14 @@ def _environment() -> Environment:
         "percent": percent,
         "p": lambda value: "–" if math.isnan(value) else _unbroken(p_text(value)),
         "p_is": lambda value: _unbroken(p_equals(value)),
+        "explained": explained,
     }
-    environment.globals |= {"interval": interval, "represented": represented_text}
+    environment.globals |= {
+        "interval": interval,
+        "represented": represented_text,
+        "glossary": WORDS,
+        "word_id": word_id,
+    }
     return environment
 
 

@@ -14,6 +14,8 @@ SMALLEST_P = 0.001
 """Smaller p-values are printed as a bound: their digits say nothing that a reader could act on."""
 MINUS = "\N{MINUS SIGN}"
 _UNITS = {"log_odds": "log-odds", "number": "units of the output"}
+# Of a million: beyond, a factor of the odds says nothing more.
+_MOST_LOG_ODDS = math.log(1e6)
 # Enough decimals for two significant digits of effects down to 1e-7; below, an effect is rounding error.
 _FEWEST_DECIMALS, _MOST_DECIMALS = 2, 8
 
@@ -61,6 +63,22 @@ def signed(value: float, digits: int = 2) -> str:
     """A number with its sign for pages: a true minus, and no sign where it rounds to zero."""
     text = f"{value:+.{digits}f}"
     return text[1:] if float(text) == 0 else text.replace("-", MINUS)
+
+
+def odds_text(effect: float) -> str:
+    """An effect in log-odds as a factor of the odds: `multiplies the odds by 11`, `divides the odds by 3.2`."""
+    if odds_factor(effect) == "1.0":
+        return "leaves the odds as they are"
+    verb_of_odds = "multiplies" if effect >= 0 else "divides"
+    return f"{verb_of_odds} the odds by {odds_factor(effect)}"
+
+
+def odds_factor(effect: float) -> str:
+    """The factor of the odds behind an effect in log-odds, or behind its opposite: two significant digits, at least 1."""
+    if abs(effect) > _MOST_LOG_ODDS:
+        return "more than a million"
+    factor = float(f"{math.exp(abs(effect)):.1e}")
+    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
 
 
 def interval(low: float, high: float) -> str:

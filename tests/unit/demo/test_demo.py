@@ -70,3 +70,13 @@ def test_a_verdict_needs_size_and_significance(found):
         nothing = verdict(TcavResult.of_rows(changed), layer, "Model X")
         assert nothing.concept is None
         assert nothing.sentence == "Model X was not found to rely on any of these concepts."
+
+
+def test_the_model_that_reads_the_swing_looks_at_moments_and_the_other_all_the_time(found):
+    shares = []
+    for model in found.models:
+        assert model.explanation.source.path.name == "000.mp4" and model.explanation.values is not None
+        heat = model.explanation.values.clamp(min=0).sum((1, 2))
+        shares.append(float(heat.max() / heat.mean()))
+    swing, court = shares
+    assert swing > 1.5 * court

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from benchmarks.calibration.calibration import Calibration
 from benchmarks.calibration.experiments import Agreement, Rejections
 
 from video_tcav.demo.demo import DemoModel, DemoResult, Meaningless, Verdict
+from video_tcav.explanation import Explanation
+from video_tcav.media import find_videos, write_video
 from video_tcav.prediction import Label, Prediction
 from video_tcav.rendered import sample_factors
 from video_tcav.tcav import ConceptResult, TcavResult
@@ -88,7 +91,39 @@ def tcav_result(effects: dict[str, float], *, stills: Sequence[str] = ()) -> Tca
     )
 
 
-def demo_model(letter: str, spec: str, effects: dict[str, float], *, off_court: float, no_swing: float) -> DemoModel:
+def demo_explanation(folder: Path, hottest: int) -> Explanation:
+    """A map of a clip of eight frames that is hot in the upper left of one frame, and a little so in all."""
+    path = folder / "clips" / "class" / "000.mp4"
+    if not path.exists():
+        path.parent.mkdir(parents=True)
+        write_video(path, torch.full((8, 3, 32, 32), 90, dtype=torch.uint8), fps=8)
+    values = torch.full((8, 32, 32), 0.1)
+    values[hottest, :16, :16] = 4.0
+    return Explanation(
+        source=find_videos(path)[0],
+        window=0,
+        method="hirescam",
+        concept="",
+        layer="stages.1",
+        target="playing tennis",
+        against="log_odds",
+        value=5.0,
+        probability=0.99,
+        part="whole",
+        motion_share=math.nan,
+        deletion=math.nan,
+        deletion_elsewhere=math.nan,
+        deletion_other_clips=math.nan,
+        peak_s=hottest / 8,
+        values=values,
+        seen=(0.0, 0.0, 32.0, 32.0),
+        frame_indices=tuple(range(8)),
+    )
+
+
+def demo_model(
+    letter: str, spec: str, effects: dict[str, float], explanation: Explanation, *, off_court: float, no_swing: float
+) -> DemoModel:
     concept, effect = max(effects.items(), key=lambda item: item[1])
     labels = (Label(label="playing tennis", probability=0.99),)
     return DemoModel(
@@ -107,6 +142,7 @@ def demo_model(letter: str, spec: str, effects: dict[str, float], *, off_court: 
             motion_effect=effect,
             sentence=f"Model {letter} relies on the {concept} ({effect:+.1f} log-odds, p = 0.0016).",
         ),
+        explanation=explanation,
     )
 
 
@@ -120,6 +156,7 @@ def sample_demo(folder: Path, *, other: str = "wave") -> DemoResult:
                 "A",
                 "rendered:r2plus1d-motion",
                 {"swing": 7.5, other: -2.9, "court": 0.1, "racket": 0.0},
+                demo_explanation(folder, 5),
                 off_court=1.0,
                 no_swing=0.0,
             ),
@@ -127,6 +164,7 @@ def sample_demo(folder: Path, *, other: str = "wave") -> DemoResult:
                 "B",
                 "rendered:r2plus1d-scene",
                 {"swing": 0.1, other: 0.0, "court": 10.5, "racket": -0.1},
+                demo_explanation(folder, 1),
                 off_court=0.0,
                 no_swing=0.95,
             ),

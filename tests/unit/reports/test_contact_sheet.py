@@ -46,11 +46,23 @@ def test_without_heat_the_second_row_is_the_first():
 
 def test_heat_has_one_scale_over_the_whole_clip_seen_or_not():
     heat = torch.full((9, 36, 48), 0.5)
-    heat[0] = 1.0  # frames 1, 4 and 7 are shown
+    heat[[0, 3]] = 1.0  # frames 0, 4 and 7 are shown: of frames that are equally hot, the first
     sheet = sheet_of(grey_clip(9, 36, 48), heat, columns=3)
     expected = blend_heat(grey_clip(1, 1, 1), torch.full((1, 1, 1), 0.5), signed=False, scale=1)[0, :, 0, 0]
     full = blend_heat(grey_clip(1, 1, 1), torch.ones((1, 1, 1)), signed=False)[0, :, 0, 0]
-    assert len(where(sheet, expected)) == 3 * 144 * 192 and len(where(sheet, full)) < 100
+    assert len(where(sheet, expected)) == 2 * 144 * 192 and len(where(sheet, full)) == 144 * 192
+
+
+@pytest.mark.parametrize("hottest", [0, 11, 23])
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_hottest_frame_is_always_among_them(hottest, signed):
+    frames, heat = shades(24), torch.full((24, 36, 48), 0.01)
+    heat[hottest] = -1.0 if signed else 1.0
+    sheet = sheet_of(frames, heat, columns=6, signed=signed)
+    expected = [2, 6, 10, 14, 18, 22]
+    expected[hottest // 4] = hottest
+    numbers = [number for number, frame in enumerate(frames) if len(where(sheet, frame[:, 0, 0])) > 500]
+    assert numbers == expected
 
 
 @pytest.mark.parametrize("hot", [0, 1, 3])

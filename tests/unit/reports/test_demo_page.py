@@ -67,7 +67,7 @@ def page(written):
 def test_it_is_whole_and_small(written, page):
     assert page.open == []
     assert written.stat().st_size < 5e6
-    assert [path.name for path in written.parent.iterdir()] == ["index.html"]
+    assert {path.name for path in written.parent.iterdir()} == {"index.html", "clips"}
 
 
 def test_it_leads_with_the_question_and_the_answer(page):
@@ -117,18 +117,29 @@ def test_its_style_and_script_ask_for_nothing(written):
 
 def test_clips_loop_and_pictures_stand_still(page):
     videos, pictures = page.all("video"), page.all("img")
-    assert len(videos) == 2 * 3 + 5 and len(pictures) == 1
+    assert len(videos) == 2 * 3 + 2 + 5 and len(pictures) == 2 * 6 + 1
     for video in videos:
         assert {"autoplay", "loop", "muted", "playsinline"} <= video.keys()
         assert video["src"].startswith("data:video/mp4;base64,") and video["aria-label"]
-    assert pictures[0]["src"].startswith("data:image/jpeg;base64,") and "court" in pictures[0]["alt"]
-    assert [one["class"] for one in page.all("button")] == ["pause"]
+    assert all(one["src"].startswith("data:image/jpeg;base64,") for one in pictures) and "court" in pictures[-1]["alt"]
+    assert [one["class"] for one in page.all("button")] == ["pause", "open-all"]
+
+
+def test_it_shows_where_and_when_each_model_looked(page):
+    text = page.text
+    look = text[text.index("Where and when each model looked") : text.index("The clips")]
+    # of eight frames, the hottest one of each model takes the place of that of its share
+    assert re.search(r"Model A (0\.\d\d s ){3}0\.62 s most .*Model B 0\.12 s most (0\.\d\d s ){4}", look), look
+    labels = [one["aria-label"] for one in page.all("svg") if "Share of each model" in one.get("aria-label", "")]
+    assert labels == ["Share of each model's heat over the clip: model A most at 0.62 s, model B most at 0.12 s."] * 2
 
 
 def test_charts_say_what_they_show_and_follow_the_page(written, page):
     charts = [one for one in page.all("svg") if one["class"] == "chart"]
-    assert len(charts) == 4 and all(one["role"] == "img" for one in charts)
-    assert "model A, swing +7.50 (+6.90 to +8.10)" in charts[0]["aria-label"]
+    assert len(charts) == 5 and all(one["role"] == "img" for one in charts)
+    assert "model A, swing +7.50 (+6.90 to +8.10)" in charts[1]["aria-label"]
+    narrow = [one["aria-label"] for one in page.all("svg") if one["class"] == "chart narrow"]
+    assert narrow == [one["aria-label"] for one in charts]  # the same for phones
     drawn = "".join(re.findall(r'<svg class="chart".*?</svg>', written.read_text(), re.DOTALL))
     assert "currentColor" in drawn and "var(--series-1)" in drawn
     assert not re.search(r"#[0-9a-f]{6}|<style|DejaVu", drawn)
@@ -183,7 +194,7 @@ def test_a_demo_without_clips_or_twins_still_makes_a_page(tmp_path):
         bare.append(replace(model, result=TcavResult.of_rows(results)))
     path = write_demo_page(replace(demo, models=tuple(bare), shown={}), tmp_path / "index.html")
     page = Page(path.read_text())
-    assert page.all("video") == [] and "Motion, or picture?" not in page.text
+    assert len(page.all("video")) == 2 and "Motion, or picture?" not in page.text  # the maps alone
 
 
 def test_a_browser_shows_it(written, tmp_path):

@@ -15,8 +15,6 @@ from tests.unit.reports.spots import GREY, grey_clip
 from video_tcav.core.errors import InputError
 from video_tcav.reports.maps.heat import blend_heat, heat_colours, heat_scale
 
-MAPS = {False: "inferno", True: "managua_r"}
-
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
@@ -28,7 +26,7 @@ def some_frames(count: int = 3, height: int = 24, width: int = 32) -> torch.Tens
 
 def slow_blend(frames: torch.Tensor, heat: torch.Tensor, *, signed: bool, strength: float, scale: float) -> np.ndarray:
     shares = (heat / scale).clamp(-1, 1).numpy()
-    colours = mpl.colormaps[MAPS[signed]]((shares + 1) / 2 if signed else shares)[..., :3] * 255
+    colours = mpl.colormaps["managua_r"]((shares + 1) / 2)[..., :3] * 255
     opacity = (strength * np.abs(shares))[:, None]
     return frames.numpy() * (1 - opacity) + colours.transpose(0, 3, 1, 2) * opacity
 

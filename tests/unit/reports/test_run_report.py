@@ -50,26 +50,32 @@ def test_it_leads_with_the_question_and_the_verdicts(page):
     places = [
         text.index(words)
         for words in (
-            "Did it see the swing? One paragraph. Another.",
-            "4 hypotheses were tested: 1 is supported, 1 is contradicted, 1 is undecided and 1 is not represented.",
-            "supported Hypothesis 1 of swing/dynamic",
-            "contradicted Hypothesis 2 of swing/dynamic",
-            "Before you believe it",
+            "Did it see the swing?",
+            "Asked What raises “playing tennis” in the first net and second net: swing, court or nothing?",
+            "Answer first net: Swing (moving clips) raises “playing tennis”: it multiplies the odds by 20.",
+            "How sure 2 of 4 claims are decided",
+            "Not shown",
+            "supported · first net Hypothesis 1 of swing/dynamic",
+            "contradicted · first net Hypothesis 2 of swing/dynamic",
             "What moves “playing tennis”",
             "Static against dynamic",
             "Motion, or picture?",
             "Significance tests beside each other",
+            "Where and when it looked",
+            "Before you believe it",
+            "More",
+            "One paragraph. Another.",
             "Class: playing tennis",
-            "When and where it looked",
             "Methods",
             "Do it again",
+            "Words",
         )
     ]
     assert places == sorted(places)
 
 
 def test_each_verdict_is_a_word_and_a_shape_of_its_own(written):
-    cards = re.findall(r'<p class="word">\s*(<svg.*?</svg>)\s*([a-z ]+)</p>', written.read_text(), re.DOTALL)
+    cards = re.findall(r'<p class="word">\s*(<svg.*?</svg>)\s*([a-z ]+) <span>', written.read_text(), re.DOTALL)
     assert [word.strip() for _, word in cards] == list(VERDICTS)
     assert len({drawing for drawing, _ in cards}) == len(VERDICTS)
 
@@ -81,6 +87,27 @@ def test_a_verdict_tells_numbers_and_margin(page):
     lines = [one["aria-label"] for one in page.all("svg") if one.get("class") == "margin"]
     assert lines[0] == "Effect +3.00 log-odds, interval +2.40 to +3.60, margin ±0.5"
     assert len(lines) == 3  # nothing to draw for a hypothesis without evidence
+
+
+def test_p_values_at_the_margin_stand_where_they_bear_on_the_verdict(run):
+    p_values = {"equivalence_p_adjusted": 0.01, "beyond_p_adjusted": 1.0}
+    verdicts = {
+        "supported": ["adjusted p", "equivalence p"],
+        "undecided": ["adjusted p", "equivalence p", "beyond p"],
+        "not represented": [],
+    }
+    for verdict, names in verdicts.items():
+        outcome = replace(run.outcomes[0], verdict=verdict, **p_values)
+        [(_, _, facts, _)] = Section().values(RunView(run=replace(run, outcomes=(outcome,))))["cards"]
+        assert [name for name, _ in facts if name.endswith(" p")] == names
+
+
+def test_a_kind_of_diagnostics_without_rows_is_left_out(tmp_path):
+    run = write_run(tmp_path, PLAIN)
+    write_diagnostics(run, "consistency", [])
+    write_diagnostics(run, "split_half", [{"concept": "court", "cosine": 0.5}])
+    text = plain(Page(write_report(run, tmp_path / "report.html").read_text()))
+    assert "Table: split halves, 1 row " in text and "Consistency between layers" not in text
 
 
 def test_the_scale_of_small_margins_has_numbers_that_differ(run):
@@ -104,7 +131,7 @@ def test_of_many_files_that_could_not_be_used_the_markdown_has_all(tmp_path):
         {"path": rf"C:\mine\{number}.mp4", "reason": "is broken"} for number in range(14)
     )
     page = write_report(run, tmp_path / "report.html")
-    assert "and 2 more: all are in the Markdown beside this page" in page.read_text() and "mine" not in page.read_text()
+    assert "<summary>9 more</summary>" in page.read_text() and "mine" not in page.read_text()
     assert page.with_suffix(".md").read_text().count(".mp4: is broken") == 14
 
 

@@ -19,7 +19,8 @@ def tube_of(heat: torch.Tensor, **options) -> torch.Tensor:
 
 
 def hot_columns(picture: torch.Tensor) -> np.ndarray:
-    return np.flatnonzero((colourful(picture) > 60).any(0).numpy())
+    # Without heat, pixels of a grey clip are below 25; at the edge of a slice, hot ones are at 45.
+    return np.flatnonzero((colourful(picture) > 35).any(0).numpy())
 
 
 def test_a_region_that_stays_hot_is_one_tube_from_the_first_frame_to_the_last():

@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 
+from matplotlib.figure import Figure
+
 from video_tcav.demo.demo import DemoModel, Meaningless
 from video_tcav.demo.false_alarms import wilson_interval
 from video_tcav.gram.thresholds import LEVEL
-from video_tcav.reports.charts import INK, MUTED, SERIES, Interval, bare_rows, chart_style, panels
-from video_tcav.reports.effect_charts import Chart, ChartSettings, layers_chart, panels_chart, rows_chart
+from video_tcav.reports.charts import INK, MUTED, SERIES, Interval, bare_rows, panels
+from video_tcav.reports.effect_charts import (
+    Chart,
+    ChartSettings,
+    at_both_widths,
+    layers_chart,
+    panels_chart,
+    rows_chart,
+)
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.wording import percent
 
@@ -75,8 +84,11 @@ def alarms_chart(meaningless: Meaningless) -> Chart:
         "plain permutation": meaningless.permutation,
         "usual t-test": meaningless.ttest,
     }
-    with chart_style():
-        figure, (axes,) = panels(height=2.15)
+    words = "; ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    label = f"Meaningless concepts called significant at the 5 % level: {words}."
+
+    def draw(width: float) -> Figure:
+        figure, (axes,) = panels(height=2.15, width=width)
         # The test of the page in the colour of `supported`, the others grey.
         for row, (share, colour) in enumerate(zip(shares.values(), (SERIES[2].colour, MUTED, MUTED), strict=True)):
             low, high = (100 * end for end in wilson_interval(share, meaningless.draws))
@@ -89,9 +101,9 @@ def alarms_chart(meaningless: Meaningless) -> Chart:
         axes.set_yticks(range(len(shares)), list(shares))
         axes.set(xlim=(0, 100), xlabel="meaningless concepts called significant, %")
         bare_rows(axes)
-    words = "; ".join(f"{name} {share:.1%}" for name, share in shares.items())
-    label = f"Meaningless concepts called significant at the 5 % level: {words}."
-    return Chart(name="alarms", figure=figure, label=label)
+        return figure
+
+    return Chart(name="alarms", label=label, **at_both_widths(draw))
 
 
 def _interval(row: ConceptResult | None) -> Interval | None:

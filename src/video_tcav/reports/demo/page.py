@@ -20,6 +20,7 @@ from video_tcav.reports.demo.charts import (
     stages_chart,
     twins_chart,
 )
+from video_tcav.reports.demo.looks import looks_chart, looks_of
 from video_tcav.reports.page import write_page
 from video_tcav.reports.run.provenance import named_values, present, version_facts
 from video_tcav.reports.run.target_sections.twins import twins_in_words
@@ -60,7 +61,7 @@ def write_demo_page(demo: DemoResult, path: Path) -> Path:
         OutputError: if the file cannot be written.
     """
     models, moving = demo.models, moving_concepts(demo.models)
-    examples = _examples(demo.shown)
+    examples, looks = _examples(demo.shown), looks_of(demo.models)
     return write_page(
         path,
         "demo.html.j2",
@@ -69,6 +70,9 @@ def write_demo_page(demo: DemoResult, path: Path) -> Path:
         opening=opening(models),
         cards=[(model, truth(model.spec), _situations(model, examples)) for model in models],
         cards_text=cards_text(models),
+        looks=looks,
+        looks_chart=looks_chart(looks).svg,
+        map_layer=models[0].explanation.layer,
         sets=[_clip_set(name, clips) for name, clips in demo.shown.items()],
         effects=effects_chart(models).svg,
         notes=effect_notes(models),

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from torch import Tensor
 
 from video_tcav.core.checks import at_least
-from video_tcav.reports.charts import MUTED, RULE, chart_style
+from video_tcav.reports.charts import INK, MUTED, RULE, chart_style
 from video_tcav.reports.maps.canvas import (
     LINE_PX,
     NARROWEST_PX,
@@ -51,7 +51,8 @@ def sheet_picture(
 ) -> UInt8[Tensor, "3 sheet_height sheet_width"]:
     """A picture of a clip with its heat, at most 1600 pixels wide.
 
-    Frames are evenly spaced, each in the middle of its share of the clip; under them the same frames with the heat.
+    Frames are evenly spaced, each in the middle of its share of the clip, but for the frame with the most heat, which takes the
+    place of that of its share; its time is bold, and marked in the timeline. Under them stand the same frames with the heat.
     The timeline under these has all frames: what share of the clip's heat, by absolute value, each of them has.
 
     Args:
@@ -71,7 +72,7 @@ def sheet_picture(
     check_heat(frames, heat, signed=signed, seen=seen)
     times = checked_times(times_s, len(frames))
     at_least("columns", columns, 1, cure="8 is usual.")
-    chosen = _evenly_spaced(len(frames), columns)
+    chosen, hottest = chosen_frames(heat, columns)
     (width, height), gap = _cell_size(len(chosen), frames.shape[-1], frames.shape[-2])
     small, hot, mask = resized(frames[chosen], heat[chosen], seen, width, height)
     full = (heat_scale(heat) if scale is None else scale) * shrinkage(heat[chosen], hot)
@@ -92,17 +93,26 @@ def sheet_picture(
             signed=signed,
         )
         _draw_row(frames_axes, small, gap, "frames")
-        _label_times(frames_axes, times[chosen], width + gap)
+        _label_times(frames_axes, times[chosen], width + gap, hottest)
         _draw_row(heat_axes, heated, gap, "with heat")
         _draw_timeline(timeline, times, heat, chosen, signed=signed, ticks=max(2, row_width // TICK_PX))
         _draw_leaders(heat_axes, timeline, times[chosen])
+        if full:
+            timeline.annotate("most heat", (times[chosen[hottest]], 1), (5, -2), xycoords=timeline.get_xaxis_transform(),
+                              textcoords="offset points", va="top", color=INK)  # fmt: skip
         return to_picture(figure)
 
 
-def _evenly_spaced(count: int, columns: int) -> Int[np.ndarray, " column"]:
-    """The frame in the middle of each share of the clip."""
-    columns = min(count, columns)
-    return ((np.arange(columns) + 0.5) * count / columns).astype(int)
+def chosen_frames(heat: Float[Tensor, "time height width"], columns: int) -> tuple[Int[np.ndarray, " column"], int]:
+    """The frame in the middle of each share of the clip, or the one with the most heat in its share, and its column."""
+    count, columns = len(heat), min(len(heat), columns)
+    chosen = ((np.arange(columns) + 0.5) * count / columns).astype(int)
+    amounts = np.abs(frame_shares(heat)).sum(0)
+    hottest = int(amounts.argmax())
+    column = hottest * columns // count
+    if amounts[hottest] > amounts[chosen[column]]:  # where none is hotter than others, frames stay evenly spaced
+        chosen[column] = hottest
+    return chosen, column
 
 
 def _cell_size(count: int, width: int, height: int) -> tuple[tuple[int, int], int]:
@@ -121,12 +131,15 @@ def _draw_row(axes: Axes, pictures: UInt8[Tensor, "column 3 height width"], gap:
     axes.text(-14, pictures.shape[-2] / 2, name, ha="right", va="center", color=MUTED)
 
 
-def _label_times(axes: Axes, times: Float[np.ndarray, " column"], pitch: int) -> None:
-    """The time of each frame under it, or of every second or third where they would overlap."""
+def _label_times(axes: Axes, times: Float[np.ndarray, " column"], pitch: int, hottest: int) -> None:
+    """The time of each frame under it, or of every second or third where they would overlap; bold at the hottest."""
     stride = math.ceil(_LABEL_PX / pitch)
     digits = 2 if len(times) < 2 or np.diff(times).min() < 1 else 1
-    middles = (np.arange(len(times)) + 0.5) * pitch
-    axes.set_xticks(middles[::stride], [f"{time:.{digits}f} s" for time in times[::stride]])
+    columns = range(hottest % stride, len(times), stride)
+    axes.set_xticks(
+        [(column + 0.5) * pitch for column in columns], [f"{times[column]:.{digits}f} s" for column in columns]
+    )
+    axes.get_xticklabels()[hottest // stride].set(fontweight="bold", color=INK)
 
 
 def _draw_timeline(
@@ -140,7 +153,7 @@ def _draw_timeline(
 ) -> None:
     axes.set_xlim(*_span(times, chosen))
     colours = heat_colours(signed) / 255
-    shares = _shares(heat)
+    shares = frame_shares(heat)
     for share, level in zip(shares, (_RAISES, _LOWERS) if signed else (_UNSIGNED,), strict=False):
         axes.fill_between(times, share, color=colours[level], alpha=0.35, linewidth=0)
         axes.plot(times, share, color=colours[level], linewidth=1.6)
@@ -183,7 +196,7 @@ def _draw_leaders(heat_axes: Axes, timeline: Axes, times: Float[np.ndarray, " co
         timeline.axvline(time, zorder=0, **style)
 
 
-def _shares(heat: Float[Tensor, "time height width"]) -> Float[np.ndarray, "sign time"]:
+def frame_shares(heat: Float[Tensor, "time height width"]) -> Float[np.ndarray, "sign time"]:
     """Each frame's share of all heat: that which raises the target, and that which lowers it, with a minus."""
     arrays = [heat_array(frame) for frame in heat]
     sums = np.array([array.sum(dtype=np.float64) for array in arrays])

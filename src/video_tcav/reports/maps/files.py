@@ -254,16 +254,18 @@ def _write_numbers(explanation: Explanation, path: Path) -> Path:
 
 
 def _title(explanation: Explanation) -> str:
+    """The answer, how the map was made, and what is left of the class as its places are hidden."""
     subset = "" if explanation.part == "whole" else f", {_PARTS[explanation.part]}"
-    faithfulness = ""
-    if math.isfinite(explanation.deletion):
-        faithfulness = f"; deletion {explanation.deletion:.2f}, elsewhere {explanation.deletion_elsewhere:.2f}"
-        if math.isfinite(explanation.deletion_other_clips):
-            faithfulness += f", maps of other clips {explanation.deletion_other_clips:.2f}"
-        if explanation.no_better_than:
-            faithfulness += f": no better than {' or '.join(explanation.no_better_than)}"
-    file, answer = explanation.source.path.name, explanation.answer
-    return f"{file}: {answer}; {_method_or_concept(explanation)} at {explanation.layer}{subset}{faithfulness}"
+    where = f"{_method_or_concept(explanation)} at {explanation.layer}{subset}"
+    title = f"{explanation.source.path.name}: {explanation.answer}; {where}."
+    if not math.isfinite(explanation.deletion):
+        return title
+    left = f"{explanation.deletion:.0%} of {explanation.target} is left; other places first, {explanation.deletion_elsewhere:.0%}"
+    if math.isfinite(explanation.deletion_other_clips):
+        left += f"; those of other clips' maps first, {explanation.deletion_other_clips:.0%}"
+    if explanation.no_better_than:
+        left += f". That is no better than {' or '.join(explanation.no_better_than)}: do not rely on this map"
+    return f"{title} On average, as the clip is hidden from the hottest places on, {left}."
 
 
 def _method_or_concept(explanation: Explanation) -> str:

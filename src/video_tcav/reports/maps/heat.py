@@ -12,7 +12,8 @@ from torch import Tensor
 from video_tcav.core.errors import InputError
 
 STRENGTH = 0.6
-_SIGNED_MAP, _PLAIN_MAP = "managua_r", "inferno"  # managua came with matplotlib 3.10, inferno with 1.5
+# Blue lowers and orange raises, as in charts; without a sign, the half that raises. It came with matplotlib 3.10.
+_COLOURS = "managua_r"
 # Quantile of absolute heat that gets the full colour, and brightness of what the model did not see.
 _SHARE, _DIMMED = 0.99, 0.35
 # Levels of 8 bits, for look-up tables; with a sign, level 128 is no heat.
@@ -33,8 +34,8 @@ def blend_heat(
     """Frames with the heat on top.
 
     Opacity grows in proportion to the heat, so that a pixel without heat stays as it was. If `signed`, what lowers
-    the target is blue and what raises it is orange; otherwise heat goes from dark over red to yellow. Both maps have even
-    steps of lightness, and differ for those who cannot tell red from green.
+    the target is blue and what raises it is orange; otherwise all heat is orange. The colours have even steps of lightness,
+    and differ for those who cannot tell red from green.
 
     Args:
         frames: RGB.
@@ -83,7 +84,7 @@ def heat_scale(heat: Float[Tensor, "time height width"]) -> float:
 @cache
 def heat_colours(signed: bool) -> UInt8[np.ndarray, "256 3"]:
     """The colours from the least to the most heat; if `signed`, entry 128 stands for none."""
-    colours = mpl.colormaps[_SIGNED_MAP if signed else _PLAIN_MAP](np.linspace(0, 1, _LEVELS))
+    colours = mpl.colormaps[_COLOURS](np.linspace(0 if signed else 0.5, 1, _LEVELS))
     table = np.rint(colours[:, :3] * 255).astype(np.uint8)
     table.flags.writeable = False  # it is cached, and shared by all callers
     return table

@@ -101,7 +101,7 @@ def _set_counts(run: Run) -> dict[tuple[str, str], str]:
             still = "" if row.negatives == "as given" else " They do not move."
             concept = f"{row.n_concept_clips} clips in {row.n_concept_groups} groups.{still}"
             words.setdefault(("concept", row.concept), concept)
-            words.setdefault(("random", "random"), f"{row.n_random_clips} clips in which no concept is to be seen.")
+            words.setdefault(("random", "random"), f"{row.n_random_clips} clips that were given as random.")
             if row.at == "class":
                 words.setdefault(("target", analysis.which.target), f"{row.n_class_clips} clips.")
     return words

@@ -8,6 +8,7 @@ from video_tcav.core.files import check_file_writable, write_text
 from video_tcav.experiments import Run
 from video_tcav.reports.figure_files import write_figure
 from video_tcav.reports.page import render_page
+from video_tcav.reports.run.answer import Answer, answer
 from video_tcav.reports.run.clip_budget import fitting_clips
 from video_tcav.reports.run.section import SECTIONS, ReportSection, fragments, ordered
 from video_tcav.reports.run.text import FIGURES, listed, text_of
@@ -54,15 +55,16 @@ def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) ->
 
 
 def run_page(view: RunView, sections: list[ReportSection[RunView]]) -> str:
-    """The HTML page: a heading with the verdicts' counts, then each section that has something to show."""
-    experiment = view.experiment
+    """The HTML page: the answer, sections that every reader needs, and behind their titles all others."""
+    experiment, filled = view.experiment, fragments(sections, view)
     return render_page(
         "report.html.j2",
         title=experiment.title,
         description=_description(view),
-        summary=count_verdicts(view.run),
+        answer=answer(view),
         counts={verdict: count for verdict, count in view.run.counts().items() if count},
-        sections=fragments(sections, view),
+        sections=[(section, html) for section, html in filled if not section.folded],
+        folded=[(section, html) for section, html in filled if section.folded],
         provenance=view.run.record["provenance"],
     )
 
@@ -70,6 +72,7 @@ def run_page(view: RunView, sections: list[ReportSection[RunView]]) -> str:
 def run_markdown(view: RunView, sections: list[ReportSection[RunView]]) -> str:
     """The Markdown: the same sections, as far as they have text or figures."""
     blocks = [f"# {text_of(view.experiment.title)}", *map(text_of, _description(view))]
+    blocks += _answer_markdown(answer(view))
     blocks.append(f"**{text_of(count_verdicts(view.run))}**")
     for section in sections:
         text = section.markdown(view)
@@ -78,6 +81,17 @@ def run_markdown(view: RunView, sections: list[ReportSection[RunView]]) -> str:
     provenance = view.run.record["provenance"]
     blocks.append(f"Run of {provenance['created']}, video-tcav {provenance['video_tcav']}.")
     return "\n\n".join(blocks) + "\n"
+
+
+def _answer_markdown(answer: Answer) -> list[str]:
+    findings = [f"{model}: {' '.join(lines)}" if model else " ".join(lines) for model, lines in answer.findings]
+    rows = {
+        "Asked": [answer.asked],
+        "Answer": findings,
+        "How sure": answer.sure,
+        "Not shown": answer.not_shown,
+    }
+    return [f"**{heading}.** {text_of(' '.join(texts))}" for heading, texts in rows.items() if texts]
 
 
 def count_verdicts(run: Run) -> str:

@@ -32,11 +32,13 @@ class ReportSection(ABC, Generic[View]):
         name: id of the heading in the page.
         title: heading; empty if the section brings its own.
         order: sections are sorted by it; those of this package have 100, 200, …
+        folded: whether it stands behind its title, which opens it; on paper such a section is its title alone.
     """
 
     name: str
     title: str
     order: int
+    folded: bool = True
 
     @abstractmethod
     def html(self, view: View) -> str | Markup | None:

@@ -37,6 +37,11 @@ def listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def alternatives(words: list[str]) -> str:
+    """An enumeration of which any may be meant: `a, b or c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
 def text_of(text: str) -> str:
     """Words on one line that Markdown and HTML take literally."""
     # HTML first, since a viewer of Markdown lets tags through; then signs that Markdown itself reads.

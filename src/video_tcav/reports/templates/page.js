@@ -40,5 +40,32 @@
     });
     show();
   });
-  addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
+  /* the definition of a word beside it, on focus and under the pointer; Escape hides it */
+  document.addEventListener("DOMContentLoaded", () => {
+    const tip = document.querySelector(".tip");
+    const hide = () => { tip.hidden = true; };
+    const explain = ({ target }) => {
+      const term = target.closest?.(".term");
+      if (!term) { if (target !== tip) hide(); return; }
+      tip.textContent = document.querySelector(`${term.getAttribute("href")} dd`).textContent;
+      tip.hidden = false;
+      const word = term.getBoundingClientRect(), box = tip.getBoundingClientRect();
+      const below = word.bottom + box.height + 8 < innerHeight;
+      tip.style.top = `${below ? word.bottom : Math.max(0, word.top - box.height)}px`;
+      tip.style.left = `${Math.max(8, Math.min(word.left, document.documentElement.clientWidth - box.width - 8))}px`;
+    };
+    for (const term of document.querySelectorAll(".term")) term.setAttribute("aria-describedby", term.getAttribute("href").slice(1));
+    for (const kind of ["focusin", "mouseover"]) document.addEventListener(kind, explain);
+    document.addEventListener("focusout", hide);
+    document.addEventListener("scroll", hide, true);
+    document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+    for (const button of document.querySelectorAll("button.open-all")) {
+      button.hidden = false;
+      button.addEventListener("click", () => {
+        const folded = [...document.querySelectorAll("details")], open = folded.every((part) => part.open);
+        for (const part of folded) part.open = !open;
+        button.textContent = open ? "Open all" : "Close all";
+      });
+    }
+  });
 })();

@@ -31,64 +31,104 @@ _FEW = (
 )
 
 
+_LIMITS = (
+    "An effect is a slope. It says what a small push towards the concept does, not what editing the video would do.",
+    "A concept is what its clips have in common. That may not be the name that they were given. Look at the clips.",
+    "“Undecided” and “not significant” are not proof that there is nothing.",
+    "A map says where a push along the concept would change the class, not that the concept is to be seen there.",
+)
+# Cases that are open at once; the others are a click away.
+_MOST_CASES = 5
+
+
 @dataclass(frozen=True, kw_only=True)
 class Caution:
     """Something to know before believing the numbers."""
 
     heading: str
+    brief: str = ""  # in some words, for the head of the page
     words: str = ""  # what it means; empty where the cases say it
     cases: tuple[str, ...] = ()  # where it applies; none if everywhere
 
 
 class Section(TemplateSection[RunView]):
-    name, title, order = "cautions", "Before you believe it", 200
+    name, title, order, folded = "cautions", "Before you believe it", 550, False
 
     def values(self, view: RunView) -> Values:
-        cautions = list(_cautions(view))
-        return {"cautions": cautions} if cautions else None
+        return {"cautions": (*cautions(view), Caution(heading="What no run shows", cases=_LIMITS)), "most": _MOST_CASES}
 
     def markdown(self, view: RunView) -> str | None:
         lines = []
-        for caution in _cautions(view):
+        for caution in cautions(view):
             cases = f" ({'; '.join(caution.cases)})" if caution.cases else ""
             lines.append(f"- **{text_of(caution.heading)}.** {text_of(caution.words + cases)}")
         return "\n".join(lines)
 
 
-def _cautions(view: RunView) -> Iterator[Caution]:
+def cautions(view: RunView) -> Iterator[Caution]:
+    """What to know before believing this run, the gravest first."""
     tests = [test for test in map(significance_test, view.experiment.statistics.tests) if test.caution]
     # The warning of an analysis on such a test is longer than the caution below.
     warnings = tuple(text for text in view.run.warnings() if text not in [test.warning for test in tests])
     if warnings:
-        yield Caution(heading="What the analysis noticed", cases=warnings)
+        yield Caution(
+            heading="What the analysis noticed", brief=_count(_merged(warnings), "warning"), cases=_merged(warnings)
+        )
     rows = _plain_rows(view)
     # A weak CAV and one that is not represented differ in what the reader may conclude: too much, or too little.
     absent = [(model, row) for model, row in rows if not row.represented]
     weak = _places([(model, row) for model, row in absent if row.p_adjusted <= view.level])
     if weak:
-        yield Caution(heading="Weak concept vectors", words=_WEAK, cases=weak)
+        yield Caution(
+            heading="Weak concept vectors", brief=_count(weak, "weak concept vector"), words=_WEAK, cases=weak
+        )
     unseen = _places([(model, row) for model, row in absent if row.p_adjusted > view.level])
     if unseen:
-        yield Caution(heading="Not represented", words=_NOT_REPRESENTED, cases=unseen)
+        yield Caution(
+            heading="Not represented",
+            brief=_count(unseen, "concept") + " not represented",
+            words=_NOT_REPRESENTED,
+            cases=unseen,
+        )
     regions = tuple(
         f"{row.concept} for {row.target}{f' in {model}' if model else ''} at {row.layer}: {text}"
         for model, row in absent
         if (text := region_text(row.represented, row.region_auc, row.p_region))
     )
     if regions:
-        yield Caution(heading="A region, and no direction", words=_REGION, cases=regions)
+        yield Caution(
+            heading="A region, and no direction", brief="concepts without a direction", words=_REGION, cases=regions
+        )
     few = dict.fromkeys(
         f"{row.concept}: {row.n_concept_groups} group{'' if row.n_concept_groups == 1 else 's'}"
         for _, row in rows
         if row.n_concept_groups < FEW_GROUPS
     )
     if few:
-        yield Caution(heading="Few groups", words=_FEW, cases=tuple(few))
+        yield Caution(heading="Few groups", brief="few groups", words=_FEW, cases=tuple(few))
     for test in tests:
-        yield Caution(heading=f"The {test.title}", words=test.caution)
+        yield Caution(heading=f"The {test.title}", brief=f"do not rely on the {test.title}", words=test.caution)
     skipped = _skipped_files(view)
     if skipped:
-        yield Caution(heading="Files that could not be used", words="They are left out.", cases=skipped)
+        yield Caution(
+            heading="Files that could not be used",
+            brief=_count(skipped, "file") + " left out",
+            words="They are left out.",
+            cases=skipped,
+        )
+
+
+def _count(cases: Sequence[str], noun: str) -> str:
+    return f"{len(cases)} {noun}{'' if len(cases) == 1 else 's'}"
+
+
+def _merged(warnings: Sequence[str]) -> tuple[str, ...]:
+    """Warnings, those of the same words on several concepts as one."""
+    subjects: dict[str, list[str]] = {}
+    for warning in warnings:
+        subject, _, words = warning.rpartition(": ") if warning.count(": ") == 1 else ("", "", warning)
+        subjects.setdefault(words, []).append(subject)
+    return tuple(f"{', '.join(names)}: {words}" if any(names) else words for words, names in subjects.items())
 
 
 def _plain_rows(view: RunView) -> list[tuple[str, ConceptResult]]:

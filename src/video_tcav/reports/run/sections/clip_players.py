@@ -7,7 +7,17 @@ from video_tcav.reports.run.view import RunView
 
 
 class Section(TemplateSection[RunView]):
-    name, title, order = "when", "When and where it looked", 500
+    name, title, order, folded = "when", "Where and when it looked", 500, False
 
     def values(self, view: RunView) -> Values:
-        return {"looks": line_look, "heat": heat_table()} if view.clips.players else None
+        players = list(enumerate(view.clips.players, start=1))
+        if not players:
+            return None
+        # One clip of each model and target is open; the others are a click away.
+        first = {(player.clip.model, player.clip.target): number for number, player in reversed(players)}.values()
+        return {
+            "looks": line_look,
+            "heat": heat_table(),
+            "first": [(number, player) for number, player in players if number in first],
+            "others": [(number, player) for number, player in players if number not in first],
+        }

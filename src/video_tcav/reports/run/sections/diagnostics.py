@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from video_tcav.experiments import Analysis
-from video_tcav.reports.charts import SERIES, Interval, bare_lines, chart_style, label_axes, panel_grid
+from video_tcav.reports.charts import SERIES, Interval, bare_lines, label_axes, panel_grid
 from video_tcav.reports.effect_charts import Chart, ChartSettings, rows_chart
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import figures
@@ -102,7 +103,8 @@ def diagnostics(view: RunView) -> list[Diagnostic]:
     tables: dict[str, dict[Path, pd.DataFrame]] = {}
     for analysis in view.run.analyses:
         for kind, table in analysis.diagnostics().items():
-            tables.setdefault(kind, {})[analysis.folder] = table
+            if len(table):  # a single layer has nothing to be consistent with
+                tables.setdefault(kind, {})[analysis.folder] = table
     # Unknown kinds, such as those of later versions, are shown as they are.
     order = [*WORDS, *sorted(tables)]
     kinds = sorted(tables, key=lambda kind: order.index(_OLD_NAMES.get(kind, kind)))
@@ -166,31 +168,41 @@ def _chart(name: str, view: TargetView, tables: Tables, title: str) -> Chart | N
         return None
     texts = {"title": title, "label": f"{title}, {view.target}.", "axis": kind.axis.format(view.unit)}
     settings = chart_settings(view, name.replace("_", "-"), significance=False, **{**texts, "dotted": False})
-    with chart_style():
-        return kind.draw(settings, kind, view, deep)
+    return kind.draw(settings, kind, view, deep)
 
 
 def _effect_by_clips(settings: ChartSettings, kind: _Kind, view: TargetView, tables: Tables) -> Chart:
     """The effect against the number of groups, a panel a concept."""
-    concepts, words = _concepts(view, tables), []
-    figure, grid = panel_grid(concepts, panel_height=2.0, extra_height=0.8, gap=0.05, sharey=True)
-    for axes, concept in zip(grid, concepts, strict=True):
-        for number, rows in enumerate(_of_concept(tables, concept)):
-            if rows is None:
-                continue
-            rows = rows.sort_values("n_concept_groups")
-            groups, series = rows["n_concept_groups"].to_numpy(), SERIES[number % len(SERIES)]
-            # A band instead of intervals, which would hide each other.
-            effects, low, high = (rows[column] for column in kind.columns)
-            axes.fill_between(groups, low, high, color=series.colour, alpha=0.16, linewidth=0)
-            axes.plot(groups, effects, color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)
-            words += [
-                f"{view.models[number]}, {concept}, {count} groups {effect:+.2f}"
-                for count, effect in zip(groups, effects, strict=True)
-            ]
-        bare_lines(axes)
-    label_axes(figure, across="groups of concept clips", up=settings.axis)
-    return settings.finished(figure, "; ".join(words))
+    concepts = _concepts(view, tables)
+    curves = {concept: _curves(kind, _of_concept(tables, concept)) for concept in concepts}
+
+    def draw(width: float) -> Figure:
+        figure, grid = panel_grid(concepts, panel_height=2.0, extra_height=0.8, gap=0.05, sharey=True, width=width)
+        for axes, concept in zip(grid, concepts, strict=True):
+            for number, groups, effects, low, high in curves[concept]:
+                series = SERIES[number % len(SERIES)]
+                # A band instead of intervals, which would hide each other.
+                axes.fill_between(groups, low, high, color=series.colour, alpha=0.16, linewidth=0)
+                axes.plot(groups, effects, color=series.colour, marker=series.marker, markersize=4, linewidth=1.5)
+            bare_lines(axes)
+        label_axes(figure, across="groups of concept clips", up=settings.axis)
+        return figure
+
+    words = [
+        f"{view.models[number]}, {concept}, {count} groups {effect:+.2f}"
+        for concept in concepts
+        for number, groups, effects, *_ in curves[concept]
+        for count, effect in zip(groups, effects, strict=True)
+    ]
+    return settings.finished(draw, "; ".join(words))
+
+
+def _curves(kind: _Kind, tables: Tables) -> list[tuple[Any, ...]]:
+    """Number of each model, and its groups, effects and ends of intervals, by the number of groups."""
+    filled = [(number, rows.sort_values("n_concept_groups")) for number, rows in enumerate(tables) if rows is not None]
+    return [
+        (number, *(rows[name].to_numpy() for name in ("n_concept_groups", *kind.columns))) for number, rows in filled
+    ]
 
 
 def _intervals(settings: ChartSettings, kind: _Kind, view: TargetView, tables: Tables) -> Chart:

@@ -9,7 +9,7 @@ from video_tcav.reports.run.view import RunView
 
 
 class Section(TemplateSection[RunView]):
-    name, title, order = "targets", "", 300  # each target brings a heading of its own
+    name, title, order, folded = "targets", "", 300, False  # each target brings a heading of its own
 
     def values(self, view: RunView) -> Values:
         sections = ordered(TARGET_SECTIONS)

@@ -7,10 +7,11 @@ from typing import Any
 
 from video_tcav.experiments import Outcome
 from video_tcav.experiments.decisions import VERDICTS
+from video_tcav.reports.run.answer import deciding_p, size_text
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import table
 from video_tcav.reports.run.view import RunView
-from video_tcav.tcav.wording import MINUS, interval, p_text, signed, tests_text
+from video_tcav.tcav.wording import MINUS, interval, p_equals, p_text, signed, tests_text
 
 MEANINGS = {
     "supported": "The run shows what the hypothesis claims.",
@@ -24,14 +25,14 @@ _WIDTH, _HEIGHT, _PAD = 300, 46, 12
 
 
 class Section(TemplateSection[RunView]):
-    name, title, order = "verdicts", "Verdicts", 100
+    name, title, order, folded = "verdicts", "The claims", 100, False
 
     def values(self, view: RunView) -> Values:
         counts = view.run.counts()
         outcomes, reach = view.run.outcomes, _reach(view.run.outcomes)  # all intervals on one scale
         return {
             "cards": [
-                (outcome, _sentence(outcome), _facts(outcome, view), _interval_drawing(outcome, reach))
+                (outcome, _in_short(outcome, view), _facts(outcome, view), _interval_drawing(outcome, reach))
                 for outcome in outcomes
             ],
             "meanings": [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]],
@@ -61,12 +62,29 @@ def _sentence(outcome: Outcome) -> str:
     return text if text.startswith(outcome.concept) else text[:1].upper() + text[1:]
 
 
+def _in_short(outcome: Outcome, view: RunView) -> str:
+    """The effect in plain words, with its interval and p; empty where there is none to tell."""
+    if outcome.verdict == "not represented":
+        return "The layer does not tell these clips from random ones, so nothing follows."
+    if not math.isfinite(outcome.effect):
+        return ""
+    low, high = outcome.effect_low, outcome.effect_high
+    effect = f"{size_text(view, outcome.effect)}: {signed(outcome.effect)} {view.unit}, interval {interval(low, high)}"
+    subject = "The difference" if outcome.kind in ("more_than", "same_in") else "It"
+    if outcome.verdict == "undecided":  # several p-values bear on it, which are among its figures
+        return f"{subject} {effect}."
+    name, p_value = deciding_p(outcome)
+    return f"{subject} {effect}{'' if math.isnan(p_value) else f'; {name} {p_equals(p_value)}'}."
+
+
 def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
-    facts = []
-    if math.isfinite(outcome.effect):
+    facts = [("why", f"{_sentence(outcome)}.")]
+    if outcome.claim != outcome.name:
+        facts.insert(0, ("claim", f"{outcome.claim}."))
+    if math.isfinite(outcome.effect) and outcome.verdict != "not represented":
         tests = f"(of {tests_text(_family_size(outcome, view))})"
         facts.append(("adjusted p", f"{p_text(outcome.p_adjusted)} {tests}"))
-        facts.append(("equivalence p", f"{p_text(outcome.equivalence_p_adjusted)} {tests}"))
+        facts += [(name, f"{p_text(p_value)} {tests}") for name, p_value in _other_p_values(outcome, view.level)]
     facts.append(("margin", f"{outcome.margin:g} {view.unit}"))
     if view.many_models:
         facts.append(("model", outcome.model))
@@ -76,6 +94,13 @@ def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
     if outcome.family != "all":
         facts.append(("family", outcome.family))
     return facts
+
+
+def _other_p_values(outcome: Outcome, level: float) -> list[tuple[str, float]]:
+    """P-values at the margin, where they bear on the verdict: where they are small, and on a claim that is open."""
+    is_open = outcome.verdict == "undecided"
+    p_values = {"equivalence p": outcome.equivalence_p_adjusted, "beyond p": outcome.beyond_p_adjusted}
+    return [(name, value) for name, value in p_values.items() if value <= level or (is_open and not math.isnan(value))]
 
 
 def _family_size(outcome: Outcome, view: RunView) -> int:

@@ -8,7 +8,7 @@ from video_tcav.reports.run.view import TargetView, chart_settings, effect_inter
 
 
 class Section(TemplateSection[TargetView]):
-    name, title, order = "effects", "", 100
+    name, title, order, folded = "effects", "", 100, False
 
     def values(self, view: TargetView) -> Values:
         # models of one run may have different numbers of layers

@@ -1,0 +1,93 @@
+"""Report and demo page for every reader: accessible, whole on a phone, short on paper, and explained by keyboard."""
+
+import re
+
+import pytest
+
+from tests.browser.test_report import opened
+from tests.chromium import browser as browser
+from tests.unit.reports.sample_run import Sample, write_run
+from tests.unit.reports.samples import sample_demo
+from video_tcav.reports import write_demo_page, write_report
+
+WIDTHS = (390, 820, 1440)
+
+
+@pytest.fixture(scope="module")
+def links(tmp_path_factory) -> dict[str, str]:
+    run, demo = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("demo")
+    report = write_report(write_run(run, Sample(size=48, previews=1)), run / "report.html")
+    return {"report": report.as_uri(), "demo": write_demo_page(sample_demo(demo), demo / "index.html").as_uri()}
+
+
+@pytest.mark.parametrize("name", ["report", "demo"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(browser, links, name, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core").Axe()
+    for width in WIDTHS:
+        # axe is a script of its own, which the page's policy would refuse
+        with opened(
+            browser, links[name], viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+        ) as page:
+            page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            violations = axe.run(page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["target"]) for one in violations] == []
+
+
+@pytest.mark.parametrize("name", ["report", "demo"])
+def test_no_chart_is_cut(browser, links, name):
+    cut = "[...document.querySelectorAll('figure .scroll')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    outside = """[...document.querySelectorAll('svg.chart')].filter((one) => one.clientWidth).some((one) => {
+      const box = one.getBoundingClientRect();
+      return [...one.querySelectorAll('text')].some((word) => {
+        const { left, right } = word.getBoundingClientRect();
+        return left < box.left - 2 || right > box.right + 2;
+      });
+    })"""
+    for width in WIDTHS:
+        with opened(browser, links[name], viewport={"width": width, "height": 900}) as page:
+            page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+            assert page.locator("svg.chart:visible").count() >= 4
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate(cut) == 0 and not page.evaluate(outside), width
+
+
+@pytest.mark.parametrize("name", ["report", "demo"])
+def test_the_button_for_clips_comes_first_and_lies_over_nothing(browser, links, name):
+    for width in WIDTHS:
+        with opened(browser, links[name], viewport={"width": width, "height": 900}) as page:
+            page.keyboard.press("Tab")
+            assert page.evaluate("document.activeElement.className") == "pause"
+            bottom = "document.querySelector('.pause').getBoundingClientRect().bottom"
+            assert page.evaluate(f"{bottom} <= document.querySelector('h1').getBoundingClientRect().top")
+            page.evaluate("scrollTo(0, 2000)")
+            assert page.evaluate(f"{bottom} < 0")
+
+
+def test_a_word_is_explained_on_focus_and_escape_hides_it(browser, links):
+    with opened(browser, links["report"]) as page:
+        term = page.locator(".answer a.term").first
+        term.focus()
+        tip = page.locator(".tip")
+        word = term.get_attribute("href").removeprefix("#")
+        definition = page.evaluate(f"document.querySelector('#{word} dd').textContent")
+        assert tip.inner_text() == definition and term.get_attribute("aria-describedby") == word
+        page.keyboard.press("Escape")
+        assert not tip.is_visible()
+        term.hover()
+        assert tip.is_visible()
+        term.click()  # leads to the glossary, and opens it
+        assert page.locator(f"#{word}").is_visible()
+
+
+def test_it_answers_on_the_first_screen(browser, links):
+    with opened(browser, links["report"]) as page:
+        for heading in ("Asked", "Answer", "How sure", "Not shown"):
+            box = page.locator(".answer dt", has_text=heading).bounding_box()
+            assert box is not None and box["y"] + box["height"] < 900, heading
+
+
+def test_it_is_short_on_paper(browser, links, tmp_path):
+    with opened(browser, links["report"]) as page:
+        printed = page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert 1 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= 8
