@@ -1,5 +1,6 @@
 from .bank import KINDS as KINDS
 from .bank import VERDICTS as VERDICTS
+from .bank import Agreement as Agreement
 from .bank import BankClip as BankClip
 from .bank import ConceptBank as ConceptBank
 from .bank import ConceptCount as ConceptCount
@@ -8,7 +9,9 @@ from .bank import Kind as Kind
 from .bank import Merged as Merged
 from .bank import NewClip as NewClip
 from .bank import Origin as Origin
+from .bank import Review as Review
 from .bank import Verdict as Verdict
+from .bank import agreements as agreements
 from .bank import export_clips as export_clips
 from .bank import import_clips as import_clips
 from .bank import merge_banks as merge_banks

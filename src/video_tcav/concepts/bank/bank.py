@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -10,9 +11,37 @@ from torch import Tensor
 from video_tcav.concepts.bank import check, clips, embeddings, export, files, insertion, merge
 from video_tcav.concepts.bank.database import FORMAT
 from video_tcav.concepts.bank.decisions import Decisions
-from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict
+from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict, reviewer_name
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
+
+
+class Filters(TypedDict, total=False):
+    """Filters of `ConceptBank.clips`: only clips that pass all that are given.
+
+    Attributes:
+        concept: name of the concept; empty for clips without one.
+        verdict: what a person decided.
+        label: what the detector called it.
+        video: path or digest of the source video.
+        kind: what of the tube it shows.
+        ids: only these.
+        text: this text in concept, label, path of the video or a note, in capitals or not.
+        tubes: each tube once in its concept: the moving version, or else a still, and so on.
+        disputed: clips that reviewers judged differently and nobody has settled.
+        reviewer: this reviewer's verdicts instead of those that stand, and only this reviewer's notes.
+    """
+
+    concept: str | None
+    verdict: Verdict | None
+    label: str | None
+    video: str | None
+    kind: Kind | None
+    ids: Sequence[int] | None
+    text: str | None
+    tubes: bool
+    disputed: bool
+    reviewer: str | None
 
 
 class ConceptBank(Decisions):
@@ -65,6 +94,7 @@ class ConceptBank(Decisions):
         tube: str,
         quality: float = 0.0,
         verdict: Verdict = "open",
+        reviewer: str = "",
     ) -> BankClip:
         """Encode a clip into the bank: H.264 in MP4, PNG for a still.
 
@@ -80,6 +110,7 @@ class ConceptBank(Decisions):
             tube: the same for all versions of one tube.
             quality: higher is better; the order of review.
             verdict: what a person decided.
+            reviewer: who; empty for nobody in particular.
 
         Raises:
             InputError: if a value is not possible.
@@ -95,7 +126,7 @@ class ConceptBank(Decisions):
             fps=fps,
             **insertion.file_shape(frames, kind),
         )
-        return insertion.add_clip(self.database, frames, clip)
+        return insertion.add_clip(self.database, frames, clip, reviewer=reviewer_name(reviewer))
 
     def add_file(
         self,
@@ -141,55 +172,43 @@ class ConceptBank(Decisions):
     def clips(
         self,
         *,
-        concept: str | None = None,
-        verdict: Verdict | None = None,
-        label: str | None = None,
-        video: str | None = None,
-        kind: Kind | None = None,
-        ids: Sequence[int] | None = None,
         limit: int | None = None,
         offset: int = 0,
         order: clips.Order = "quality",
+        **filters: Unpack[Filters],
     ) -> list[BankClip]:
         """Clips that pass all filters that are given.
 
         Args:
-            concept: name of the concept; empty for clips without one.
-            verdict: what a person decided.
-            label: what the detector called it.
-            video: path or digest of the source video.
-            kind: what of the tube it shows.
-            ids: only these.
+            filters: see `Filters`.
             limit: how many at most.
             offset: how many of the first to leave out.
-            order: `quality` (best first), `added` (oldest first), or `given` (as in `ids`).
+            order: `quality` (best first), `confident` and `unsure` (the detector's confidence, highest and lowest first),
+                `added` (oldest first), or `given` (as in `ids`).
 
         Raises:
             InputError: if a value is not possible.
             BankError: if a row was tampered with.
         """
-        wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
+        wanted = clips.Filter(**filters)
         return clips.find_clips(self.database, wanted, limit=limit, offset=offset, order=order)
 
-    def count(
-        self,
-        *,
-        concept: str | None = None,
-        verdict: Verdict | None = None,
-        label: str | None = None,
-        video: str | None = None,
-        kind: Kind | None = None,
-        ids: Sequence[int] | None = None,
-    ) -> int:
-        """How many clips `clips` would give without a limit."""
-        wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
-        where, values = wanted.where()
-        query = f"SELECT count(*) AS count FROM clips LEFT JOIN concepts ON concepts.id = concept_id{where}"
-        return int(self.database.read(query, values)[0]["count"])
+    def count(self, **filters: Unpack[Filters]) -> int:
+        """How many clips `clips` would give with the same filters and without a limit."""
+        return clips.count_clips(self.database, clips.Filter(**filters))
 
-    def concepts(self) -> list[ConceptCount]:
-        """All concepts by name, those without clips too."""
-        return clips.count_concepts(self.database)
+    def versions(self, ids: Sequence[int]) -> list[int]:
+        """The clips, and all other versions of their tubes that are in the same concept."""
+        return clips.versions_of(self.database, ids)
+
+    def concepts(self, *, tubes: bool = False, reviewer: str | None = None) -> list[ConceptCount]:
+        """All concepts by name, those without clips too.
+
+        Args:
+            tubes: count each tube once, as a test does, and not all its versions.
+            reviewer: count this reviewer's verdicts instead of those that stand.
+        """
+        return clips.count_concepts(self.database, tubes=tubes, reviewer=reviewer)
 
     def labels(self) -> list[str]:
         """What detectors called the clips, sorted."""
