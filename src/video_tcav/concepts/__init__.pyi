@@ -8,6 +8,7 @@ from .bank import Imported as Imported
 from .bank import Kind as Kind
 from .bank import Merged as Merged
 from .bank import NewClip as NewClip
+from .bank import NewFrames as NewFrames
 from .bank import Origin as Origin
 from .bank import Review as Review
 from .bank import Verdict as Verdict

@@ -3,8 +3,12 @@ from .detector import Detector as Detector
 from .detector_spec import DetectorLoader as DetectorLoader
 from .detector_spec import parse_detector as parse_detector
 from .embedding import ClipEmbedder as ClipEmbedder
+from .embedding import embed_thumbnails as embed_thumbnails
 from .grouping import group_clips as group_clips
 from .grouping import group_name as group_name
+from .hand_cut import HandCut as HandCut
+from .hand_cut import add_by_hand as add_by_hand
+from .hand_cut import cut_anew as cut_anew
 from .hf_detector import HuggingFaceDetector as HuggingFaceDetector
 from .motion import MotionDetector as MotionDetector
 from .onnx import OnnxDetector as OnnxDetector

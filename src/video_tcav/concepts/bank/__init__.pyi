@@ -11,6 +11,7 @@ from .records import NewClip as NewClip
 from .records import Origin as Origin
 from .records import Review as Review
 from .records import Verdict as Verdict
+from .recut import NewFrames as NewFrames
 from .sources import bank_sources as bank_sources
 from .transfer import Imported as Imported
 from .transfer import export_clips as export_clips

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from video_tcav.concepts.bank import check, clips, embeddings, export, files, insertion, merge
+from video_tcav.concepts.bank import check, clips, embeddings, export, files, insertion, merge, recut
 from video_tcav.concepts.bank.database import FORMAT
 from video_tcav.concepts.bank.decisions import Decisions
 from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict, reviewer_name
+from video_tcav.concepts.bank.recut import NewFrames
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
 
@@ -153,6 +154,15 @@ class ConceptBank(Decisions):
         """
         return insertion.add_file(self.database, Path(path), concept=concept, kind=kind, verdict=verdict, origin=origin)
 
+    def replace_frames(self, cuts: Sequence[NewFrames], *, reviewer: str = "") -> None:
+        """Cut clips anew: other frames and another origin in place of what they have. One step of undo.
+
+        Raises:
+            InputError: if a value is not possible.
+            OutputError: if the disk is full or the bank cannot be written to; nothing was changed.
+        """
+        recut.replace_frames(self.database, cuts, reviewer=reviewer_name(reviewer))
+
     def has(self, *, video_digest: str, tube: str, kind: Kind) -> bool:
         """Whether this version of a tube is in the bank, under whatever concept and verdict."""
         query = "SELECT 1 FROM clips WHERE video_digest = ? AND tube = ? AND kind = ? LIMIT 1"
@@ -236,8 +246,12 @@ class ConceptBank(Decisions):
         """Clips and their vectors in a space; in the latest if no space is named."""
         return embeddings.read_embeddings(self.database, space)
 
-    def similar(self, id: int, *, count: int = 20) -> list[int]:
-        """Clips like one, nearest first by cosine.
+    def embedded(self, space: str | None = None) -> set[int]:
+        """Clips that have a vector in a space, or in any if none is named."""
+        return embeddings.embedded_clips(self.database, space)
+
+    def similar(self, id: int, *, count: int | None = 20) -> list[int]:
+        """Clips like one, nearest first by cosine; all that can be compared with it if `count` is `None`.
 
         Raises:
             BankError: if it has no embedding.

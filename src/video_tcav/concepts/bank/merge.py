@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from video_tcav.concepts.bank import decisions
 from video_tcav.concepts.bank.changes import Step, agree, remember, write_reviews
 from video_tcav.concepts.bank.clips import all_rows, count_concepts, read_row
+from video_tcav.concepts.bank.decisions import has_concept
 from video_tcav.concepts.bank.embeddings import read_embeddings, set_embeddings
 from video_tcav.concepts.bank.files import copy_synced, staged
 from video_tcav.concepts.bank.insertion import concept_id, store
 from video_tcav.concepts.bank.records import BankClip
+from video_tcav.concepts.bank.verdicts import clips_in_words, states
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
 from video_tcav.media import file_digest
@@ -85,10 +86,10 @@ def _decide(database: Database, source: Database, counterparts: list[tuple[int, 
     with database.transaction() as change:
         # in the order of the source's numbers, so that the keys of a bank that was empty become the same
         names = [count.name for count in sorted(count_concepts(source), key=lambda count: count.number)]
-        new = [name for name in names if not decisions.has_concept(change, name)]
+        new = [name for name in names if not has_concept(change, name)]
         for name in new:
             concept_id(change, name)
-        rows = {row["id"]: row for row in decisions.states(change, [id for id, _ in counterparts])}
+        rows = {row["id"]: row for row in states(change, [id for id, _ in counterparts])}
         ours = {(row["clip_id"], row["reviewer"]): tuple(row) for row in change.execute("SELECT * FROM reviews")}
         current = {id: str(row["concept"]) for id, row in rows.items()}
         for id, clip in counterparts:  # several clips of the source may be one of this bank
@@ -113,7 +114,7 @@ def _decide(database: Database, source: Database, counterparts: list[tuple[int, 
         write_reviews(change, [ours[key] for key in reviews])
         agree(change, changed)
         if changed or new:
-            words = f"{decisions.clips_in_words(list(changed))} decided by a merge"
+            words = f"{clips_in_words(list(changed))} decided by a merge"
             step = Step(words=words, reviewer="", clips=clips, reviews=list(reviews.values()), added=new)
             remember(change, step)
     return len(changed), conflicts
