@@ -53,7 +53,9 @@ class HandCut:
             )
         for time_s, (left, top, right, bottom) in self.boxes:
             area = bool(np.isfinite([time_s, left, top, right, bottom]).all()) and left < right and top < bottom
-            require(area, "boxes", "be left, top, right, bottom with an area", (left, top, right, bottom), "Draw it anew.")
+            require(
+                area, "boxes", "be left, top, right, bottom with an area", (left, top, right, bottom), "Draw it anew."
+            )
         object.__setattr__(self, "boxes", tuple(sorted(self.boxes)))
 
     def boxes_at(self, times_s: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time 4"]:
@@ -203,7 +205,9 @@ def _inside(boxes: Float[np.ndarray, "time 4"], width: int, height: int) -> Floa
     """Boxes cut off at the picture's edge; refuses those that lie outside."""
     inside = np.clip(boxes, 0, [width, height, width, height])
     area = bool(((inside[:, 2:] - inside[:, :2]) > 0).all())
-    require(area, "boxes", f"lie in the picture of {width} x {height} pixels", boxes[0].round(1).tolist(), "Draw it anew.")
+    require(
+        area, "boxes", f"lie in the picture of {width} x {height} pixels", boxes[0].round(1).tolist(), "Draw it anew."
+    )
     return inside
 
 

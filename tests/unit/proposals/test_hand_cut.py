@@ -82,7 +82,9 @@ def test_a_cut_anew_keeps_id_verdict_and_boxes_and_can_be_taken_back(tmp_path):
 
 def test_all_versions_of_a_tube_are_cut_anew(tmp_path, video):
     with ConceptBank.open(tmp_path / "bank", create=True) as bank:
-        clips = add_by_hand(bank, video, HandCut(start_s=0.5, end_s=2.0, boxes=(drawn(0.5), drawn(2.0))), concept="ball")
+        clips = add_by_hand(
+            bank, video, HandCut(start_s=0.5, end_s=2.0, boxes=(drawn(0.5), drawn(2.0))), concept="ball"
+        )
         ids = cut_anew(bank, clips[1].id, HandCut(start_s=1.0, end_s=1.5))
         assert sorted(ids) == sorted(clip.id for clip in clips)
         assert {clip.kind: clip.frames for clip in bank.clips()} == {"moving": 5, "still": 1, "focus": 5, "scene": 5}

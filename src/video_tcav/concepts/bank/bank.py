@@ -250,6 +250,10 @@ class ConceptBank(Decisions):
         """Clips that have a vector in a space, or in any if none is named."""
         return embeddings.embedded_clips(self.database, space)
 
+    def comparable(self, ids: Sequence[int]) -> set[int]:
+        """Those of the clips that `similar` can compare: they have a vector, or another version of their tube has."""
+        return embeddings.comparable_clips(self.database, ids)
+
     def similar(self, id: int, *, count: int | None = 20) -> list[int]:
         """Clips like one, nearest first by cosine; all that can be compared with it if `count` is `None`.
 

@@ -1,6 +1,6 @@
 """Embeddings of clips, and the nearest clips by cosine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -57,6 +57,17 @@ def embedded_clips(database: Database, space: str | None = None) -> set[int]:
     """Clips that have a vector in a space, or in any."""
     rows = database.read("SELECT DISTINCT clip_id FROM embeddings WHERE ? IS NULL OR space = ?", [space, space])
     return {int(row["clip_id"]) for row in rows}
+
+
+def comparable_clips(database: Database, ids: Sequence[int]) -> set[int]:
+    """Those of the clips that have a vector, or another version of their tube has."""
+    rows = database.read(
+        "SELECT clips.id FROM clips WHERE clips.id IN (SELECT value FROM json_each(?)) AND EXISTS (SELECT 1 FROM clips AS "
+        "version JOIN embeddings ON embeddings.clip_id = version.id WHERE version.video_digest = clips.video_digest AND "
+        "version.tube = clips.tube AND version.concept_id IS clips.concept_id)",
+        [ids_json(ids)],
+    )
+    return {int(row["id"]) for row in rows}
 
 
 def similar_clips(database: Database, clip: int, count: int | None) -> list[int]:

@@ -54,9 +54,13 @@ def replace_frames(database: Database, cuts: Sequence[NewFrames], *, reviewer: s
                 for (file, id, values), path in zip(rows, paths, strict=True):
                     settle(file, path)
                     assignments = ", ".join(f"{name} = ?" for name in _COLUMNS)
-                    change.execute(f"UPDATE clips SET {assignments} WHERE id = ?", [*(values[name] for name in _COLUMNS), id])
+                    change.execute(
+                        f"UPDATE clips SET {assignments} WHERE id = ?", [*(values[name] for name in _COLUMNS), id]
+                    )
                 # vectors of what the clips showed before
-                change.execute("DELETE FROM embeddings WHERE clip_id IN (SELECT value FROM json_each(?))", [ids_json(before)])
+                change.execute(
+                    "DELETE FROM embeddings WHERE clip_id IN (SELECT value FROM json_each(?))", [ids_json(before)]
+                )
                 words = f"{clips_in_words(list(before))} cut anew"
                 remember(change, Step(words=words, reviewer=reviewer, clips=before))
     except VideoTcavError:

@@ -80,7 +80,9 @@ class Verdicts:
             if before:
                 _set_settled(change, [(by, verdict, row["id"]) for row in before])
                 agree(change, ids_of(before))
-                words = f"{clips_in_words(ids_of(before))} {'left unsettled' if by is None else f'settled as {verdict}'}"
+                words = (
+                    f"{clips_in_words(ids_of(before))} {'left unsettled' if by is None else f'settled as {verdict}'}"
+                )
                 remember(change, Step(words=words, reviewer=reviewer, clips=_settlements(before, every=True)))
 
     def set_note(self, id: int, text: str, *, reviewer: str = "") -> None:

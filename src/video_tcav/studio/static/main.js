@@ -3,6 +3,7 @@
 import { address, change, counted, filters, read } from "./api.js";
 import * as detail from "./detail.js";
 import * as panel from "./panel.js";
+import * as reviewers from "./reviewers.js";
 import * as results from "./results.js";
 import * as wall from "./wall.js";
 
@@ -37,6 +38,7 @@ async function readRuns() {
 async function ask(path, body) {
   const answer = await change(path, body);
   panel.showBank(answer.bank);
+  for (const clip of answer.clips ?? []) wall.apply([clip.id], clip);
   refreshSoon();
   return answer;
 }
@@ -47,13 +49,15 @@ function judge(verdict, ids = wall.targets()) {
   if (!ids.length) return say("No clip in focus.");
   const onwards = verdict === "open" || !ids.includes(wall.current()?.id) ? null : wall.after(ids);
   return queue(async () => {
-    const answer = await ask("/api/verdict", { ids, verdict });
-    wall.apply(ids, { verdict });
+    const answer = await ask("/api/verdict", { ids, verdict, ...alone(), settle: "disputed" in filters() });
     say(`${answer.said} ${progress(ids)}`);
     await onwards;
     showDetail();
   });
 }
+
+/* a version that is looked at for itself is judged for itself */
+function alone() { return { alone: "kind" in filters() }; }
 
 /* how far the concept of these clips is, if they have one in common */
 function progress(ids) {
@@ -65,11 +69,26 @@ function progress(ids) {
 function move(concept, ids = wall.targets()) {
   if (!ids.length) return say("No clip in focus.");
   return queue(async () => {
-    const answer = await ask("/api/move", { ids, concept });
-    wall.apply(ids, { concept });
+    const answer = await ask("/api/move", { ids, concept, ...alone() });
     say(answer.said);
     showDetail();
   });
+}
+
+function copy(concept, ids = wall.targets()) {
+  if (!ids.length) return say("No clip in focus.");
+  return queue(async () => {
+    const answer = await ask("/api/copy", { ids, concept });
+    say(answer.said);
+    if (answer.added) await again(wall.current()?.id);
+  });
+}
+
+/* the wall as it is in the bank now, where clips came */
+async function again(keep) {
+  const page = await wall.firstPage(filters());
+  if (page) wall.fill(page, { keep, focus: true });
+  showDetail();
 }
 
 function undo() {
@@ -87,23 +106,107 @@ function undo() {
 
 function like() {
   const clip = wall.current();
-  if (clip) return go({ ...filters(), concept: undefined, like: clip.id }, { focus: true });
+  if (!clip) return say("No clip in focus.");
+  if (!clip.comparable) return say(NO_EMBEDDING);
+  const { concept, disputed, sort, ...remaining } = filters();
+  return go({ ...remaining, like: clip.id }, { focus: true });
+}
+
+const NO_EMBEDDING = "Clips cannot be compared yet: press “Make embeddings”. It takes about a minute for a thousand clips.";
+let embedding = 0;
+
+/* thumbnails as embeddings, made by the server while the review goes on */
+async function embed() {
+  try {
+    await change("/api/embeddings");
+    clearInterval(embedding);
+    embedding = setInterval(() => lookAtEmbeddings().catch((error) => { clearInterval(embedding); say(error.message, true); }), 300);
+  } catch (error) {
+    say(error.message, true);
+  }
+}
+
+async function lookAtEmbeddings() {
+  const { running, done, total, error } = await read("/api/embeddings");
+  if (running) return say(total ? `Comparing clips: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}…` : "Comparing clips…");
+  clearInterval(embedding);
+  if (error) return say(error, true);
+  await wall.refresh();
+  say("Done: “More like this” works now.");
+}
+
+/* ---- cutting ---- */
+
+const editing = {
+  /* another span or box for the clip in focus */
+  cut: (id, span) => queue(async () => {
+    const answer = await ask("/api/cut", { id, ...span });
+    say(answer.said);
+    detail.forget();
+    showDetail();
+  }),
+  add: (video, concept, span) => queue(async () => {
+    const answer = await ask("/api/clips/new", { video, concept, ...span });
+    await again(answer.added[0]);
+    say(answer.said);
+  }),
+  note: (id, text) => queue(async () => say((await ask("/api/note", { id, text })).said)),
+  judge: (id, verdict) => queue(async () => {
+    const answer = await ask("/api/verdict", { ids: [id], verdict, alone: true });
+    say(answer.said);
+    detail.forget();
+    showDetail();
+  }),
+  concepts: () => panel.bank.concepts.map(({ name }) => name),
+  concept: () => filters().concept ?? wall.current()?.concept ?? "",
+  say,
+};
+
+function addClip() {
+  openDetail();
+  detail.showVideos(wall.current()?.video_key, editing).catch((error) => say(error.message, true));
+}
+
+/* ---- reviewers ---- */
+
+function disputed() {
+  document.getElementById("agreement-dialog").close();
+  return go({ disputed: true }, { focus: true });
+}
+
+function revealNow() {
+  document.getElementById("reveal-dialog").close();
+  return queue(async () => {
+    const answer = await ask("/api/reveal", {});
+    await wall.refresh();
+    detail.forget();
+    showDetail();
+    say(answer.said);
+  });
 }
 
 function toggleDetail(open = !detail.isOpen()) {
-  if (open) showDetail(true);
-  else {
+  if (open) { detail.leave(); openDetail(); showDetail(true); } else {
     const inside = document.getElementById("detail").contains(document.activeElement);
     detail.close();
+    layout(false);
     if (inside && wall.current()) wall.setFocus(wall.current().id);
   }
+}
+
+function openDetail() {
+  document.getElementById("detail").hidden = false;
+  layout(true);
+}
+
+function layout(open) {
   document.body.classList.toggle("with-detail", open);
   wall.keepInSight();
   for (const button of document.querySelectorAll("footer [data-do=detail]")) button.ariaExpanded = String(open);
 }
 
 function showDetail(open = detail.isOpen()) {
-  if (open) detail.show(wall.current()).catch((error) => say(error.message, true));
+  if (open && !detail.isAdding()) detail.show(wall.current(), editing).catch((error) => say(error.message, true));
 }
 
 /* ---- names ---- */
@@ -170,7 +273,7 @@ nameInput.addEventListener("keydown", (event) => {
   event.preventDefault();
   named(nameDialog.data.first);
 });
-for (const dialog of [nameDialog, helpDialog]) {
+for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("[data-close]")) dialog.close(); });
   dialog.addEventListener("close", () => { if (wall.current()) wall.setFocus(wall.current().id); });
 }
@@ -181,25 +284,47 @@ function clean(wanted) {
   return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
 }
 
+/* On an error, everything stays where it is: filters, address and wall. */
 async function go(wanted, { focus = false, push = true } = {}) {
-  if (push) history.pushState(null, "", address(clean(wanted)));
-  if (panel.bank) panel.showBank(panel.bank);
-  document.getElementById("leave-like").hidden = !("like" in filters());
+  const target = push ? clean(wanted) : filters();
   try {
-    await wall.fill({ focus });
+    const page = await wall.firstPage(target);
+    if (!page) return;
+    if (push) history.pushState(null, "", address(target));
+    document.getElementById("leave-like").hidden = !("like" in target);
+    wall.fill(page, { focus });
   } catch (error) {
     say(error.message, true);
   }
+  if (panel.bank) panel.showBank(panel.bank);
   document.querySelector("main").scrollTo(0, 0);
   showDetail();
 }
 
 addEventListener("popstate", () => go({}, { push: false }));
 document.getElementById("filters").addEventListener("change", () => go(panel.chosenFilters()));
+let searching = 0;
+document.getElementById("filters").addEventListener("input", ({ target }) => {
+  if (target.name !== "text") return;
+  clearTimeout(searching);
+  searching = setTimeout(() => { if (target.value.trim() !== (filters().text ?? "")) go(panel.chosenFilters()); }, 300);
+});
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
-document.getElementById("leave-like").addEventListener("click", () => go({ ...filters(), like: undefined }, { focus: true }));
+document.getElementById("leave-like").addEventListener("click", () => go({ ...filters(), like: undefined, sort: undefined }, { focus: true }));
+document.getElementById("choose-all").addEventListener("click", chooseAll);
+
+async function chooseAll() {
+  try {
+    const total = await wall.chooseAll();
+    const size = wall.choiceSize();
+    say(size < total ? `${counted(size, "clip")} of ${total.toLocaleString("en")} chosen, the most at once.` : `${counted(size, "clip")} chosen.`);
+    announced = size;
+  } catch (error) {
+    say(error.message, true);
+  }
+}
 document.getElementById("move").addEventListener("change", ({ target }) => {
-  if (target.value) move(target.value.slice(1));
+  if (target.value) (target.value[0] === "+" ? copy : move)(target.value.slice(1));
   target.value = "";
   if (wall.current()) wall.setFocus(wall.current().id);
 });
@@ -208,9 +333,11 @@ document.getElementById("move").addEventListener("change", ({ target }) => {
 
 const DO = {
   accept: () => judge("accepted"), reject: () => judge("rejected"), open: () => judge("open"),
-  name: () => nameConcept(), concept: newConcept, like, undo, detail: () => toggleDetail(), help: () => helpDialog.showModal(),
+  name: () => nameConcept(), concept: newConcept, like, embed, undo, add: addClip, disputed, revealNow,
+  detail: () => toggleDetail(), help: () => helpDialog.showModal(), reveal: () => document.getElementById("reveal-dialog").showModal(),
+  agreement: () => reviewers.showAgreement().catch((error) => say(error.message, true)),
 };
-const KEYS = { a: "accept", r: "reject", o: "open", n: "name", m: "like", u: "undo", "?": "help" };
+const KEYS = { a: "accept", r: "reject", o: "open", n: "name", m: "like", c: "add", u: "undo", "?": "help" };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 document.addEventListener("keydown", (event) => {
@@ -219,7 +346,7 @@ document.addEventListener("keydown", (event) => {
   if (target.closest("input:not([type=radio]), select, textarea")) return;
   const onWall = target.closest(".wall") || target === document.body;
   if (event.ctrlKey || event.metaKey || event.altKey) {
-    if (onWall && key.toLowerCase() === "a" && !event.altKey) { event.preventDefault(); wall.chooseAll(); say(`${counted(wall.choiceSize(), "clip")} chosen.`); }
+    if (onWall && key.toLowerCase() === "a" && !event.altKey) { event.preventDefault(); chooseAll(); }
     return;
   }
   if (key in ARROWS && onWall) { event.preventDefault(); wall.step(...ARROWS[key], event.shiftKey).then(choice); return; }
@@ -228,11 +355,14 @@ document.addEventListener("keydown", (event) => {
   if (key === "Enter" && target.closest(".tile")) { event.preventDefault(); if (!event.repeat) toggleDetail(); return; }
   if (key === "Escape") { if (wall.choiceSize()) { wall.chooseNone(); choice(); } else if (detail.isOpen()) toggleDetail(false); return; }
   if (event.repeat) return; /* a key that is held judges one clip, not the whole wall */
-  if (/^[1-9]$/.test(key)) {
-    const concept = panel.bank?.concepts[Number(key) - 1];
-    if (concept) move(concept.name); else say(`There is no concept ${key}.`);
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] ?? (/^[1-9]$/.test(key) ? key : null);
+  if (digit && (event.shiftKey || key === digit)) {
+    const concept = panel.bank?.concepts.find(({ number }) => number === Number(digit));
+    if (concept) (event.shiftKey ? copy : move)(concept.name);
+    else say(`There is no concept ${digit}.`);
     return;
   }
+  if (detail.isOpen() && detail.key(key)) { event.preventDefault(); return; }
   if (key === "0") { move(""); return; }
   const action = KEYS[key.length === 1 ? key.toLowerCase() : key];
   if (action) { event.preventDefault(); DO[action](); }
@@ -274,8 +404,13 @@ document.getElementById("wall").addEventListener("mousedown", (event) => { if (e
 
 wall.watch(() => {
   showDetail();
-  const none = !wall.current();
-  for (const button of document.querySelectorAll("footer :is([data-do=accept], [data-do=reject], [data-do=open], [data-do=like])")) button.disabled = none;
+  const clip = wall.current();
+  const none = !clip;
+  const likeButton = document.querySelector("footer [data-do=like]");
+  likeButton.ariaDisabled = String(!clip?.comparable);
+  likeButton.title = !clip || clip.comparable ? "" : NO_EMBEDDING;
+  document.getElementById("embed").hidden = none || clip.comparable;
+  for (const button of document.querySelectorAll("footer :is([data-do=accept], [data-do=reject], [data-do=open])")) button.disabled = none;
   document.getElementById("move").disabled = none;
 });
 
