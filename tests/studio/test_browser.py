@@ -21,8 +21,8 @@ FOCUSED = "document.activeElement?.dataset?.id"
 
 
 @contextmanager
-def running(folder: Path, *, port: int = 0, runs: Sequence[Path] | None = None) -> Iterator[Studio]:
-    with open_studio(folder, port=port, need=NEED, runs=runs) as studio:
+def running(folder: Path, *, port: int = 0, runs: Sequence[Path] | None = None, **options) -> Iterator[Studio]:
+    with open_studio(folder, port=port, need=NEED, runs=runs, **options) as studio:
         thread = threading.Thread(target=studio.run)
         thread.start()
         try:

@@ -201,7 +201,7 @@ function play(stage, facts, { url, offset_s, width = facts.source_width, height 
     if (!video.isConnected) return;
     const now = video.currentTime;
     if (moves && !free && !video.seeking && (now >= to || video.ended) && (!video.paused || video.ended)) { jump(from); video.play().catch(() => {}); }
-    place(rect, facts, now + offset_s);
+    place(rect, facts, video.currentTime + offset_s);
     requestAnimationFrame(draw);
   };
   const fit = () => { if (video.videoWidth) stage.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`; };

@@ -6,12 +6,13 @@ let state = null; /* {start, end, boxes: [[time_s, left, top, right, bottom]], m
 
 /** A form that cuts; `actions` are buttons with what they do with the span. */
 export function start({ span, say, actions }) {
-  const begin = field("From", span.start_s), finish = field("to", span.end_s);
+  const begin = field("From", span.start_s), finish = field("To", span.end_s);
   const draw = button("Draw a box", "b", () => toggleDrawing()), erase = button("Erase boxes", "", () => { state.boxes = []; update(); });
   state = { begin, finish, draw, erase, boxes: [], media: null, drawing: false, draft: null, say };
   state.hint = make("p", { className: "rule" });
   const form = make("form", { className: "editor", ariaLabel: "Cut" },
-    make("p", {}, begin.label, button("Here", "[", () => here(begin)), finish.label, button("Here", "]", () => here(finish))),
+    make("p", {}, begin.label, button("Here", "[", () => here(begin), "Begin here")),
+    make("p", {}, finish.label, button("Here", "]", () => here(finish), "End here")),
     make("p", {}, draw, erase), state.hint,
     make("p", {}, ...actions.map(([words, act, className = ""]) => {
       const done = make("button", { type: "button", className, textContent: words });
@@ -67,8 +68,8 @@ function field(words, value) {
   return { input, label: make("label", {}, `${words} `, input, " s") };
 }
 
-function button(words, keyName, act) {
-  const element = make("button", { type: "button" }, words, ...(keyName ? [" ", make("kbd", { textContent: keyName })] : []));
+function button(words, keyName, act, title = "") {
+  const element = make("button", { type: "button", title }, words, ...(keyName ? [" ", make("kbd", { textContent: keyName })] : []));
   element.addEventListener("click", act);
   return element;
 }
