@@ -1,3 +1,8 @@
+from .annotation_files.annotation import AnnotatedVideo as AnnotatedVideo
+from .annotation_files.annotation import Annotation as Annotation
+from .annotation_files.annotation import AnnotationFormat as AnnotationFormat
+from .annotation_files.exchange import export_annotations as export_annotations
+from .annotation_files.exchange import import_annotations as import_annotations
 from .detector import Detections as Detections
 from .detector import Detector as Detector
 from .detector_spec import DetectorLoader as DetectorLoader

@@ -1,16 +1,17 @@
 """Clips cut by hand: a span of a video and boxes that a person drew, as a new clip or in place of a proposed one."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from video_tcav._version import __version__
-from video_tcav.concepts import KINDS, BankClip, ConceptBank, Kind, NewFrames, Origin
+from video_tcav.concepts import KINDS, BankClip, ConceptBank, Kind, NewFrames, Origin, Verdict
 from video_tcav.concepts.bank.records import Box, concept_name
 from video_tcav.core.checks import require
 from video_tcav.core.errors import InputError, MediaError
@@ -91,6 +92,26 @@ def add_by_hand(
         InputError: if a value is not possible.
         OutputError: if the disk is full or the bank cannot be written to.
     """
+    known = {count.name for count in bank.concepts()}
+    proposer = {"name": "hand", "video_tcav": __version__}
+    clips, added = add_cut(bank, video, cut, concept=concept, verdict="accepted", reviewer=reviewer, proposer=proposer)
+    if added:
+        new_concept = "" if not concept or clips[0].concept in known else clips[0].concept
+        bank.remember_added(added, concept=new_concept, reviewer=reviewer)
+    return clips
+
+
+def add_cut(
+    bank: ConceptBank,
+    video: str | Path,
+    cut: HandCut,
+    *,
+    concept: str,
+    verdict: Verdict,
+    reviewer: str,
+    proposer: Mapping[str, Any],
+) -> tuple[list[BankClip], list[int]]:
+    """Cut a clip from a video into the bank: its versions, and the numbers of those that are new."""
     path, concept = Path(video).absolute(), concept_name(concept) if concept else ""
     digest = file_digest(path)
     same_video = bank.clips(video=digest, limit=1)
@@ -104,12 +125,11 @@ def add_by_hand(
         boxes=(),
         label=concept,
         score=1.0,
-        proposer={"name": "hand", "video_tcav": __version__, **({"group": group} if group else {})},
+        proposer={**proposer, **({"group": group} if group else {})},
     )
-    kinds: Sequence[Kind] = [kind for kind in KINDS if bank.count(kind=kind)] or KINDS
-    kinds = ["moving", *(kind for kind in kinds if kind != "moving")] if cut.boxes else ["moving", "still"]
-    known = {count.name for count in bank.concepts()}
-    tube = hashlib.sha256(f"hand {digest} {cut}".encode()).hexdigest()[:16]
+    existing: Sequence[Kind] = [kind for kind in KINDS if bank.count(kind=kind)] or KINDS
+    kinds = [kind for kind in KINDS if kind == "moving" or kind in existing] if cut.boxes else ["moving", "still"]
+    tube = hashlib.sha256(f"hand {digest} {concept} {cut}".encode()).hexdigest()[:16]
     missing = [kind for kind in kinds if not bank.has(video_digest=digest, tube=tube, kind=kind)]
     clips = [
         bank.add(
@@ -120,15 +140,12 @@ def add_by_hand(
             origin=cut_from,
             tube=tube,
             quality=1.0,
-            verdict="accepted",
+            verdict=verdict,
             reviewer=reviewer,
         )
         for kind, frames, fps, cut_from in _versions(path, cut, kinds, origin)
     ]
-    added = [clip.id for clip in clips if clip.kind in missing]
-    if added:
-        bank.remember_added(added, concept="" if concept in known else concept, reviewer=reviewer)
-    return clips
+    return clips, [clip.id for clip in clips if clip.kind in missing]
 
 
 def cut_anew(bank: ConceptBank, id: int, cut: HandCut, *, reviewer: str = "") -> list[int]:
