@@ -238,7 +238,7 @@ def test_a_clip_in_two_concepts_search_order_and_notes(browser, tmp_path):
         page.fill("#detail textarea", "Hand covers it")
         page.locator("#detail textarea").blur()
         said(page, "Note written.")
-        until(page, "document.querySelector('.tile[data-id=\"1\"] .said').textContent === '“Hand covers it”'")
+        until(page, "document.querySelector('.tile[data-id=\"1\"] .noted').textContent === '“Hand covers it”'")
         page.fill("input[name=text]", "covers")
         page.wait_for_url("**/?text=covers")
         until(page, "document.querySelectorAll('.tile').length === 1")

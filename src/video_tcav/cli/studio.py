@@ -35,8 +35,7 @@ def studio(
         list[Path] | None,
         typer.Option(
             metavar="PATH",
-            help="More videos to cut clips from by hand: a file or a folder. Several are possible. The sources of the "
-            "bank's clips are there anyway.",
+            help="More videos to cut clips from by hand, files or folders. The sources of the bank's clips are there anyway.",
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0 takes a free one.")] = 0,

@@ -30,7 +30,7 @@ from video_tcav.studio.likeness import Likeness, add_likeness
 from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, detail_payload, tile_payloads
 from video_tcav.studio.requests import MOST_IDS, ClipFilters, ClipQuery, PathId
 from video_tcav.studio.run_matches import list_payload, run_payload
-from video_tcav.studio.runs import Run, Runs
+from video_tcav.studio.runs import Run, RunList, Runs
 from video_tcav.studio.sample_size import Need
 from video_tcav.studio.security import Guard, Refusal, excerpt
 from video_tcav.studio.session import Session
@@ -100,7 +100,7 @@ def create_app(
     _add_pages(app)
     _add_clips(app, bank, encodings)
     _add_reads(app, session)
-    _add_runs(app, bank, runs or Runs())
+    _add_runs(app, session, runs or Runs())
     add_changes(app, session)
     add_cuts(app, session, encodings)
     add_likeness(app, likeness)
@@ -198,7 +198,9 @@ def _add_reads(app: FastAPI, session: Session) -> None:
         return {"pairs": [asdict(pair) for pair in banks.agreements(bank)]}
 
 
-def _add_runs(app: FastAPI, bank: ConceptBank, runs: Runs) -> None:
+def _add_runs(app: FastAPI, session: Session, runs: Runs) -> None:
+    bank = session.bank
+
     def run_of(id: str) -> Run:
         for run in runs.find().runs:
             if run.id == id:
@@ -207,7 +209,8 @@ def _add_runs(app: FastAPI, bank: ConceptBank, runs: Runs) -> None:
 
     @app.get("/api/runs")
     def read_runs() -> dict[str, Any]:
-        return list_payload(runs.find(), bank)
+        # which of a run's clips are accepted now says what others decided
+        return list_payload(RunList(runs=(), problems=()) if session.blind else runs.find(), bank)
 
     @app.get("/api/runs/{id}")
     def read_run(id: RunId) -> dict[str, Any]:

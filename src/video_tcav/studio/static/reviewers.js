@@ -12,7 +12,7 @@ export async function showAgreement() {
 }
 
 function table(pairs) {
-  const head = ["Reviewers", "In common", "Alike", "Kappa"].map((textContent) => make("th", { scope: "col", textContent }));
+  const head = ["Reviewers", "Both", "Alike", "Kappa"].map((textContent) => make("th", { scope: "col", textContent }));
   return make("table", { className: "agreement" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...pairs.map(row)));
 }
 

@@ -118,7 +118,7 @@ function tile(clip) {
       make("span", { className: "mark accept", data: { mark: "accept" }, title: "Accept (a)", textContent: "✓" }),
       make("span", { className: "mark reject", data: { mark: "reject" }, title: "Reject (r)", textContent: "✕" })),
     make("div", { className: "words", ariaHidden: "true" },
-      make("b"), make("span", { className: "where" }), make("span", { className: "said" })),
+      make("b"), make("span", { className: "where" }), make("span", { className: "said" }), make("span", { className: "noted" })),
     make("span", { className: "hidden name" }));
   dress(element, clip);
   return element;
@@ -132,7 +132,8 @@ function dress(element, clip) {
   element.querySelector("b").classList.toggle("none", !clip.concept);
   element.querySelector(".where").textContent = [clip.label, clip.kind].filter(Boolean).join(" · ");
   element.title = `${clip.video} at ${clip.start_s.toFixed(1)} s`;
-  element.querySelector(".said").textContent = [clip.disputed || clip.settled_by !== null ? saidWords(clip) : "", clip.note ? `“${clip.note}”` : ""].filter(Boolean).join(" · ");
+  element.querySelector(".said").textContent = clip.disputed || clip.settled_by !== null ? saidWords(clip) : "";
+  element.querySelector(".noted").textContent = clip.note ? `“${clip.note}”` : "";
   element.classList.toggle("disputed", clip.disputed);
   element.querySelector(".name").textContent = `${clip.label || "clip"} ${clip.id}, ${clip.disputed ? `disputed: ${saidWords(clip)}` : WORDS[clip.verdict]}, ${name}, ${clip.kind}, ${clip.video} at ${clip.start_s.toFixed(1)} s`;
 }
