@@ -61,8 +61,8 @@ class HandCut:
 
     def boxes_at(self, times_s: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time 4"]:
         """The box at each time."""
-        known_s, sides = [time_s for time_s, _ in self.boxes], np.array([box for _, box in self.boxes])
-        return np.stack([np.interp(times_s, known_s, side) for side in sides.T], axis=1)
+        drawn_s, sides = [time_s for time_s, _ in self.boxes], np.array([box for _, box in self.boxes])
+        return np.stack([np.interp(times_s, drawn_s, side) for side in sides.T], axis=1)
 
 
 def path_of(origin: Origin) -> tuple[tuple[float, Box], ...]:
@@ -92,11 +92,11 @@ def add_by_hand(
         InputError: if a value is not possible.
         OutputError: if the disk is full or the bank cannot be written to.
     """
-    known = {count.name for count in bank.concepts()}
+    names = {count.name for count in bank.concepts()}
     proposer = {"name": "hand", "video_tcav": __version__}
     clips, added = add_cut(bank, video, cut, concept=concept, verdict="accepted", reviewer=reviewer, proposer=proposer)
     if added:
-        new_concept = "" if not concept or clips[0].concept in known else clips[0].concept
+        new_concept = "" if not concept or clips[0].concept in names else clips[0].concept
         bank.remember_added(added, concept=new_concept, reviewer=reviewer)
     return clips
 
@@ -128,7 +128,8 @@ def add_cut(
         proposer={**proposer, **({"group": group} if group else {})},
     )
     existing: Sequence[Kind] = [kind for kind in KINDS if bank.count(kind=kind)] or KINDS
-    kinds = [kind for kind in KINDS if kind == "moving" or kind in existing] if cut.boxes else ["moving", "still"]
+    with_box: list[Kind] = [kind for kind in KINDS if kind == "moving" or kind in existing]
+    kinds: list[Kind] = with_box if cut.boxes else ["moving", "still"]
     tube = hashlib.sha256(f"hand {digest} {concept} {cut}".encode()).hexdigest()[:16]
     missing = [kind for kind in kinds if not bank.has(video_digest=digest, tube=tube, kind=kind)]
     clips = [
@@ -166,12 +167,12 @@ def cut_anew(bank: ConceptBank, id: int, cut: HandCut, *, reviewer: str = "") ->
         BankError: if there is no such clip.
         OutputError: if the disk is full or the bank cannot be written to.
     """
-    clips = {clip.kind: clip for clip in bank.clips(ids=bank.versions([bank.clip(id).id]))}
+    clips: dict[Kind, BankClip] = {clip.kind: clip for clip in bank.clips(ids=bank.versions([bank.clip(id).id]))}
     path = next((path for kind in KINDS if kind in clips and (path := path_of(clips[kind].origin))), ())
     cut = replace(cut, boxes=cut.boxes or path)
     origin = bank.clip(id).origin
     if file_digest(origin.video) != origin.video_digest:
-        raise MediaError(origin.video, "has changed since the clip was cut from it")
+        raise MediaError(Path(origin.video), "has changed since the clip was cut from it")
     origin = replace(origin, proposer={**origin.proposer, "cut_by": reviewer or "hand"})
     made = _versions(Path(origin.video), cut, list(clips), origin)
     bank.replace_frames(

@@ -87,6 +87,7 @@ def clip_payload(clip: BankClip) -> dict[str, Any]:
         "label": well_formed(origin.label),
         "score": origin.score,
         "video": well_formed(Path(origin.video).name),
+        "video_key": video_key(Path(origin.video)),
         "start_s": origin.start_s,
         "end_s": origin.end_s,
     }
@@ -124,7 +125,6 @@ def detail_payload(session: Session, clip: BankClip) -> dict[str, Any]:
         "versions": tile_payloads(session, versions),
         "elsewhere": elsewhere,
         "source": well_formed(origin.video),
-        "video_key": video_key(Path(origin.video)),
         "times_s": list(origin.times_s),
         "boxes": [list(box) for box in origin.boxes],
         "proposer": {well_formed(str(name)): well_formed(_plain(value)) for name, value in origin.proposer.items()},

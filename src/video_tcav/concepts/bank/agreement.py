@@ -48,7 +48,9 @@ def agreements(bank: ConceptBank) -> list[Agreement]:
 def _agreement(first: str, second: str, verdicts: dict[str, dict[int, str]]) -> Agreement:
     common = sorted(verdicts[first].keys() & verdicts[second].keys())
     columns = [[verdicts[name][clip] for clip in common] for name in (first, second)]
-    disputed = [clip for clip, one, other in zip(common, *columns, strict=True) if one != other]
+    disputed = [
+        clip for clip, *verdicts_of_both in zip(common, *columns, strict=True) if len(set(verdicts_of_both)) > 1
+    ]
     # with a single verdict there is nothing that chance could get wrong: 0 / 0
     defined = len({verdict for column in columns for verdict in column}) > 1
     return Agreement(

@@ -82,10 +82,10 @@ def distinct_stems(videos: Sequence[AnnotatedVideo]) -> None:
     """Refuse two videos that a file would name alike."""
     paths: dict[str, Path] = {}
     for video in videos:
-        other = paths.setdefault(video.path.stem, video.path)
-        if other != video.path:
+        namesake = paths.setdefault(video.path.stem, video.path)
+        if namesake != video.path:
             raise InputError(
-                f"`videos` must have names of their own in such a file. Got {other} and {video.path}. Rename one of them, or "
+                f"`videos` must have names of their own in such a file. Got {namesake} and {video.path}. Rename one of them, or "
                 "export one concept at a time."
             )
 

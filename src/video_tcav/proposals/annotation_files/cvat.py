@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from video_tcav.concepts.bank.records import Box
 from video_tcav.core.errors import SourceError
 from video_tcav.core.escaping import xml_text
 from video_tcav.core.files import atomic_path
@@ -63,20 +64,20 @@ class Cvat(AnnotationFormat):
 
 
 def _tracks(track: ElementTree.Element, video: str) -> list[Annotation]:
-    found, boxes = [], []
+    annotations, boxes = list[Annotation](), list[tuple[int, Box]]()
     label = track.attrib["label"]
     for box in sorted(track.iterfind("box"), key=lambda box: int(box.attrib["frame"])):
         frame = int(box.attrib["frame"])
         if box.attrib.get("outside") == "1":
             if boxes:
-                found.append(Annotation(video=video, label=label, boxes=tuple(boxes), end_frame=frame))
+                annotations.append(Annotation(video=video, label=label, boxes=tuple(boxes), end_frame=frame))
             boxes = []
         else:
             left, top, right, bottom = (float(box.attrib[side]) for side in _SIDES)
             boxes.append((frame, (left, top, right, bottom)))
     if boxes:
-        found.append(Annotation(video=video, label=label, boxes=tuple(boxes)))
-    return found
+        annotations.append(Annotation(video=video, label=label, boxes=tuple(boxes)))
+    return annotations
 
 
 def _track_element(number: int, annotation: Annotation, video: AnnotatedVideo) -> ElementTree.Element:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def import_annotations(
             f"{videos or path.parent}. Name the folder with the videos."
         )
     timeline_of = lru_cache(maxsize=64)(lambda video: read_timeline(VideoSource(path=video, kind="video")))
-    added = known = 0
+    added = existing = 0
     skipped: dict[Path, MediaError] = {}
     with (
         nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True) as opened,
@@ -88,13 +89,13 @@ def import_annotations(
                         reviewer=reviewer,
                         proposer={"name": "import", "format": format, "video_tcav": __version__},
                     )
-                    added, known = added + len(new), known + len(clips) - len(new)
+                    added, existing = added + len(new), existing + len(clips) - len(new)
             except MediaError as error:
                 if strict:
                     raise
                 skipped.setdefault(Path(error.path), error)
             advance(1)
-    return Imported(added=added, known=known, skipped=tuple(skipped.values()))
+    return Imported(added=added, known=existing, skipped=tuple(skipped.values()))
 
 
 def export_annotations(
@@ -129,8 +130,8 @@ def export_annotations(
     ]
     if not clips:
         raise BankError(
-            f"`bank` must have {verdict or 'some'} clips to export. Got none in {', '.join(wanted) or 'a bank without concepts'}. "
-            "Judge some, or choose another verdict or concept."
+            f"`bank` must have {verdict or 'some'} clips to export. "
+            f"Got none in {', '.join(wanted) or 'a bank without concepts'}. Judge some, or choose another verdict or concept."
         )
     by_video: dict[str, list[BankClip]] = {}
     for clip in clips:
@@ -165,13 +166,13 @@ def _cuts(annotation: Annotation, timeline: Timeline, piece_s: float) -> list[Ha
     else:
         last = (boxes[-1][0] + 1 if annotation.end_frame is None else annotation.end_frame) - 1
         if not boxes or not 0 <= boxes[0][0] <= last < len(times_s):
-            raise MediaError(annotation.video, f"has {len(times_s)} frames, so the annotation's do not fit")
+            raise MediaError(Path(annotation.video), f"has {len(times_s)} frames, so the annotation's do not fit")
         start_s, end_s = float(times_s[boxes[0][0]]), float(times_s[last]) + timeline.interval_s
     timed = tuple((float(times_s[frame]), box) for frame, box in boxes)
-    whole = HandCut(start_s=start_s, end_s=min(end_s, start_s + LONGEST_S), boxes=timed)
+    longest = HandCut(start_s=start_s, end_s=min(end_s, start_s + LONGEST_S), boxes=timed)
     count = math.ceil(round((end_s - start_s) / piece_s, 6))
     edges = np.linspace(start_s, end_s, count + 1).tolist()
-    return [replace(whole, start_s=first_s, end_s=until_s) for first_s, until_s in zip(edges, edges[1:], strict=False)]
+    return [replace(longest, start_s=first_s, end_s=until_s) for first_s, until_s in pairwise(edges)]
 
 
 def _annotated(path: Path, clips: Sequence[BankClip]) -> AnnotatedVideo:

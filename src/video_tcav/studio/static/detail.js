@@ -2,7 +2,7 @@
 
 import { make, read } from "./api.js";
 import * as editor from "./editor.js";
-import { saidWords } from "./wall.js";
+import { saidWords } from "./tiles.js";
 
 const aside = document.getElementById("detail");
 const SVG = "http://www.w3.org/2000/svg";

@@ -1,16 +1,16 @@
-/* Keys, mouse and buttons, and what they do. */
+/* What keys, mouse and buttons do: changes in the bank, one after the other, and what the page shows of them. */
 
 import { address, change, counted, filters, read } from "./api.js";
 import * as detail from "./detail.js";
+import * as keys from "./keys.js";
+import * as names from "./names.js";
 import * as panel from "./panel.js";
 import * as reviewers from "./reviewers.js";
 import * as results from "./results.js";
 import * as wall from "./wall.js";
 
 const said = document.getElementById("said");
-const nameDialog = document.getElementById("name-dialog");
 const helpDialog = document.getElementById("help-dialog");
-const nameInput = document.getElementById("name-input");
 let last = Promise.resolve();
 
 function say(text, wrong = false) {
@@ -209,70 +209,23 @@ function showDetail(open = detail.isOpen()) {
   if (open && !detail.isAdding()) detail.show(wall.current(), editing).catch((error) => say(error.message, true));
 }
 
-/* ---- names ---- */
+/* ---- dialogs ---- */
 
-function nameConcept(old = null) {
-  const ids = old === null ? wall.targets() : [];
-  const of = old ?? filters().concept ?? wall.current()?.concept ?? "";
-  const [toMove, toRename] = nameDialog.querySelectorAll("[type=submit]");
-  toMove.textContent = ids.length ? `Move ${counted(ids.length, "clip")} there` : "Make the concept";
-  toMove.hidden = old !== null;
-  toRename.hidden = !of;
-  toRename.textContent = `Rename “${of}”`;
-  toRename.classList.toggle("accept", old !== null);
-  document.getElementById("name-title").textContent = old === null ? "Name a concept" : `Rename “${old}”`;
-  nameInput.value = old ?? "";
-  nameDialog.data = { ids, of, first: old === null ? "move" : "rename" };
-  nameNote();
-  nameDialog.showModal();
-  nameInput.select();
-}
-
-function newConcept() {
-  wall.chooseNone();
-  nameConcept();
-  nameDialog.data.ids = [];
-  nameDialog.querySelector("[value=move]").textContent = "Make the concept";
-  nameDialog.querySelector("[value=rename]").hidden = true;
-}
-
-function nameNote() {
-  const exists = panel.bank.concepts.some((concept) => concept.name === nameInput.value.trim());
-  const same = nameInput.value.trim() === nameDialog.data.of;
-  document.getElementById("name-note").textContent = exists && !same ? "There is a concept of this name. Renaming joins the two." : "";
-}
-
-function named(action) {
-  const name = nameInput.value.trim();
-  const { ids, of } = nameDialog.data;
-  nameDialog.close();
-  if (action === "rename") {
-    if (name === of) return;
-    return queue(async () => {
-      const answer = await ask("/api/concepts/rename", { name: of, new: name });
-      say(answer.said);
-      for (const [id, { clip }] of wall.tiles) if (clip.concept === of) wall.apply([id], { concept: name });
-      if (filters().concept === of) {
-        history.replaceState(null, "", address(clean({ ...filters(), concept: name })));
-        panel.showBank(answer.bank);
-      }
-      showDetail();
-    });
-  }
-  if (ids.length) return move(name, ids);
-  return queue(async () => say((await ask("/api/concepts", { name })).said));
-}
-
-nameInput.addEventListener("input", nameNote);
-nameDialog.querySelector("form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  named(event.submitter?.value && event.submitter.value !== "cancel" && !event.submitter.hidden ? event.submitter.value : nameDialog.data.first);
+names.setup({
+  move,
+  add: (name) => queue(async () => say((await ask("/api/concepts", { name })).said)),
+  rename: (old, name) => queue(async () => {
+    const answer = await ask("/api/concepts/rename", { name: old, new: name });
+    say(answer.said);
+    for (const [id, { clip }] of wall.tiles) if (clip.concept === old) wall.apply([id], { concept: name });
+    if (filters().concept === old) {
+      history.replaceState(null, "", address(clean({ ...filters(), concept: name })));
+      panel.showBank(answer.bank);
+    }
+    showDetail();
+  }),
 });
-nameInput.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !nameInput.value.trim()) return;
-  event.preventDefault();
-  named(nameDialog.data.first);
-});
+
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("[data-close]")) dialog.close(); });
   dialog.addEventListener("close", () => { if (wall.current()) wall.setFocus(wall.current().id); });
@@ -311,96 +264,24 @@ document.getElementById("filters").addEventListener("input", ({ target }) => {
 });
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("leave-like").addEventListener("click", () => go({ ...filters(), like: undefined, sort: undefined }, { focus: true }));
-document.getElementById("choose-all").addEventListener("click", chooseAll);
+document.getElementById("choose-all").addEventListener("click", keys.chooseAll);
 
-async function chooseAll() {
-  try {
-    const total = await wall.chooseAll();
-    const size = wall.choiceSize();
-    say(size < total ? `${counted(size, "clip")} of ${total.toLocaleString("en")} chosen, the most at once.` : `${counted(size, "clip")} chosen.`);
-    announced = size;
-  } catch (error) {
-    say(error.message, true);
-  }
-}
 document.getElementById("move").addEventListener("change", ({ target }) => {
   if (target.value) (target.value[0] === "+" ? copy : move)(target.value.slice(1));
   target.value = "";
   if (wall.current()) wall.setFocus(wall.current().id);
 });
 
-/* ---- keys and mouse ---- */
+/* ---- what buttons and keys name ---- */
 
 const DO = {
   accept: () => judge("accepted"), reject: () => judge("rejected"), open: () => judge("open"),
-  name: () => nameConcept(), concept: newConcept, like, embed, undo, add: addClip, disputed, revealNow,
+  name: () => names.nameConcept(), concept: names.newConcept, like, embed, undo, add: addClip, disputed, revealNow,
   detail: () => toggleDetail(), help: () => helpDialog.showModal(), reveal: () => document.getElementById("reveal-dialog").showModal(),
   agreement: () => reviewers.showAgreement().catch((error) => say(error.message, true)),
 };
-const KEYS = { a: "accept", r: "reject", o: "open", n: "name", m: "like", c: "add", u: "undo", "?": "help" };
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]") || event.isComposing) return;
-  const { key, target } = event;
-  if (target.closest("input:not([type=radio]), select, textarea")) return;
-  const onWall = target.closest(".wall") || target === document.body;
-  if (event.ctrlKey || event.metaKey || event.altKey) {
-    if (onWall && key.toLowerCase() === "a" && !event.altKey) { event.preventDefault(); chooseAll(); }
-    return;
-  }
-  if (key in ARROWS && onWall) { event.preventDefault(); wall.step(...ARROWS[key], event.shiftKey).then(choice); return; }
-  if ((key === "Home" || key === "End") && onWall) { event.preventDefault(); wall.toEnd(key === "End", event.shiftKey); choice(); return; }
-  if (key === " " && target.closest(".tile")) { event.preventDefault(); wall.toggle(wall.current().id); choice(); return; }
-  if (key === "Enter" && target.closest(".tile")) { event.preventDefault(); if (!event.repeat) toggleDetail(); return; }
-  if (key === "Escape") { if (wall.choiceSize()) { wall.chooseNone(); choice(); } else if (detail.isOpen()) toggleDetail(false); return; }
-  if (event.repeat) return; /* a key that is held judges one clip, not the whole wall */
-  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] ?? (/^[1-9]$/.test(key) ? key : null);
-  if (digit && (event.shiftKey || key === digit)) {
-    const concept = panel.bank?.concepts.find(({ number }) => number === Number(digit));
-    if (concept) (event.shiftKey ? copy : move)(concept.name);
-    else say(`There is no concept ${digit}.`);
-    return;
-  }
-  if (detail.isOpen() && detail.key(key)) { event.preventDefault(); return; }
-  if (key === "0") { move(""); return; }
-  const action = KEYS[key.length === 1 ? key.toLowerCase() : key];
-  if (action) { event.preventDefault(); DO[action](); }
-});
-
-let announced = 0;
-function choice() {
-  const size = wall.choiceSize();
-  if (size !== announced) say(size ? `${counted(size, "clip")} chosen.` : "");
-  announced = size;
-}
-
-document.addEventListener("click", (event) => {
-  const { target } = event;
-  const act = target.closest("[data-do]");
-  if (act) { DO[act.dataset.do](); return; }
-  const rename = target.closest("[data-rename]");
-  if (rename) { nameConcept(rename.dataset.rename); return; }
-  const link = target.closest("a.concept");
-  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
-    event.preventDefault();
-    go(Object.fromEntries(new URL(link.href).searchParams));
-    return;
-  }
-  const tile = target.closest(".tile");
-  if (!tile) return;
-  const id = Number(tile.dataset.id);
-  const mark = target.closest("[data-mark]")?.dataset.mark;
-  if (mark) { judge(mark === "accept" ? "accepted" : "rejected", wall.targets().includes(id) ? wall.targets() : [id]); return; }
-  if (event.shiftKey) wall.setFocus(id, { extend: true });
-  else if (event.ctrlKey || event.metaKey) { wall.toggle(id); wall.setFocus(id); }
-  else { if (wall.choiceSize()) wall.chooseNone(); wall.setFocus(id); }
-  choice();
-});
-document.getElementById("wall").addEventListener("dblclick", (event) => {
-  if (event.target.closest(".tile") && !event.target.closest("[data-mark]")) toggleDetail(true);
-});
-document.getElementById("wall").addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); });
+keys.listen({ DO, judge, move, copy, go, toggleDetail, say });
 
 wall.watch(() => {
   showDetail();

@@ -1,10 +1,9 @@
-/* The wall: tiles of clips, of which only those on screen are loaded. */
+/* The wall: its clips in their order, the focus and the choice. */
 
-import { counted, filters, make, read } from "./api.js";
+import { counted, filters, read } from "./api.js";
+import { calm, dress, play, release, tile } from "./tiles.js";
 
 const BATCH = 60;
-const WORDS = { open: "open", accepted: "accepted", rejected: "rejected" };
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const wall = document.getElementById("wall");
 const end = document.getElementById("end");
 
@@ -70,10 +69,10 @@ function append(page, offset) {
   const fragment = document.createDocumentFragment();
   for (const clip of fresh) {
     const element = tile(clip);
+    element.ariaSelected = String(chosen.has(clip.id));
     tiles.set(clip.id, { clip, element });
     order.push(clip.id);
     fragment.append(element);
-    onScreen.observe(element);
   }
   wall.append(fragment);
   if (!fresh.length) total = order.length;
@@ -108,92 +107,6 @@ function countChosen() {
 new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting) && order.length && order.length < total) more().catch(() => {});
 }, { rootMargin: "1200px", scrollMargin: "1200px" }).observe(end);
-
-/* ---- tiles ---- */
-
-function tile(clip) {
-  const element = make("div", { className: "tile", role: "option", tabIndex: -1, data: { id: clip.id } },
-    make("div", { className: "view" }),
-    make("div", { className: "marks", ariaHidden: "true" },
-      make("span", { className: "mark accept", data: { mark: "accept" }, title: "Accept (a)", textContent: "✓" }),
-      make("span", { className: "mark reject", data: { mark: "reject" }, title: "Reject (r)", textContent: "✕" })),
-    make("div", { className: "words", ariaHidden: "true" },
-      make("b"), make("span", { className: "where" }), make("span", { className: "said" }), make("span", { className: "noted" })),
-    make("span", { className: "hidden name" }));
-  dress(element, clip);
-  return element;
-}
-
-function dress(element, clip) {
-  element.dataset.verdict = clip.verdict;
-  element.ariaSelected = String(chosen.has(clip.id));
-  const name = clip.concept || "no concept";
-  element.querySelector("b").textContent = name;
-  element.querySelector("b").classList.toggle("none", !clip.concept);
-  element.querySelector(".where").textContent = [clip.label, clip.kind].filter(Boolean).join(" · ");
-  element.title = `${clip.video} at ${clip.start_s.toFixed(1)} s`;
-  element.querySelector(".said").textContent = clip.disputed || clip.settled_by !== null ? saidWords(clip) : "";
-  element.querySelector(".noted").textContent = clip.note ? `“${clip.note}”` : "";
-  element.classList.toggle("disputed", clip.disputed);
-  element.querySelector(".name").textContent = `${clip.label || "clip"} ${clip.id}, ${clip.disputed ? `disputed: ${saidWords(clip)}` : WORDS[clip.verdict]}, ${name}, ${clip.kind}, ${clip.video} at ${clip.start_s.toFixed(1)} s`;
-}
-
-/** Who judged a clip how, and who settled it. */
-export function saidWords(clip) {
-  const verdicts = clip.reviews.filter(({ verdict }) => verdict !== "open").map(({ reviewer, verdict }) => `${reviewer || "unnamed"} ${verdict === "accepted" ? "✓" : "✕"}`);
-  if (clip.settled_by !== null) verdicts.push(`settled by ${clip.settled_by || "unnamed"}`);
-  return verdicts.join(", ");
-}
-
-const onScreen = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) show(target);
-    else release(target);
-  }
-}, { rootMargin: "120px", scrollMargin: "120px" });
-
-function show(element) {
-  const view = element.querySelector(".view");
-  const clip = tiles.get(Number(element.dataset.id))?.clip;
-  if (!clip || view.firstChild) return;
-  if (!clip.moves) {
-    const image = make("img", { alt: "", draggable: false, src: clip.url });
-    image.addEventListener("error", () => failed(image, clip, view));
-    view.append(image);
-    return;
-  }
-  const video = make("video", { muted: true, loop: true, playsInline: true, preload: "auto", src: clip.url, tabIndex: -1 });
-  video.disablePictureInPicture = true;
-  video.addEventListener("error", () => failed(video, clip, view));
-  view.append(video);
-  if (!calm.matches || clip.id === focused) play(video);
-}
-
-/* what the browser does not play is transcoded by the server, once */
-function failed(media, clip, view) {
-  if (!media.isConnected || !media.hasAttribute("src")) return;
-  const transcoded = `/encoded/${clip.id}`;
-  if (media.getAttribute("src").startsWith(transcoded)) {
-    view.replaceChildren(make("p", { textContent: "The file cannot be shown." }));
-    return;
-  }
-  media.src = transcoded;
-  if (media.play && (!calm.matches || clip.id === focused)) play(media);
-}
-
-/* a video that was only hidden would keep its decoder and its memory */
-function release(element) {
-  const view = element.querySelector(".view");
-  const video = view.querySelector("video");
-  if (video) { video.pause(); video.removeAttribute("src"); video.load(); }
-  view.replaceChildren();
-}
-
-function play(video) { video?.play().catch(() => {}); }
-
-calm.addEventListener("change", () => {
-  for (const video of wall.querySelectorAll("video")) { if (calm.matches) video.pause(); else play(video); }
-});
 
 /* ---- focus and choice ---- */
 
@@ -289,13 +202,8 @@ export function apply(ids, changed) {
   for (const id of ids) {
     const entry = tiles.get(id);
     if (!entry) continue;
-    const { url } = entry.clip;
-    Object.assign(entry.clip, changed);
+    entry.clip = { ...entry.clip, ...changed };
     dress(entry.element, entry.clip);
-    if (entry.clip.url !== url && entry.element.querySelector(".view").firstChild) { /* it was cut anew, and is on screen */
-      release(entry.element);
-      show(entry.element);
-    }
   }
 }
 
