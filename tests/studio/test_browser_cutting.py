@@ -78,8 +78,8 @@ def test_versions_are_there_on_demand_and_judged_alone(browser, tmp_path):
         page.get_by_role("button", name="Reject only the scene version").click()
         said(page, "Rejected: 1 clip.")
         page.select_option("select[name=kind]", "scene")
-        until(page, "document.querySelectorAll('.tile').length === 3")
-        assert page.locator(".tile[data-verdict=rejected]").count() == 1
+        page.wait_for_selector(".tile[data-id='4'][data-verdict=rejected]")
+        assert page.locator(".tile").count() == 3
         press(page, "ArrowRight")
         page.locator(".tile").nth(1).click()
         press(page, "a")
