@@ -173,7 +173,9 @@ def test_trim_box_add_by_hand_undo_and_a_second_person(browser, tmp_path):
         page.wait_for_selector("#detail .field select")
         page.locator("#detail .field select").first.select_option(label="match-3.mp4")
         chosen = "document.querySelector('#detail .field select').value"
-        until(page, f"(v => v?.videoWidth === 128 && v.src.includes({chosen}))(document.querySelector('#detail video'))")
+        until(
+            page, f"(v => v?.videoWidth === 128 && v.src.includes({chosen}))(document.querySelector('#detail video'))"
+        )
         seek(page, 1.0)
         page.click("text=Here [")
         seek(page, 2.0)

@@ -2,6 +2,7 @@ from .bank import KINDS as KINDS
 from .bank import VERDICTS as VERDICTS
 from .bank import Agreement as Agreement
 from .bank import BankClip as BankClip
+from .bank import ClipFilters as ClipFilters
 from .bank import ConceptBank as ConceptBank
 from .bank import ConceptCount as ConceptCount
 from .bank import Imported as Imported

@@ -65,8 +65,9 @@ def _add_concepts(app: FastAPI, session: Session) -> None:
         copies = bank.copy(_versions(session, body.ids, alone=False), body.concept, reviewer=reviewer)
         if not copies:
             return done(session, f"{body.concept} has {_clips(body.ids, body.ids)} already.")
+        added = [clip.id for clip in session.clips(ids=copies, tubes=True, limit=_MOST_TILES)]
         return done(
-            session, f"Also put into {body.concept}: {_clips(body.ids, body.ids)}, to be judged there.", added=copies
+            session, f"Also put into {body.concept}: {_clips(body.ids, body.ids)}, to be judged there.", added=added
         )
 
     @app.post("/api/concepts")

@@ -1,7 +1,7 @@
 """Verdicts of several reviewers: what stands, blind passes, agreement, settling, notes, and clips in two concepts."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.concepts.bank_samples import add_clip, sample_origin
@@ -105,6 +105,7 @@ def twelve(tmp_path_factory):
         yield opened
 
 
+@settings(max_examples=15, deadline=None)
 @given(pairs=st.lists(st.tuples(*[st.sampled_from(["accepted", "rejected"])] * 2), min_size=1, max_size=12))
 def test_agreement_is_cohens_kappa(twelve, pairs):
     for reviewer in ("Anna", "Ben"):
@@ -232,3 +233,9 @@ def test_an_export_holds_what_stands(bank, tmp_path):
     bank.set_verdict([2], "rejected", reviewer="Ben")
     manifest = export_clips(bank, tmp_path / "out").read_text().splitlines()
     assert len(manifest) == 2 and "moving-000001" in manifest[1]
+
+
+def test_a_machine_does_not_sort_what_two_people_disagree_on(bank):
+    bank.set_verdict([1], "accepted", reviewer="Anna")
+    bank.set_verdict([1], "rejected", reviewer="Ben")
+    assert bank.clip(1).verdict == "open" and bank.sort_open([1, 2], "racket 2", expected="racket") == [2]

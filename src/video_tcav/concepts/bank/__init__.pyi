@@ -1,5 +1,6 @@
 from .agreement import Agreement as Agreement
 from .agreement import agreements as agreements
+from .bank import ClipFilters as ClipFilters
 from .bank import ConceptBank as ConceptBank
 from .merge import Merged as Merged
 from .records import KINDS as KINDS

@@ -17,7 +17,7 @@ from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
 
 
-class Filters(TypedDict, total=False):
+class ClipFilters(TypedDict, total=False):
     """Filters of `ConceptBank.clips`: only clips that pass all that are given.
 
     Attributes:
@@ -185,12 +185,12 @@ class ConceptBank(Decisions):
         limit: int | None = None,
         offset: int = 0,
         order: clips.Order = "quality",
-        **filters: Unpack[Filters],
+        **filters: Unpack[ClipFilters],
     ) -> list[BankClip]:
         """Clips that pass all filters that are given.
 
         Args:
-            filters: see `Filters`.
+            filters: see `ClipFilters`.
             limit: how many at most.
             offset: how many of the first to leave out.
             order: `quality` (best first), `confident` and `unsure` (the detector's confidence, highest and lowest first),
@@ -203,7 +203,7 @@ class ConceptBank(Decisions):
         wanted = clips.Filter(**filters)
         return clips.find_clips(self.database, wanted, limit=limit, offset=offset, order=order)
 
-    def count(self, **filters: Unpack[Filters]) -> int:
+    def count(self, **filters: Unpack[ClipFilters]) -> int:
         """How many clips `clips` would give with the same filters and without a limit."""
         return clips.count_clips(self.database, clips.Filter(**filters))
 

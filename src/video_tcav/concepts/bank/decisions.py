@@ -70,7 +70,8 @@ class Decisions(Verdicts):
         """
         name = concept_name(concept)
         with self.database.transaction() as change:
-            untouched = [row for row in states(change, ids) if row["concept"] == expected and row["verdict"] == "open"]
+            judged = {row["clip_id"] for row in change.execute("SELECT clip_id FROM reviews WHERE verdict != 'open'")}
+            untouched = [row for row in states(change, ids) if row["concept"] == expected and row["id"] not in judged]
             if untouched:
                 _set_concept(change, untouched, name)
             return [row["id"] for row in untouched]

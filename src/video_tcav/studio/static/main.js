@@ -3,6 +3,7 @@
 import { address, change, counted, filters, read } from "./api.js";
 import * as detail from "./detail.js";
 import * as keys from "./keys.js";
+import * as likeness from "./likeness.js";
 import * as names from "./names.js";
 import * as panel from "./panel.js";
 import * as reviewers from "./reviewers.js";
@@ -80,15 +81,8 @@ function copy(concept, ids = wall.targets()) {
   return queue(async () => {
     const answer = await ask("/api/copy", { ids, concept });
     say(answer.said);
-    if (answer.added) await again(wall.current()?.id);
+    if (answer.added) await wall.insert(answer.added);
   });
-}
-
-/* the wall as it is in the bank now, where clips came */
-async function again(keep) {
-  const page = await wall.firstPage(filters());
-  if (page) wall.fill(page, { keep, focus: true });
-  showDetail();
 }
 
 function undo() {
@@ -104,37 +98,6 @@ function undo() {
   });
 }
 
-function like() {
-  const clip = wall.current();
-  if (!clip) return say("No clip in focus.");
-  if (!clip.comparable) return say(NO_EMBEDDING);
-  const { concept, disputed, sort, ...remaining } = filters();
-  return go({ ...remaining, like: clip.id }, { focus: true });
-}
-
-const NO_EMBEDDING = "Clips cannot be compared yet: press “Make embeddings”. It takes about a minute for a thousand clips.";
-let embedding = 0;
-
-/* thumbnails as embeddings, made by the server while the review goes on */
-async function embed() {
-  try {
-    await change("/api/embeddings");
-    clearInterval(embedding);
-    embedding = setInterval(() => lookAtEmbeddings().catch((error) => { clearInterval(embedding); say(error.message, true); }), 300);
-  } catch (error) {
-    say(error.message, true);
-  }
-}
-
-async function lookAtEmbeddings() {
-  const { running, done, total, error } = await read("/api/embeddings");
-  if (running) return say(total ? `Comparing clips: ${done.toLocaleString("en")} of ${total.toLocaleString("en")}…` : "Comparing clips…");
-  clearInterval(embedding);
-  if (error) return say(error, true);
-  await wall.refresh();
-  say("Done: “More like this” works now.");
-}
-
 /* ---- cutting ---- */
 
 const editing = {
@@ -147,8 +110,9 @@ const editing = {
   }),
   add: (video, concept, span) => queue(async () => {
     const answer = await ask("/api/clips/new", { video, concept, ...span });
-    await again(answer.added[0]);
-    say(answer.said);
+    const inserted = await wall.insert(answer.added);
+    if (inserted.length) wall.setFocus(inserted[0]);
+    say(inserted.length ? answer.said : `${answer.said} It does not pass the filters.`);
   }),
   note: (id, text) => queue(async () => say((await ask("/api/note", { id, text })).said)),
   judge: (id, verdict) => queue(async () => {
@@ -276,21 +240,19 @@ document.getElementById("move").addEventListener("change", ({ target }) => {
 
 const DO = {
   accept: () => judge("accepted"), reject: () => judge("rejected"), open: () => judge("open"),
-  name: () => names.nameConcept(), concept: names.newConcept, like, embed, undo, add: addClip, disputed, revealNow,
+  name: () => names.nameConcept(), concept: names.newConcept, like: likeness.like, embed: likeness.embed, undo, add: addClip, disputed, revealNow,
   detail: () => toggleDetail(), help: () => helpDialog.showModal(), reveal: () => document.getElementById("reveal-dialog").showModal(),
   agreement: () => reviewers.showAgreement().catch((error) => say(error.message, true)),
 };
 
+likeness.setup({ go, say });
 keys.listen({ DO, judge, move, copy, go, toggleDetail, say });
 
 wall.watch(() => {
   showDetail();
   const clip = wall.current();
   const none = !clip;
-  const likeButton = document.querySelector("footer [data-do=like]");
-  likeButton.ariaDisabled = String(!clip?.comparable);
-  likeButton.title = !clip || clip.comparable ? "" : NO_EMBEDDING;
-  document.getElementById("embed").hidden = none || clip.comparable;
+  likeness.showButtons(clip);
   for (const button of document.querySelectorAll("footer :is([data-do=accept], [data-do=reject], [data-do=open])")) button.disabled = none;
   document.getElementById("move").disabled = none;
 });

@@ -207,6 +207,24 @@ export function apply(ids, changed) {
   }
 }
 
+/** Put new clips behind the one in focus, as far as they pass the filters; their ids. */
+export async function insert(ids) {
+  const startedIn = round;
+  const { clips } = await read("/api/clips", { ids: ids.join(","), limit: ids.length });
+  if (startedIn !== round) return [];
+  const fresh = clips.filter((clip) => !tiles.has(clip.id) && passes(clip, filters()));
+  let position = order.indexOf(focused) + 1;
+  for (const clip of fresh) {
+    const element = tile(clip);
+    wall.insertBefore(element, wall.children[position] ?? null);
+    tiles.set(clip.id, { clip, element });
+    order.splice(position++, 0, clip.id);
+  }
+  total += fresh.length;
+  count();
+  return fresh.map(({ id }) => id);
+}
+
 /* a clip that is not in the bank any more */
 function drop(id) {
   const { element } = tiles.get(id);
