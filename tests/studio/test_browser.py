@@ -298,7 +298,8 @@ def test_a_thousand_clips(browser, thousand):
     with running(thousand) as studio, opened(browser, studio.link) as page:
         first_ms = min(_first_page_ms(page) for _ in range(3))  # what else the machine does is not what is measured
         stored_ms = min(
-            (page.evaluate(_JUDGE_MS, verdict) for verdict in ("accepted", "rejected", "open")), key=statistics.median
+            (page.evaluate(_JUDGE_MS, verdict) for verdict in ("accepted", "rejected", "open") * 2),
+            key=statistics.median,
         )
         loaded = "[...document.querySelectorAll('video')].filter(v => v.src).length"
         most = 0
