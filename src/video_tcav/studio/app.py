@@ -15,6 +15,17 @@ from video_tcav.concepts.bank.records import reviewer_name
 from video_tcav.core.checks import require
 from video_tcav.core.errors import MediaError, MissingExtraError, OutputError, VideoTcavError
 from video_tcav.core.files import reason_of
+
+# before the studio's own modules, which need it as well
+try:
+    from fastapi import FastAPI, Query, Request, Response
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import FileResponse
+    from starlette.exceptions import HTTPException
+    from starlette.types import ASGIApp
+except ImportError as error:
+    raise MissingExtraError("studio", "The studio") from error
+
 from video_tcav.studio.browser_media import Encodings, picture_size, source_path
 from video_tcav.studio.change_routes import add_changes
 from video_tcav.studio.clip_lookup import (
@@ -34,15 +45,6 @@ from video_tcav.studio.runs import Run, RunList, Runs
 from video_tcav.studio.sample_size import Need
 from video_tcav.studio.security import Guard, Refusal, excerpt
 from video_tcav.studio.session import Session
-
-try:
-    from fastapi import FastAPI, Query, Request, Response
-    from fastapi.exceptions import RequestValidationError
-    from fastapi.responses import FileResponse
-    from starlette.exceptions import HTTPException
-    from starlette.types import ASGIApp
-except ImportError as error:
-    raise MissingExtraError("studio", "The studio") from error
 
 _STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _KEEP = {"Cache-Control": "private, max-age=3600"}  # a clip of that digest never changes
