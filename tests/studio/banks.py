@@ -87,11 +87,14 @@ def make_bank(
 def multiply(folder: Path, count: int) -> None:
     """Make a bank of `count` clips of a smaller one by repeating its rows: what is slow is to encode and sync, not to read."""
     with closing(sqlite3.connect(folder / "bank.sqlite")) as connection, connection:
-        names = [row[1] for row in connection.execute("PRAGMA table_info(clips)") if row[1] not in ("id", "key")]
+        names = [
+            row[1] for row in connection.execute("PRAGMA table_info(clips)") if row[1] not in ("id", "key", "tube")
+        ]
         there = connection.execute("SELECT count(*) FROM clips").fetchone()[0]
         columns = ", ".join(names)
         for copy in range(1, -(-count // there)):
             connection.execute(
-                f"INSERT INTO clips (key, {columns}) SELECT key || '-{copy}', {columns} FROM clips WHERE id <= ?",
+                f"INSERT INTO clips (key, tube, {columns}) SELECT key || '-{copy}', tube || '-{copy}', {columns} FROM clips "
+                "WHERE id <= ?",
                 [there],
             )

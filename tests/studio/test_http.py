@@ -89,11 +89,11 @@ def test_the_need_is_that_of_the_test(bank):
     assert Need(effect=3, at_least=12).missing(count) == (9, 2)
     assert (
         Need(effect=3, at_least=10).words(count)
-        == "needs 7 more clips, from 2 more videos, to find an effect of 3 standard deviations in 80 of 100 tests"
+        == "needs 7 more clips from 2 more videos to find an effect of 3 standard deviations in 80 of 100 tests"
     )
-    done = ConceptCount(name="ball", open=0, accepted=8, rejected=0, videos=8)
+    done = ConceptCount(name="ball", number=1, open=0, accepted=8, rejected=0, videos=8)
     assert Need().words(done) == "enough to find an effect of 1 standard deviation in 80 of 100 tests"
-    one = ConceptCount(name="ball", open=0, accepted=7, rejected=0, videos=8)
+    one = ConceptCount(name="ball", number=1, open=0, accepted=7, rejected=0, videos=8)
     assert Need().words(one).startswith("needs 1 more clip to find")
 
 

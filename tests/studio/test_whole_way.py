@@ -24,7 +24,7 @@ def test_propose_accept_and_test(assets, tmp_path):
             ids = [clip["id"] for clip in clips]
             assert client.post("/api/verdict", json={"ids": ids, "verdict": "accepted"}).status_code == 200
             assert client.post("/api/move", json={"ids": ids, "concept": "jumping jack"}).status_code == 200
-        [jack] = [one for one in bank.concepts() if one.name == "jumping jack"]
+        [jack] = [one for one in bank.concepts(tubes=True) if one.name == "jumping jack"]
         assert jack.accepted == len(ids) and jack.videos == len(videos)
     folder = assets / "models" / "mini_r2plus1d"
     model = vt.load_model(

@@ -22,6 +22,22 @@ def studio(
             "holds such folders. If not given: the folder `runs` in the bank.",
         ),
     ] = None,
+    reviewer: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Who reviews: verdicts and notes are stored under this name, beside those of others."
+        ),
+    ] = "",
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Hide verdicts and notes of others until the reviewer ends the blind pass.")
+    ] = False,
+    videos: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            help="More videos to cut clips from by hand, files or folders. The sources of the bank's clips are there anyway.",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0 takes a free one.")] = 0,
     token: Annotated[bool, typer.Option("--token/--no-token", help="Ask for the secret of the link.")] = True,
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the link in the browser.")] = True,
@@ -42,12 +58,21 @@ def studio(
     ] = None,
     need_clips: Annotated[int, typer.Option(min=3, help="Accepted clips that a concept needs at least.")] = 3,
 ) -> None:
-    """Review a concept bank in the browser: accept, reject, move, name. Nothing leaves this machine."""
+    """Review a concept bank in the browser: accept, reject, name, cut. Nothing leaves this machine."""
     # found, not imported: that takes a second
     if not (find_spec("fastapi") and find_spec("uvicorn")):
         raise MissingExtraError("studio", "`video-tcav studio`")
     need = studios.Need(effect=effect, power=power, random_videos=random_videos, at_least=need_clips)
-    with studios.open_studio(bank, port=port, token="" if token else None, need=need, runs=runs) as studio_server:
+    with studios.open_studio(
+        bank,
+        port=port,
+        token="" if token else None,
+        need=need,
+        runs=runs,
+        reviewer=reviewer,
+        blind=blind,
+        videos=videos or (),
+    ) as studio_server:
         render.line(f"Reviewing {bank}. Open this link, end with Ctrl+C:\n{studio_server.link}")
         for problem in studio_server.problems:
             render.line(problem)

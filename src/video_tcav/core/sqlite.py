@@ -1,4 +1,4 @@
-"""SQLite files: created atomically, write-ahead log, one transaction a change, errors in plain words."""
+"""SQLite files: created atomically, upgraded in one transaction, write-ahead log, errors in plain words."""
 
 import os
 import secrets
@@ -28,8 +28,8 @@ class Format:
         argument: name of the folder in messages.
         description: of the file in messages, such as "a concept bank".
         file_name: in the folder.
-        schema: that makes it; with a table `meta` of keys and values, which also holds the version.
-        version: of the schema.
+        schema: that makes version 1; with a table `meta` of keys and values, which also holds the version.
+        upgrades: SQL that makes version 2 of version 1, 3 of 2, …; a new file goes through all of them as well.
         error: for a file that cannot be used.
         if_missing: what to do where there is none.
         if_damaged: what to do about a file that is none.
@@ -39,10 +39,15 @@ class Format:
     description: str
     file_name: str
     schema: str
-    version: int
+    upgrades: Sequence[str] = ()
     error: type[VideoTcavError]
     if_missing: str
     if_damaged: str
+
+    @property
+    def version(self) -> int:
+        """Of the files that this program writes."""
+        return 1 + len(self.upgrades)
 
 
 class Database:
@@ -61,7 +66,7 @@ class Database:
 
     @classmethod
     def open(cls, form: Format, folder: Path, *, create: bool) -> "Database":
-        """Open the file in a folder; `create` makes an empty one where there is none.
+        """Open the file in a folder, upgraded to this version; `create` makes an empty one where there is none.
 
         Raises:
             VideoTcavError: the format's own, if there is none, or it is of a newer version or another kind.
@@ -78,7 +83,10 @@ class Database:
         with _plain_errors(form, folder), ExitStack() as opened:
             writable = os.access(folder, os.W_OK) and os.access(path, os.W_OK)
             connection = opened.enter_context(closing(_connect(str(path))) if writable else _reading(path))
-            _check_version(form, folder, connection)
+            if _version(form, folder, connection) < form.version and not writable:
+                connection = opened.enter_context(_upgraded_copy(form, path))
+            else:
+                _upgrade(form, folder, connection)
             return cls(form, folder, connection, opened.pop_all())
 
     def close(self) -> None:
@@ -179,7 +187,8 @@ def _connect(address: str) -> sqlite3.Connection:
     return connection
 
 
-def _check_version(form: Format, folder: Path, connection: sqlite3.Connection) -> None:
+def _version(form: Format, folder: Path, connection: sqlite3.Connection) -> int:
+    """The version of a file; refuses what is newer, or no file of this kind."""
     rows = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchall()
     text = str(rows[0]["value"]) if rows else "none"
     number = int(text) if text.isascii() and text.isdecimal() else 0
@@ -188,10 +197,39 @@ def _check_version(form: Format, folder: Path, connection: sqlite3.Connection) -
             f"`{form.argument}` must be of version {form.version} at most. Got {folder} of version {text[:20]}. "
             "Update video-tcav."
         )
-    if number != form.version:
+    if number < 1:
         raise form.error(
             f"`{folder / form.file_name}` must be {form.description}. Got version {text[:20]!r}. Check the path."
         )
+    return number
+
+
+def _upgrade(form: Format, folder: Path, connection: sqlite3.Connection) -> None:
+    """Bring an older file to this version: all of it, or nothing."""
+    if _version(form, folder, connection) == form.version:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # read again under the lock: another process may have been first
+        for script in form.upgrades[_version(form, folder, connection) - 1 :]:
+            for statement in script.split(";\n"):  # `executescript` would commit half of it
+                connection.execute(statement)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'version'", [str(form.version)])
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _upgraded_copy(form: Format, path: Path) -> Iterator[sqlite3.Connection]:
+    """An older file that may not be written to, upgraded as a copy and then only read."""
+    with scratch_folder() as folder, _reading(path) as original, closing(_connect(str(folder / path.name))) as copy:
+        original.backup(copy)
+        _upgrade(form, path.parent, copy)
+        copy.execute("PRAGMA query_only = ON")
+        yield copy
 
 
 def _create(form: Format, path: Path) -> None:
@@ -200,9 +238,8 @@ def _create(form: Format, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _plain_errors(form, path.parent), closing(_connect(str(unfinished))) as connection:
-            connection.executescript(
-                f"BEGIN;{form.schema}INSERT INTO meta VALUES ('version', '{form.version}');COMMIT;"
-            )
+            schema = ";\n".join((form.schema, *form.upgrades))
+            connection.executescript(f"BEGIN;{schema};INSERT INTO meta VALUES ('version', '{form.version}');COMMIT;")
             # last, since closing copies the log into the file, which fails without an error on a full disk
             connection.execute("PRAGMA journal_mode = WAL")
         link_new(unfinished, path)  # where another process was first, its file is as good

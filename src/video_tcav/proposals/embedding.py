@@ -1,13 +1,18 @@
 """Embeddings of clips: activations of a video model's deepest stage, or grey thumbnails; nearest cosine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from video_tcav.media import clip_times
+from video_tcav.concepts import ConceptBank
+from video_tcav.concepts.bank.embeddings import THUMBNAILS
+from video_tcav.core.errors import MediaError
+from video_tcav.media import VideoSource, clip_times, read_frames
+from video_tcav.media.files import kind_of
 from video_tcav.models import VideoModel, layer_axes, record_activations
 from video_tcav.proposals.cutting import Frames
 
@@ -73,6 +78,30 @@ def thumbnails(clip: Frames) -> Float[np.ndarray, " feature"]:
     vector = np.stack(small).astype(np.float32).ravel()
     vector -= vector.mean()  # without its brightness, which any two clips have in common
     return vector / max(1e-6, float(np.linalg.norm(vector)))
+
+
+def embed_thumbnails(bank: ConceptBank, each: Callable[[int, int], None] = lambda _done, _total: None) -> int:
+    """Give the best version of each tube of a bank a vector of thumbnails, where it has none: likeness without a model.
+
+    Args:
+        bank: whose clips; files that cannot be decoded are left out.
+        each: is called with how many clips are done, and how many there are.
+
+    Returns:
+        How many clips got one.
+    """
+    embedded = bank.embedded(THUMBNAILS)
+    clips = [clip for clip in bank.clips(tubes=True, order="added") if clip.id not in embedded]
+    vectors: dict[int, np.ndarray] = {}
+    for number, clip in enumerate(clips, start=1):
+        indices = np.unique(np.linspace(0, clip.frames - 1, _THUMBNAILS).round().astype(int))
+        source = VideoSource(path=clip.path, kind="still" if kind_of(clip.path) == "still" else "video")
+        with suppress(MediaError):
+            vectors[clip.id] = thumbnails(read_frames(source, indices))
+        each(number, len(clips))
+    if vectors:
+        bank.set_embeddings(THUMBNAILS, vectors)
+    return len(vectors)
 
 
 def nearest_cosine(vector: Float[np.ndarray, " feature"], neighbours: Sequence[np.ndarray]) -> float:

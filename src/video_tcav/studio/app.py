@@ -2,23 +2,21 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from video_tcav.concepts.bank import BankClip, ConceptBank
+import video_tcav.concepts.bank as banks  # its names load when used: kappa needs scikit-learn
+from video_tcav.concepts.bank import ConceptBank
+from video_tcav.concepts.bank.records import reviewer_name
+from video_tcav.core.checks import require
 from video_tcav.core.errors import MediaError, MissingExtraError, OutputError, VideoTcavError
 from video_tcav.core.files import reason_of
-from video_tcav.studio.browser_media import Encodings, picture_size, source_path
-from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, clip_payload, detail_payload
-from video_tcav.studio.requests import ClipQuery, Judge, Move, NewConcept, Nothing, PathId, Rename
-from video_tcav.studio.run_matches import list_payload, run_payload
-from video_tcav.studio.runs import Run, Runs
-from video_tcav.studio.sample_size import Need
-from video_tcav.studio.security import Guard, Refusal, excerpt
 
+# before the studio's own modules, which need it as well
 try:
     from fastapi import FastAPI, Query, Request, Response
     from fastapi.exceptions import RequestValidationError
@@ -28,9 +26,28 @@ try:
 except ImportError as error:
     raise MissingExtraError("studio", "The studio") from error
 
+from video_tcav.studio.browser_media import Encodings, picture_size, source_path
+from video_tcav.studio.change_routes import add_changes
+from video_tcav.studio.clip_lookup import (
+    check_filters,
+    check_ids,
+    clip_in_bank,
+    clip_of,
+    send_file,
+    similar_clips,
+)
+from video_tcav.studio.cut_routes import add_cuts
+from video_tcav.studio.likeness import Likeness, add_likeness
+from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, detail_payload, tile_payloads
+from video_tcav.studio.requests import MOST_IDS, ClipFilters, ClipQuery, PathId
+from video_tcav.studio.run_matches import list_payload, run_payload
+from video_tcav.studio.runs import Run, RunList, Runs
+from video_tcav.studio.sample_size import Need
+from video_tcav.studio.security import Guard, Refusal, excerpt
+from video_tcav.studio.session import Session
+
 _STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _KEEP = {"Cache-Control": "private, max-age=3600"}  # a clip of that digest never changes
-_SIMILAR = 120  # clips: two screens
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 # A sandboxed page has an origin of its own: a report may run the scripts in it, but has neither the studio's cookie nor its
 # interface nor any network.
@@ -48,6 +65,9 @@ def create_app(
     token: str | None,
     need: Need | None = None,
     runs: Runs | None = None,
+    reviewer: str = "",
+    blind: bool = False,
+    videos: Sequence[Path] = (),
 ) -> ASGIApp:
     """The studio of a bank, as an ASGI app.
 
@@ -57,24 +77,35 @@ def create_app(
         token: secret without which nothing is served; `None` asks for none.
         need: what makes a concept ready for a test.
         runs: of tests, shown beside their concepts.
+        reviewer: who reviews; empty for nobody in particular.
+        blind: whether verdicts and notes of others are hidden, until the reviewer ends the blind pass.
+        videos: that clips may be cut from by hand, beside the sources of the bank's clips.
+
+    Raises:
+        InputError: if the reviewer's name is not possible, or a blind pass has no reviewer.
     """
     need = need or Need()
-    encodings = Encodings()
+    session = Session(bank=bank, need=need, reviewer=reviewer_name(reviewer), blind=blind, videos=videos)
+    require(bool(session.reviewer) or not blind, "blind", "go with a reviewer", blind, "Name one: --reviewer NAME.")
+    encodings, likeness = Encodings(), Likeness(bank)
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         # the statistics load while the browser asks for the page
         Thread(target=lambda: need.videos, daemon=True).start()
         yield
+        likeness.close()
         encodings.close()
 
     app = FastAPI(title="video-tcav studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     _add_errors(app)
     _add_pages(app)
     _add_clips(app, bank, encodings)
-    _add_reads(app, bank, need)
-    _add_runs(app, bank, runs or Runs())
-    _add_changes(app, bank, need)
+    _add_reads(app, session)
+    _add_runs(app, session, runs or Runs())
+    add_changes(app, session)
+    add_cuts(app, session, encodings)
+    add_likeness(app, likeness)
     return Guard(app, port=port, token=token)
 
 
@@ -92,65 +123,86 @@ def _add_pages(app: FastAPI) -> None:
 
 def _add_clips(app: FastAPI, bank: ConceptBank, encodings: Encodings) -> None:
     @app.get("/clips/{id}")
-    def clip_file(id: PathId) -> Response:
-        clip = _clip_in_bank(bank, id)
+    def clipsend_file(id: PathId) -> Response:
+        clip = clip_in_bank(bank, id)
         kind = {**PLAYS, **PICTURES}.get(clip.path.suffix.lower())
         if kind is None:
             raise Refusal(415, f"Browsers do not play {excerpt(clip.path.suffix)}. Ask for /encoded/{id} instead.")
-        return _file(clip.path, kind, _KEEP)
+        return send_file(clip.path, kind, _KEEP)
 
     @app.get("/encoded/{id}")
-    def encoded_file(id: PathId) -> Response:
-        encoded = encodings.clip(_clip_in_bank(bank, id))
-        return _file(encoded.path, encoded.media_type, _KEEP)
+    def encodedsend_file(id: PathId) -> Response:
+        encoded = encodings.clip(clip_in_bank(bank, id))
+        return send_file(encoded.path, encoded.media_type, _KEEP)
 
     @app.get("/sources/{id}")
-    def source_file(id: PathId) -> Response:
-        path = source_path(_clip(bank, id).origin)
-        return _file(path, PLAYS.get(path.suffix.lower(), "application/octet-stream"), {})
+    def sourcesend_file(id: PathId) -> Response:
+        path = source_path(clip_of(bank, id).origin)
+        return send_file(path, PLAYS.get(path.suffix.lower(), "application/octet-stream"), {})
 
     @app.get("/spans/{id}")
-    def span_file(id: PathId) -> Response:
-        encoded = encodings.span(_clip(bank, id))
-        return _file(encoded.path, encoded.media_type, {})
+    def spansend_file(id: PathId) -> Response:
+        encoded = encodings.span(clip_of(bank, id))
+        return send_file(encoded.path, encoded.media_type, {})
 
     @app.get("/api/clips/{id}/span")
     def span(id: PathId) -> dict[str, Any]:
-        encoded = encodings.span(_clip(bank, id))
+        encoded = encodings.span(clip_of(bank, id))
         size = {"width": encoded.width, "height": encoded.height}
         return {"url": f"/spans/{id}", "offset_s": encoded.offset_s, **size}
 
 
-def _add_reads(app: FastAPI, bank: ConceptBank, need: Need) -> None:
+def _add_reads(app: FastAPI, session: Session) -> None:
+    bank = session.bank
+
     @app.get("/api/bank")
     def read_bank() -> dict[str, Any]:
-        return bank_payload(bank, need)
+        return bank_payload(session)
 
     @app.get("/api/clips")
     def read_clips(query: Annotated[ClipQuery, Query()]) -> dict[str, Any]:
-        _check_filters(bank, query)
+        check_filters(session, query)
         if query.like is not None:
-            similar = _similar(bank, query, query.like)
+            similar = similar_clips(session, query, query.like)
             clips, total = similar[query.offset : query.offset + query.limit], len(similar)
         else:
-            clips = bank.clips(**query.filters(), limit=query.limit, offset=query.offset)
-            total = bank.count(**query.filters())
-        return {"total": total, "clips": [clip_payload(clip) for clip in clips]}
+            order = "quality" if query.sort in ("alike", "unlike") else query.sort
+            clips = session.clips(**query.filters(), limit=query.limit, offset=query.offset, order=order)
+            total = session.count(**query.filters())
+        return {"total": total, "clips": tile_payloads(session, clips)}
+
+    @app.get("/api/ids")
+    def read_ids(query: Annotated[ClipFilters, Query()]) -> dict[str, Any]:
+        check_filters(session, query)
+        if query.like is not None:
+            ids = [clip.id for clip in similar_clips(session, query, query.like)]
+        else:
+            ids = [clip.id for clip in session.clips(**query.filters())]
+        return {"ids": ids[:MOST_IDS], "total": len(ids)}
 
     @app.get("/api/clips/{id}")
     def read_clip(id: PathId) -> dict[str, Any]:
-        clip = _clip(bank, id)
+        check_ids(bank, [id])
+        [clip] = session.clips(ids=[id])
         try:
             path = source_path(clip.origin)
             width, height = picture_size(path)
         except MediaError as error:
-            return detail_payload(clip) | {"source_url": None, "source_note": error.reason}
+            return detail_payload(session, clip) | {"source_url": None, "source_note": error.reason}
         url = f"/sources/{id}" if path.suffix.lower() in PLAYS else None
         source = {"source_url": url, "source_note": "", "source_width": width, "source_height": height}
-        return detail_payload(clip) | source
+        return detail_payload(session, clip) | source
+
+    @app.get("/api/agreement")
+    def read_agreement() -> dict[str, Any]:
+        if session.blind:
+            raise Refusal(403, "Agreement is shown after the blind pass: end it first.")
+        return {"pairs": [asdict(pair) for pair in banks.agreements(bank)]}
 
 
-def _add_runs(app: FastAPI, bank: ConceptBank, runs: Runs) -> None:
+def _add_runs(app: FastAPI, session: Session, runs: Runs) -> None:
+    bank = session.bank
+
     def run_of(id: str) -> Run:
         for run in runs.find().runs:
             if run.id == id:
@@ -159,7 +211,8 @@ def _add_runs(app: FastAPI, bank: ConceptBank, runs: Runs) -> None:
 
     @app.get("/api/runs")
     def read_runs() -> dict[str, Any]:
-        return list_payload(runs.find(), bank)
+        # which of a run's clips are accepted now says what others decided
+        return list_payload(RunList(runs=(), problems=()) if session.blind else runs.find(), bank)
 
     @app.get("/api/runs/{id}")
     def read_run(id: RunId) -> dict[str, Any]:
@@ -180,41 +233,6 @@ def _add_runs(app: FastAPI, bank: ConceptBank, runs: Runs) -> None:
         if path is None:
             raise Refusal(404, "The run has no report.html in its folder.")
         return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
-
-
-def _add_changes(app: FastAPI, bank: ConceptBank, need: Need) -> None:
-    def done(message: str, **more: Any) -> dict[str, Any]:
-        return {"said": message, "bank": bank_payload(bank, need), **more}
-
-    @app.post("/api/verdict")
-    def judge(body: Judge) -> dict[str, Any]:
-        _check_ids(bank, body.ids)
-        bank.set_verdict(body.ids, body.verdict)
-        word = {"open": "Opened again", "accepted": "Accepted", "rejected": "Rejected"}[body.verdict]
-        return done(f"{word}: {_clips(body.ids)}.")
-
-    @app.post("/api/move")
-    def move(body: Move) -> dict[str, Any]:
-        _check_ids(bank, body.ids)
-        bank.move(body.ids, body.concept)
-        where = f"to {body.concept}" if body.concept else "out of its concept"
-        return done(f"Moved {where}: {_clips(body.ids)}.")
-
-    @app.post("/api/concepts")
-    def add_concept(body: NewConcept) -> dict[str, Any]:
-        bank.add_concept(body.name)
-        return done(f"New concept: {body.name}.")
-
-    @app.post("/api/concepts/rename")
-    def rename(body: Rename) -> dict[str, Any]:
-        _check_known("concept", body.name, [count.name for count in bank.concepts()])
-        bank.rename_concept(body.name, body.new)
-        return done(f"Renamed {body.name} to {body.new}.")
-
-    @app.post("/api/undo")
-    def undo(_body: Nothing) -> dict[str, Any]:
-        undone = bank.undo()
-        return done(f"Undone: {undone}." if undone else "There is nothing to undo.", undone=undone is not None)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -241,55 +259,3 @@ def _not_valid(error: RequestValidationError) -> Refusal:
     location = [str(step) for step in first["loc"]]
     text = f"{excerpt('.'.join(location))} is not valid: {first['msg']}. Got {excerpt(first.get('input'))}."
     return Refusal(404 if location[0] == "path" else 422, text)
-
-
-def _clip(bank: ConceptBank, id: int) -> BankClip:
-    _check_ids(bank, [id])
-    return bank.clip(id)
-
-
-def _clip_in_bank(bank: ConceptBank, id: int) -> BankClip:
-    """A clip whose file is one of the bank's."""
-    clip = _clip(bank, id)
-    if not clip.path.resolve().is_relative_to(bank.folder.resolve()):
-        raise Refusal(403, f"The file of clip {id} is no clip of the bank. Run `video-tcav bank check`.")
-    return clip
-
-
-def _check_ids(bank: ConceptBank, ids: Sequence[int]) -> None:
-    existing, wanted = bank.count(ids=ids), len(set(ids))
-    if existing < wanted:
-        text = f"There is no clip {ids[0]}." if wanted == 1 else f"Only {existing} of {wanted} clips are there."
-        raise Refusal(404, f"{text} Reload the page.")
-
-
-def _check_filters(bank: ConceptBank, query: ClipQuery) -> None:
-    if query.concept:
-        _check_known("concept", query.concept, [count.name for count in bank.concepts()])
-    if query.label:
-        _check_known("label", query.label, bank.labels())
-    if query.video:
-        _check_known("video", query.video, bank.videos())
-
-
-def _check_known(noun: str, value: str, names: Sequence[str]) -> None:
-    if value not in names:
-        raise Refusal(404, f"There is no {noun} {excerpt(value)} in this bank. It may have got another name.")
-
-
-def _similar(bank: ConceptBank, query: ClipQuery, id: int) -> list[BankClip]:
-    """The clip itself and those nearest to it, nearest first, as far as they pass the filters."""
-    ids = [_clip(bank, id).id, *bank.similar(id, count=_SIMILAR)]
-    filters: dict[str, Any] = query.filters() | {"ids": ids}
-    return bank.clips(**filters, order="given")
-
-
-def _file(path: Path, kind: str, headers: dict[str, str]) -> Response:
-    if not path.is_file():
-        raise Refusal(404, f"The file {path.name} is missing. Run `video-tcav bank check`.")
-    return FileResponse(path, media_type=kind, headers=headers)
-
-
-def _clips(ids: Sequence[int]) -> str:
-    count = len(set(ids))
-    return "1 clip" if count == 1 else f"{count} clips"

@@ -1,5 +1,6 @@
 """Videos for the browser: sources, checked to be unchanged, and clips and spans transcoded to what every browser plays."""
 
+import os
 import stat
 from collections import OrderedDict
 from collections.abc import Callable
@@ -40,6 +41,18 @@ def source_path(origin: Origin) -> Path:
         MediaError: if it is not, with the reason in words.
     """
     path = Path(origin.video)
+    state = check_source(path)
+    if _digest(str(path), state.st_size, state.st_mtime_ns) != origin.video_digest:
+        raise MediaError(path, "has changed since the clip was cut from it, so the box would not fit")
+    return path
+
+
+def check_source(path: Path) -> os.stat_result:
+    """Refuse what the studio does not play; the state of the file.
+
+    Raises:
+        MediaError: with the reason in words.
+    """
     if path.is_dir():
         raise MediaError(path, "is a folder of pictures, which the studio does not play")
     if path.suffix.lower() not in VIDEO_SUFFIXES:
@@ -50,9 +63,7 @@ def source_path(origin: Origin) -> Path:
         raise MediaError(path, f"is not there any more ({error.strerror})") from error
     if not stat.S_ISREG(state.st_mode):  # a pipe or a device may never end
         raise MediaError(path, "is no regular file, so the studio does not play it")
-    if _digest(str(path), state.st_size, state.st_mtime_ns) != origin.video_digest:
-        raise MediaError(path, "has changed since the clip was cut from it, so the box would not fit")
-    return path
+    return state
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -122,6 +133,16 @@ class Encodings:
         end_s = min(origin.end_s, origin.start_s + _MOST_S) + AROUND_S
         key = f"{origin.video_digest}-{start_s:.3f}-{end_s:.3f}"
         return self._of(key, lambda stem: _encode_video(path, stem, start_s, end_s))
+
+    def window(self, path: Path, start_s: float) -> Encoded:
+        """Half a minute of a video from a time on.
+
+        Raises:
+            MediaError: if the video cannot be decoded, or has ended by then.
+        """
+        state = path.stat()
+        key = f"{path}-{state.st_size}-{state.st_mtime_ns}-{start_s:.3f}"
+        return self._of(key, lambda stem: _encode_video(path, stem, start_s, start_s + _MOST_S))
 
     def clip(self, clip: BankClip) -> Encoded:
         """A clip of the bank, its first half minute where it is longer.

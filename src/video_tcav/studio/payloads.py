@@ -5,10 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from video_tcav.concepts.bank import BankClip, ConceptBank, ConceptCount, Kind
+from video_tcav.concepts.bank import VERDICTS, BankClip, ConceptCount, Kind, Review
 from video_tcav.core.escaping import well_formed
 from video_tcav.media.files import kind_of
 from video_tcav.studio.sample_size import Need
+from video_tcav.studio.session import Session, video_key
 
 KINDS: Mapping[Kind, str] = {
     "moving": "follows the tube",
@@ -18,16 +19,22 @@ KINDS: Mapping[Kind, str] = {
 }
 
 
-def bank_payload(bank: ConceptBank, need: Need) -> dict[str, Any]:
-    """Concepts with their counts and needs, and what can be filtered by."""
+def bank_payload(session: Session) -> dict[str, Any]:
+    """Concepts with their counts and needs, who reviews, and what can be filtered by; each tube counts once."""
+    bank, need = session.bank, session.need
+    verdicts = {verdict: session.count(verdict=verdict, tubes=True) for verdict in VERDICTS}
     return {
         "name": bank.folder.resolve().name,
         "folder": str(bank.folder.resolve()),
+        "reviewer": session.reviewer,
+        "blind": session.blind,
+        "reviewers": 0 if session.blind else len(bank.reviewers()),
+        "disputed": 0 if session.blind else bank.count(disputed=True, tubes=True),
         "need": {"clips": need.clips, "videos": need.videos, "goal": need.goal},
-        "concepts": [_concept_payload(count, need) for count in bank.concepts() if count.name],
-        "unsorted": bank.count(concept=""),
-        "total": bank.count(),
-        "verdicts": {verdict: bank.count(verdict=verdict) for verdict in ("open", "accepted", "rejected")},
+        "concepts": [_concept_payload(count, need) for count in session.concepts() if count.name],
+        "unsorted": session.count(concept="", tubes=True),
+        "total": sum(verdicts.values()),
+        "verdicts": verdicts,
         "labels": bank.labels(),
         "videos": bank.videos(),
         "kinds": [kind for kind in KINDS if bank.count(kind=kind)],
@@ -36,11 +43,37 @@ def bank_payload(bank: ConceptBank, need: Need) -> dict[str, Any]:
 
 def _concept_payload(count: ConceptCount, need: Need) -> dict[str, Any]:
     clips, videos = need.missing(count)
-    return asdict(count) | {"clips_needed": clips, "videos_needed": videos, "need_words": need.words(count)}
+    words = {"need_short": need.short(count), "need_words": need.words(count)}
+    return asdict(count) | {"clips_needed": clips, "videos_needed": videos} | words
+
+
+def tile_payloads(session: Session, clips: Sequence[BankClip]) -> list[dict[str, Any]]:
+    """Tiles of the wall: clips with what reviewers said about them; in a blind pass with what this reviewer said alone."""
+    ids = [clip.id for clip in clips]
+    reviews: dict[int, list[Review]] = {id: [] for id in ids}
+    for review in session.bank.reviews(ids):
+        if not session.blind or review.reviewer == session.reviewer:
+            reviews[review.clip].append(review)
+    comparable = session.bank.comparable(ids)
+    return [
+        clip_payload(clip) | _reviews_payload(session, clip, reviews[clip.id]) | {"comparable": clip.id in comparable}
+        for clip in clips
+    ]
+
+
+def _reviews_payload(session: Session, clip: BankClip, reviews: Sequence[Review]) -> dict[str, Any]:
+    verdicts = {review.verdict for review in reviews if review.verdict != "open"}
+    settled_by = None if session.blind else clip.settled_by
+    return {
+        "reviews": [asdict(review) for review in reviews],
+        "note": next((review.note for review in reviews if review.reviewer == session.reviewer), ""),
+        "settled_by": settled_by,
+        "disputed": settled_by is None and len(verdicts) > 1,
+    }
 
 
 def clip_payload(clip: BankClip) -> dict[str, Any]:
-    """A tile of the wall."""
+    """What the bank holds about a clip, as far as a tile shows it."""
     origin = clip.origin
     suffix = clip.path.suffix.lower()
     route = "clips" if suffix in PLAYS or suffix in PICTURES else "encoded"
@@ -54,6 +87,7 @@ def clip_payload(clip: BankClip) -> dict[str, Any]:
         "label": well_formed(origin.label),
         "score": origin.score,
         "video": well_formed(Path(origin.video).name),
+        "video_key": video_key(Path(origin.video)),
         "start_s": origin.start_s,
         "end_s": origin.end_s,
     }
@@ -77,11 +111,19 @@ PICTURES: Mapping[str, str] = {
 }
 
 
-def detail_payload(clip: BankClip) -> dict[str, Any]:
-    """Everything that the bank holds about a clip."""
+def detail_payload(session: Session, clip: BankClip) -> dict[str, Any]:
+    """Everything that the bank holds about a clip, and the other versions of its tube."""
     origin = clip.origin
-    return clip_payload(clip) | {
+    versions = session.clips(ids=session.bank.versions([clip.id]), order="added")
+    elsewhere = [
+        twin.concept or "no concept"
+        for twin in session.clips(video=origin.video_digest, kind=clip.kind)
+        if twin.digest == clip.digest and twin.id != clip.id
+    ]
+    return tile_payloads(session, [clip])[0] | {
         **{name: getattr(clip, name) for name in ("tube", "quality", "frames", "width", "height", "fps")},
+        "versions": tile_payloads(session, versions),
+        "elsewhere": elsewhere,
         "source": well_formed(origin.video),
         "times_s": list(origin.times_s),
         "boxes": [list(box) for box in origin.boxes],

@@ -69,9 +69,18 @@ class Need:
         return max(0, self.clips - count.accepted, videos), videos
 
     def words(self, count: ConceptCount) -> str:
+        """What a concept still needs, and for what, in words."""
+        if not self.missing(count)[0]:
+            return f"enough to {self.goal}"
+        return f"{self.short(count)} to {self.goal}"
+
+    def short(self, count: ConceptCount) -> str:
         """What a concept still needs, in words."""
         clips, videos = self.missing(count)
         if not clips:
-            return f"enough to {self.goal}"
-        more = f", from {videos} more video{'' if videos == 1 else 's'}," if videos else ""
-        return f"needs {clips} more clip{'' if clips == 1 else 's'}{more} to {self.goal}"
+            return "enough for a test"
+        return f"needs {_counted(clips, 'more clip')}" + (f" from {_counted(videos, 'more video')}" if videos else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -14,6 +14,7 @@ from threading import Timer
 
 from video_tcav.concepts.bank import ConceptBank
 from video_tcav.core.errors import InputError, MissingExtraError
+from video_tcav.media import find_videos
 from video_tcav.studio.app import create_app
 from video_tcav.studio.runs import Runs, default_folders
 from video_tcav.studio.sample_size import Need
@@ -63,6 +64,9 @@ def open_studio(
     token: str | None = "",
     need: Need | None = None,
     runs: Sequence[str | Path] | None = None,
+    reviewer: str = "",
+    blind: bool = False,
+    videos: Sequence[str | Path] = (),
 ) -> Iterator[Studio]:
     """Open a bank and a port for its studio; both are closed when the block ends.
 
@@ -72,10 +76,14 @@ def open_studio(
         token: secret in the link; `""` makes a random one, `None` asks for none.
         need: what makes a concept ready for a test.
         runs: folders in which runs of tests are looked for; if not given, the folder `runs` in the bank.
+        reviewer: who reviews; empty for nobody in particular.
+        blind: whether verdicts and notes of others are hidden, until the reviewer ends the blind pass.
+        videos: files and folders that clips may be cut from by hand, beside the sources of the bank's clips.
 
     Raises:
         BankError: if there is no bank.
-        InputError: if the port cannot be had, or a folder of runs is none.
+        SourceError: if there is no video.
+        InputError: if the port cannot be had, a folder of runs is none, or a blind pass has no reviewer.
     """
     # asyncio turns Nagle's delay off only where the protocol is named: without it, an answer waits 40 ms for an acknowledgement
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -91,9 +99,19 @@ def open_studio(
         port = listener.getsockname()[1]
         folders = default_folders(bank.folder) if runs is None else runs
         found_runs = Runs(folders=[Path(path) for path in folders])
+        paths = [source.path.absolute() for where in videos for source in find_videos(where) if source.kind == "video"]
         token = secrets.token_urlsafe(24) if token == "" else token
         config = uvicorn.Config(
-            create_app(bank, port=port, token=token, need=need, runs=found_runs),
+            create_app(
+                bank,
+                port=port,
+                token=token,
+                need=need,
+                runs=found_runs,
+                reviewer=reviewer,
+                blind=blind,
+                videos=paths,
+            ),
             log_level="warning",
             access_log=False,  # it would write the token down
             proxy_headers=False,

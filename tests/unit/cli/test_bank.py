@@ -5,10 +5,12 @@ import sqlite3
 
 import pytest
 
+from tests.studio.banks import write_source
 from tests.unit.cli.test_benchmark import command
 from tests.unit.concepts.bank_samples import add_clip, sample_frames
 from video_tcav.concepts import ConceptBank
 from video_tcav.media import write_video
+from video_tcav.proposals import HandCut, add_by_hand
 
 
 @pytest.fixture
@@ -25,12 +27,12 @@ def test_list_counts_clips(monkeypatch, capsys, folder, tmp_path):
     code, out, _ = command(monkeypatch, capsys, "bank", "list", folder, "--json", tmp_path / "list.json")
     assert code == 0
     assert [line.split() for line in out.splitlines()[:2]] == [
-        ["concept", "open", "accepted", "rejected", "videos"],
-        ["racket", "1", "3", "0", "3"],
+        ["concept", "key", "open", "accepted", "rejected", "videos"],
+        ["racket", "1", "1", "3", "0", "3"],
     ]
     assert "1 clip in no concept." in out
     assert json.loads((tmp_path / "list.json").read_text()) == [
-        {"name": "racket", "open": 1, "accepted": 3, "rejected": 0, "videos": 3}
+        {"name": "racket", "number": 1, "open": 1, "accepted": 3, "rejected": 0, "videos": 3}
     ]
 
 
@@ -98,8 +100,46 @@ def test_bad_input_ends_with_one_line_and_exit_code_2_and_leaves_nothing(
 def test_a_bank_of_a_newer_version_is_refused_in_one_line(monkeypatch, capsys, folder):
     connection = sqlite3.connect(folder / "bank.sqlite")
     with connection:
-        connection.execute("UPDATE meta SET value = '2'")
+        connection.execute("UPDATE meta SET value = '3'")
     connection.close()
     code, _, err = command(monkeypatch, capsys, "bank", "list", folder)
     assert code == 2
-    assert f"`bank` must be of version 1 at most. Got {folder} of version 2. Update video-tcav." in err
+    assert f"`bank` must be of version 2 at most. Got {folder} of version 3. Update video-tcav." in err
+
+
+def test_annotations_go_out_and_come_in_again(monkeypatch, capsys, tmp_path):
+    write_source(tmp_path / "videos" / "match-0.mp4", 0)
+    with ConceptBank.open(tmp_path / "bank", create=True) as bank:
+        cut = HandCut(start_s=0.5, end_s=1.5, boxes=((0.5, (19, 30, 43, 54)),))
+        add_by_hand(bank, tmp_path / "videos" / "match-0.mp4", cut, concept="ball")
+    code, out, _ = command(
+        monkeypatch, capsys, "bank", "export", tmp_path / "bank", "--out", tmp_path / "out", "--format", "cvat"
+    )
+    assert (code, out) == (0, f"1 file of format cvat: {tmp_path / 'out'}\n")
+    arguments = ("bank", "import", tmp_path / "new", tmp_path / "out" / "match-0.xml", "--format", "cvat")
+    code, out, _ = command(monkeypatch, capsys, *arguments, "--videos", tmp_path / "videos", "--piece-s", "0.5")
+    assert (code, out) == (0, f"8 new clips: {tmp_path / 'new'}\n")
+    for more, words in (
+        (("--concept", "x"), "`--concept` must go with --format clips"),
+        (("--format", "voc"), "`format` must be one of clips, cvat, coco, activitynet. Got 'voc'"),
+    ):
+        code, _, err = command(monkeypatch, capsys, *arguments, *more)
+        assert code == 2 and words in err and err.count("\n") == 1
+
+
+def test_agreement_says_kappa_and_lists_disagreements(monkeypatch, capsys, folder, tmp_path):
+    code, out, _ = command(monkeypatch, capsys, "bank", "agreement", folder)
+    assert (code, out) == (0, "No two reviewers have judged a clip in common.\n")
+    with ConceptBank.open(folder) as bank:
+        bank.set_verdict([1, 2, 4], "accepted", reviewer="Anna")
+        bank.set_verdict([1, 4], "rejected", reviewer="Ben")
+        bank.set_verdict([2], "accepted", reviewer="Ben")
+        bank.settle([4], "rejected", reviewer="Ben")
+    code, out, _ = command(monkeypatch, capsys, "bank", "agreement", folder, "--json", tmp_path / "a.json")
+    assert code == 0 and out.splitlines() == [
+        "Anna and Ben: 1 of 3 clips alike, Cohen's kappa 0.00",
+        "  clip 1 (racket)",
+        "  clip 4 (racket), settled as rejected",
+    ]
+    [pair] = json.loads((tmp_path / "a.json").read_text())
+    assert (pair["first"], pair["second"], pair["disputed"]) == ("Anna", "Ben", [1, 4])

@@ -120,7 +120,10 @@ def test_what_cannot_be_is_refused_and_changes_nothing(bank):
         (lambda: bank.clip(99), "`id` must be a clip of the bank. Got 99"),
         (lambda: bank.similar(clip.id), "`id` must be a clip with an embedding. Got 1"),
         (lambda: bank.clips(limit=-1), "`limit` must be 0 or more. Got -1"),
-        (lambda: bank.clips(order="size"), "`order` must be one of quality, added, given. Got 'size'"),
+        (
+            lambda: bank.clips(order="size"),
+            "`order` must be one of quality, added, given, confident, unsure. Got 'size'",
+        ),
         (lambda: bank.clips(kind="x"), "`kind` must be one of moving, still, focus, scene. Got 'x'"),
         (lambda: add_clip(bank, 2, fps=0), "`fps` must be positive. Got 0"),
         (lambda: add_clip(bank, 2, quality=float("nan")), "`quality` must be a number. Got nan"),

@@ -223,7 +223,7 @@ def tamper(bank: ConceptBank, sql: str, *parameters) -> None:
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        ("2", "`bank` must be of version 1 at most. Got .* of version 2. Update video-tcav"),
+        ("3", "`bank` must be of version 2 at most. Got .* of version 3. Update video-tcav"),
         ("10", "of version 10"),
         ("0", "must be a concept bank. Got version '0'"),
         ("one", "must be a concept bank. Got version 'one'"),

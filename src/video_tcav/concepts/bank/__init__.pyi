@@ -1,3 +1,6 @@
+from .agreement import Agreement as Agreement
+from .agreement import agreements as agreements
+from .bank import ClipFilters as ClipFilters
 from .bank import ConceptBank as ConceptBank
 from .merge import Merged as Merged
 from .records import KINDS as KINDS
@@ -7,7 +10,9 @@ from .records import ConceptCount as ConceptCount
 from .records import Kind as Kind
 from .records import NewClip as NewClip
 from .records import Origin as Origin
+from .records import Review as Review
 from .records import Verdict as Verdict
+from .recut import NewFrames as NewFrames
 from .sources import bank_sources as bank_sources
 from .transfer import Imported as Imported
 from .transfer import export_clips as export_clips

@@ -2,17 +2,47 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from video_tcav.concepts.bank import check, clips, embeddings, export, files, insertion, merge
+from video_tcav.concepts.bank import check, clips, embeddings, export, files, insertion, merge, recut
 from video_tcav.concepts.bank.database import FORMAT
 from video_tcav.concepts.bank.decisions import Decisions
-from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict
+from video_tcav.concepts.bank.records import BankClip, ConceptCount, Kind, NewClip, Origin, Verdict, reviewer_name
+from video_tcav.concepts.bank.recut import NewFrames
 from video_tcav.core.errors import BankError
 from video_tcav.core.sqlite import Database
+
+
+class ClipFilters(TypedDict, total=False):
+    """Filters of `ConceptBank.clips`: only clips that pass all that are given.
+
+    Attributes:
+        concept: name of the concept; empty for clips without one.
+        verdict: what a person decided.
+        label: what the detector called it.
+        video: path or digest of the source video.
+        kind: what of the tube it shows.
+        ids: only these.
+        text: this text in concept, label, path of the video or a note, in capitals or not.
+        tubes: each tube once in its concept: the moving version, or else a still, and so on.
+        disputed: clips that reviewers judged differently and nobody has settled.
+        reviewer: this reviewer's verdicts instead of those that stand, and only this reviewer's notes.
+    """
+
+    concept: str | None
+    verdict: Verdict | None
+    label: str | None
+    video: str | None
+    kind: Kind | None
+    ids: Sequence[int] | None
+    text: str | None
+    tubes: bool
+    disputed: bool
+    reviewer: str | None
 
 
 class ConceptBank(Decisions):
@@ -65,6 +95,7 @@ class ConceptBank(Decisions):
         tube: str,
         quality: float = 0.0,
         verdict: Verdict = "open",
+        reviewer: str = "",
     ) -> BankClip:
         """Encode a clip into the bank: H.264 in MP4, PNG for a still.
 
@@ -80,6 +111,7 @@ class ConceptBank(Decisions):
             tube: the same for all versions of one tube.
             quality: higher is better; the order of review.
             verdict: what a person decided.
+            reviewer: who; empty for nobody in particular.
 
         Raises:
             InputError: if a value is not possible.
@@ -95,7 +127,7 @@ class ConceptBank(Decisions):
             fps=fps,
             **insertion.file_shape(frames, kind),
         )
-        return insertion.add_clip(self.database, frames, clip)
+        return insertion.add_clip(self.database, frames, clip, reviewer=reviewer_name(reviewer))
 
     def add_file(
         self,
@@ -122,6 +154,15 @@ class ConceptBank(Decisions):
         """
         return insertion.add_file(self.database, Path(path), concept=concept, kind=kind, verdict=verdict, origin=origin)
 
+    def replace_frames(self, cuts: Sequence[NewFrames], *, reviewer: str = "") -> None:
+        """Cut clips anew: other frames and another origin in place of what they have. One step of undo.
+
+        Raises:
+            InputError: if a value is not possible.
+            OutputError: if the disk is full or the bank cannot be written to; nothing was changed.
+        """
+        recut.replace_frames(self.database, cuts, reviewer=reviewer_name(reviewer))
+
     def has(self, *, video_digest: str, tube: str, kind: Kind) -> bool:
         """Whether this version of a tube is in the bank, under whatever concept and verdict."""
         query = "SELECT 1 FROM clips WHERE video_digest = ? AND tube = ? AND kind = ? LIMIT 1"
@@ -141,55 +182,43 @@ class ConceptBank(Decisions):
     def clips(
         self,
         *,
-        concept: str | None = None,
-        verdict: Verdict | None = None,
-        label: str | None = None,
-        video: str | None = None,
-        kind: Kind | None = None,
-        ids: Sequence[int] | None = None,
         limit: int | None = None,
         offset: int = 0,
         order: clips.Order = "quality",
+        **filters: Unpack[ClipFilters],
     ) -> list[BankClip]:
         """Clips that pass all filters that are given.
 
         Args:
-            concept: name of the concept; empty for clips without one.
-            verdict: what a person decided.
-            label: what the detector called it.
-            video: path or digest of the source video.
-            kind: what of the tube it shows.
-            ids: only these.
+            filters: see `ClipFilters`.
             limit: how many at most.
             offset: how many of the first to leave out.
-            order: `quality` (best first), `added` (oldest first), or `given` (as in `ids`).
+            order: `quality` (best first), `confident` and `unsure` (the detector's confidence, highest and lowest first),
+                `added` (oldest first), or `given` (as in `ids`).
 
         Raises:
             InputError: if a value is not possible.
             BankError: if a row was tampered with.
         """
-        wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
+        wanted = clips.Filter(**filters)
         return clips.find_clips(self.database, wanted, limit=limit, offset=offset, order=order)
 
-    def count(
-        self,
-        *,
-        concept: str | None = None,
-        verdict: Verdict | None = None,
-        label: str | None = None,
-        video: str | None = None,
-        kind: Kind | None = None,
-        ids: Sequence[int] | None = None,
-    ) -> int:
-        """How many clips `clips` would give without a limit."""
-        wanted = clips.Filter(concept=concept, verdict=verdict, label=label, video=video, kind=kind, ids=ids)
-        where, values = wanted.where()
-        query = f"SELECT count(*) AS count FROM clips LEFT JOIN concepts ON concepts.id = concept_id{where}"
-        return int(self.database.read(query, values)[0]["count"])
+    def count(self, **filters: Unpack[ClipFilters]) -> int:
+        """How many clips `clips` would give with the same filters and without a limit."""
+        return clips.count_clips(self.database, clips.Filter(**filters))
 
-    def concepts(self) -> list[ConceptCount]:
-        """All concepts by name, those without clips too."""
-        return clips.count_concepts(self.database)
+    def versions(self, ids: Sequence[int]) -> list[int]:
+        """The clips, and all other versions of their tubes that are in the same concept."""
+        return clips.versions_of(self.database, ids)
+
+    def concepts(self, *, tubes: bool = False, reviewer: str | None = None) -> list[ConceptCount]:
+        """All concepts by name, those without clips too.
+
+        Args:
+            tubes: count each tube once, as a test does, and not all its versions.
+            reviewer: count this reviewer's verdicts instead of those that stand.
+        """
+        return clips.count_concepts(self.database, tubes=tubes, reviewer=reviewer)
 
     def labels(self) -> list[str]:
         """What detectors called the clips, sorted."""
@@ -217,8 +246,16 @@ class ConceptBank(Decisions):
         """Clips and their vectors in a space; in the latest if no space is named."""
         return embeddings.read_embeddings(self.database, space)
 
-    def similar(self, id: int, *, count: int = 20) -> list[int]:
-        """Clips like one, nearest first by cosine.
+    def embedded(self, space: str | None = None) -> set[int]:
+        """Clips that have a vector in a space, or in any if none is named."""
+        return embeddings.embedded_clips(self.database, space)
+
+    def comparable(self, ids: Sequence[int]) -> set[int]:
+        """Those of the clips that `similar` can compare: they have a vector, or another version of their tube has."""
+        return embeddings.comparable_clips(self.database, ids)
+
+    def similar(self, id: int, *, count: int | None = 20) -> list[int]:
+        """Clips like one, nearest first by cosine; all that can be compared with it if `count` is `None`.
 
         Raises:
             BankError: if it has no embedding.

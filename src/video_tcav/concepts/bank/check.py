@@ -31,14 +31,15 @@ def remove_unnamed_files(database: Database) -> list[Path]:
 
 
 def unnamed_files(database: Database) -> list[Path]:
-    """Files that no row names, but for those that a running process writes."""
+    """Files that neither a row nor a step of undo names, but for those that a running process writes."""
     clips = database.folder / CLIPS
     check_inside(database.folder, clips)  # behind a link are no files of the bank, least of all to be removed
     paths = sorted(database.folder.glob(f".{FILE_NAME}.*.tmp*"))
     # before the rows: a file that comes meanwhile is not listed at all; a link to a folder is listed, and not followed
     paths += sorted(path for path in clips.rglob("*") if path.is_symlink() or not path.is_dir())
     named = {f"{row['digest']}{row['ending']}" for row in all_rows(database)}
-    return [path for path in paths if path.name not in named and is_abandoned(path)]
+    steps = "\n".join(str(row["before"]) for row in database.read("SELECT before FROM changes"))
+    return [path for path in paths if path.name not in named and path.stem not in steps and is_abandoned(path)]
 
 
 def _damage(database: Database) -> list[str]:

@@ -15,23 +15,33 @@ from video_tcav.core.errors import BankError, InputError
 from video_tcav.core.limits import shortened
 from video_tcav.core.sqlite import Database
 
-Order = Literal["quality", "added", "given"]
+Order = Literal["quality", "added", "given", "confident", "unsure"]
 
-_SELECT = (
-    "SELECT clips.*, coalesce(concepts.name, '') AS concept FROM clips LEFT JOIN concepts ON concepts.id = concept_id"
-)
-# total() gives 0 for a concept without clips, where sum() gives NULL
-_COUNTS = """
-SELECT name, total(verdict = 'open') AS open, total(verdict = 'accepted') AS accepted,
-    total(verdict = 'rejected') AS rejected, count(DISTINCT CASE WHEN verdict = 'accepted' THEN shared END) AS videos
-FROM concepts LEFT JOIN clips ON concept_id = concepts.id GROUP BY concepts.id ORDER BY name COLLATE NOCASE, name
-"""
+_SELECT = "SELECT clips.*, verdict AS judged, coalesce(concepts.name, '') AS concept"
+_FROM = " FROM clips LEFT JOIN concepts ON concepts.id = concept_id"
+# one reviewer's verdicts in place of those that stand
+_SELECT_REVIEWER = "SELECT clips.*, coalesce(own.verdict, 'open') AS judged, coalesce(concepts.name, '') AS concept"
+_FROM_REVIEWER = f"{_FROM} LEFT JOIN reviews AS own ON own.clip_id = clips.id AND own.reviewer = ?"
+# The best version of each tube in its concept: moving, else still, and so on. The texts give a kind's place in this order.
+_BEST_VERSION = """(clips.kind = 'moving' OR NOT EXISTS (
+    SELECT 1 FROM clips AS version WHERE version.video_digest = clips.video_digest AND version.tube = clips.tube
+    AND version.concept_id IS clips.concept_id
+    AND instr('moving still focus scene', version.kind) < instr('moving still focus scene', clips.kind)))"""
+_DISPUTED = """(settled_by IS NULL AND clips.id IN (
+    SELECT clip_id FROM reviews WHERE verdict != 'open' GROUP BY clip_id HAVING min(verdict) != max(verdict)))"""
 _PLAIN_COLUMNS: dict[str, Any] = {  # the type of each: SQLite keeps any value in any column
     **dict.fromkeys(("digest", "tube"), str),
     **dict.fromkeys(("id", "frames", "width", "height"), int),
     **dict.fromkeys(("quality", "fps"), float),
 }
-_ORDERS = {"quality": "quality DESC, clips.id", "added": "clips.id", "given": "clips.id"}
+_SCORE = "coalesce(json_extract(iif(json_valid(origin), origin, '{}'), '$.score'), 0)"
+_ORDERS = {
+    "quality": "quality DESC, clips.id",
+    "added": "clips.id",
+    "given": "clips.id",
+    "confident": f"{_SCORE} DESC, quality DESC, clips.id",
+    "unsure": f"{_SCORE}, quality DESC, clips.id",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +54,21 @@ class Filter:
     video: str | None = None
     kind: Kind | None = None
     ids: Sequence[int] | None = None
+    text: str | None = None
+    tubes: bool = False
+    disputed: bool = False
+    reviewer: str | None = None
 
-    def where(self) -> tuple[str, list[Any]]:
-        """The condition in SQL, and its parameters."""
+    def query(self) -> tuple[str, list[Any]]:
+        """`FROM` and `WHERE` in SQL, and their parameters; the verdict column is that of `select`."""
         if self.verdict is not None:
             one_of("verdict", self.verdict, VERDICTS)
         if self.kind is not None:
             one_of("kind", self.kind, KINDS)
+        judged = "clips.verdict" if self.reviewer is None else "coalesce(own.verdict, 'open')"
         conditions = {
             "coalesce(concepts.name, '') = ?": self.concept,
-            "verdict = ?": self.verdict,
+            f"{judged} = ?": self.verdict,
             "label = ?": self.label,
             "? IN (video, video_digest)": self.video,
             "kind = ?": self.kind,
@@ -61,7 +76,23 @@ class Filter:
             "clips.id IN (SELECT value FROM json_each(?))": None if self.ids is None else ids_json(self.ids),
         }
         used = {text: value for text, value in conditions.items() if value is not None}
-        return (f" WHERE {' AND '.join(used)}" if used else ""), list(used.values())
+        texts, values = list(used), list(used.values())
+        if self.text:
+            texts.append(
+                "(instr(lower(coalesce(concepts.name, '') || char(10) || label || char(10) || video), ?) OR clips.id IN "
+                "(SELECT clip_id FROM reviews WHERE instr(lower(note), ?) AND (? IS NULL OR reviewer = ?)))"
+            )
+            values += [self.text.lower(), self.text.lower(), self.reviewer, self.reviewer]
+        texts += [_BEST_VERSION] * self.tubes + [_DISPUTED] * self.disputed
+        where = f" WHERE {' AND '.join(texts)}" if texts else ""
+        if self.reviewer is None:
+            return _FROM + where, values
+        return _FROM_REVIEWER + where, [self.reviewer, *values]
+
+    @property
+    def select(self) -> str:
+        """The columns that `read_row` takes."""
+        return _SELECT if self.reviewer is None else _SELECT_REVIEWER
 
 
 def ids_json(ids: Iterable[int]) -> str:
@@ -80,8 +111,8 @@ def find_clips(
     one_of("order", order, get_args(Order))
     for name, value in (("limit", 0 if limit is None else limit), ("offset", offset)):
         require(isinstance(value, int) and value >= 0, name, "be 0 or more", value, "Give a whole number.")
-    where, values = wanted.where()
-    paged = f"{_SELECT}{where} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?"
+    source, values = wanted.query()
+    paged = f"{wanted.select}{source} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?"
     rows = database.read(paged, [*values, -1 if limit is None else limit, offset])  # LIMIT -1: no limit
     clips = [read_row(database.folder, row) for row in rows]
     if order == "given" and wanted.ids is not None:
@@ -97,7 +128,8 @@ def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
             path=clip_path(folder, str(row["digest"]), str(row["ending"])),
             concept=row["concept"],
             kind=row["kind"],
-            verdict=row["verdict"],
+            verdict=row["judged"],
+            settled_by=row["settled_by"],
             origin=Origin.from_json(row["origin"]),
             **{name: convert(row[name]) for name, convert in _PLAIN_COLUMNS.items()},
         )
@@ -110,12 +142,38 @@ def read_row(folder: Path, row: sqlite3.Row) -> BankClip:
         ) from error
 
 
-def count_concepts(database: Database) -> list[ConceptCount]:
-    """How many clips each concept has, by name."""
+def count_clips(database: Database, wanted: Filter) -> int:
+    """How many clips a filter lets through."""
+    source, values = wanted.query()
+    return int(database.read(f"SELECT count(*) AS count{source}", values)[0]["count"])
+
+
+def count_concepts(database: Database, *, tubes: bool = False, reviewer: str | None = None) -> list[ConceptCount]:
+    """How many clips each concept has, by name; see `ConceptBank.concepts`."""
+    judged = "verdict" if reviewer is None else "coalesce(own.verdict, 'open')"
+    source, values = Filter(tubes=tubes, reviewer=reviewer).query()
+    # total() gives 0 for a concept without clips, where sum() gives NULL
+    query = f"""
+        SELECT concepts.name, concepts.number, total(judged = 'open') AS open, total(judged = 'accepted') AS accepted,
+            total(judged = 'rejected') AS rejected, count(DISTINCT iif(judged = 'accepted', shared, NULL)) AS videos
+        FROM concepts LEFT JOIN (SELECT concept_id, shared, {judged} AS judged{source}) AS counted
+            ON counted.concept_id = concepts.id
+        GROUP BY concepts.id ORDER BY concepts.name COLLATE NOCASE, concepts.name
+    """
     return [
-        ConceptCount(name=str(row["name"]), **{key: int(row[key]) for key in (*VERDICTS, "videos")})
-        for row in database.read(_COUNTS)
+        ConceptCount(name=str(row["name"]), **{key: int(row[key]) for key in ("number", *VERDICTS, "videos")})
+        for row in database.read(query, values)
     ]
+
+
+def versions_of(database: Database, ids: Sequence[int]) -> list[int]:
+    """The clips and all other versions of their tubes in the same concept."""
+    query = """
+        SELECT DISTINCT version.id FROM clips JOIN clips AS version ON version.video_digest = clips.video_digest
+            AND version.tube = clips.tube AND version.concept_id IS clips.concept_id
+        WHERE clips.id IN (SELECT value FROM json_each(?)) ORDER BY version.id
+    """
+    return [int(row["id"]) for row in database.read(query, [ids_json(ids)])]
 
 
 def choice_of_concepts(names: Sequence[str], near: str = "") -> str:
@@ -144,10 +202,10 @@ def groups_of(database: Database) -> dict[int, str]:
 
 def all_rows(database: Database) -> list[sqlite3.Row]:
     """The rows of all clips, unread, in the order in which they came."""
-    return database.read(f"{_SELECT} ORDER BY clips.id")
+    return database.read(f"{_SELECT}{_FROM} ORDER BY clips.id")
 
 
 def clip_by_key(database: Database, key: str) -> BankClip | None:
     """The clip of a key."""
-    rows = database.read(f"{_SELECT} WHERE key = ?", [key])
+    rows = database.read(f"{_SELECT}{_FROM} WHERE key = ?", [key])
     return read_row(database.folder, rows[0]) if rows else None

@@ -1,43 +1,23 @@
-"""A person's decisions: verdicts, moves and names, each one step of undo that is stored with the bank."""
+"""A person's decisions about concepts: clips moved and copied, names, and undo; each change is stored with the bank."""
 
-import json
+import hashlib
 import sqlite3
 from collections.abc import Sequence
 
-from video_tcav.concepts.bank.clips import choice_of_concepts, ids_json
-from video_tcav.concepts.bank.insertion import concept_id
-from video_tcav.concepts.bank.records import VERDICTS, Verdict, concept_name
-from video_tcav.core.checks import one_of
+from video_tcav.concepts.bank.changes import Step, remember, take_back
+from video_tcav.concepts.bank.clips import choice_of_concepts
+from video_tcav.concepts.bank.files import clip_path
+from video_tcav.concepts.bank.insertion import concept_id, remove_unnamed
+from video_tcav.concepts.bank.records import concept_name, reviewer_name
+from video_tcav.concepts.bank.verdicts import STATE, Verdicts, clips_in_words, ids_of, states
 from video_tcav.core.errors import BankError
-from video_tcav.core.limits import excerpt, parse_json
-from video_tcav.core.sqlite import Database
-
-_STATE = (
-    "SELECT clips.id, coalesce(concepts.name, '') AS concept, verdict FROM clips "
-    "LEFT JOIN concepts ON concepts.id = concept_id"
-)
-State = list[tuple[int, str, str]]  # clip, concept and verdict
+from video_tcav.core.limits import excerpt
 
 
-class Decisions:
+class Decisions(Verdicts):
     """The part of `ConceptBank` that a person decides with; each change is one step of undo."""
 
-    database: Database
-
-    def set_verdict(self, ids: Sequence[int], verdict: Verdict) -> None:
-        """Judge clips; one step of undo, or none where all were judged so already.
-
-        Raises:
-            BankError: if one is no clip of the bank; then none is judged.
-        """
-        one_of("verdict", verdict, VERDICTS)
-        with self.database.transaction() as change:
-            before = [state for state in states(change, ids) if state[2] != verdict]
-            if before:
-                update(change, [(clip, concept, verdict) for clip, concept, _ in before])
-                remember(change, f"{clips_in_words(before)} {'left open' if verdict == 'open' else verdict}", before)
-
-    def move(self, ids: Sequence[int], concept: str) -> None:
+    def move(self, ids: Sequence[int], concept: str, *, reviewer: str = "") -> None:
         """Put clips into a concept, made where it is new; an empty name takes them out. One step of undo.
 
         Raises:
@@ -46,12 +26,36 @@ class Decisions:
         """
         name = concept_name(concept) if concept else ""
         with self.database.transaction() as change:
-            before = [state for state in states(change, ids) if state[1] != name]
+            before = [row for row in states(change, ids) if row["concept"] != name]
             if before:
                 added = [name] if name and not has_concept(change, name) else []
-                update(change, [(clip, name, verdict) for clip, _, verdict in before])
+                _set_concept(change, before, name)
                 done = f"moved to {name}" if name else "taken out of the concept"
-                remember(change, f"{clips_in_words(before)} {done}", before, added=added)
+                words = f"{clips_in_words(ids_of(before))} {done}"
+                remember(change, Step(words=words, reviewer=reviewer, clips=_concepts(before), added=added))
+
+    def copy(self, ids: Sequence[int], concept: str, *, reviewer: str = "") -> list[int]:
+        """Put clips into a further concept; the bank judges them there for themselves. One step of undo.
+
+        Returns:
+            The new clips, open, which share their files with the old; none for a clip that the concept has already.
+
+        Raises:
+            InputError: if the name is not possible.
+            BankError: if one is no clip of the bank; then none is copied.
+        """
+        name = concept_name(concept)
+        with self.database.transaction() as change:
+            states(change, ids)
+            added = [] if has_concept(change, name) else [name]
+            number = concept_id(change, name)
+            copies = [copy for id in dict.fromkeys(ids) if (copy := _copy_row(change, id, name, number)) is not None]
+            if copies:
+                words = f"{clips_in_words(list(dict.fromkeys(ids)))} also put into {name}"
+                remember(change, Step(words=words, reviewer=reviewer, created=copies, added=added))
+            elif added:
+                change.execute("DELETE FROM concepts WHERE id = ?", [number])
+        return copies
 
     def sort_open(self, ids: Sequence[int], concept: str, *, expected: str) -> list[int]:
         """Assign unreviewed clips to an automatic concept; not undoable, since `undo` takes back what people did.
@@ -66,11 +70,13 @@ class Decisions:
         """
         name = concept_name(concept)
         with self.database.transaction() as change:
-            untouched = [state for state in states(change, ids) if state[1] == expected and state[2] == "open"]
-            update(change, [(clip, name, verdict) for clip, _, verdict in untouched])
-            return [clip for clip, _, _ in untouched]
+            judged = {row["clip_id"] for row in change.execute("SELECT clip_id FROM reviews WHERE verdict != 'open'")}
+            untouched = [row for row in states(change, ids) if row["concept"] == expected and row["id"] not in judged]
+            if untouched:
+                _set_concept(change, untouched, name)
+            return [row["id"] for row in untouched]
 
-    def rename_concept(self, name: str, new: str) -> None:
+    def rename_concept(self, name: str, new: str, *, reviewer: str = "") -> None:
         """Give a concept another name; if there is a concept of that name, the two are joined. One step of undo.
 
         Raises:
@@ -79,7 +85,8 @@ class Decisions:
         """
         new = concept_name(new)
         with self.database.transaction() as change:
-            if not has_concept(change, name):
+            row = change.execute("SELECT number FROM concepts WHERE name = ?", [name]).fetchone()
+            if row is None:
                 names = [row["name"] for row in change.execute("SELECT name FROM concepts ORDER BY name")]
                 choice = choice_of_concepts(names, str(name))
                 raise BankError(
@@ -88,14 +95,23 @@ class Decisions:
             if name == new:
                 return
             joined = has_concept(change, new)  # then `undo` must not remove it
-            before = _read(change.execute(f"{_STATE} WHERE concepts.name = ?", [name]))
-            concept_id(change, new)
-            update(change, [(clip, new, verdict) for clip, _, verdict in before])
-            change.execute("DELETE FROM concepts WHERE name = ?", [name])
+            before = change.execute(f"{STATE} WHERE concepts.name = ?", [reviewer, name]).fetchall()
+            if joined:
+                _set_concept(change, before, new)
+                change.execute("DELETE FROM concepts WHERE name = ?", [name])
+            else:
+                change.execute("UPDATE concepts SET name = ? WHERE name = ?", [new, name])
             words = f"concept {name} joined with {new}" if joined else f"concept {name} renamed to {new}"
-            remember(change, words, before, added=[] if joined else [new], removed=[name])
+            step = Step(
+                words=words,
+                reviewer=reviewer,
+                clips=_concepts(before),
+                added=[] if joined else [new],
+                removed={name: int(row["number"])},
+            )
+            remember(change, step)
 
-    def add_concept(self, name: str) -> None:
+    def add_concept(self, name: str, *, reviewer: str = "") -> None:
         """Make an empty concept; one step of undo, or none where it exists.
 
         Raises:
@@ -105,60 +121,28 @@ class Decisions:
         with self.database.transaction() as change:
             if not has_concept(change, name):
                 concept_id(change, name)
-                remember(change, f"concept {name} added", [], added=[name])
+                remember(change, Step(words=f"concept {name} added", reviewer=reviewer, added=[name]))
 
-    def undo(self) -> str | None:
-        """Take back the last verdict, move, name or new concept, of whatever process and day.
+    def remember_added(self, ids: Sequence[int], *, concept: str = "", reviewer: str = "") -> None:
+        """Make clips that a person has just added, and their concept if it is named and then empty, one step of undo."""
+        words = f"{clips_in_words(ids)} added"
+        with self.database.transaction() as change:
+            states(change, ids)
+            step = Step(words=words, reviewer=reviewer_name(reviewer), created=ids, added=[concept] if concept else [])
+            remember(change, step)
+
+    def undo(self, *, reviewer: str = "") -> str | None:
+        """Take back the reviewer's last change, of whatever process and day.
 
         Returns:
             What was taken back, in words; `None` if nothing is left.
         """
         with self.database.transaction() as change:
-            row = change.execute("SELECT * FROM changes ORDER BY id DESC LIMIT 1").fetchone()
-            if row is None:
-                return None
-            try:
-                before = parse_json(row["before"])  # may be damaged, as everything that was on disk
-                update(change, [(int(clip), str(concept), str(verdict)) for clip, concept, verdict in before["clips"]])
-                for name in before["removed"]:
-                    concept_id(change, name)
-                for name in before["added"]:
-                    _remove_if_empty(change, name)
-            except (ValueError, TypeError, KeyError) as error:
-                raise BankError(
-                    f"`{self.database.folder}` must hold whole rows. Got change {row['id']}, which cannot be read ({error}). "
-                    "Restore the database from a copy."
-                ) from error
-            change.execute("DELETE FROM changes WHERE id = ?", [row["id"]])
-            return str(row["words"])
-
-
-def remember(
-    change: sqlite3.Connection, words: str, before: State, *, added: Sequence[str] = (), removed: Sequence[str] = ()
-) -> None:
-    """Write a step of undo: the clips' state before, and which concepts were added and removed."""
-    content = json.dumps({"clips": before, "added": list(added), "removed": list(removed)}, ensure_ascii=False)
-    change.execute("INSERT INTO changes (words, before) VALUES (?, ?)", [words, content])
-
-
-def states(change: sqlite3.Connection, ids: Sequence[int]) -> State:
-    """Concept and verdict of clips, all of which must be in the bank."""
-    current = _read(change.execute(f"{_STATE} WHERE clips.id IN (SELECT value FROM json_each(?))", [ids_json(ids)]))
-    missing = sorted(set(ids) - {clip for clip, _, _ in current})
-    if missing:
-        raise BankError(f"`ids` must be clips of the bank. Got {missing[0]}, which is none. Load the list again.")
-    return current
-
-
-def _read(rows: sqlite3.Cursor) -> State:
-    return [(int(row["id"]), str(row["concept"]), str(row["verdict"])) for row in rows]
-
-
-def update(change: sqlite3.Connection, state: State) -> None:
-    """Set concept and verdict of clips."""
-    numbers = {concept: concept_id(change, concept) for _, concept, _ in state}
-    rows = [(numbers[concept], verdict, clip) for clip, concept, verdict in state]
-    change.executemany("UPDATE clips SET concept_id = ?, verdict = ? WHERE id = ?", rows)
+            words, files = take_back(change, self.database.folder, reviewer_name(reviewer))
+        for name in files:  # of clips that are cut otherwise now, or gone
+            digest, dot, ending = name.partition(".")
+            remove_unnamed(self.database, clip_path(self.database.folder, digest, dot + ending))
+        return words
 
 
 def has_concept(change: sqlite3.Connection, name: str) -> bool:
@@ -166,14 +150,26 @@ def has_concept(change: sqlite3.Connection, name: str) -> bool:
     return change.execute("SELECT 1 FROM concepts WHERE name = ?", [name]).fetchone() is not None
 
 
-def _remove_if_empty(change: sqlite3.Connection, name: str) -> None:
-    # Another process may have put clips into it since, which stay where they are.
-    change.execute(
-        "DELETE FROM concepts WHERE name = ? AND NOT EXISTS (SELECT 1 FROM clips WHERE concept_id = concepts.id)",
-        [name],
-    )
+def _concepts(rows: Sequence[sqlite3.Row]) -> dict[int, dict[str, object]]:
+    return {int(row["id"]): {"concept": str(row["concept"])} for row in rows}
 
 
-def clips_in_words(state: State) -> str:
-    """How many clips, or which one."""
-    return f"clip {state[0][0]}" if len(state) == 1 else f"{len(state)} clips"
+def _set_concept(change: sqlite3.Connection, rows: Sequence[sqlite3.Row], name: str) -> None:
+    number = concept_id(change, name)
+    change.executemany("UPDATE clips SET concept_id = ? WHERE id = ?", [(number, row["id"]) for row in rows])
+
+
+def _copy_row(change: sqlite3.Connection, id: int, name: str, number: int | None) -> int | None:
+    """A row for the same file in another concept; `None` if the concept has it."""
+    row = dict(change.execute("SELECT * FROM clips WHERE id = ?", [id]).fetchone())
+    same = "SELECT 1 FROM clips WHERE digest = ? AND kind = ? AND concept_id = ?"
+    if change.execute(same, [row["digest"], row["kind"], number]).fetchone():
+        return None
+    del row["id"]
+    row |= {"concept_id": number, "verdict": "open", "settled_by": None}
+    key = hashlib.sha256(f"{row['key']} also {name}".encode()).hexdigest()
+    while change.execute("SELECT 1 FROM clips WHERE key = ?", [key]).fetchone():  # copied before, and moved since
+        key = hashlib.sha256(key.encode()).hexdigest()
+    row["key"] = key
+    columns, marks = ", ".join(row), ", ".join("?" * len(row))
+    return change.execute(f"INSERT INTO clips ({columns}) VALUES ({marks})", list(row.values())).lastrowid

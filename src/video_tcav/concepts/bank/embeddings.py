@@ -1,13 +1,16 @@
 """Embeddings of clips, and the nearest clips by cosine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from video_tcav.concepts.bank.clips import ids_json
+from video_tcav.concepts.bank.clips import ids_json, versions_of
 from video_tcav.core.errors import BankError, InputError
 from video_tcav.core.sqlite import Database
+
+THUMBNAILS = "thumbnails"
+"""The space of vectors that need no model."""
 
 _STORED = np.dtype("<f4")  # little-endian whatever the machine: a bank may be copied to another
 
@@ -50,18 +53,46 @@ def read_embeddings(database: Database, space: str | None) -> tuple[list[int], F
     return [int(row["clip_id"]) for row in rows], vectors
 
 
-def similar_clips(database: Database, clip: int, count: int) -> list[int]:
-    """The clips most like one, nearest first by cosine, in the latest space that it is in."""
-    spaces = database.read("SELECT space FROM embeddings WHERE clip_id = ? ORDER BY rowid DESC LIMIT 1", [clip])
+def embedded_clips(database: Database, space: str | None = None) -> set[int]:
+    """Clips that have a vector in a space, or in any."""
+    rows = database.read("SELECT DISTINCT clip_id FROM embeddings WHERE ? IS NULL OR space = ?", [space, space])
+    return {int(row["clip_id"]) for row in rows}
+
+
+def comparable_clips(database: Database, ids: Sequence[int]) -> set[int]:
+    """Those of the clips that have a vector, or another version of their tube has."""
+    rows = database.read(
+        "SELECT clips.id FROM clips WHERE clips.id IN (SELECT value FROM json_each(?)) AND EXISTS (SELECT 1 FROM clips AS "
+        "version JOIN embeddings ON embeddings.clip_id = version.id WHERE version.video_digest = clips.video_digest AND "
+        "version.tube = clips.tube AND version.concept_id IS clips.concept_id)",
+        [ids_json(ids)],
+    )
+    return {int(row["id"]) for row in rows}
+
+
+def similar_clips(database: Database, clip: int, count: int | None) -> list[int]:
+    """The clips most like one, nearest first by cosine.
+
+    They are compared in the latest space of a model that the clip, or another version of its tube, is in; in that of
+    thumbnails only where there is none.
+    """
+    versions = versions_of(database, [clip])
+    spaces = database.read(
+        "SELECT clip_id, space FROM embeddings WHERE clip_id IN (SELECT value FROM json_each(?)) "
+        "ORDER BY space = ?, clip_id = ? DESC, rowid DESC LIMIT 1",
+        [ids_json(versions), THUMBNAILS, clip],
+    )
     if not spaces:
         raise BankError(
-            f"`id` must be a clip with an embedding. Got {clip}. Embed the bank's clips with `video-tcav propose --embed`."
+            f"`id` must be a clip with an embedding. Got {clip}. Embed the bank's clips: with a model by "
+            "`video-tcav propose --embed`, without in the studio."
         )
     ids, vectors = read_embeddings(database, str(spaces[0]["space"]))
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     directions = vectors / np.where(lengths > 0, lengths, 1)  # a vector of zeros is like nothing: cosine 0
-    nearest = np.argsort(-(directions @ directions[ids.index(clip)]), kind="stable")  # equal cosines: oldest first
-    return [ids[row] for row in nearest if ids[row] != clip][: max(0, count)]
+    cosines = directions @ directions[ids.index(int(spaces[0]["clip_id"]))]
+    nearest = np.argsort(-cosines, kind="stable")  # equal cosines: oldest first
+    return [ids[row] for row in nearest if ids[row] not in versions][: None if count is None else max(0, count)]
 
 
 def _packed(vector: np.ndarray) -> bytes:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,13 @@ from video_tcav.core.sqlite import Database, plain
 from video_tcav.media import file_digest, probe_video, write_picture, write_video
 from video_tcav.media.files import kind_of
 
+# the smallest number that is free: keys 1 to 9 stay in use when concepts are joined
+_INSERT_CONCEPT = """
+INSERT INTO concepts (name, number) SELECT ?, min(number) FROM
+    (SELECT 1 AS number UNION SELECT number + 1 FROM concepts) WHERE number NOT IN (SELECT number FROM concepts)
+ON CONFLICT (name) DO NOTHING
+"""
+
 
 def file_shape(frames: UInt8[Tensor, "time 3 height width"], kind: Kind) -> dict[str, int]:
     """Frames, width and height of the file that `add_clip` encodes; refuses frames that are no clip of that kind."""
@@ -33,18 +42,27 @@ def file_shape(frames: UInt8[Tensor, "time 3 height width"], kind: Kind) -> dict
     return {"frames": len(frames), "width": width + width % 2 * even, "height": height + height % 2 * even}
 
 
-def add_clip(database: Database, frames: UInt8[Tensor, "time 3 height width"], clip: NewClip) -> BankClip:
+def add_clip(
+    database: Database, frames: UInt8[Tensor, "time 3 height width"], clip: NewClip, *, reviewer: str = ""
+) -> BankClip:
     """Encode frames into the bank; the same proposal twice is one clip."""
     key = _key(clip)
     if existing := clip_by_key(database, key):
         return existing
-    with staged(database.folder, ".png" if clip.kind == "still" else ".mp4") as path:
-        if clip.kind == "still":
+    with encoded(database, frames, clip.kind, clip.fps) as path:
+        return store(database, path, clip, key, reviewer)
+
+
+@contextmanager
+def encoded(database: Database, frames: UInt8[Tensor, "time 3 height width"], kind: Kind, fps: float) -> Iterator[Path]:
+    """Frames as a synced file that has no name in the bank yet."""
+    with staged(database.folder, ".png" if kind == "still" else ".mp4") as path:
+        if kind == "still":
             write_picture(path, frames[0])
         else:
-            write_video(path, frames, fps=clip.fps)
+            write_video(path, frames, fps=fps)
         sync(path)
-        return store(database, path, clip, key)
+        yield path
 
 
 def add_file(
@@ -102,7 +120,7 @@ def imported_origin(
     )
 
 
-def store(database: Database, file: Path, clip: NewClip, key: str) -> BankClip:
+def store(database: Database, file: Path, clip: NewClip, key: str, reviewer: str = "") -> BankClip:
     """Give a synced file its name and its row, both in one transaction, so that nobody sees one without the other."""
     digest = file_digest(file)
     path = clip_path(database.folder, digest, file.suffix)
@@ -112,7 +130,7 @@ def store(database: Database, file: Path, clip: NewClip, key: str) -> BankClip:
             if not change.execute("SELECT 1 FROM clips WHERE key = ?", [key]).fetchall():
                 # The file first: a process that is killed here leaves a file without a row, which `repair` removes.
                 settle(file, path)
-                _insert(change, digest, path.suffix, clip, key)
+                _insert(change, digest, path.suffix, clip, key, reviewer)
     except VideoTcavError:  # a full disk: the row is not there, so the file must not be
         remove_unnamed(database, path)
         raise
@@ -122,9 +140,10 @@ def store(database: Database, file: Path, clip: NewClip, key: str) -> BankClip:
 
 
 def remove_unnamed(database: Database, path: Path) -> bool:
-    """Remove a file if no row names it; whether it was removed."""
+    """Remove a file if neither a row nor a step of undo names it; whether it was removed."""
+    used = "SELECT 1 FROM clips WHERE digest || ending = ? UNION SELECT 1 FROM changes WHERE instr(before, ?)"
     with database.transaction() as change:  # nobody can name it meanwhile
-        if change.execute("SELECT 1 FROM clips WHERE digest || ending = ?", [path.name]).fetchall():
+        if change.execute(used, [path.name, path.stem]).fetchall():
             return False
         path.unlink(missing_ok=True)
         return True
@@ -134,11 +153,11 @@ def concept_id(change: sqlite3.Connection, name: str) -> int | None:
     """The number of a concept, made if there is none of that name; `None` for no concept."""
     if not name:
         return None
-    change.execute("INSERT INTO concepts (name) VALUES (?) ON CONFLICT DO NOTHING", [name])
+    change.execute(_INSERT_CONCEPT, [name])
     return int(change.execute("SELECT id FROM concepts WHERE name = ?", [name]).fetchone()["id"])
 
 
-def _insert(change: sqlite3.Connection, digest: str, ending: str, clip: NewClip, key: str) -> None:
+def _insert(change: sqlite3.Connection, digest: str, ending: str, clip: NewClip, key: str, reviewer: str) -> None:
     origin = clip.origin
     values = {
         "key": key,
@@ -155,7 +174,14 @@ def _insert(change: sqlite3.Connection, digest: str, ending: str, clip: NewClip,
     }
     marks = ", ".join("?" * len(values))
     columns = ", ".join(values)
-    change.execute(f"INSERT INTO clips ({columns}) VALUES ({marks})", [plain(value) for value in values.values()])
+    inserted = change.execute(
+        f"INSERT INTO clips ({columns}) VALUES ({marks})", [plain(value) for value in values.values()]
+    )
+    if clip.verdict != "open":
+        change.execute(
+            "INSERT INTO reviews (clip_id, reviewer, verdict) VALUES (?, ?, ?)",
+            [inserted.lastrowid, reviewer, clip.verdict],
+        )
 
 
 def _key(clip: NewClip) -> str:

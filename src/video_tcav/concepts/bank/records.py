@@ -20,6 +20,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 Box = tuple[float, float, float, float]
 
 LONGEST_NAME = 80
+LONGEST_NOTE = 2000
 _FORBIDDEN = frozenset("/\\:")  # a concept becomes a folder of an export, and `BANK::NAME:KIND` is split at colons
 
 
@@ -142,11 +143,30 @@ class BankClip(NewClip):
         id: its number in the bank; never given to another clip.
         path: the file in the bank.
         digest: SHA-256 of that file, in hex.
+        settled_by: who settled what reviewers disagreed on; `None` where nobody has.
     """
 
     id: int
     path: Path
     digest: str
+    settled_by: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """What one reviewer said about a clip.
+
+    Attributes:
+        clip: its number.
+        reviewer: who; empty where nobody gave a name.
+        verdict: what the reviewer decided.
+        note: in free words; empty for none.
+    """
+
+    clip: int
+    reviewer: str
+    verdict: Verdict
+    note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +175,7 @@ class ConceptCount:
 
     Attributes:
         name: of the concept.
+        number: in the order in which concepts were made; it stays when others are added, and when the concept is renamed.
         open: clips that nobody has judged.
         accepted: clips that show it.
         rejected: clips that do not.
@@ -162,15 +183,39 @@ class ConceptCount:
     """
 
     name: str
+    number: int
     open: int
     accepted: int
     rejected: int
     videos: int
 
 
+def reviewer_name(name: str) -> str:
+    """A reviewer's name in its one spelling, as `concept_name`; empty for nobody in particular."""
+    clean = _spelled(name)
+    if len(clean) > LONGEST_NAME or not clean.isprintable():
+        raise InputError(
+            f"`reviewer` must be at most {LONGEST_NAME} printable characters. "
+            f"Got {excerpt(name, 2 * LONGEST_NAME)}. Choose another name."
+        )
+    return clean
+
+
+def note_text(text: str) -> str:
+    """A note without blanks around it; refuses what is too long."""
+    clean = text.strip()
+    rule = f"be at most {LONGEST_NOTE} characters"
+    require(len(clean) <= LONGEST_NOTE, "note", rule, len(clean), "Shorten it.")
+    return clean
+
+
+def _spelled(name: Any) -> str:
+    return unicodedata.normalize("NFC", name).strip() if isinstance(name, str) else ""
+
+
 def concept_name(name: str) -> str:
     """A concept's name in its one spelling, without blanks around it, accents composed (NFC); refuses what is none."""
-    clean = unicodedata.normalize("NFC", name).strip() if isinstance(name, str) else ""
+    clean = _spelled(name)
     good = 0 < len(clean) <= LONGEST_NAME and clean.isprintable() and not _FORBIDDEN & set(clean)
     if not good or clean.startswith("."):
         raise InputError(

@@ -1,15 +1,17 @@
-/* Keys, mouse and buttons, and what they do. */
+/* What keys, mouse and buttons do: changes in the bank, one after the other, and what the page shows of them. */
 
 import { address, change, counted, filters, read } from "./api.js";
 import * as detail from "./detail.js";
+import * as keys from "./keys.js";
+import * as likeness from "./likeness.js";
+import * as names from "./names.js";
 import * as panel from "./panel.js";
+import * as reviewers from "./reviewers.js";
 import * as results from "./results.js";
 import * as wall from "./wall.js";
 
 const said = document.getElementById("said");
-const nameDialog = document.getElementById("name-dialog");
 const helpDialog = document.getElementById("help-dialog");
-const nameInput = document.getElementById("name-input");
 let last = Promise.resolve();
 
 function say(text, wrong = false) {
@@ -37,6 +39,7 @@ async function readRuns() {
 async function ask(path, body) {
   const answer = await change(path, body);
   panel.showBank(answer.bank);
+  for (const clip of answer.clips ?? []) wall.apply([clip.id], clip);
   refreshSoon();
   return answer;
 }
@@ -47,13 +50,15 @@ function judge(verdict, ids = wall.targets()) {
   if (!ids.length) return say("No clip in focus.");
   const onwards = verdict === "open" || !ids.includes(wall.current()?.id) ? null : wall.after(ids);
   return queue(async () => {
-    const answer = await ask("/api/verdict", { ids, verdict });
-    wall.apply(ids, { verdict });
+    const answer = await ask("/api/verdict", { ids, verdict, ...alone(), settle: "disputed" in filters() });
     say(`${answer.said} ${progress(ids)}`);
     await onwards;
     showDetail();
   });
 }
+
+/* a version that is looked at for itself is judged for itself */
+function alone() { return { alone: "kind" in filters() }; }
 
 /* how far the concept of these clips is, if they have one in common */
 function progress(ids) {
@@ -65,10 +70,18 @@ function progress(ids) {
 function move(concept, ids = wall.targets()) {
   if (!ids.length) return say("No clip in focus.");
   return queue(async () => {
-    const answer = await ask("/api/move", { ids, concept });
-    wall.apply(ids, { concept });
+    const answer = await ask("/api/move", { ids, concept, ...alone() });
     say(answer.said);
     showDetail();
+  });
+}
+
+function copy(concept, ids = wall.targets()) {
+  if (!ids.length) return say("No clip in focus.");
+  return queue(async () => {
+    const answer = await ask("/api/copy", { ids, concept });
+    say(answer.said);
+    if (answer.added) await wall.insert(answer.added);
   });
 }
 
@@ -85,92 +98,99 @@ function undo() {
   });
 }
 
-function like() {
-  const clip = wall.current();
-  if (clip) return go({ ...filters(), concept: undefined, like: clip.id }, { focus: true });
+/* ---- cutting ---- */
+
+const editing = {
+  /* another span or box for the clip in focus */
+  cut: (id, span) => queue(async () => {
+    const answer = await ask("/api/cut", { id, ...span });
+    say(answer.said);
+    detail.forget();
+    showDetail();
+  }),
+  add: (video, concept, span) => queue(async () => {
+    const answer = await ask("/api/clips/new", { video, concept, ...span });
+    const inserted = await wall.insert(answer.added);
+    if (inserted.length) wall.setFocus(inserted[0]);
+    say(inserted.length ? answer.said : `${answer.said} It does not pass the filters.`);
+  }),
+  note: (id, text) => queue(async () => say((await ask("/api/note", { id, text })).said)),
+  judge: (id, verdict) => queue(async () => {
+    const answer = await ask("/api/verdict", { ids: [id], verdict, alone: true });
+    say(answer.said);
+    detail.forget();
+    showDetail();
+  }),
+  concepts: () => panel.bank.concepts.map(({ name }) => name),
+  concept: () => filters().concept ?? wall.current()?.concept ?? "",
+  say,
+};
+
+function addClip() {
+  openDetail();
+  detail.showVideos(wall.current()?.video_key, editing).catch((error) => say(error.message, true));
+}
+
+/* ---- reviewers ---- */
+
+function disputed() {
+  document.getElementById("agreement-dialog").close();
+  return go({ disputed: true }, { focus: true });
+}
+
+function revealNow() {
+  document.getElementById("reveal-dialog").close();
+  return queue(async () => {
+    const answer = await ask("/api/reveal", {});
+    await wall.refresh();
+    detail.forget();
+    showDetail();
+    say(answer.said);
+  });
 }
 
 function toggleDetail(open = !detail.isOpen()) {
-  if (open) showDetail(true);
-  else {
+  if (open) { detail.leave(); openDetail(); showDetail(true); } else {
     const inside = document.getElementById("detail").contains(document.activeElement);
     detail.close();
+    layout(false);
     if (inside && wall.current()) wall.setFocus(wall.current().id);
   }
+}
+
+function openDetail() {
+  document.getElementById("detail").hidden = false;
+  layout(true);
+}
+
+function layout(open) {
   document.body.classList.toggle("with-detail", open);
   wall.keepInSight();
   for (const button of document.querySelectorAll("footer [data-do=detail]")) button.ariaExpanded = String(open);
 }
 
 function showDetail(open = detail.isOpen()) {
-  if (open) detail.show(wall.current()).catch((error) => say(error.message, true));
+  if (open && !detail.isAdding()) detail.show(wall.current(), editing).catch((error) => say(error.message, true));
 }
 
-/* ---- names ---- */
+/* ---- dialogs ---- */
 
-function nameConcept(old = null) {
-  const ids = old === null ? wall.targets() : [];
-  const of = old ?? filters().concept ?? wall.current()?.concept ?? "";
-  const [toMove, toRename] = nameDialog.querySelectorAll("[type=submit]");
-  toMove.textContent = ids.length ? `Move ${counted(ids.length, "clip")} there` : "Make the concept";
-  toMove.hidden = old !== null;
-  toRename.hidden = !of;
-  toRename.textContent = `Rename “${of}”`;
-  toRename.classList.toggle("accept", old !== null);
-  document.getElementById("name-title").textContent = old === null ? "Name a concept" : `Rename “${old}”`;
-  nameInput.value = old ?? "";
-  nameDialog.data = { ids, of, first: old === null ? "move" : "rename" };
-  nameNote();
-  nameDialog.showModal();
-  nameInput.select();
-}
-
-function newConcept() {
-  wall.chooseNone();
-  nameConcept();
-  nameDialog.data.ids = [];
-  nameDialog.querySelector("[value=move]").textContent = "Make the concept";
-  nameDialog.querySelector("[value=rename]").hidden = true;
-}
-
-function nameNote() {
-  const exists = panel.bank.concepts.some((concept) => concept.name === nameInput.value.trim());
-  const same = nameInput.value.trim() === nameDialog.data.of;
-  document.getElementById("name-note").textContent = exists && !same ? "There is a concept of this name. Renaming joins the two." : "";
-}
-
-function named(action) {
-  const name = nameInput.value.trim();
-  const { ids, of } = nameDialog.data;
-  nameDialog.close();
-  if (action === "rename") {
-    if (name === of) return;
-    return queue(async () => {
-      const answer = await ask("/api/concepts/rename", { name: of, new: name });
-      say(answer.said);
-      for (const [id, { clip }] of wall.tiles) if (clip.concept === of) wall.apply([id], { concept: name });
-      if (filters().concept === of) {
-        history.replaceState(null, "", address(clean({ ...filters(), concept: name })));
-        panel.showBank(answer.bank);
-      }
-      showDetail();
-    });
-  }
-  if (ids.length) return move(name, ids);
-  return queue(async () => say((await ask("/api/concepts", { name })).said));
-}
-
-nameInput.addEventListener("input", nameNote);
-nameDialog.querySelector("form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  named(event.submitter?.value && event.submitter.value !== "cancel" && !event.submitter.hidden ? event.submitter.value : nameDialog.data.first);
+names.setup({
+  move,
+  add: (name) => queue(async () => say((await ask("/api/concepts", { name })).said)),
+  rename: (old, name) => queue(async () => {
+    const answer = await ask("/api/concepts/rename", { name: old, new: name });
+    say(answer.said);
+    for (const [id, { clip }] of wall.tiles) if (clip.concept === old) wall.apply([id], { concept: name });
+    if (filters().concept === old) {
+      history.replaceState(null, "", address(clean({ ...filters(), concept: name })));
+      panel.showBank(answer.bank);
+    }
+    showDetail();
+  }),
 });
-nameInput.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || !nameInput.value.trim()) return;
-  event.preventDefault();
-  named(nameDialog.data.first);
-});
-for (const dialog of [nameDialog, helpDialog]) {
+
+for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog || event.target.closest("[data-close]")) dialog.close(); });
   dialog.addEventListener("close", () => { if (wall.current()) wall.setFocus(wall.current().id); });
 }
@@ -181,101 +201,59 @@ function clean(wanted) {
   return Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
 }
 
+/* On an error, everything stays where it is: filters, address and wall. */
 async function go(wanted, { focus = false, push = true } = {}) {
-  if (push) history.pushState(null, "", address(clean(wanted)));
-  if (panel.bank) panel.showBank(panel.bank);
-  document.getElementById("leave-like").hidden = !("like" in filters());
+  const target = push ? clean(wanted) : filters();
   try {
-    await wall.fill({ focus });
+    const page = await wall.firstPage(target);
+    if (!page) return;
+    if (push) history.pushState(null, "", address(target));
+    document.getElementById("leave-like").hidden = !("like" in target);
+    wall.fill(page, { focus });
   } catch (error) {
     say(error.message, true);
   }
+  if (panel.bank) panel.showBank(panel.bank);
   document.querySelector("main").scrollTo(0, 0);
   showDetail();
 }
 
 addEventListener("popstate", () => go({}, { push: false }));
 document.getElementById("filters").addEventListener("change", () => go(panel.chosenFilters()));
+let searching = 0;
+document.getElementById("filters").addEventListener("input", ({ target }) => {
+  if (target.name !== "text") return;
+  clearTimeout(searching);
+  searching = setTimeout(() => { if (target.value.trim() !== (filters().text ?? "")) go(panel.chosenFilters()); }, 300);
+});
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
-document.getElementById("leave-like").addEventListener("click", () => go({ ...filters(), like: undefined }, { focus: true }));
+document.getElementById("leave-like").addEventListener("click", () => go({ ...filters(), like: undefined, sort: undefined }, { focus: true }));
+document.getElementById("choose-all").addEventListener("click", keys.chooseAll);
+
 document.getElementById("move").addEventListener("change", ({ target }) => {
-  if (target.value) move(target.value.slice(1));
+  if (target.value) (target.value[0] === "+" ? copy : move)(target.value.slice(1));
   target.value = "";
   if (wall.current()) wall.setFocus(wall.current().id);
 });
 
-/* ---- keys and mouse ---- */
+/* ---- what buttons and keys name ---- */
 
 const DO = {
   accept: () => judge("accepted"), reject: () => judge("rejected"), open: () => judge("open"),
-  name: () => nameConcept(), concept: newConcept, like, undo, detail: () => toggleDetail(), help: () => helpDialog.showModal(),
+  name: () => names.nameConcept(), concept: names.newConcept, like: likeness.like, embed: likeness.embed, undo, add: addClip, disputed, revealNow,
+  detail: () => toggleDetail(), help: () => helpDialog.showModal(), reveal: () => document.getElementById("reveal-dialog").showModal(),
+  agreement: () => reviewers.showAgreement().catch((error) => say(error.message, true)),
 };
-const KEYS = { a: "accept", r: "reject", o: "open", n: "name", m: "like", u: "undo", "?": "help" };
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]") || event.isComposing) return;
-  const { key, target } = event;
-  if (target.closest("input:not([type=radio]), select, textarea")) return;
-  const onWall = target.closest(".wall") || target === document.body;
-  if (event.ctrlKey || event.metaKey || event.altKey) {
-    if (onWall && key.toLowerCase() === "a" && !event.altKey) { event.preventDefault(); wall.chooseAll(); say(`${counted(wall.choiceSize(), "clip")} chosen.`); }
-    return;
-  }
-  if (key in ARROWS && onWall) { event.preventDefault(); wall.step(...ARROWS[key], event.shiftKey).then(choice); return; }
-  if ((key === "Home" || key === "End") && onWall) { event.preventDefault(); wall.toEnd(key === "End", event.shiftKey); choice(); return; }
-  if (key === " " && target.closest(".tile")) { event.preventDefault(); wall.toggle(wall.current().id); choice(); return; }
-  if (key === "Enter" && target.closest(".tile")) { event.preventDefault(); if (!event.repeat) toggleDetail(); return; }
-  if (key === "Escape") { if (wall.choiceSize()) { wall.chooseNone(); choice(); } else if (detail.isOpen()) toggleDetail(false); return; }
-  if (event.repeat) return; /* a key that is held judges one clip, not the whole wall */
-  if (/^[1-9]$/.test(key)) {
-    const concept = panel.bank?.concepts[Number(key) - 1];
-    if (concept) move(concept.name); else say(`There is no concept ${key}.`);
-    return;
-  }
-  if (key === "0") { move(""); return; }
-  const action = KEYS[key.length === 1 ? key.toLowerCase() : key];
-  if (action) { event.preventDefault(); DO[action](); }
-});
-
-let announced = 0;
-function choice() {
-  const size = wall.choiceSize();
-  if (size !== announced) say(size ? `${counted(size, "clip")} chosen.` : "");
-  announced = size;
-}
-
-document.addEventListener("click", (event) => {
-  const { target } = event;
-  const act = target.closest("[data-do]");
-  if (act) { DO[act.dataset.do](); return; }
-  const rename = target.closest("[data-rename]");
-  if (rename) { nameConcept(rename.dataset.rename); return; }
-  const link = target.closest("a.concept");
-  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
-    event.preventDefault();
-    go(Object.fromEntries(new URL(link.href).searchParams));
-    return;
-  }
-  const tile = target.closest(".tile");
-  if (!tile) return;
-  const id = Number(tile.dataset.id);
-  const mark = target.closest("[data-mark]")?.dataset.mark;
-  if (mark) { judge(mark === "accept" ? "accepted" : "rejected", wall.targets().includes(id) ? wall.targets() : [id]); return; }
-  if (event.shiftKey) wall.setFocus(id, { extend: true });
-  else if (event.ctrlKey || event.metaKey) { wall.toggle(id); wall.setFocus(id); }
-  else { if (wall.choiceSize()) wall.chooseNone(); wall.setFocus(id); }
-  choice();
-});
-document.getElementById("wall").addEventListener("dblclick", (event) => {
-  if (event.target.closest(".tile") && !event.target.closest("[data-mark]")) toggleDetail(true);
-});
-document.getElementById("wall").addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); });
+likeness.setup({ go, say });
+keys.listen({ DO, judge, move, copy, go, toggleDetail, say });
 
 wall.watch(() => {
   showDetail();
-  const none = !wall.current();
-  for (const button of document.querySelectorAll("footer :is([data-do=accept], [data-do=reject], [data-do=open], [data-do=like])")) button.disabled = none;
+  const clip = wall.current();
+  const none = !clip;
+  likeness.showButtons(clip);
+  for (const button of document.querySelectorAll("footer :is([data-do=accept], [data-do=reject], [data-do=open])")) button.disabled = none;
   document.getElementById("move").disabled = none;
 });
 

@@ -6,6 +6,8 @@ import { any, resultsOf, runsWords } from "./results.js";
 export let bank = null;
 const list = document.getElementById("concept-list");
 const form = document.getElementById("filters");
+const ORDERS = [["", "Best first"], ["confident", "Most confident"], ["unsure", "Least confident"], ["added", "Oldest first"]];
+const LIKENESS = [["", "Most alike first"], ["unlike", "Least alike first"]];
 
 /** Show the bank as the server reports it. */
 export function showBank(facts) {
@@ -16,14 +18,16 @@ export function showBank(facts) {
   name.title = facts.folder;
   const { open, accepted, rejected } = facts.verdicts;
   document.getElementById("bank-counts").textContent = `${open} open, ${accepted} accepted, ${rejected} rejected`;
-  document.getElementById("need-rule").textContent = `To ${facts.need.goal}, each concept needs ${counted(facts.need.clips, "accepted clip")} from ${counted(facts.need.videos, "video")}.`;
+  document.getElementById("need-rule").textContent = `To ${facts.need.goal}, each concept needs ${counted(facts.need.clips, "accepted clip")} from ${counted(facts.need.videos, "video")}. A tube counts once, whatever its versions; clips of one video are not independent, so videos count.`;
   document.getElementById("runs-line").hidden = !any();
   document.getElementById("runs-link").textContent = runsWords();
+  showReviewer(facts);
   const wanted = filters();
   const rows = [
-    row("All clips", { total: facts.total, on: !("concept" in wanted) }, without(wanted)),
+    row("All clips", { total: facts.total, on: !("concept" in wanted || "disputed" in wanted) }, without(wanted)),
     row("No concept", { total: facts.unsorted, on: wanted.concept === "", key: "0" }, { ...without(wanted), concept: "" }),
-    ...facts.concepts.map((concept, number) => conceptRow(concept, number, wanted)),
+    ...(facts.disputed || wanted.disputed ? [row("Disagreements", { total: facts.disputed, on: "disputed" in wanted }, { disputed: true })] : []),
+    ...facts.concepts.map((concept) => conceptRow(concept, wanted)),
   ];
   const at = document.activeElement?.closest?.("#concept-list :is(a, button, summary)")?.dataset.at;
   list.replaceChildren(...rows);
@@ -31,9 +35,16 @@ export function showBank(facts) {
   fillSelects(wanted);
 }
 
+function showReviewer({ reviewer, blind, reviewers }) {
+  document.getElementById("reviewer").hidden = !reviewer && reviewers < 2;
+  document.getElementById("reviewer-name").textContent = reviewer ? `${reviewer}${blind ? ", blind" : ""}` : "";
+  document.getElementById("reveal").hidden = !blind;
+  document.getElementById("agreement").hidden = blind || reviewers < 2;
+}
+
 function without(wanted) {
-  const { concept, like, ...remaining } = wanted;
-  return remaining;
+  const { concept, like, disputed, sort, ...remaining } = wanted;
+  return sort && !sort.endsWith("like") ? { ...remaining, sort } : remaining;
 }
 
 function row(name, { total, on, key }, wanted) {
@@ -44,18 +55,17 @@ function row(name, { total, on, key }, wanted) {
   return make("li", {}, link);
 }
 
-function conceptRow(concept, number, wanted) {
+function conceptRow(concept, wanted) {
   const ready = concept.clips_needed === 0;
   const share = Math.min(1, concept.accepted / bank.need.clips, concept.videos / bank.need.videos);
   const fill = make("i");
   fill.style.width = `${Math.round(100 * share)}%`;
-  const more = concept.videos_needed ? `, from ${concept.videos_needed} more video${concept.videos_needed === 1 ? "" : "s"}` : "";
   const link = make("a", { href: address({ ...without(wanted), concept: concept.name }), className: "concept", title: `${counted(concept.accepted, "accepted clip")} from ${counted(concept.videos, "video")}: ${concept.need_words}`, data: { at: `concept ${concept.name}` } },
-    make("span", { className: "name" }, ...(number < 9 ? [make("kbd", { textContent: number + 1 }), " "] : []), concept.name),
+    make("span", { className: "name" }, ...(concept.number < 10 ? [make("kbd", { textContent: concept.number }), " "] : []), concept.name),
     make("span", { className: "count", textContent: (concept.open + concept.accepted + concept.rejected).toLocaleString("en") }),
     make("span", { className: "gauge", ariaHidden: "true" }, fill),
     make("span", { className: "split", textContent: `${concept.accepted} accepted, ${concept.open} open` }),
-    make("span", { className: ready ? "need ready" : "need", textContent: ready ? "✓ enough for a test" : `needs ${concept.clips_needed} more clip${concept.clips_needed === 1 ? "" : "s"}${more}` }));
+    make("span", { className: ready ? "need ready" : "need", textContent: `${ready ? "✓ " : ""}${concept.need_short}` }));
   if (wanted.concept === concept.name) link.setAttribute("aria-current", "page");
   const rename = make("button", { type: "button", className: "rename", title: `Rename ${concept.name}`, ariaLabel: `Rename ${concept.name}`, textContent: "✎", data: { rename: concept.name, at: `rename ${concept.name}` } });
   const results = resultsOf(concept.name);
@@ -66,10 +76,13 @@ function fillSelects(wanted) {
   const base = (path) => path.split(/[\\/]/).pop();
   options(form.elements.label, [["", "All labels"], ...bank.labels.filter(Boolean).map((label) => [label, label])], wanted.label);
   options(form.elements.video, [["", "All videos"], ...bank.videos.map((video) => [video, base(video)])], wanted.video);
-  options(form.elements.kind, [["", "All kinds"], ...bank.kinds.map((kind) => [kind, kind])], wanted.kind);
+  options(form.elements.kind, [["", "One per tube"], ...bank.kinds.map((kind) => [kind, `Only ${kind}`]), ["all", "All versions"]], wanted.kind);
+  options(form.elements.sort, "like" in wanted ? LIKENESS : ORDERS, wanted.sort);
+  if (document.activeElement !== form.elements.text) form.elements.text.value = wanted.text ?? "";
   for (const radio of form.elements.verdict) radio.checked = radio.value === (wanted.verdict ?? "");
-  const names = bank.concepts.map(({ name }, number) => [`=${name}`, number < 9 ? `${number + 1}  ${name}` : name]);
-  options(document.getElementById("move"), [["", "Move to…"], ...names, ["=", "Out of its concept"]], "");
+  const names = bank.concepts.map(({ name, number }) => [name, number < 10 ? `${number}  ${name}` : name]);
+  options(document.getElementById("move"), [["", "Concept…"], ...names.map(([name, words]) => [`=${name}`, `Move to ${words}`]), ["=", "Out of its concept"],
+    ...names.map(([name]) => [`+${name}`, `Also in ${name}`])], "");
 }
 
 function options(select, pairs, value) {
@@ -83,8 +96,8 @@ function options(select, pairs, value) {
 /** Filters as the form has them, with the concept of the address. */
 export function chosenFilters() {
   const wanted = filters();
-  for (const name of ["verdict", "label", "video", "kind"]) {
-    const value = form.elements[name].value;
+  for (const name of ["verdict", "label", "video", "kind", "sort", "text"]) {
+    const value = form.elements[name].value.trim();
     if (value) wanted[name] = value;
     else delete wanted[name];
   }

@@ -1,10 +1,9 @@
-/* The wall: tiles of clips, of which only those on screen are loaded. */
+/* The wall: its clips in their order, the focus and the choice. */
 
-import { counted, filters, make, read } from "./api.js";
+import { counted, filters, read } from "./api.js";
+import { calm, dress, play, release, tile } from "./tiles.js";
 
 const BATCH = 60;
-const WORDS = { open: "open", accepted: "accepted", rejected: "rejected" };
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const wall = document.getElementById("wall");
 const end = document.getElementById("end");
 
@@ -25,19 +24,26 @@ function tell() { for (const watcher of watchers) watcher(); }
 /** The clip in focus, or null. */
 export function current() { return focused === null ? null : tiles.get(focused).clip; }
 /** Ids that an action is about: the chosen, or the one in focus. */
-export function targets() { return chosen.size ? order.filter((id) => chosen.has(id)) : focused === null ? [] : [focused]; }
+export function targets() { return chosen.size ? [...chosen] : focused === null ? [] : [focused]; }
 export function choiceSize() { return chosen.size; }
 
 /* ---- loading ---- */
 
-/** Empty the wall and fill it by the address; `keep` is an id to focus if it is there. */
-export async function fill({ keep = null, focus = false } = {}) {
+/** The first clips that pass filters; the wall stays as it is, also on an error. Null if another call came meanwhile. */
+export async function firstPage(wanted) {
   round += 1;
+  const startedIn = round;
+  const page = await read("/api/clips", { ...wanted, limit: BATCH });
+  return startedIn === round ? page : null;
+}
+
+/** Empty the wall and fill it with a page; `keep` is an id to focus if it is there. */
+export function fill(page, { keep = null, focus = false } = {}) {
   for (const id of order) release(tiles.get(id).element);
   tiles.clear(); chosen.clear();
   order = []; focused = anchor = null; loading = null; total = 0;
   wall.replaceChildren();
-  await more();
+  append(page, 0);
   const id = tiles.has(keep) ? keep : order[0] ?? null;
   if (id !== null) setFocus(id, { focus });
   tell();
@@ -54,16 +60,19 @@ async function load(startedIn) {
   /* clips that were judged stay on the wall, but the server no longer counts them under its filter */
   const offset = order.filter((id) => passes(tiles.get(id).clip, wanted)).length;
   const page = await read("/api/clips", { ...wanted, offset, limit: BATCH });
-  if (startedIn !== round) return; /* the filters have changed since */
+  if (startedIn === round) append(page, offset); /* else the filters have changed since */
+}
+
+function append(page, offset) {
   const fresh = page.clips.filter((clip) => !tiles.has(clip.id));
   total = page.total + order.length - offset;
   const fragment = document.createDocumentFragment();
   for (const clip of fresh) {
     const element = tile(clip);
+    element.ariaSelected = String(chosen.has(clip.id));
     tiles.set(clip.id, { clip, element });
     order.push(clip.id);
     fragment.append(element);
-    onScreen.observe(element);
   }
   wall.append(fragment);
   if (!fresh.length) total = order.length;
@@ -71,7 +80,8 @@ async function load(startedIn) {
 }
 
 function passes(clip, wanted) {
-  return ["concept", "verdict", "label", "kind"].every((name) => !(name in wanted) || wanted[name] === clip[name]);
+  if ("disputed" in wanted && !clip.disputed) return false;
+  return ["concept", "verdict", "label", "kind"].every((name) => !(name in wanted) || wanted[name] === clip[name] || wanted[name] === "all");
 }
 
 function count() {
@@ -80,91 +90,23 @@ function count() {
     if (element.ariaPosInSet !== String(position + 1)) element.ariaPosInSet = position + 1;
     element.ariaSetSize = total;
   }
-  const like = "like" in filters();
-  document.getElementById("shown").textContent = total ? `${counted(total, "clip")}${like ? ", most alike first" : ""}` : "";
+  const { like, sort } = filters();
+  document.getElementById("shown").textContent = total ? `${counted(total, "clip")}${like ? `, ${sort === "unlike" ? "least" : "most"} alike first` : ""}` : "";
+  countChosen();
   const empty = document.getElementById("empty");
   empty.hidden = total > 0;
   empty.textContent = Object.keys(filters()).length ? "No clip passes these filters." : "This bank has no clips yet. Fill it with: video-tcav propose VIDEO… --bank BANK";
 }
 
+function countChosen() {
+  const button = document.getElementById("choose-all");
+  button.hidden = total < 2 || chosen.size >= total;
+  button.textContent = `Choose all ${total.toLocaleString("en")}`;
+}
+
 new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting) && order.length && order.length < total) more().catch(() => {});
 }, { rootMargin: "1200px", scrollMargin: "1200px" }).observe(end);
-
-/* ---- tiles ---- */
-
-function tile(clip) {
-  const element = make("div", { className: "tile", role: "option", tabIndex: -1, data: { id: clip.id } },
-    make("div", { className: "view" }),
-    make("div", { className: "marks", ariaHidden: "true" },
-      make("span", { className: "mark accept", data: { mark: "accept" }, title: "Accept (a)", textContent: "✓" }),
-      make("span", { className: "mark reject", data: { mark: "reject" }, title: "Reject (r)", textContent: "✕" })),
-    make("div", { className: "words", ariaHidden: "true" },
-      make("b"), make("span", { className: "where" })));
-  dress(element, clip);
-  return element;
-}
-
-function dress(element, clip) {
-  element.dataset.verdict = clip.verdict;
-  element.ariaSelected = String(chosen.has(clip.id));
-  const name = clip.concept || "no concept";
-  element.querySelector("b").textContent = name;
-  element.querySelector("b").classList.toggle("none", !clip.concept);
-  element.querySelector(".where").textContent = [clip.label, clip.kind].filter(Boolean).join(" · ");
-  element.title = `${clip.video} at ${clip.start_s.toFixed(1)} s`;
-  element.ariaLabel = `${clip.label || "clip"} ${clip.id}, ${WORDS[clip.verdict]}, ${name}, ${clip.kind}, ${clip.video} at ${clip.start_s.toFixed(1)} s`;
-}
-
-const onScreen = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) show(target);
-    else release(target);
-  }
-}, { rootMargin: "120px", scrollMargin: "120px" });
-
-function show(element) {
-  const view = element.querySelector(".view");
-  const clip = tiles.get(Number(element.dataset.id))?.clip;
-  if (!clip || view.firstChild) return;
-  if (!clip.moves) {
-    const image = make("img", { alt: "", draggable: false, src: clip.url });
-    image.addEventListener("error", () => failed(image, clip, view));
-    view.append(image);
-    return;
-  }
-  const video = make("video", { muted: true, loop: true, playsInline: true, preload: "auto", src: clip.url, tabIndex: -1 });
-  video.disablePictureInPicture = true;
-  video.addEventListener("error", () => failed(video, clip, view));
-  view.append(video);
-  if (!calm.matches || clip.id === focused) play(video);
-}
-
-/* what the browser does not play is transcoded by the server, once */
-function failed(media, clip, view) {
-  if (!media.isConnected || !media.hasAttribute("src")) return;
-  const transcoded = `/encoded/${clip.id}`;
-  if (media.getAttribute("src").startsWith(transcoded)) {
-    view.replaceChildren(make("p", { textContent: "The file cannot be shown." }));
-    return;
-  }
-  media.src = transcoded;
-  if (media.play && (!calm.matches || clip.id === focused)) play(media);
-}
-
-/* a video that was only hidden would keep its decoder and its memory */
-function release(element) {
-  const view = element.querySelector(".view");
-  const video = view.querySelector("video");
-  if (video) { video.pause(); video.removeAttribute("src"); video.load(); }
-  view.replaceChildren();
-}
-
-function play(video) { video?.play().catch(() => {}); }
-
-calm.addEventListener("change", () => {
-  for (const video of wall.querySelectorAll("video")) { if (calm.matches) video.pause(); else play(video); }
-});
 
 /* ---- focus and choice ---- */
 
@@ -203,7 +145,13 @@ export function setChosen(ids) {
   for (const id of ids) chosen.add(id);
   marks();
 }
-export function chooseAll() { setChosen(order); tell(); }
+/** Choose all clips that pass the filters, on the wall or not; how many pass. */
+export async function chooseAll() {
+  const startedIn = round;
+  const answer = await read("/api/ids", filters());
+  if (startedIn === round) { setChosen(new Set([...answer.ids, ...order])); tell(); }
+  return answer.total;
+}
 export function chooseNone() { setChosen([]); anchor = focused; tell(); }
 export function toggle(id) {
   if (!chosen.size && focused !== null && focused !== id) chosen.add(focused);
@@ -218,6 +166,7 @@ function marks() {
     if (element.ariaSelected !== is) element.ariaSelected = is;
   }
   wall.classList.toggle("several", chosen.size > 0);
+  countChosen();
 }
 
 /** Focus the clip so many tiles or rows on; loads more where the wall ends. */
@@ -239,7 +188,8 @@ export function toEnd(last, extend) {
 
 /** Focus the clip after these, or stay on the last. */
 export async function after(ids) {
-  const last = Math.max(...ids.map((id) => order.indexOf(id)));
+  const judged = new Set(ids);
+  const last = order.findLastIndex((id) => judged.has(id));
   if (last + 1 >= order.length && order.length < total) await more().catch(() => {});
   setChosen([]);
   setFocus(order[Math.min(last + 1, order.length - 1)]);
@@ -252,8 +202,41 @@ export function apply(ids, changed) {
   for (const id of ids) {
     const entry = tiles.get(id);
     if (!entry) continue;
-    Object.assign(entry.clip, changed);
+    entry.clip = { ...entry.clip, ...changed };
     dress(entry.element, entry.clip);
+  }
+}
+
+/** Put new clips behind the one in focus, as far as they pass the filters; their ids. */
+export async function insert(ids) {
+  const startedIn = round;
+  const { clips } = await read("/api/clips", { ids: ids.join(","), limit: ids.length });
+  if (startedIn !== round) return [];
+  const fresh = clips.filter((clip) => !tiles.has(clip.id) && passes(clip, filters()));
+  let position = order.indexOf(focused) + 1;
+  for (const clip of fresh) {
+    const element = tile(clip);
+    wall.insertBefore(element, wall.children[position] ?? null);
+    tiles.set(clip.id, { clip, element });
+    order.splice(position++, 0, clip.id);
+  }
+  total += fresh.length;
+  count();
+  return fresh.map(({ id }) => id);
+}
+
+/* a clip that is not in the bank any more */
+function drop(id) {
+  const { element } = tiles.get(id);
+  const position = order.indexOf(id);
+  release(element);
+  element.remove();
+  tiles.delete(id); chosen.delete(id);
+  order.splice(position, 1);
+  total = Math.max(order.length, total - 1);
+  if (focused === id) {
+    focused = anchor = null;
+    if (order.length) setFocus(order[Math.min(position, order.length - 1)]);
   }
 }
 
@@ -267,11 +250,13 @@ export async function refresh() {
     if (startedIn !== round) return [];
     for (const clip of clips) {
       const entry = tiles.get(clip.id);
-      if (entry.clip.verdict === clip.verdict && entry.clip.concept === clip.concept) continue;
-      entry.clip = clip;
-      dress(entry.element, clip);
+      if (!entry || JSON.stringify(entry.clip) === JSON.stringify(clip)) continue;
+      apply([clip.id], clip);
       different.push(clip.id);
     }
+    const gone = ids.filter((id) => tiles.has(id) && !clips.some((clip) => clip.id === id));
+    gone.forEach(drop);
+    if (gone.length) count();
   }
   if (different.length) tell();
   return different;
