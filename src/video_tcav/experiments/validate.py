@@ -88,12 +88,13 @@ def _by_name(models: InMemory | Mapping[str, InMemory] | None, names: tuple[str,
     if models is None:
         return {}
     if not isinstance(models, Mapping):
-        if len(names) > 1:
+        first, *others = names
+        if others:
             raise InputError(
                 f"`models` must be named where the experiment has several. Got {type(models).__name__}."
-                f" Write {{{names[0]!r}: model}}; names are {', '.join(names)}."
+                f" Write {{{first!r}: model}}; names are {', '.join(names)}."
             )
-        return {names[0]: models}
+        return {first: models}
     for name in models:
         one_of("models", name, names)
     return models

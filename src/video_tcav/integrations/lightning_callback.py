@@ -19,14 +19,14 @@ def _callback_class() -> Any:
             return import_module(package).Callback
         except ImportError:
             continue
-    return None
+    return object
 
 
 _Callback = _callback_class()
 _SHARDED = ("FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy")
 
 
-class LightningCallback(_Callback or object):
+class LightningCallback(_Callback):
     """Runs an experiment file at the end of every n-th epoch of training, and logs effects, intervals and verdicts.
 
     The network is taken as it stands in memory, in evaluation mode, and is left as it was: training goes on as without the
@@ -62,7 +62,7 @@ class LightningCallback(_Callback or object):
             MissingExtraError: without Lightning.
             InputError: for a setting that cannot be used.
         """
-        if _Callback is None:
+        if _Callback is object:
             raise MissingExtraError("lightning", "LightningCallback")
         super().__init__()
         self.experiment = EpochExperiment.of(

@@ -38,22 +38,22 @@ class Tracker(ABC):
         """A picture; likewise."""
         return
 
-    def flush(self) -> None:
-        """Have all on disk, or on its way."""
+    def finish(self) -> None:
+        """Have all on disk, or on its way; called after the last item of a result."""
         return
 
 
 class TensorBoard(Tracker):
     """A writer of event files."""
 
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
+    def __init__(self, writer: Any, *, close: bool = False) -> None:
+        self._writer, self._close = writer, close
 
     @classmethod
     def open(cls, folder: str) -> Self:
-        """A new event file in a folder."""
+        """An event file in a folder, for one result: TensorBoard reads the files of a folder one after the other."""
         _import("tensorboard", "tensorboard")
-        return cls(_import("tensorboard", "torch.utils.tensorboard").SummaryWriter(folder))
+        return cls(_import("tensorboard", "torch.utils.tensorboard").SummaryWriter(folder), close=True)
 
     def log_numbers(self, numbers: Mapping[str, float], step: int) -> None:
         for name, value in numbers.items():
@@ -65,8 +65,8 @@ class TensorBoard(Tracker):
     def log_picture(self, name: str, image: PIL.Image.Image, step: int) -> None:
         self._writer.add_image(name, np.asarray(image), step, dataformats="HWC")
 
-    def flush(self) -> None:
-        self._writer.flush()
+    def finish(self) -> None:
+        (self._writer.close if self._close else self._writer.flush)()
 
 
 class WeightsAndBiases(Tracker):
@@ -151,7 +151,7 @@ class LightningLogger(Tracker):
     def log_numbers(self, numbers: Mapping[str, float], step: int) -> None:
         self._logger.log_metrics(dict(numbers), step)
 
-    def flush(self) -> None:
+    def finish(self) -> None:
         self._logger.save()
 
 
@@ -205,7 +205,7 @@ def log_to(result: Run | TcavResult, tracker: Any, *, step: int = 0, prefix: str
     destination.log_table(f"{prefix}/summary", record.heads, record.rows, step)
     for name, chart in record.charts.items():
         destination.log_picture(f"{prefix}/{name}", picture(chart), step)
-    destination.flush()
+    destination.finish()
 
 
 def _behind_lightning(logger: Any) -> Tracker:

@@ -15,13 +15,13 @@ def _callback_class() -> Any:
     try:
         return import_module("transformers").TrainerCallback
     except ImportError:
-        return None
+        return object
 
 
 _Callback = _callback_class()
 
 
-class HuggingFaceCallback(_Callback or object):
+class HuggingFaceCallback(_Callback):
     """Runs an experiment file at the end of every n-th epoch of a `Trainer`, and logs effects, intervals and verdicts.
 
     The network is taken as it stands in memory, in evaluation mode, and is left as it was: training goes on as without the
@@ -57,7 +57,7 @@ class HuggingFaceCallback(_Callback or object):
             MissingExtraError: without transformers.
             InputError: for a setting that cannot be used.
         """
-        if _Callback is None:
+        if _Callback is object:
             raise MissingExtraError("hf", "HuggingFaceCallback")
         self.experiment = EpochExperiment.of(
             experiment, out=out, every=every, model=model, prefix=prefix, settings=settings
