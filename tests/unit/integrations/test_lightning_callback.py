@@ -104,8 +104,10 @@ def test_every_second_epoch_and_the_whole_module(experiment_file, network, batch
 def test_a_diverged_network_gives_a_warning_and_training_goes_on(experiment_file, network, batches, tmp_path):
     class Diverges(lightning.Callback):
         def on_train_epoch_end(self, trainer, pl_module):
-            with torch.no_grad():
-                pl_module.net.head.weight.fill_(torch.nan if trainer.current_epoch == 0 else 0.1)
+            pl_module.net.head.weight.data.fill_(torch.nan if trainer.current_epoch == 0 else 0.1)
+
+        def on_train_epoch_start(self, trainer, pl_module):
+            pl_module.net.head.weight.data.fill_(0.1)
 
     callback = LightningCallback(experiment_file, out=tmp_path / "runs", network="net")
     with pytest.warns(UserWarning, match="The experiment was not run after epoch 1: .*NaN"):
