@@ -1,4 +1,4 @@
-"""`load_model`: a video classifier from a spec (torchvision, Hugging Face, a Python file, a plug-in) or a module in memory."""
+"""`load_model`: a video classifier from a spec (torchvision, Hugging Face, a Python file, ONNX, …) or a module in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -43,7 +43,7 @@ def load_model(
     """Load a video classifier by its spec.
 
     Args:
-        spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`,
+        spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`, `onnx:model.onnx`,
             `rendered:r2plus1d-motion` (a small network with a known cause), a scheme of a plug-in, or a module.
             A `file:` runs as Python: load only files that you trust.
         weights: published weights by name (`KINETICS400_V1`, torchvision only) or a file of tensors; never unpickled.

@@ -1,8 +1,5 @@
 """The callback for Lightning, in real trainings of two epochs on the CPU."""
 
-import warnings
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -150,7 +147,7 @@ def test_a_training_that_goes_on_keeps_its_runs(experiment_file, network, batche
     # the checkpoint is one that `load_model` takes: the prefix of the attribute is taken off, and nothing is unpickled
     model = vt.load_model(type(network)(4), weights=tmp_path / "last.ckpt", device="cpu")
     assert any("prefix 'net.' was taken off" in note for note in model.notes)
-    assert model.weights_digest == [*callback.runs[1].record["model_digests"].values()][0]
+    assert model.weights_digest == next(iter(callback.runs[1].record["model_digests"].values()))
 
 
 def test_only_the_first_process_runs_it(experiment_file, network, tmp_path):
