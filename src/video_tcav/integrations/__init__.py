@@ -1,4 +1,4 @@
-"""Tools that people train and look with: Lightning, Hugging Face Trainer, TensorBoard, Weights & Biases, MLflow, FiftyOne."""
+"""Training tools and trackers: callbacks for Lightning and the Hugging Face Trainer; TensorBoard, Weights & Biases, MLflow."""
 
 import lazy_loader
 

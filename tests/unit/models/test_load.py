@@ -255,7 +255,12 @@ class TestTorchvision:
         [
             ("torchvision:resnet18", {}, ModelError, "must be one of torchvision's r3d_18, .*Got 'resnet18'"),
             ("torchvision:", {}, ModelError, "must start with torchvision:, hf:, file:, onnx: or rendered:"),
-            ("swin3d_t", {}, ModelError, "must start with torchvision:, hf:, file:, onnx: or rendered:. Got 'swin3d_t'"),
+            (
+                "swin3d_t",
+                {},
+                ModelError,
+                "must start with torchvision:, hf:, file:, onnx: or rendered:. Got 'swin3d_t'",
+            ),
             (
                 "torchvision:r3d_18",
                 {"weights": "IMAGENET1K_V1"},
