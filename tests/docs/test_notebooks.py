@@ -9,7 +9,7 @@ from tests.docs.blocks import ROOT
 
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 SHOWS = {
-    "own_model": ["moves right: raises right", "green ground: no effect on right found", "image/png"],
+    "own_model": ["moves right: raises right", "image/png"],
     "hugging_face": ["green ground: raises green", "image/png"],
     "audit_two_checkpoints": ["supported", "contradicted", "image/png"],
 }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import video_tcav as vt
 from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.experiments import Run
 from video_tcav.integrations import Tracker, log_to
@@ -34,6 +35,24 @@ def test_a_record_has_every_effect_with_its_interval_and_every_verdict(run):
     assert low < effect_of(run) < high
     assert [row[0] for row in record.rows] == [outcome.verdict for outcome in run.outcomes]
     assert [*record.charts] == ["effects-right"]
+
+
+def test_a_test_in_memory_is_logged_with_its_sentences(shapes):
+    result = vt.run_tcav(
+        vt.load_model(shapes.build(), classes=[*shapes.DIRECTIONS], device="cpu"),
+        target="right",
+        clips=shapes.render(["right"] * 4, seed=1),
+        concepts={"green": shapes.render(["up"] * 6, seed=2, green=True)},
+        random=shapes.render(["up"] * 8, seed=3, green=False),
+        layers=["stages.2"],
+        permutations=19,
+        bootstraps=20,
+    )
+    record = LogRecord.of(result)
+    assert record.numbers["right/green/stages.2/effect"] == result.results[0].effect
+    assert record.rows == [(sentence,) for sentence in vt.sentences(result)]
+    assert [*record.charts] == ["effects-right"]
+    assert not record.verdicts
 
 
 def test_a_tracker_of_ones_own(run):
