@@ -88,6 +88,7 @@ class EpochExperiment:
                 self.path,
                 out=self.out / f"epoch-{epoch:03d}",
                 models=self._models(network),
+                # Of a training that was stopped within the experiment, and goes on from the same weights.
                 resume=(self.out / f"epoch-{epoch:03d}").exists(),
                 **self.settings,
             )

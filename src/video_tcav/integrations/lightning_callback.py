@@ -84,11 +84,12 @@ class LightningCallback(_Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Run the experiment, if it is due."""
-        epoch = trainer.current_epoch + 1
+        epoch = trainer.current_epoch + 1  # Lightning counts from zero, and raises the count after this hook
         if trainer.is_global_zero and self.experiment.is_due(epoch):
             trackers = trainer.loggers if self._trackers is None else self._trackers
             network = self._network_of(pl_module)
             self.experiment.run(network, epoch=epoch, step=trainer.global_step, trackers=trackers)
+        # Without it the other processes would wait in the first collective of the next epoch, in whichever order.
         trainer.strategy.barrier()
 
     def _network_of(self, pl_module: nn.Module) -> nn.Module:

@@ -102,6 +102,7 @@ class WeightsAndBiases(Tracker):
     def _log(self, values: Mapping[str, Any], step: int) -> None:
         prefix = next(iter(values), "").partition("/")[0]
         step_name = f"{prefix}/step"
+        # Once a run: each definition is a record in its file.
         if step_name != self._step_name:
             self._run.define_metric(step_name, hidden=True)
             self._run.define_metric(f"{prefix}/*", step_metric=step_name)
@@ -199,6 +200,7 @@ def log_to(result: Run | TcavResult, tracker: Any, *, step: int = 0, prefix: str
         InputError: for any other tracker, or where no run is active.
         MissingExtraError: if its package is not installed.
     """
+    # The tracker first: a missing package is said before charts are drawn.
     destination, record = tracker_of(tracker), LogRecord.of(result)
     destination.log_numbers({f"{prefix}/{name}": value for name, value in record.numbers.items()}, step)
     destination.log_words({f"{prefix}/{name}": word for name, word in record.verdicts.items()})
@@ -219,8 +221,9 @@ def _behind_lightning(logger: Any) -> Tracker:
 
 
 def _in_step(name: str, step: int, ending: str) -> str:
-    prefix, _, rest = name.partition("/")
-    return f"{prefix}/step-{step:06d}/{rest}{ending}"
+    # Artifacts have no steps: a later one of the same name would replace the earlier.
+    prefix, _, item = name.partition("/")
+    return f"{prefix}/step-{step:06d}/{item}{ending}"
 
 
 def _import(extra: str, module: str) -> ModuleType:

@@ -79,7 +79,7 @@ class HuggingFaceCallback(_Callback):
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Run the experiment, if it is due."""
-        epoch = round(state.epoch or 0)
+        epoch = round(state.epoch or 0)  # a fraction by steps, which rounding errors keep from a whole number
         if not state.is_world_process_zero or not self.experiment.is_due(epoch):
             return
         trackers = _reported_to(args) if self._trackers is None else self._trackers
