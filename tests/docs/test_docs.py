@@ -19,7 +19,7 @@ import video_tcav as vt
 from docs import tables
 from tests.docs.blocks import DOCS, FENCE, PAGES, ROOT, blocks, commands_in, page_id
 from video_tcav import attribution as attribution_package
-from video_tcav import concepts, demo, experiments, gram, proposals, rendered, reports, studio
+from video_tcav import concepts, demo, experiments, gram, integrations, proposals, rendered, reports, studio
 from video_tcav.attribution import metrics
 from video_tcav.cli.app import app
 from video_tcav.experiments import json_schema
@@ -119,6 +119,7 @@ def test_every_public_name_is_in_the_api_page():
         demo,
         experiments,
         gram,
+        integrations,
         proposals,
         rendered,
         reports,

@@ -61,8 +61,13 @@ def test_every_block_runs_or_says_why_not(page):
         assert not one.mark or one.mark.startswith(known), f"line {one.line}: {one.mark}"
 
 
+# Lightning's, Trainer's and PyTorch's own, about what short examples leave out on purpose.
+@pytest.mark.filterwarnings("ignore:.*(LeafSpec|legacy TorchScript|num_workers|log_every_n_steps|pin_memory|GPU).*")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.onnx")
 @pytest.mark.parametrize("page", [page for page in PAGES if any(one.runs for one in blocks(page))], ids=page_id)
 def test_examples_run(page, tmp_path, monkeypatch, request, one_thread, own_modules):
+    for package in NEEDS.get(page_id(page), ()):
+        pytest.importorskip(package)
     found = blocks(page)
     lay_out(tmp_path, "\n".join(one.body for one in found if one.runs), request.getfixturevalue)
     monkeypatch.chdir(tmp_path)
@@ -75,6 +80,10 @@ def test_examples_run(page, tmp_path, monkeypatch, request, one_thread, own_modu
             reader.compare(one)
     for check in CHECKS.get(page_id(page), ()):
         check(reader)
+
+
+NEEDS = {"docs/how-to/integrations.md": ("lightning", "accelerate", "tensorboard", "wandb", "mlflow", "onnx")}
+"""Packages beyond the usual ones, without which a page's examples are skipped."""
 
 
 @dataclass(kw_only=True)

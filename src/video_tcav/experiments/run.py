@@ -26,7 +26,7 @@ from video_tcav.experiments.directory import RunDirectory, locked, prepare_direc
 from video_tcav.experiments.example_clips import save_shown, show_clips
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
-from video_tcav.experiments.validate import check_file, check_grouping, check_value
+from video_tcav.experiments.validate import InMemory, check_file, check_grouping, check_value, unchanged
 from video_tcav.experiments.verdicts import judge
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.used_steps import used_steps
@@ -66,6 +66,7 @@ def run_experiment(
     path: str | Path,
     *,
     out: str | Path | None = None,
+    models: InMemory | Mapping[str, InMemory] | None = None,
     resume: bool = False,
     progress: bool = False,
     **overrides: Any,
@@ -78,26 +79,43 @@ def run_experiment(
     Args:
         path: the experiment file.
         out: run directory; `runs/` and the file's name, where the command runs, if not given.
+        models: networks or loaded models in memory in place of those that the file names: one alone for a file with one
+            model, or several by its names. A network gets the clip, classes and outputs that the file says, and stays where
+            and as it is; a `VideoModel` has its own.
         resume: whether to continue the run in the directory; a finished one is only read.
         progress: whether to show progress bars on standard error.
         overrides: settings of the recording (`RecordingSettings`, but for `space`) in place of the file's, such as `store`,
             `workers` or `precision`. Without a store, the run's own is removed when it is finished.
 
     Raises:
+        InputError: for a model in memory that the file does not name.
         ExperimentError: for a mistake in the file, with its line, or a directory that cannot be used.
         VideoTcavError: one of its other kinds, with a cure in the message.
     """
-    experiment, file, models = check_file(path, overrides)
+    with unchanged(models):
+        return _run(Path(path), out, models, overrides, resume=resume, progress=progress)
+
+
+def _run(
+    path: Path,
+    out: str | Path | None,
+    models: InMemory | Mapping[str, InMemory] | None,
+    overrides: Mapping[str, Any],
+    *,
+    resume: bool,
+    progress: bool,
+) -> Run:
+    experiment, file, loaded = check_file(path, overrides, models)
     group_of = check_grouping(experiment, file)
-    folder = Path(out) if out is not None else Path("runs") / Path(path).stem
-    digests = {name: model.weights_digest for name, model in models.items()}
+    folder = Path(out) if out is not None else Path("runs") / path.stem
+    digests = {name: model.weights_digest for name, model in loaded.items()}
     directory = prepare_directory(folder, experiment, file, resume=resume, facts={"model_digests": digests})
     if directory.is_finished():
         return load_run(folder)  # needs no lock, which a read-only directory could not have
     with locked(directory):
         if directory.is_finished():  # by another process, since the check above
             return load_run(folder)
-        context = _RunContext(experiment=experiment, file=file, models=models, directory=directory, progress=progress)
+        context = _RunContext(experiment=experiment, file=file, models=loaded, directory=directory, progress=progress)
         clips = find_clips(experiment, file, directory.clips, progress=progress)
         for source in clips.sources():  # a pattern that does not match a clip, before the long work
             check_value(file, ("group",), lambda source=source: group_of(source))

@@ -1,48 +1,103 @@
 """Validation of an experiment with its models and clips, before anything is computed or written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+from torch import nn
+
 from video_tcav.core.checks import one_of
-from video_tcav.core.errors import VideoTcavError
+from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.core.files import beside
 from video_tcav.core.yaml_lines import YamlFile, YamlPath
 from video_tcav.experiments.clips import check_clips
 from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
 from video_tcav.models import VideoModel, load_model, parse_target
+from video_tcav.models.hooks import untouched
 from video_tcav.models.model_file import Model, with_paths_in
+from video_tcav.models.repeatability import random_state_kept
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import GroupOf, grouping
 from video_tcav.tcav.plan import check_only_right
 
 Result = TypeVar("Result")
+InMemory = nn.Module | VideoModel
+"""A network, which is described by the clip, classes and outputs of the experiment file, or a model that is loaded already."""
 
 
-def check_experiment(path: str | Path, **overrides: Any) -> Experiment:
+def check_experiment(
+    path: str | Path, *, models: InMemory | Mapping[str, InMemory] | None = None, **overrides: Any
+) -> Experiment:
     """Check an experiment file, its paths and models, as a run would before it computes anything.
 
     Args:
         path: the experiment file.
+        models: models in memory, as `run_experiment` takes them.
         overrides: settings of the recording in place of the file's.
 
     Raises:
-        InputError: for an override that cannot be used.
+        InputError: for an override that cannot be used, or a model in memory that the file does not name.
         ExperimentError: for the first mistake, with its line.
     """
-    return check_file(path, overrides)[0]
+    with unchanged(models):
+        return check_file(path, overrides, models)[0]
 
 
-def check_file(path: str | Path, overrides: Mapping[str, Any]) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
+@contextmanager
+def unchanged(models: InMemory | Mapping[str, InMemory] | None) -> Iterator[None]:
+    """Networks in memory, and the global random numbers that their training draws, are as before at the end."""
+    given = models.values() if isinstance(models, Mapping) else () if models is None else (models,)
+    with ExitStack() as stack:
+        for model in given:
+            module = model if isinstance(model, nn.Module) else model.module
+            stack.enter_context(untouched(module))
+            stack.enter_context(random_state_kept(_device(module)))
+        yield
+
+
+def _device(module: nn.Module) -> torch.device:
+    tensor = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
+
+
+def check_file(
+    path: str | Path, overrides: Mapping[str, Any], models: InMemory | Mapping[str, InMemory] | None = None
+) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
     """As `check_experiment`; also returns the file with its lines, and the loaded models."""
     experiment, file = read_experiment(path)
     experiment = _with_settings(experiment, file, overrides)
     check_clips(experiment, file)
     check_grouping(experiment, file)
-    models = {name: _model(name, settings, experiment, file) for name, settings in experiment.all_models().items()}
-    return experiment, file, models
+    in_memory = _by_name(models, tuple(experiment.all_models()))
+    loaded: dict[str, VideoModel] = {}
+    for name, settings in experiment.all_models().items():
+        entry: YamlPath = ("models", name) if experiment.models else ("model",)
+        loaded[name] = _load(name, settings, in_memory.get(name), file, entry)
+        _check_model(name, loaded[name], experiment, file, entry)
+    return experiment, file, loaded
+
+
+def _by_name(models: InMemory | Mapping[str, InMemory] | None, names: tuple[str, ...]) -> Mapping[str, InMemory]:
+    """Models in memory by the names of the experiment; that of a file with one model needs none."""
+    if models is None:
+        return {}
+    if not isinstance(models, Mapping):
+        first, *others = names
+        if others:
+            raise InputError(
+                f"`models` must be named where the experiment has several. Got {type(models).__name__}."
+                f" Write {{{first!r}: model}}; names are {', '.join(names)}."
+            )
+        return {first: models}
+    for name in models:
+        one_of("models", name, names)
+    return models
 
 
 def _with_settings(experiment: Experiment, file: YamlFile, overrides: Mapping[str, Any]) -> Experiment:
@@ -68,14 +123,25 @@ def check_grouping(experiment: Experiment, file: YamlFile) -> GroupOf:
     return check_value(file, ("group",), lambda: grouping(experiment.group))
 
 
-def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -> VideoModel:
-    """Load a model and check targets, layers and hypotheses against it."""
-    entry: YamlPath = ("models", name) if experiment.models else ("model",)
+def _load(name: str, settings: Model, in_memory: InMemory | None, file: YamlFile, entry: YamlPath) -> VideoModel:
+    """The model of an entry of the file; one in memory stands in place of its `spec` and `weights`."""
+    if isinstance(in_memory, VideoModel):
+        return in_memory
     try:
         located = with_paths_in(settings, file.path.absolute().parent)
-        model = load_model(**located.model_dump())
+        if in_memory is None:
+            return load_model(**located.model_dump())
+        # Where it is: moving the weights of a network in training would break its optimiser.
+        options = located.model_dump(exclude={"spec", "weights", "device"})
+        model = load_model(in_memory, device=_device(in_memory), **options)
     except VideoTcavError as error:
         raise file.error(entry, f"model {name}: {error}") from error
+    note = f"A network in memory, {model.name}, was used in place of {settings.spec}."
+    return replace(model, notes=(*model.notes, note))
+
+
+def _check_model(name: str, model: VideoModel, experiment: Experiment, file: YamlFile, entry: YamlPath) -> None:
+    """Check targets, layers and hypotheses against a model."""
     check_value(
         file, ("against",), lambda: parse_target(model, _other_class(model, experiment.against), experiment.against)
     )
@@ -105,7 +171,6 @@ def _model(name: str, settings: Model, experiment: Experiment, file: YamlFile) -
             raise file.error(
                 path, f"`layer` must be one of {', '.join(layers)}. Got {hypothesis.layer!r}. Add it to layers."
             )
-    return model
 
 
 def _other_class(model: VideoModel, against: str) -> str:

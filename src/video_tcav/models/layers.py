@@ -51,7 +51,11 @@ def list_layers(model: VideoModel, *, probe: bool | None = None) -> list[LayerIn
 
     Returns:
         One entry a layer.
+
+    Raises:
+        LayerNotFoundError: if none can be looked into, as in an ONNX graph.
     """
+    model.check_layers()
     traced = trace(model)
     outcomes = _axes_or_errors(model, traced, probe=model.declare_axes is None if probe is None else probe)
     layers = []

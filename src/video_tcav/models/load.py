@@ -1,4 +1,4 @@
-"""`load_model`: a video classifier from a spec (torchvision, Hugging Face, a Python file, a plug-in), a model file, a module."""
+"""`load_model`: a video classifier from a spec (torchvision, Hugging Face, a Python file, ONNX, …), a model file, a module."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def load_model(
     """Load a video classifier by its spec.
 
     Args:
-        spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`,
+        spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`, `onnx:model.onnx`,
             `rendered:r2plus1d-motion` (a small network with a known cause), a scheme of a plug-in, or a module.
             A `file:` runs as Python: load only files that you trust. Or the path of a model file or experiment file,
             `model.yaml`, with `#NAME` where it has several models; the other arguments win over what it says.

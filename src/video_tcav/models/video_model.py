@@ -41,6 +41,7 @@ class VideoModel:
         trained: `False` where the weights are known to be random.
         outputs: what the numbers that the module returns are.
         notes: what was assumed or done when it was loaded, one sentence each.
+        no_layers: why no layer can be looked into, in sentences for errors; empty where layers can.
         recipe: arguments with which `load_model` loads it again, the device excepted; `None` for a module in memory.
     """
 
@@ -55,6 +56,7 @@ class VideoModel:
     trained: bool = True
     outputs: Outputs = BUILT_IN_LOGITS
     notes: tuple[str, ...] = ()
+    no_layers: str = ""
     recipe: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -135,12 +137,22 @@ class VideoModel:
             f" Got {excerpt(name)}. {_closest(name, self.classes)}"
         )
 
+    def check_layers(self) -> None:
+        """Refuse a model whose layers cannot be looked into.
+
+        Raises:
+            LayerNotFoundError: if it is such a one.
+        """
+        if self.no_layers:
+            raise LayerNotFoundError(f"`model` must have layers for this. Got {self.name}. {self.no_layers}")
+
     def stages(self) -> tuple[str, ...]:
         """The default layers.
 
         Raises:
             LayerNotFoundError: if it has none.
         """
+        self.check_layers()
         if not self.default_layers:
             raise LayerNotFoundError(
                 f"`layers` must be given for {self.name}, which has no default layers. Got none."
@@ -154,6 +166,7 @@ class VideoModel:
         Raises:
             LayerNotFoundError: if there is none.
         """
+        self.check_layers()
         modules = dict(self.module.named_modules())
         if not name or name not in modules:
             raise LayerNotFoundError(

@@ -98,12 +98,27 @@ class _PythonFile(_PathLoader):
         return True
 
 
+class _Onnx(_PathLoader):
+    name, help = "onnx", "PATH.onnx"
+    function = "video_tcav.models.loaders.onnx_graph:load_onnx"
+    has_trial = True
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        return True
+
+
 class _Rendered(_BuiltinLoader):
     name, help = "rendered", "NAME"
     function = "video_tcav.rendered.models:load_rendered"
 
 
-TORCHVISION, HUGGING_FACE, PYTHON_FILE, RENDERED = _Torchvision(), _HuggingFace(), _PythonFile(), _Rendered()
+TORCHVISION, HUGGING_FACE, PYTHON_FILE, ONNX, RENDERED = (
+    _Torchvision(),
+    _HuggingFace(),
+    _PythonFile(),
+    _Onnx(),
+    _Rendered(),
+)
 LOADERS: Registry[ModelLoader] = Registry(
     "video_tcav.models",
     "model",
@@ -111,6 +126,7 @@ LOADERS: Registry[ModelLoader] = Registry(
         "torchvision": f"{__name__}:TORCHVISION",
         "hf": f"{__name__}:HUGGING_FACE",
         "file": f"{__name__}:PYTHON_FILE",
+        "onnx": f"{__name__}:ONNX",
         "rendered": f"{__name__}:RENDERED",
     },
     members=("name", "help", "has_trial", "load", "is_path", "short_name"),
