@@ -21,8 +21,8 @@ from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.significance.significance_test import DrawSettings, EffectDraws
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.cav_key import CavKey
+from video_tcav.tcav.concept_result import Measurement
 from video_tcav.tcav.measure import corrected
-from video_tcav.tcav.result import Measurement
 
 _CHUNK_RUNS = 20
 # The smallest p must be well below 5 % / 36, the first step of Holm in a run of 36 tests.

@@ -13,10 +13,12 @@ from .media import find_videos as find_videos
 from .media import read_annotations as read_annotations
 from .media import write_video as write_video
 from .models import LayerInfo as LayerInfo
+from .models import Layers as Layers
 from .models import VideoModel as VideoModel
 from .models import list_layers as list_layers
 from .models import load_model as load_model
 from .prediction import Prediction as Prediction
+from .prediction import Predictions as Predictions
 from .prediction import predict as predict
 from .recording import ActivationStore as ActivationStore
 from .tcav import ClipScore as ClipScore

@@ -126,6 +126,24 @@ def test_runs_are_found_three_folders_deep_newest_first(client, bank, folder):
     assert client.get("/api/runs").json()["runs"][0]["name"] == "runs/later"  # without a new start
 
 
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        ('{"experiment": {"title": "Two waving hands?"}}', "Two waving hands? (runs/wave/analyses/001-net)"),
+        ('{"experiment": {"title": 3}}', "runs/wave/analyses/001-net"),
+        ("[]", "runs/wave/analyses/001-net"),
+        ("no JSON", "runs/wave/analyses/001-net"),
+        (None, "runs/wave/analyses/001-net"),
+    ],
+)
+def test_an_analysis_of_an_experiment_is_listed_under_its_title(client, folder, record, name):
+    write_run(folder / "wave/analyses/001-net", {"ball": ["0" * 64]}, created="2026-01-01T00:00:00+00:00")
+    if record is not None:
+        (folder / "wave" / "run.json").write_text(record)
+    (run,) = client.get("/api/runs").json()["runs"]
+    assert run["name"] == name
+
+
 def test_the_page_of_a_run(client, bank, folder):
     write_run(folder / "first", {"ball": digests(bank, "ball"), "ghost": ["3" * 64]}, warnings=["Few groups."])
     [run] = client.get("/api/runs").json()["runs"]

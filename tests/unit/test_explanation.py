@@ -308,3 +308,28 @@ def test_settings_go_to_the_methods_that_have_them(model, videos):
     grey = vt.explain(model, one, methods=["gradcam"], baseline="grey").explanations[0]
     blur = vt.explain(model, one, methods=["gradcam"]).explanations[0]
     assert grey.deletion != blur.deletion
+
+
+def test_maps_are_a_sequence_and_a_map_draws_its_frames_with_heat(model, videos):
+    found = vt.explain(model, videos / "class", target=0, methods=["gradcam", InputXGradient()], check=False)
+    assert len(found) == 4 and found[0] is found.explanations[0] and len(found[1:]) == 3
+    assert "tensor" not in repr(found[0]) and repr(found).startswith("<Explanations: 4 maps of 2 videos")
+    html = found._repr_html_()
+    assert html.count("<tr>") == 5 and "gradcam" in html and found[0].answer in html
+    figure = found[0].show()
+    (image,) = figure.axes[0].images
+    sheet = np.asarray(image.get_array())
+    assert sheet.shape[2] == 3 and sheet.shape[1] > 600
+    # heat is coloured, and the rest of the sheet is not the same picture as without it
+    assert np.abs(
+        sheet.astype(int) - np.asarray(found[0].show(signed=True).axes[0].images[0].get_array())[: len(sheet)]
+    ).any()
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_map_that_was_not_kept_cannot_be_drawn(model, videos):
+    found = vt.explain(
+        model, videos / "class", target=0, methods=["gradcam"], check=False, each=lambda explanation: None
+    )
+    with pytest.raises(InputError, match="must hold its map"):
+        found[0].show()

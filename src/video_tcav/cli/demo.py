@@ -1,9 +1,11 @@
 """`video-tcav demo`: two models with known causes, explained and compared with the truth."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
 from rich.table import Table
 
 import video_tcav.demo as demo_engine
@@ -14,6 +16,8 @@ from video_tcav.gram.thresholds import LEVEL
 
 # Static concepts are given as pictures, see `demo.STILLS`.
 CLIP_KINDS = {"swing": "moving clips", "wave": "moving clips", "court": "pictures", "racket": "pictures"}
+_TWINS = {"model": "none", "motion,": "motion"}  # by the words of a column
+_WIDTH_OF_BOTH = 118
 
 
 def demo(
@@ -58,11 +62,18 @@ def _predictions(result: "demo_engine.DemoResult") -> Table:
     return table
 
 
-def _effects(result: "demo_engine.DemoResult") -> Table:
-    columns = [f"{word} {model.letter}" for word in ("model", "motion,") for model in result.models]
-    table = render.table("concept", "", *columns)
+def _effects(result: "demo_engine.DemoResult") -> Group:
+    """Effects of the clips and of their motion beside each other, or below each other where the terminal is narrow."""
+    words = ("model", "motion,")
+    blocks = [words] if render.out.width >= _WIDTH_OF_BOTH else [(word,) for word in words]
+    return Group(*(_effect_table(result, block) for block in blocks))
+
+
+def _effect_table(result: "demo_engine.DemoResult", words: Sequence[str]) -> Table:
+    columns = [f"{word} {model.letter}" for word in words for model in result.models]
+    table = render.table("concept", "", *columns, unbroken=columns)
     for concept, clip_kind in CLIP_KINDS.items():
-        cells = [_cell(model, concept, twin) for twin in ("none", "motion") for model in result.models]
+        cells = [_cell(model, concept, _TWINS[word]) for word in words for model in result.models]
         table.add_row(concept, clip_kind, *cells)
     return table
 

@@ -1,4 +1,4 @@
-"""`video-tcav diff`: changed verdicts and effects between two runs of an experiment, such as those of two checkpoints."""
+"""`video-tcav diff`: changed verdicts and effects between two runs or tests, such as those of two checkpoints."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,24 +9,26 @@ import video_tcav.experiments as experiments
 from video_tcav.cli import options, render
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import write_json
+from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.wording import comparison_name, p_text
 
 _SHOWN = 20  # effects in the table: a screenful
 
 
 def diff(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory of the first checkpoint.")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the second.")],
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="Folder of the first checkpoint's run or test.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="That of the second.")],
     json: options.JsonFile = None,
 ) -> None:
-    """List the verdicts and effects that changed between two runs of an experiment."""
+    """List the verdicts and effects that changed between two runs of an experiment, or two tests."""
     changes = experiments.diff_runs(experiments.load_run(run_a), experiments.load_run(run_b))
     render.out.print(f"[bold]From[/] {render.escape(str(run_a))} [bold]to[/] {render.escape(str(run_b))}")
     if changes.settings:
         render.warn(f"The experiments differ in {', '.join(changes.settings[:8])}; changes may come from that.")
     if changes.other_clips:
         render.warn("The runs saw different clips.")
-    _verdicts(changes)
+    if changes.verdicts:
+        _verdicts(changes)
     _effects(changes)
     for word, claims in (("first", changes.only_before), ("second", changes.only_after)):
         if claims:
@@ -48,26 +50,27 @@ def _verdicts(changes: "experiments.RunDiff") -> None:
 
 
 def _effects(changes: "experiments.RunDiff") -> None:
-    strong = [effect for effect in changes.effects if effect.p_adjusted <= render.LEVEL]
-    render.out.print(
-        f"\n{len(strong)} of {len(changes.effects)} effects changed (adjusted p ≤ {render.LEVEL}).", markup=False
-    )
+    strong = [effect for effect in changes.effects if effect.p_adjusted <= LEVEL]
+    render.out.print(f"\n{len(strong)} of {len(changes.effects)} effects changed (adjusted p ≤ {LEVEL}).", markup=False)
     if not strong:
         return
-    numbers = ("before", "after", "change ± standard error", "p")
-    table = render.table("concept", "target", "twin", "layer", numbers=numbers)
+    numbers = ("before", "after", "change ± error", "p")
+    several = len({effect.target for effect in strong}) > 1
+    table = render.table("concept", *(["target"] if several else []), "twin", "layer", numbers=numbers)
+    short_layers = render.without_common_prefix([effect.layer for effect in strong])
     for effect in strong[:_SHOWN]:
         concept = comparison_name(effect.concept, effect.versus)
         table.add_row(
             render.escape(concept),
-            render.escape(effect.target),
+            *([render.escape(effect.target)] if several else []),
             "—" if effect.twin == "none" else render.escape(effect.twin),
-            render.escape(effect.layer),
+            render.escape(short_layers[effect.layer]),
             f"{effect.before:+.2f}",
             f"{effect.after:+.2f}",
             f"{effect.change:+.2f} ± {effect.standard_error:.2f}",
             p_text(effect.p_adjusted),
         )
     render.out.print(table)
+    render.paragraph("error: standard error of the change.", style="dim")
     if len(strong) > _SHOWN:
         render.out.print(f"… and {len(strong) - _SHOWN} more; --json FILE lists all.", style="dim", markup=False)

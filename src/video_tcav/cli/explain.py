@@ -1,6 +1,7 @@
 """`video-tcav explain`: where and when did the model look, and can the map be believed?"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +18,9 @@ from video_tcav.core.settings import settings_of
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import StatisticsSettings
 
+_STYLES = {True: None, False: "yellow"}
+_MOST_FILES = 10  # a line each
+_VIDEO_LETTERS = 20  # the other columns leave no room for more
 NOT_OF_CAVS = tuple(setting.name for setting in settings_of(StatisticsSettings) if setting.name != "cav")
 
 
@@ -77,7 +81,10 @@ def explain(
         list[str] | None, typer.Option(metavar="PATH", help="Clips without the concepts, for --concept.")
     ] = None,
     cavs: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Map the concepts of an earlier `test`: its cavs.safetensors.")
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Map the concepts of an earlier `test` or run: its folder, or cavs.safetensors."
+        ),
     ] = None,
     split: Annotated[
         Literal["motion"] | None,
@@ -135,14 +142,22 @@ def explain(
     verdicts = vt.map_verdicts(result.explanations)
     render.out.print()
     for verdict in verdicts:
-        (render.line if verdict.is_better else render.warn)(verdict.sentence)
+        render.paragraph(verdict.sentence, bullet="" if verdict.is_better else "! ", style=_STYLES[verdict.is_better])
     render.random_weights(loaded)
     render.skipped([*result.skipped, *written.skipped])
-    render.line(f"\n{len(written.files)} files: {out}")
+    _list_files(written.files, out)
     if json:
         facts = [explanation.facts() for explanation in result.explanations]
         maps = [{**asdict(verdict), "sentence": verdict.sentence} for verdict in verdicts]
         write_json(json, {"provenance": result.provenance, "verdicts": maps, "explanations": facts})
+
+
+def _list_files(files: Sequence[Path], folder: Path) -> None:
+    render.line(f"\n{render.counted(len(files), 'file')} in {folder}:")
+    for file in files[:_MOST_FILES]:
+        render.line(f"  {file.relative_to(folder)}")
+    if len(files) > _MOST_FILES:
+        render.line(f"  … and {len(files) - _MOST_FILES} more")
 
 
 def _table(result: "vt.Explanations") -> Table:
@@ -154,16 +169,19 @@ def _table(result: "vt.Explanations") -> Table:
     split = any(math.isfinite(row.motion_share) for row in maps)
     checks = ["deletion", "elsewhere", *(["other clips"] if compared else [])] if checked else []
     measures = [*checks, *(["motion"] if split else [])]
-    columns = ["video", *(["window"] if windowed else []), "class", "map", "layer", "peak"]
-    table = render.table(*columns, numbers=measures)
+    places = {f"{row.concept or row.method} at {row.layer}" for row in maps}
+    # What would be the same in every row stands above.
+    place = ["map", "layer"] if len(places) > 1 else []
+    columns = ["video", *(["window"] if windowed else []), "class", *place]
+    options = {} if place else {"title": render.escape(*places), "title_justify": "left"}
+    table = render.table(*columns, numbers=["peak", *measures], **options)
     short_layers = render.without_common_prefix([row.layer for row in maps])
     for row in maps:
         table.add_row(
-            render.escape(render.shortened(row.source.key)),
+            render.escape(render.shortened(row.source.key, longest=2, most_letters=_VIDEO_LETTERS)),
             *([str(row.window)] if windowed else []),
             render.escape(row.answer),
-            render.escape(row.concept or row.method),
-            render.escape(short_layers[row.layer]),
+            *([render.escape(row.concept or row.method), render.escape(short_layers[row.layer])] if place else []),
             f"{row.peak_s:.2f} s",
             *(["–" if math.isnan(area) else f"{area:.2f}" for area in row.deletions[: len(checks)]]),
             *([f"{row.motion_share:.0%}"] if split else []),

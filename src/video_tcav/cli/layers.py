@@ -25,18 +25,17 @@ def layers(
     every = vt.list_layers(loaded)
     # Two levels of the module tree, as a full listing of a transformer has several hundred lines.
     listed = [layer for layer in every if all_layers or layer.is_default or layer.name.count(".") < 2]
-    table = render.table("layer", "shape", "axes")
+    table = render.table("layer", "shape", "axes", unbroken=("shape",))
     for layer in listed:
         name = f"[bold]{render.escape(layer.name)} *[/]" if layer.is_default else render.escape(layer.name)
-        axes = ", ".join(layer.axes.dims) + render.tokens(layer.axes) if layer.axes else f"unknown: {layer.axes_note}"
-        table.add_row(name, " × ".join(map(str, layer.shape)), render.escape(axes))
+        table.add_row(name, layer.shape_text, render.escape(layer.axes_text))
     render.out.print(table)
     hidden = len(every) - len(listed)
     render.out.print(
         f"\n* the layers that `test` uses unless told otherwise.{f' {hidden} inner layers: --all.' if hidden else ''}"
     )
     for note in (loaded.outputs.sentence, *loaded.notes):
-        render.line(note)
+        render.paragraph(note)
     if json:
         write_json(json, [_plain(layer) for layer in every])
 

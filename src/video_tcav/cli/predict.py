@@ -1,14 +1,20 @@
 """`video-tcav predict`: the most probable classes of each video."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.files import write_json
 from video_tcav.core.model_settings import ModelSettings
+
+if TYPE_CHECKING:
+    from video_tcav.prediction import Predictions
+
+_TOP, _FEW_VIDEOS = 5, 10  # a screenful of lines
 
 
 @options.with_settings(model_options=ModelSettings)
@@ -17,36 +23,51 @@ def predict(
     model_options: ModelSettings,
     videos: options.Videos,
     model: options.Model,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to show for each video.")] = 5,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"How many classes to show for each video. [dim]default: 5, or 1 above {_FEW_VIDEOS} videos[/]",
+            show_default=False,
+        ),
+    ] = None,
     windows: Annotated[int, typer.Option(min=1, help="Clips a video; their probabilities are averaged.")] = 1,
     json: options.JsonFile = None,
     strict: options.Strict = False,
 ) -> None:
-    """Show the most probable classes of each video."""
+    """Show the most probable classes of each video, and how many are right where folders or lists name their classes."""
     loaded = vt.load_model(model, **vars(model_options))
-    result = vt.predict(loaded, videos, top=top, windows=windows, strict=strict, progress=True)
-    table = render.table("video", "class", "probability" if loaded.outputs.has_probabilities else "value")
-    # The name of a video on its first line alone.
-    for prediction in result.predictions:
-        for rank, label in enumerate(prediction.labels):
-            video = render.escape(render.shortened(prediction.path)) if rank == 0 else ""
-            table.add_row(video, render.escape(label.label), _number(label))
-    render.out.print(table)
+    result = vt.predict(loaded, videos, top=top or _TOP, windows=windows, strict=strict, progress=True)
+    lines = top or (_TOP if len(result) <= _FEW_VIDEOS else 1)
+    render.out.print(_table(result, lines, "probability" if loaded.outputs.has_probabilities else "value"))
+    if result.labelled:
+        render.out.print()
+        render.paragraph(result.summary())
     render.warn(*loaded.remarks())
     render.random_weights(loaded)
     render.warn(*result.left_out)
     render.skipped(result.skipped)
     if json:
-        predictions = [
-            {"path": each.path, "predictions": [_plain(label) for label in each.labels]} for each in result.predictions
-        ]
-        write_json(json, predictions)
+        write_json(json, [_plain(prediction) for prediction in result])
 
 
-def _number(label: Any) -> str:
-    return f"{label.value:.4g}" if label.probability is None else f"{label.probability:.3f}"
+def _table(result: "Predictions", lines: int, number: str) -> Table:
+    """So many classes a video, its name on the first line alone, and what it is labelled where that is another class."""
+    labelled = ["labelled"] if result.confusions else []
+    table = render.table("video", "class", number, *labelled, numbers=(number,))
+    for prediction in result:
+        wrong = prediction.actual is not None and not prediction.is_right
+        for rank, label in enumerate(prediction.labels[:lines]):
+            video = render.escape(render.shortened(prediction.path)) if rank == 0 else ""
+            actual = f"✗ {render.escape(str(prediction.actual))}" if wrong and rank == 0 else ""
+            table.add_row(video, render.escape(label.label), label.amount, *([actual] if labelled else []))
+    return table
 
 
 # Regression outputs have values, classifiers probabilities: the other one is left out of the JSON.
-def _plain(label: Any) -> dict[str, object]:
-    return {name: value for name, value in asdict(label).items() if value is not None}
+def _plain(prediction: "vt.Prediction") -> dict[str, object]:
+    labels = [
+        {name: value for name, value in asdict(label).items() if value is not None} for label in prediction.labels
+    ]
+    actual = {} if prediction.actual is None else {"actual": prediction.actual}
+    return {"path": prediction.path, **actual, "predictions": labels}

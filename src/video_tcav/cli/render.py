@@ -1,8 +1,10 @@
 """Terminal output: tables of results, notes and warnings."""
 
 import itertools
+import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +15,19 @@ from rich.table import Table
 import video_tcav as vt
 from video_tcav.core.escaping import one_line
 from video_tcav.core.terminal import console
-from video_tcav.gram.thresholds import LEVEL
-from video_tcav.tcav.wording import comparison_name, p_text, region_text, units
 
-# Columns where the output is no terminal, as in a log: rich would take 80, and break the table of results.
+# Columns where the output is no terminal, as in a log, and COLUMNS does not say how many; rich would take 80.
 PLAIN_WIDTH = 120
 out = console(
     soft_wrap=False,
-    width=None if sys.stdout.isatty() else max(PLAIN_WIDTH, shutil.get_terminal_size().columns),
+    width=None if sys.stdout.isatty() else shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns,
 )
-
+# What is not broken: an interval, p with its value, and a number with what it counts.
+_BOUND = re.compile(
+    r"\[[-+\d.]+, [-+\d.]+\]|[-+−][\d.]+ to [-+−][\d.]+|p(?:_\w+)? [=<] [\d.]+|[-+\d.]+ (?=[^\W\d])|of \d+ \w+"
+)
+_SPACE = "\x00"  # which no text on one line holds
+_NARROWEST = 40
 errors = console(error=True, soft_wrap=True)
 
 
@@ -34,16 +39,42 @@ def line(text: str, style: str | None = None) -> None:
 def warn(*texts: str) -> None:
     """Print warnings."""
     for text in texts:
-        out.print(f"! {one_line(text)}", style="yellow", markup=False)
+        paragraph(text, bullet="! ", style="yellow")
 
 
-def table(*columns: str, numbers: Sequence[str] = (), **options: Any) -> Table:
-    """A table without lines, whose columns of numbers are aligned on the right; `options` are rich's."""
+def table(*columns: str, numbers: Sequence[str] = (), unbroken: Sequence[str] = (), **options: Any) -> Table:
+    """A table without lines; `numbers` stand on the right, and neither they nor `unbroken` columns are broken.
+
+    `options` are rich's. Texts in the other columns go over several lines where the terminal is narrow.
+    """
     # Without a box, columns can be copied, and cut by other programs.
-    lineless = Table(*columns, box=None, pad_edge=False, **options)
-    for name in numbers:
-        lineless.add_column(name, justify="right")
+    lineless = Table(box=None, pad_edge=False, **options)
+    for name in (*columns, *(name for name in numbers if name not in columns)):
+        is_number = name in numbers
+        lineless.add_column(
+            name,
+            justify="right" if is_number else "left",
+            no_wrap=is_number or name in unbroken,
+            overflow="ellipsis" if is_number or name in unbroken else "fold",
+        )
     return lineless
+
+
+def paragraph(text: str, *, bullet: str = "", style: str | None = None) -> None:
+    """Print a sentence broken at words, but never inside of an interval, or between a number and its sign or unit.
+
+    It stays on one line where the output is a file or a pipe, and COLUMNS does not say how wide.
+    """
+    bound = _BOUND.sub(lambda match: match[0].replace(" ", _SPACE), f"{bullet}{one_line(text)}")
+    is_wrapped = out.is_terminal or out.width != PLAIN_WIDTH
+    lines = textwrap.wrap(
+        bound,
+        max(out.width, _NARROWEST) if is_wrapped else max(1, len(bound)),
+        subsequent_indent=" " * len(bullet),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    line("\n".join(lines).replace(_SPACE, " "), style=style)
 
 
 def counted(count: int, noun: str) -> str:
@@ -56,19 +87,13 @@ def escape(text: str) -> str:
     return markup.escape(one_line(text))
 
 
-def shortened(path: str, longest: int = 3) -> str:
-    """The last folders and the file of a path, enough to recognise it."""
+def shortened(path: str, longest: int = 3, most_letters: int = 36) -> str:
+    """The last folders and the file of a path, enough to recognise it, in so many letters."""
     pieces = Path(path).parts
-    return path if len(pieces) <= longest else str(Path("…", *pieces[-longest:]))
-
-
-def tokens(axes: Any) -> str:
-    """How a layer's tokens are laid out, if it has any."""
-    if not axes.token_order:
-        return ""
-    grid = " × ".join(map(str, axes.grid))
-    prefix = f", after {axes.prefix_tokens} class token" if axes.prefix_tokens else ""
-    return f" (time, height, width {grid}, in the order {', '.join(axes.token_order)}{prefix})"
+    text = path if len(pieces) <= longest else str(Path("…", *pieces[-longest:]))
+    if len(text) > most_letters and longest > 1:
+        return shortened(path, longest - 1, most_letters)
+    return text if len(text) <= most_letters else f"…{text[1 - most_letters :]}"
 
 
 def skipped(files: Sequence[Any]) -> None:
@@ -93,53 +118,3 @@ def without_common_prefix(layers: Sequence[str]) -> dict[str, str]:
     common = sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, prefixes))
     ellipsis = "…" if common else ""
     return {name: ellipsis + ".".join(name_pieces[common:]) for name, name_pieces in pieces.items()}
-
-
-def tcav_result(result: "vt.TcavResult") -> None:
-    """A table of all results, a sentence for each concept, and cautions."""
-    out.print(_result_table(result))
-    sizes = {comparison_name(row.concept, row.versus): row for row in result.results}
-    counts = "; ".join(
-        f"{name}: {row.n_concept_clips} concept and {row.n_random_clips} {row.versus} clips in {row.n_groups} groups"
-        for name, row in sizes.items()
-    )
-    notes = "tests: for which p is corrected. ± over random sets, no error bar. AUC: of unseen clips, 0.5 is chance"
-    out.print(f"* adjusted p ≤ {LEVEL}. {notes}. {one_line(counts)}.\n", style="dim", markup=False)
-    for sentence in vt.sentences(result):
-        out.print(f"• {one_line(sentence)}", markup=False)
-    warn(*result.warnings)
-    skipped(result.skipped)
-
-
-def _result_table(result: "vt.TcavResult") -> Table:
-    first = result.results[0]
-    gradient = f"{first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"
-    title = f"What moves [bold]{escape(first.target)}[/] ({escape(first.against)}; {gradient})"
-    p_name = "p" if first.correction == "none" else f"p ({first.correction})"
-    numbers = (f"effect [95 %], {units(first.against)}", p_name, "tests", "z", "TCAV score", "AUC")
-    rows = table("concept", "twin", "layer", numbers=numbers, title=title, title_justify="left")
-    short_layers = without_common_prefix([row.layer for row in result.results])
-    previous = ""
-    for row in result.results:
-        name = comparison_name(row.concept, row.versus)
-        if previous not in ("", name):
-            rows.add_section()
-        significant = row.p_adjusted <= LEVEL
-        # A significant effect of a weak CAV is to be doubted; no effect of one means nothing.
-        weak = "" if row.represented else " (weak)" if significant else " (not represented)"
-        if region_text(row.represented, row.region_auc, row.p_region):
-            weak = f" (as a region {row.region_auc:.2f})"
-        rows.add_row(
-            escape(name) if name != previous else "",
-            "—" if row.twin == "none" else escape(row.twin),
-            escape(short_layers[row.layer]),
-            escape(" ".join(vt.effect_text(row))),
-            f"{p_text(row.p_adjusted)}{'*' if significant else ' '}",
-            str(row.family_size),
-            f"{row.z:+.1f}",
-            f"{row.tcav_score:.2f} ± {row.tcav_score_std:.2f}",
-            f"{row.cav_auc:.2f}{weak}",
-            style="bold" if significant else "" if row.represented else "dim",
-        )
-        previous = name
-    return rows

@@ -1,4 +1,4 @@
-"""`video-tcav report`: write the report of a finished run from its folder."""
+"""`video-tcav report`: write the report of a finished run or a test from its folder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +11,12 @@ from video_tcav.cli import render
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run, or of `test --out`.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The page; report.html in the folder of the run if not given.")
+        Path | None, typer.Option(metavar="FILE", help="The page; report.html in that folder if not given.")
     ] = None,
 ) -> None:
-    """Write the report of a finished run: a page that opens offline, Markdown, and figures. Needs no model."""
+    """Write the report of a finished run or a test: a page that opens offline, Markdown, and figures. Needs no model."""
     finished = experiments.load_run(run)
     page = reports.write_report(finished, out or finished.path / "report.html")
     render.line(f"The report: {page}")

@@ -10,7 +10,6 @@ import video_tcav.experiments as experiments
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
 from video_tcav.cli.command import is_default
-from video_tcav.core.escaping import one_line
 from video_tcav.core.files import check_file_writable
 from video_tcav.recording.settings import RecordingSettings
 
@@ -101,7 +100,7 @@ def outcomes(result: "experiments.Run") -> None:
         render.out.print(
             f"[{style}]{_SIGNS[outcome.verdict]} {outcome.verdict:15}[/] {render.escape(outcome.name)}{name}{model}"
         )
-        render.out.print(f"  {one_line(f'{outcome.layer}: {outcome.reason}')}", style="dim", markup=False)
+        render.paragraph(f"{outcome.layer}: {outcome.reason}", bullet="  ", style="dim")
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
     render.line(f"\n{counts}. Run directory: {result.path}")
     render.warn(*result.warnings())

@@ -22,7 +22,9 @@ def score(
     recording: RecordingSettings,
     videos: options.Videos,
     model: options.Model,
-    cavs: Annotated[Path, typer.Option(metavar="FILE", help="cavs.safetensors from the --out folder of `test`.")],
+    cavs: Annotated[
+        Path, typer.Option(metavar="PATH", help="Folder of `test --out` or of a run, or a cavs.safetensors in it.")
+    ],
     target: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Also give the derivative of this class along each concept.")
     ] = None,
@@ -43,12 +45,15 @@ def score(
 def _table(scores: "Sequence[vt.ClipScore]", *, windowed: bool) -> Table:
     with_target = scores[0].directional_derivative is not None
     # Columns that would be the same in every row are left out.
-    columns = ["video", *(["window"] if windowed else []), "layer", "concept", "presence"]
-    table = render.table(*columns, *(["derivative"] if with_target else []))
+    columns = ["video", *(["window"] if windowed else []), "layer", "concept"]
+    table = render.table(*columns, numbers=["presence", *(["derivative"] if with_target else [])])
+    short_layers = render.without_common_prefix([score.layer for score in scores])
     for score in scores:
         name = comparison_name(score.concept, score.versus)
         window = [str(score.window)] if windowed else []
         derivative = [] if score.directional_derivative is None else [f"{score.directional_derivative:+.4f}"]
         video, presence = render.escape(render.shortened(score.path)), f"{score.presence:+.2f}"
-        table.add_row(video, *window, render.escape(score.layer), render.escape(name), presence, *derivative)
+        table.add_row(
+            video, *window, render.escape(short_layers[score.layer]), render.escape(name), presence, *derivative
+        )
     return table

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 import video_tcav as vt
-from video_tcav.cli import options, render
+import video_tcav.experiments as experiments
+import video_tcav.reports as reports
+from video_tcav.cli import effect_table, options, render
 from video_tcav.core.errors import InputError, UnsavedResultError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
@@ -62,8 +64,15 @@ def run(
     ] = "video",
     seed: options.Seed = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder for tables (CSV, Parquet, JSON) and CAVs.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for a page, figures, tables (CSV, Parquet, JSON) and CAVs."),
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html and figures into the folder of --out.")
+    ] = True,
+    all_results: Annotated[
+        bool, typer.Option("--all", help="Print every layer and twin, not only the strongest layer of each concept.")
+    ] = False,
     json: options.JsonFile = None,
 ) -> None:
     """Test how much concepts matter for a class: effects with intervals and calibrated p-values, layer by layer.
@@ -94,19 +103,12 @@ def run(
             recording=recording,
             statistics=statistics,
             out=out,
+            detail=out is not None and report,
             progress=True,
         )
     except UnsavedResultError as error:  # it is shown all the same: it took long
         result, unsaved = error.result, error
-    render.tcav_result(result)
-    sketched = result.provenance["sketch"].values()
-    if sketched:
-        worst = max(sketched, key=lambda error: error["rms"])
-        render.out.print(
-            f"\nCAV accuracies are estimates from sketched rows: inner products are off by {worst['rms']:.1%} or less of the "
-            f"rows' lengths in samples of {worst['rows']} clips ({worst['bound']:.1%} to be expected at most).",
-            markup=False,
-        )
+    effect_table.print_result(result, every=all_results)
     if json:
         result.to_json(json)
     # Only now: the table is printed and the JSON written, whatever became of the folder.
@@ -114,7 +116,12 @@ def run(
         raise unsaved
     if out:
         files = "Tables and CAVs" if (out / "cavs.safetensors").exists() else "Tables"
-        render.out.print(f"\n{files} are in {out}.", markup=False)
+        render.line(f"\n{files} are in {out}.")
+        if report:
+            experiments.complete_test_folder(
+                out, result, loaded, clips=clips, concepts=concepts, random=random, progress=True
+            )
+            render.line(f"The report: {reports.write_report(experiments.load_run(out), out / 'report.html')}")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,8 +1,10 @@
 """Clip specification: the frames, sampling, size and normalisation of a model's input."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from numbers import Real
+from typing import Any, Literal, get_args
 
 from video_tcav.core.checks import at_least, one_of, require
 
@@ -21,6 +23,11 @@ MOST_STRIDE = 1_000_000
 MOST_FPS = 1_000_000
 MOST_SIDE_PX = 100_000
 MOST_PIXELS = 2**30  # of one clip: 12 GB as float32 in three colours
+_TUPLES = (
+    ("size", 2, "Give pixels, as 112 or (height, width)."),
+    ("mean", 3, "Give one for all channels, or one for each."),
+    ("std", 3, "Give one for all channels, or one for each."),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +42,12 @@ class ClipSpec:
             TSN, TSM and the models of Something-Something are trained. Then `stride` and `fps` are unused.
         short: how to treat a video with fewer frames than a clip: `skip` lists it, `pad` repeats its last frame,
             `loop` begins anew, as some models' authors do.
-        size: `(height, width)` in pixels of the model's input; `None` keeps the video's own size ("native").
+        size: `(height, width)` in pixels of the model's input, or one number for a square; `None` keeps the video's own size
+            ("native").
         resize: `(height, width)` or shorter side in pixels before the centre crop to `size`; `None`: the shorter side of
             `size`, keeping the aspect ratio.
-        mean: per channel, on values in [0, 1].
-        std: per channel, on values in [0, 1].
+        mean: per channel, on values in [0, 1]; one number stands for all three.
+        std: per channel, on values in [0, 1]; likewise.
         layout: `channels_first` for `(clip, 3, time, height, width)`, `time_first` for `(clip, time, 3, height, width)`.
     """
 
@@ -55,6 +63,9 @@ class ClipSpec:
     layout: InputLayout = "channels_first"
 
     def __post_init__(self) -> None:
+        # One number for a square or for all channels, as in the command line; the one way to set a frozen dataclass' field.
+        for name, length, cure in _TUPLES:
+            object.__setattr__(self, name, _repeated(name, getattr(self, name), length, cure))
         at_least("frames", self.frames, 1, MOST_FRAMES, "Say how many frames the model takes.")
         at_least("stride", self.stride, 1, MOST_STRIDE, "1 takes every frame.")
         positive = self.fps is None or 0 < self.fps <= MOST_FPS
@@ -76,6 +87,16 @@ class ClipSpec:
     def time_dim(self) -> int:
         """Which dimension of one prepared clip, without the batch in front, is time."""
         return 1 if self.layout == "channels_first" else 0
+
+
+def _repeated(name: str, value: Any, length: int, cure: str) -> Any:
+    """A number as a tuple of so many; any sequence of so many numbers as a tuple; `None` as it is for `size`."""
+    if value is None and name == "size":
+        return None
+    numbers = (value,) * length if isinstance(value, Real) else tuple(value) if isinstance(value, Iterable) else ()
+    is_right = len(numbers) == length and all(isinstance(number, Real) for number in numbers)
+    require(is_right, name, f"be one number or {length}", value, cure)
+    return numbers
 
 
 def _check_sides(name: str, sides: tuple[int, ...] | None, cure: str) -> None:

@@ -19,8 +19,8 @@ from video_tcav.experiments.digests import RESUME, damage_reported
 from video_tcav.gram.resampling import standard_error
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav import ConceptResult, TcavResult
+from video_tcav.tcav.concept_result import COLUMNS
 from video_tcav.tcav.diagnostics import warnings as remarks_on
-from video_tcav.tcav.result import COLUMNS
 
 Draws = Float[np.ndarray, " draw"]
 # Characters of a folder's name: file systems allow 255 bytes, and paths on Windows 260 characters in all.

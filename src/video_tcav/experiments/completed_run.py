@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pandas as pd
 from pydantic import BaseModel, TypeAdapter
 
+from video_tcav.core.displays import html_heading, html_list, html_table
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import read_json
 from video_tcav.experiments.analyses import Analysis, load_analysis
@@ -20,12 +20,14 @@ from video_tcav.experiments.directory import RUN_AGAIN, RunDirectory
 from video_tcav.experiments.example_clips import ShownClip, load_shown
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.previews import Preview, load_previews
+from video_tcav.experiments.result_folder import experiment_of, is_test_folder, load_test, record_of
 from video_tcav.experiments.verdicts import Outcome
+from video_tcav.tcav import sentences
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
-    """A finished run.
+    """A finished run; a folder of `test --out` is one without hypotheses.
 
     Attributes:
         path: its directory.
@@ -42,6 +44,8 @@ class Run:
     @cached_property
     def analyses(self) -> tuple[Analysis, ...]:
         """Every analysis, read on first use."""
+        if is_test_folder(self.path):
+            return (load_test(self.path),)
         folders = sorted(folder for folder in (self.path / "analyses").iterdir() if not folder.name.startswith("."))
         return tuple(load_analysis(folder) for folder in folders)
 
@@ -63,6 +67,10 @@ class Run:
         """How many hypotheses got each verdict."""
         return {word: sum(outcome.verdict == word for outcome in self.outcomes) for word in VERDICTS}
 
+    def sentences(self) -> tuple[str, ...]:
+        """One sentence for each concept of each analysis, as `test` prints them."""
+        return self._each(lambda analysis: sentences([stored.result for stored in analysis.found]))
+
     def warnings(self) -> tuple[str, ...]:
         """Files that are in no set, then the warnings of all analyses, each once."""
         return *self.record.get("left_out", ()), *self._each(lambda analysis: analysis.record["warnings"])
@@ -83,20 +91,26 @@ class Run:
             for text, names in owners.items()
         )
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {word}" for word, count in self.counts().items() if count)
+        return f"<Run {self.path}: {counts or 'no hypotheses'}>"
+
     def _repr_html_(self) -> str:
-        """The verdicts as a table, for notebooks."""
-        names = {"verdict": "verdict", "name": "hypothesis", "model": "model", "reason": "why"}
-        with pd.option_context("display.max_colwidth", None):  # pandas would cut the reasons
-            table = self.to_frame()[[*names]].rename(columns=names).to_html(index=False)
-        return f"<p><b>{escape(self.experiment.title)}</b></p>{table}"
+        """The verdicts as a table, for notebooks; without hypotheses, one sentence a concept."""
+        rows = [(each.verdict, each.name, each.model, each.reason) for each in self.outcomes]
+        verdicts = html_table(("verdict", "hypothesis", "model", "why"), rows) if rows else html_list(self.sentences())
+        return html_heading(self.experiment.title) + verdicts
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a finished run, and check its files against their digests.
+    """Read a finished run, or the folder of `test --out`, and check its files against their digests.
 
     Raises:
-        ExperimentError: if the folder is no run, the run is not finished, or a file of it is damaged.
+        ExperimentError: if the folder is neither, the run is not finished, or a file of it is damaged.
     """
+    if is_test_folder(Path(path)):
+        analysis = load_test(Path(path))
+        return Run(path=Path(path), experiment=experiment_of(analysis), outcomes=(), record=record_of(analysis))
     directory = RunDirectory(path=Path(path))
     record = directory.record()
     if not record.get("finished"):

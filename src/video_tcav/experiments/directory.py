@@ -75,7 +75,8 @@ class RunDirectory:
         with damage_reported(path, RUN_AGAIN):
             if not path.exists():
                 raise ExperimentError(
-                    f"{self.path}: a run directory must hold run.json. Got none. Give the folder that `video-tcav run` wrote."
+                    f"{self.path}: a run directory must hold run.json. Got none. "
+                    "Give the folder that `video-tcav run` or `test --out` wrote."
                 )
             record = read_json(path)
             version = record["format"]

@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from video_tcav.attribution import Method
 from video_tcav.attribution.methods import methods_with
-from video_tcav.core.errors import EmptyMapError, MethodError
+from video_tcav.core.errors import AxesError, EmptyMapError, MethodError
 from video_tcav.core.files import read_json, write_json
 from video_tcav.core.progress import Advance
 from video_tcav.core.tables import write_tensors
@@ -189,7 +189,7 @@ def _timed_map(name: str, clip: PreparedClip, method: Method, frames: Tensor) ->
     """The map made as small as the frames and quantised; none where the layer has no positions, or the map is empty."""
     try:
         attribution = method(clip.model, clip.inputs, target=clip.target)
-    except (MethodError, EmptyMapError):
+    except (AxesError, MethodError, EmptyMapError):
         return None
     (layer,) = attribution.layers
     times_s = np.asarray(clip.loaded.timestamps_s[clip.window])

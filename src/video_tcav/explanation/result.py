@@ -1,15 +1,20 @@
 """Explanations: one map of one clip with its figures, and all of them together."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
+from video_tcav.core.displays import draw, html_table
+from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.media import Skipped, VideoSource
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Part = Literal["whole", "static", "motion"]
 DELETION_FIGURES = ("deletion", "deletion_elsewhere", "deletion_other_clips")
@@ -86,19 +91,36 @@ class Explanation(ExplanationFacts):
         frame_indices: which frames of the video these frames are.
     """
 
-    values: Float[Tensor, "time height width"] | None
+    values: Float[Tensor, "time height width"] | None = field(repr=False)
     seen: tuple[float, float, float, float]
     frame_indices: tuple[int, ...]
 
     def facts(self) -> dict[str, Any]:
         """Everything but the map, as plain values."""
-        names = [field.name for field in fields(self) if field.name not in ("source", "values")]
+        names = [each.name for each in fields(self) if each.name not in ("source", "values")]
         return {"path": self.source.key, **{name: getattr(self, name) for name in names}}
 
+    def show(self, *, signed: bool = False) -> "Figure":
+        """Frames of the clip, the same frames with the heat, and each moment's share of it, as a matplotlib figure.
 
-@dataclass(frozen=True, kw_only=True)
-class Explanations:
-    """All maps, what could not be explained, and how they were made."""
+        Args:
+            signed: whether to show what lowers the class, too; maps of concepts always do.
+
+        Raises:
+            InputError: if the map was not kept.
+            MediaError: if the video cannot be decoded any more.
+        """
+        return draw("explanation_figure", self, signed=signed)
+
+    def _repr_html_(self) -> str:
+        return _html([self])
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Explanations(ItemSequence[Explanation]):
+    """All maps, what could not be explained, and how they were made: a sequence of `Explanation`."""
+
+    FIELD: ClassVar[str] = "explanations"
 
     explanations: tuple[Explanation, ...]
     skipped: tuple[Skipped, ...]
@@ -107,3 +129,28 @@ class Explanations:
     def to_frame(self) -> pd.DataFrame:
         """One row a map, without its values."""
         return pd.DataFrame([explanation.facts() for explanation in self.explanations])
+
+    def __repr__(self) -> str:
+        videos = len({explanation.source.path for explanation in self})
+        return f"<Explanations: {len(self)} maps of {videos} videos, {len(self.skipped)} files skipped>"
+
+    def _repr_html_(self) -> str:
+        return _html(self)
+
+
+def _html(explanations: Sequence[Explanation]) -> str:
+    """A table with one row a map, and where its picture is."""
+    measures = ("deletion", "elsewhere", "other clips")
+    rows = [
+        (
+            explanation.source.path.name,
+            explanation.answer,
+            explanation.concept or explanation.method,
+            explanation.layer,
+            f"{explanation.peak_s:.2f} s",
+            *("–" if math.isnan(area) else f"{area:.2f}" for area in explanation.deletions),
+        )
+        for explanation in explanations
+    ]
+    table = html_table(("video", "class", "map", "layer", "peak", *measures), rows, numbers=("peak", *measures))
+    return f"{table}<p>Draw a map with its method <code>show()</code>.</p>"

@@ -5,6 +5,7 @@ from .hooks import record_activations as record_activations
 from .hooks import record_gradients as record_gradients
 from .hooks import trace_layers as trace_layers
 from .layers import LayerInfo as LayerInfo
+from .layers import Layers as Layers
 from .layers import layer_axes as layer_axes
 from .layers import layers_axes as layers_axes
 from .layers import list_layers as list_layers

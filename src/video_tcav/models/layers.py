@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.core.clip_spec import ClipSpec
+from video_tcav.core.displays import html_list, html_table
 from video_tcav.core.errors import AxesError, LayerNotFoundError
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.axes.probe import probe_axes
@@ -40,8 +42,41 @@ class LayerInfo:
     axes_note: str
     is_default: bool
 
+    @property
+    def shape_text(self) -> str:
+        """Its shape, as `1 × 16 × 2 × 6 × 6`."""
+        return " × ".join(map(str, self.shape))
 
-def list_layers(model: VideoModel, *, probe: bool | None = None) -> list[LayerInfo]:
+    @property
+    def axes_text(self) -> str:
+        """What each dimension means and how tokens are laid out, or why that is not known."""
+        if self.axes is None:
+            return f"unknown: {self.axes_note}"
+        dims = ", ".join(self.axes.dims)
+        if not self.axes.token_order:
+            return dims
+        grid = "×".join(map(str, self.axes.grid or ()))
+        prefix = f", after {self.axes.prefix_tokens} class token" if self.axes.prefix_tokens else ""
+        return f"{dims} (time, height, width {grid}, in the order {', '.join(self.axes.token_order)}{prefix})"
+
+
+class Layers(list[LayerInfo]):
+    """A list of layers that notebooks show as a table."""
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a layer."""
+        rows = [(layer.name, layer.shape, layer.axes_text, layer.is_default) for layer in self]
+        return pd.DataFrame(rows, columns=["layer", "shape", "axes", "is_default"])
+
+    def _repr_html_(self) -> str:
+        # as on the command line: a full listing of a transformer has several hundred lines
+        listed = [layer for layer in self if layer.is_default or layer.name.count(".") < 2]
+        rows = [(f"{layer.name}{' *' * layer.is_default}", layer.shape_text, layer.axes_text) for layer in listed]
+        hidden = f" {len(self) - len(listed)} inner layers are in the list, too." if len(listed) < len(self) else ""
+        return html_table(("layer", "shape", "axes"), rows) + html_list([f"* default layers.{hidden}"])
+
+
+def list_layers(model: VideoModel, *, probe: bool | None = None) -> Layers:
     """Every submodule that outputs a floating tensor, in the order in which they run.
 
     Args:
@@ -67,7 +102,7 @@ def list_layers(model: VideoModel, *, probe: bool | None = None) -> list[LayerIn
             note = ""
         is_default = name in model.default_layers
         layers.append(LayerInfo(name=name, shape=shape, axes=axes, axes_note=note, is_default=is_default))
-    return layers
+    return Layers(layers)
 
 
 def layer_axes(model: VideoModel, layer: str, *, size: tuple[int, int] | None = None) -> LayerAxes:

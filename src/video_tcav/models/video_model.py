@@ -25,7 +25,7 @@ AxesRule = Callable[[str, tuple[int, ...], tuple[int, int, int]], LayerAxes | No
 """Layer name, shape of its output for one clip, `(time, height, width)` of that clip -> axes, or `None`: not certain."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class VideoModel:
     """A video classifier, ready to be explained. No call changes it.
 
@@ -62,6 +62,11 @@ class VideoModel:
     def __post_init__(self) -> None:
         # Lone surrogates in names of classes could be written to no file.
         object.__setattr__(self, "classes", tuple(well_formed(name) for name in self.classes))
+
+    def __repr__(self) -> str:
+        size = "native size" if self.clip_spec.size is None else "{} × {} pixels".format(*self.clip_spec.size)
+        clip = f"{self.clip_spec.frames} frames of {size}"
+        return f"<VideoModel {self.name}: {len(self.classes)} classes, {clip}, on {self.device}>"
 
     @property
     def device(self) -> torch.device:

@@ -1,5 +1,6 @@
 """Charts for pages: text stays text, colours follow the page's light or dark style, and the same data give the same bytes."""
 
+import io
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -63,6 +64,7 @@ DOTTED = (0, (1, 1.6))
 # Inches of a chart on a wide page, and on a phone, where 9 points stay about 9 pixels high.
 WIDTH_IN, NARROW_IN = 7.8, 4.0
 _LONGEST_NAME, _LETTERS_AN_INCH = 26, 4
+_SCREEN_DPI = 110
 _MOST_TICKS = 8
 
 
@@ -98,7 +100,7 @@ def panels(
 ) -> tuple[Figure, list[Axes]]:
     """An empty chart of one or more panels; width and height are in inches."""
     # No pyplot: it keeps figures alive, and chooses a backend by the machine.
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = StyledFigure(figsize=(width, height), layout="constrained")
     axes_grid = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes_grid.ravel())
 
@@ -239,3 +241,17 @@ def label_axes(figure: Figure, *, across: str = "", up: str = "") -> None:
 def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
     """A name that fits beside a chart; what is cut off is an ellipsis."""
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+class StyledFigure(Figure):
+    """A figure that has the look of all charts wherever it is drawn, and that notebooks show without pyplot."""
+
+    def draw(self, renderer: Any) -> None:
+        # ticks are made while a figure is drawn, by whoever saves or shows it
+        with chart_style():
+            super().draw(renderer)
+
+    def _repr_png_(self) -> bytes:
+        content = io.BytesIO()
+        self.savefig(content, format="png", dpi=_SCREEN_DPI)
+        return content.getvalue()

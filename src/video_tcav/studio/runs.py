@@ -23,6 +23,7 @@ SIZE_LIMIT = 32 * 1024 * 1024
 _DEPTH = 3
 _MOST_FOLDERS = 5_000
 _MOST_RUNS = 300
+_LONGEST_TITLE = 120  # as experiment files allow
 _NOT_CONCEPTS = frozenset({"gradient", "random"})
 
 Row = Mapping[str, Any]
@@ -34,7 +35,7 @@ class Run:
     """One run of a test."""
 
     id: str  # names its folder in an address
-    name: str  # its folder, as seen from the folder that was searched
+    name: str  # its folder, as seen from the folder that was searched; after the title, if it is of an experiment
     folder: Path  # resolved
     top: Path  # the folder that was searched
     created: str  # as the run wrote it
@@ -151,7 +152,7 @@ def _read_run(path: Path, top: Path) -> "Run | str":
     clips = {name: list(digests.values()) for name, digests in provenance.clips.items() if name not in _NOT_CONCEPTS}
     return Run(
         id=hashlib.sha256(os.fsencode(path.parent)).hexdigest()[:16],
-        name=_name(path.parent, top),
+        name=_title(path.parent, top),
         folder=path.parent,
         top=top,
         created=provenance.created,
@@ -187,6 +188,19 @@ def _report_in(folder: Path) -> Path | None:
 def _name(folder: Path, top: Path) -> str:
     below = folder.relative_to(top)
     return top.name if below == Path() else f"{top.name}/{below.as_posix()}"
+
+
+def _title(folder: Path, top: Path) -> str:
+    """The name of a result; where an experiment ran, the analysis after the experiment's title."""
+    name, record = _name(folder, top), folder.parent.parent / "run.json"
+    if folder.parent.name != "analyses" or not record.is_relative_to(top) or not record.is_file():
+        return name
+    raw = _bytes(record)
+    try:
+        title = parse_json(raw)["experiment"]["title"] if isinstance(raw, bytes) else ""
+    except (ValueError, LookupError, TypeError):  # it is no record of a run
+        return name
+    return f"{one_line(title[:_LONGEST_TITLE])} ({name})" if isinstance(title, str) and title else name
 
 
 def default_folders(bank: Path) -> list[Path]:

@@ -3,14 +3,14 @@ from .cav_key import CavKey as CavKey
 from .cav_learning import learn_cavs as learn_cavs
 from .clip_scores import ClipScore as ClipScore
 from .clip_scores import score_clips as score_clips
+from .concept_result import ConceptResult as ConceptResult
+from .concept_result import Measurement as Measurement
+from .concept_result import RunConstants as RunConstants
 from .diagnostics import Diagnostics as Diagnostics
 from .diagnostics import diagnose as diagnose
 from .diagnostics import layouts_of as layouts_of
-from .result import ConceptResult as ConceptResult
 from .result import Detail as Detail
 from .result import Draws as Draws
-from .result import Measurement as Measurement
-from .result import RunConstants as RunConstants
 from .result import TcavResult as TcavResult
 from .run import run_tcav as run_tcav
 from .saved_cavs import SavedCav as SavedCav

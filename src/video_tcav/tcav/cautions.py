@@ -18,8 +18,8 @@ from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.sketched_rows import SketchError
 from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.concept_result import ConceptResult
 from video_tcav.tcav.plan import Plan, Question
-from video_tcav.tcav.result import ConceptResult
 from video_tcav.tcav.set_cautions import set_cautions
 from video_tcav.tcav.wording import comparison_name, effect_text, p_equals
 

@@ -20,6 +20,7 @@ from video_tcav.core.tables import write_tensors
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav.saved_cavs import SavedCav
 
+NAME = "cavs.safetensors"
 FORMAT = "video-tcav cavs 2"
 FORMAT_WITHOUT_DIGEST = "video-tcav cavs 1"
 """Of version 0.1: read with a warning, since nothing but the length of its vectors tells a damaged one."""
@@ -64,13 +65,17 @@ def save_cavs(path: Path, cavs: Sequence[SavedCav]) -> None:
 
 
 def load_cavs(path: str | Path) -> tuple[SavedCav, ...]:
-    """Read CAVs that a run has saved, if they are what it wrote.
+    """Read CAVs that a test or a run has saved, if they are what it wrote.
 
     A file of version 0.1 carries no digest. It is read with a warning.
 
+    Args:
+        path: the file, the folder of `test --out`, or the run directory of `run`.
+
     Raises:
-        InputError: if the file holds none, or is damaged.
+        InputError: if the file holds none, or is damaged, or the folder has none, or several.
     """
+    path = _file_in(Path(path))
     try:
         check_regular(Path(path))
         with safe_open(str(path), framework="pt") as file:
@@ -92,6 +97,19 @@ def load_cavs(path: str | Path) -> tuple[SavedCav, ...]:
     if metadata["format"] == FORMAT_WITHOUT_DIGEST:
         warnings.warn(f"{path} is of version 0.1 and carries no digest: damage to it may go unnoticed.", stacklevel=2)
     return cavs
+
+
+def _file_in(path: Path) -> Path:
+    """The file itself, or that in the folder of a test or a run, which has one an analysis."""
+    if not path.is_dir():
+        return path
+    files = [file for pattern in (NAME, f"analyses/*/{NAME}") for file in sorted(path.glob(pattern))]
+    if len(files) == 1:
+        return files[0]
+    if not files:
+        raise InputError(f"`cavs` must be a folder with {NAME}. Got {path}, which has none. {_CURE}")
+    listed = ", ".join(str(file.parent) for file in files)
+    raise InputError(f"`cavs` must be the CAVs of one analysis. Got {path}, which has several. Give one of: {listed}.")
 
 
 def _check_format(metadata: Mapping[str, str], path: str | Path) -> None:

@@ -10,7 +10,7 @@ from video_tcav.gram.gram import Gram
 from video_tcav.gram.significance.significance_test import SignificanceTest
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.result import Measurement
+from video_tcav.tcav.concept_result import Measurement
 
 DIFFERENCES = {"motion": "frozen", "order": "reversed"}
 """Effect(concept) − effect(twin), by the name that stands for `twin` in results."""

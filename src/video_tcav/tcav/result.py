@@ -3,96 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from html import escape
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
+from video_tcav.core.displays import PlainText, draw, html_heading, html_list, html_table
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import write_json
+from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.core.tables import write_csv, write_parquet
-from video_tcav.gram.concept_test import ConceptStatistics, Draws
-from video_tcav.gram.corrections import Correction
+from video_tcav.gram.concept_test import Draws
 from video_tcav.media import Skipped
 from video_tcav.recording.clip_id import ClipId
-from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav.cav_key import CavKey
+from video_tcav.tcav.concept_result import COLUMNS, ConceptResult, Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics.diagnose import Diagnostics
+from video_tcav.tcav.summaries import sentences, strongest_results
+from video_tcav.tcav.wording import comparison_name, effect_text, is_readable, p_text, represented_text, units
 
-
-@dataclass(frozen=True, kw_only=True)
-class RunConstants:
-    """What is the same for every measurement of a run.
-
-    Attributes:
-        target: class that is explained.
-        against: the target's definition: `log_odds`, `logit` or `contrast:CLASS`.
-        at: where the gradient was taken: at clips of the `class`, or at `random` clips set aside for it.
-        space: feature space.
-        cav: how the CAV was learned.
-        correction: how p_adjusted was made.
-        significance: the test: `studentised`, the plain `permutation`, the paper's anti-conservative `ttest`, or another
-            registered one.
-    """
-
-    target: str
-    against: str
-    at: str
-    space: Space
-    cav: str
-    correction: Correction
-    significance: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MatchedStatistics(ConceptStatistics):
-    """The numbers of one concept at one layer, in the family of tests that they belong to.
-
-    Attributes:
-        negatives: `as given`, or `frozen` where the concept's clips do not move and the random clips were frozen to match;
-            `moving` where it does not move and the random clips were left as they are.
-        p_adjusted: after correction over all results of the run with the same `twin` and `versus` kind.
-        family_size: how many these are.
-    """
-
-    negatives: str
-    p_adjusted: float
-    family_size: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurement(MatchedStatistics):
-    """The numbers of one concept, version and layer.
-
-    Attributes:
-        key: which CAV, or which difference of two.
-    """
-
-    key: CavKey
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConceptResult(MatchedStatistics, RunConstants):
-    """What one concept does to one target at one layer: a row of every table.
-
-    Attributes:
-        concept: name of the concept.
-        versus: what it is compared with: `random`, or another concept (relative TCAV).
-        twin: `none` for the concept's own clips; `frozen`, `reversed`, `shuffled` for twins of concept and random clips;
-            `motion` for effect(concept) − effect(frozen twin), `order` for effect(concept) − effect(reversed twin).
-        layer: dotted module name.
-    """
-
-    concept: str
-    versus: str
-    twin: str
-    layer: str
-
-
-_KEYS = ("target", "concept", "versus", "twin", "layer")
-COLUMNS = (*_KEYS, *(f.name for f in fields(ConceptResult) if f.name not in _KEYS))
-"""Of a table of results: what was asked first."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +54,11 @@ class Detail:
         return pd.DataFrame(rows)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TcavResult:
-    """All results of a run.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TcavResult(ItemSequence[ConceptResult]):
+    """All results of a run: a sequence of `ConceptResult`, one for each measurement.
+
+    A slice is a result with those measurements alone; their p-values stay those of the whole run.
 
     Attributes:
         constants: what is the same for every measurement.
@@ -136,6 +69,8 @@ class TcavResult:
         seconds: time spent, by part of the run.
         detail: what is behind the numbers, where it was asked for.
     """
+
+    FIELD: ClassVar[str] = "measurements"
 
     constants: RunConstants
     measurements: tuple[Measurement, ...]
@@ -191,14 +126,46 @@ class TcavResult:
         """One row a result."""
         return pd.DataFrame([asdict(result) for result in self.results], columns=list(COLUMNS))
 
+    @property
+    def _items(self) -> tuple[ConceptResult, ...]:
+        return self.results
+
+    def summary(self) -> str:
+        """Plain sentences: one for each concept, then what to beware of."""
+        cautions = [f"Caution: {text}" for text in self.warnings]
+        return PlainText("\n".join([*sentences(self), *cautions]))
+
+    def plot(self) -> "Figure":
+        """Effects of all concepts by layer with their intervals, as a matplotlib figure.
+
+        Filled points are significant; a dotted interval is of a concept that the layer does not represent.
+        """
+        return draw("effects_figure", self)
+
+    def __repr__(self) -> str:
+        concepts = len({(row.concept, row.versus) for row in self.results})
+        layers = len({row.layer for row in self.results})
+        return f"<TcavResult for {self.constants.target!r}: {len(self)} results, {concepts} concepts, {layers} layers>"
+
     def _repr_html_(self) -> str:
-        """How a notebook shows it: the table, and what to beware of."""
-        # eight of some thirty columns: what fits a notebook's width
-        table = self.to_frame()[
-            ["concept", "versus", "twin", "layer", "effect", "effect_low", "effect_high", "p_adjusted"]
+        """How a notebook shows it: sentences, the strongest layer of each concept, and what to beware of."""
+        columns = ("concept", "layer", f"effect, {units(self.constants.against)}", "95 %", "adjusted p", "represented")
+        rows = [
+            (
+                comparison_name(row.concept, row.versus),
+                row.layer,
+                *effect_text(row),
+                p_text(row.p_adjusted) if is_readable(row) else "–",
+                represented_text(row.represented, row.region_auc, row.p_region),
+            )
+            for row in strongest_results(self)
         ]
-        warnings = "".join(f"<li>{escape(text)}</li>" for text in self.warnings)
-        return f"{table.to_html(index=False, float_format='{:+.3g}'.format)}<ul>{warnings}</ul>"
+        return (
+            html_heading(f"What moves {self.constants.target}")
+            + html_list(sentences(self))
+            + html_table(columns, rows, numbers=columns[2:5])
+            + html_list(self.warnings, prefix="⚠ ")
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the JSON file."""
@@ -220,13 +187,3 @@ class TcavResult:
     def to_csv(self, path: str | Path) -> None:
         """Write the table as CSV."""
         write_csv(Path(path), self.to_frame())
-
-
-def join_rows(constants: RunConstants, measurements: Sequence[Measurement]) -> tuple[ConceptResult, ...]:
-    """Rows of a table, from what all have in common and what differs."""
-    rows = []
-    for measurement in measurements:
-        # not `asdict`, which would turn the key into a dict of its own
-        numbers = {f.name: getattr(measurement, f.name) for f in fields(measurement) if f.name != "key"}
-        rows.append(ConceptResult(**asdict(constants), **asdict(measurement.key), **numbers))
-    return tuple(rows)

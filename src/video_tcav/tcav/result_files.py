@@ -29,6 +29,7 @@ def save_result(folder: Path, result: TcavResult, cavs: Callable[[Aucs], Sequenc
         "results.parquet": result.to_parquet,
         "results.csv": result.to_csv,
     }
+    (folder / "analysis.json").unlink(missing_ok=True)  # draws of another result, which the command line adds
     if cavs is None:
         (folder / "cavs.safetensors").unlink(missing_ok=True)  # of another run
     else:

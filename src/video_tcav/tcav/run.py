@@ -12,7 +12,7 @@ from video_tcav.core.progress import progress_bar
 from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
 from video_tcav.gram.cavs.fitter import CavFitter
-from video_tcav.gram.concept_test import TestSettings
+from video_tcav.gram.concept_test import Draws, TestSettings
 from video_tcav.gram.gram import Gram
 from video_tcav.models import VideoModel
 from video_tcav.recording.recording import Recording
@@ -21,11 +21,12 @@ from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.cautions import clip_cautions, result_cautions, sketch_cautions
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.concept_result import Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.measure import corrected, measure
 from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import cav_vectors, class_groups, compare_recorded, only_right_clips, record
-from video_tcav.tcav.result import Detail, Draws, Measurement, RunConstants, TcavResult, join_rows
+from video_tcav.tcav.result import Detail, TcavResult
 from video_tcav.tcav.result_files import save_result
 from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of
 from video_tcav.tcav.settings import At, Negatives, StatisticsSettings

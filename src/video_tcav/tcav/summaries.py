@@ -4,22 +4,42 @@ from collections.abc import Sequence
 
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.thresholds import LEVEL
-from video_tcav.tcav.result import ConceptResult, TcavResult
+from video_tcav.tcav.concept_result import ConceptResult
 from video_tcav.tcav.wording import comparison_name, effect_with_p, p_equals, verb, with_decimals_of
 
 _TWIN_ACTIONS = {"motion": "freezing the clips", "order": "playing the clips backwards"}
 
 
-def sentences(result: TcavResult) -> tuple[str, ...]:
-    """One sentence for each comparison of the run, in the order of the results."""
+def sentences(results: Sequence[ConceptResult]) -> tuple[str, ...]:
+    """One sentence for each comparison of a `TcavResult`, or of some rows of it, in their order."""
+    # a slice of a result may hold the twins of a concept alone
+    return tuple(_sentence(rows) for rows in _by_comparison(results) if _plain(rows))
+
+
+def strongest_results(results: Sequence[ConceptResult]) -> tuple[ConceptResult, ...]:
+    """Of each comparison the layer with the largest significant effect; where none is, the largest of a represented concept."""
+    return tuple(_strongest(_plain(rows)) for rows in _by_comparison(results) if _plain(rows))
+
+
+def _by_comparison(results: Sequence[ConceptResult]) -> list[list[ConceptResult]]:
     comparisons: dict[tuple[str, str], list[ConceptResult]] = {}
-    for row in result.results:
+    for row in results:
         comparisons.setdefault((row.concept, row.versus), []).append(row)
-    return tuple(_sentence(rows) for rows in comparisons.values())
+    return list(comparisons.values())
+
+
+def _plain(results: Sequence[ConceptResult]) -> list[ConceptResult]:
+    return [row for row in results if row.twin == "none"]
+
+
+def _strongest(plain: Sequence[ConceptResult]) -> ConceptResult:
+    significant = [row for row in plain if row.p_adjusted <= LEVEL]
+    represented = [row for row in plain if row.represented]
+    return max(significant or represented or plain, key=lambda row: abs(row.effect))
 
 
 def _sentence(results: Sequence[ConceptResult]) -> str:
-    plain = [row for row in results if row.twin == "none"]
+    plain = _plain(results)
     name, target = comparison_name(plain[0].concept, plain[0].versus), plain[0].target
     significant = [row for row in plain if row.p_adjusted <= LEVEL]
     represented = [row for row in plain if row.represented]
@@ -29,7 +49,7 @@ def _sentence(results: Sequence[ConceptResult]) -> str:
             f"{name}: its clips and {_others(first)} are not shown to differ along one direction at {_layers(plain)} "
             f"({first.cav} CAV, {first.space}){_region(plain)}, so this CAV cannot say what it does to {target}."
         )
-    strongest = max(significant or represented, key=lambda row: abs(row.effect))
+    strongest = _strongest(plain)
     if not significant:
         return (
             f"{name}: no effect on {target} found at {_layers(represented)} (largest {effect_with_p(strongest)}"

@@ -8,7 +8,7 @@ from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.cav_key import comparison_name as comparison_name
 
 if TYPE_CHECKING:  # the command line starts without loading the statistics
-    from video_tcav.tcav.result import ConceptResult
+    from video_tcav.tcav.concept_result import ConceptResult
 
 SMALLEST_P = 0.001
 """Smaller p-values are printed as a bound: their digits say nothing that a reader could act on."""
@@ -47,6 +47,11 @@ def region_text(represented: bool, region_auc: float, p_region: float) -> str:
 def represented_text(represented: bool, region_auc: float, p_region: float) -> str:
     """Whether a CAV tells the clips apart: yes, no, or a region instead of a direction."""
     return "yes" if represented else region_text(represented, region_auc, p_region) or "no"
+
+
+def is_readable(result: "ConceptResult") -> bool:
+    """Whether an effect says something: not where the layer does not represent the concept, unless it is significant."""
+    return result.represented or result.p_adjusted <= LEVEL
 
 
 def units(against: str) -> str:

@@ -59,6 +59,33 @@ def test_test_prints_a_table_a_sentence_and_writes_the_agreed_json(model, data, 
     assert {result["twin"] for result in written["results"]} == {"none", "frozen", "reversed", "motion", "order"}
 
 
+def test_test_writes_a_page_that_report_diff_and_score_take_with_the_folder(call, model, data, shapes_clips, tmp_path):
+    run = tmp_path / "run"
+    code, out, error = call("test", *model, *data, "--out", run, "--twin", "frozen")
+    assert code == 0, error
+    assert out.startswith("• moves-right: raises right") and f"The report: {run / 'report.html'}" in out
+    assert "moves-right: raises right" in (run / "report.html").read_text()
+    assert {path.suffix for path in (run / "figures").iterdir()} == {".svg", ".png"}
+    assert call("report", run, "--out", tmp_path / "page.html")[0] == 0
+    assert "moves-right: raises right" in (tmp_path / "page.html").read_text()
+    code, out, error = call("diff", run, run)
+    assert code == 0 and "0 of 3 effects changed" in out and "verdict" not in out, error
+    code, out, error = call("score", *model, "--cavs", run, shapes_clips / "right" / "000.mp4")
+    assert code == 0 and "moves-right" in out, error
+
+
+def test_predict_says_how_many_are_right_and_prints_one_line_a_video_of_many(call, model, shapes_clips, tmp_path):
+    for label, clip in (("right", "right/000.mp4"), ("LEFT", "right/001.mp4"), ("unknown", "right/002.mp4")):
+        (tmp_path / label).mkdir()
+        for number in range(4):
+            shutil.copy(shapes_clips / clip, tmp_path / label / f"{number}.mp4")
+    code, out, error = call("predict", *model, tmp_path)
+    assert code == 0, error
+    assert out.count(".mp4") == 12 and out.count("✗ left") == 4
+    assert "4 of 8 right" in out and "4 more are of no known class" in out and "left taken for right (4)" in out
+    assert len(call("predict", *model, tmp_path, "--top", 2)[1].splitlines()) >= 24
+
+
 def test_predict_writes_the_agreed_json(model, shapes_clips, tmp_path):
     video = shapes_clips / "right/000.mp4"
     done = command("predict", *model, video, "--top", 2, "--json", tmp_path / "p.json")

@@ -5,7 +5,7 @@ from torch import nn
 from video_tcav.core.errors import AxesError, LayerNotFoundError
 from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.hooks import trace_layers
-from video_tcav.models.layers import evenly_spaced, layer_axes, layers_axes, list_layers, noise_clip
+from video_tcav.models.layers import LayerInfo, evenly_spaced, layer_axes, layers_axes, list_layers, noise_clip
 from video_tcav.models.load import load_model
 
 from .networks import ChannelsLast, Convolutions, FrameWise, unchanged
@@ -116,3 +116,24 @@ def test_noise_is_seeded_and_of_the_models_shape():
     assert noise_clip(model).shape == (1, 3, 4, 112, 112)
     assert noise_clip(model, size=(8, 12)).shape == (1, 3, 4, 8, 12)
     assert torch.equal(noise_clip(model, seed=1), noise_clip(model, seed=1))
+
+
+def test_a_notebook_shows_layers_as_a_table():
+    layers = list_layers(load_model(Convolutions(), frames=4, size=8))
+    html = layers._repr_html_()
+    default = next(layer for layer in layers if layer.is_default)
+    assert f"{default.name} *" in html and default.shape_text in html and default.axes_text in html
+    assert list(layers.to_frame()["layer"]) == [layer.name for layer in layers]
+
+
+def test_axes_in_words_say_how_tokens_are_laid_out_or_what_is_not_known():
+    tokens = LayerAxes(
+        dims=("clip", "token", "channel"), token_order=("time", "height", "width"), grid=(8, 14, 14), prefix_tokens=1
+    )
+    known = LayerInfo(name="block", shape=(1, 1569, 768), axes=tokens, axes_note="", is_default=False)
+    assert known.shape_text == "1 × 1569 × 768"
+    assert known.axes_text == (
+        "clip, token, channel (time, height, width 8×14×14, in the order time, height, width, after 1 class token)"
+    )
+    unknown = LayerInfo(name="block", shape=(1, 7), axes=None, axes_note="not probed", is_default=False)
+    assert unknown.axes_text == "unknown: not probed"

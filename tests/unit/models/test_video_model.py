@@ -70,3 +70,11 @@ def test_the_object_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         small().name = "other"
     assert small().device == torch.device("cpu")
+
+
+def test_its_repr_is_one_line_that_says_what_it_is():
+    text = repr(small())
+    assert "\n" not in text and len(text) < 120
+    assert text.endswith(": 3 classes, 4 frames of 8 × 8 pixels, on cpu>")
+    native = dataclasses.replace(small(), clip_spec=dataclasses.replace(small().clip_spec, size=None))
+    assert "4 frames of native size" in repr(native)

@@ -14,7 +14,7 @@ from video_tcav.gram.kernel import kernel_of
 from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.tcav.cautions import class_clip_cautions, few_groups_caution, result_cautions, spread_cautions
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.result import ConceptResult
+from video_tcav.tcav.concept_result import ConceptResult
 
 CLASSES = ("tennis", "golf", "dancing")
 

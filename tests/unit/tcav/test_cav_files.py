@@ -204,10 +204,24 @@ def test_other_types_of_numbers_are_read(tmp_path):
 
 def test_what_is_no_file(tmp_path):
     refused(tmp_path / "gone.safetensors", "readable safetensors file")
-    refused(tmp_path, "Got .*a folder")
+    refused(tmp_path, "a folder with cavs.safetensors. Got .*, which has none")
     if os.name != "nt":
         os.mkfifo(tmp_path / "pipe")
         refused(tmp_path / "pipe", "Got .*a pipe")
         refused(Path("/dev/zero"), "Got .*a device")
     (tmp_path / "other").write_bytes((10**15).to_bytes(8, "little") + b"{}")
     refused(tmp_path / "other", "readable safetensors file")
+
+
+def test_the_folder_of_a_test_or_of_a_run_stands_for_the_file_in_it(path):
+    assert len(load_cavs(path.parent)) == 3
+    run = path.parent / "run"
+    for name in ("001-a", "002-b"):
+        (run / "analyses" / name).mkdir(parents=True)
+    (run / "analyses" / "001-a" / path.name).write_bytes(path.read_bytes())
+    assert len(load_cavs(run)) == 3
+    (run / "analyses" / "002-b" / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match=r"which has several. Give one of: .*001-a, .*002-b\."):
+        load_cavs(run)
+    with pytest.raises(InputError, match=r"must be a folder with cavs.safetensors. Got .*, which has none"):
+        load_cavs(run / "analyses")

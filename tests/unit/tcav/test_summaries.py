@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from video_tcav.tcav.result import ConceptResult, TcavResult
+from video_tcav.tcav.concept_result import ConceptResult
+from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.summaries import sentences
 
 ONE = ConceptResult(

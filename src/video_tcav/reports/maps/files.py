@@ -190,7 +190,7 @@ class MapWriter:
         options: Any = {"signed": signed, "scale": self._scales.setdefault(key, heat_scale(heat)), "seen": seen}
         for ending in self._formats:
             if ending == "png":
-                pictures: Any = {"title": _title(explanation), "times_s": shown_map.times_s, **options}
+                pictures: Any = {"title": map_title(explanation), "times_s": shown_map.times_s, **options}
                 for suffix, draw in (("", sheet_picture), ("-tube", tube_picture)):
                     path = self._folder / f"{name}{suffix}.png"
                     write_picture(path, draw(shown_map.frames, heat, **pictures))
@@ -253,7 +253,7 @@ def _write_numbers(explanation: Explanation, path: Path) -> Path:
     return path
 
 
-def _title(explanation: Explanation) -> str:
+def map_title(explanation: Explanation) -> str:
     """The answer, how the map was made, and what is left of the class as its places are hidden."""
     subset = "" if explanation.part == "whole" else f", {_PARTS[explanation.part]}"
     where = f"{_method_or_concept(explanation)} at {explanation.layer}{subset}"

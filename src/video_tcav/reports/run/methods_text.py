@@ -101,7 +101,8 @@ def bibtex(run: Run) -> str:
 def methods(view: RunView) -> str:
     """Paragraphs that can be pasted into a paper and edited there."""
     tests = " ".join(_tests(view))
-    return "\n\n".join((_models(view.run), _clips(view), _vectors(view), tests, _hypotheses(view), _software(view.run)))
+    paragraphs = (_models(view.run), _clips(view), _vectors(view), tests, _hypotheses(view), _software(view.run))
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
 def _models(run: Run) -> str:
@@ -208,6 +209,8 @@ def _tests(view: RunView) -> Iterator[str]:
 
 def _hypotheses(view: RunView) -> str:
     hypotheses, margin = view.experiment.hypotheses, view.experiment.statistics.margin
+    if not hypotheses:  # of a test
+        return ""
     count, families = len(hypotheses), len({hypothesis.family for hypothesis in hypotheses})
     return (
         f"{count} {'hypothesis was' if count == 1 else 'hypotheses were'} stated beforehand"

@@ -36,16 +36,24 @@ def _analysis_facts(analysis: Analysis) -> tuple[str, Facts]:
         "settings": named_values(provenance.get("settings")),
         "clips of the model": named_values(provenance.get("clip_spec")),
         "weights (SHA-256)": (provenance.get("model") or {}).get("weights"),
-        "clips (SHA-256 each)": counts and f"{counts}; all in analyses/{analysis.folder.name}/results.json",
+        "clips (SHA-256 each)": counts and f"{counts}; all in {_results_file(analysis)}",
         "files left out": len(analysis.record.get("skipped", ())) or None,
         "seconds": named_values(seconds),
     }
     return f"Analysis: {key}", present(facts)
 
 
+def _results_file(analysis: Analysis) -> str:
+    """Where the file with all digests lies, from the folder of the page."""
+    is_of_run = analysis.folder.parent.name == "analyses"
+    return f"analyses/{analysis.folder.name}/results.json" if is_of_run else "results.json"
+
+
 def experiment_file(run: Run) -> str:
-    """The text of the experiment file, as the run keeps it."""
+    """The text of the experiment file, as the run keeps it; empty for a test, which has none."""
     path = run.path / "experiment.yaml"
+    if not run.outcomes and not path.exists():
+        return ""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

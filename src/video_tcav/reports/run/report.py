@@ -13,19 +13,20 @@ from video_tcav.reports.run.clip_budget import fitting_clips
 from video_tcav.reports.run.section import SECTIONS, ReportSection, fragments, ordered
 from video_tcav.reports.run.text import FIGURES, listed, text_of
 from video_tcav.reports.run.view import RunView
+from video_tcav.reports.run.without_hypotheses import answer_of_test, without_verdicts
 
 # Size of a page that mail and chat still take, and that opens at once.
 MOST_BYTES = 15_000_000
 
 
 def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) -> Path:
-    """Write a run's report: one HTML page that opens offline and loads nothing else.
+    """Write the report of a run or a test: one HTML page that opens offline and loads nothing else.
 
     Beside it go the same as Markdown, under the same name, and the folder `figures` with each chart as SVG and PNG. It is
     made from the run alone, so that the same run gives the same bytes.
 
     Args:
-        run: from `load_run`.
+        run: from `load_run`; that of a test says in sentences what a run says in verdicts.
         path: of the page; ends in .html.
         most_bytes: size of the page. Clips that go beyond are made smaller, and then left out, and the page says so.
 
@@ -43,6 +44,8 @@ def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) ->
     require(path != note, "path", "end in .html", path.name, "The same as Markdown gets the name that ends in .md.")
     check_file_writable(path)
     sections, view = ordered(SECTIONS), RunView(run=run)
+    if not run.outcomes:
+        sections = without_verdicts(sections)
     # The name of a chart is its salt: the same chart has the same ids, and so the same bytes, in every report.
     for chart in (chart for section in sections for chart in section.charts(view)):
         for ending in (".svg", ".png"):
@@ -61,7 +64,7 @@ def run_page(view: RunView, sections: list[ReportSection[RunView]]) -> str:
         "report.html.j2",
         title=experiment.title,
         description=_description(view),
-        answer=answer(view),
+        answer=_answer(view),
         counts={verdict: count for verdict, count in view.run.counts().items() if count},
         sections=[(section, html) for section, html in filled if not section.folded],
         folded=[(section, html) for section, html in filled if section.folded],
@@ -72,8 +75,9 @@ def run_page(view: RunView, sections: list[ReportSection[RunView]]) -> str:
 def run_markdown(view: RunView, sections: list[ReportSection[RunView]]) -> str:
     """The Markdown: the same sections, as far as they have text or figures."""
     blocks = [f"# {text_of(view.experiment.title)}", *map(text_of, _description(view))]
-    blocks += _answer_markdown(answer(view))
-    blocks.append(f"**{text_of(count_verdicts(view.run))}**")
+    blocks += _answer_markdown(_answer(view))
+    if view.run.outcomes:
+        blocks.append(f"**{text_of(count_verdicts(view.run))}**")
     for section in sections:
         text = section.markdown(view)
         if text:
@@ -81,6 +85,10 @@ def run_markdown(view: RunView, sections: list[ReportSection[RunView]]) -> str:
     provenance = view.run.record["provenance"]
     blocks.append(f"Run of {provenance['created']}, video-tcav {provenance['video_tcav']}.")
     return "\n\n".join(blocks) + "\n"
+
+
+def _answer(view: RunView) -> Answer:
+    return answer(view) if view.run.outcomes else answer_of_test(view)
 
 
 def _answer_markdown(answer: Answer) -> list[str]:

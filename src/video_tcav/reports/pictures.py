@@ -1,0 +1,76 @@
+"""Figures of results for notebooks and scripts: behind `TcavResult.plot` and `Explanation.show`."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from video_tcav.explanation import Explanation
+from video_tcav.gram.thresholds import LEVEL
+from video_tcav.reports.charts import Interval, Rows, StyledFigure
+from video_tcav.reports.effect_charts import ChartSettings, panels_chart, rows_chart
+from video_tcav.reports.maps.contact_sheet import sheet_picture
+from video_tcav.reports.maps.files import map_title, on_video
+from video_tcav.tcav import ConceptResult, TcavResult
+from video_tcav.tcav.wording import comparison_name, units
+
+_SERIES = {"none": "effect", "motion": "motion effect", "order": "order effect"}
+_SHEET_DPI = 100
+
+
+def effects_figure(result: TcavResult) -> Figure:
+    """Effects with intervals: a panel a concept with a row a layer, or, of a single layer, a row a concept."""
+    twins = [twin for twin in _SERIES if any(row.twin == twin for row in result)]
+    settings = ChartSettings(
+        name="effects",
+        label="",
+        axis=f"effect on “{result.constants.target}”, {units(result.constants.against)}",
+        models=[_SERIES[twin] for twin in twins],
+        level=LEVEL,
+        dotted=any(not row.represented for row in result),
+    )
+    concepts: dict[str, Rows] = {}
+    layers = list(dict.fromkeys(row.layer for row in result))
+    for name in dict.fromkeys(comparison_name(row.concept, row.versus) for row in result):
+        rows = [row for row in result if comparison_name(row.concept, row.versus) == name]
+        concepts[name] = [(layer, _intervals(rows, layer, twins)) for layer in layers]
+    if len(layers) == 1:
+        return rows_chart(settings, [(name, rows[0][1]) for name, rows in concepts.items()], labels=True).figure
+    return panels_chart(settings, concepts).figure
+
+
+def _intervals(rows: Sequence[ConceptResult], layer: str, twins: Sequence[str]) -> list[Interval | None]:
+    """One a twin, filled where it is significant, dotted where the layer does not represent the concept."""
+    at_layer = {row.twin: row for row in rows if row.layer == layer}
+    return [
+        Interval(
+            value=row.effect,
+            low=row.effect_low,
+            high=row.effect_high,
+            filled=row.p_adjusted <= LEVEL,
+            dotted=not row.represented,
+        )
+        if (row := at_layer.get(twin)) is not None
+        else None
+        for twin in twins
+    ]
+
+
+def explanation_figure(explanation: Explanation, *, signed: bool) -> Figure:
+    """The contact sheet of a map."""
+    signed = signed or bool(explanation.concept)
+    shown_map = on_video(explanation)
+    sheet = sheet_picture(
+        shown_map.frames,
+        shown_map.heat if signed else shown_map.heat.clamp(min=0),
+        times_s=shown_map.times_s,
+        title=map_title(explanation),
+        signed=signed,
+        seen=None if bool(shown_map.seen.all()) else shown_map.seen,
+    )
+    # A picture on axes, since the sheet's own pixels fit one resolution alone, and a figure may be saved at any.
+    height, width = sheet.shape[-2:]
+    figure = StyledFigure(figsize=(width / _SHEET_DPI, height / _SHEET_DPI), dpi=_SHEET_DPI)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(sheet.permute(1, 2, 0).numpy())
+    axes.set_axis_off()
+    return figure
