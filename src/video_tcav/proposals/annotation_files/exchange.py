@@ -1,7 +1,7 @@
 """Annotation files into a bank, as clips cut from their videos, and a bank's clips as annotation files."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
@@ -15,7 +15,7 @@ from video_tcav.concepts import BankClip, ConceptBank, Imported, Verdict
 from video_tcav.core.checks import positive
 from video_tcav.core.errors import BankError, MediaError, SourceError
 from video_tcav.core.files import atomic_folder
-from video_tcav.core.progress import progress_bar
+from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.media import VideoSource, probe_video
 from video_tcav.media.files import VIDEO_SUFFIXES, media_files
 from video_tcav.media.sampling import nearest_frames
@@ -69,32 +69,63 @@ def import_annotations(
             f"`{path}` must name videos that exist. Got {len(annotations)} annotations, of which none has its video under "
             f"{videos or path.parent}. Name the folder with the videos."
         )
-    timeline_of = lru_cache(maxsize=64)(lambda video: read_timeline(VideoSource(path=video, kind="video")))
-    added = existing = 0
-    skipped: dict[Path, MediaError] = {}
+    in_videos = ((find(annotation.video) or path.parent / annotation.video, annotation) for annotation in annotations)
     with (
         nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True) as opened,
         progress_bar("importing", len(annotations), visible=progress) as advance,
     ):
-        for annotation in annotations:
-            video = find(annotation.video) or path.parent / annotation.video
-            try:
-                for cut in _cuts(annotation, timeline_of(video), min(piece_s, LONGEST_S)):
-                    clips, new = add_cut(
-                        opened,
-                        video,
-                        cut,
-                        concept=concept_of(annotation.label),
-                        verdict=verdict,
-                        reviewer=reviewer,
-                        proposer={"name": "import", "format": format, "video_tcav": __version__},
-                    )
-                    added, existing = added + len(new), existing + len(clips) - len(new)
-            except MediaError as error:
-                if strict:
-                    raise
-                skipped.setdefault(Path(error.path), error)
-            advance(1)
+        return cut_annotations(
+            opened,
+            in_videos,
+            origin=format,
+            verdict=verdict,
+            reviewer=reviewer,
+            piece_s=piece_s,
+            strict=strict,
+            advance=advance,
+        )
+
+
+def cut_annotations(
+    bank: ConceptBank,
+    annotations: Iterable[tuple[Path, Annotation]],
+    *,
+    origin: str,
+    verdict: Verdict,
+    reviewer: str = "",
+    piece_s: float = LONGEST_S,
+    strict: bool = False,
+    advance: Advance,
+) -> Imported:
+    """Cut annotations out of their videos into a bank; see `import_annotations`.
+
+    Args:
+        bank: to cut into.
+        annotations: each with its video.
+        origin: what they come from, such as `cvat`.
+        verdict: of all new clips.
+        reviewer: who decided it.
+        piece_s: seconds of a clip, at most.
+        strict: whether to stop at the first video that cannot be used.
+        advance: progress callback, one step an annotation.
+    """
+    timeline_of = lru_cache(maxsize=64)(lambda video: read_timeline(VideoSource(path=video, kind="video")))
+    proposer = {"name": "import", "format": origin, "video_tcav": __version__}
+    added = existing = 0
+    skipped: dict[Path, MediaError] = {}
+    for video, annotation in annotations:
+        try:
+            for cut in _cuts(annotation, timeline_of(video), min(piece_s, LONGEST_S)):
+                concept = concept_of(annotation.label)
+                clips, new = add_cut(
+                    bank, video, cut, concept=concept, verdict=verdict, reviewer=reviewer, proposer=proposer
+                )
+                added, existing = added + len(new), existing + len(clips) - len(new)
+        except MediaError as error:
+            if strict:
+                raise
+            skipped.setdefault(Path(error.path), error)
+        advance(1)
     return Imported(added=added, known=existing, skipped=tuple(skipped.values()))
 
 
@@ -124,6 +155,16 @@ def export_annotations(
         OutputError: if the folder holds something or cannot be written to.
     """
     writer = ANNOTATION_FORMATS[format]
+    videos = annotated_videos(bank, concepts=concepts, verdict=verdict)
+    with atomic_folder(Path(folder).absolute()) as partial:
+        writer.write(partial, videos)
+    return Path(folder)
+
+
+def annotated_videos(
+    bank: ConceptBank, *, concepts: Sequence[str] | None, verdict: Verdict | None
+) -> list[AnnotatedVideo]:
+    """The source videos of a bank's clips, each with its tubes; see `export_annotations`."""
     wanted = concepts if concepts is not None else [count.name for count in bank.concepts()]
     clips = [
         clip for name in wanted for clip in bank.clips(concept=name, verdict=verdict, tubes=True, order="added") if name
@@ -136,9 +177,7 @@ def export_annotations(
     by_video: dict[str, list[BankClip]] = {}
     for clip in clips:
         by_video.setdefault(clip.origin.video, []).append(clip)
-    with atomic_folder(Path(folder).absolute()) as partial:
-        writer.write(partial, [_annotated(Path(video), of_video) for video, of_video in by_video.items()])
-    return Path(folder)
+    return [_annotated(Path(video), of_video) for video, of_video in by_video.items()]
 
 
 def _video_finder(folder: Path) -> Callable[[str], Path | None]:
