@@ -12,7 +12,6 @@ from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_writable
 from video_tcav.core.model_settings import ModelSettings
-from video_tcav.models.model_file import described_model
 
 
 @options.with_settings(model_options=ModelSettings)
@@ -63,6 +62,8 @@ def init(
             settings["weights"] = weights
     if folder is None and not (clips and concept and random):
         folder = Path(_asked("CLIPS", "Folder with a folder of clips for the class, each concept, and random"))
+    from video_tcav.models.model_file import described_model  # noqa: PLC0415 - pydantic, which other commands need not load
+
     described = described_model(model, **settings)
     loaded = vt.load_model(**described.model_dump())
     given: dict[str, Any] = {"clips": clips or (), "concepts": options.parse_concepts(concept), "random": random or ()}
