@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parents[1]
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it: output would be as wide as the terminal that the tests run in
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import typer
 import video_tcav as vt
 import video_tcav.experiments as experiments
 import video_tcav.reports as reports
-from video_tcav.cli import effect_table, options, render
+from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError, UnsavedResultError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
@@ -108,7 +108,9 @@ def run(
         )
     except UnsavedResultError as error:  # it is shown all the same: it took long
         result, unsaved = error.result, error
-    effect_table.print_result(result, every=all_results)
+    from video_tcav.cli.effect_table import print_result  # noqa: PLC0415 - PyTorch, which other commands need not load
+
+    print_result(result, every=all_results)
     if json:
         result.to_json(json)
     # Only now: the table is printed and the JSON written, whatever became of the folder.

@@ -180,7 +180,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def as_read_back(content: Any) -> Any:
     """What `read_json` returns of a file that `write_json` wrote: tuples are lists, NaN is null, names are spelled out."""
-    return json.loads(well_formed(json.dumps(_plain(content), ensure_ascii=False, allow_nan=False)))
+    return json.loads(json.dumps(_plain(content), ensure_ascii=False, allow_nan=False))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -206,7 +206,9 @@ def read_json(path: Path) -> Any:
 def _plain(content: Any) -> Any:
     match content:
         case dict():
-            return {key: _plain(value) for key, value in content.items()}
+            return {_plain(key): _plain(value) for key, value in content.items()}
+        case str():
+            return well_formed(content)  # before JSON escapes it, else it would be read back as half a character
         case list() | tuple():
             return [_plain(value) for value in content]
         case float() if not math.isfinite(content):

@@ -10,8 +10,8 @@ from torch import nn
 import video_tcav as vt
 from video_tcav.attribution import RISE, IntegratedGradients, Occlusion
 from video_tcav.core.errors import LayerNotFoundError, MethodError, MissingExtraError, ModelError
-from video_tcav.experiments.validate import _spec_beside
 from video_tcav.models.loaders import onnx_graph
+from video_tcav.models.model_file import Model, with_paths_in
 
 onnx = pytest.importorskip("onnx")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.onnx", "ignore:.*legacy TorchScript.*")
@@ -160,4 +160,4 @@ def test_files_that_cannot_be_used(trained, clips, graph, tmp_path, monkeypatch)
 
 
 def test_an_experiment_file_means_a_path_beside_itself(tmp_path):
-    assert _spec_beside("onnx:net.onnx", tmp_path / "file.yaml") == f"onnx:{tmp_path / 'net.onnx'}"
+    assert with_paths_in(Model(spec="onnx:net.onnx"), tmp_path).spec == f"onnx:{tmp_path / 'net.onnx'}"

@@ -16,7 +16,7 @@ from video_tcav.core import errors
 from video_tcav.tcav.comparison import grouping
 from video_tcav.tcav.plan import hold_out
 
-RUN = {"permutations": 199, "random_sets": 20, "bootstraps": 100}
+RUN = {"permutations": 1999, "random_sets": 20, "bootstraps": 100}
 
 
 @pytest.fixture(scope="module")
