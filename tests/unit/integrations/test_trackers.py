@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,8 @@ def wandb_records(path: Path) -> Iterator[Any]:
         if 32768 - at % 32768 < 7:  # no header fits into the rest of a block
             at += 32768 - at % 32768
         length, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
+        if at + 7 + length > len(content):  # not yet written to its end
+            return
         record += content[at + 7 : at + 7 + length]
         at += 7 + length
         if kind in (1, 4):  # whole, or the last piece
@@ -123,9 +126,11 @@ def test_wandb_offline(run, tmp_path, monkeypatch, form):
         assert active.summary["tcav/step"] == 3
         assert active.summary["tcav/colour_ no matter_"] == run.outcomes[1].verdict
         path = Path(active.settings.sync_file)
-    logged = {}
-    for record in wandb_records(path):
-        logged |= {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
+    logged, deadline = {}, time.monotonic() + 30
+    while EFFECT not in logged and time.monotonic() < deadline:  # a process of W&B's own writes the file
+        for record in wandb_records(path):
+            logged |= {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
+        time.sleep(0.1)
     assert json.loads(logged[EFFECT]) == effect_of(run)
     assert json.loads(logged[VERDICT]) == verdict_number(run)
     assert {"tcav/summary", "tcav/effects-right", "loss"} <= set(logged)
