@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pandas as pd
 
 from video_tcav.concepts import ConceptBank, Imported, Verdict
 from video_tcav.core.errors import InputError, MissingExtraError
-from video_tcav.core.progress import progress_bar
 from video_tcav.experiments import Run
 from video_tcav.media import probe_video
 from video_tcav.proposals.annotation_files.annotation import AnnotatedVideo, Annotation
@@ -53,7 +51,7 @@ def bank_to_fiftyone(
         MediaError: if a source video cannot be read.
     """
     fiftyone = _fiftyone()
-    with nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank) as opened:
+    with ConceptBank.opened(bank) as opened:
         videos = annotated_videos(opened, concepts=concepts, verdict=verdict)
     return _dataset(fiftyone, name, [_sample(fiftyone, video) for video in videos])
 
@@ -94,19 +92,15 @@ def bank_from_fiftyone(
         fields = ", ".join([*samples.get_frame_field_schema(), *samples.get_field_schema()])
         raise InputError(f"`samples` must have a field {tubes} or {spans}. Got {fields}. Name one with tubes or spans.")
     annotations = [pair for sample in samples for pair in _annotations(sample, tubes, spans)]
-    with (
-        nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True) as opened,
-        progress_bar("importing", len(annotations), visible=progress) as advance,
-    ):
-        return cut_annotations(
-            opened,
-            annotations,
-            origin="fiftyone",
-            verdict=verdict,
-            reviewer=reviewer,
-            piece_s=piece_s,
-            advance=advance,
-        )
+    return cut_annotations(
+        bank,
+        annotations,
+        origin="fiftyone",
+        verdict=verdict,
+        reviewer=reviewer,
+        piece_s=piece_s,
+        progress=progress,
+    )
 
 
 def effects_to_fiftyone(result: Run | TcavResult, name: str, *, layer: str | None = None) -> Any:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -98,7 +97,7 @@ def propose(
         seed=seed,
         **settings,
     )
-    with nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True) as opened:
+    with ConceptBank.opened(bank, create=True) as opened:
         return _propose(sources, opened, chosen, max_clips, group, progress)
 
 

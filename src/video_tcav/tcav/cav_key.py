@@ -20,10 +20,6 @@ class CavKey:
     layer: str
 
     @property
-    def against_random(self) -> bool:
-        return self.versus == "random"
-
-    @property
     def comparison(self) -> str:
         """The concept in words, with what it is compared with."""
         return comparison_name(self.concept, self.versus)

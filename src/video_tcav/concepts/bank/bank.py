@@ -1,6 +1,7 @@
 """`ConceptBank`: the clips of a folder, with their origins, concepts and verdicts."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -73,6 +74,20 @@ class ConceptBank(Decisions):
             OutputError: if it cannot be made.
         """
         return cls(Database.open(FORMAT, Path(folder).expanduser().absolute(), create=create))
+
+    @classmethod
+    def opened(cls, bank: "ConceptBank | str | Path", *, create: bool = False) -> AbstractContextManager["ConceptBank"]:
+        """A bank for a `with` statement: one that is open already, which stays so, or one in a folder, closed at the end.
+
+        Args:
+            bank: the bank, or its folder.
+            create: whether to make an empty one where there is none.
+
+        Raises:
+            BankError: as `open`.
+            OutputError: likewise.
+        """
+        return nullcontext(bank) if isinstance(bank, ConceptBank) else cls.open(bank, create=create)
 
     def close(self) -> None:
         """Close the bank; closing twice is no error."""

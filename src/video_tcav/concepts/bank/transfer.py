@@ -1,7 +1,6 @@
 """Import, export and merge: clips copied into a bank, out of it, and from another bank."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def import_clips(
     plan = [(source, *_names(source, concept, kind)) for source in sources]  # before a bank is made
     ids, skipped = list[int](), list[MediaError]()
     with (
-        nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True) as opened,
+        ConceptBank.opened(bank, create=True) as opened,
         progress_bar("importing", len(plan), visible=progress) as advance,
     ):
         # Numbers of clips are never used twice: whatever has a larger one is new.

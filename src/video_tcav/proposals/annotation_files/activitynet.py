@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from video_tcav.core.errors import SourceError
 from video_tcav.core.files import write_json
-from video_tcav.core.text_files import parse_json, read_text
 from video_tcav.proposals.annotation_files.annotation import (
     AnnotatedVideo,
     Annotation,
     AnnotationFormat,
     distinct_stems,
+    json_content,
 )
+
+_FORM = "ActivityNet JSON: `database` with videos, whose `annotations` have `segment` and `label`"
 
 
 class ActivityNet(AnnotationFormat):
@@ -21,19 +22,12 @@ class ActivityNet(AnnotationFormat):
 
     def read(self, path: Path) -> list[Annotation]:
         """A segment is one annotation."""
-        content = parse_json(read_text(path, error=SourceError), f"`{path}`", error=SourceError)
         annotations = []
-        try:
+        with json_content(path, _FORM, "Correct the file.") as content:
             for video, facts in content["database"].items():
                 for row in facts["annotations"]:
                     start_s, end_s = (float(value) for value in row["segment"])
                     annotations.append(Annotation(video=video, label=str(row["label"]), span_s=(start_s, end_s)))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-            raise SourceError(
-                f"`{path}` must be ActivityNet JSON: `database` with videos, whose `annotations` have `segment` and `label`. "
-                f"Got: {reason}. Correct the file."
-            ) from error
         return annotations
 
     def write(self, folder: Path, videos: Sequence[AnnotatedVideo]) -> None:

@@ -1,14 +1,16 @@
 """An annotation as files hold it: a video by name, a label, a span in seconds or boxes by frame."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from video_tcav.concepts.bank.records import Box
-from video_tcav.core.errors import InputError
+from video_tcav.core.errors import InputError, SourceError
 from video_tcav.core.registry import Registry
+from video_tcav.core.text_files import parse_json, read_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,17 @@ class AnnotatedVideo:
     frames: int
     duration_s: float
     annotations: Sequence[Annotation]
+
+
+@contextmanager
+def json_content(path: Path, form: str, cure: str) -> Iterator[Any]:
+    """The content of a JSON file; what raises where it is not of the form is a `SourceError` of one line."""
+    content = parse_json(read_text(path, error=SourceError), f"`{path}`", error=SourceError)
+    try:
+        yield content
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise SourceError(f"`{path}` must be {form}. Got: {reason}. {cure}") from error
 
 
 class AnnotationFormat(ABC):

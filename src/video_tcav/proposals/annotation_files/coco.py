@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from video_tcav.core.errors import SourceError
 from video_tcav.core.files import write_json
-from video_tcav.core.text_files import parse_json, read_text
 from video_tcav.proposals.annotation_files.annotation import (
     AnnotatedVideo,
     Annotation,
     AnnotationFormat,
     distinct_stems,
+    json_content,
+)
+
+_FORM = (
+    "COCO JSON with videos: `videos`, `images` with video_id and frame_index, `annotations` with track_id, `categories`"
 )
 
 
@@ -23,8 +26,7 @@ class Coco(AnnotationFormat):
 
     def read(self, path: Path) -> list[Annotation]:
         """Boxes of one track are one annotation."""
-        content = parse_json(read_text(path, error=SourceError), f"`{path}`", error=SourceError)
-        try:
+        with json_content(path, _FORM, "Boxes of single images show no motion.") as content:
             videos = {video["id"]: str(video.get("name") or video["file_name"]) for video in content["videos"]}
             labels = {category["id"]: str(category["name"]) for category in content["categories"]}
             images = {image["id"]: (image["video_id"], _frame_index(image)) for image in content["images"]}
@@ -38,12 +40,6 @@ class Coco(AnnotationFormat):
                 Annotation(video=videos[video], label=labels[category], boxes=tuple(sorted(boxes)))
                 for (video, _, category), boxes in tracks.items()
             ]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-            raise SourceError(
-                f"`{path}` must be COCO JSON with videos: `videos`, `images` with video_id and frame_index, `annotations` with "
-                f"track_id, `categories`. Got: {reason}. Boxes of single images show no motion."
-            ) from error
 
     def write(self, folder: Path, videos: Sequence[AnnotatedVideo]) -> None:
         """One file, `annotations.json`."""

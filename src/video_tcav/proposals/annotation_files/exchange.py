@@ -1,8 +1,7 @@
 """Annotation files into a bank, as clips cut from their videos, and a bank's clips as annotation files."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
@@ -15,7 +14,7 @@ from video_tcav.concepts import BankClip, ConceptBank, Imported, Verdict
 from video_tcav.core.checks import positive
 from video_tcav.core.errors import BankError, MediaError, SourceError
 from video_tcav.core.files import atomic_folder
-from video_tcav.core.progress import Advance, progress_bar
+from video_tcav.core.progress import progress_bar
 from video_tcav.media import VideoSource, probe_video
 from video_tcav.media.files import VIDEO_SUFFIXES, media_files
 from video_tcav.media.sampling import nearest_frames
@@ -69,63 +68,62 @@ def import_annotations(
             f"`{path}` must name videos that exist. Got {len(annotations)} annotations, of which none has its video under "
             f"{videos or path.parent}. Name the folder with the videos."
         )
-    in_videos = ((find(annotation.video) or path.parent / annotation.video, annotation) for annotation in annotations)
-    with (
-        nullcontext(bank) if isinstance(bank, ConceptBank) else ConceptBank.open(bank, create=True) as opened,
-        progress_bar("importing", len(annotations), visible=progress) as advance,
-    ):
-        return cut_annotations(
-            opened,
-            in_videos,
-            origin=format,
-            verdict=verdict,
-            reviewer=reviewer,
-            piece_s=piece_s,
-            strict=strict,
-            advance=advance,
-        )
+    return cut_annotations(
+        bank,
+        [(find(annotation.video) or path.parent / annotation.video, annotation) for annotation in annotations],
+        origin=format,
+        verdict=verdict,
+        reviewer=reviewer,
+        piece_s=piece_s,
+        strict=strict,
+        progress=progress,
+    )
 
 
 def cut_annotations(
-    bank: ConceptBank,
-    annotations: Iterable[tuple[Path, Annotation]],
+    bank: ConceptBank | str | Path,
+    annotations: Sequence[tuple[Path, Annotation]],
     *,
     origin: str,
     verdict: Verdict,
     reviewer: str = "",
     piece_s: float = LONGEST_S,
     strict: bool = False,
-    advance: Advance,
+    progress: bool = False,
 ) -> Imported:
     """Cut annotations out of their videos into a bank; see `import_annotations`.
 
     Args:
-        bank: to cut into.
+        bank: to cut into, made if there is none.
         annotations: each with its video.
         origin: what they come from, such as `cvat`.
         verdict: of all new clips.
         reviewer: who decided it.
         piece_s: seconds of a clip, at most.
         strict: whether to stop at the first video that cannot be used.
-        advance: progress callback, one step an annotation.
+        progress: whether to show how far it is.
     """
     timeline_of = lru_cache(maxsize=64)(lambda video: read_timeline(VideoSource(path=video, kind="video")))
     proposer = {"name": "import", "format": origin, "video_tcav": __version__}
     added = existing = 0
     skipped: dict[Path, MediaError] = {}
-    for video, annotation in annotations:
-        try:
-            for cut in _cuts(annotation, timeline_of(video), min(piece_s, LONGEST_S)):
-                concept = concept_of(annotation.label)
-                clips, new = add_cut(
-                    bank, video, cut, concept=concept, verdict=verdict, reviewer=reviewer, proposer=proposer
-                )
-                added, existing = added + len(new), existing + len(clips) - len(new)
-        except MediaError as error:
-            if strict:
-                raise
-            skipped.setdefault(Path(error.path), error)
-        advance(1)
+    with (
+        ConceptBank.opened(bank, create=True) as opened,
+        progress_bar("importing", len(annotations), visible=progress) as advance,
+    ):
+        for video, annotation in annotations:
+            try:
+                for cut in _cuts(annotation, timeline_of(video), min(piece_s, LONGEST_S)):
+                    concept = concept_of(annotation.label)
+                    clips, new = add_cut(
+                        opened, video, cut, concept=concept, verdict=verdict, reviewer=reviewer, proposer=proposer
+                    )
+                    added, existing = added + len(new), existing + len(clips) - len(new)
+            except MediaError as error:
+                if strict:
+                    raise
+                skipped.setdefault(Path(error.path), error)
+            advance(1)
     return Imported(added=added, known=existing, skipped=tuple(skipped.values()))
 
 
