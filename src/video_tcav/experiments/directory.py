@@ -163,13 +163,22 @@ def prepare_directory(
                 f"{path}: a run must go on with the same experiment. Got changes in {', '.join(changes[:5])}. Give another --out."
             )
         return directory
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and not all(resume and _is_of_a_start(entry, file.path) for entry in path.iterdir()):
         raise ExperimentError(f"{path}: the folder must be new or empty. Got other files in it. Give another --out.")
     check_writable(path)  # before an hour of work
     with atomic_path(path / "experiment.yaml") as temporary:
         temporary.write_bytes(file.path.read_bytes())
     directory.write_record(experiment=resolved, source=str(file.path), finished=False, **facts)
     return directory
+
+
+def _is_of_a_start(entry: Path, experiment: Path) -> bool:
+    """Whether a run that was killed before it wrote `run.json` can have left a file in its folder."""
+    if entry.name == "experiment.yaml":
+        return not entry.samefile(experiment) and entry.read_bytes() == experiment.read_bytes()
+    return entry.name.startswith(
+        (".experiment.yaml.", ".run.json.", ".video-tcav-write-check", "..video-tcav-write-check.")
+    )
 
 
 def _identity(resolved: Any) -> dict[str, Any] | None:

@@ -20,9 +20,11 @@ from video_tcav.cli.app import main
 from video_tcav.core.errors import ExperimentError, OutputError
 from video_tcav.experiments import diff_runs, load_run, run_experiment
 from video_tcav.experiments.digests import seal
-from video_tcav.experiments.directory import RunDirectory, locked
+from video_tcav.experiments.directory import RunDirectory, locked, prepare_directory
+from video_tcav.experiments.validate import check_file
 
 KILLS = 10
+TIMEOUT_S = 600
 GO = """
 import sys
 from video_tcav.experiments import run_experiment
@@ -32,9 +34,12 @@ TABLES = ("results.parquet", "hypotheses.parquet", "clip_effects.parquet", "resu
 
 
 def start(experiment: Path, out: Path, store: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", GO, str(experiment), str(out), str(store)], stderr=subprocess.DEVNULL
-    )
+    return subprocess.Popen([sys.executable, "-c", GO, str(experiment), str(out), str(store)], stderr=subprocess.PIPE)
+
+
+def completes(process: subprocess.Popen[bytes]) -> None:
+    _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, said.decode()
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +60,7 @@ def test_killed_at_ten_moments_and_resumed_each_time(tmp_path):
     experiment = write(tmp_path, SMALL.replace("count: 24", "count: 40"))
     begin = time.perf_counter()
     whole = start(experiment, tmp_path / "whole", tmp_path / "whole-store")
-    assert whole.wait(timeout=300) == 0
+    completes(whole)
     lasted = time.perf_counter() - begin
     out, store = tmp_path / "run", tmp_path / "store"
     # resumed runs get further each time: kill early enough that ten kills come before the end
@@ -72,13 +77,14 @@ def test_killed_at_ten_moments_and_resumed_each_time(tmp_path):
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
-        process.wait()
+        _, said = process.communicate()
+        assert process.returncode in {0, -signal.SIGKILL}, said.decode()
         now = finished(out, store)
         assert {path: now.get(path) for path in done} == done, "something finished was computed again"
         done = now
     assert done
     last = start(experiment, out, store)
-    assert last.wait(timeout=300) == 0
+    completes(last)
     now = finished(out, store)
     assert {path: now.get(path) for path in done} == done
     assert kills >= KILLS // 2
@@ -99,6 +105,22 @@ def test_killed_at_ten_moments_and_resumed_each_time(tmp_path):
     assert [vars(one) for one in load_run(out).outcomes] == [vars(one) for one in load_run(tmp_path / "whole").outcomes]
 
 
+@pytest.mark.parametrize("left", ["..video-tcav-write-check.a1.tmp", ".experiment.yaml.a1.tmp", "experiment.yaml"])
+def test_a_run_that_was_killed_before_it_had_begun_begins(tmp_path, left):
+    """Its folder then holds no `run.json`, and would be taken for somebody else's."""
+    experiment, out = write(tmp_path), tmp_path / "run"
+    loaded, file, _ = check_file(experiment, {}, None)
+    out.mkdir()
+    shutil.copy(experiment, out / left)
+    with pytest.raises(ExperimentError, match="must be new or empty"):
+        prepare_directory(out, loaded, file, resume=False, facts={})
+    assert not prepare_directory(out, loaded, file, resume=True, facts={}).is_finished()
+    (out / "run.json").unlink()
+    (out / "experiment.yaml").write_text("title: another")
+    with pytest.raises(ExperimentError, match="must be new or empty"):
+        prepare_directory(out, loaded, file, resume=True, facts={})
+
+
 def test_two_at_once_are_one_too_many(tmp_path):
     experiment = write(tmp_path)
     first = start(experiment, tmp_path / "run", tmp_path / "store")
@@ -107,7 +129,7 @@ def test_two_at_once_are_one_too_many(tmp_path):
         time.sleep(0.05)
     with pytest.raises(ExperimentError, match="another that is at work"):
         run_experiment(experiment, out=tmp_path / "run", resume=True, store=tmp_path / "store")
-    assert first.wait(timeout=300) == 0
+    completes(first)
     with locked(RunDirectory(path=tmp_path / "run")):
         pass  # nothing is held once it is done
 
