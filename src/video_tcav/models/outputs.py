@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -47,6 +47,15 @@ def layer_tensor(output: object) -> Tensor:
             f"`layer` must output a floating tensor. Got {type(output).__name__}. `video-tcav layers` lists those that do."
         )
     return tensor
+
+
+def map_tensors(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A copy of an output, of the same type, with every tensor in it changed, in the order of `tensors_in`."""
+    if isinstance(output, Tensor):
+        return change(output)
+    for key, item in _items(output):
+        output = _with_item(output, key, map_tensors(item, change))
+    return output
 
 
 def replace_layer_tensor(output: Any, tensor: Tensor) -> Any:
