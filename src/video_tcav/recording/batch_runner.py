@@ -19,10 +19,16 @@ from video_tcav.recording.rows import stored_values
 from video_tcav.recording.settings import AskedPrecision, Space
 
 
+def native_name(layer: str) -> str:
+    """The name under which a layer's whole output stands beside its gradient, in no feature space."""
+    return f"{layer} output"  # no dotted name has a space
+
+
 class BatchRunner:
     """Passes batches; what the first clip shows about the layers is kept.
 
     Args:
+        whole: layers whose whole output is recorded beside their gradients.
         shared_fact: keeps a decision that all runs on one activation store must share; `None` without a store.
 
     Attributes:
@@ -34,11 +40,12 @@ class BatchRunner:
         model: VideoModel,
         layers: tuple[str, ...],
         *,
+        whole: Sequence[str] = (),
         space: Space = "flatten",
         precision: AskedPrecision = "float32",
         shared_fact: Callable[..., Any] | None = None,
     ) -> None:
-        self.model, self.layers = model, layers
+        self.model, self.layers, self.whole = model, layers, tuple(whole)
         self.space: Space = space
         self.precision: Precision = choose_precision(model, precision)
         self._shared_fact = shared_fact
@@ -69,16 +76,19 @@ class BatchRunner:
         with passing.running():
             if target is None:
                 recorded = record_activations(self.model, self.layers, batch, last=self._traced(batch).layers[-1])
-                answers = None
+                native, answers = {}, None
             else:
                 gradients = record_gradients(self.model, self.layers, batch, target)
                 recorded = gradients.layers
+                native = {native_name(layer): gradients.activations[layer] for layer in self.whole}
                 answers = class_answers(gradients.logits, gradients.target, target)[: len(inputs)]
             rows = {
                 layer: to_space(recorded[layer], self._axes[layer], self.space, gradient=target is not None)
                 for layer in self.layers
             }
-        return {layer: stored_values(rows[layer][: len(inputs)]) for layer in self.layers}, answers
+            # frames that a layer folds into its first axis lie behind each other, clip by clip
+            rows |= {name: values.reshape(len(batch), -1) for name, values in native.items()}
+        return {name: stored_values(values[: len(inputs)]) for name, values in rows.items()}, answers
 
     def passing(self, prepared: Tensor) -> OptimisedPass:
         """How clips like this one are passed; the first call decides it."""

@@ -34,3 +34,24 @@ def to_space(
     dims = _POOLED_DIMS[space]
     pooled = positions.sum(dims) if gradient else positions.mean(dims)
     return torch.cat([axes.prefix(values).flatten(1), pooled.flatten(1)], dim=1)
+
+
+def from_space(
+    vectors: Float[Tensor, "clip feature"], axes: LayerAxes | None, space: Space, shape: tuple[int, ...]
+) -> Float[Tensor, "row ..."]:
+    """What each vector of a feature space adds to a layer's whole output: at every position that the space averages over.
+
+    `to_space` of the result is the vector again.
+
+    Args:
+        vectors: one a clip.
+        axes: as for `to_space`.
+        space: the feature space that they are of.
+        shape: of the layer's output for one clip.
+    """
+    clips = len(vectors)
+    output = vectors.new_zeros((clips * shape[0], *shape[1:]), requires_grad=True)
+    with torch.enable_grad():
+        # sums over positions and their transpose, which copies a value to all of them, whatever the layout
+        sums = to_space(output, axes, space, gradient=True)
+    return torch.autograd.grad(sums, output, vectors)[0]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 
@@ -19,7 +19,7 @@ from video_tcav.media import Skipped, VideoSource, load_clips
 from video_tcav.media.loader import LoadedClips
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
-from video_tcav.recording.batch_runner import BatchRunner
+from video_tcav.recording.batch_runner import BatchRunner, native_name
 from video_tcav.recording.cache.block_index import StoredClip
 from video_tcav.recording.cache.cache_view import CachedClips, CacheView
 from video_tcav.recording.class_answers import ClassAnswer
@@ -28,6 +28,7 @@ from video_tcav.recording.recording import Recording
 from video_tcav.recording.rows import FileRow, Rows, RowStore, SpillSpace
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.sketched_rows import SketchedRows
+from video_tcav.recording.whole_outputs import WholeOutputs
 
 Advance = Callable[[int], None]
 Written = Future[dict[str, list[FileRow]]]
@@ -55,6 +56,7 @@ class Recorder:
         sinks: what takes the activations, by layer; rows that are kept whole, or sketched, if not given.
         gradient_sinks: likewise what takes the gradients.
         keep_rows: whether rows are kept here; a worker only hands them on through `cache`.
+        whole: layers whose whole output is kept of class clips, for interventions.
     """
 
     def __init__(
@@ -69,11 +71,13 @@ class Recorder:
         sinks: Mapping[str, Rows] | None = None,
         gradient_sinks: Mapping[str, Rows] | None = None,
         keep_rows: bool = True,
+        whole: Sequence[str] = (),
     ) -> None:
         self.settings, self.cache, self.seed = settings, cache, seed
         self.runner = BatchRunner(
             model,
             layers,
+            whole=whole,
             space=settings.space,
             precision=settings.precision,
             shared_fact=None if cache is None else cache.fact,
@@ -88,6 +92,8 @@ class Recorder:
         self._rows: dict[ClipId, int] = {}
         self._class_rows: dict[ClipId, int] = {}
         self._answers: list[ClassAnswer] = []
+        self._class_outputs = WholeOutputs(rows={native_name(layer): RowStore(storage) for layer in whole})
+        self._twin_outputs = WholeOutputs(rows={native_name(layer): RowStore(storage) for layer in whole})
 
     def _new_rows(self, layer: str) -> Rows:
         if self.settings.sketch is None:
@@ -106,7 +112,18 @@ class Recorder:
         """Record the gradients of the target for each class clip; before the concepts, where rows are sketched."""
         with self._writing(), closing(self._batches(sources, ("none",), target, advance)) as batches:
             for batch in batches:
-                self._answers += self._add(batch, target, self._gradient_sinks, self._class_rows)
+                self._answers += self._add(
+                    batch, target, {**self._gradient_sinks, **self._class_outputs.rows}, self._class_rows
+                )
+
+    def record_class_twins(
+        self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target, advance: Advance
+    ) -> None:
+        """Record the whole outputs of twins of the class clips, and the target of each."""
+        twins = self._twin_outputs
+        with self._writing(), closing(self._batches(sources, versions, target, advance)) as batches:
+            for batch in batches:
+                twins.answers.extend(self._add(batch, target, twins.rows, twins.clips))
 
     def recording(self) -> Recording:
         """What was recorded."""
@@ -122,6 +139,8 @@ class Recorder:
             windows=self.windows,
             stills=frozenset(self.stills),
             answers=tuple(self._answers),
+            class_outputs=replace(self._class_outputs, clips=self._class_rows, answers=self._answers),
+            twin_outputs=self._twin_outputs,
             skipped=tuple(self.skipped),
             shapes=self.runner.shapes,
             storage=self._storage,

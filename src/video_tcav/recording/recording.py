@@ -17,6 +17,7 @@ from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import Rows, RowStore, SpillSpace
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.sketched_rows import SketchedRows, SketchError
+from video_tcav.recording.whole_outputs import WholeOutputs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +31,8 @@ class Recording:
         windows: clips that each source gave, by its key.
         stills: keys of sources whose frames are all the same.
         answers: what the model says of each class clip, in the order of `class_rows`.
+        class_outputs: whole outputs of class clips, of layers that were asked for.
+        twin_outputs: likewise those of their twins.
         shapes: each layer's output for one clip; `None` where every row came from an activation store.
         storage: memory budget and disk behind the rows.
     """
@@ -45,6 +48,8 @@ class Recording:
     windows: Mapping[str, int]
     stills: frozenset[str]
     answers: tuple[ClassAnswer, ...]
+    class_outputs: WholeOutputs
+    twin_outputs: WholeOutputs
     skipped: tuple[Skipped, ...]
     shapes: Mapping[str, tuple[int, ...]] | None
     storage: SpillSpace

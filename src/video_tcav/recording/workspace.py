@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Self
 
@@ -71,6 +71,7 @@ class Workspace:
         seed: int = 0,
         sinks: Mapping[str, Rows] | None = None,
         gradient_sinks: Mapping[str, Rows] | None = None,
+        whole: Sequence[str] = (),
     ) -> Recorder:
         """A recorder of this run, see there; `digests` are those of each source that can be read, by its key."""
         return Recorder(
@@ -79,9 +80,10 @@ class Workspace:
             self.settings,
             self._storage,
             seed=seed,
-            cache=self._store and CacheView(self._store, model, layers, self.settings, digests, seed),
+            cache=self._store and CacheView(self._store, model, layers, self.settings, digests, seed, whole=whole),
             sinks=sinks,
             gradient_sinks=gradient_sinks,
+            whole=whole,
         )
 
     def fill(self, recorder: Recorder, *passes: PassSpec) -> None:

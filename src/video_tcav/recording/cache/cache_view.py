@@ -13,6 +13,7 @@ from torch import Tensor
 from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
+from video_tcav.recording.batch_runner import native_name
 from video_tcav.recording.cache.block_index import StoredClip
 from video_tcav.recording.cache.blocks import RowKind
 from video_tcav.recording.cache.keys import key_of, model_digest, numerics, preparation_digest, source_name
@@ -68,9 +69,12 @@ class CacheView:
         settings: RecordingSettings,
         digests: Mapping[str, str],
         seed: int = 0,
+        *,
+        whole: Sequence[str] = (),
     ) -> None:
         self._store = store
         self._layers = tuple(layers)
+        self._layers_with_outputs = (*layers, *(native_name(layer) for layer in whole))
         self.digests = digests
         self._seed = seed
         digest, space = model_digest(model), settings.space
@@ -102,9 +106,10 @@ class CacheView:
             for key, (count, _) in windows.items()
             for clip_id in _clip_ids(key, count, versions)
         }
-        stored = self._store.find(kind, clip_keys.values(), self._layers)
+        layers = self._layers if target is None else self._layers_with_outputs
+        stored = self._store.find(kind, clip_keys.values(), layers)
         clips = {clip_id: stored[key] for clip_id, key in clip_keys.items() if key in stored}
-        complete = {clip_id: clip for clip_id, clip in clips.items() if len(clip.rows) == len(self._layers)}
+        complete = {clip_id: clip for clip_id, clip in clips.items() if len(clip.rows) == len(layers)}
         return CachedClips(sources=windows, clips=complete)
 
     def add(

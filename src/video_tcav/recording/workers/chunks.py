@@ -52,6 +52,7 @@ class WorkerSettings:
         identity: what the bits of a row depend on; a worker that differs in it is refused.
         facts: which the run has decided for all.
         batch: how many clips are passed at once.
+        whole: layers whose whole output is recorded of class clips.
         recording: settings, with the precision that the run has chosen.
         seed: of shuffled twins.
     """
@@ -63,5 +64,6 @@ class WorkerSettings:
     facts: Mapping[bytes, Any]
     batch: int
     layers: tuple[str, ...]
+    whole: tuple[str, ...] = ()
     recording: RecordingSettings
     seed: int

@@ -109,6 +109,7 @@ def worker_settings(recorder: Recorder, batch: int) -> WorkerSettings:
         facts=view.facts,
         batch=batch,
         layers=runner.layers,
+        whole=runner.whole,
         recording=recorder.settings.with_values(precision=runner.precision, store=None, workers=None, backend="local"),
         seed=recorder.seed,
     )

@@ -33,7 +33,9 @@ class Worker:
         self._store = store
         self._digests: dict[str, str] = {}
         model = load_model(**settings.recipe, device=settings.device)
-        view = CacheView(store, model, settings.layers, settings.recording, self._digests, settings.seed)
+        view = CacheView(
+            store, model, settings.layers, settings.recording, self._digests, settings.seed, whole=settings.whole
+        )
         for name, expected in settings.identity.items():
             if view.identity[name] != expected:
                 raise WorkerError(
@@ -42,7 +44,14 @@ class Worker:
                 )
         storage = SpillSpace(0, Path(tempfile.gettempdir()))  # takes nothing, since no rows are kept
         self._recorder = Recorder(
-            model, settings.layers, settings.recording, storage, seed=settings.seed, cache=view, keep_rows=False
+            model,
+            settings.layers,
+            settings.recording,
+            storage,
+            seed=settings.seed,
+            cache=view,
+            keep_rows=False,
+            whole=settings.whole,
         )
 
     def record(self, chunk: Chunk, advance: Advance) -> dict[str, str]:

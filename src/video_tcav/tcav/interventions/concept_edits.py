@@ -1,0 +1,279 @@
+"""Operations along the CAV of one concept at one layer: effects, bootstrap draws, null, and directions of the manifold."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from video_tcav.core import random_streams
+from video_tcav.core.progress import Advance, no_progress
+from video_tcav.gram.cavs.fitter import CavFitter, Labelling
+from video_tcav.gram.design import Design, bootstrap_weights
+from video_tcav.gram.kernel import unit_coefficients
+from video_tcav.gram.resampling import Resamples
+from video_tcav.gram.studentised import contrast
+from video_tcav.tcav.interventions.directions import Directions, LayerRows, products
+from video_tcav.tcav.interventions.effects import OperationDraws, Sides
+from video_tcav.tcav.interventions.manifold import NearestNeighbours, leading_components
+from video_tcav.tcav.interventions.operations import Operation, Point
+from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
+
+MANIFOLD_DIRECTIONS = 20
+_DRAWS_AT_ONCE = 16  # CAVs of permuted labels whose vectors are held together
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditSettings:
+    """How operations are drawn; as the test's own settings, but for `relabellings`.
+
+    Attributes:
+        fitter: how CAVs are learned.
+        bootstraps: resamples of the groups.
+        permutations: of the test; the first `relabellings` of them are used.
+        relabellings: CAVs of permuted labels that operations are compared with; none where 0.
+        seed: of every draw.
+    """
+
+    fitter: CavFitter
+    bootstraps: int
+    permutations: int
+    relabellings: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerClips:
+    """Class clips at one layer, with the recorded clips that CAVs are learned from.
+
+    Attributes:
+        rerun: the class clips and the rest of the network.
+        rows: the recorded clips.
+        class_groups: group of each class clip.
+    """
+
+    rerun: LayerRerun
+    rows: LayerRows
+    class_groups: Sequence[int]
+
+    @cached_property
+    def products(self) -> Float[np.ndarray, "row clip"]:
+        """Inner products of all recorded rows with each class clip."""
+        return products(self.rows.store, range(self.rows.store.rows), self.rerun.features)
+
+    @cached_property
+    def unedited(self) -> Reruns:
+        clips = np.arange(self.rerun.clips)
+        return self.rerun.edited(np.zeros(len(clips)), torch.zeros(1, self.rerun.features.shape[1]), clips)
+
+    def class_weights(self, settings: EditSettings) -> Iterator[Float[np.ndarray, "draw clip"]]:
+        """Weights of the class clips in bootstrap draws of their groups, each draw adding up to 1."""
+        groups, group_of = np.unique(np.asarray(self.class_groups), return_inverse=True)
+        for draws in bootstrap_weights(groups, settings.bootstraps, settings.seed, random_streams.CLASS_BOOTSTRAP):
+            weights = draws[:, group_of]
+            yield weights / weights.sum(1, keepdims=True)
+
+
+class ConceptEdits:
+    """One concept's CAV at one layer; use it inside `rerun.running`.
+
+    Args:
+        clips: what is edited.
+        design: labels and groups of the comparison's clips.
+        rows: where these lie among the recorded rows.
+        kernel: their inner products.
+        settings: see there.
+    """
+
+    def __init__(
+        self,
+        clips: LayerClips,
+        design: Design,
+        rows: Int[np.ndarray, " row"],
+        kernel: Float[np.ndarray, "row row"],
+        settings: EditSettings,
+    ) -> None:
+        self._clips, self._design, self._rows, self._kernel, self._settings = clips, design, rows, kernel, settings
+        self._observed = self._directions(Labelling(labels=design.labels[None]))
+        self._vector = clips.rows.vectors(rows, self._observed.units)
+        self._products = clips.products[rows]
+        self._reached: dict[Point, tuple[Reruns, Float[np.ndarray, "row clip"]]] = {}
+
+    @property
+    def unit(self) -> Float[torch.Tensor, " feature"]:
+        """The unit CAV."""
+        return self._vector[0]
+
+    def draws(
+        self, operation: Operation, null: Float[np.ndarray, " draw"], manifold: Float[np.ndarray, " draw"]
+    ) -> OperationDraws:
+        """An operation's effect with its bootstrap draws; what it is compared with comes from `null_effects` and others."""
+        by_clip = self.by_clip(operation)
+        return OperationDraws(
+            resamples=self._resamples(operation, by_clip),
+            sides=self.sides(operation),
+            class_groups=len(set(self._clips.class_groups)),
+            null=null,
+            manifold=manifold,
+            changed=self._changed(operation),
+            far=self._far(operation),
+        )
+
+    def by_clip(self, operation: Operation) -> Float[np.ndarray, " clip"]:
+        """The effect at each class clip."""
+        return np.sum([point.weight * self._at(point)[0].targets for point in operation.points], axis=0)
+
+    def null_effects(
+        self, operations: Sequence[Operation], advance: Advance = no_progress
+    ) -> dict[str, Float[np.ndarray, " draw"]]:
+        """The effect of operations along CAVs of permuted labels, the first ones of the test."""
+        left, effects = self._settings.relabellings, []
+        for labels in self._design.label_permutations(self._settings.permutations, self._settings.seed):
+            for start in range(0, min(left, len(labels)), _DRAWS_AT_ONCE):
+                chosen = labels[start : min(left, start + _DRAWS_AT_ONCE)]
+                effects.append(self._effects_along(self._directions(Labelling(labels=chosen)), operations, advance))
+            left -= min(left, len(labels))
+            if not left:
+                break
+        return {operation.name: np.concatenate([part[operation.name] for part in effects]) for operation in operations}
+
+    def manifold_effects(
+        self, operations: Sequence[Operation], advance: Advance = no_progress
+    ) -> dict[str, Float[np.ndarray, " draw"]]:
+        """The effect of operations along random directions that the recorded clips themselves vary in, as far apart."""
+        components = leading_components(self._kernel)
+        generator = np.random.default_rng([self._settings.seed, random_streams.MANIFOLD_DIRECTIONS])
+        mixed = generator.standard_normal((MANIFOLD_DIRECTIONS, len(components))) @ components
+        units = unit_coefficients(self._kernel, mixed)
+        middle = (units @ self._kernel).mean(1) + units @ self._clips.rows.centre[self._rows]
+        half = (self._observed.concept - self._observed.random) / 2
+        along = Directions(units=units, concept=middle + half, random=middle - half)
+        return self._effects_along(along, operations, advance)
+
+    def sides(self, operation: Operation) -> Sides:
+        """How the variance of an operation's effect divides between concept and random groups."""
+        return sides_of(self._design, self.responses(operation))
+
+    def responses(self, operation: Operation) -> Float[np.ndarray, " row"]:
+        """What each recorded clip does to the effect, to first order, if it counts as a concept clip."""
+        edited = [point for point in operation.points if not point.is_unedited]
+        return np.sum([abs(point.weight) * self._at(point)[1].mean(1) for point in edited], axis=0)
+
+    def _directions(self, labelling: Labelling) -> Directions:
+        return self._clips.rows.directions(self._settings.fitter, self._kernel, self._rows, labelling)
+
+    def _at(self, point: Point) -> tuple[Reruns, Float[np.ndarray, "row clip"]]:
+        """The class clips at a point, and the gradients there times each of the comparison's rows."""
+        where = replace(point, weight=1.0)
+        if where not in self._reached:
+            if point.is_unedited:
+                self._reached[where] = (self._clips.unedited, np.zeros_like(self._products))
+            else:
+                shifts = self._observed.shifts(point, self._observed.units @ self._products)[0]
+                rerun = self._clips.rerun.with_gradients(shifts, self._vector, np.arange(len(shifts)))
+                slopes = products(self._clips.rows.store, self._rows, rerun.gradients)
+                self._reached[where] = (replace(rerun, gradients=torch.empty(0, 0)), slopes)
+        return self._reached[where]
+
+    def _first_order(self, operation: Operation, along: Directions) -> Float[np.ndarray, "draw clip"]:
+        """Σ over points of weight × δ × gradient · u, with the gradients at the points of the observed CAV."""
+        own = along.units @ self._products
+        total = np.zeros(own.shape)
+        for point in operation.points:
+            if not point.is_unedited:
+                total += point.weight * along.shifts(point, own) * (along.units @ self._at(point)[1])
+        return total
+
+    def _resamples(self, operation: Operation, by_clip: Float[np.ndarray, " clip"]) -> Resamples:
+        # To run the network for every draw would take a thousand times as long: between the observed CAV and that of a
+        # draw the target is taken as straight. The points themselves are run.
+        observed = self._first_order(operation, self._observed)[0]
+        chunks: list[np.ndarray] = []
+        weights = self._design.bootstrap(self._settings.bootstraps, self._settings.seed)
+        for clip_weights, class_weights in zip(weights, self._clips.class_weights(self._settings), strict=True):
+            labels = np.broadcast_to(self._design.labels, clip_weights.shape)
+            along = self._directions(Labelling(labels=labels, weights=clip_weights))
+            drawn = by_clip + self._first_order(operation, along) - observed
+            joint = np.einsum("dc,dc->d", drawn, class_weights)
+            chunks.append(np.stack([drawn.mean(1), class_weights @ by_clip, joint]))
+        clips, class_clips, joint = np.concatenate(chunks, axis=1)
+        return Resamples(by_clip=by_clip, clips=clips, class_clips=class_clips, joint=joint)
+
+    def _effects_along(
+        self, along: Directions, operations: Sequence[Operation], advance: Advance
+    ) -> dict[str, Float[np.ndarray, " draw"]]:
+        own, everyone = along.units @ self._products, np.arange(self._clips.rerun.clips)
+        vectors = self._clips.rows.vectors(self._rows, along.units)
+        points = {replace(point, weight=1.0) for operation in operations for point in operation.points}
+        means: dict[Point, np.ndarray] = {}
+        for point in sorted(points, key=str):
+            if point.is_unedited:
+                means[point] = np.full(len(own), self._clips.unedited.targets.mean())
+            else:
+                shifts = along.shifts(point, own)
+                means[point] = np.asarray(
+                    [
+                        self._clips.rerun.edited(shift, vector[None], everyone).targets.mean()
+                        for shift, vector in zip(shifts, vectors, strict=True)
+                    ]
+                )
+        advance(len(own))
+        return {
+            operation.name: np.sum(
+                [point.weight * means[replace(point, weight=1.0)] for point in operation.points], axis=0
+            )
+            for operation in operations
+        }
+
+    def _changed(self, operation: Operation) -> float:
+        """Share of class clips that get another first class; of operations that begin with the clip as it is."""
+        if not operation.points[0].is_unedited:
+            return float("nan")
+        edited = self._at(operation.points[1])[0].predicted
+        return float((edited != self._clips.unedited.predicted).mean())
+
+    def _far(self, operation: Operation) -> float:
+        neighbours = self._neighbours
+        own = (self._observed.units @ self._products)[0]
+        shares = [
+            neighbours.share_far(self._observed.shifts(point, own[None])[0], own, self._along)
+            for point in operation.points
+            if not point.is_unedited
+        ]
+        return max(shares, default=0.0)
+
+    @cached_property
+    def _along(self) -> Float[np.ndarray, " row"]:
+        """Coordinate of each of the comparison's clips along the CAV."""
+        return (self._observed.units @ self._kernel)[0] + float(
+            self._observed.units[0] @ self._clips.rows.centre[self._rows]
+        )
+
+    @cached_property
+    def _neighbours(self) -> NearestNeighbours:
+        features = self._clips.rerun.features.double()
+        return NearestNeighbours.of(
+            kernel=self._kernel,
+            centre=self._clips.rows.centre[self._rows],
+            centre_length=self._clips.rows.centre_length,
+            products=self._products,
+            clips=(features @ features.T).numpy(),
+        )
+
+
+def sides_of(design: Design, responses: Float[np.ndarray, " row"]) -> Sides:
+    """Variance of responses by kind of group; see `Contrast.sides`."""
+    observed = contrast(design, responses[:, None], design.labels[None])
+    return tuple((float(side.variance[0, 0]), side.groups) for side in observed.sides)
+
+
+def both_sides(design: Design, first: ConceptEdits, second: ConceptEdits, operation: Operation) -> Sides:
+    """The sides of the difference of an operation along two CAVs, as behind motion and order effects."""
+    return sides_of(design, first.responses(operation) - second.responses(operation))
+
+
+def by_name(operations: Sequence[Operation]) -> Mapping[str, Operation]:
+    """Operations by name."""
+    return {operation.name: operation for operation in operations}

@@ -1,0 +1,109 @@
+"""Effects of operations along one concept's CAV, with what was drawn around them."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from video_tcav.gram.label_permutations import permutation_p
+from video_tcav.gram.resampling import BootstrapT, Resamples
+
+Sides = tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OperationDraws:
+    """One operation along one CAV.
+
+    Attributes:
+        resamples: its effect at each class clip, and in bootstrap draws of the groups.
+        sides: how the variance divides, see `BootstrapT.of`.
+        class_groups: independent groups of class clips.
+        null: effects along CAVs of permuted labels.
+        manifold: effects along random combinations of the leading principal components, with the concept's distance.
+        changed: share of the class clips whose first class changes; NaN where that means nothing.
+        far: share of the edited activations that are far from all recorded ones.
+    """
+
+    resamples: Resamples
+    sides: Sides
+    class_groups: int
+    null: Float[np.ndarray, " draw"]
+    manifold: Float[np.ndarray, " draw"]
+    changed: float = math.nan
+    far: float = math.nan
+
+    @cached_property
+    def bootstrap_t(self) -> BootstrapT:
+        return BootstrapT.of(self.resamples, self.sides, self.class_groups)
+
+    @property
+    def effect(self) -> float:
+        return self.resamples.effect
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %: expected to hold the effect of other clips of the same kind."""
+        return self.bootstrap_t.interval()
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, against CAVs of permuted labels; NaN without these."""
+        return permutation_p(self.effect, self.null) if self.null.size else math.nan
+
+    @property
+    def manifold_size(self) -> float:
+        """95 % of the directions of the manifold have a smaller effect; NaN without these."""
+        return float(np.quantile(np.abs(self.manifold), 0.95)) if self.manifold.size else math.nan
+
+    def minus(self, twin: "OperationDraws", sides: Sides) -> "OperationDraws":
+        """The difference to the same operation along the twin's CAV."""
+        both = self.null.size == twin.null.size
+        return OperationDraws(
+            resamples=self.resamples.minus(twin.resamples),
+            sides=sides,
+            class_groups=self.class_groups,
+            null=self.null - twin.null if both else np.zeros(0),
+            manifold=np.zeros(0),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterventionEffect:
+    """An operation in numbers: a row of the table of interventions.
+
+    Attributes:
+        concept: whose CAV.
+        versus: what it was learned against.
+        twin: as in `ConceptResult`.
+        layer: dotted module name.
+        operation: `step`, `clamp`, `remove`, `restore` or `dose`.
+        multiple: of d, for doses; NaN for others.
+        effect: in target units; for `restore` a share of what the twin lost.
+        effect_low: lower end of its 95 % interval.
+        effect_high: upper end.
+        p_value: against CAVs of permuted labels; NaN where none were made.
+        null_low: 2.5 % of the effects along these are lower; NaN likewise.
+        null_high: 2.5 % are higher.
+        manifold: 95 % of random directions of the data's own principal components move the target by less.
+        changed: share of class clips whose first class changes.
+        far: share of edited activations that are far from all recorded ones.
+    """
+
+    concept: str
+    versus: str
+    twin: str
+    layer: str
+    operation: str
+    multiple: float
+    effect: float
+    effect_low: float
+    effect_high: float
+    p_value: float
+    null_low: float
+    null_high: float
+    manifold: float
+    changed: float
+    far: float
