@@ -14,15 +14,21 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
+from video_tcav.tcav.settings import At, InterventionSettings, Negatives, StatisticsSettings
 
 
-@options.with_settings(model_options=ModelSettings, recording=RecordingSettings, statistics=StatisticsSettings)
+@options.with_settings(
+    model_options=ModelSettings,
+    recording=RecordingSettings,
+    statistics=StatisticsSettings,
+    interventions=InterventionSettings,
+)
 def run(
     *,
     model_options: ModelSettings,
     recording: RecordingSettings,
     statistics: StatisticsSettings,
+    interventions: InterventionSettings,
     model: options.Model,
     target: Annotated[str, typer.Option(metavar="CLASS", help="Class to explain, by name or number.")],
     concept: Annotated[
@@ -102,6 +108,7 @@ def run(
             seed=seed,
             recording=recording,
             statistics=statistics,
+            interventions=interventions,
             out=out,
             detail=out is not None and report,
             progress=True,

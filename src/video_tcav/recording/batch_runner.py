@@ -107,16 +107,24 @@ class BatchRunner:
     def _traced(self, inputs: Tensor) -> LayerTrace:
         if self._trace is None:
             self._trace = trace_layers(self.model, self.layers, inputs[:1])
-            self._axes = {layer: self._needed_axes(layer, self._trace) for layer in self.layers}
+            self._axes = {
+                layer: space_axes(self.model, layer, self._trace.shapes[layer], self.space) for layer in self.layers
+            }
         return self._trace
 
-    def _needed_axes(self, layer: str, trace: LayerTrace) -> LayerAxes | None:
-        if self.space == "flatten" and trace.shapes[layer][0] == 1:
-            return None
-        axes = layer_axes(self.model, layer)
-        if self.space != "flatten" and not axes.has_positions:
-            raise AxesError(
-                f"`space` must be flatten at a layer without time and place. Got {self.space} at {layer} with axes "
-                f"({', '.join(axes.dims)}). Use --space flatten or another layer."
-            )
-        return axes
+
+def space_axes(model: VideoModel, layer: str, shape: tuple[int, ...], space: Space) -> LayerAxes | None:
+    """The axes that a feature space needs at a layer whose output for one clip is of this shape; `None` where it needs none.
+
+    Raises:
+        AxesError: for a layer without positions, in a space that averages over them.
+    """
+    if space == "flatten" and shape[0] == 1:
+        return None
+    axes = layer_axes(model, layer)
+    if space != "flatten" and not axes.has_positions:
+        raise AxesError(
+            f"`space` must be flatten at a layer without time and place. Got {space} at {layer} with axes "
+            f"({', '.join(axes.dims)}). Use --space flatten or another layer."
+        )
+    return axes

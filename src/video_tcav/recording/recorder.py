@@ -1,6 +1,6 @@
 """Builder of a recording: decode, prepare and pass each clip once, each twin once, and keep the rows in the order asked for."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -250,16 +250,8 @@ class Recorder:
             for version in versions:
                 name = ClipId(source=key, window=window, version=version)
                 stored = cached.clips.get(name)
-                yield _PendingClip(
-                    name=name, inputs=None if stored else self._version_of(prepared, name), stored=stored
-                )
-
-    def _version_of(self, prepared: Tensor, name: ClipId) -> Tensor:
-        """A prepared clip, or its twin."""
-        if name.version == "none":
-            return prepared
-        time_dim = self.runner.model.clip_spec.time_dim
-        return twin_clip(prepared, name.version, time_dim=time_dim, seed=shuffle_seed(self.seed, name.source))
+                inputs = None if stored else _version_of(self.runner.model, prepared, name, self.seed)
+                yield _PendingClip(name=name, inputs=inputs, stored=stored)
 
     def _note(self, key: str, windows: int, still: bool) -> None:
         self.windows[key] = windows
@@ -273,6 +265,33 @@ class Recorder:
             raise error
         if str(error.path) not in {skipped.path for skipped in self.skipped}:
             self.skipped.append(Skipped(path=str(error.path), reason=error.reason))
+
+
+def prepared_clips(
+    model: VideoModel,
+    sources: Sequence[VideoSource],
+    settings: RecordingSettings,
+    wanted: Collection[ClipId],
+    seed: int,
+) -> dict[ClipId, Tensor]:
+    """Some clips once more as the model takes them, for layers from which the rest of the network cannot be run alone."""
+    needed = {clip.source for clip in wanted}
+    chosen = [source for source in sources if source.key in needed]
+    prepared: dict[ClipId, Tensor] = {}
+    loaded = load_clips(chosen, model.clip_spec, windows=settings.windows, threads=settings.threads)
+    with closing(loaded):
+        for one in loaded:
+            for window, clip in enumerate(() if one.clips is None else one.clips):
+                for clip_id in [each for each in wanted if (each.source, each.window) == (one.source.key, window)]:
+                    prepared[clip_id] = _version_of(model, model.prepare(clip), clip_id, seed)
+    return prepared
+
+
+def _version_of(model: VideoModel, prepared: Tensor, name: ClipId, seed: int) -> Tensor:
+    """A prepared clip, or its twin."""
+    if name.version == "none":
+        return prepared
+    return twin_clip(prepared, name.version, time_dim=model.clip_spec.time_dim, seed=shuffle_seed(seed, name.source))
 
 
 def _file_rows(written: Written, layer: str, rows: slice) -> Sequence[FileRow]:

@@ -1,5 +1,6 @@
 """A result of one concept: its numbers, the run's constants, and both together as a row of every table."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
@@ -34,7 +35,38 @@ class RunConstants:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatchedStatistics(ConceptStatistics):
+class InterventionNumbers:
+    """What the rest of the network says when activations are edited along the CAV; NaN where that was not made.
+
+    Of each operation the effect at class clips, the ends of its 95 % interval, and p against CAVs of permuted labels.
+
+    Attributes:
+        step: ½ [target(h + d) − target(h − d)], d from the mean random to the mean concept clip, in target units.
+        clamp: the target with the coordinate along the CAV of concept clips, less with that of random clips.
+        remove: the target as it is, less with the coordinate of random clips.
+        restore: the share of what a twin of the clip lost of the target that its own coordinate gives back: frozen twins in the
+            rows `none` and `motion`, reversed ones in `order`.
+    """
+
+    step: float = math.nan
+    step_low: float = math.nan
+    step_high: float = math.nan
+    clamp: float = math.nan
+    clamp_low: float = math.nan
+    clamp_high: float = math.nan
+    clamp_p: float = math.nan
+    remove: float = math.nan
+    remove_low: float = math.nan
+    remove_high: float = math.nan
+    remove_p: float = math.nan
+    restore: float = math.nan
+    restore_low: float = math.nan
+    restore_high: float = math.nan
+    restore_p: float = math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchedStatistics(InterventionNumbers, ConceptStatistics):
     """The numbers of one concept at one layer, in the family of tests that they belong to.
 
     Attributes:
@@ -79,8 +111,9 @@ class ConceptResult(MatchedStatistics, RunConstants):
 
 
 _KEYS = ("target", "concept", "versus", "twin", "layer")
-COLUMNS = (*_KEYS, *(f.name for f in fields(ConceptResult) if f.name not in _KEYS))
-"""Of a table of results: what was asked first."""
+_EDITS = tuple(f.name for f in fields(InterventionNumbers))
+COLUMNS = (*_KEYS, *(f.name for f in fields(ConceptResult) if f.name not in (*_KEYS, *_EDITS)), *_EDITS)
+"""Of a table of results: what was asked first, interventions last."""
 
 
 def join_rows(constants: RunConstants, measurements: Sequence[Measurement]) -> tuple[ConceptResult, ...]:

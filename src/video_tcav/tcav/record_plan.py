@@ -17,8 +17,8 @@ from video_tcav.tcav.plan import Plan
 from video_tcav.tcav.saved_cavs import Coefficients, Vectors, combined_rows
 
 
-def record(plan: Plan, recorder: Recorder, work: Workspace) -> Recording:
-    """Pass every clip of a plan.
+def record(plan: Plan, recorder: Recorder, work: Workspace, class_twins: tuple[Version, ...] = ()) -> Recording:
+    """Pass every clip of a plan, and twins of the class clips where they are asked for.
 
     The class comes first, since sketched rows need its gradients at once; then the concepts, since whether they move decides
     whether random clips are frozen, too; then the random clips.
@@ -33,11 +33,15 @@ def record(plan: Plan, recorder: Recorder, work: Workspace) -> Recording:
     random = [source for source in plan.random if source.key not in keys]
     versions: tuple[Version, ...] = ("none", *plan.twins)
     class_pass: list[PassSpec] = [] if plan.target is None else [(plan.class_sources, ("none",), plan.target)]
+    if plan.target is not None and class_twins:
+        class_pass.append((plan.class_sources, class_twins, plan.target))
     work.fill(recorder, *class_pass, ([*concepts, *random], versions, None))
     total = len(concepts) + len(random) + len(plan.class_sources)
     with progress_bar("model passes (videos)", total, visible=work.progress) as advance, freed_memory_kept():
         if plan.target is not None:
             recorder.record_class(plan.class_sources, plan.target, advance)
+            if class_twins:
+                recorder.record_class_twins(plan.class_sources, class_twins, plan.target, lambda _steps: None)
         recorder.record_concepts(concepts, versions, advance)
         if "frozen" not in versions and not all(
             concept_moves(concept, recorder.windows, recorder.stills) for concept in plan.concepts

@@ -19,6 +19,7 @@ from video_tcav.recording.clip_id import ClipId
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.concept_result import COLUMNS, ConceptResult, Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics.diagnose import Diagnostics
+from video_tcav.tcav.interventions.effects import InterventionEffect
 from video_tcav.tcav.summaries import sentences, strongest_results
 from video_tcav.tcav.wording import comparison_name, effect_text, is_readable, p_text, represented_text, units
 
@@ -67,6 +68,7 @@ class TcavResult(ItemSequence[ConceptResult]):
         warnings: what a reader must know before believing the numbers.
         provenance: versions, settings, digests of model and clips.
         seconds: time spent, by part of the run.
+        interventions: every operation on activations, with what it is compared with.
         detail: what is behind the numbers, where it was asked for.
     """
 
@@ -78,6 +80,7 @@ class TcavResult(ItemSequence[ConceptResult]):
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
     seconds: Mapping[str, float]
+    interventions: tuple[InterventionEffect, ...] = ()
     detail: Detail | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -174,6 +177,7 @@ class TcavResult(ItemSequence[ConceptResult]):
             "warnings": list(self.warnings),
             "skipped": [asdict(skipped) for skipped in self.skipped],
             "results": [asdict(result) for result in self.results],
+            "interventions": [asdict(effect) for effect in self.interventions],
         }
 
     def to_json(self, path: str | Path) -> None:

@@ -23,16 +23,19 @@ from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.concept_result import Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
+from video_tcav.tcav.interventions.concept_edits import EditSettings
+from video_tcav.tcav.interventions.intervene import Interventions, intervene
+from video_tcav.tcav.interventions.plan import plan_interventions
 from video_tcav.tcav.measure import corrected, measure
 from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import cav_vectors, class_groups, compare_recorded, only_right_clips, record
 from video_tcav.tcav.result import Detail, TcavResult
 from video_tcav.tcav.result_files import save_result
 from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of
-from video_tcav.tcav.settings import At, Negatives, StatisticsSettings
+from video_tcav.tcav.settings import At, InterventionSettings, Negatives, StatisticsSettings
 
 
-@takes_settings(recording=RecordingSettings, statistics=StatisticsSettings)
+@takes_settings(recording=RecordingSettings, statistics=StatisticsSettings, interventions=InterventionSettings)
 def run_tcav(
     model: VideoModel,
     *,
@@ -54,6 +57,7 @@ def run_tcav(
     progress: bool = False,
     recording: RecordingSettings,
     statistics: StatisticsSettings,
+    interventions: InterventionSettings,
 ) -> TcavResult:
     """Measure how much each concept matters for a class, at each layer, and whether it is the motion or the picture.
 
@@ -83,6 +87,7 @@ def run_tcav(
         progress: whether to show progress bars on standard error.
         recording: how clips are passed and kept; its fields are keywords of this function.
         statistics: how CAVs are learned and effects tested; likewise.
+        interventions: which activations are edited, and how; likewise.
 
     Returns:
         One result for each concept, version and layer, with what was skipped and what to beware of.
@@ -112,8 +117,10 @@ def run_tcav(
     with Workspace(recording, progress=progress) as work:
         plan = make_plan(model, question, recording, work.digest)
         plan.check_room(recording, work.budget)
+        asked = plan_interventions(model, plan.layers, plan.twins, interventions, recording)
+        recorder = work.recorder(model, plan.layers, plan.digests, seed=seed, whole=asked.layers)
         with work.timed("passes"):
-            passed = record(plan, work.recorder(model, plan.layers, plan.digests, seed=seed), work)
+            passed = record(plan, recorder, work, asked.twins)
         recorded = only_right_clips(plan, passed)
         comparisons = compare_recorded(plan, recorded)
         groups = class_groups(plan, recorded)
@@ -122,9 +129,17 @@ def run_tcav(
         constants, settings = _constants(model, question, plan, recording, statistics), _test_settings(statistics, seed)
         with work.timed("statistics"):
             measured = _measured(comparisons, grams, groups, settings, progress)
+        with work.timed("interventions"):
+            drawn = _edit_settings(settings, interventions)
+            edited = intervene(
+                plan, asked, recorded, comparisons, grams, groups, drawn, recorder.runner, progress=progress
+            )
         details = _detail(recorded, comparisons, grams, groups, constants, settings, measured, work) if detail else None
         noticed = clip_cautions(question, plan, passed, comparisons, grams, groups, settings.test)
-        result = _result(question, plan, recorded, noticed, constants, settings, measured, details, work)
+        noticed = (*noticed, *([asked.caution] if asked.caution else []), *edited.cautions)
+        asked_of = _noted_settings(question, plan, recorded, constants, settings) | interventions.for_provenance()
+        measurements = edited.with_numbers(corrected(measured, constants.correction, settings.test))
+        result = _result(plan, recorded, noticed, constants, asked_of, measurements, edited, details, work)
         if folder is not None:
             save_result(folder, result, _saved_cavs(plan, recorded, comparisons, grams, settings.fitter, work))
     return result
@@ -201,18 +216,27 @@ def _detail(
     )
 
 
+def _edit_settings(settings: TestSettings, interventions: InterventionSettings) -> EditSettings:
+    return EditSettings(
+        fitter=settings.fitter,
+        bootstraps=settings.bootstraps,
+        permutations=settings.permutations,
+        relabellings=interventions.relabellings,
+        seed=settings.seed,
+    )
+
+
 def _result(
-    question: Question,
     plan: Plan,
     recorded: Recording,
     noticed: Sequence[str],
     constants: RunConstants,
-    settings: TestSettings,
-    measured: Mapping[CavKey, tuple[Measurement, Draws]],
+    settings: Mapping[str, Any],
+    measurements: tuple[Measurement, ...],
+    edited: Interventions,
     detail: Detail | None,
     work: Workspace,
 ) -> TcavResult:
-    measurements = corrected(measured, constants.correction, settings.test)
     rows = join_rows(constants, measurements)
     sketched = recorded.sketch_errors()
     result = TcavResult(
@@ -221,13 +245,13 @@ def _result(
         skipped=recorded.skipped,
         warnings=(
             *recorded.model.remarks(),
-            *result_cautions(rows, trained=recorded.model.trained, permutations=settings.permutations),
+            *result_cautions(rows, trained=recorded.model.trained, permutations=settings["permutations"]),
             *noticed,
             *work.warnings({skipped.path for skipped in recorded.skipped}),
             *sketch_cautions(sketched),
         ),
         provenance=provenance(
-            settings=_noted_settings(question, plan, recorded, constants, settings),
+            settings=settings,
             model=_model_facts(recorded.model),
             clip_spec=asdict(recorded.model.clip_spec),
             clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
@@ -236,6 +260,7 @@ def _result(
             sketch={layer: asdict(error) for layer, error in sketched.items()},
         ),
         seconds=work.seconds,
+        interventions=edited.table(),
         detail=detail,
     )
     log_warnings([*result.warnings, *map(str, result.skipped)])

@@ -30,6 +30,32 @@ else:  # names of every kind that is installed, for the command line and the sch
 
 
 @dataclass(frozen=True, kw_only=True)
+class InterventionSettings(Settings):
+    """What the model would say: how activations are edited, and where."""
+
+    TITLE = "Interventions"
+
+    intervene: str = setting(
+        "step",
+        "What to do to activations: step, clamp, remove, restore, dose, with commas between; or none.",
+        metavar="OPERATIONS",
+        methods="The rest of the network was run again with edited activations: {value}.",
+        docs="See [interventions](interventions.md).",
+    )
+    intervene_at: str = setting(
+        "deepest",
+        "Layers where that is done: the deepest of those tested, all of them, or names with commas between.",
+        metavar="deepest|all|LAYERS",
+    )
+    relabellings: int = setting(
+        199,
+        "CAVs of permuted labels that clamp, remove and restore are compared with; 0 makes no p-values, and is much faster.",
+        most=10**6,
+        least=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatisticsSettings(Settings):
     """How CAVs are learned and effects tested."""
 

@@ -12,7 +12,7 @@ from video_tcav.core import random_streams
 from video_tcav.core.progress import Advance, no_progress
 from video_tcav.gram.cavs.fitter import CavFitter, Labelling
 from video_tcav.gram.design import Design, bootstrap_weights
-from video_tcav.gram.kernel import unit_coefficients
+from video_tcav.gram.kernel import Kernel, unit_coefficients
 from video_tcav.gram.resampling import Resamples
 from video_tcav.gram.studentised import contrast
 from video_tcav.tcav.interventions.directions import Directions, LayerRows, products
@@ -49,24 +49,42 @@ class LayerClips:
     """Class clips at one layer, with the recorded clips that CAVs are learned from.
 
     Attributes:
-        rerun: the class clips and the rest of the network.
+        rerun: the class clips, or twins of them, and the rest of the network.
         rows: the recorded clips.
         class_groups: group of each class clip.
+        clean: the class clips that these are twins of, where they are.
+        unit: what the effect at each clip is measured in: 1, or what its twin lost of the target.
     """
 
     rerun: LayerRerun
     rows: LayerRows
     class_groups: Sequence[int]
+    clean: "LayerClips | None" = None
+    unit: Float[np.ndarray, " clip"]
 
     @cached_property
     def products(self) -> Float[np.ndarray, "row clip"]:
-        """Inner products of all recorded rows with each class clip."""
-        return products(self.rows.store, range(self.rows.store.rows), self.rerun.features)
+        """Inner products of all recorded rows with each clip."""
+        store = self.rows.store
+        chunks = [products(store, range(store.rows), self.rerun.features(clips)) for clips in self.rerun.chunks()]
+        return np.concatenate(chunks, axis=1)
+
+    @cached_property
+    def own_products(self) -> Float[np.ndarray, "clip clip"]:
+        """Inner products of the clips with each other."""
+        chunks = self.rerun.chunks()
+        features = [self.rerun.features(clips) for clips in chunks] if len(chunks) == 1 else None
+        rows = []
+        for clips in chunks:
+            left = (features[0] if features else self.rerun.features(clips)).double()
+            parts = [left @ (features[0] if features else self.rerun.features(other)).double().T for other in chunks]
+            rows.append(torch.cat(parts, dim=1))
+        return torch.cat(rows).numpy()
 
     @cached_property
     def unedited(self) -> Reruns:
         clips = np.arange(self.rerun.clips)
-        return self.rerun.edited(np.zeros(len(clips)), torch.zeros(1, self.rerun.features.shape[1]), clips)
+        return self.rerun.edited(np.zeros(len(clips)), torch.zeros(1, self.rows.store.width), clips)
 
     def class_weights(self, settings: EditSettings) -> Iterator[Float[np.ndarray, "draw clip"]]:
         """Weights of the class clips in bootstrap draws of their groups, each draw adding up to 1."""
@@ -92,13 +110,15 @@ class ConceptEdits:
         clips: LayerClips,
         design: Design,
         rows: Int[np.ndarray, " row"],
-        kernel: Float[np.ndarray, "row row"],
+        kernel: Kernel,
         settings: EditSettings,
     ) -> None:
+        assert isinstance(kernel, np.ndarray)  # rows were kept whole
         self._clips, self._design, self._rows, self._kernel, self._settings = clips, design, rows, kernel, settings
         self._observed = self._directions(Labelling(labels=design.labels[None]))
         self._vector = clips.rows.vectors(rows, self._observed.units)
         self._products = clips.products[rows]
+        self._clean_products = self._products if clips.clean is None else clips.clean.products[rows]
         self._reached: dict[Point, tuple[Reruns, Float[np.ndarray, "row clip"]]] = {}
 
     @property
@@ -123,7 +143,8 @@ class ConceptEdits:
 
     def by_clip(self, operation: Operation) -> Float[np.ndarray, " clip"]:
         """The effect at each class clip."""
-        return np.sum([point.weight * self._at(point)[0].targets for point in operation.points], axis=0)
+        values = np.sum([point.weight * self._at(point)[0].targets for point in operation.points], axis=0)
+        return values / self._clips.unit.mean()
 
     def null_effects(
         self, operations: Sequence[Operation], advance: Advance = no_progress
@@ -171,20 +192,24 @@ class ConceptEdits:
             if point.is_unedited:
                 self._reached[where] = (self._clips.unedited, np.zeros_like(self._products))
             else:
-                shifts = self._observed.shifts(point, self._observed.units @ self._products)[0]
-                rerun = self._clips.rerun.with_gradients(shifts, self._vector, np.arange(len(shifts)))
-                slopes = products(self._clips.rows.store, self._rows, rerun.gradients)
-                self._reached[where] = (replace(rerun, gradients=torch.empty(0, 0)), slopes)
+                shifts, reruns, slopes = self._shifts(self._observed, point)[0], [], []
+                for clips in self._clips.rerun.chunks():  # gradients of wide layers do not fit into memory together
+                    rerun = self._clips.rerun.with_gradients(shifts[clips], self._vector, clips)
+                    slopes.append(products(self._clips.rows.store, self._rows, rerun.gradients))
+                    reruns.append(replace(rerun, gradients=torch.empty(0, 0)))
+                self._reached[where] = (Reruns.joined(reruns), np.concatenate(slopes, axis=1))
         return self._reached[where]
 
     def _first_order(self, operation: Operation, along: Directions) -> Float[np.ndarray, "draw clip"]:
         """Σ over points of weight × δ × gradient · u, with the gradients at the points of the observed CAV."""
-        own = along.units @ self._products
-        total = np.zeros(own.shape)
+        total = np.zeros((len(along.units), self._clips.rerun.clips))
         for point in operation.points:
             if not point.is_unedited:
-                total += point.weight * along.shifts(point, own) * (along.units @ self._at(point)[1])
-        return total
+                total += point.weight * self._shifts(along, point) * (along.units @ self._at(point)[1])
+        return total / self._clips.unit.mean()
+
+    def _shifts(self, along: Directions, point: Point) -> Float[np.ndarray, "draw clip"]:
+        return along.shifts(point, along.units @ self._products, along.units @ self._clean_products)
 
     def _resamples(self, operation: Operation, by_clip: Float[np.ndarray, " clip"]) -> Resamples:
         # To run the network for every draw would take a thousand times as long: between the observed CAV and that of a
@@ -196,34 +221,36 @@ class ConceptEdits:
             labels = np.broadcast_to(self._design.labels, clip_weights.shape)
             along = self._directions(Labelling(labels=labels, weights=clip_weights))
             drawn = by_clip + self._first_order(operation, along) - observed
-            joint = np.einsum("dc,dc->d", drawn, class_weights)
-            chunks.append(np.stack([drawn.mean(1), class_weights @ by_clip, joint]))
+            lost = class_weights @ (self._clips.unit / self._clips.unit.mean())
+            joint = np.einsum("dc,dc->d", drawn, class_weights) / lost
+            chunks.append(np.stack([drawn.mean(1), class_weights @ by_clip / lost, joint]))
         clips, class_clips, joint = np.concatenate(chunks, axis=1)
         return Resamples(by_clip=by_clip, clips=clips, class_clips=class_clips, joint=joint)
 
     def _effects_along(
         self, along: Directions, operations: Sequence[Operation], advance: Advance
     ) -> dict[str, Float[np.ndarray, " draw"]]:
-        own, everyone = along.units @ self._products, np.arange(self._clips.rerun.clips)
+        everyone = np.arange(self._clips.rerun.clips)
         vectors = self._clips.rows.vectors(self._rows, along.units)
         points = {replace(point, weight=1.0) for operation in operations for point in operation.points}
         means: dict[Point, np.ndarray] = {}
         for point in sorted(points, key=str):
             if point.is_unedited:
-                means[point] = np.full(len(own), self._clips.unedited.targets.mean())
+                means[point] = np.full(len(along.units), self._clips.unedited.targets.mean())
             else:
-                shifts = along.shifts(point, own)
+                shifts = self._shifts(along, point)
                 means[point] = np.asarray(
                     [
                         self._clips.rerun.edited(shift, vector[None], everyone).targets.mean()
                         for shift, vector in zip(shifts, vectors, strict=True)
                     ]
                 )
-        advance(len(own))
+        advance(len(along.units))
         return {
             operation.name: np.sum(
                 [point.weight * means[replace(point, weight=1.0)] for point in operation.points], axis=0
             )
+            / self._clips.unit.mean()
             for operation in operations
         }
 
@@ -238,7 +265,7 @@ class ConceptEdits:
         neighbours = self._neighbours
         own = (self._observed.units @ self._products)[0]
         shares = [
-            neighbours.share_far(self._observed.shifts(point, own[None])[0], own, self._along)
+            neighbours.share_far(self._shifts(self._observed, point)[0], own, self._along)
             for point in operation.points
             if not point.is_unedited
         ]
@@ -253,13 +280,12 @@ class ConceptEdits:
 
     @cached_property
     def _neighbours(self) -> NearestNeighbours:
-        features = self._clips.rerun.features.double()
         return NearestNeighbours.of(
             kernel=self._kernel,
             centre=self._clips.rows.centre[self._rows],
             centre_length=self._clips.rows.centre_length,
             products=self._products,
-            clips=(features @ features.T).numpy(),
+            clips=self._clips.own_products,
         )
 
 

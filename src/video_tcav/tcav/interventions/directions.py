@@ -31,10 +31,12 @@ class Directions:
     concept: Float[np.ndarray, " draw"]
     random: Float[np.ndarray, " draw"]
 
-    def shifts(self, point: Point, clips: Float[np.ndarray, "draw clip"]) -> Float[np.ndarray, "draw clip"]:
-        """δ at a point, given each clip's own coordinate along each direction."""
+    def shifts(
+        self, point: Point, clips: Float[np.ndarray, "draw clip"], clean: Float[np.ndarray, "draw clip"]
+    ) -> Float[np.ndarray, "draw clip"]:
+        """δ at a point, given the coordinate of each clip, and of the one that it is a twin of, along each direction."""
         means = point.concept * self.concept + point.random * self.random
-        return means[:, None] + point.clip * clips
+        return means[:, None] + point.clip * clips + point.clean * clean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,14 +1,16 @@
 """Effects of operations along one concept's CAV, with what was drawn around them."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
 from video_tcav.gram.label_permutations import permutation_p
-from video_tcav.gram.resampling import BootstrapT, Resamples
+from video_tcav.gram.resampling import BootstrapT, Resamples, percentile_interval
+from video_tcav.tcav.cav_key import CavKey
+from video_tcav.tcav.interventions.operations import STEP
 
 Sides = tuple[tuple[float, int], ...]
 
@@ -69,6 +71,12 @@ class OperationDraws:
             manifold=np.zeros(0),
         )
 
+    def columns(self, operation: str) -> dict[str, float]:
+        """The numbers of a `ConceptResult`."""
+        low, high = self.interval
+        numbers = {operation: self.effect, f"{operation}_low": low, f"{operation}_high": high}
+        return numbers if operation == STEP.name else {**numbers, f"{operation}_p": self.p_value}
+
 
 @dataclass(frozen=True, kw_only=True)
 class InterventionEffect:
@@ -107,3 +115,23 @@ class InterventionEffect:
     manifold: float
     changed: float
     far: float
+
+    @classmethod
+    def of(cls, key: CavKey, operation: str, draws: OperationDraws, multiple: float = math.nan) -> "InterventionEffect":
+        """From what was drawn."""
+        low, high = draws.interval
+        null_low, null_high = percentile_interval(draws.null) if draws.null.size else (math.nan, math.nan)
+        return cls(
+            **asdict(key),
+            operation=operation,
+            multiple=multiple,
+            effect=draws.effect,
+            effect_low=low,
+            effect_high=high,
+            p_value=draws.p_value,
+            null_low=null_low,
+            null_high=null_high,
+            manifold=draws.manifold_size,
+            changed=draws.changed,
+            far=draws.far,
+        )

@@ -1,8 +1,8 @@
 """Operations on activations along a CAV: step, clamp, remove, restore, dose.
 
-With u the unit CAV, m_c and m_r the coordinates u·μ of the mean concept and random clip, and h the activation of a class clip,
-each point at which the rest of the network is run is `h + δ u`, `δ = a m_c + b m_r + c u·h`. An operation is a weighted sum of the
-target at such points.
+With u the unit CAV, m_c and m_r the coordinates u·μ of the mean concept and random clip, and h the activation of a class
+clip, each point at which the rest of the network is run is `h + δ u`, `δ = a m_c + b m_r + c u·h + e u·h₀`, where h₀ is the
+clip that h is a twin of. An operation is a weighted sum of the target at such points.
 """
 
 from collections.abc import Sequence
@@ -20,16 +20,18 @@ class Point:
         concept: a, factor of the coordinate of the mean concept clip.
         random: b, likewise of the mean random clip.
         clip: c, likewise of the class clip itself; −1 puts another coordinate in the place of its own.
+        clean: e, likewise of the clip that it is a twin of.
     """
 
     weight: float
     concept: float = 0.0
     random: float = 0.0
     clip: float = 0.0
+    clean: float = 0.0
 
     @property
     def is_unedited(self) -> bool:
-        return self.concept == self.random == self.clip == 0
+        return self.concept == self.random == self.clip == self.clean == 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +69,16 @@ REMOVE = Operation(
     help="target as it is, less with the coordinate of random clips: what the clip loses without the concept.",
     points=(Point(weight=1), AT_RANDOM),
 )
+RESTORE = Operation(
+    name="restore",
+    help="a twin with the coordinate of the clip itself, less as it is: what the twin lost that this concept gives back.",
+    points=(Point(weight=1, clip=-1, clean=1), Point(weight=-1)),
+)
 DOSES = tuple(quarter / 4 for quarter in range(-4, 9))
 """Multiples of d from −1 to 2."""
 DIRECT = {operation.name: operation for operation in (STEP, CLAMP, REMOVE)}
 """Those that need the class clips alone."""
-NAMES = (*DIRECT, "restore", "dose")
+NAMES = (*DIRECT, RESTORE.name, "dose")
 
 
 def dose(multiple: float) -> Operation:

@@ -1,9 +1,9 @@
 """The target of class clips whose activation at a layer is edited: the rest of the network, run again in batches."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from video_tcav.recording.feature_spaces import from_space, to_space
 from video_tcav.recording.settings import Space
 
 _MOST_AT_ONCE = 256  # small tails of many clips: more bring nothing
+_CHUNK_BYTES = 256 * 2**20
 _ROOM = 16  # a tail's own activations take about so many times the memory of its input
 
 
@@ -37,13 +38,23 @@ class Reruns:
     predicted: Int[np.ndarray, " clip"]
     gradients: Float[Tensor, "clip feature"]
 
+    @classmethod
+    def joined(cls, parts: "Sequence[Reruns]") -> "Reruns":
+        """Several, one behind the other."""
+        return cls(
+            targets=np.concatenate([part.targets for part in parts]),
+            predicted=np.concatenate([part.predicted for part in parts]),
+            gradients=torch.cat([part.gradients for part in parts]),
+        )
+
 
 class LayerRerun:
     """Some clips at one layer, ready to be edited; use it inside `running`.
 
     Args:
         tail: the rest of the network.
-        outputs: the layer's whole output for each clip, one row each.
+        outputs: reads the layer's whole output for some of the clips, one row each; they may not fit into memory together.
+        clips: how many there are.
         axes: of the layer, where the space needs them.
         space: the feature space that edits are made in.
         target: what is explained.
@@ -54,28 +65,32 @@ class LayerRerun:
     def __init__(
         self,
         tail: Tail,
-        outputs: Float[Tensor, "clip value"],
+        outputs: Callable[[Int[np.ndarray, " clip"]], Float[Tensor, "clip value"]],
         *,
+        clips: int,
         axes: LayerAxes | None,
         space: Space,
         target: Target,
         passing: OptimisedPass,
         inputs: Sequence[Tensor] | None = None,
     ) -> None:
-        self.tail, self.target, self.space = tail, target, space
+        self.tail, self.target, self.clips = tail, target, clips
+        self._space: Space = space
         self._outputs, self._axes, self._passing, self._inputs = outputs, axes, passing, inputs
-        self._batch = max(1, min(_MOST_AT_ONCE, BATCH_BYTES // (_ROOM * outputs[0].nbytes)))
+        clip_bytes = 4 * math.prod(tail.shape)
+        self._batch = max(1, min(_MOST_AT_ONCE, BATCH_BYTES // (_ROOM * clip_bytes)))
         if tail.needs_inputs:
-            self._batch = LARGEST_BATCH
+            self._batch = min(self._batch, LARGEST_BATCH)
+        self._chunk = max(1, _CHUNK_BYTES // clip_bytes)
 
-    @property
-    def clips(self) -> int:
-        return len(self._outputs)
+    def chunks(self) -> list[Int[np.ndarray, " clip"]]:
+        """The clips in chunks of which memory holds outputs and gradients."""
+        everyone = np.arange(self.clips)
+        return [everyone[start : start + self._chunk] for start in range(0, self.clips, self._chunk)]
 
-    @cached_property
-    def features(self) -> Float[Tensor, "clip feature"]:
-        """Each clip's vector in the feature space."""
-        return to_space(self._native(slice(None)), self._axes, self.space)
+    def features(self, clips: Int[np.ndarray, " clip"]) -> Float[Tensor, "clip feature"]:
+        """Vectors of some clips in the feature space."""
+        return to_space(self._native(clips), self._axes, self._space)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -101,8 +116,8 @@ class LayerRerun:
         """Likewise, with the gradient at the edited activation."""
         return self._run(shifts, vectors, clips, gradients=True)
 
-    def _native(self, rows: slice | Int[np.ndarray, " row"]) -> Tensor:
-        outputs = self._outputs[rows]
+    def _native(self, clips: Int[np.ndarray, " clip"]) -> Tensor:
+        outputs = self._outputs(clips)
         return outputs.reshape(len(outputs) * self.tail.shape[0], *self.tail.shape[1:])
 
     def _run(self, shifts: np.ndarray, vectors: Tensor, clips: np.ndarray, *, gradients: bool) -> Reruns:
@@ -112,14 +127,11 @@ class LayerRerun:
             chosen = vectors[batch] if len(vectors) == len(clips) else vectors.expand(len(clips[batch]), -1)
             edits = torch.as_tensor(shifts[batch], dtype=chosen.dtype)[:, None] * chosen
             parts.append(self._run_batch(edits, clips[batch], gradients))
-        targets, predicted, slopes = zip(*parts, strict=True)
-        return Reruns(targets=np.concatenate(targets), predicted=np.concatenate(predicted), gradients=torch.cat(slopes))
+        return Reruns.joined(parts)
 
-    def _run_batch(
-        self, edits: Float[Tensor, "clip feature"], clips: np.ndarray, gradients: bool
-    ) -> tuple[np.ndarray, np.ndarray, Tensor]:
+    def _run_batch(self, edits: Float[Tensor, "clip feature"], clips: np.ndarray, gradients: bool) -> Reruns:
         native = self._native(clips)
-        native = native + from_space(edits.to(native.dtype), self._axes, self.space, self.tail.shape)
+        native = native + from_space(edits.to(native.dtype), self._axes, self._space, self.tail.shape)
         native = native.to(self.tail.model.device)
         inputs = None if self._inputs is None else torch.stack([self._inputs[clip] for clip in clips])
         with torch.set_grad_enabled(gradients):
@@ -129,7 +141,7 @@ class LayerRerun:
         slopes = torch.empty(len(clips), 0)
         if gradients:
             gradient = torch.autograd.grad(values.sum(), native)[0]
-            slopes = to_space(gradient, self._axes, self.space, gradient=True).cpu()
+            slopes = to_space(gradient, self._axes, self._space, gradient=True).cpu()
         answers = class_answers(logits.detach(), values.detach(), self.target)
         predicted = [-1 if answer.predicted is None else answer.predicted for answer in answers]
-        return values.detach().cpu().double().numpy(), np.asarray(predicted), slopes
+        return Reruns(targets=values.detach().cpu().double().numpy(), predicted=np.asarray(predicted), gradients=slopes)

@@ -1,0 +1,290 @@
+"""Interventions of a run: every operation that was asked for, for each concept and twin, at the layers chosen."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from video_tcav.core.errors import ModelError
+from video_tcav.core.progress import Advance, progress_bar
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.resampling import BootstrapT
+from video_tcav.models.layers import noise_clip
+from video_tcav.models.tail import Tail
+from video_tcav.recording.batch_runner import BatchRunner, space_axes
+from video_tcav.recording.clip_id import ClipId, Version
+from video_tcav.recording.recorder import prepared_clips
+from video_tcav.recording.recording import Recording
+from video_tcav.recording.whole_outputs import WholeOutputs
+from video_tcav.tcav.cav_key import CavKey
+from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.concept_result import Measurement
+from video_tcav.tcav.interventions.concept_edits import ConceptEdits, EditSettings, LayerClips, both_sides
+from video_tcav.tcav.interventions.directions import LayerRows
+from video_tcav.tcav.interventions.effects import InterventionEffect, OperationDraws
+from video_tcav.tcav.interventions.operations import DIRECT, DOSES, RESTORE, Operation, dose
+from video_tcav.tcav.interventions.plan import InterventionPlan
+from video_tcav.tcav.interventions.rerun import LayerRerun
+from video_tcav.tcav.measure import DIFFERENCES
+from video_tcav.tcav.plan import Plan
+
+MOST_FAR = 0.1
+"""Share of edited activations that may be far from all recorded ones before a reader is warned."""
+_TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
+"""By which the target of a clip may differ from that of its pass, relative to 1 + its size, at each precision."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interventions:
+    """What came of a run's interventions.
+
+    Attributes:
+        draws: of each measurement, by operation.
+        doses: of each, by the multiple of d.
+        cautions: what a reader must know.
+    """
+
+    draws: Mapping[CavKey, Mapping[str, OperationDraws]] = field(default_factory=dict)
+    doses: Mapping[CavKey, Mapping[float, OperationDraws]] = field(default_factory=dict)
+    cautions: tuple[str, ...] = ()
+
+    def with_numbers(self, measurements: Sequence[Measurement]) -> tuple[Measurement, ...]:
+        """Measurements with the numbers of their operations."""
+        return tuple(
+            replace(
+                measurement,
+                **{
+                    column: value
+                    for operation, draws in self.draws.get(measurement.key, {}).items()
+                    for column, value in draws.columns(operation).items()
+                },
+            )
+            for measurement in measurements
+        )
+
+    def table(self) -> tuple[InterventionEffect, ...]:
+        """A row an operation, and one a dose."""
+        rows = [
+            InterventionEffect.of(key, name, draws)
+            for key, operations in self.draws.items()
+            for name, draws in operations.items()
+        ]
+        rows += [
+            InterventionEffect.of(key, "dose", draws, multiple)
+            for key, multiples in self.doses.items()
+            for multiple, draws in multiples.items()
+        ]
+        return tuple(rows)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Layer:
+    """The class clips of a run at one layer, and twins of them by version."""
+
+    clips: LayerClips
+    twins: Mapping[Version, LayerClips]
+
+
+def intervene(
+    plan: Plan,
+    asked: InterventionPlan,
+    recorded: Recording,
+    comparisons: Sequence[Comparison],
+    grams: Mapping[str, Gram],
+    groups: Sequence[int],
+    settings: EditSettings,
+    runner: BatchRunner,
+    *,
+    progress: bool = False,
+) -> Interventions:
+    """Run the rest of the network again for every operation.
+
+    Args:
+        plan: of the run.
+        asked: operations and layers.
+        recorded: with whole outputs of the class clips at these layers.
+        comparisons: which rows stand for a concept.
+        grams: of each layer.
+        groups: group of each class clip.
+        settings: how operations are drawn.
+        runner: which passed the clips.
+        progress: whether to show a bar on standard error.
+    """
+    made: dict[CavKey, dict[str, OperationDraws]] = {}
+    doses: dict[CavKey, dict[float, OperationDraws]] = {}
+    cautions: list[str] = []
+    steps = sum(len(comparison.rows) for comparison in comparisons) * len(asked.layers)
+    with progress_bar(
+        "interventions (CAVs)", steps * asked.cavs(settings.relabellings), visible=progress and bool(steps)
+    ) as advance:
+        for layer in asked.layers:
+            try:
+                with _running(plan, asked, recorded, layer, groups, runner) as at_layer:
+                    for comparison in comparisons:
+                        study = _Study(at_layer, layer, comparison, grams[layer], settings, advance)
+                        made |= study.operations([DIRECT[name] for name in asked.operations if name in DIRECT])
+                        if RESTORE.name in asked.operations:
+                            for key, draws in study.restored(cautions).items():
+                                made.setdefault(key, {})[RESTORE.name] = draws
+                        if "dose" in asked.operations:
+                            doses[comparison.key(layer)] = study.doses()
+            except ModelError as error:
+                cautions.append(f"{', '.join(asked.operations)} could not be made at {layer}: {error}")
+    return Interventions(draws=made, doses=doses, cautions=(*cautions, *_far_cautions(made)))
+
+
+class _Study:
+    """One comparison at one layer: its CAVs, and what is done along them."""
+
+    def __init__(
+        self,
+        at_layer: _Layer,
+        layer: str,
+        comparison: Comparison,
+        gram: Gram,
+        settings: EditSettings,
+        advance: Advance,
+    ) -> None:
+        self._layer, self._name, self._comparison = at_layer, layer, comparison
+        self._gram, self._settings, self._advance = gram, settings, advance
+
+    def operations(self, operations: Sequence[Operation]) -> dict[CavKey, dict[str, OperationDraws]]:
+        """Operations at the class clips, along the CAV of each version, and the differences of these."""
+        edits = {version: self._edits(version, self._layer.clips) for version in self._comparison.rows}
+        made = {version: self._drawn(edit, operations) for version, edit in edits.items()}
+        results = {self._comparison.key(self._name, version): draws for version, draws in made.items()}
+        for name, twin in DIFFERENCES.items():
+            if twin in edits:
+                results[self._comparison.key(self._name, name)] = {
+                    operation.name: made["none"][operation.name].minus(
+                        made[twin][operation.name],
+                        both_sides(self._comparison.design, edits["none"], edits[twin], operation),
+                    )
+                    for operation in operations
+                }
+        return results
+
+    def restored(self, cautions: list[str]) -> dict[CavKey, OperationDraws]:
+        """What of the target that twins of the class clips lost comes back through this concept alone."""
+        results: dict[CavKey, OperationDraws] = {}
+        names: dict[Version, tuple[str, ...]] = {"frozen": ("none", "motion"), "reversed": ("order",)}
+        for version, twins in self._layer.twins.items():
+            if not _loses(twins.unit, twins.class_groups):
+                text = f"restore means nothing at {self._name}: {version} class clips lose nothing of the target that is sure."
+                if text not in cautions:
+                    cautions.append(text)
+                continue
+            draws = self._drawn(self._edits("none", twins), [RESTORE])[RESTORE.name]
+            for name in names.get(version, (version,)):
+                results[self._comparison.key(self._name, name)] = draws
+        return results
+
+    def doses(self) -> dict[float, OperationDraws]:
+        """The target along the concept's CAV, less as it is."""
+        edits = self._edits("none", self._layer.clips)
+        none = np.zeros(0)
+        return {multiple: edits.draws(dose(multiple), none, none) for multiple in DOSES if multiple}
+
+    def _edits(self, version: Version, clips: LayerClips) -> ConceptEdits:
+        rows = self._comparison.rows[version]
+        kernel = self._gram.of_rows(rows).kernel
+        return ConceptEdits(clips, self._comparison.design, rows, kernel, self._settings)
+
+    def _drawn(self, edits: ConceptEdits, operations: Sequence[Operation]) -> dict[str, OperationDraws]:
+        compared = [operation for operation in operations if operation.has_null and self._settings.relabellings]
+        null = edits.null_effects(compared, self._advance) if compared else {}
+        manifold = edits.manifold_effects(compared) if compared else {}
+        self._advance(1)
+        nothing = np.zeros(0)
+        return {
+            operation.name: edits.draws(
+                operation, null.get(operation.name, nothing), manifold.get(operation.name, nothing)
+            )
+            for operation in operations
+        }
+
+
+@contextmanager
+def _running(
+    plan: Plan,
+    asked: InterventionPlan,
+    recorded: Recording,
+    layer: str,
+    groups: Sequence[int],
+    runner: BatchRunner,
+) -> Iterator[_Layer]:
+    """The clips at a layer; inside, the rest of the network can be run."""
+    passing = runner.passing(noise_clip(recorded.model)[0])
+    with passing.running():
+        tail = Tail(recorded.model, layer)
+    axes = space_axes(recorded.model, layer, tail.shape, recorded.settings.space)
+    rows = LayerRows.of(recorded.whole_rows(layer))
+    assert plan.target is not None
+    target = plan.target
+
+    def clips_of(outputs: WholeOutputs, names: Sequence[ClipId]) -> LayerRerun:
+        inputs = None
+        if tail.needs_inputs:
+            prepared = prepared_clips(recorded.model, plan.class_sources, recorded.settings, names, plan.seed)
+            inputs = [prepared[name] for name in names]
+        return LayerRerun(
+            tail,
+            lambda chosen: outputs.of(layer, [names[index] for index in chosen]),
+            clips=len(names),
+            axes=axes,
+            space=recorded.settings.space,
+            target=target,
+            passing=passing,
+            inputs=inputs,
+        )
+
+    names = list(recorded.class_rows)
+    rerun = clips_of(recorded.class_outputs, names)
+    clips = LayerClips(rerun=rerun, rows=rows, class_groups=groups, unit=np.ones(len(names)))
+    with rerun.running():
+        _check_unedited(clips, recorded.class_outputs.targets(names), layer, _TOLERANCE[recorded.precision])
+        twins = {}
+        for version in asked.twins:
+            copies = [replace(name, version=version) for name in names]
+            lost = np.subtract(recorded.class_outputs.targets(names), recorded.twin_outputs.targets(copies))
+            twin = clips_of(recorded.twin_outputs, copies)
+            twins[version] = LayerClips(rerun=twin, rows=rows, class_groups=groups, clean=clips, unit=lost)
+        yield _Layer(clips=clips, twins=twins)
+
+
+def _check_unedited(clips: LayerClips, passed: Sequence[float], layer: str, tolerance: float) -> None:
+    """Refuse a layer from which the network, run again with nothing changed, says something else than in its pass.
+
+    Raises:
+        ModelError: naming how far they are apart.
+    """
+    difference = np.abs(clips.unedited.targets - passed) / (1 + np.abs(passed))
+    if not difference.max() <= tolerance:  # NaN as well
+        raise ModelError(
+            f"`layer` must give the clips' own target when nothing is changed. Got a relative difference of "
+            f"{difference.max():.2g} at {layer}. Choose another layer."
+        )
+
+
+def _loses(lost: Float[np.ndarray, " clip"], groups: Sequence[int]) -> bool:
+    """Whether the mean of what twins lost is surely not 0: a share of nothing has no meaning."""
+    numbers = sorted(set(groups))
+    means = np.asarray([lost[np.asarray(groups) == number].mean() for number in numbers])
+    if len(means) < 3 or not means.std():
+        return False
+    error = float(means.std(ddof=1)) / len(means) ** 0.5
+    return BootstrapT(effect=float(means.mean()), error=error, skewness=0.0, freedom=len(means) - 1).p_value < 0.05
+
+
+def _far_cautions(made: Mapping[CavKey, Mapping[str, OperationDraws]]) -> list[str]:
+    cautions = []
+    for key, operations in made.items():
+        for name, draws in operations.items():
+            if draws.far > MOST_FAR and key.twin == "none":
+                cautions.append(
+                    f"{key.comparison}: {draws.far:.0%} of the activations that {name} makes at {key.layer} are farther from all "
+                    "recorded ones than 99 % of these are from each other; the network has never seen such."
+                )
+    return cautions
