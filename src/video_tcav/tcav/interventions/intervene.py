@@ -279,12 +279,17 @@ def _loses(lost: Float[np.ndarray, " clip"], groups: Sequence[int]) -> bool:
 
 
 def _far_cautions(made: Mapping[CavKey, Mapping[str, OperationDraws]]) -> list[str]:
-    cautions = []
+    """A line for each layer where edits lead to activations unlike all recorded ones."""
+    concepts: dict[str, dict[str, None]] = {}
+    names: dict[str, dict[str, None]] = {}
     for key, operations in made.items():
         for name, draws in operations.items():
             if draws.far > MOST_FAR and key.twin == "none":
-                cautions.append(
-                    f"{key.comparison}: {draws.far:.0%} of the activations that {name} makes at {key.layer} are farther from all "
-                    "recorded ones than 99 % of these are from each other; the network has never seen such."
-                )
-    return cautions
+                concepts.setdefault(key.layer, {})[key.comparison] = None
+                names.setdefault(key.layer, {})[name] = None
+    return [
+        f"{', '.join(concepts[layer])}: more than {MOST_FAR:.0%} of the activations edited at {layer} ({', '.join(names[layer])}) "
+        "are farther from every recorded one than 99 % of these are from their nearest neighbour; what the model says there "
+        "is less sure to hold for clips."
+        for layer in concepts
+    ]

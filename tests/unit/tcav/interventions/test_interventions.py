@@ -1,0 +1,252 @@
+"""Operations at a layer against their definitions written out: whole forwards in which a hook replaces the layer's output."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import video_tcav as vt
+from video_tcav.core.errors import InputError
+
+TARGET, CLASSES = "b", ("a", "b", "c")
+LAYERS = ("first", "second")
+SPACES = {"flatten": (), "space": (3, 4), "time": (2,), "spacetime": (2, 3, 4)}
+
+
+class Network(nn.Module):
+    """Two curved layers over (clip, channel, time, height, width), and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.first = nn.Sequential(nn.Conv3d(3, 4, (2, 3, 3), stride=(1, 4, 4)), nn.Tanh())
+        self.second = nn.Sequential(nn.Conv3d(4, 6, (2, 2, 2)), nn.GELU())
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, clips):
+        hidden = self.second(self.first(clips)).mean((3, 4))
+        return 4 * self.head((hidden[:, :, 0] - 0.5 * hidden[:, :, -1]).tanh())
+
+
+def clips(count, name, *, shift=0.0, drift=0.0):
+    """Random clips, brighter at the left by `shift`, and by `drift` more with each frame."""
+    generator = torch.Generator().manual_seed(sum(map(ord, name)))
+    noise = torch.randint(0, 120, (count, 4, 3, 16, 16), generator=generator).float()
+    noise[..., :8] += shift + drift * torch.arange(4)[None, :, None, None, None]
+    return [(f"{name}-{number}", clip.to(torch.uint8)) for number, clip in enumerate(noise)]
+
+
+@pytest.fixture(scope="module")
+def model():
+    spec = {"frames": 4, "size": (16, 16), "mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3)}
+    return vt.load_model(
+        Network().double(), classes=CLASSES, outputs="logits", device="cpu", **spec
+    )
+
+
+SETS = {
+    "clips": clips(9, "class", shift=60, drift=15),
+    "concepts": {"left": clips(10, "left", shift=100), "drift": clips(10, "drift", drift=30)},
+    "random": clips(16, "random"),
+}
+
+
+def run(model, **changes):
+    settings = {"permutations": 60, "random_sets": 5, "bootstraps": 60, "relabellings": 20, "intervene_at": "all"}
+    return vt.run_tcav(model, target=TARGET, layers=LAYERS, **{**SETS, **settings, **changes})
+
+
+def prepared(model, sources, frozen=False):
+    stacked = torch.stack([model.prepare(clip) for _, clip in sources]).double()
+    middle = stacked.shape[2] // 2
+    return stacked[:, :, [middle] * stacked.shape[2]] if frozen else stacked
+
+
+def outputs(model, layer, inputs):
+    kept = []
+    handle = model.layer(layer).register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+    with torch.no_grad():
+        model.module(inputs)
+    handle.remove()
+    return kept[0]
+
+
+def log_odds(model, layer, inputs, output):
+    handle = model.layer(layer).register_forward_hook(lambda _module, _inputs, _output: output)
+    with torch.no_grad():
+        logits = model.module(inputs)
+    handle.remove()
+    return logits[:, 1] - torch.logsumexp(logits[:, [0, 2]], 1)
+
+
+def pooled(values, space):
+    return values.mean(SPACES[space], keepdim=True) if SPACES[space] else values
+
+
+def along(values, unit):
+    return (values * unit).flatten(1).sum(1)[:, None, None, None, None]
+
+
+def slowly(model, layer, space, concept, random=None):
+    """Every operation of a mean CAV, by whole forwards."""
+    random = random or SETS["random"]
+    inputs, frozen = prepared(model, SETS["clips"]), prepared(model, SETS["clips"], frozen=True)
+    of_concept, of_random = (
+        pooled(outputs(model, layer, prepared(model, sources)), space).mean(0) for sources in (concept, random)
+    )
+    d = of_concept - of_random
+    unit = d / d.norm()
+    m_c, m_r = (float((mean * unit).sum()) for mean in (of_concept, of_random))
+    h, twin = outputs(model, layer, inputs), outputs(model, layer, frozen)
+    own, own_twin = (along(pooled(values, space), unit) for values in (h, twin))
+
+    def said(values):
+        return log_odds(model, layer, inputs, values)
+
+    plain, lost = said(h), said(twin)
+    return {
+        "step": ((said(h + d) - said(h - d)) / 2).mean(),
+        "clamp": (said(h + (m_c - own) * unit) - said(h + (m_r - own) * unit)).mean(),
+        "remove": (plain - said(h + (m_r - own) * unit)).mean(),
+        "restore": (said(twin + (own - own_twin) * unit) - lost).mean() / (plain - lost).mean(),
+        "dose 2": (said(h + 2 * d) - plain).mean(),
+    }
+
+
+def row(result, concept, layer, twin="none"):
+    (found,) = [r for r in result if (r.concept, r.layer, r.twin) == (concept, layer, twin)]
+    return found
+
+
+@pytest.fixture(scope="module", params=SPACES)
+def result(request, model):
+    return request.param, run(model, space=request.param, intervene="step,clamp,remove,restore,dose")
+
+
+def test_every_operation_is_its_definition(model, result):
+    space, run_result = result
+    for concept in ("left", "drift"):
+        for layer in LAYERS:
+            expected = slowly(model, layer, space, SETS["concepts"][concept])
+            measured = row(run_result, concept, layer)
+            for name in ("step", "clamp", "remove", "restore"):
+                assert getattr(measured, name) == pytest.approx(float(expected[name]), rel=1e-6), (name, layer)
+            (dose,) = [
+                effect.effect
+                for effect in run_result.interventions
+                if (effect.concept, effect.layer, effect.multiple) == (concept, layer, 2)
+            ]
+            assert dose == pytest.approx(float(expected["dose 2"]), rel=1e-6)
+
+
+def test_intervals_hold_the_effect_and_p_values_have_their_smallest(result):
+    for measured in result[1]:
+        for name in ("step", "clamp", "remove", "restore"):
+            low, value, high = (getattr(measured, f"{name}{end}") for end in ("_low", "", "_high"))
+            assert low < value < high
+        assert 1 / 21 <= min(measured.clamp_p, measured.remove_p, measured.restore_p) <= 1
+
+
+def test_the_null_is_the_operation_along_cavs_of_permuted_labels(model):
+    from video_tcav.gram.design import Design
+
+    names = [*SETS["concepts"]["left"], *SETS["random"]]
+    labels = np.arange(len(names)) < len(SETS["concepts"]["left"])
+    numbers = np.concatenate([np.arange(16, 26), np.arange(16)])  # a run numbers its random clips first
+    design = Design(labels=labels, units=numbers, groups=numbers, n_units=len(names), n_groups_total=len(names))
+    permuted = np.concatenate(list(design.label_permutations(60, 0)))[:20]
+    null = []
+    for chosen in permuted:
+        concept = [clip for clip, is_concept in zip(names, chosen, strict=True) if is_concept]
+        random = [clip for clip, is_concept in zip(names, chosen, strict=True) if not is_concept]
+        null.append(float(slowly(model, "second", "flatten", concept, random)["clamp"]))
+    result = run(model, intervene="clamp", concepts={"left": SETS["concepts"]["left"]})
+    (effect,) = [effect for effect in result.interventions if effect.layer == "second"]
+    assert (effect.null_low, effect.null_high) == pytest.approx(tuple(np.quantile(null, [0.025, 0.975])), rel=1e-6)
+
+
+def test_the_dose_curve_leaves_zero_with_the_effect(model):
+    """Small doses agree with the first-order effect: a test of gradients, CAVs and tails at once."""
+    from video_tcav.tcav.interventions import operations
+
+    result = run(model, intervene="dose")
+    assert operations.DOSES[0] == -1
+    assert operations.DOSES[-1] == 2
+    for measured in result:
+        inputs = prepared(model, SETS["clips"])
+        h = outputs(model, measured.layer, inputs)
+        d = outputs(model, measured.layer, prepared(model, SETS["concepts"][measured.concept])).mean(0) - outputs(
+            model, measured.layer, prepared(model, SETS["random"])
+        ).mean(0)
+        small = 1e-5
+        rise = log_odds(model, measured.layer, inputs, h + small * d) - log_odds(
+            model, measured.layer, inputs, h - small * d
+        )
+        assert measured.effect == pytest.approx(float(rise.mean()) / (2 * small), rel=1e-3)
+        doses = {
+            e.multiple: e.effect
+            for e in result.interventions
+            if (e.concept, e.layer) == (measured.concept, measured.layer)
+        }
+        # the curve is smooth: its symmetric difference at a quarter is near its slope, and nearer than at one
+        assert (doses[0.25] - doses[-0.25]) / 0.5 == pytest.approx(measured.effect, rel=0.25)
+
+
+def test_twins_and_their_differences(model):
+    result = run(model, intervene="step,clamp", twins=["frozen", "reversed"], intervene_at="second", relabellings=0)
+    for concept in ("left", "drift"):
+        own, frozen, motion = (row(result, concept, "second", twin) for twin in ("none", "frozen", "motion"))
+        assert motion.step == pytest.approx(own.step - frozen.step)
+        assert motion.clamp == pytest.approx(own.clamp - frozen.clamp)
+        assert math.isnan(own.clamp_p)
+        assert math.isnan(row(result, concept, "first").step)
+
+
+def test_the_deepest_layer_alone_has_a_step_by_default(model):
+    result = run(model, intervene_at="deepest")
+    assert math.isnan(row(result, "left", "first").step)
+    assert math.isfinite(row(result, "left", "second").step)
+    assert all(math.isnan(measured.clamp) for measured in result)
+    assert not any(math.isfinite(measured.step) for measured in run(model, intervene="none"))
+
+
+def test_a_store_gives_the_same_numbers_again(model, tmp_path):
+    asked = {"intervene": "step,clamp,remove,restore", "relabellings": 5, "store": tmp_path / "store"}
+    fresh, again = run(model, **{**asked, "store": None}), [run(model, **asked) for _ in range(2)]
+    for result in again:
+        assert result.to_frame().equals(fresh.to_frame())
+
+
+def test_at_random_clips_the_step_is_taken_there(model):
+    result = run(model, at="random", clips=None, intervene_at="deepest", random=clips(40, "pool"))
+    assert math.isfinite(row(result, "left", "second").step)
+
+
+def test_operations_of_sketches_are_refused_and_the_step_left_out(model):
+    with pytest.raises(InputError, match="`intervene` must be step or none with --sketch"):
+        run(model, sketch=64, intervene="clamp")
+    result = run(model, sketch=64)
+    assert "No step was made: sketched rows" in " ".join(result.warnings)
+    assert all(math.isnan(measured.step) for measured in result)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"intervene": "stop"}, "`intervene` must be one of step, clamp, remove, restore, dose"),
+        ({"intervene_at": "third"}, "`intervene_at` must be one of deepest, all, first, second"),
+        ({"relabellings": -1}, "`relabellings` must be at least 0"),
+    ],
+)
+def test_what_cannot_be_done_is_said(model, changes, message):
+    with pytest.raises(InputError, match=message):
+        run(model, **changes)
+
+
+def test_restore_of_clips_that_lose_nothing_is_not_made(model):
+    still = [(name, clip[:1].expand(4, -1, -1, -1).contiguous()) for name, clip in SETS["clips"]]
+    result = run(model, clips=still, intervene="restore", intervene_at="second")
+    assert "frozen class clips lose nothing" in " ".join(result.warnings)
+    assert all(math.isnan(measured.restore) for measured in result)
