@@ -289,7 +289,7 @@ def _far_cautions(made: Mapping[CavKey, Mapping[str, OperationDraws]]) -> list[s
                 names.setdefault(key.layer, {})[name] = None
     return [
         f"{', '.join(concepts[layer])}: more than {MOST_FAR:.0%} of the activations edited at {layer} "
-        f"({', '.join(names[layer])}) are farther from every recorded one than 99 % of these are from their nearest neighbour; what the model says there "
-        "is less sure to hold for clips."
+        f"({', '.join(names[layer])}) are farther from every recorded one than 99 % of these are from their nearest "
+        "neighbour; what the model says there is less sure to hold for clips."
         for layer in concepts
     ]
