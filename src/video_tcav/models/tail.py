@@ -20,11 +20,11 @@ from video_tcav.models.hooks import check_finite, hooked, replaced_forwards, unt
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.outputs import layer_tensor, map_tensors, replace_layer_tensor
 from video_tcav.models.replay import Replay, copied, is_plain, unchanged_attributes
-from video_tcav.models.unknown_tensors import UnknownTensor, UnknownValueError, unknown_states
+from video_tcav.models.unknown_tensors import UnknownTensor, UnknownValueError, unknown_recurrences
 from video_tcav.models.video_model import VideoModel
 
 _ROUNDINGS = 32  # of the largest logit: a clip alone takes other kernels than two
-_SHARE = 0.1  # of the difference between two clips: rows of the wrong clip differ by all of it
+_SHARE = 0.01  # of the difference between two clips: rows of the wrong clip differ by all of it
 
 
 class Tail:
@@ -55,6 +55,8 @@ class Tail:
         self.shape: tuple[int, ...] = (len(output) // 2, *output.shape[1:])
         self._clip_shape, self._dim_order = tuple(inputs.shape[1:]), output.dim_order()
         self._replaying: ExitStack | None = None  # of the context `running`
+        self._replay: Replay | None = None
+        self._activation: Tensor | None = None
         self.needs_inputs = False
         try:
             self._check(output, logits, inputs)
@@ -107,10 +109,11 @@ class Tail:
         if not self.needs_inputs:
             like = torch.empty(0, dtype=self.model.dtype, device=self.model.device)
             inputs = UnknownTensor.like(like, (clips, *self._clip_shape))
+        refusals = UnknownTensor.refusals
         try:
             logits = self._replayed(inputs) if clips == self._clips else self._first(inputs, clips)
-            if isinstance(logits, UnknownTensor):
-                raise UnknownValueError("the logits")
+            if isinstance(logits, UnknownTensor) or UnknownTensor.refusals > refusals:
+                raise UnknownValueError("in the logits, or behind an error that the network caught")
         except UnknownValueError as reason:
             more = "other outputs of it" if self.needs_inputs else "what comes before it"
             raise self._error(f"where the network uses {more} as well") from reason
@@ -127,16 +130,17 @@ class Tail:
         replay, outputs = Replay(module, layer), []
 
         def replace(_name: str, output: Any) -> Any:
-            outputs.append(copied(output))
+            if not self.needs_inputs:
+                outputs.append(copied(output))
             return self._replace(output)
 
         with ExitStack() as stack:
             if not self.needs_inputs:
-                stack.enter_context(replaced_forwards(unknown_states(module)))
+                stack.enter_context(replaced_forwards(unknown_recurrences(module)))
                 stack.enter_context(replay.recording())
             stack.enter_context(hooked(self.model, [self.layer], replace))
             logits = self.model.logits(inputs)
-        if not self.needs_inputs and outputs and is_plain(outputs[0]):
+        if outputs and is_plain(outputs[0]):
             layer_forward = (layer, lambda *_args, **_keywords: self._replace(copied(outputs[0])))
             self._replaying.enter_context(replaced_forwards([*replay.forwards(), layer_forward]))
             self._replay, self._clips = replay, clips
@@ -144,6 +148,7 @@ class Tail:
 
     def _replayed(self, inputs: Any) -> Tensor:
         """Through the part behind the layer."""
+        assert self._replay is not None
         self._replay.begin()
         return self.model.logits(inputs)
 
@@ -160,7 +165,9 @@ class Tail:
             if not is_plain(output):
                 raise self._error(f"whose output holds a {type(output).__name__}")
             # No number may depend on what belongs to the output that is replaced.
-            output = map_tensors(output, lambda other: UnknownTensor.like(other) if other.is_floating_point() else other)
+            output = map_tensors(
+                output, lambda other: UnknownTensor.like(other) if other.is_floating_point() else other
+            )
         return replace_layer_tensor(output, activation.to(tensor.dtype))  # mixed precision has a type of its own
 
     def _in_native_order(self, activation: Tensor) -> Tensor:

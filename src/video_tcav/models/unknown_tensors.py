@@ -13,22 +13,34 @@ from torch import Tensor, nn
 
 from video_tcav.models.outputs import map_tensors, tensors_in
 
+_RECURRENT = (nn.LSTM, nn.GRU, nn.RNN)
 
-class UnknownValueError(RuntimeError):  # as a network that tries an operation expects of tensors
+
+class UnknownValueError(RuntimeError):
     """The values of an unknown tensor are needed."""
 
 
 class UnknownTensor(Tensor):
-    """A tensor without values; see the module."""
+    """A tensor without values; see the module.
 
+    Attributes:
+        refusals: how often values were asked for, by anyone; a network may catch the error and go on.
+    """
+
+    refusals: int = 0
     _meta: Tensor
-    # subclasses of Tensor are slow to take calls apart twice; what reaches the dispatcher suffices
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    # What reaches the dispatcher suffices: Python functions above it are made of such operations.
+    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore[reportAssignmentType]
 
     @staticmethod
     def __new__(cls, meta: Tensor, device: torch.device) -> "UnknownTensor":
         tensor = Tensor._make_wrapper_subclass(
-            cls, meta.shape, strides=meta.stride(), storage_offset=meta.storage_offset(), dtype=meta.dtype, device=device
+            cls,
+            meta.shape,
+            strides=meta.stride(),
+            storage_offset=meta.storage_offset(),
+            dtype=meta.dtype,
+            device=device,
         )
         tensor._meta = meta
         return tensor
@@ -45,14 +57,14 @@ class UnknownTensor(Tensor):
         device = next(tensor.device for tensor in tensors_in((args, kwargs)) if isinstance(tensor, UnknownTensor))
         written = _written(func, args, kwargs)
         if not all(isinstance(tensor, UnknownTensor) for tensor in written):
-            raise UnknownValueError(f"{func} writes unknown values into a known tensor")
+            raise _refused(f"{func} writes unknown values into a known tensor")
         if kwargs.get("device") is not None:
             device, kwargs["device"] = torch.device(kwargs["device"]), torch.device("meta")
         meta_args, meta_kwargs = map_tensors((args, kwargs), _meta)
         try:
             output = func(*meta_args, **meta_kwargs)
         except Exception as reason:  # meta kernels raise errors of all kinds
-            raise UnknownValueError(f"{func} on unknown values: {reason}") from reason
+            raise _refused(f"{func} on unknown values: {reason}") from reason
         if written:
             return _after_writing(func, written, output)
         return map_tensors(output, partial(cls, device=device))
@@ -60,28 +72,37 @@ class UnknownTensor(Tensor):
     def __repr__(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         return f"UnknownTensor(shape={tuple(self.shape)}, dtype={self.dtype})"
 
-    def data_ptr(self) -> int:
-        """Raises: kernels that are started by address would read from address 0."""
-        raise UnknownValueError("an address of unknown values")
+    def _no_values(self, *_arguments: Any, **_keywords: Any) -> Any:
+        raise _refused("values are handed to something else than PyTorch")
 
-    def __dlpack__(self, **_options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        raise UnknownValueError("an exchange of unknown values")
+    # Kernels that are given an address would read from address 0.
+    data_ptr = numpy = tolist = __array__ = __dlpack__ = _no_values
 
 
-def unknown_states(module: nn.Module) -> list[tuple[nn.Module, Callable[..., Any]]]:
-    """Each GRU and plain recurrent layer, with a forward that takes unknown rows.
+def unknown_recurrences(module: nn.Module) -> list[tuple[nn.Module, Callable[..., Any]]]:
+    """Each recurrent layer, with a forward that takes unknown rows.
 
-    PyTorch adds such rows in place to its own zeros, which are known; here they begin with zeros that are taken for unknown.
+    PyTorch's own adds them in place to zeros, which are known.
     """
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.GRU | nn.RNN)]
+    # Subclasses may do more.
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.RNNBase) and type(layer) in _RECURRENT]
     return [(layer, partial(_recurrent_forward, layer, layer.forward)) for layer in layers]
 
 
 def _recurrent_forward(layer: nn.RNNBase, forward: Callable[..., Any], rows: Any, state: Any = None) -> Any:
-    if state is None and isinstance(rows, UnknownTensor):
-        clips = [rows.shape[0 if layer.batch_first else 1]] if rows.ndim == 3 else []
-        state = rows.new_zeros(layer.num_layers * (1 + layer.bidirectional), *clips, layer.hidden_size)
-    return forward(rows, state)
+    if not isinstance(rows, UnknownTensor):
+        return forward(rows, state)
+    clips = [rows.shape[0 if layer.batch_first else 1]] if rows.ndim == 3 else []
+    directions = 1 + layer.bidirectional
+    states = (directions * layer.num_layers, *clips)
+    width = layer.proj_size or layer.hidden_size
+    outputs, last = rows.new_empty(*rows.shape[:-1], directions * width), rows.new_empty(*states, width)
+    return outputs, (last, rows.new_empty(*states, layer.hidden_size)) if isinstance(layer, nn.LSTM) else last
+
+
+def _refused(problem: str) -> UnknownValueError:
+    UnknownTensor.refusals += 1
+    return UnknownValueError(problem)
 
 
 def _meta(tensor: Tensor) -> Tensor:
@@ -101,9 +122,9 @@ def _written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:
 def _after_writing(func: Any, written: Sequence[Tensor], output: Any) -> Any:
     """What an operation that wrote returns: the tensor itself, or nothing."""
     if any(_meta(tensor).shape != tensor.shape for tensor in written):
-        raise UnknownValueError(f"{func} changes the shape of an unknown tensor in place")
+        raise _refused(f"{func} changes the shape of an unknown tensor in place")
     if output is None:
         return None
     if len(written) != 1 or not isinstance(output, Tensor):
-        raise UnknownValueError(f"{func} writes into several unknown tensors")
+        raise _refused(f"{func} writes into several unknown tensors")
     return written[0]
