@@ -164,10 +164,8 @@ class Tail:
         if self.needs_inputs:
             if not is_plain(output):
                 raise self._error(f"whose output holds a {type(output).__name__}")
-            # No number may depend on what belongs to the output that is replaced.
-            output = map_tensors(
-                output, lambda other: UnknownTensor.like(other) if other.is_floating_point() else other
-            )
+            # No number may depend on what else belongs to the output that is replaced.
+            output = map_tensors(output, UnknownTensor.like)
         return replace_layer_tensor(output, activation.to(tensor.dtype))  # mixed precision has a type of its own
 
     def _in_native_order(self, activation: Tensor) -> Tensor:

@@ -436,6 +436,11 @@ class Sequence(nn.Module):
         return self.last(self.read(self.layer(frames)))
 
 
+def chosen_by_the_layer(self: Stages, clip: Tensor) -> Tensor:
+    features, channel = self.layer(self.first(clip))
+    return self.last(features.mean((2, 3, 4)).gather(1, channel[:, None].expand(-1, 4)))
+
+
 def opaque(self: Stages, clip: Tensor) -> Tensor:
     features, box = self.layer(self.first(clip))
     return self.head(features + box.features) + clip.mean((1, 2, 3, 4))[:, None]
@@ -463,6 +468,12 @@ REFUSED: dict[str, tuple[Callable[[], VideoModel], str]] = {
     ),
     "another output is read as well": (
         lambda: load_model(Sequence(lambda output: output[0][:, -1] + output[1][1][-1])),
+        r"Got layer, where the network uses other outputs of it as well",
+    ),
+    "an integer of it is read": (
+        lambda: stages(
+            chosen_by_the_layer, layer=Returning(lambda features: (features, features.mean((2, 3, 4)).argmax(1)))
+        ),
         r"Got layer, where the network uses other outputs of it as well",
     ),
     "in an object": (
