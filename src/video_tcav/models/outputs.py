@@ -19,12 +19,18 @@ ROW_NAMES = frozenset(
 """Names under which a container may hold the scores of classes."""
 
 
+def leaves_in(output: object) -> Iterator[object]:
+    """All that an output or arguments hold inside tuples, lists, dicts and dataclasses; of these, empty ones themselves."""
+    items = _items(output)
+    for _, item in items:
+        yield from leaves_in(item)
+    if not items:
+        yield output
+
+
 def tensors_in(output: object) -> Iterator[Tensor]:
     """All tensors in an output or in arguments, also inside tuples, lists, dicts and dataclasses."""
-    if isinstance(output, Tensor):
-        yield output
-    for _, item in _items(output):
-        yield from tensors_in(item)
+    return (leaf for leaf in leaves_in(output) if isinstance(leaf, Tensor))
 
 
 def first_tensor(output: object) -> Tensor | None:
