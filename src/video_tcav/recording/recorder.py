@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
@@ -90,8 +90,6 @@ class Recorder:
         self._gradient_sinks = gradient_sinks or self._gradients
         self._activations: Mapping[str, Rows] = sinks or {layer: self._new_rows(layer) for layer in layers}
         self._rows: dict[ClipId, int] = {}
-        self._class_rows: dict[ClipId, int] = {}
-        self._answers: list[ClassAnswer] = []
         self._class_outputs = WholeOutputs(rows={native_name(layer): RowStore(storage) for layer in whole})
         self._twin_outputs = WholeOutputs(rows={native_name(layer): RowStore(storage) for layer in whole})
 
@@ -110,10 +108,11 @@ class Recorder:
 
     def record_class(self, sources: Sequence[VideoSource], target: Target, advance: Advance) -> None:
         """Record the gradients of the target for each class clip; before the concepts, where rows are sketched."""
+        outputs = self._class_outputs
         with self._writing(), closing(self._batches(sources, ("none",), target, advance)) as batches:
             for batch in batches:
-                self._answers += self._add(
-                    batch, target, {**self._gradient_sinks, **self._class_outputs.rows}, self._class_rows
+                outputs.answers.extend(
+                    self._add(batch, target, {**self._gradient_sinks, **outputs.rows}, outputs.clips)
                 )
 
     def record_class_twins(
@@ -135,11 +134,9 @@ class Recorder:
             activations=self._activations,
             gradients=self._gradients,
             rows=self._rows,
-            class_rows=self._class_rows,
             windows=self.windows,
             stills=frozenset(self.stills),
-            answers=tuple(self._answers),
-            class_outputs=replace(self._class_outputs, clips=self._class_rows, answers=self._answers),
+            class_outputs=self._class_outputs,
             twin_outputs=self._twin_outputs,
             skipped=tuple(self.skipped),
             shapes=self.runner.shapes,

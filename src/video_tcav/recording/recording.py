@@ -27,11 +27,9 @@ class Recording:
     Attributes:
         activations: by layer, as are `gradients`.
         rows: row of each clip in `activations`.
-        class_rows: row of each class clip in `gradients`.
         windows: clips that each source gave, by its key.
         stills: keys of sources whose frames are all the same.
-        answers: what the model says of each class clip, in the order of `class_rows`.
-        class_outputs: whole outputs of class clips, of layers that were asked for.
+        class_outputs: the class clips, by their rows in `gradients`; whole outputs of layers that were asked for.
         twin_outputs: likewise those of their twins.
         shapes: each layer's output for one clip; `None` where every row came from an activation store.
         storage: memory budget and disk behind the rows.
@@ -44,15 +42,23 @@ class Recording:
     activations: Mapping[str, Rows]
     gradients: Mapping[str, RowStore]
     rows: Mapping[ClipId, int]
-    class_rows: Mapping[ClipId, int]
     windows: Mapping[str, int]
     stills: frozenset[str]
-    answers: tuple[ClassAnswer, ...]
     class_outputs: WholeOutputs
     twin_outputs: WholeOutputs
     skipped: tuple[Skipped, ...]
     shapes: Mapping[str, tuple[int, ...]] | None
     storage: SpillSpace
+
+    @property
+    def class_rows(self) -> Mapping[ClipId, int]:
+        """Row of each class clip in `gradients`."""
+        return self.class_outputs.clips
+
+    @property
+    def answers(self) -> tuple[ClassAnswer, ...]:
+        """What the model says of each class clip, in the order of `class_rows`."""
+        return tuple(self.class_outputs.answers[row] for row in self.class_rows.values())
 
     def gram(self, layer: str) -> Gram:
         """K and C of all rows of a layer."""
@@ -65,9 +71,8 @@ class Recording:
 
     def at_class_clips(self, clips: Collection[ClipId]) -> Self:
         """The same recording, with gradients at these class clips alone."""
-        answers = [answer for clip, answer in zip(self.class_rows, self.answers, strict=True) if clip in clips]
         rows = {clip: row for clip, row in self.class_rows.items() if clip in clips}
-        return replace(self, class_rows=rows, answers=tuple(answers))
+        return replace(self, class_outputs=replace(self.class_outputs, clips=rows))
 
     def grams(self, *, progress: bool = False) -> dict[str, Gram]:
         """K and C of every layer."""

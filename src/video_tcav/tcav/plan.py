@@ -141,7 +141,11 @@ class Plan:
 
 
 def make_plan(
-    model: VideoModel, question: Question, settings: RecordingSettings, digest: Digest = source_digest
+    model: VideoModel,
+    question: Question,
+    settings: RecordingSettings,
+    digest: Digest = source_digest,
+    budget: int | None = None,
 ) -> Plan:
     """Find all clips and check that they can be compared, before any long work.
 
@@ -150,12 +154,13 @@ def make_plan(
         question: what is asked; without a target, CAVs are learned alone.
         settings: of the recording.
         digest: names the content of a source.
+        budget: bytes of memory for rows, which inner products must fit into; any number of clips will do if not given.
 
     Raises:
         SourceError: where there is no video; the message names the role.
         LayerNotFoundError: for a layer that the model does not have.
         InputError: for a pair of unknown concepts, an unknown twin, a concept whose clips are all among the random ones, a
-            path without a group, or too few clips or groups.
+            path without a group, too few clips or groups, or more clips than memory has room for.
     """
     at_least("seed", question.seed, 0)
     target = None if question.target is None else parse_target(model, question.target, question.against)
@@ -186,6 +191,8 @@ def make_plan(
         seed=question.seed,
     )
     plan.check_sizes(settings.windows)
+    if budget is not None:
+        plan.check_room(settings, budget)
     return plan
 
 

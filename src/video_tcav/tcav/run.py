@@ -115,31 +115,26 @@ def run_tcav(
     )
     folder = None if out is None else check_writable(Path(out))
     with Workspace(recording, progress=progress) as work:
-        plan = make_plan(model, question, recording, work.digest)
-        plan.check_room(recording, work.budget)
+        plan = make_plan(model, question, recording, work.digest, work.budget)
         asked = plan_interventions(model, plan.layers, plan.twins, interventions, recording)
         recorder = work.recorder(model, plan.layers, plan.digests, seed=seed, whole=asked.layers)
         with work.timed("passes"):
             passed = record(plan, recorder, work, asked.twins)
         recorded = only_right_clips(plan, passed)
-        comparisons = compare_recorded(plan, recorded)
-        groups = class_groups(plan, recorded)
+        comparisons, groups = compare_recorded(plan, recorded), class_groups(plan, recorded)
         with work.timed("gram"):
             grams = recorded.grams(progress=progress)
         constants, settings = _constants(model, question, plan, recording, statistics), _test_settings(statistics, seed)
         with work.timed("statistics"):
             measured = _measured(comparisons, grams, groups, settings, progress)
         with work.timed("interventions"):
-            drawn = _edit_settings(settings, interventions)
-            edited = intervene(
-                plan, asked, recorded, comparisons, grams, groups, drawn, recorder.runner, progress=progress
-            )
+            drawn, runner = _edit_settings(settings, interventions), recorder.runner
+            edited = intervene(plan, asked, recorded, comparisons, grams, groups, drawn, runner, progress=progress)
         details = _detail(recorded, comparisons, grams, groups, constants, settings, measured, work) if detail else None
         noticed = clip_cautions(question, plan, passed, comparisons, grams, groups, settings.test)
-        noticed = (*noticed, *([asked.caution] if asked.caution else []), *edited.cautions)
-        asked_of = _noted_settings(question, plan, recorded, constants, settings) | interventions.for_provenance()
-        measurements = edited.with_numbers(corrected(measured, constants.correction, settings.test))
-        result = _result(plan, recorded, noticed, constants, asked_of, measurements, edited, details, work)
+        noted = _noted_settings(question, plan, recorded, constants, settings) | interventions.for_provenance()
+        adjusted = corrected(measured, constants.correction, settings.test)
+        result = _result(plan, recorded, noticed, constants, noted, adjusted, edited, details, work)
         if folder is not None:
             save_result(folder, result, _saved_cavs(plan, recorded, comparisons, grams, settings.fitter, work))
     return result
@@ -237,6 +232,7 @@ def _result(
     detail: Detail | None,
     work: Workspace,
 ) -> TcavResult:
+    measurements = edited.with_numbers(measurements)
     rows = join_rows(constants, measurements)
     sketched = recorded.sketch_errors()
     result = TcavResult(
@@ -247,6 +243,7 @@ def _result(
             *recorded.model.remarks(),
             *result_cautions(rows, trained=recorded.model.trained, permutations=settings["permutations"]),
             *noticed,
+            *edited.cautions,
             *work.warnings({skipped.path for skipped in recorded.skipped}),
             *sketch_cautions(sketched),
         ),

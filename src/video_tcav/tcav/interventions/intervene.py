@@ -114,7 +114,7 @@ def intervene(
     """
     made: dict[CavKey, dict[str, OperationDraws]] = {}
     doses: dict[CavKey, dict[float, OperationDraws]] = {}
-    cautions: list[str] = []
+    cautions = [asked.caution] if asked.caution else []
     steps = sum(len(comparison.rows) for comparison in comparisons) * len(asked.layers)
     with progress_bar(
         "interventions (CAVs)", steps * asked.cavs(settings.relabellings), visible=progress and bool(steps)
