@@ -182,14 +182,22 @@ def test_batches_of_several_sizes_take_turns():
         torch.testing.assert_close(logits, whole(model, inputs)[:count])
 
 
-def test_memory_order_of_the_activation_does_not_matter():
-    model = architecture("CNN+LSTM")
-    inputs = clips_for(model, 3)
-    activation = record_activations(model, ["over_time"], inputs)["over_time"]
-    orders = [activation.contiguous(), activation.transpose(0, 1).contiguous().transpose(0, 1)]
-    assert orders[0].stride() != orders[1].stride()
-    for logits in tail_logits(Tail(model, "over_time"), *orders):
-        assert torch.equal(logits, whole(model, inputs))
+def test_the_activation_has_the_memory_order_of_the_layer():
+    strides = []
+
+    def noting(self: "Stages", clip: Tensor) -> Tensor:
+        features = self.layer(self.first(clip))
+        strides.append(features.stride())
+        return self.head(features)
+
+    # kernels may round otherwise in another order
+    model = stages(noting, layer=Returning(lambda features: features.contiguous(memory_format=torch.channels_last_3d)))
+    tail, inputs = Tail(model, "layer"), clips_for(model, 3)
+    activation = record_activations(model, ["layer"], inputs)["layer"]
+    assert activation.stride() != activation.contiguous().stride()
+    strides.clear()
+    tail_logits(tail, activation.contiguous(), activation)
+    assert strides == 2 * [activation.stride()]
 
 
 class Stages(nn.Module):
@@ -365,9 +373,9 @@ def caught(self: Stages, clip: Tensor) -> Tensor:
     """Guards its own check of values, as defensive code does."""
     features = self.first(clip)
     try:
-        scales = [each.abs().max().item() for each in features]
+        scales = [5.0 if each.amax().item() > 4 else 1.0 for each in features]
     except RuntimeError:
-        scales = [2.0] * len(clip)
+        scales = [1.0] * len(clip)  # as for most clips
     return self.last(self.layer(features).mean((2, 3, 4)) * torch.tensor(scales)[:, None])
 
 
