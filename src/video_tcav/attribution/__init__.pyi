@@ -1,4 +1,5 @@
 from .attribution_map import AttributionMap as AttributionMap
+from .attribution_map import MapSum as MapSum
 from .cam import EigenCAM as EigenCAM
 from .cam import GradCAM as GradCAM
 from .cam import GradCAMPlusPlus as GradCAMPlusPlus
@@ -9,6 +10,8 @@ from .cam import XGradCAM as XGradCAM
 from .channel_cam import AblationCAM as AblationCAM
 from .channel_cam import ChannelCAM as ChannelCAM
 from .channel_cam import ScoreCAM as ScoreCAM
+from .clamp_map import ClampMap as ClampMap
+from .clamp_map import ConceptAxis as ConceptAxis
 from .concept_map import ConceptMap as ConceptMap
 from .input_gradients import InputXGradient as InputXGradient
 from .input_gradients import IntegratedGradients as IntegratedGradients

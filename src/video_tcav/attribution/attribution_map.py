@@ -1,7 +1,8 @@
 """Signed attribution maps over time, height and width, on a layer's own grid and on the clip's."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +19,30 @@ INPUT = "input"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class MapSum:
+    """What maps at one layer add up to, over all of its positions and class tokens.
+
+    Attributes:
+        total: the amount that is divided among positions, measured by itself, in units of the target.
+        unplaced: the share of class tokens, which have no position and are not on the map; it is part of the sum.
+        gap: how far the sum is from `total`, as a share of it; where `total` is within rounding, as a share of what rounding
+            resolves.
+    """
+
+    MOST_GAP: ClassVar[float] = 0.01  # a larger one is said
+
+    total: Float[Tensor, " clip"]
+    unplaced: Float[Tensor, " clip"]
+    gap: Float[Tensor, " clip"]
+
+    @classmethod
+    def joined(cls, sums: "Sequence[MapSum]") -> "MapSum":
+        """Those of several batches, on the CPU."""
+        columns = {each.name: [getattr(batch, each.name) for batch in sums] for each in fields(cls)}
+        return cls(**{name: torch.cat(values).cpu() for name, values in columns.items()})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class AttributionMap:
     """Where and when clips raised the target (positive) and lowered it (negative).
 
@@ -27,6 +52,7 @@ class AttributionMap:
         clip_shape: `(time, height, width)` of the clips as the model took them.
         target: value of the target, one a clip.
         spacings: by layer, where its positions lie in the clip; evenly if not given.
+        sums: by layer, what the map adds up to at the layer's own positions, of methods that know it.
     """
 
     method: str
@@ -34,6 +60,7 @@ class AttributionMap:
     clip_shape: tuple[int, int, int]
     target: Float[Tensor, " clip"]
     spacings: Mapping[str, Spacings] = field(default_factory=dict)
+    sums: Mapping[str, MapSum] = field(default_factory=dict)
 
     def values(self, layer: str | None = None) -> Map:
         """The signed map on the clip's own frames and pixels.

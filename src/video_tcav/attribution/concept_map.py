@@ -13,6 +13,7 @@ from video_tcav.core.errors import MethodError, ShapeError
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import record_gradients
 from video_tcav.models.targets import Target
+from video_tcav.recording.settings import Space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +43,18 @@ class ConceptMap(Method):
         for name, layer in axes.items():
             gradients = layer.per_clip(recorded.layers[name])
             vector = torch.as_tensor(self.cavs[name]).to(gradients)
-            if vector.numel() != gradients[0].numel():
-                raise ShapeError(
-                    f"`cavs` must fit the clips. Got {vector.numel()} values at {name}, where a clip gives"
-                    f" {gradients[0].numel()}. Learn the CAV with the feature space flatten and the same --frames and --size."
-                )
+            check_cav_length(vector, name, gradients[0].numel())
             products = gradients * vector.reshape(gradients.shape[1:])
             # `positions` reads the raw output, which in a frame-wise network has clip and time in one dimension.
             maps[name] = layer.positions(products.reshape(recorded.layers[name].shape)).sum(-1)
         advance(len(clips))
         return LayerMaps(layers=maps, target=recorded.target)
+
+
+def check_cav_length(cav: Float[Tensor, " feature"], layer: str, values: int, space: Space = "flatten") -> None:
+    """Refuse a CAV that does not fit the layer's output for one clip, which has so many values in the feature space."""
+    if cav.numel() != values:
+        raise ShapeError(
+            f"`cavs` must fit the clips. Got {cav.numel()} values at {layer}, where a clip gives {values}. Learn the CAV with"
+            f" the feature space {space} and the same --frames and --size."
+        )

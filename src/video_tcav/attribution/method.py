@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import ceil
 from typing import Any, ClassVar, Literal, get_args, get_origin
 from weakref import WeakKeyDictionary
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.attribution.attribution_map import INPUT, AttributionMap, Map
+from video_tcav.attribution.attribution_map import INPUT, AttributionMap, Map, MapSum
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import EmptyMapError, ShapeError
 from video_tcav.core.progress import Advance
@@ -28,10 +28,14 @@ Clips = Float[Tensor, "clip ..."]
 
 @dataclass(frozen=True, kw_only=True)
 class LayerMaps:
-    """Maps of a batch of clips by layer, at the layers' own positions, and the target's value for each clip."""
+    """Maps of a batch of clips by layer, at the layers' own positions, and the target's value for each clip.
+
+    `sums` is what the maps add up to, of methods that know it.
+    """
 
     layers: Mapping[str, Map]
     target: Float[Tensor, " clip"]
+    sums: Mapping[str, MapSum] = field(default_factory=dict)
 
 
 def silent(_steps: float) -> None:
@@ -101,12 +105,14 @@ class Method(ABC):
                     f"`{self.name}` must find something. Got a map of zeros at {layer} for {empty} of {len(maps)} clips:"
                     " no position there moves the target. Choose an earlier layer (--layer), or another method."
                 )
+        sums = {layer: MapSum.joined([maps.sums[layer] for maps in batch_maps]) for layer in batch_maps[0].sums}
         return AttributionMap(
             method=self.name,
             layers=layers,
             clip_shape=shape,
             target=torch.cat([maps.target for maps in batch_maps]).cpu(),
             spacings=spacings_of(model, tuple(layers), clips) if INPUT not in layers else {},
+            sums=sums,
         )
 
 

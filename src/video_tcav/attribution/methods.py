@@ -69,7 +69,7 @@ class _Methods(Mapping[str, type[Method]]):
 
 
 METHODS: Mapping[str, type[Method]] = _Methods()
-"""By name; `ConceptMap` is not among them: it needs CAVs."""
+"""By name; `ConceptMap` and `ClampMap` are not among them: they need CAVs."""
 
 
 def make_method(
