@@ -71,12 +71,12 @@ def test_clips_of_one_group_count_once():
 def test_each_method_and_layer_has_its_verdict_and_what_was_not_measured_has_none():
     one = source(0)
     found = [explanation(one), explanation(one, layer="stages.1"), explanation(one, part="motion")]
-    found += [explanation(one, concept="swing"), explanation(one, method="ig", deletion=NONE)]
+    found += [explanation(one, method="concept", concept="swing"), explanation(one, method="ig", deletion=NONE)]
     verdicts = map_verdicts(found)
     assert [(one.method, one.concept, one.layer) for one in verdicts] == [
         ("gradcam", "", "stages.3"),
         ("gradcam", "", "stages.1"),
-        ("gradcam", "swing", "stages.3"),
+        ("concept", "swing", "stages.3"),
     ]
     assert verdicts[2].sentence.startswith("concept swing at stages.3, 1 video:")
     assert map_verdicts([explanation(one, deletion=NONE)]) == ()

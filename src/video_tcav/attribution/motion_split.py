@@ -1,12 +1,13 @@
 """Motion and static component of a map: what survives freezing the clip, and what does not."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.attribution.attribution_map import Map
+from video_tcav.attribution.attribution_map import Map, MapSum
 from video_tcav.attribution.method import Advance, Clips, Method, silent
 from video_tcav.core.errors import InputError
 from video_tcav.models import VideoModel
@@ -22,12 +23,14 @@ class MotionSplit:
         static: what a clip that stands still at that moment has as well: of the same sign, and no larger.
         motion: the remainder.
         layers: where the method looked.
+        sums: what the whole map adds up to at each layer, of methods that know it.
     """
 
     total: Map
     static: Map
     motion: Map
     layers: tuple[str, ...]
+    sums: Mapping[str, MapSum] = field(default_factory=dict)
 
     @property
     def motion_share(self) -> Float[Tensor, " clip"]:
@@ -82,4 +85,4 @@ def split_motion(
         still[:, times] = frozen_maps.values()[:, times]
     # Static is at most the total and of its sign: otherwise static and motion could cancel, and the share exceed one.
     static = torch.sign(total) * torch.minimum((torch.sign(total) * still).clamp(min=0), total.abs())
-    return MotionSplit(total=total, static=static, motion=total - static, layers=tuple(moving.layers))
+    return MotionSplit(total=total, static=static, motion=total - static, layers=tuple(moving.layers), sums=moving.sums)

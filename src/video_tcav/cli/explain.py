@@ -17,6 +17,7 @@ from video_tcav.core.model_settings import ModelSettings
 from video_tcav.core.settings import settings_of
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import StatisticsSettings
+from video_tcav.tcav.wording import signed, units
 
 _STYLES = {True: None, False: "yellow"}
 _MOST_FILES = 10  # a line each
@@ -86,6 +87,15 @@ def explain(
             metavar="PATH", help="Map the concepts of an earlier `test` or run: its folder, or cavs.safetensors."
         ),
     ] = None,
+    concept_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="slope|clamp",
+            help="slope: gradient times CAV at each position; clamp: adds up to what having the concept does to the clip,"
+            " some dozens of passes behind the layer. [dim]default: slope[/]",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
         Literal["motion"] | None,
         typer.Option(help="motion: also show what survives freezing the clip, and what does not."),
@@ -129,6 +139,7 @@ def explain(
         concepts=concepts or None,
         random=random,
         cavs=vt.load_cavs(cavs) if cavs else (),
+        concept_maps=concept_map or ("slope",),
         split=split == "motion",
         check=check,
         cav=statistics.cav,
@@ -141,6 +152,7 @@ def explain(
     render.out.print(_table(result))
     verdicts = vt.map_verdicts(result.explanations)
     render.out.print()
+    _explain_sums(result)
     for verdict in verdicts:
         render.paragraph(verdict.sentence, bullet="" if verdict.is_better else "! ", style=_STYLES[verdict.is_better])
     render.random_weights(loaded)
@@ -150,6 +162,23 @@ def explain(
         facts = [explanation.facts() for explanation in result.explanations]
         maps = [{**asdict(verdict), "sentence": verdict.sentence} for verdict in verdicts]
         write_json(json, {"provenance": result.provenance, "verdicts": maps, "explanations": facts})
+
+
+def _explain_sums(result: "vt.Explanations") -> None:
+    """What the column `clamp` means, where there is one, and which maps miss their sum."""
+    clamped = [row for row in result.explanations if math.isfinite(row.clamp)]
+    if clamped:
+        unit = units(clamped[0].against)
+        meaning = (
+            f"clamp: what having the concept, rather than not, does to the clip, in {unit}; the map adds up to it."
+        )
+        render.paragraph(meaning, style="dim")
+    for row in clamped:
+        if row.caution:
+            video = render.shortened(row.source.key, longest=2, most_letters=_VIDEO_LETTERS)
+            render.paragraph(
+                f"{row.map_name} at {row.layer}, {video}: {row.caution}", bullet="! ", style=_STYLES[False]
+            )
 
 
 def _list_files(files: Sequence[Path], folder: Path) -> None:
@@ -168,8 +197,9 @@ def _table(result: "vt.Explanations") -> Table:
     compared = any(math.isfinite(row.deletion_other_clips) for row in maps)
     split = any(math.isfinite(row.motion_share) for row in maps)
     checks = ["deletion", "elsewhere", *(["other clips"] if compared else [])] if checked else []
-    measures = [*checks, *(["motion"] if split else [])]
-    places = {f"{row.concept or row.method} at {row.layer}" for row in maps}
+    clamped = any(math.isfinite(row.clamp) for row in maps)
+    measures = [*(["clamp"] if clamped else []), *checks, *(["motion"] if split else [])]
+    places = {f"{row.map_name} at {row.layer}" for row in maps}
     # What would be the same in every row stands above.
     place = ["map", "layer"] if len(places) > 1 else []
     columns = ["video", *(["window"] if windowed else []), "class", *place]
@@ -181,8 +211,9 @@ def _table(result: "vt.Explanations") -> Table:
             render.escape(render.shortened(row.source.key, longest=2, most_letters=_VIDEO_LETTERS)),
             *([str(row.window)] if windowed else []),
             render.escape(row.answer),
-            *([render.escape(row.concept or row.method), render.escape(short_layers[row.layer])] if place else []),
+            *([render.escape(row.map_name), render.escape(short_layers[row.layer])] if place else []),
             f"{row.peak_s:.2f} s",
+            *(["–" if math.isnan(row.clamp) else signed(row.clamp)] if clamped else []),
             *(["–" if math.isnan(area) else f"{area:.2f}" for area in row.deletions[: len(checks)]]),
             *([f"{row.motion_share:.0%}"] if split else []),
         )

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.attribution import Method, split_motion
-from video_tcav.attribution.attribution_map import Map, to_clip
+from video_tcav.attribution.attribution_map import Map, MapSum, to_clip
 from video_tcav.attribution.method import silent
 from video_tcav.attribution.metrics.faithfulness import faithfulness
 from video_tcav.attribution.perturbation import Baseline
@@ -99,6 +99,7 @@ class LayerMap:
         layer: where the method looked.
         components: the whole map and, where it was split, its parts.
         motion_share: how much of the whole does not survive freezing; NaN where it was not split.
+        map_sum: what the whole adds up to, of methods that know it.
     """
 
     clip: PreparedClip
@@ -108,6 +109,7 @@ class LayerMap:
     layer: str
     components: Mapping[Part, Map]
     motion_share: float
+    map_sum: MapSum | None = None
 
 
 Check = Callable[[LayerMap, Sequence[Map]], dict[str, float]]
@@ -155,15 +157,18 @@ def maps_of_clip(
     """
     motion_share = math.nan
     components: dict[str, dict[Part, Map]]
+    sums: Mapping[str, MapSum]
     if split:
         motion = split_motion(method, clip.model, clip.inputs, target=clip.target, advance=advance)
         motion_share = float(motion.motion_share)
         components = {
             "+".join(motion.layers): {"whole": motion.total, "static": motion.static, "motion": motion.motion}
         }
+        sums = motion.sums
     else:
         attribution = method(clip.model, clip.inputs, target=clip.target, advance=advance)
         components = {layer: {"whole": attribution.values(layer)} for layer in attribution.layers}
+        sums = attribution.sums
     return [
         LayerMap(
             clip=clip,
@@ -173,6 +178,7 @@ def maps_of_clip(
             layer=layer,
             components=layer_components,
             motion_share=motion_share,
+            map_sum=sums.get(layer),
         )
         for layer, layer_components in components.items()
     ]
@@ -182,6 +188,8 @@ def explain_map(layer_map: LayerMap, maps_of_others: Sequence[Map], check: Check
     """The map and its parts with their figures; `check` is `measure_deletion` with its settings."""
     figures = check(layer_map, maps_of_others) if check else dict.fromkeys(DELETION_FIGURES, math.nan)
     for component, values in layer_map.components.items():
+        # its components have no sum of their own: what a clamp does to the frozen clip is divided among other positions
+        map_sum = layer_map.map_sum if component == "whole" else None
         yield _explanation(
             layer_map.clip,
             values[0],
@@ -190,6 +198,9 @@ def explain_map(layer_map: LayerMap, maps_of_others: Sequence[Map], check: Check
             concept=layer_map.concept,
             layer=layer_map.layer,
             motion_share=layer_map.motion_share,
+            clamp=float(map_sum.total) if map_sum else math.nan,
+            clamp_unplaced=float(map_sum.unplaced) if map_sum else math.nan,
+            clamp_gap=float(map_sum.gap) if map_sum else math.nan,
             **figures,
         )
 

@@ -52,6 +52,7 @@ def explain(
     concepts: Mapping[str, Sources] | None = None,
     random: Sources | None = None,
     cavs: Sequence[SavedCav] = (),
+    concept_maps: Sequence[str] = ("slope",),
     split: bool = False,
     check: bool = True,
     cav: Cav = "mean",
@@ -71,9 +72,12 @@ def explain(
         layers: where methods and concepts look; the deepest stage if not given.
         baseline: what is shown where a clip is hidden, by methods that do so and by the check: `grey`, `black`, `blur`, `frozen`
             or `reversed`; the last two hide motion and order alone. Each method's own, and `blur` for the check, if not given.
-        concepts: clips of concepts, by name; each gets a concept map.
+        concepts: clips of concepts, by name; each gets a concept map of each kind.
         random: clips without the concepts.
-        cavs: CAVs of an earlier run (`load_cavs`), each of which gets a concept map, too.
+        cavs: CAVs of an earlier run (`load_cavs`), each of which gets concept maps, too.
+        concept_maps: kinds of them: `slope` is gradient ⊙ CAV, from one backward pass, and adds up to the directional derivative;
+            `clamp` adds up to what having the concept, rather than not, does to the clip, and runs the network behind the
+            layer some dozens of times.
         split: whether to split each map into what survives freezing the clip and what does not.
         check: whether to measure deletion, which takes some dozens of passes a map. With several videos, a map is also compared
             with the same method's maps of other ones, so that it waits for these: two or three videos are in memory.
@@ -103,10 +107,15 @@ def explain(
         {"layers": tuple(layers) if layers else None, "baseline": baseline, "seed": seed},
         used_elsewhere=used_elsewhere,
     )
-    concept_maps = concept_methods(
-        model, concepts, random, layers, cavs, cav=cav, recording=recording, seed=seed, progress=progress
+    methods_of_concepts = concept_methods(
+        *(model, concepts, random, layers, cavs),
+        kinds=concept_maps,
+        cav=cav,
+        recording=recording,
+        seed=seed,
+        progress=progress,
     )
-    named_methods = [*(("", method) for method in general_methods), *concept_maps]
+    named_methods = [*(("", method) for method in general_methods), *methods_of_concepts]
     if not named_methods:
         raise InputError("`methods` must hold one at least, or concepts be given. Got none. Leave it out for gradcam.")
     maps_of = partial(
@@ -146,7 +155,7 @@ def explain(
     settings = {"target": target, "against": against, "windows": recording.windows, "seed": seed, "split": split}
     facts = provenance(
         settings={**settings, "deletion_baseline": check_baseline},
-        methods=[f"concept map of {concept}" if concept else repr(method) for concept, method in named_methods],
+        methods=[f"{method.name} map of {concept}" if concept else repr(method) for concept, method in named_methods],
         model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
     )
     return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)

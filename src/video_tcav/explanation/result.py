@@ -9,9 +9,11 @@ import pandas as pd
 from jaxtyping import Float
 from torch import Tensor
 
+from video_tcav.attribution.attribution_map import MapSum
 from video_tcav.core.displays import draw, html_table
 from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.media import Skipped, VideoSource
+from video_tcav.tcav.wording import signed, units
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +46,10 @@ class ExplanationFacts:
         deletion_other_clips: the same for the method's maps of other videos, which `deletion` must be below, too; NaN where
             there were none.
         peak_s: when the map is at its largest, in seconds of the video.
+        clamp: of a `concept-clamp` map, what having the concept, rather than not, does to this clip, in units of the target:
+            what the map adds up to. NaN for other methods.
+        clamp_unplaced: how much of that lies in class tokens, which are not on the map.
+        clamp_gap: how far the map is from adding up to it, as a share.
     """
 
     # The order of the fields is that of columns and JSON keys.
@@ -62,6 +68,30 @@ class ExplanationFacts:
     deletion_elsewhere: float
     deletion_other_clips: float
     peak_s: float
+    clamp: float = math.nan
+    clamp_unplaced: float = math.nan
+    clamp_gap: float = math.nan
+
+    @property
+    def map_name(self) -> str:
+        """The method, and the concept that it maps, if any."""
+        return f"{self.method} {self.concept}".rstrip()
+
+    @property
+    def sum_sentence(self) -> str:
+        """What the map adds up to, and what that means; empty where the method knows no sum."""
+        if math.isnan(self.clamp):
+            return ""
+        meaning = f"what having {self.concept} does to this clip's {units(self.against)} of {self.target}"
+        tokens = f"; {signed(self.clamp_unplaced)} of it in class tokens, off the map" if self.clamp_unplaced else ""
+        return f"Adds up to {signed(self.clamp)}: {meaning}{tokens}." + (f" {self.caution}" if self.caution else "")
+
+    @property
+    def caution(self) -> str:
+        """That the map misses its sum by more than 1 %; empty where it does not."""
+        if not self.clamp_gap > MapSum.MOST_GAP:  # NaN where there is no sum
+            return ""
+        return f"The map misses that sum by {self.clamp_gap:.0%}: trust its place more than its amounts."
 
     @property
     def answer(self) -> str:
@@ -145,7 +175,7 @@ def _html(explanations: Sequence[Explanation]) -> str:
         (
             explanation.source.path.name,
             explanation.answer,
-            explanation.concept or explanation.method,
+            explanation.map_name,
             explanation.layer,
             f"{explanation.peak_s:.2f} s",
             *("–" if math.isnan(area) else f"{area:.2f}" for area in explanation.deletions),

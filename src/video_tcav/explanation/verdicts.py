@@ -75,7 +75,7 @@ class MapVerdict:
     @property
     def sentence(self) -> str:
         """What was measured, and what it means for those who look at the picture."""
-        name = f"concept {self.concept}" if self.concept else self.method
+        name = f"{self.method} {self.concept}".rstrip()
         videos = f"{self.elsewhere.videos} video{'' if self.elsewhere.videos == 1 else 's'}"
         measured = f"deletion is lower than for the same map elsewhere by {self.elsewhere.amount}"
         if self.other_clips.videos:

@@ -118,7 +118,7 @@ def test_what_lowers_is_shown_on_demand_and_for_concepts(video, tmp_path):
     one = explanation(video)
     plain = write_explanations(several(one), tmp_path / "a").files[0]
     signed = write_explanations(several(one), tmp_path / "b", signed=True).files[0]
-    concept = write_explanations(several(replace(one, concept="swing")), tmp_path / "c").files[0]
+    concept = write_explanations(several(replace(one, method="concept", concept="swing")), tmp_path / "c").files[0]
     assert concept.name == "clip-concept-swing-stages.3.mp4"
     assert plain.read_bytes() != signed.read_bytes() == concept.read_bytes()
 
@@ -164,7 +164,7 @@ def test_names_tell_maps_apart(video, tmp_path):
 
 
 def test_no_file_is_written_over(video, tmp_path):
-    one = explanation(video, concept="x", layer="input")
+    one = explanation(video, method="concept", concept="x", layer="input")
     files = write_explanations(several(one, one, replace(one, concept="x 2")), tmp_path, formats=["npz"]).files
     assert [path.stem for path in files] == ["clip-concept-x", "clip-concept-x-2", "clip-concept-x-2-2"]
 

@@ -203,7 +203,7 @@ class MapWriter:
 
     def _free_name(self, explanation: Explanation) -> str:
         """A name for a map's files: the video and what identifies the map; numbered where it is taken."""
-        words = [explanation.source.path.stem, _method_or_concept(explanation)]
+        words = [explanation.source.path.stem, explanation.map_name]
         words += [] if explanation.layer == INPUT else [explanation.layer]
         words += [f"window {explanation.window}"] if explanation.window else []
         words += [] if explanation.part == "whole" else [explanation.part]
@@ -256,8 +256,9 @@ def _write_numbers(explanation: Explanation, path: Path) -> Path:
 def map_title(explanation: Explanation) -> str:
     """The answer, how the map was made, and what is left of the class as its places are hidden."""
     subset = "" if explanation.part == "whole" else f", {_PARTS[explanation.part]}"
-    where = f"{_method_or_concept(explanation)} at {explanation.layer}{subset}"
+    where = f"{explanation.map_name} at {explanation.layer}{subset}"
     title = f"{explanation.source.path.name}: {explanation.answer}; {where}."
+    title += f" {explanation.sum_sentence}" if explanation.sum_sentence else ""
     if not math.isfinite(explanation.deletion):
         return title
     left = f"{explanation.deletion:.0%} of {explanation.target} is left; other places first, {explanation.deletion_elsewhere:.0%}"
@@ -266,7 +267,3 @@ def map_title(explanation: Explanation) -> str:
     if explanation.no_better_than:
         left += f". That is no better than {' or '.join(explanation.no_better_than)}: do not rely on this map"
     return f"{title} On average, as the clip is hidden from the hottest places on, {left}."
-
-
-def _method_or_concept(explanation: Explanation) -> str:
-    return f"concept {explanation.concept}" if explanation.concept else explanation.method
