@@ -1,6 +1,7 @@
 """From videos to maps: targets, concepts, parts, and what is said beside them."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from video_tcav.core.errors import (
 )
 from video_tcav.explanation import map_verdicts
 from video_tcav.media import VideoSource, find_videos, read_clips
+from video_tcav.models.hooks import hooked, record_activations
 from video_tcav.rendered import render, sample_factors
 
 
@@ -245,6 +247,65 @@ def test_saved_cavs_are_mapped_as_those_learned_here(model, videos, tmp_path):
         vt.explain(vt.load_model("rendered:r2plus1d-scene", device="cpu"), videos / "class", cavs=cavs)
 
 
+def clamp_of(model, cav, path):
+    """What having the concept does to a clip, of two whole forwards with a replaced output."""
+    clip = model.prepare(read_clips(find_videos(path)[0], model.clip_spec)[0])[None]
+    activation = record_activations(model, [cav.layer], clip)[cav.layer]
+    unit = cav.vector.double()
+    values = []
+    for mean in (cav.concept_mean, cav.random_mean):
+        change = (mean - activation.double().flatten() @ unit) * unit
+        replaced = (activation + change.reshape(activation.shape)).float()
+        with torch.no_grad(), hooked(model, [cav.layer], lambda _name, _output, replaced=replaced: replaced):
+            logits = model.logits(clip).double()[0]
+        target = model.class_index("playing tennis")
+        values.append(float(logits[target] - torch.cat([logits[:target], logits[target + 1 :]]).logsumexp(0)))
+    return values[0] - values[1]
+
+
+def test_a_clamp_map_says_what_it_adds_up_to(model, videos):
+    racket, random, paths = videos / "racket", videos / "random", sorted((videos / "class").iterdir())
+    found = vt.explain(model, paths, target="playing tennis", concepts={"racket": racket}, random=random,
+                       layers=["stages.2"], concept_maps=["slope", "clamp"], check=False)  # fmt: skip
+    assert [one.map_name for one in found] == ["concept racket", "concept-clamp racket"] * 2
+    [cav] = vt.learn_cavs(model, concepts={"racket": racket}, random=random, layers=["stages.2"])
+    slopes, clamps = found.explanations[::2], found.explanations[1::2]
+    for slope, clamp, path in zip(slopes, clamps, paths, strict=True):
+        assert clamp.clamp == pytest.approx(clamp_of(model, cav, path), rel=1e-3) and clamp.clamp > 1
+        assert clamp.sum_sentence == (
+            f"Adds up to +{clamp.clamp:.2f}: what having racket does to this clip's log-odds of playing tennis."
+        )
+        assert (clamp.caution, clamp.clamp_unplaced) == ("", 0) and clamp.clamp_gap <= 0.01
+        assert math.isnan(slope.clamp) and slope.sum_sentence == slope.caution == ""
+    assert found.to_frame()["clamp"].isna().tolist() == [True, False, True, False]
+
+
+def test_a_map_that_misses_its_sum_says_so(model, videos):
+    [exact] = vt.explain(model, videos / "class" / "00.mp4", concepts={"racket": videos / "racket"},
+                         random=videos / "random", concept_maps=["clamp"], check=False)  # fmt: skip
+    rough = replace(exact, clamp=3.2, clamp_gap=0.034, clamp_unplaced=-0.5)
+    assert rough.sum_sentence == (
+        "Adds up to +3.20: what having racket does to this clip's log-odds of playing tennis; −0.50 of it in class tokens,"
+        " off the map. The map misses that sum by 3%: trust its place more than its amounts."
+    )
+    assert replace(rough, clamp_gap=0.01).caution == ""
+
+
+def test_the_parts_of_a_split_clamp_map_have_no_sum_of_their_own(model, videos):
+    whole, static, motion = vt.explain(model, videos / "class" / "00.mp4", concepts={"racket": videos / "racket"},
+                                       random=videos / "random", concept_maps=["clamp"], split=True, check=False)  # fmt: skip
+    assert whole.clamp > 0 and math.isnan(static.clamp) and math.isnan(motion.clamp)
+
+
+def test_saved_cavs_of_a_pooled_space_have_a_clamp_map_and_none_of_the_slope(model, videos):
+    cavs = vt.learn_cavs(model, concepts={"racket": videos / "racket"}, random=videos / "random", layers=["stages.3"],
+                         space="spacetime")  # fmt: skip
+    [found] = vt.explain(model, videos / "class" / "00.mp4", cavs=cavs, concept_maps=["clamp"], check=False)
+    assert found.clamp > 1 and found.clamp_gap <= 0.01
+    with pytest.raises(InputError, match="`cavs` must be of the space flatten for a map of the slope. Got spacetime"):
+        vt.explain(model, videos / "class", cavs=cavs, check=False)
+
+
 def test_windows_are_explained_one_by_one(model, tmp_path):
     factors = sample_factors(1, seed=4, object="racket", motion="walk")[0]
     vt.write_video(tmp_path / "long.mp4", render(factors, frames=40).clip, fps=20)
@@ -284,6 +345,9 @@ def test_a_file_that_cannot_be_used_is_listed(model, videos, tmp_path):
         ),
         ({"methods": ["rise"], "baseline": "white"}, InputError, "`baseline` must be one of grey, black"),
         ({"random": "x"}, InputError, "`concepts` must come with random clips"),
+        ({"concept_maps": ["clamp"]}, InputError, r"`concept_maps` must come with concepts or CAVs. Got \['clamp'\]"),
+        ({"concept_maps": ["both"]}, InputError, "`concept_maps` must be one of slope, clamp. Got 'both'"),
+        ({"concept_maps": []}, InputError, "`concept_maps` must hold one at least"),
     ],
 )
 def test_what_cannot_be_asked(model, videos, options, error, message):

@@ -6,8 +6,9 @@ import torch
 import video_tcav as vt
 from tests.unit.models.networks import unchanged
 from tests.unit.models.test_hf_models import FAMILIES, configuration
-from video_tcav.attribution import METHODS
+from video_tcav.attribution import METHODS, ClampMap, ConceptAxis
 from video_tcav.core.errors import MethodError
+from video_tcav.models.hooks import record_activations
 from video_tcav.models.layers import noise_clip
 
 CONVOLUTIONS = {"r3d_18": (8, 32), "r2plus1d_18": (8, 32), "s3d": (16, 224), "swin3d_t": (8, 32)}
@@ -69,6 +70,23 @@ def test_every_method_runs_or_says_why_not(models, architecture):
             )  # hiding parts may change nothing in a random network
         assert found.values().shape == expected, name
         assert torch.isfinite(found.values()).all(), name
+
+
+@pytest.mark.parametrize("architecture", [*(name for name in CONVOLUTIONS if name not in SLOW), *FAMILIES])
+def test_the_clamp_map_adds_up_at_the_deepest_stage(models, architecture):
+    model = models(architecture)
+    layer, clip = model.stages()[-1], noise_clip(model, seed=3)
+    activation = record_activations(model, [layer], clip)[layer]
+    generator = torch.Generator().manual_seed(0)
+    vector = torch.randn(activation.numel(), generator=generator, dtype=torch.float64)
+    spread = float(activation.double().norm())
+    axis = ConceptAxis(vector=vector / vector.norm(), concept_mean=spread / 4, random_mean=-spread / 4)
+    with unchanged(model):
+        found = ClampMap(axes={layer: axis})(model, clip, target=0, allow_empty=True)
+    total = found.sums[layer]
+    assert float(total.gap) <= 0.01
+    sum_of_map = float(found.layers[layer].sum() + total.unplaced)
+    assert sum_of_map == pytest.approx(float(total.total), rel=0.01, abs=1e-3)
 
 
 @pytest.mark.parametrize("family", ["timesformer", "vivit"])

@@ -64,6 +64,25 @@ def test_a_concept_is_mapped(monkeypatch, capsys, tmp_path, videos):
     assert [path.name for path in tmp_path.iterdir()] == ["0-concept-racket-stages.3.mp4"]
 
 
+def test_clamp_maps_say_what_they_add_up_to(monkeypatch, capsys, tmp_path, videos):
+    code, out, _ = command(
+        *(monkeypatch, capsys, "explain", *MODEL, videos / "class", "--concept", f"racket={videos / 'racket'}"),
+        *("--random", videos / "random", "--no-check", "--concept-map", "slope,clamp", "--format", "npz"),
+        *("--out", tmp_path, "--json", tmp_path / "e.json"),
+    )
+    assert code == 0
+    slope, clamp = json.loads((tmp_path / "e.json").read_text())["explanations"]
+    assert slope["clamp"] is None and clamp["clamp"] > 0 and clamp["clamp_gap"] <= 0.01
+    rows = [line for line in out.splitlines() if "stages.3" in line and "racket" in line]
+    assert "concept racket " in rows[0] and rows[0].endswith(" –")
+    assert "concept-clamp racket " in rows[1] and rows[1].endswith(f" +{clamp['clamp']:.2f}")
+    assert "clamp: what having the concept, rather than not, does to the clip, in log-odds" in " ".join(out.split())
+    assert {path.name for path in tmp_path.glob("*.npz")} == {
+        "0-concept-racket-stages.3.npz",
+        "0-concept-clamp-racket-stages.3.npz",
+    }
+
+
 def test_methods_are_listed(monkeypatch, capsys):
     code, out, _ = command(monkeypatch, capsys, "explain", "--methods")
     assert code == 0
@@ -81,6 +100,8 @@ def test_methods_are_listed(monkeypatch, capsys):
         (["CLASS", "--target", "tenis"], "Closest: playing tennis"),
         (["CLASS", "--concept", "racket"], "`--concept` must be NAME=PATH. Got racket"),
         (["CLASS", "--concept", "racket=RACKET"], "`concepts` must come with random clips"),
+        (["CLASS", "--concept-map", "both"], "`concept_maps` must be one of slope, clamp. Got 'both'"),
+        (["CLASS", "--concept-map", "clamp"], "`concept_maps` must come with concepts or CAVs"),
         (["CLASS", "--cavs", "missing.safetensors"], "`cavs` must be a readable safetensors file"),
         (["nowhere"], "must be a file, folder or glob"),
         (["CLASS", "--out", "FILE"], "must be writable"),
