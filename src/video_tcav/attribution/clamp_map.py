@@ -20,7 +20,7 @@ from video_tcav.models.hooks import check_finite, hooked
 from video_tcav.models.outputs import layer_tensor
 from video_tcav.models.tail import Tail
 from video_tcav.models.targets import Target
-from video_tcav.recording.feature_spaces import to_space
+from video_tcav.recording.feature_spaces import from_space, to_space
 from video_tcav.recording.settings import Space
 
 # Rounding of the target in units of its last digit: a network adds up thousands of products.
@@ -145,9 +145,7 @@ class _Path:
         feature = to_space(precise, layer, axis.space)[0]
         check_cav_length(axis.vector, name, len(feature), axis.space)
         cav = axis.vector.to(feature)
-        # The transpose of a sum over positions puts the vector at each of them; their average then moves by the vector.
-        _, at_positions = torch.func.vjp(lambda values: to_space(values, layer, axis.space, gradient=True), precise)
-        (direction,) = at_positions(cav[None])
+        direction = from_space(cav[None], layer, axis.space, tuple(precise.shape))
         return cls(
             start=precise + (axis.random_mean - cav @ feature) * direction,
             shift=(axis.concept_mean - axis.random_mean) * direction,
