@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from benchmarks.attribution_table.concept_rows import concept_rows
 from benchmarks.attribution_table.figure import write_attribution_figure
 from benchmarks.attribution_table.table import AttributionBenchmark, benchmark_attribution
 from benchmarks.command import run
@@ -26,7 +27,11 @@ def attribution(
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="A method of attribution; may be given several times; all if not given."),
+        typer.Option(
+            metavar="NAME",
+            help="A method of attribution, or a concept map of the true cause: concept, concept-clamp, and either with"
+            " ' (first)'; may be given several times; all if not given.",
+        ),
     ] = None,
     clips: Annotated[int, typer.Option(min=1, help="Explained for each model; slow methods get fewer.")] = 24,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for table, JSON and figure.")] = Path(
@@ -39,7 +44,9 @@ def attribution(
 
     All methods on all models take about a quarter of an hour on two cores.
     """
-    chosen = {name: vt.attribution.make_method(name) for name in method or vt.attribution.METHODS}
+    concepts = concept_rows(seed)
+    names = method or [*vt.attribution.METHODS, *concepts]
+    chosen = {name: concepts.get(name) or vt.attribution.make_method(name) for name in names}
     check_writable(out)
     benchmark = benchmark_attribution(model, chosen, clips=clips, seed=seed, jobs=jobs, progress=True)
     benchmark.write(out)

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from benchmarks.attribution_table.concept_rows import PlantedConceptMap
 from benchmarks.attribution_table.model_free import MODEL_FREE
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -179,6 +180,8 @@ def check_method(model: str, name: str, method: Method, *, clips: int, seed: int
         seed: of clips, weights and moves.
     """
     world = _world(model, clips, seed)
+    if isinstance(method, PlantedConceptMap):
+        method.learn(world.model, world.targets)
     fields: dict[str, Any] = {"model": model, "rule": world.rule.name, "method": name}
     try:
         maps = _explain_affordable(world, partial(explain_each, method))

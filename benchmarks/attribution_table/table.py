@@ -8,6 +8,7 @@ from warnings import catch_warnings, filterwarnings
 
 import pandas as pd
 from benchmarks.attribution_table.checks import TRUTH, MethodResult, check_method, check_truth
+from benchmarks.attribution_table.concept_rows import concept_rows
 from benchmarks.attribution_table.model_free import MODEL_FREE
 from joblib import Parallel, delayed
 
@@ -125,11 +126,11 @@ def benchmark_attribution(
     progress: bool = False,
     jobs: int = 2,
 ) -> AttributionBenchmark:
-    """Run all methods, and maps that use no model, on models of the rendered world, whose causes are known.
+    """Run all methods, concept maps of the cause and maps that use no model, on models of the rendered world.
 
     Args:
         models: such as `rendered:r2plus1d-motion`; all of the package if not given.
-        methods: by their names in the table; all with default settings if not given.
+        methods: by their names in the table; all, and the concept maps of the cause, with default settings if not given.
         clips: explained for each model and method, each for its own class. Of slow methods, and for the checks, fewer are
             taken; each result says how many.
         seed: of the clips, the random weights and the moved maps.
@@ -144,7 +145,7 @@ def benchmark_attribution(
     available = [f"rendered:{name}" for name in rendered_names()]
     names = [one_of("model", name, available) for name in dict.fromkeys(models or available)]
     chosen = {name: kind() for name, kind in MODEL_FREE.items()}
-    chosen |= default_methods() if methods is None else methods
+    chosen |= {**default_methods(), **concept_rows(seed)} if methods is None else methods
     tasks = [task for name in names for task in _tasks(name, chosen, clips, seed)]
     results = []
     with progress_bar("attribution (models × methods)", len(tasks), visible=progress) as advance, catch_warnings():

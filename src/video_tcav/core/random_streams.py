@@ -43,5 +43,7 @@ SIMULATED_DESIGNS = 43
 """Calibration: simulated data sets; then the first data set of a chunk and a checksum of the design's name."""
 MORE_CLIPS = 53
 """Experiments that are simulated to say how many more clips would decide a hypothesis; without a seed before it."""
+PLANTED_CONCEPTS = 67
+"""Attribution table: rendered clips with and without the cause of a class; then the number of the class."""
 MANIFOLD_DIRECTIONS = 59
 """Interventions: random combinations of principal components."""
