@@ -4,7 +4,13 @@ import pytest
 from benchmarks.readability import circles, comment_lines, imports, long_functions, readability, sources, wide_classes
 
 # Results and settings have a field for each column, key or figure.
-RESULTS_AND_SETTINGS = {"result.ConceptResult", "concept_test.ConceptStatistics", "verdicts.Outcome", "file.Experiment"}
+RESULTS_AND_SETTINGS = {
+    "result.ConceptResult",
+    "result.ExplanationFacts",
+    "concept_test.ConceptStatistics",
+    "verdicts.Outcome",
+    "file.Experiment",
+}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from video_tcav.attribution import Method
 from video_tcav.attribution.methods import methods_with
@@ -108,8 +109,7 @@ def explain(
         used_elsewhere=used_elsewhere,
     )
     methods_of_concepts = concept_methods(
-        *(model, concepts, random, layers, cavs),
-        kinds=concept_maps,
+        *(model, concepts, random, layers, cavs, concept_maps),
         cav=cav,
         recording=recording,
         seed=seed,
@@ -153,12 +153,18 @@ def explain(
             f"{skipped[0].reason}"
         )
     settings = {"target": target, "against": against, "windows": recording.windows, "seed": seed, "split": split}
-    facts = provenance(
-        settings={**settings, "deletion_baseline": check_baseline},
+    facts = _provenance(model, named_methods, {**settings, "deletion_baseline": check_baseline})
+    return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
+
+
+def _provenance(
+    model: VideoModel, named_methods: Sequence[tuple[str, Method]], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    return provenance(
+        settings=settings,
         methods=[f"{method.name} map of {concept}" if concept else repr(method) for concept, method in named_methods],
         model={"name": model.name, "weights": model.weights_digest, "trained": model.trained},
     )
-    return Explanations(explanations=tuple(explanations), skipped=tuple(skipped), provenance=facts)
 
 
 def _skipped(source: VideoSource, error: VideoTcavError) -> Skipped:
