@@ -88,7 +88,7 @@ class ClampMap(Method):
                     tails = _Tails(tail, clip, target, batch_size(model, clips))
                     clip_maps.append(self._clip_map(path, tails, layer))
                     advance(1 / len(axes))
-            maps[name] = torch.cat([values for values, _ in clip_maps])
+            maps[name] = torch.cat([clip_map for clip_map, _ in clip_maps])
             sums[name] = MapSum.joined([total for _, total in clip_maps])
         return LayerMaps(layers=maps, target=values, sums=sums)
 
