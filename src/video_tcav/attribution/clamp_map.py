@@ -13,7 +13,7 @@ from video_tcav.attribution.attribution_map import Map, MapSum
 from video_tcav.attribution.concept_map import check_cav_length
 from video_tcav.attribution.method import Advance, Clips, LayerMaps, Method, batch_size, mapped_axes
 from video_tcav.core.checks import at_least, require
-from video_tcav.core.errors import MethodError, ModelError
+from video_tcav.core.errors import MethodError
 from video_tcav.models import LayerAxes, VideoModel
 from video_tcav.models.devices import where_float64
 from video_tcav.models.hooks import check_finite, hooked
@@ -180,12 +180,8 @@ class _Tails:
         for batch in np.array_split(np.arange(count), -(-count // self.batch)):
             leaf = path.points((nodes[batch] + 1) / 2).requires_grad_()
             with torch.enable_grad():
-                total_value = self._target(leaf).sum()
-            if not total_value.requires_grad:
-                raise ModelError(
-                    f"`layer` must influence the target. Got {self.tail.layer}, which does not. Choose a layer before the head."
-                )
-            (gradients,) = torch.autograd.grad(total_value, [leaf])
+                # points do not influence each other, so the gradient of the sum is that of each one's target
+                (gradients,) = torch.autograd.grad(self._target(leaf).sum(), [leaf])
             check_finite(gradients, f"the gradient at layer {self.tail.layer}")
             share = torch.as_tensor(weights[batch] / 2).to(total)
             total += torch.tensordot(share, where_float64(gradients).double().to(total.device), dims=1)
