@@ -45,3 +45,7 @@ MORE_CLIPS = 53
 """Experiments that are simulated to say how many more clips would decide a hypothesis; without a seed before it."""
 MANIFOLD_DIRECTIONS = 59
 """Interventions: random combinations of principal components."""
+COMPLETENESS_FOLDS = 71
+"""Completeness: folds of the groups of clips whose value is explained."""
+CONCEPT_ORDERS = 73
+"""Completeness: orders of concepts for Shapley shares, where there are too many for all of them."""
