@@ -22,7 +22,7 @@ def print_result(result: "vt.TcavResult", *, every: bool) -> None:
         result: of a test.
         every: whether the table has every layer and twin, or the strongest layer of each concept.
     """
-    for sentence in vt.sentences(result):
+    for sentence in result.sentences():
         render.paragraph(sentence, bullet="• ")
     first = result[0]
     gradient = f"{first.cav} CAV, {first.space}; gradient at {first.n_class_clips} {first.at} clips"

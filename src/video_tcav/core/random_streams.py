@@ -47,3 +47,7 @@ PLANTED_CONCEPTS = 67
 """Attribution table: rendered clips with and without the cause of a class; then the number of the class."""
 MANIFOLD_DIRECTIONS = 59
 """Interventions: random combinations of principal components."""
+COMPLETENESS_FOLDS = 71
+"""Completeness: folds of the groups of clips whose value is explained."""
+CONCEPT_ORDERS = 73
+"""Completeness: orders of concepts for Shapley shares, where there are too many for all of them."""

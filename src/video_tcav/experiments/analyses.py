@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
 from video_tcav.core.files import atomic_path, read_json, write_json
@@ -18,7 +19,8 @@ from video_tcav.core.tables import write_parquet
 from video_tcav.experiments.digests import RESUME, damage_reported
 from video_tcav.gram.resampling import standard_error
 from video_tcav.recording.feature_spaces import Space
-from video_tcav.tcav import ConceptResult, TcavResult
+from video_tcav.tcav import ConceptResult, TcavResult, sentences
+from video_tcav.tcav.completeness import RunCompleteness
 from video_tcav.tcav.concept_result import COLUMNS
 from video_tcav.tcav.diagnostics import warnings as remarks_on
 
@@ -26,6 +28,7 @@ Draws = Float[np.ndarray, " draw"]
 # Characters of a folder's name: file systems allow 255 bytes, and paths on Windows 260 characters in all.
 _MOST_NAME = 100
 _KEYS = ("model", "target", "space", "test")
+_COMPLETENESS = TypeAdapter(RunCompleteness)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,24 @@ class Analysis:
         files = sorted(self.folder.glob("diagnostics-*.parquet"))
         with _damage_reported(self.folder):
             return {path.stem.removeprefix("diagnostics-"): pd.read_parquet(path) for path in files}
+
+    def sentences(self) -> tuple[str, ...]:
+        """One for each concept, and how much they explain together, as `test` prints them."""
+        together = self.record.get("completeness")
+        concepts = sentences([stored.result for stored in self.found])
+        return concepts if together is None else (*concepts, together["sentence"])
+
+    def completeness(self) -> RunCompleteness | None:
+        """How much the concepts explain together; `None` where that was not measured.
+
+        Raises:
+            ExperimentError: if it is damaged.
+        """
+        stored = self.record.get("completeness")
+        if stored is None or "layer" not in stored:
+            return None
+        with _damage_reported(self.folder):
+            return _COMPLETENESS.validate_python(stored)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result, with the model's name in the experiment."""
@@ -176,6 +197,8 @@ def _damage_reported(folder: Path) -> AbstractContextManager[None]:
 def _check_facts(about: Mapping[str, Any], record: Mapping[str, Any]) -> None:
     """Refuse values of a type that readers of an analysis do not expect."""
     texts = [*(about[name] for name in _KEYS), *about["remarks"], *record["warnings"]]
+    if "completeness" in record:
+        texts.append(record["completeness"]["sentence"])
     if not all(isinstance(text, str) for text in texts) or not isinstance(
         record["provenance"].get("clips", {}), Mapping
     ):

@@ -22,7 +22,6 @@ from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.previews import Preview, load_previews
 from video_tcav.experiments.result_folder import experiment_of, is_test_folder, load_test, record_of
 from video_tcav.experiments.verdicts import Outcome
-from video_tcav.tcav import sentences
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -68,8 +67,8 @@ class Run:
         return {word: sum(outcome.verdict == word for outcome in self.outcomes) for word in VERDICTS}
 
     def sentences(self) -> tuple[str, ...]:
-        """One sentence for each concept of each analysis, as `test` prints them."""
-        return self._each(lambda analysis: sentences([stored.result for stored in analysis.found]))
+        """Of each analysis one sentence a concept, and one on all of them together, as `test` prints them."""
+        return self._each(lambda analysis: analysis.sentences())
 
     def warnings(self) -> tuple[str, ...]:
         """Files that are in no set, then the warnings of all analyses, each once."""

@@ -15,9 +15,10 @@ from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
 from video_tcav.experiments.result_folder import TEST_AGAIN, experiment_of, key_of
 from video_tcav.models import VideoModel
 from video_tcav.tcav import TcavResult
+from video_tcav.tcav.completeness import MANIFEST
 
 _CAVS = "cavs.safetensors"
-_TABLES = ("results.json", "results.parquet", "results.csv", _CAVS)
+_TABLES = ("results.json", "results.parquet", "results.csv", MANIFEST, _CAVS)
 
 
 def complete_test_folder(

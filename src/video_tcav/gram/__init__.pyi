@@ -6,6 +6,10 @@ from .cavs.fitter import CavFitter as CavFitter
 from .cavs.fitter import Labelling as Labelling
 from .cavs.registry import CAV_FITTERS as CAV_FITTERS
 from .cavs.registry import cav_fitter as cav_fitter
+from .completeness import Completeness as Completeness
+from .completeness import ConceptShare as ConceptShare
+from .completeness import Explained as Explained
+from .completeness import measure_completeness as measure_completeness
 from .concept_test import ConceptStatistics as ConceptStatistics
 from .concept_test import Draws as Draws
 from .corrections import CORRECTIONS as CORRECTIONS

@@ -14,7 +14,7 @@ from video_tcav.reports.charts import chart_style
 from video_tcav.reports.run.target_sections.effects import effects_chart
 from video_tcav.reports.run.text import short_model, slug
 from video_tcav.reports.run.view import RunView, differing
-from video_tcav.tcav import ConceptResult, TcavResult, sentences
+from video_tcav.tcav import ConceptResult, TcavResult
 
 NUMBERS = ("effect", "effect_low", "effect_high", "p_adjusted")
 VERDICT_NUMBERS = {"supported": 1, "contradicted": -1}
@@ -78,7 +78,7 @@ def _record_of_test(result: TcavResult) -> LogRecord:
     return LogRecord(
         numbers=_numbers_of(result.results, ()),
         heads=(f"what moves {result.constants.target}",),
-        rows=[(sentence,) for sentence in sentences(result)],
+        rows=[(sentence,) for sentence in result.sentences()],
         charts={f"effects-{slug(result.constants.target)}": result.plot()},
     )
 

@@ -17,6 +17,7 @@ from video_tcav.gram.concept_test import Draws
 from video_tcav.media import Skipped
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.tcav.cav_key import CavKey
+from video_tcav.tcav.completeness.results import NotMeasured, RunCompleteness
 from video_tcav.tcav.concept_result import COLUMNS, ConceptResult, Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics.diagnose import Diagnostics
 from video_tcav.tcav.interventions.effects import InterventionEffect
@@ -37,6 +38,7 @@ class Detail:
         class_clips: the class clips, in the order of `Draws.by_clip`.
         n_class_groups: how many independent groups they come from.
         diagnostics: how far its CAVs can be trusted.
+        completeness: how much of the target its concepts explain together.
     """
 
     target: str
@@ -44,6 +46,7 @@ class Detail:
     class_clips: tuple[ClipId, ...]
     n_class_groups: int
     diagnostics: Diagnostics
+    completeness: RunCompleteness | NotMeasured
 
     def clip_frame(self) -> pd.DataFrame:
         """Effect of each concept at each class clip: one row a measurement and clip."""
@@ -134,9 +137,14 @@ class TcavResult(ItemSequence[ConceptResult]):
         return self.results
 
     def summary(self) -> str:
-        """Plain sentences: one for each concept, then what to beware of."""
+        """Plain sentences: those of `sentences`, then what to beware of."""
         cautions = [f"Caution: {text}" for text in self.warnings]
-        return PlainText("\n".join([*sentences(self), *cautions]))
+        return PlainText("\n".join([*self.sentences(), *cautions]))
+
+    def sentences(self) -> tuple[str, ...]:
+        """One for each concept; with `detail`, the last says how much they explain together."""
+        together = () if self.detail is None else (self.detail.completeness.sentence(),)
+        return (*sentences(self), *together)
 
     def plot(self) -> "Figure":
         """Effects of all concepts by layer with their intervals, as a matplotlib figure.
@@ -165,19 +173,21 @@ class TcavResult(ItemSequence[ConceptResult]):
         ]
         return (
             html_heading(f"What moves {self.constants.target}")
-            + html_list(sentences(self))
+            + html_list(self.sentences())
             + html_table(columns, rows, numbers=columns[2:5])
             + html_list(self.warnings, prefix="⚠ ")
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as in the JSON file."""
+        """Plain values, as in the JSON file; `completeness` only where there is a detail."""
+        together = {} if self.detail is None else {"completeness": self.detail.completeness.to_dict()}
         return {
             "provenance": {**self.provenance, "seconds": dict(self.seconds)},
             "warnings": list(self.warnings),
             "skipped": [asdict(skipped) for skipped in self.skipped],
             "results": [asdict(result) for result in self.results],
             "interventions": [asdict(effect) for effect in self.interventions],
+            **together,
         }
 
     def to_json(self, path: str | Path) -> None:

@@ -7,6 +7,7 @@ from video_tcav.core.errors import OutputError, UnsavedResultError
 from video_tcav.core.files import write_in_turn
 from video_tcav.tcav.cav_files import save_cavs
 from video_tcav.tcav.cav_key import CavKey
+from video_tcav.tcav.completeness.results import MANIFEST, RunCompleteness
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import SavedCav
 
@@ -30,6 +31,11 @@ def save_result(folder: Path, result: TcavResult, cavs: Callable[[Aucs], Sequenc
         "results.csv": result.to_csv,
     }
     (folder / "analysis.json").unlink(missing_ok=True)  # draws of another result, which the command line adds
+    completeness = None if result.detail is None else result.detail.completeness
+    if isinstance(completeness, RunCompleteness) and completeness.has_files:
+        writers[MANIFEST] = completeness.write_manifest
+    else:
+        (folder / MANIFEST).unlink(missing_ok=True)
     if cavs is None:
         (folder / "cavs.safetensors").unlink(missing_ok=True)  # of another run
     else:

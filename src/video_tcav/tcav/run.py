@@ -21,6 +21,7 @@ from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.cautions import clip_cautions, result_cautions, sketch_cautions
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.completeness import run_completeness
 from video_tcav.tcav.concept_result import Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.interventions.concept_edits import EditSettings
@@ -82,8 +83,9 @@ def run_tcav(
         group: what is independent: `video`, or a regular expression on the path.
         seed: of every random draw.
         out: folder for tables and CAVs.
-        detail: whether the result keeps what is behind its numbers: effects at each class clip, all draws, and diagnostics,
-            which are quick for `mean`, but take minutes for classifiers that are fitted step by step.
+        detail: whether the result keeps what is behind its numbers: effects at each class clip, all draws, diagnostics, and how
+            much the concepts explain together. This is quick for `mean`, but takes minutes for classifiers that are fitted
+            step by step.
         progress: whether to show progress bars on standard error.
         recording: how clips are passed and kept; its fields are keywords of this function.
         statistics: how CAVs are learned and effects tested; likewise.
@@ -130,7 +132,7 @@ def run_tcav(
         with work.timed("interventions"):
             drawn, runner = _edit_settings(settings, interventions), recorder.runner
             edited = intervene(plan, asked, recorded, comparisons, grams, groups, drawn, runner, progress=progress)
-        details = _detail(recorded, comparisons, grams, groups, constants, settings, measured, work) if detail else None
+        details = _detail(plan, recorded, comparisons, grams, constants, settings, measured, work) if detail else None
         noticed = clip_cautions(question, plan, passed, comparisons, grams, groups, settings.test)
         noted = _noted_settings(question, plan, recorded, constants, settings) | interventions.for_provenance()
         adjusted = corrected(measured, constants.correction, settings.test)
@@ -184,15 +186,16 @@ def _measured(
 
 
 def _detail(
+    plan: Plan,
     recorded: Recording,
     comparisons: Sequence[Comparison],
     grams: Mapping[str, Gram],
-    groups: Sequence[int],
     constants: RunConstants,
     settings: TestSettings,
     measured: Mapping[CavKey, tuple[Measurement, Draws]],
     work: Workspace,
 ) -> Detail:
+    groups = class_groups(plan, recorded)
     with work.timed("diagnostics"):
         diagnostics = diagnose(
             comparisons,
@@ -202,12 +205,17 @@ def _detail(
             seed=settings.seed,
             layouts=layouts_of(recorded),
         )
+    with work.timed("completeness"):
+        completeness = run_completeness(
+            plan, recorded, comparisons, grams, constants=constants, cav=settings.fitter, seed=settings.seed
+        )
     return Detail(
         target=constants.target,
         draws={key: draws for key, (_, draws) in measured.items()},
         class_clips=tuple(recorded.class_rows),
         n_class_groups=len(set(groups)),
         diagnostics=diagnostics,
+        completeness=completeness,
     )
 
 

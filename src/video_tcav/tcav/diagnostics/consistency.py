@@ -9,9 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.design import Design
-from video_tcav.gram.effects import fit_cavs
 from video_tcav.gram.gram import Gram
-from video_tcav.gram.kernel import Kernel, unit_coefficients
+from video_tcav.gram.presences import held_out_projections
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.diagnostics.products import pearson, uncentred
@@ -104,26 +103,6 @@ def consistency(
 def _permuted(design: Design, seed: int) -> Iterator[tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " row"]]]:
     for chunk in design.permuted_experiments(REFERENCE_DRAWS, seed):
         yield from zip(chunk.labels, chunk.folds, strict=True)
-
-
-def held_out_projections(
-    cav: str | CavFitter,
-    kernel: Kernel,
-    labels: Bool[np.ndarray, " row"],
-    folds: Int[np.ndarray, " row"],
-) -> Float[np.ndarray, " row"]:
-    """Each clip's projection on the unit CAV of the other folds, from half-way between their concept and random means."""
-    names, fold_of = np.unique(folds, return_inverse=True)
-    # one row a fold: all folds are fitted as draws of one labelling
-    training = (fold_of != np.arange(len(names))[:, None]).astype(float)
-    units = unit_coefficients(kernel, fit_cavs(cav, kernel, np.broadcast_to(labels, training.shape), training))
-    projections = units @ kernel
-    positive, negative = training * labels, training * ~labels
-    # thresholds of the folds differ; measured from them, projections of different folds can stand in one list
-    middle = (projections * (positive / positive.sum(1, keepdims=True))).sum(1)
-    middle = (middle + (projections * (negative / negative.sum(1, keepdims=True))).sum(1)) / 2
-    # of each clip the projection from the fold that left it out
-    return (projections - middle[:, None])[fold_of, np.arange(len(labels))]
 
 
 def centre_kinds(values: Float[np.ndarray, " row"], labels: Bool[np.ndarray, " row"]) -> Float[np.ndarray, " row"]:
