@@ -31,6 +31,7 @@ def run(model: vt.VideoModel, clips: Path, store=None, **changes) -> vt.TcavResu
         "permutations": 99,
         "random_sets": 10,
         "bootstraps": 20,
+        "intervene": "none",  # passes are counted
         "store": store,
         **changes,
     }

@@ -82,6 +82,14 @@ def test_two_processes_change_no_bit_and_leave_nothing_to_pass(model, shapes_cli
     assert passed == []
 
 
+def test_interventions_start_from_what_workers_recorded(model, shapes_clips, tmp_path):
+    asked = {"intervene": "step,clamp,restore", "intervene_at": "all", "relabellings": 3, "twins": ["frozen"]}
+    alone = run(model, shapes_clips, **asked)
+    shared = run(model, shapes_clips, tmp_path / "store", workers=2, **asked)
+    assert shared.to_frame().equals(alone.to_frame())
+    assert alone.to_frame()["restore"].notna().any()
+
+
 def test_clips_that_do_not_move_and_files_that_are_none(model, shapes_clips, tmp_path):
     clips = tmp_path / "clips"
     shutil.copytree(shapes_clips, clips)
