@@ -23,8 +23,10 @@ from .prediction import predict as predict
 from .recording import ActivationStore as ActivationStore
 from .tcav import ClipScore as ClipScore
 from .tcav import ConceptResult as ConceptResult
+from .tcav import EffectCheck as EffectCheck
 from .tcav import SavedCav as SavedCav
 from .tcav import TcavResult as TcavResult
+from .tcav import check_effects as check_effects
 from .tcav import effect_text as effect_text
 from .tcav import learn_cavs as learn_cavs
 from .tcav import load_cavs as load_cavs

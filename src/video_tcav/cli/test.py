@@ -1,7 +1,7 @@
 """`video-tcav test`: does this concept matter for this class, at which layer, and is it the motion or the picture?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,6 +69,13 @@ def run(
         typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths."),
     ] = "video",
     seed: options.Seed = 0,
+    check_effects: Annotated[
+        bool,
+        typer.Option(
+            "--check-effects",
+            help="Edit the class clips, and say how far effects predict what it does; steps where --intervene-at makes them.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for a page, figures, tables (CSV, Parquet, JSON) and CAVs."),
@@ -89,35 +96,46 @@ def run(
         check_writable(out)
     concepts = options.parse_concepts(concept)
     loaded = vt.load_model(model, **vars(model_options))
+    asked: dict[str, Any] = {
+        "target": target,
+        "clips": clips,
+        "random": random,
+        "layers": layer,
+        "against": against,
+        "only_right": only_right,
+        "group": group,
+        "seed": seed,
+        "recording": recording,
+        "progress": True,
+    }
+    effect_check = None
+    if check_effects:
+        at_layers = interventions.intervene_at
+        effect_check = vt.check_effects(loaded, space=recording.space, intervene_at=at_layers, **asked)
     unsaved = None
     try:
         result = vt.run_tcav(
             loaded,
-            target=target,
-            clips=clips,
+            **asked,
             concepts=concepts,
-            random=random,
-            layers=layer,
-            against=against,
             at=at,
-            only_right=only_right,
             twins=twin or [],
             relative=[_pair(text) for text in relative or []],
             negatives=negatives,
-            group=group,
-            seed=seed,
-            recording=recording,
             statistics=statistics,
             interventions=interventions,
+            effect_check=effect_check,
             out=out,
             detail=out is not None and report,
-            progress=True,
         )
     except UnsavedResultError as error:  # it is shown all the same: it took long
         result, unsaved = error.result, error
+    from video_tcav.cli.effect_check_table import print_check  # noqa: PLC0415
     from video_tcav.cli.effect_table import print_result  # noqa: PLC0415 - PyTorch, which other commands need not load
 
     print_result(result, every=all_results)
+    if effect_check is not None:
+        print_check(effect_check)
     if json:
         result.to_json(json)
     # Only now: the table is printed and the JSON written, whatever became of the folder.

@@ -19,6 +19,9 @@ from .bank import import_clips as import_clips
 from .bank import merge_banks as merge_banks
 from .concept import Concept as Concept
 from .concept import as_sources as as_sources
+from .edits import EDITS as EDITS
+from .edits import Edit as Edit
+from .edits import edited_clip as edited_clip
 from .twins import TWINS as TWINS
 from .twins import Twin as Twin
 from .twins import twin_clip as twin_clip

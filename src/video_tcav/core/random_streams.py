@@ -51,3 +51,9 @@ COMPLETENESS_FOLDS = 71
 """Completeness: folds of the groups of clips whose value is explained."""
 CONCEPT_ORDERS = 73
 """Completeness: orders of concepts for Shapley shares, where there are too many for all of them."""
+CHECKED_CLIPS = 61
+"""Clips that are edited to check effects: the order of groups, and of clips within them; then 1 for random clips, else 0."""
+EDITED_BOOTSTRAP = 79
+"""Bootstrap weights of a group of edited clips, then the group's number and the chunk of draws."""
+SAMPLED_EDITS = 83
+"""Agreement of effects with edits, as if the edits were a sample of all that could be made."""

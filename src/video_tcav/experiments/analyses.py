@@ -19,7 +19,7 @@ from video_tcav.core.tables import write_parquet
 from video_tcav.experiments.digests import RESUME, damage_reported
 from video_tcav.gram.resampling import standard_error
 from video_tcav.recording.feature_spaces import Space
-from video_tcav.tcav import ConceptResult, TcavResult, sentences
+from video_tcav.tcav import ConceptResult, EffectCheck, TcavResult, sentences
 from video_tcav.tcav.completeness import RunCompleteness
 from video_tcav.tcav.concept_result import COLUMNS
 from video_tcav.tcav.diagnostics import warnings as remarks_on
@@ -69,6 +69,7 @@ class Analysis:
         has_group_weights: whether each group of clips has bootstrap weights of its own; not in runs of version 0.1.
         remarks: warnings of its diagnostics on some of its CAVs and effects.
         record: warnings, skipped files, provenance and seconds, as in `results.json`.
+        effect_check: how far effects predict edits of the class clips; `None` where that was not measured.
     """
 
     which: AnalysisKey
@@ -79,6 +80,7 @@ class Analysis:
     has_group_weights: bool
     remarks: tuple[str, ...]
     record: Mapping[str, Any]
+    effect_check: EffectCheck | None = None
 
     def get(self, concept: str, layer: str, *, versus: str = "random", twin: str = "none") -> StoredResult | None:
         """The result of one concept at one layer, if there is one."""
@@ -99,7 +101,7 @@ class Analysis:
     def sentences(self) -> tuple[str, ...]:
         """One for each concept, and how much they explain together, as `test` prints them."""
         together = self.record.get("completeness")
-        concepts = sentences([stored.result for stored in self.found])
+        concepts = sentences([stored.result for stored in self.found], self.effect_check)
         return concepts if together is None else (*concepts, together["sentence"])
 
     def completeness(self) -> RunCompleteness | None:
@@ -172,7 +174,14 @@ def load_analysis(folder: Path) -> Analysis:
             has_group_weights=not is_old,
             remarks=tuple(about["remarks"]),
             record=record,
+            effect_check=effect_check_of(record),
         )
+
+
+def effect_check_of(record: Mapping[str, Any]) -> EffectCheck | None:
+    """The effect check that `results.json` holds; those of older versions have none."""
+    values = record.get("effect_check")
+    return None if values is None else EffectCheck.from_dict(values)
 
 
 def _current_columns(frame: pd.DataFrame, draws: Mapping[str, np.ndarray], class_groups: int) -> pd.DataFrame:

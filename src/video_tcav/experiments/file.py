@@ -87,6 +87,11 @@ class Experiment(_RecordingFields, Section):
         "matched",
         description="matched freezes random clips where a concept does not move; moving leaves them as they are",
     )
+    check_effects: bool = Field(
+        True,
+        description="check, once a model and target, how far effects predict plain edits of the class clips; where they do not, "
+        "verdicts and sentences say so",
+    )
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
     group: Name = Field("video", description="what is independent: video, or a regular expression on the path")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="of every random draw")

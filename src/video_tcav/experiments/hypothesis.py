@@ -49,6 +49,12 @@ class Hypothesis(Section):
     layer: Name | None = Field(None, description="where to look; the experiment's deepest layer if not given")
     model: Name | None = Field(None, description="which of several models")
     family: Name = Field("all", description="hypotheses of one family are corrected together")
+    least_agreement: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="share of plain edits whose sign effects at the layer must predict, or else it is undecided",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Hypothesis":

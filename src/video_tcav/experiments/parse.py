@@ -93,6 +93,11 @@ def _contradictions_of(
     elif len(models) > 1:
         cure = f"Add model: and one of {shortened(list(models))}."
         yield path, f"`model` must be named where there are several. Got none. {cure}"
+    if hypothesis.least_agreement is not None and not experiment.check_effects:
+        message = (
+            "`least_agreement` must not be asked for without check_effects. Got both. Remove check_effects: false."
+        )
+        yield (*path, "least_agreement"), message
     if hypothesis.layer is not None and experiment.layers is not None:
         yield from _check_name("layer", hypothesis.layer, experiment.layers, (*path, "layer"))
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import read_json
-from video_tcav.experiments.analyses import Analysis, AnalysisKey, StoredResult, load_analysis
+from video_tcav.experiments.analyses import Analysis, AnalysisKey, StoredResult, effect_check_of, load_analysis
 from video_tcav.experiments.digests import DIGESTS, check_files, damage_reported
 from video_tcav.experiments.file import RECORDING, STATISTICS, Experiment, Statistics
 from video_tcav.experiments.sections import Model
@@ -54,6 +54,7 @@ def load_test(folder: Path) -> Analysis:
             has_group_weights=False,
             remarks=(),
             record=record,
+            effect_check=effect_check_of(record),
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from video_tcav.core.errors import ExperimentError, MediaError
+from video_tcav.core.errors import ExperimentError, MediaError, VideoTcavError
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import atomic_folder, write_json
 from video_tcav.core.progress import progress_bar
@@ -30,9 +30,10 @@ from video_tcav.experiments.validate import InMemory, check_file, check_grouping
 from video_tcav.experiments.verdicts import judge
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.used_steps import used_steps
-from video_tcav.models import VideoModel
+from video_tcav.models import VideoModel, parse_target
+from video_tcav.models.targets import target_name
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.tcav import TcavResult, run_tcav
+from video_tcav.tcav import EffectCheck, TcavResult, check_effects, run_tcav
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +130,7 @@ def _run(
 
 def _analyse(context: _RunContext, clips: ClipSets) -> None:
     """Compute every analysis that is not in the directory yet."""
+    experiment, checks = context.experiment, {}
     for number, (key, folder) in enumerate(context.analyses.items(), start=1):
         if folder.is_dir():
             check_folder(folder, f"Delete the folder {folder}, {RESUME}")
@@ -137,12 +139,43 @@ def _analyse(context: _RunContext, clips: ClipSets) -> None:
         if context.progress:
             text = f"analysis {number} of {len(context.analyses)}: {', '.join(astuple(key))}"
             console(error=True).print(one_line(text), style="dim", markup=False)
+        about = (key.model, key.target)
+        if experiment.check_effects and about not in checks:
+            checks[about] = _check_effects(context, clips, key)
         with atomic_folder(folder) as partial:
-            save_analysis(partial, key, _run_analysis(context, clips, key, partial))
+            save_analysis(partial, key, _run_analysis(context, clips, key, checks.get(about), partial))
             write_digests(partial)
 
 
-def _run_analysis(context: _RunContext, clips: ClipSets, key: AnalysisKey, out: Path) -> TcavResult:
+def _check_effects(context: _RunContext, clips: ClipSets, key: AnalysisKey) -> EffectCheck:
+    """How far effects on a target predict edits of its clips, in every space; the store keeps it for a resumed run."""
+    experiment, model = context.experiment, context.models[key.model]
+    try:
+        return check_effects(
+            model,
+            target=key.target,
+            clips=clips.targets[key.target],
+            random=clips.random,
+            layers=experiment.layers,
+            space=experiment.spaces,
+            against=experiment.against,
+            only_right=experiment.only_right,
+            group=experiment.group,
+            seed=experiment.seed,
+            recording=context.recording(key),
+            progress=context.progress,
+        )
+    except VideoTcavError as error:  # what stops the analyses, too, they will say themselves
+        return EffectCheck.not_made(
+            model.classes[model.class_index(key.target)],
+            target_name(model, parse_target(model, key.target, experiment.against)),
+            str(error),
+        )
+
+
+def _run_analysis(
+    context: _RunContext, clips: ClipSets, key: AnalysisKey, effect_check: EffectCheck | None, out: Path
+) -> TcavResult:
     experiment = context.experiment
     # Pairs of concepts that hypotheses compare for this model and target.
     relative = [
@@ -169,6 +202,7 @@ def _run_analysis(context: _RunContext, clips: ClipSets, key: AnalysisKey, out: 
         seed=experiment.seed,
         recording=context.recording(key),
         statistics=experiment.statistics_settings(key.test),
+        effect_check=effect_check,
         out=out,
         detail=True,
         progress=context.progress,

@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 
 from video_tcav.experiments.analyses import Analysis, AnalysisKey
 from video_tcav.experiments.decisions import EQUIVALENCE, PValues, VerdictWord, claim_text, decide
+from video_tcav.experiments.effect_checks import EffectTrust
 from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p, evidence
 from video_tcav.experiments.file import Experiment, Statistics
 from video_tcav.experiments.hypothesis import Hypothesis, Kind
@@ -53,6 +54,7 @@ class Outcome:
         family: it was corrected in.
         family_size: how many hypotheses of it were tested.
         level: of significance that the adjusted p-values were compared with.
+        agreement: share of plain edits of the class clips whose sign effects at the layer predict; NaN where not measured.
     """
 
     number: int
@@ -88,6 +90,7 @@ class Outcome:
     beyond_p_adjusted: float = math.nan
     family_size: int = 0
     level: float = math.nan
+    agreement: float = math.nan
 
 
 def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[int]) -> tuple[Outcome, ...]:
@@ -134,6 +137,7 @@ class _Test:
     margin: float
     evidence: Evidence | None
     p_values: PValues
+    trust: EffectTrust
 
     @classmethod
     def of(cls, hypothesis: Hypothesis, experiment: Experiment, analyses: Sequence[Analysis]) -> Self:
@@ -156,6 +160,7 @@ class _Test:
             margin=margin,
             evidence=measured,
             p_values=p_values,
+            trust=EffectTrust.of(chosen, layer, math.nan if measured is None else measured.effect),
         )
 
 
@@ -172,6 +177,7 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
         if verdict == "undecided":
             more_clips = _more_clips(test, measured, adjusted.family_size, settings)
             reason += "; " + _more_clips_text(more_clips, settings.power)
+        verdict, reason = test.trust.verdict(verdict, reason, hypothesis.least_agreement)
     claim = claim_text(hypothesis, margin=test.margin, against=experiment.against)
     return Outcome(
         number=number,
@@ -206,6 +212,7 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
         family=hypothesis.family,
         family_size=adjusted.family_size if adjusted else 0,
         level=settings.level,
+        agreement=test.trust.agreement,
     )
 
 

@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Self
+from typing import Any, Self
 
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import VideoSource, source_digest
@@ -85,6 +85,12 @@ class Workspace:
             gradient_sinks=gradient_sinks,
             whole=whole,
         )
+
+    def kept_fact(self, model: VideoModel, digests: Mapping[str, str], *key: Any, make: Callable[[], Any]) -> Any:
+        """A JSON value about the model that the activation store keeps for other runs; without a store it is made anew."""
+        if self._store is None:
+            return make()
+        return CacheView(self._store, model, (), self.settings, digests).fact(*key, make=make)
 
     def fill(self, recorder: Recorder, *passes: PassSpec) -> None:
         """Where there are workers, have them put the rows of these passes into the store."""

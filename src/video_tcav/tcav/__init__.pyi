@@ -9,6 +9,10 @@ from .concept_result import RunConstants as RunConstants
 from .diagnostics import Diagnostics as Diagnostics
 from .diagnostics import diagnose as diagnose
 from .diagnostics import layouts_of as layouts_of
+from .effect_check.checking import check_effects as check_effects
+from .effect_check.result import EditTruth as EditTruth
+from .effect_check.result import EffectCheck as EffectCheck
+from .effect_check.result import EstimateAgreement as EstimateAgreement
 from .result import Detail as Detail
 from .result import Draws as Draws
 from .result import TcavResult as TcavResult

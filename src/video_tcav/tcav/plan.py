@@ -14,8 +14,10 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.memory_clips import check_names
 from video_tcav.models import Target, VideoModel, parse_target
+from video_tcav.models.targets import target_name
 from video_tcav.recording.settings import USUAL_SKETCH, RecordingSettings
 from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives, grouping
+from video_tcav.tcav.effect_check.result import EffectCheck
 from video_tcav.tcav.settings import NEGATIVES, PLACES, At, Negatives
 
 MOST_HELD_OUT = 40
@@ -81,6 +83,7 @@ class Plan:
         group_of: names the group of a source.
         negatives: whether random clips are frozen where a concept does not move.
         seed: of every random draw.
+        effect_check: how far effects on the target may be believed, if that was measured.
     """
 
     layers: tuple[str, ...] = ()
@@ -95,6 +98,7 @@ class Plan:
     group_of: GroupOf
     negatives: Negatives = "matched"
     seed: int = 0
+    effect_check: EffectCheck | None = None
 
     def pairs(self) -> list[tuple[Concept, str, tuple[VideoSource, ...]]]:
         """All comparisons: a concept, what it is compared with, and the sources of that."""
@@ -146,6 +150,7 @@ def make_plan(
     settings: RecordingSettings,
     digest: Digest = source_digest,
     budget: int | None = None,
+    effect_check: EffectCheck | None = None,
 ) -> Plan:
     """Find all clips and check that they can be compared, before any long work.
 
@@ -155,16 +160,19 @@ def make_plan(
         settings: of the recording.
         digest: names the content of a source.
         budget: bytes of memory for rows, which inner products must fit into; any number of clips will do if not given.
+        effect_check: how far effects on this target may be believed, if that was measured.
 
     Raises:
         SourceError: where there is no video; the message names the role.
         LayerNotFoundError: for a layer that the model does not have.
         InputError: for a pair of unknown concepts, an unknown twin, a concept whose clips are all among the random ones, a
-            path without a group, too few clips or groups, or more clips than memory has room for.
+            path without a group, too few clips or groups, more clips than memory has room for, or a check of another target.
     """
     at_least("seed", question.seed, 0)
     target = None if question.target is None else parse_target(model, question.target, question.against)
     check_only_right(question.only_right, question.at, target)
+    if effect_check is not None and target is not None:
+        effect_check.check_same_target(model.classes[target.class_index], target_name(model, target))
     layers, group_of = _layers(model, question), grouping(question.group)
     concepts, relative = _concepts(question), _pairs(question)
     random = _named("random", question.random)
@@ -189,6 +197,7 @@ def make_plan(
         group_of=group_of,
         negatives=one_of("negatives", question.negatives, NEGATIVES),
         seed=question.seed,
+        effect_check=effect_check,
     )
     plan.check_sizes(settings.windows)
     if budget is not None:

@@ -20,6 +20,7 @@ from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.completeness.results import NotMeasured, RunCompleteness
 from video_tcav.tcav.concept_result import COLUMNS, ConceptResult, Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics.diagnose import Diagnostics
+from video_tcav.tcav.effect_check.result import EffectCheck
 from video_tcav.tcav.interventions.effects import InterventionEffect
 from video_tcav.tcav.summaries import sentences, strongest_results
 from video_tcav.tcav.wording import comparison_name, effect_text, is_readable, p_text, represented_text, units
@@ -72,6 +73,7 @@ class TcavResult(ItemSequence[ConceptResult]):
         provenance: versions, settings, digests of model and clips.
         seconds: time spent, by part of the run.
         interventions: every operation on activations, with what it is compared with.
+        effect_check: how far effects predict edits of the clips themselves, where that was measured.
         detail: what is behind the numbers, where it was asked for.
     """
 
@@ -84,6 +86,7 @@ class TcavResult(ItemSequence[ConceptResult]):
     provenance: Mapping[str, Any]
     seconds: Mapping[str, float]
     interventions: tuple[InterventionEffect, ...] = ()
+    effect_check: EffectCheck | None = field(default=None, repr=False)
     detail: Detail | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -187,6 +190,7 @@ class TcavResult(ItemSequence[ConceptResult]):
             "skipped": [asdict(skipped) for skipped in self.skipped],
             "results": [asdict(result) for result in self.results],
             "interventions": [asdict(effect) for effect in self.interventions],
+            "effect_check": None if self.effect_check is None else self.effect_check.to_dict(),
             **together,
         }
 

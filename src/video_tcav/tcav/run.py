@@ -24,6 +24,8 @@ from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.completeness import run_completeness
 from video_tcav.tcav.concept_result import Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
+from video_tcav.tcav.effect_check.cautions import effect_check_cautions
+from video_tcav.tcav.effect_check.result import EffectCheck
 from video_tcav.tcav.interventions.concept_edits import EditSettings
 from video_tcav.tcav.interventions.intervene import Interventions, intervene
 from video_tcav.tcav.interventions.plan import plan_interventions
@@ -53,6 +55,7 @@ def run_tcav(
     negatives: Negatives = "matched",
     group: str = "video",
     seed: int = 0,
+    effect_check: EffectCheck | None = None,
     out: str | Path | None = None,
     detail: bool = False,
     progress: bool = False,
@@ -82,6 +85,8 @@ def run_tcav(
             leaves them as they are.
         group: what is independent: `video`, or a regular expression on the path.
         seed: of every random draw.
+        effect_check: from `check_effects` with the same model, target and clips: where effects do not predict edits of these, the
+            result's sentences and warnings say so.
         out: folder for tables and CAVs.
         detail: whether the result keeps what is behind its numbers: effects at each class clip, all draws, diagnostics, and how
             much the concepts explain together. This is quick for `mean`, but takes minutes for classifiers that are fitted
@@ -117,7 +122,7 @@ def run_tcav(
     )
     folder = None if out is None else check_writable(Path(out))
     with Workspace(recording, progress=progress) as work:
-        plan = make_plan(model, question, recording, work.digest, work.budget)
+        plan = make_plan(model, question, recording, work.digest, work.budget, effect_check)
         asked = plan_interventions(model, plan.layers, plan.twins, interventions, recording)
         recorder = work.recorder(model, plan.layers, plan.digests, seed=seed, whole=asked.layers)
         with work.timed("passes"):
@@ -250,6 +255,7 @@ def _result(
         warnings=(
             *recorded.model.remarks(),
             *result_cautions(rows, trained=recorded.model.trained, permutations=settings["permutations"]),
+            *(effect_check_cautions(plan.effect_check, rows) if plan.effect_check else ()),
             *noticed,
             *edited.cautions,
             *work.warnings({skipped.path for skipped in recorded.skipped}),
@@ -266,6 +272,7 @@ def _result(
         ),
         seconds=work.seconds,
         interventions=edited.table(),
+        effect_check=plan.effect_check,
         detail=detail,
     )
     log_warnings([*result.warnings, *map(str, result.skipped)])

@@ -5,15 +5,23 @@ from collections.abc import Sequence
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.concept_result import ConceptResult
+from video_tcav.tcav.effect_check.result import EffectCheck
 from video_tcav.tcav.wording import comparison_name, effect_with_p, p_equals, verb, with_decimals_of
 
 _TWIN_ACTIONS = {"motion": "freezing the clips", "order": "playing the clips backwards"}
 
 
-def sentences(results: Sequence[ConceptResult]) -> tuple[str, ...]:
-    """One sentence for each comparison of a `TcavResult`, or of some rows of it, in their order."""
+def sentences(results: Sequence[ConceptResult], effect_check: EffectCheck | None = None) -> tuple[str, ...]:
+    """One sentence for each comparison of a `TcavResult`, or of some rows of it, in their order.
+
+    Args:
+        results: of a run.
+        effect_check: of the run, which says where its effects are not to be believed; that of a `TcavResult` if not given.
+    """
+    # by name: a result imports this module for its summary
+    effect_check = effect_check or getattr(results, "effect_check", None)
     # a slice of a result may hold the twins of a concept alone
-    return tuple(_sentence(rows) for rows in _by_comparison(results) if _plain(rows))
+    return tuple(_sentence(rows, effect_check) for rows in _by_comparison(results) if _plain(rows))
 
 
 def strongest_results(results: Sequence[ConceptResult]) -> tuple[ConceptResult, ...]:
@@ -38,7 +46,7 @@ def _strongest(plain: Sequence[ConceptResult]) -> ConceptResult:
     return max(significant or represented or plain, key=lambda row: abs(row.effect))
 
 
-def _sentence(results: Sequence[ConceptResult]) -> str:
+def _sentence(results: Sequence[ConceptResult], check: EffectCheck | None) -> str:
     plain = _plain(results)
     name, target = comparison_name(plain[0].concept, plain[0].versus), plain[0].target
     significant = [row for row in plain if row.p_adjusted <= LEVEL]
@@ -53,7 +61,7 @@ def _sentence(results: Sequence[ConceptResult]) -> str:
     if not significant:
         return (
             f"{name}: no effect on {target} found at {_layers(represented)} (largest {effect_with_p(strongest)}"
-            f"{_what_decided(strongest)}); that is not proof that it does not matter."
+            f"{_what_decided(strongest)}); that is not proof that it does not matter{_doubts(strongest, check)}."
         )
     where = f"at {len(significant)} of {len(plain)} layers" if len(plain) > 1 else f"at {strongest.layer}"
     mixed = "" if len({row.effect > 0 for row in significant}) == 1 else " (the direction differs between layers)"
@@ -61,8 +69,14 @@ def _sentence(results: Sequence[ConceptResult]) -> str:
         f", most at {strongest.layer}" if len(significant) > 1 else f", at {strongest.layer}" if len(plain) > 1 else ""
     )
     weak = "" if strongest.represented else f" (a weak CAV: {_weakness(strongest)}; look at the clips)"
-    twins = "".join(_twin_clauses(results, strongest.layer))
-    return f"{name}: {verb(strongest.effect)} {target} {where}{mixed}{most}: {effect_with_p(strongest)}{weak}{twins}."
+    clauses = "".join([*_twin_clauses(results, strongest.layer), _doubts(strongest, check)])
+    return f"{name}: {verb(strongest.effect)} {target} {where}{mixed}{most}: {effect_with_p(strongest)}{weak}{clauses}."
+
+
+def _doubts(row: ConceptResult, check: EffectCheck | None) -> str:
+    """What edits of the clips themselves say against an effect."""
+    remarks = () if check is None else check.remarks(row.layer, row.effect, space=row.space, at=row.at)
+    return "".join(f"; {remark}" for remark in remarks)
 
 
 def _others(row: ConceptResult) -> str:

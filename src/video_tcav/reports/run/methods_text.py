@@ -101,7 +101,8 @@ def bibtex(run: Run) -> str:
 def methods(view: RunView) -> str:
     """Paragraphs that can be pasted into a paper and edited there."""
     tests = " ".join(_tests(view))
-    paragraphs = (_models(view.run), _clips(view), _vectors(view), tests, _hypotheses(view), _software(view.run))
+    asked = (_edits(view), _hypotheses(view))
+    paragraphs = (_models(view.run), _clips(view), _vectors(view), tests, *asked, _software(view.run))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
@@ -204,6 +205,20 @@ def _tests(view: RunView) -> Iterator[str]:
         f"over concept, random and class groups ({settings.bootstraps:,} draws). A concept counts as represented in the "
         "layer where a permutation test finds that the means of its clips and of the random clips differ there (linear MMD; "
         "Gretton et al., 2012). The AUC of a CAV is that of groups of clips which it has not seen."
+    )
+
+
+def _edits(view: RunView) -> str:
+    """How effects were checked by edits of clips; nothing where they were not."""
+    checks = [analysis.effect_check for analysis in view.run.analyses if analysis.effect_check is not None]
+    made = next((check for check in checks if check.edits), None)
+    if made is None:
+        return ""
+    return (
+        f"Effects were checked by {len(made.edits)} plain edits of up to {max(check.n_clips for check in checks)} clips of each "
+        "class: the mean change of the target when the clips themselves are edited, against the effect of edited on plain clips. "
+        "An effect was taken to predict edits where the 95 % intervals of its right signs and of its rank correlation, over "
+        "groups of clips and over edits, lie above chance."
     )
 
 

@@ -70,12 +70,17 @@ def plan_interventions(
     versions: tuple[Version, ...] = tuple(twins) or ("frozen",)
     return InterventionPlan(
         operations=operations,
-        layers=_layers(model, layers, settings.intervene_at),
+        layers=layers_of_interventions(model, layers, settings.intervene_at),
         twins=versions if RESTORE.name in operations else (),
     )
 
 
-def _layers(model: VideoModel, layers: Sequence[str], at: str) -> tuple[str, ...]:
+def layers_of_interventions(model: VideoModel, layers: Sequence[str], at: str) -> tuple[str, ...]:
+    """The layers that `deepest`, `all` or names with commas between stand for.
+
+    Raises:
+        InputError: for another name.
+    """
     if at == "all":
         return tuple(layers)
     if at == "deepest":

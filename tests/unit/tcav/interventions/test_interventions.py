@@ -41,9 +41,7 @@ def clips(count, name, *, shift=0.0, drift=0.0):
 @pytest.fixture(scope="module")
 def model():
     spec = {"frames": 4, "size": (16, 16), "mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3)}
-    return vt.load_model(
-        Network().double(), classes=CLASSES, outputs="logits", device="cpu", **spec
-    )
+    return vt.load_model(Network().double(), classes=CLASSES, outputs="logits", device="cpu", **spec)
 
 
 SETS = {

@@ -1,0 +1,100 @@
+"""`check_effects`: the effect check as a function of its own, without concepts."""
+
+from collections.abc import Sequence
+
+from video_tcav.concepts import as_sources
+from video_tcav.concepts.concept import Sources
+from video_tcav.concepts.edits import EDITS, Edit
+from video_tcav.core.checks import at_least, one_of
+from video_tcav.core.settings import takes_settings
+from video_tcav.models import VideoModel
+from video_tcav.models.targets import parse_target
+from video_tcav.recording.settings import RecordingSettings, Space
+from video_tcav.recording.workspace import Workspace
+from video_tcav.tcav.comparison import grouping
+from video_tcav.tcav.effect_check.check import MOST_CLIPS, MOST_RERUN, CheckPlan
+from video_tcav.tcav.effect_check.kept import kept_check
+from video_tcav.tcav.effect_check.result import EffectCheck
+from video_tcav.tcav.interventions.plan import layers_of_interventions
+from video_tcav.tcav.plan import check_only_right, content_digests
+
+_LEFT_OUT = ("space", "windows", "memory", "sketch", "workers", "backend")
+
+
+@takes_settings(recording=RecordingSettings, leave_out=_LEFT_OUT)
+def check_effects(
+    model: VideoModel,
+    *,
+    target: str | int,
+    clips: Sources | None = None,
+    random: Sources,
+    layers: Sequence[str] | None = None,
+    space: Space | Sequence[Space] = "flatten",
+    against: str = "log_odds",
+    only_right: bool = False,
+    group: str = "video",
+    edits: Sequence[Edit] = EDITS,
+    intervene_at: str = "deepest",
+    most_clips: int = MOST_CLIPS,
+    most_rerun: int = MOST_RERUN,
+    seed: int = 0,
+    progress: bool = False,
+    recording: RecordingSettings,
+) -> EffectCheck:
+    """How well do effects predict what plain edits of these clips do to the target?
+
+    The truth of an edit is the mean change of the target when the clips themselves are edited. At each layer, edited and plain
+    clips then stand for concept and random clips, and every estimate (slope, step, clamp) is compared with the truth. It says
+    how far effects on this model may be believed, at which layer, and by which estimator.
+
+    Args:
+        model: from `load_model`.
+        target: class to explain, by name or number.
+        clips: clips of that class, which are edited; if there are none, random clips are.
+        random: clips without a concept.
+        layers: dotted module names, from the first to the deepest; the model's stages if not given.
+        space: feature space, or several.
+        against: `log_odds`, `logit` or `contrast:CLASS`.
+        only_right: whether class clips that the model calls another class are left out.
+        group: what is independent: `video`, or a regular expression on the path.
+        edits: which of `EDITS`; 4 or more, or no rank correlation is shown.
+        intervene_at: where steps and clamps are measured beside slopes: the `deepest` layer, `all`, or names with commas between;
+            the first layers take longest.
+        most_clips: that are edited, and random ones that estimates are taken at; drawn from as many groups as there are.
+        most_rerun: clips of each kind that steps and clamps are taken at, which cost four runs of the rest of the network an
+            edit and clip.
+        seed: of every draw.
+        progress: whether to show a progress bar.
+        recording: how clips are passed; some of its fields are keywords of this function. What a `store` holds is not
+            computed again.
+
+    Raises:
+        VideoTcavError: one of its kinds, with a cure in the message.
+    """
+    aim = parse_target(model, target, against)
+    at = "random" if clips is None else "class"
+    check_only_right(only_right, at, aim)
+    pool = as_sources(random, clip_name="random clip")
+    spaces = (space,) if isinstance(space, str) else tuple(space)
+    chosen_layers = tuple(dict.fromkeys(layers or model.stages()))
+    for layer in chosen_layers:
+        model.layer(layer)
+    plan = CheckPlan(
+        clips=pool if clips is None else as_sources(clips),
+        at=at,
+        random=() if clips is None else pool,
+        layers=chosen_layers,
+        spaces=tuple(one_of("space", name, ("flatten", "space", "time", "spacetime")) for name in spaces),
+        edits=tuple(one_of("edits", edit, EDITS) for edit in dict.fromkeys(edits)),
+        reruns=layers_of_interventions(model, chosen_layers, intervene_at),
+        only_right=only_right,
+        group_of=grouping(group),
+        precision=recording.precision,
+        threads=recording.threads,
+        most_clips=at_least("most_clips", most_clips, 2),
+        most_rerun=at_least("most_rerun", most_rerun, 2),
+        seed=at_least("seed", seed, 0),
+    )
+    with Workspace(recording, progress=progress) as work:
+        digests = content_digests((*plan.clips, *plan.random), work.digest)
+        return kept_check(model, aim, plan, digests, work)

@@ -1,0 +1,167 @@
+"""Passes of plain and edited clips: outputs of every layer, the target, and for plain clips its gradient."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from video_tcav.concepts.edits import Clip, Edit, edited_clip
+from video_tcav.core.errors import InputError, ShapeError
+from video_tcav.media import Skipped, VideoSource, load_clips
+from video_tcav.models.hooks import check_finite, hooked, untouched
+from video_tcav.models.outputs import layer_tensor
+from video_tcav.models.targets import Target
+from video_tcav.recording.batch_runner import BatchRunner, native_name
+from video_tcav.recording.class_answers import ClassAnswer
+from video_tcav.recording.clip_id import shuffle_seed
+from video_tcav.recording.rows import stored_values
+
+LayerRows = Mapping[str, Float[Tensor, "clip value"]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlainClips:
+    """Clips as they are.
+
+    Attributes:
+        sources: those that could be used, one clip each.
+        inputs: the prepared clips.
+        answers: what the model says of each.
+        outputs: of each layer as the network has it, one row a clip; `gradients` of the target by it likewise.
+        skipped: sources that could not be used.
+    """
+
+    sources: tuple[VideoSource, ...]
+    inputs: tuple[Tensor, ...]
+    answers: tuple[ClassAnswer, ...]
+    outputs: LayerRows
+    gradients: LayerRows
+    skipped: tuple[Skipped, ...]
+
+    def only(self, indices: Sequence[int]) -> "PlainClips":
+        """Some of the clips."""
+        chosen = list(indices)
+        return PlainClips(
+            sources=tuple(self.sources[index] for index in chosen),
+            inputs=tuple(self.inputs[index] for index in chosen),
+            answers=tuple(self.answers[index] for index in chosen),
+            outputs={layer: rows[chosen] for layer, rows in self.outputs.items()},
+            gradients={layer: rows[chosen] for layer, rows in self.gradients.items()},
+            skipped=self.skipped,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditedClips:
+    """The same clips after an edit: outputs of each layer, one row a clip, and the target of each."""
+
+    outputs: LayerRows
+    targets: Float[Tensor, " clip"]
+
+
+class ClipPasses:
+    """Passes the clips of a check.
+
+    Args:
+        runner: with whole outputs of its layers, in the feature space `flatten`.
+        target: what is explained.
+        threads: files that are decoded at once.
+        seed: of the shuffled edit.
+    """
+
+    def __init__(self, runner: BatchRunner, target: Target, *, threads: int, seed: int) -> None:
+        self.runner, self.target = runner, target
+        self._threads, self._seed = threads, seed
+
+    def plain(self, sources: Sequence[VideoSource], advance: Callable[[int], None]) -> PlainClips:
+        """Clips as they are, with gradients.
+
+        Raises:
+            InputError: if none can be used.
+        """
+        skipped: list[Skipped] = []
+        used: list[VideoSource] = []
+        inputs: list[Tensor] = []
+        answers: list[ClassAnswer] = []
+        batches: list[Mapping[str, Tensor]] = []
+        for members in self._batches(sources, None, skipped):
+            used += [source for source, _ in members]
+            inputs += [prepared for _, prepared in members]
+            rows, said = self.runner.run([prepared for _, prepared in members], self.target)
+            batches.append(rows)
+            answers += said or []
+            advance(len(members))
+        if not used:
+            raise InputError(
+                f"`clips` must hold a file that can be used. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
+                f"{skipped[0].reason}. Give other files."
+            )
+        layers = self.runner.layers
+        return PlainClips(
+            sources=tuple(used),
+            inputs=tuple(inputs),
+            answers=tuple(answers),
+            outputs={layer: torch.cat([rows[native_name(layer)] for rows in batches]) for layer in layers},
+            gradients={layer: torch.cat([rows[layer] for rows in batches]) for layer in layers},
+            skipped=tuple(skipped),
+        )
+
+    def edited(self, clips: PlainClips, edit: Edit, advance: Callable[[int], None]) -> EditedClips:
+        """The same clips after an edit of their decoded pixels."""
+        batches = []
+        for members in self._batches(clips.sources, edit, []):
+            batches.append(self._forward([prepared for _, prepared in members]))
+            advance(len(members))
+        outputs, targets = zip(*batches, strict=True)
+        return EditedClips(
+            outputs={layer: torch.cat([rows[layer] for rows in outputs]) for layer in self.runner.layers},
+            targets=torch.cat(targets),
+        )
+
+    def _forward(self, inputs: Sequence[Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        model, recorded = self.runner.model, {}
+
+        def record(name: str, output: Any) -> None:
+            recorded[name] = layer_tensor(output).detach().clone()  # later in-place operations change the original
+
+        passing = self.runner.passing(inputs[0])
+        with passing.running(), untouched(model.module), hooked(model, self.runner.layers, record), torch.no_grad():
+            logits = check_finite(model.logits(passing.batch(inputs)), "the logits of edited clips")
+            # a target is a difference of logits, for which half precision has too few digits
+            targets = self.target(logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits)
+        rows = {layer: stored_values(values.reshape(len(inputs), -1)) for layer, values in recorded.items()}
+        return rows, targets.cpu().double()
+
+    def _batches(
+        self, sources: Sequence[VideoSource], edit: Edit | None, skipped: list[Skipped]
+    ) -> Iterator[list[tuple[VideoSource, Tensor]]]:
+        batch: list[tuple[VideoSource, Tensor]] = []
+        with closing(load_clips(sources, self.runner.model.clip_spec, threads=self._threads)) as decoded:
+            for loaded in decoded:
+                if loaded.clips is None:
+                    assert loaded.error is not None
+                    if edit is not None:  # it could be used a moment ago
+                        raise loaded.error
+                    skipped.append(Skipped(path=str(loaded.error.path), reason=loaded.error.reason))
+                    continue
+                batch.append((loaded.source, self._prepared(loaded.source, loaded.clips[0], edit)))
+                first, last = batch[0][1], batch[-1][1]
+                if first.shape != last.shape:
+                    raise ShapeError(
+                        f"`clips` must have one size. Got {loaded.source.key} of {tuple(last.shape)} after "
+                        f"{tuple(first.shape)}. Give --size, so that every clip is resized."
+                    )
+                if len(batch) >= self.runner.batch_size(first):
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
+
+    def _prepared(self, source: VideoSource, clip: Clip, edit: Edit | None) -> Tensor:
+        if edit is not None:
+            clip = edited_clip(clip, edit, seed=shuffle_seed(self._seed, source.key))
+        return self.runner.model.prepare(clip)
