@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from video_tcav.gram.label_permutations import permutation_p
@@ -197,3 +198,8 @@ class InterventionEffect:
             changed_p=draws.changed_p,
             far=draws.far,
         )
+
+
+def effects_frame(effects: Sequence[InterventionEffect]) -> pd.DataFrame:
+    """One row an operation; the columns are there where none was made."""
+    return pd.DataFrame([asdict(effect) for effect in effects], columns=[f.name for f in fields(InterventionEffect)])
