@@ -110,7 +110,7 @@ def _unanswerable(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
     settings = experiment.statistics
     draws = min(experiment.interventions.relabellings, settings.permutations)
     family = [other for other in experiment.hypotheses if other.family == hypothesis.family]
-    # p of B relabellings is 1/(B + 1) at the least, for all such claims of a family: Holm's best case multiplies it by their number
+    # p of B relabellings is 1/(B + 1) at the least; Holm's best case multiplies it by the number of such claims in the family
     alike = [other for other in family if other.operation is not None]
     tests = {"holm": len(alike), "bonferroni": len(family)}.get(settings.correction, 1)
     fewest = math.ceil(tests / settings.level) - 1
@@ -118,8 +118,8 @@ def _unanswerable(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
         key: YamlPath = ("interventions", "relabellings") if "interventions" in experiment.model_fields_set else path
         yield (
             key,
-            f"`interventions.relabellings` must be {fewest} or more for {hypothesis.kind}, whose adjusted p (of {tests}) could not "
-            f"be {settings.level:g} otherwise. Got {draws}. Raise it, or name another family.",
+            f"`interventions.relabellings` must be {fewest} or more for {hypothesis.kind}, whose adjusted p (of {tests}) could "
+            f"not be {settings.level:g} otherwise. Got {draws}. Raise it, or name another family.",
         )
     if hypothesis.needed is not None and experiment.against == "number":
         yield (
