@@ -20,7 +20,7 @@ _NOUNS: dict[Kind, str] = {
     "needed": "share of class clips whose first class changes",
     "carries": "share that the concept gives back",
 }
-_MORE: dict[Kind, str] = {"needed": "more than along CAVs of permuted labels is ", "carries": "more than nothing is "}
+_MORE: dict[Kind, str] = {"needed": "more than along CAVs of permuted labels", "carries": "more than nothing"}
 _SIZES: dict[Kind, str] = {"would_change": "size", "needed": "share", "carries": "share"}
 _LOSERS = {"motion": "frozen", "order": "reversed"}
 _PARTS = {"whole": "", "motion": "the motion of ", "order": "the order of the frames of "}
@@ -129,7 +129,8 @@ def _effect_claim(hypothesis: Hypothesis, findings: _Findings) -> tuple[VerdictW
     expected = {"positive": findings.effect > 0, "negative": findings.effect < 0, "either": True}[claimed]
     is_directed = claimed != "either" and hypothesis.kind not in SHARES
     direction = f" in the {'claimed' if expected else 'opposite'} direction" if is_directed else ""
-    there = f"the {findings.noun}{direction} is {findings.more}shown: {findings.size}, {findings.p}"
+    shown_as = f" to be {findings.more}" if findings.more else ""
+    there = f"the {findings.noun}{direction} is shown{shown_as}: {findings.size}, {findings.p}"
     if findings.is_there and findings.is_estimated_large:
         beyond = (
             f"it is larger than {findings.margin}, too ({findings.p_larger})"
@@ -146,7 +147,7 @@ def _effect_claim(hypothesis: Hypothesis, findings: _Findings) -> tuple[VerdictW
     if findings.is_there:
         small = f"its estimate is below {findings.margin}, but that it is itself so small is not shown ({findings.p_smaller})"
         return "undecided", f"{there}; {small}"
-    that = f"that it is {findings.more.removesuffix(' is ')}" if findings.more else "that there is one"
+    that = f"that it is {findings.more}" if findings.more else "that there is one"
     return "undecided", (
         f"the {findings.noun} is {findings.size}; {that} is not shown ({findings.p}), nor that it is smaller than "
         f"{findings.margin} ({findings.p_smaller})"

@@ -101,7 +101,11 @@ def bibtex(run: Run) -> str:
 def methods(view: RunView) -> str:
     """Paragraphs that can be pasted into a paper and edited there."""
     tests = " ".join(_tests(view))
-    paragraphs = (_models(view.run), _clips(view), _vectors(view), tests, _hypotheses(view), _software(view.run))
+    claims = _hypotheses(view)
+    paragraphs = (
+        *(_models(view.run), _clips(view), _vectors(view), tests),
+        *(_interventions(view), claims, _software(view.run)),
+    )
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
@@ -205,6 +209,33 @@ def _tests(view: RunView) -> Iterator[str]:
         "layer where a permutation test finds that the means of its clips and of the random clips differ there (linear MMD; "
         "Gretton et al., 2012). The AUC of a CAV is that of groups of clips which it has not seen."
     )
+
+
+_OPERATIONS = {
+    "step": "Its step is half the difference of the target between the activations of class clips plus and minus the difference "
+    "between the mean activation of concept and random clips.",
+    "clamp": "Clamping puts the coordinate of a class clip along the CAV to that of the mean concept clip, or of the mean random "
+    "clip; its effect is the difference.",
+    "remove": "Removing puts it to that of the mean random clip.",
+    "restore": "Restoring puts the coordinate of a class clip back into its twin, and is the share of what the twin lost that "
+    "this gives back.",
+    "dose": "Dose curves add multiples of the difference of means.",
+}
+
+
+def _interventions(view: RunView) -> str:
+    """What was done to activations; nothing where no operation was made."""
+    effects = [effect for analysis in view.run.analyses for effect in analysis.interventions]
+    if not effects:
+        return ""
+    layers = listed(list(dict.fromkeys(effect.layer for effect in effects)))
+    made = {effect.operation for effect in effects}
+    sentences = [text for name, text in _OPERATIONS.items() if name in made]
+    if any(effect.p_value == effect.p_value for effect in effects):  # NaN where none were made
+        sentences.append(
+            f"These were compared with the same along {view.experiment.interventions.relabellings} CAVs of permuted labels."
+        )
+    return f"From {layers} on, the rest of the network was run again with edited activations. {' '.join(sentences)}"
 
 
 def _hypotheses(view: RunView) -> str:
