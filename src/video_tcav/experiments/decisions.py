@@ -46,7 +46,7 @@ def unit_of(hypothesis: Hypothesis, against: str) -> str:
 
 def amount(kind: Kind, value: float) -> str:
     """A size in words: a share as a percentage, any other with its sign."""
-    return f"{value:.0%}" if kind in SHARES else f"{value:+.2f}"
+    return f"{round(value, 2) + 0.0:.0%}" if kind in SHARES else f"{value:+.2f}"
 
 
 def decide(

@@ -111,8 +111,11 @@ def interval(low: float, high: float) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share in [0, 1] as a percentage; a dash where it is no number."""
-    return f"{share:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%") if math.isfinite(share) else "–"
+    """A share as a percentage, with a true minus; a dash where it is no number."""
+    if not math.isfinite(share):
+        return "–"
+    rounded = round(share, digits + 2) + 0.0  # which makes −0 a plain 0
+    return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%").replace("-", MINUS)
 
 
 def effect_text(result: "ConceptResult") -> tuple[str, str]:

@@ -101,11 +101,8 @@ def bibtex(run: Run) -> str:
 def methods(view: RunView) -> str:
     """Paragraphs that can be pasted into a paper and edited there."""
     tests = " ".join(_tests(view))
-    claims = _hypotheses(view)
-    paragraphs = (
-        *(_models(view.run), _clips(view), _vectors(view), tests),
-        *(_interventions(view), claims, _software(view.run)),
-    )
+    claims = (_interventions(view), _hypotheses(view))
+    paragraphs = (_models(view.run), _clips(view), _vectors(view), tests, *claims, _software(view.run))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
@@ -212,14 +209,11 @@ def _tests(view: RunView) -> Iterator[str]:
 
 
 _OPERATIONS = {
-    "step": "Its step is half the difference of the target between the activations of class clips plus and minus the difference "
-    "between the mean activation of concept and random clips.",
-    "clamp": "Clamping puts the coordinate of a class clip along the CAV to that of the mean concept clip, or of the mean random "
-    "clip; its effect is the difference.",
-    "remove": "Removing puts it to that of the mean random clip.",
-    "restore": "Restoring puts the coordinate of a class clip back into its twin, and is the share of what the twin lost that "
-    "this gives back.",
-    "dose": "Dose curves add multiples of the difference of means.",
+    "step": "A step adds and subtracts the difference between the mean activations of concept and random clips.",
+    "clamp": "Clamping sets a clip's coordinate along the CAV to that of the mean concept or of the mean random clip.",
+    "remove": "Removing sets it to that of the mean random clip.",
+    "restore": "Restoring gives a twin the coordinate of the clip itself, and counts what share of its loss that gives back.",
+    "dose": "Dose curves add multiples of the difference.",
 }
 
 

@@ -10,13 +10,14 @@ from jaxtyping import Bool, Float, Int
 
 from video_tcav.core import random_streams
 from video_tcav.core.progress import Advance, no_progress
-from video_tcav.gram.cavs.fitter import CavFitter, Labelling
+from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.design import Design, bootstrap_weights
 from video_tcav.gram.kernel import Kernel, unit_coefficients
 from video_tcav.gram.resampling import Resamples
 from video_tcav.gram.studentised import contrast
 from video_tcav.models.output_kinds import Outputs
 from video_tcav.tcav.interventions.directions import Directions, LayerRows, products
+from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import NO_CAVS, OperationAlong, OperationDraws, Sides
 from video_tcav.tcav.interventions.manifold import NearestNeighbours, leading_components
 from video_tcav.tcav.interventions.operations import Operation, Point
@@ -25,25 +26,6 @@ from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
 
 MANIFOLD_DIRECTIONS = 20
 _DRAWS_AT_ONCE = 16  # CAVs of permuted labels whose vectors are held together
-
-
-@dataclass(frozen=True, kw_only=True)
-class EditSettings:
-    """How operations are drawn; as the test's own settings, but for `relabellings`.
-
-    Attributes:
-        fitter: how CAVs are learned.
-        bootstraps: resamples of the groups.
-        permutations: of the test; the first `relabellings` of them are used.
-        relabellings: CAVs of permuted labels that operations are compared with; none where 0.
-        seed: of every draw.
-    """
-
-    fitter: CavFitter
-    bootstraps: int
-    permutations: int
-    relabellings: int
-    seed: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -21,8 +21,9 @@ from video_tcav.recording.whole_outputs import WholeOutputs
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.concept_result import Measurement
-from video_tcav.tcav.interventions.concept_edits import ConceptEdits, EditSettings, LayerClips, both_sides
+from video_tcav.tcav.interventions.concept_edits import ConceptEdits, LayerClips, both_sides
 from video_tcav.tcav.interventions.directions import LayerRows
+from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import NO_CAVS, InterventionEffect, OperationDraws
 from video_tcav.tcav.interventions.operations import DIRECT, DOSES, RESTORE, Operation, dose
 from video_tcav.tcav.interventions.plan import InterventionPlan
