@@ -22,7 +22,8 @@ from video_tcav.tcav.wording import (
 
 _NOT_REPRESENTED = "not represented"
 _BAR_CELLS, _BAR = len(_NOT_REPRESENTED), "━"
-_WIDEST, _WIDEST_LAYER = 20, 20  # of columns that 80 columns have room for
+_WIDEST, _FEWEST_LETTERS = 20, 4  # of columns
+_NARROW, _NARROW_BAR = 90, 11  # below so many columns, a step takes the place of some of the bar and of spaces
 _DIFFERS = "≠"
 _OPERATIONS = {
     "clamp": "clamp: clips with the concept's coordinate of concept clips, less with that of random clips.",
@@ -67,14 +68,17 @@ def _print_strongest(result: "vt.TcavResult") -> None:
     rows = strongest_results(result)
     short_layers = render.without_common_prefix([row.layer for row in result])
     numbers = _number_columns(result)
-    table = render.table("concept", "layer", "", *numbers, numbers=numbers, unbroken=("",))
-    drawn = bars([row.effect if is_readable(row) else 0.0 for row in rows])
+    narrow = _is_narrow(result)
+    table = render.table("concept", "layer", "", *numbers, numbers=numbers, unbroken=("",), padding=_padding(narrow))
+    effects = [row.effect if is_readable(row) else 0.0 for row in rows]
+    drawn = bars(effects, cells=_NARROW_BAR if narrow else _BAR_CELLS)
+    absent = "" if narrow else _NOT_REPRESENTED  # as the dash in place of p says, too
     for row, bar in zip(rows, drawn, strict=True):
         table.add_row(
             render.escape(comparison_name(row.concept, row.versus)),
             render.escape(short_layers[row.layer]),
             # no bar for an effect that says nothing
-            Text(bar, style=_RAISES if row.effect > 0 else _LOWERS) if is_readable(row) else _NOT_REPRESENTED,
+            Text(bar, style=_RAISES if row.effect > 0 else _LOWERS) if is_readable(row) else absent,
             *_numbers(row, step=_has_step(result)),
             style=_style(row),
         )
@@ -86,11 +90,15 @@ def _print_every(result: "vt.TcavResult") -> None:
     short_layers = render.without_common_prefix([row.layer for row in result])
     numbers = [*_number_columns(result), "TCAV", "AUC"]
     cells = [_numbers(row, step=_has_step(result)) for row in result]
-    widest = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    layer_width = min(_WIDEST_LAYER - (widest[3] + 1 if _has_step(result) else 0), max(map(len, short_layers.values())))
+    widest = [max(map(len, column)) for column in zip(_number_columns(result), *cells, strict=True)]
+    narrow = _is_narrow(result)
+    others = [len("reversed"), *widest, len("1.00 ± 0.00"), len("0.00")]
+    gaps = len(others) * (1 if narrow else 2)
+    room = max(_FEWEST_LETTERS, render.out.width - sum(others) - gaps)
+    layer_width = min(room, _WIDEST, max(map(len, short_layers.values())))
     for name in dict.fromkeys(comparison_name(row.concept, row.versus) for row in result):
         render.line(f"\n{render.one_line(name)}", style="bold")
-        table = render.table("twin", "layer", *numbers, numbers=numbers, unbroken=("twin",))
+        table = render.table("twin", "layer", *numbers, numbers=numbers, unbroken=("twin",), padding=_padding(narrow))
         for column, width in zip(table.columns, (len("reversed"), layer_width, *widest), strict=False):
             column.min_width = min(width, _WIDEST)
         for row in (row for row in result if comparison_name(row.concept, row.versus) == name):
@@ -109,6 +117,15 @@ def _number_columns(result: "vt.TcavResult") -> list[str]:
     first = result[0]
     step = ["step"] * _has_step(result)
     return [units(first.against), "95 %", "p" if first.correction == "none" else f"p ({first.correction})", *step]
+
+
+def _is_narrow(result: "vt.TcavResult") -> bool:
+    return _has_step(result) and render.out.width < _NARROW
+
+
+def _padding(narrow: bool) -> tuple[int, int, int, int]:
+    """Spaces around a cell: above, right, below, left."""
+    return (0, 1, 0, 0 if narrow else 1)
 
 
 def _has_step(result: "vt.TcavResult") -> bool:

@@ -100,6 +100,22 @@ def test_other_operations_have_a_table_where_they_were_made(capsys):
     assert "What would it say?" not in printed(capsys, replace(ONE, **STEP))
 
 
+def test_eighty_columns_break_no_usual_name(capsys, monkeypatch):
+    monkeypatch.setattr(render.out, "width", 80)
+    usual = replace(
+        ONE, concept="moves-right", layer="stages.2", effect=16.67, effect_low=13.49, effect_high=19.88,
+        **{"step": 16.74, "step_low": 13.36, "step_high": 20.17},
+    )  # fmt: skip
+    rows = [usual, replace(usual, layer="stages.1"), replace(usual, concept="green", represented=False, **NOT_FOUND)]
+    text = printed(capsys, *rows)
+    (line,) = (line for line in text.splitlines() if line.startswith("moves-right "))
+    assert "stages.2" in line and "[+13.49, +19.88]" in line and "+16.74" in line
+    (line,) = (
+        line for line in printed(capsys, *rows, every=True).splitlines() if line.startswith("—") and "stages.1" in line
+    )
+    assert f"{ONE.cav_auc:.2f}" in line
+
+
 @pytest.mark.parametrize("every", [False, True])
 def test_eighty_columns_break_no_number(capsys, monkeypatch, every):
     monkeypatch.setattr(render.out, "width", 80)
@@ -109,6 +125,8 @@ def test_eighty_columns_break_no_number(capsys, monkeypatch, every):
     )  # fmt: skip
     text = printed(capsys, ONE, long, replace(long, layer="encoder.blocks.3.mlp", effect=-12.0), every=every)
     assert "-123.45≠" in text
+    if every:  # no column is left out for want of room
+        assert text.count(f"{ONE.cav_auc:.2f}") == 3
     assert max(map(len, text.splitlines())) <= 80
     assert "+123.45" in text and text.count("[-100.25, +1150.75]") >= 2
 
