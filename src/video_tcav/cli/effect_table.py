@@ -92,9 +92,9 @@ def _print_every(result: "vt.TcavResult") -> None:
     cells = [_numbers(row, step=_has_step(result)) for row in result]
     widest = [max(map(len, column)) for column in zip(_number_columns(result), *cells, strict=True)]
     narrow = _is_narrow(result)
-    others = [len("reversed"), *widest, len("1.00 ± 0.00"), len("0.00")]
-    gaps = len(others) * (1 if narrow else 2)
-    room = max(_FEWEST_LETTERS, render.out.width - sum(others) - gaps)
+    widths = [len("reversed"), *widest, len("1.00 ± 0.00"), len("0.00")]
+    gaps = len(widths) * (1 if narrow else 2)
+    room = max(_FEWEST_LETTERS, render.out.width - sum(widths) - gaps)
     layer_width = min(room, _WIDEST, max(map(len, short_layers.values())))
     for name in dict.fromkeys(comparison_name(row.concept, row.versus) for row in result):
         render.line(f"\n{render.one_line(name)}", style="bold")

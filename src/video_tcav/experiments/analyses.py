@@ -121,7 +121,7 @@ class Analysis:
         """One operation along the CAV of one concept against random clips, if it was made."""
         key = (concept, layer, operation, twin, "random")
         rows = ((row, (row.concept, row.layer, row.operation, row.twin, row.versus)) for row in self.interventions)
-        return next((row for row, found in rows if found == key), None)
+        return next((row for row, names in rows if names == key), None)
 
     def interventions_frame(self) -> pd.DataFrame:
         """One row an operation, with what the analysis is of; no rows where none was made."""

@@ -147,9 +147,9 @@ def _effect_claim(hypothesis: Hypothesis, findings: _Findings) -> tuple[VerdictW
     if findings.is_there:
         small = f"its estimate is below {findings.margin}, but that it is itself so small is not shown ({findings.p_smaller})"
         return "undecided", f"{there}; {small}"
-    that = f"that it is {findings.more}" if findings.more else "that there is one"
+    open_claim = f"that it is {findings.more}" if findings.more else "that there is one"
     return "undecided", (
-        f"the {findings.noun} is {findings.size}; {that} is not shown ({findings.p}), nor that it is smaller than "
+        f"the {findings.noun} is {findings.size}; {open_claim} is not shown ({findings.p}), nor that it is smaller than "
         f"{findings.margin} ({findings.p_smaller})"
     )
 

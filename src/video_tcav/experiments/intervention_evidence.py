@@ -16,16 +16,16 @@ class ShareEvidence(Evidence):
     """A share of class clips and its uncertainty, which is no normal one near 0 and 1.
 
     Attributes:
-        known: the share, as well known as from so many independent clips.
+        grouped: the share, as well known as from so many independent clips.
     """
 
-    known: GroupedShare
+    grouped: GroupedShare
 
     def smaller_p(self, margin: float) -> float:
-        return self.known.below_p(margin)
+        return self.grouped.below_p(margin)
 
     def larger_p(self, margin: float) -> float:
-        return self.known.above_p(margin)
+        return self.grouped.above_p(margin)
 
 
 def intervention_evidence(hypothesis: Hypothesis, analysis: Analysis, layer: str) -> Evidence | None:
@@ -63,7 +63,7 @@ def _change(effect: InterventionEffect, result: ConceptResult) -> Evidence:
 def _share(effect: InterventionEffect, result: ConceptResult) -> ShareEvidence | None:
     if math.isnan(effect.changed):  # no class comes first
         return None
-    known = GroupedShare(share=effect.changed, effective_clips=effect.changed_clips)
+    grouped = GroupedShare(share=effect.changed, effective_clips=effect.changed_clips)
     return ShareEvidence(
         effect=effect.changed,
         low=effect.changed_low,
@@ -75,5 +75,5 @@ def _share(effect: InterventionEffect, result: ConceptResult) -> ShareEvidence |
         represented=result.represented,
         concept_groups=result.n_concept_groups,
         concept_clips=result.n_concept_clips,
-        known=known,
+        grouped=grouped,
     )

@@ -109,9 +109,9 @@ def _unanswerable(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
     """What keeps a hypothesis about an intervention from any verdict but undecided."""
     settings = experiment.statistics
     draws = min(experiment.interventions.relabellings, settings.permutations)
-    family = [other for other in experiment.hypotheses if other.family == hypothesis.family]
+    family = [claim for claim in experiment.hypotheses if claim.family == hypothesis.family]
     # p of B relabellings is 1/(B + 1) at the least; Holm's best case multiplies it by the number of such claims in the family
-    alike = [other for other in family if other.operation is not None]
+    alike = [claim for claim in family if claim.operation is not None]
     tests = {"holm": len(alike), "bonferroni": len(family)}.get(settings.correction, 1)
     fewest = math.ceil(tests / settings.level) - 1
     if draws < fewest:

@@ -180,9 +180,9 @@ def _check_interventions(name: str, model: VideoModel, experiment: Experiment, f
     """Check the layers of interventions, and that what hypotheses need can be made."""
     recording, twins = experiment.recording(experiment.spaces[0]), experiment.all_twins()
     layers = experiment.layers or model.default_layers
-    own = InterventionSettings(**experiment.interventions.model_dump())
+    settings = InterventionSettings(**experiment.interventions.model_dump())
     check_value(
-        file, ("interventions", "intervene_at"), lambda: plan_interventions(model, layers, twins, own, recording)
+        file, ("interventions", "intervene_at"), lambda: plan_interventions(model, layers, twins, settings, recording)
     )
     for number, hypothesis in enumerate(experiment.hypotheses):
         if hypothesis.operation is not None and recording.sketch is not None:

@@ -31,11 +31,11 @@ class OperationAlong:
     changed: Float[np.ndarray, " draw"]
 
     @classmethod
-    def joined(cls, parts: "Sequence[OperationAlong]") -> "OperationAlong":
+    def joined(cls, batches: "Sequence[OperationAlong]") -> "OperationAlong":
         """Several, one behind the other."""
         return cls(
-            effects=np.concatenate([part.effects for part in parts]),
-            changed=np.concatenate([part.changed for part in parts]),
+            effects=np.concatenate([batch.effects for batch in batches]),
+            changed=np.concatenate([batch.changed for batch in batches]),
         )
 
 
