@@ -141,7 +141,7 @@ def test_reasons_say_what_is_shown_and_what_is_not(expect, effect, p_values, wor
         ("needed", {}, 0.6, (0.01, 0.8, 0.2), "supported", "estimate is at least the claimed share of 50%; that it is itself"),
         ("needed", {}, 0.6, (0.2, 0.8, 0.2), "undecided", "it is more than along CAVs of permuted labels is not shown"),
         ("needed", {}, 0.1, (0.2, 0.01, 1.0), "contradicted", "smaller than the claimed share of 50%: 10% of the class"),
-        ("carries", {}, 0.8, (0.01, 1.0, 0.01), "supported", "shown to be more than nothing: 80% of what frozen class clips lose"),
+        ("carries", {}, 0.8, (0.01, 1.0, 0.01), "supported", "to be more than nothing: 80% of what frozen class clips lose"),
         ("carries", {"part": "order"}, 0.1, (0.4, 0.01, 1.0), "contradicted", "10% of what reversed class clips lose"),
         ("carries", {}, -0.8, (0.01, 1.0, 0.01), "contradicted", "-80% of what frozen"),
     ],

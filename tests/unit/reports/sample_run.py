@@ -193,7 +193,7 @@ def _write_analysis(folder: Path, sample: Sample, model: str, space: str, test: 
     }
     write_json(folder / "analysis.json", {**which, **facts})
     record = {
-        "provenance": {"settings": {"seed": 0}, "clip_spec": {"frames": 8, "stride": 1, "size": [24, 24]}},
+        "provenance": {"settings": {"seed": 0}, "clips": {}, "clip_spec": {"frames": 8, "stride": 1, "size": [24, 24]}},
         "warnings": ["A warning of the analysis."],
         "skipped": [],
         "interventions": [asdict(effect) for effect in sample.edits],
