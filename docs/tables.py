@@ -15,12 +15,20 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the scripts of a check
 from benchmarks.readability import SOURCE, imports
 
 from video_tcav.core.settings import Setting, Settings, settings_of
-from video_tcav.experiments.file import CAV, RECORDING, STATISTICS
+from video_tcav.experiments.file import CAV, INTERVENTIONS, RECORDING, STATISTICS
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.tcav.settings import StatisticsSettings
+from video_tcav.tcav.settings import InterventionSettings, StatisticsSettings
 
-CLASSES: dict[str, type[Settings]] = {"recording": RecordingSettings, "statistics": StatisticsSettings}
-KEYS: dict[str, list[Setting]] = {"recording": [*RECORDING, *CAV], "statistics": STATISTICS}
+CLASSES: dict[str, type[Settings]] = {
+    "recording": RecordingSettings,
+    "statistics": StatisticsSettings,
+    "interventions": InterventionSettings,
+}
+KEYS: dict[str, list[Setting]] = {
+    "recording": [*RECORDING, *CAV],
+    "statistics": STATISTICS,
+    "interventions": INTERVENTIONS,
+}
 MARKED = re.compile(r"(<!-- (settings|keys): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PACKAGES = re.compile(r"(<!-- packages -->\n).*?(<!-- end -->)", re.DOTALL)
 DOCS = Path(__file__).parent

@@ -169,6 +169,7 @@ def test_the_commands_page_names_every_option(name):
         "--device": "Shared options",
         "--threads": "Settings of the passes",
         "--cav": "Settings of the statistics",
+        "--relabellings": "Settings of interventions",
     }
     for option, title in shared.items():  # commands that have one of these have all
         if option in options(name):
@@ -186,7 +187,8 @@ PARTS = {
     "Clips": ("Rendered", "RenderedSource"),
     "A concept in two versions": ("Pair",),
     "Statistics": ("Statistics",),
-    "Hypotheses": ("Hypothesis", "About", "MoreThan", "Bounded", "SameIn"),
+    "Interventions": ("Interventions",),
+    "Hypotheses": ("Hypothesis", "About", "MoreThan", "Bounded", "SameIn", "WouldChange", "Needed", "Carries"),
 }
 """Headings of the page on experiments, and the parts of the file that are explained below each."""
 

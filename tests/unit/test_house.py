@@ -10,6 +10,8 @@ RESULTS_AND_SETTINGS = {
     "concept_test.ConceptStatistics",
     "verdicts.Outcome",
     "file.Experiment",
+    "diff.ChangedEffect",
+    "effects.InterventionEffect",
 }
 
 

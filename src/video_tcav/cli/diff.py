@@ -1,5 +1,6 @@
 """`video-tcav diff`: changed verdicts and effects between two runs or tests, such as those of two checkpoints."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -43,18 +44,24 @@ def _verdicts(changes: "experiments.RunDiff") -> None:
     same = len(changes.verdicts) - len(changed)
     render.out.print(f"\n{len(changed)} of {len(changes.verdicts)} verdicts changed.", markup=False)
     for verdict in changed:
-        numbers = f"{verdict.effect_before:+.2f} → {verdict.effect_after:+.2f}"
+        form = "{:.0%} → {:.0%}" if verdict.is_share else "{:+.2f} → {:+.2f}"
+        numbers = form.format(verdict.effect_before, verdict.effect_after)
         render.out.print(f"  {verdict.before} → [bold]{verdict.after}[/]: {render.escape(verdict.claim)} ({numbers})")
     if same and changed:
         render.out.print(f"  {same} stayed as they were.", style="dim", markup=False)
 
 
 def _effects(changes: "experiments.RunDiff") -> None:
-    strong = [effect for effect in changes.effects if effect.p_adjusted <= LEVEL]
-    render.out.print(f"\n{len(strong)} of {len(changes.effects)} effects changed (adjusted p ≤ {LEVEL}).", markup=False)
+    changed = [effect for effect in changes.effects if effect.p_adjusted <= LEVEL]
+    steps = [effect for effect in changes.effects if math.isfinite(effect.step_p_adjusted)]
+    other_steps = [effect for effect in steps if effect.step_p_adjusted <= LEVEL]
+    of_steps = f", and {len(other_steps)} of {len(steps)} steps" if steps else ""
+    text = f"\n{len(changed)} of {len(changes.effects)} effects changed{of_steps} (adjusted p ≤ {LEVEL})."
+    render.out.print(text, markup=False)
+    strong = [effect for effect in changes.effects if effect in changed or effect in other_steps]
     if not strong:
         return
-    numbers = ("before", "after", "change ± error", "p")
+    numbers = ("before", "after", "change ± error", "p", *(["step"] if steps else []))
     several = len({effect.target for effect in strong}) > 1
     table = render.table("concept", *(["target"] if several else []), "twin", "layer", numbers=numbers)
     short_layers = render.without_common_prefix([effect.layer for effect in strong])
@@ -69,8 +76,16 @@ def _effects(changes: "experiments.RunDiff") -> None:
             f"{effect.after:+.2f}",
             f"{effect.change:+.2f} ± {effect.standard_error:.2f}",
             p_text(effect.p_adjusted),
+            *([_step(effect)] if steps else []),
         )
     render.out.print(table)
-    render.paragraph("error: standard error of the change.", style="dim")
+    of_step = f" step: of both runs; * adjusted p ≤ {LEVEL}." if steps else ""
+    render.paragraph(f"error: standard error of the change.{of_step}", style="dim")
     if len(strong) > _SHOWN:
         render.out.print(f"… and {len(strong) - _SHOWN} more; --json FILE lists all.", style="dim", markup=False)
+
+
+def _step(effect: "experiments.ChangedEffect") -> str:
+    if math.isnan(effect.step_p_adjusted):
+        return "– "
+    return f"{effect.step_before:+.1f} → {effect.step_after:+.1f}{'*' if effect.step_p_adjusted <= LEVEL else ' '}"

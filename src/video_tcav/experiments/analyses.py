@@ -23,6 +23,7 @@ from video_tcav.tcav import ConceptResult, EffectCheck, TcavResult, sentences
 from video_tcav.tcav.completeness import RunCompleteness
 from video_tcav.tcav.concept_result import COLUMNS
 from video_tcav.tcav.diagnostics import warnings as remarks_on
+from video_tcav.tcav.interventions.effects import InterventionEffect, effects_frame
 
 Draws = Float[np.ndarray, " draw"]
 # Characters of a folder's name: file systems allow 255 bytes, and paths on Windows 260 characters in all.
@@ -70,6 +71,7 @@ class Analysis:
         remarks: warnings of its diagnostics on some of its CAVs and effects.
         record: warnings, skipped files, provenance and seconds, as in `results.json`.
         effect_check: how far effects predict edits of the class clips; `None` where that was not measured.
+        interventions: every operation that was made; none in runs of versions without them.
     """
 
     which: AnalysisKey
@@ -81,6 +83,7 @@ class Analysis:
     remarks: tuple[str, ...]
     record: Mapping[str, Any]
     effect_check: EffectCheck | None = None
+    interventions: tuple[InterventionEffect, ...] = ()
 
     def get(self, concept: str, layer: str, *, versus: str = "random", twin: str = "none") -> StoredResult | None:
         """The result of one concept at one layer, if there is one."""
@@ -115,6 +118,19 @@ class Analysis:
             return None
         with _damage_reported(self.folder):
             return _COMPLETENESS.validate_python(stored)
+
+    def edited(self, concept: str, layer: str, operation: str, *, twin: str = "none") -> InterventionEffect | None:
+        """One operation along the CAV of one concept against random clips, if it was made."""
+        key = (concept, layer, operation, twin, "random")
+        rows = ((row, (row.concept, row.layer, row.operation, row.twin, row.versus)) for row in self.interventions)
+        return next((row for row, names in rows if names == key), None)
+
+    def interventions_frame(self) -> pd.DataFrame:
+        """One row an operation, with what the analysis is of; no rows where none was made."""
+        frame = effects_frame(self.interventions)
+        for position, name in enumerate(_KEYS):
+            frame.insert(position, name, getattr(self.which, name))
+        return frame
 
     def to_frame(self) -> pd.DataFrame:
         """One row a result, with the model's name in the experiment."""
@@ -175,6 +191,7 @@ def load_analysis(folder: Path) -> Analysis:
             remarks=tuple(about["remarks"]),
             record=record,
             effect_check=effect_check_of(record),
+            interventions=read_interventions(record),
         )
 
 
@@ -182,6 +199,15 @@ def effect_check_of(record: Mapping[str, Any]) -> EffectCheck | None:
     """The effect check that `results.json` holds; those of older versions have none."""
     values = record.get("effect_check")
     return None if values is None else EffectCheck.from_dict(values)
+
+
+def read_interventions(record: Mapping[str, Any]) -> tuple[InterventionEffect, ...]:
+    """Every operation of a result as `results.json` has it, where JSON has null for NaN; none before there were any."""
+    rows: list[dict[str, Any]] = [
+        {name: math.nan if value is None else value for name, value in row.items()}
+        for row in record.get("interventions", ())
+    ]
+    return tuple(InterventionEffect(**row) for row in rows)
 
 
 def _current_columns(frame: pd.DataFrame, draws: Mapping[str, np.ndarray], class_groups: int) -> pd.DataFrame:

@@ -9,9 +9,20 @@ from video_tcav.tcav.wording import p_equals, units
 
 VerdictWord = Literal["supported", "contradicted", "undecided", "not represented"]
 VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
+SHARES: tuple[Kind, ...] = ("needed", "carries")
+"""Kinds whose size is a share: of class clips, or of what their twins lose."""
 EQUIVALENCE: tuple[Kind, ...] = ("does_not_matter", "same_in")
 """Kinds that claim that an effect, or a difference, is too small to matter."""
-_NOUNS: dict[Kind, str] = {"more_than": "difference", "same_in": "difference"}
+_NOUNS: dict[Kind, str] = {
+    "more_than": "difference",
+    "same_in": "difference",
+    "would_change": "clamp effect",
+    "needed": "share of class clips whose first class changes",
+    "carries": "share that the concept gives back",
+}
+_MORE: dict[Kind, str] = {"needed": "more than along CAVs of permuted labels", "carries": "more than nothing"}
+_SIZES: dict[Kind, str] = {"would_change": "size", "needed": "share", "carries": "share"}
+_LOSERS = {"motion": "frozen", "order": "reversed"}
 _PARTS = {"whole": "", "motion": "the motion of ", "order": "the order of the frames of "}
 _VERBS = {"positive": "raises", "negative": "lowers", "either": "changes"}
 
@@ -22,6 +33,20 @@ class PValues(NamedTuple):
     effect: float
     equivalence: float
     beyond: float
+
+
+def unit_of(hypothesis: Hypothesis, against: str) -> str:
+    """What the size of a claim is measured in."""
+    if hypothesis.kind == "needed":
+        return "of the class clips"
+    if hypothesis.kind == "carries":
+        return f"of what {_LOSERS[hypothesis.part]} class clips lose"
+    return units(against)
+
+
+def amount(kind: Kind, value: float) -> str:
+    """A size in words: a share as a percentage, any other with its sign."""
+    return f"{round(value, 2) + 0.0:.0%}" if kind in SHARES else f"{value:+.2f}"
 
 
 def decide(
@@ -48,6 +73,7 @@ class _Findings:
     is_represented: bool
     is_estimated_large: bool
     noun: str
+    more: str
     size: str
     margin: str
     p: str
@@ -58,6 +84,9 @@ class _Findings:
     def of(
         cls, hypothesis: Hypothesis, measured: Evidence, p_adjusted: PValues, margin: float, level: float, unit: str
     ) -> Self:
+        kind = hypothesis.kind
+        low, high = amount(kind, measured.low), amount(kind, measured.high)
+        stated = amount(kind, margin) if kind in SHARES else f"{margin:g}"
         return cls(
             effect=measured.effect,
             is_there=p_adjusted.effect <= level,
@@ -65,9 +94,10 @@ class _Findings:
             is_larger=p_adjusted.beyond <= level,
             is_represented=measured.represented,
             is_estimated_large=abs(measured.effect) >= margin,
-            noun=_NOUNS.get(hypothesis.kind, "effect"),
-            size=f"{measured.effect:+.2f} {unit} [{measured.low:+.2f}, {measured.high:+.2f}]",
-            margin=f"the margin of {margin:g}",
+            noun=_NOUNS.get(kind, "effect"),
+            more=_MORE.get(kind, ""),
+            size=f"{amount(kind, measured.effect)} {unit} [{low}, {high}]",
+            margin=f"the claimed {_SIZES[kind]} of {stated}" if kind in _SIZES else f"the margin of {stated}",
             p=f"adjusted p {p_equals(p_adjusted.effect)}",
             p_smaller=f"adjusted p {p_equals(p_adjusted.equivalence)}",
             p_larger=f"adjusted p {p_equals(p_adjusted.beyond)}",
@@ -95,9 +125,12 @@ def _nil_claim(hypothesis: Hypothesis, findings: _Findings) -> tuple[VerdictWord
 
 def _effect_claim(hypothesis: Hypothesis, findings: _Findings) -> tuple[VerdictWord, str]:
     """Verdict on a claim that there is an effect, or a difference."""
-    expected = {"positive": findings.effect > 0, "negative": findings.effect < 0, "either": True}[hypothesis.expect]
-    direction = "" if hypothesis.expect == "either" else f" in the {'claimed' if expected else 'opposite'} direction"
-    there = f"the {findings.noun}{direction} is shown: {findings.size}, {findings.p}"
+    claimed = hypothesis.direction
+    expected = {"positive": findings.effect > 0, "negative": findings.effect < 0, "either": True}[claimed]
+    is_directed = claimed != "either" and hypothesis.kind not in SHARES
+    direction = f" in the {'claimed' if expected else 'opposite'} direction" if is_directed else ""
+    shown_as = f" to be {findings.more}" if findings.more else ""
+    there = f"the {findings.noun}{direction} is shown{shown_as}: {findings.size}, {findings.p}"
     if findings.is_there and findings.is_estimated_large:
         beyond = (
             f"it is larger than {findings.margin}, too ({findings.p_larger})"
@@ -114,8 +147,9 @@ def _effect_claim(hypothesis: Hypothesis, findings: _Findings) -> tuple[VerdictW
     if findings.is_there:
         small = f"its estimate is below {findings.margin}, but that it is itself so small is not shown ({findings.p_smaller})"
         return "undecided", f"{there}; {small}"
+    open_claim = f"that it is {findings.more}" if findings.more else "that there is one"
     return "undecided", (
-        f"the {findings.noun} is {findings.size}; that there is one is not shown ({findings.p}), nor that it is smaller than "
+        f"the {findings.noun} is {findings.size}; {open_claim} is not shown ({findings.p}), nor that it is smaller than "
         f"{findings.margin} ({findings.p_smaller})"
     )
 
@@ -126,7 +160,7 @@ def _not_represented(hypothesis: Hypothesis, findings: _Findings) -> str:
 
 def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
     """The claim of a hypothesis."""
-    about, verb = hypothesis.about, _VERBS[hypothesis.expect]
+    about, verb = hypothesis.about, _VERBS[hypothesis.direction]
     subject = f"{_PARTS[hypothesis.part]}{about.concept}"
     small = f"by less than {margin:g} {units(against)}"
     match hypothesis.kind:
@@ -137,6 +171,13 @@ def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
             if hypothesis.expect == "either":
                 return f"{about.concept} and {hypothesis.more_than.than} move {about.target} to different degrees"
             return f"{about.concept} {verb} {about.target} more than {hypothesis.more_than.than} does"
+        case "would_change":
+            return f"having {subject} {verb} {about.target} by {margin:g} {units(against)} or more"
+        case "needed":
+            return f"without {subject}, {margin:.0%} or more of the clips of {about.target} get another first class"
+        case "carries":
+            lost = f"what {_LOSERS[hypothesis.part]} clips of {about.target} lose"
+            return f"{margin:.0%} or more of {lost} goes through {about.concept}"
         case "does_not_matter":
             return f"{subject} does not matter for {about.target}: it changes it {small}"
         case "same_in":

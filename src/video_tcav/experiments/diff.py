@@ -1,7 +1,7 @@
 """Comparison of two runs of an experiment, such as those of two checkpoints: verdicts, effects, settings, clips."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -10,10 +10,12 @@ import pandas as pd
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.analyses import Analysis, StoredResult
 from video_tcav.experiments.completed_run import Run
+from video_tcav.experiments.decisions import SHARES
 from video_tcav.experiments.directory import changed_settings
 from video_tcav.experiments.verdicts import Outcome
 from video_tcav.gram.corrections import adjust
 from video_tcav.gram.resampling import BootstrapT
+from video_tcav.tcav.interventions.effects import InterventionEffect
 
 _KEY = ("model", "target", "space", "test", "concept", "versus", "twin", "layer")
 # Keys of an experiment whose changes are no warning: they are shown elsewhere, or change no effect.
@@ -32,6 +34,7 @@ class ChangedVerdict:
     after: str
     effect_before: float
     effect_after: float
+    is_share: bool = False  # or an effect in units of the target
 
     @property
     def changed(self) -> bool:
@@ -56,6 +59,9 @@ class ChangedEffect:
         change: after less before.
         standard_error: of the change. Where both runs saw the same clips with the same seed, it is that of the difference
             draw by draw; elsewhere they count as independent, which is on the safe side where they share some clips.
+        step_before: what a whole step did in the first run; NaN where it was not made.
+        step_after: likewise in the second.
+        step_p_adjusted: of no change of the step, two-sided, as if the runs were independent; Holm over all steps.
         p_adjusted: of no change, two-sided, by Student's t, Holm over all effects.
     """
 
@@ -72,6 +78,9 @@ class ChangedEffect:
     change: float
     standard_error: float
     p_adjusted: float
+    step_before: float = math.nan
+    step_after: float = math.nan
+    step_p_adjusted: float = math.nan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +150,7 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
                 after=later[key].verdict,
                 effect_before=earlier[key].effect,
                 effect_after=later[key].effect,
+                is_share=later[key].kind in SHARES,
             )
             for key in shared
         ),
@@ -168,7 +178,7 @@ def _clip_digests(run: Run) -> set[str | None]:
 
 def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tuple[ChangedEffect, ...]:
     earlier, later = _measured_effects(before, renamed), _measured_effects(after, {})
-    changes, p_values = [], []
+    changes, p_values, step_p_values = [], [], []
     for key in (key for key in earlier if key in later):
         (first_analysis, first), (second_analysis, second) = earlier[key], later[key]
         change = second.result.effect - first.result.effect
@@ -183,16 +193,48 @@ def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tup
             test = BootstrapT(effect=change, error=error, skewness=0.0, freedom=fewest - 1)
         names: dict[str, Any] = dict(zip(_KEY, key, strict=True))
         sizes = {"before": first.result.effect, "after": second.result.effect, "change": change}
+        sizes |= {"step_before": first.result.step, "step_after": second.result.step}
         changes.append({**names, **sizes, "standard_error": test.error})
         p_values.append(test.p_value)
+        step_p_values.append(_step_p(first_analysis, first, second_analysis, second))
     if not changes:
         return ()
     adjusted = adjust(p_values, "holm")
-    effects = [ChangedEffect(**facts, p_adjusted=p) for facts, p in zip(changes, adjusted, strict=True)]
+    steps = _adjusted_where_made(step_p_values)
+    effects = [
+        ChangedEffect(**facts, p_adjusted=p, step_p_adjusted=step_p)
+        for facts, p, step_p in zip(changes, adjusted, steps, strict=True)
+    ]
     # The largest change in units of its standard error first.
     return tuple(
         sorted(effects, key=lambda each: -abs(each.change) / each.standard_error if each.standard_error else 0.0)
     )
+
+
+def _step_p(first_analysis: Analysis, first: StoredResult, second_analysis: Analysis, second: StoredResult) -> float:
+    """Two-sided p of no change of the step; NaN where one of both was not made."""
+    steps = [_step_of(first_analysis, first), _step_of(second_analysis, second)]
+    before, after = steps
+    if before is None or after is None:
+        return math.nan
+    error = math.hypot(before.standard_error, after.standard_error)
+    freedom = max(1.0, min(before.freedom, after.freedom))
+    return BootstrapT(effect=after.effect - before.effect, error=error, skewness=0.0, freedom=freedom).p_value
+
+
+def _step_of(analysis: Analysis, stored: StoredResult) -> InterventionEffect | None:
+    row = stored.result
+    key = ("step", row.concept, row.versus, row.twin, row.layer)
+    edits = (
+        (edit, (edit.operation, edit.concept, edit.versus, edit.twin, edit.layer)) for edit in analysis.interventions
+    )
+    return next((edit for edit, names in edits if names == key), None)
+
+
+def _adjusted_where_made(p_values: Sequence[float]) -> list[float]:
+    """Holm over those that are numbers; the others stay NaN."""
+    adjusted = iter(adjust([p for p in p_values if not math.isnan(p)], "holm"))
+    return [math.nan if math.isnan(p) else next(adjusted) for p in p_values]
 
 
 def _share_draws(before: Run, after: Run, first: Analysis, second: Analysis) -> bool:

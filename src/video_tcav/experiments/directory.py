@@ -5,7 +5,7 @@ run.json            the resolved experiment, provenance, state; digests of all o
 clips/              clips that were rendered for it
 analyses/           one folder each, see `analyses.py`; its digests.json is written last
 shown/              clips that the report shows, with their maps; likewise
-hypotheses.*        verdicts; results.*, clip_effects.*: all analyses together
+hypotheses.*        verdicts; results.*, interventions.*, clip_effects.*: all analyses together
 report.html         and report.md, figures/
 """
 
@@ -38,7 +38,7 @@ from video_tcav.experiments.file import Experiment
 FORMAT = 2
 # Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not resumed.
 FORMAT_WITHOUT_DIGESTS = 1
-TABLES = ("hypotheses", "results", "clip_effects")
+TABLES = ("hypotheses", "results", "interventions", "clip_effects")
 RUN_AGAIN = "Run the experiment again in another folder."
 
 

@@ -42,6 +42,14 @@ class Evidence:
     concept_groups: int
     concept_clips: int
 
+    def smaller_p(self, margin: float) -> float:
+        """One-sided p of an effect of the margin or more."""
+        return equivalence_p(self.effect, self.standard_error, self.freedom, margin)
+
+    def larger_p(self, margin: float) -> float:
+        """One-sided p of an effect of the margin or less."""
+        return beyond_p(self.effect, self.standard_error, self.freedom, margin)
+
 
 def evidence(hypothesis: Hypothesis, analyses: Sequence[Analysis], layer: str) -> Evidence | None:
     """The evidence on a hypothesis at a layer, from the analyses of its model or of both its models.

@@ -15,7 +15,8 @@ from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.models.model_file import Model
 from video_tcav.recording.settings import RecordingSettings, Space
-from video_tcav.tcav.settings import At, Negatives, Significance, StatisticsSettings
+from video_tcav.tcav.interventions.operations import parse_operations
+from video_tcav.tcav.settings import At, InterventionSettings, Negatives, Significance, StatisticsSettings
 
 Correction = Literal["holm", "bonferroni", "bh", "none"]
 
@@ -32,8 +33,25 @@ STATISTICS = [
     each for each in settings_of(StatisticsSettings) if each.name not in ("cav", "significance", "correction")
 ]
 CAV = [each for each in settings_of(StatisticsSettings) if each.name == "cav"]
+INTERVENTIONS = list(settings_of(InterventionSettings))
 _StatisticsFields = setting_fields("StatisticsFields", STATISTICS)
 _RecordingFields = setting_fields("RecordingFields", [*RECORDING, *CAV])
+_InterventionFields = setting_fields("InterventionFields", INTERVENTIONS)
+
+
+class Interventions(_InterventionFields, Section):
+    """What the rest of the network is asked with edited activations; hypotheses add what they need."""
+
+    @field_validator("intervene", "intervene_at", mode="before", json_schema_input_type=str | list[str])
+    @classmethod
+    def _joined(cls, names: Any) -> Any:
+        is_list = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+        return ",".join(names) if is_list else names
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """By name."""
+        return parse_operations(self.intervene)
 
 
 class Statistics(_StatisticsFields, Section):
@@ -93,6 +111,7 @@ class Experiment(_RecordingFields, Section):
         "verdicts and sentences say so",
     )
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
+    interventions: Interventions = Interventions()
     group: Name = Field("video", description="what is independent: video, or a regular expression on the path")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="of every random draw")
     shown: int = Field(4, ge=0, le=50, description="clips of each class that the report shows in full, with timelines")
@@ -133,6 +152,29 @@ class Experiment(_RecordingFields, Section):
         values = {each.name: getattr(self.statistics, each.name) for each in STATISTICS}
         correction = significance_test(test).default_correction or self.statistics.correction
         return StatisticsSettings(cav=self.cav, significance=test, correction=correction, **values)
+
+    def intervention_settings(self, model: str, target: str, *, judging: bool = True) -> InterventionSettings:
+        """Which activations are edited in one analysis.
+
+        Args:
+            model: by its name here.
+            target: class.
+            judging: whether the analysis judges the hypotheses, so that what they need is added.
+        """
+        hypotheses = [
+            hypothesis
+            for hypothesis in (self.hypotheses if judging else ())
+            if hypothesis.operation and hypothesis.about.target == target and (hypothesis.model or model) == model
+        ]
+        operations = [*self.interventions.operations, *(str(hypothesis.operation) for hypothesis in hypotheses)]
+        # a hypothesis without a layer is judged at the last one of the file; the model's stages are in order
+        last = self.layers[-1] if self.layers else "deepest"
+        layers = [self.interventions.intervene_at, *(hypothesis.layer or last for hypothesis in hypotheses)]
+        return InterventionSettings(
+            intervene=",".join(dict.fromkeys(operations)) or "none",
+            intervene_at=",".join(dict.fromkeys(layers)),
+            relabellings=self.interventions.relabellings,
+        )
 
     def with_overrides(self, values: Mapping[str, Any]) -> "Experiment":
         """The same experiment with other values of some recording settings."""

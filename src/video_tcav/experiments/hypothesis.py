@@ -1,16 +1,29 @@
-"""Hypotheses of an experiment file: a claim about a concept and a target, of one of six kinds."""
+"""Hypotheses of an experiment file: a claim about a concept and a target, of one of nine kinds."""
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from video_tcav.core.sections import Name, Section
 
-Kind = Literal["matters", "more_than", "motion_matters", "order_matters", "does_not_matter", "same_in"]
+Kind = Literal[
+    "matters",
+    "more_than",
+    "motion_matters",
+    "order_matters",
+    "does_not_matter",
+    "same_in",
+    "would_change",
+    "needed",
+    "carries",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Direction = Literal["positive", "negative", "either"]
 EffectPart = Literal["whole", "motion", "order"]
 Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+OPERATIONS: dict[Kind, str] = {"would_change": "clamp", "needed": "remove", "carries": "restore"}
+"""The intervention that a kind of hypothesis is about."""
 
 
 class About(Section):
@@ -35,6 +48,31 @@ class SameIn(Bounded):
     models: tuple[Name, Name] = Field(description="names of two models")
 
 
+class WouldChange(About):
+    by: float = Field(
+        description="by at least so much of the target, up where it is positive, down where it is negative; with expect: either "
+        "its size alone counts"
+    )
+
+    @field_validator("by")
+    @classmethod
+    def _some_change(cls, by: float) -> float:
+        if by == 0:
+            raise ValueError("by must not be 0. Got 0. Write the least change that would count")
+        return by
+
+
+class Needed(About):
+    share: Share = Field(description="in at least this share of the class clips the first class changes without it")
+
+
+class Carries(About):
+    part: Literal["motion", "order"] = Field(
+        description="of what frozen class clips lose (motion), or of what reversed ones lose (order)"
+    )
+    share: Share = Field(description="at least this share of that comes back through the concept alone")
+
+
 class Hypothesis(Section):
     """A claim that the run supports, contradicts, or leaves undecided."""
 
@@ -45,6 +83,13 @@ class Hypothesis(Section):
     order_matters: About | None = Field(None, description="the order of its frames moves it")
     does_not_matter: Bounded | None = Field(None, description="the effect is smaller than the margin")
     same_in: SameIn | None = Field(None, description="two models differ by less than the margin")
+    would_change: WouldChange | None = Field(
+        None, description="with the concept instead of without it, the rest of the network says so much more: clamp"
+    )
+    needed: Needed | None = Field(None, description="without the concept the first class of many clips changes: remove")
+    carries: Carries | None = Field(
+        None, description="what motion or the order of frames does goes through the concept: restore"
+    )
     expect: Direction = Field("positive", description="the direction of the effect")
     layer: Name | None = Field(None, description="where to look; the experiment's deepest layer if not given")
     model: Name | None = Field(None, description="which of several models")
@@ -58,15 +103,17 @@ class Hypothesis(Section):
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Hypothesis":
-        # Six optional keys rather than a union of six classes: the kind is a key of the mapping, as it reads best in YAML.
+        # Optional keys rather than a union of classes: the kind is a key of the mapping, as it reads best in YAML.
         kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(kinds) != 1:
             got = " and ".join(kinds) or "none"
             raise ValueError(
                 f"a hypothesis must have exactly one of {', '.join(KINDS)}. Got {got}. Write two hypotheses, or one"
             )
-        if kinds[0] in ("does_not_matter", "same_in") and self.expect != "positive":
+        if kinds[0] in ("does_not_matter", "same_in", "needed", "carries") and self.expect != "positive":
             raise ValueError(f"{kinds[0]} has no direction. Got expect: {self.expect}. Leave it out")
+        if kinds[0] == "would_change" and self.expect == "negative":
+            raise ValueError("would_change has its direction in by. Got expect: negative. Write by with a minus")
         if kinds[0] == "same_in" and self.model is not None:
             raise ValueError("same_in names its models itself. Got model as well. Leave it out")
         return self
@@ -84,3 +131,22 @@ class Hypothesis(Section):
         """The effect that is tested: of the clips, or what motion or the order of frames adds."""
         parts: dict[Kind, EffectPart] = {"motion_matters": "motion", "order_matters": "order"}
         return parts.get(self.kind) or getattr(self.about, "part", "whole")
+
+    @property
+    def operation(self) -> str | None:
+        """The intervention that the claim is about; none where it is about an effect."""
+        return OPERATIONS.get(self.kind)
+
+    @property
+    def direction(self) -> Direction:
+        """The direction that is claimed."""
+        if self.would_change is None or self.expect == "either":
+            return self.expect
+        return "positive" if self.would_change.by > 0 else "negative"
+
+    @property
+    def stated_size(self) -> float | None:
+        """The size that the claim itself states, which stands in for the margin of the experiment."""
+        if self.would_change is not None:
+            return abs(self.would_change.by)
+        return getattr(self.about, "share", None) or getattr(self.about, "margin", None)

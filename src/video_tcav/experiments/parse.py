@@ -1,11 +1,13 @@
 """Parse and check an experiment file; an error is one message with file, line and cure, before any work."""
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from video_tcav.core.errors import InputError
 from video_tcav.core.limits import excerpt, shortened
 from video_tcav.core.sections import first_mistake
 from video_tcav.core.yaml_lines import YamlFile, YamlPath, read_yaml
@@ -62,6 +64,10 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
             yield ("targets", target), message
         if source is not None and experiment.at == "random":
             yield ("targets", target), f"`targets.{target}` must have no clips with at: random. Got some. Remove them."
+    try:
+        experiment.interventions.operations  # noqa: B018 - reads the names
+    except InputError as error:
+        yield ("interventions", "intervene"), str(error)
     for number, hypothesis in enumerate(experiment.hypotheses):
         path: YamlPath = ("hypotheses", number)
         yield from _contradictions_of(hypothesis, path, experiment)
@@ -98,8 +104,33 @@ def _contradictions_of(
             "`least_agreement` must not be asked for without check_effects. Got both. Remove check_effects: false."
         )
         yield (*path, "least_agreement"), message
+    if hypothesis.operation is not None:
+        yield from _unanswerable(hypothesis, path, experiment)
     if hypothesis.layer is not None and experiment.layers is not None:
         yield from _check_name("layer", hypothesis.layer, experiment.layers, (*path, "layer"))
+
+
+def _unanswerable(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
+    """What keeps a hypothesis about an intervention from any verdict but undecided."""
+    settings = experiment.statistics
+    draws = min(experiment.interventions.relabellings, settings.permutations)
+    family = [claim for claim in experiment.hypotheses if claim.family == hypothesis.family]
+    # p of B relabellings is 1/(B + 1) at the least; Holm's best case multiplies it by the number of such claims in the family
+    alike = [claim for claim in family if claim.operation is not None]
+    tests = {"holm": len(alike), "bonferroni": len(family)}.get(settings.correction, 1)
+    fewest = math.ceil(tests / settings.level) - 1
+    if draws < fewest:
+        key: YamlPath = ("interventions", "relabellings") if "interventions" in experiment.model_fields_set else path
+        yield (
+            key,
+            f"`interventions.relabellings` must be {fewest} or more for {hypothesis.kind}, whose adjusted p (of {tests}) could "
+            f"not be {settings.level:g} otherwise. Got {draws}. Raise it, or name another family.",
+        )
+    if hypothesis.needed is not None and experiment.against == "number":
+        yield (
+            (*path, "needed"),
+            "`needed` must be about a model of classes. Got against: number, where no class comes first. Write would_change.",
+        )
 
 
 def _check_name(key: str, value: str, allowed: Iterable[str], path: YamlPath) -> Iterator[tuple[YamlPath, str]]:

@@ -18,7 +18,8 @@ from video_tcav.tcav import TcavResult
 from video_tcav.tcav.completeness import MANIFEST
 
 _CAVS = "cavs.safetensors"
-_TABLES = ("results.json", "results.parquet", "results.csv", MANIFEST, _CAVS)
+_EDITS = ("interventions.parquet", "interventions.csv")
+_TABLES = ("results.json", "results.parquet", "results.csv", *_EDITS, MANIFEST, _CAVS)
 
 
 def complete_test_folder(

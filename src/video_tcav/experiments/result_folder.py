@@ -9,9 +9,16 @@ import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import read_json
-from video_tcav.experiments.analyses import Analysis, AnalysisKey, StoredResult, effect_check_of, load_analysis
+from video_tcav.experiments.analyses import (
+    Analysis,
+    AnalysisKey,
+    StoredResult,
+    effect_check_of,
+    load_analysis,
+    read_interventions,
+)
 from video_tcav.experiments.digests import DIGESTS, check_files, damage_reported
-from video_tcav.experiments.file import RECORDING, STATISTICS, Experiment, Statistics
+from video_tcav.experiments.file import INTERVENTIONS, RECORDING, STATISTICS, Experiment, Interventions, Statistics
 from video_tcav.experiments.sections import Model
 from video_tcav.tcav import ConceptResult
 
@@ -55,6 +62,7 @@ def load_test(folder: Path) -> Analysis:
             remarks=(),
             record=record,
             effect_check=effect_check_of(record),
+            interventions=read_interventions(record),
         )
 
 
@@ -70,6 +78,7 @@ def experiment_of(analysis: Analysis) -> Experiment:
     draws = {each.name: settings[each.name] for each in STATISTICS if each.name in settings}
     asked = [each.name for each in RECORDING] + ["only_right", "group", "negatives", "seed"]
     noted = {name: settings[name] for name in asked if name in settings}
+    edits = {each.name: settings[each.name] for each in INTERVENTIONS if each.name in settings}
     # Constructed, not validated: a file must have hypotheses, and names that are short enough for a heading.
     statistics = Statistics.model_construct(tests=(first.significance,), correction=first.correction, **draws)
     return Experiment.model_construct(
@@ -85,6 +94,7 @@ def experiment_of(analysis: Analysis) -> Experiment:
         twins=tuple(settings.get("twins", ())),
         cav=first.cav,
         statistics=statistics,
+        interventions=Interventions.model_construct(**edits),
         hypotheses=(),
         **noted,
     )

@@ -32,8 +32,9 @@ from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.used_steps import used_steps
 from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.targets import target_name
-from video_tcav.recording.settings import RecordingSettings
+from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.tcav import EffectCheck, TcavResult, check_effects, run_tcav
+from video_tcav.tcav.settings import Significance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,10 +204,18 @@ def _run_analysis(
         recording=context.recording(key),
         statistics=experiment.statistics_settings(key.test),
         effect_check=effect_check,
+        interventions=experiment.intervention_settings(
+            key.model, key.target, judging=(key.space, key.test) == _judging(experiment)
+        ),
         out=out,
         detail=True,
         progress=context.progress,
     )
+
+
+def _judging(experiment: Experiment) -> tuple[Space, Significance]:
+    """Feature space and test of the analyses that judge the hypotheses: the first ones."""
+    return experiment.spaces[0], experiment.statistics.tests[0]
 
 
 def _check_same_clips(folder: Path, clips: ClipSets, target: str) -> None:
@@ -246,7 +255,7 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # of a killed run: it has no digests yet
     folder.mkdir()
     # Example clips are the same for all spaces and tests: those of the first ones, which judge the hypotheses.
-    judging = (experiment.spaces[0], experiment.statistics.tests[0])
+    judging = _judging(experiment)
     first = {key: folder for key, folder in context.analyses.items() if (key.space, key.test) == judging}
     # Maps need gradients at class clips, which `at: random` does not have.
     previews = sum(min(PER_SET, len(sources)) for *_, sources in sets_of(clips))
@@ -281,6 +290,8 @@ def _write_verdicts(context: _RunContext, clips: ClipSets) -> None:
     write_json(directory.path / "hypotheses.json", outcomes)
     results = pd.concat([analysis.to_frame() for analysis in analyses], ignore_index=True)
     _write_tables(directory.path, "results", results)
+    edits = pd.concat([analysis.interventions_frame() for analysis in analyses], ignore_index=True)
+    _write_tables(directory.path, "interventions", edits)
     frames = []
     for analysis in analyses:
         frame = pd.read_parquet(analysis.folder / "clip_effects.parquet")

@@ -24,7 +24,9 @@ from video_tcav.models.repeatability import random_state_kept
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import GroupOf, grouping
+from video_tcav.tcav.interventions.plan import plan_interventions
 from video_tcav.tcav.plan import check_only_right
+from video_tcav.tcav.settings import InterventionSettings
 
 Result = TypeVar("Result")
 InMemory = nn.Module | VideoModel
@@ -162,6 +164,7 @@ def _check_model(name: str, model: VideoModel, experiment: Experiment, file: Yam
         check_value(file, ("layers", number), lambda layer=layer: model.layer(layer))
     if not experiment.layers:  # the default layers, which not every network has
         check_value(file, entry, model.stages)
+    _check_interventions(name, model, experiment, file)
     # Only now: names of default layers are known when the model is loaded.
     layers = experiment.layers or model.default_layers
     for number, hypothesis in enumerate(experiment.hypotheses):
@@ -170,6 +173,23 @@ def _check_model(name: str, model: VideoModel, experiment: Experiment, file: Yam
             path: YamlPath = ("hypotheses", number, "layer")
             raise file.error(
                 path, f"`layer` must be one of {', '.join(layers)}. Got {hypothesis.layer!r}. Add it to layers."
+            )
+
+
+def _check_interventions(name: str, model: VideoModel, experiment: Experiment, file: YamlFile) -> None:
+    """Check the layers of interventions, and that what hypotheses need can be made."""
+    recording, twins = experiment.recording(experiment.spaces[0]), experiment.all_twins()
+    layers = experiment.layers or model.default_layers
+    settings = InterventionSettings(**experiment.interventions.model_dump())
+    check_value(
+        file, ("interventions", "intervene_at"), lambda: plan_interventions(model, layers, twins, settings, recording)
+    )
+    for number, hypothesis in enumerate(experiment.hypotheses):
+        if hypothesis.operation is not None and recording.sketch is not None:
+            raise file.error(
+                ("hypotheses", number, hypothesis.kind),
+                f"`sketch` must not be set with {hypothesis.kind}: sketched rows cannot be turned back into CAVs. Got "
+                f"{recording.sketch}. Leave it out.",
             )
 
 

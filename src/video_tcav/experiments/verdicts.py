@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from video_tcav.experiments.analyses import Analysis, AnalysisKey
-from video_tcav.experiments.decisions import EQUIVALENCE, PValues, VerdictWord, claim_text, decide
+from video_tcav.experiments.decisions import EQUIVALENCE, PValues, VerdictWord, claim_text, decide, unit_of
 from video_tcav.experiments.effect_checks import EffectTrust
-from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p, evidence
+from video_tcav.experiments.evidence import Evidence, evidence
 from video_tcav.experiments.file import Experiment, Statistics
 from video_tcav.experiments.hypothesis import Hypothesis, Kind
+from video_tcav.experiments.intervention_evidence import ShareEvidence, intervention_evidence
 from video_tcav.experiments.sample_size import groups_to_decide
 from video_tcav.gram.corrections import adjust
-from video_tcav.tcav.wording import units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Outcome:
         layer: where.
         expect: the direction it claims.
         margin: an effect below it does not matter.
-        effect: in units of the target; NaN where there is nothing to measure, as for all numbers below.
+        effect: in `unit`; NaN where there is nothing to measure, as for all numbers below.
         effect_low: lower end of its 95 % interval.
         effect_high: upper end.
         standard_error: of the effect.
@@ -55,6 +55,7 @@ class Outcome:
         family_size: how many hypotheses of it were tested.
         level: of significance that the adjusted p-values were compared with.
         agreement: share of plain edits of the class clips whose sign effects at the layer predict; NaN where not measured.
+        unit: of effect, interval and margin; empty in runs of earlier versions, where it is that of the target.
     """
 
     number: int
@@ -91,6 +92,8 @@ class Outcome:
     family_size: int = 0
     level: float = math.nan
     agreement: float = math.nan
+    # of runs before there were shares
+    unit: str = ""
 
 
 def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[int]) -> tuple[Outcome, ...]:
@@ -147,12 +150,14 @@ class _Test:
         target, space, test = hypothesis.about.target, experiment.spaces[0], experiment.statistics.tests[0]
         chosen = [by_key[AnalysisKey(model=name, target=target, space=space, test=test)] for name in names]
         layer = hypothesis.layer or chosen[0].found[-1].result.layer
-        margin = getattr(hypothesis.about, "margin", None) or experiment.statistics.margin
-        measured = evidence(hypothesis, chosen, layer)
+        margin = hypothesis.stated_size or experiment.statistics.margin
+        if hypothesis.operation is None:
+            measured = evidence(hypothesis, chosen, layer)
+        else:
+            measured = intervention_evidence(hypothesis, chosen[0], layer)
         p_values = PValues(math.nan, math.nan, math.nan)
         if measured is not None:
-            t_test = (measured.effect, measured.standard_error, measured.freedom, margin)
-            p_values = PValues(measured.p_value, equivalence_p(*t_test), beyond_p(*t_test))
+            p_values = PValues(measured.p_value, measured.smaller_p(margin), measured.larger_p(margin))
         return cls(
             hypothesis=hypothesis,
             model=" and ".join(names),
@@ -167,16 +172,15 @@ class _Test:
 def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, experiment: Experiment) -> Outcome:
     hypothesis, measured, settings = test.hypothesis, test.evidence, experiment.statistics
     more_clips, p_adjusted = None, test.p_values
+    unit = unit_of(hypothesis, experiment.against)
     if measured is None or adjusted is None:
-        verdict: VerdictWord = "not represented"
-        reason = "its clips do not move, so that there is no motion or order to test"
+        verdict, reason = _not_measured(hypothesis)
     else:
         p_adjusted = adjusted.p_values
-        unit = units(experiment.against)
         verdict, reason = decide(hypothesis, measured, p_adjusted, margin=test.margin, level=settings.level, unit=unit)
         if verdict == "undecided":
             more_clips = _more_clips(test, measured, adjusted.family_size, settings)
-            reason += "; " + _more_clips_text(more_clips, settings.power)
+            reason += "; " + _more_clips_text(measured, more_clips, settings.power)
         verdict, reason = test.trust.verdict(verdict, reason, hypothesis.least_agreement)
     claim = claim_text(hypothesis, margin=test.margin, against=experiment.against)
     return Outcome(
@@ -192,7 +196,7 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
         concept=hypothesis.about.concept,
         than=hypothesis.more_than.than if hypothesis.more_than else "",
         layer=test.layer,
-        expect=hypothesis.expect,
+        expect=hypothesis.direction,
         margin=test.margin,
         effect=measured.effect if measured else math.nan,
         effect_low=measured.low if measured else math.nan,
@@ -213,11 +217,21 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
         family_size=adjusted.family_size if adjusted else 0,
         level=settings.level,
         agreement=test.trust.agreement,
+        unit=unit,
     )
 
 
+def _not_measured(hypothesis: Hypothesis) -> tuple[VerdictWord, str]:
+    """Why there is no evidence."""
+    if hypothesis.operation is None:
+        return "not represented", "its clips do not move, so that there is no motion or order to test"
+    return "undecided", f"{hypothesis.operation} was not made at this layer: the warnings of the run say why"
+
+
 def _more_clips(test: _Test, measured: Evidence, family_size: int, settings: Statistics) -> int | None:
-    """Clips of the concept that would decide an undecided hypothesis; `None` where no practical number would."""
+    """Clips of the concept that would decide an undecided hypothesis; `None` where no practical number would, or other clips."""
+    if isinstance(measured, ShareEvidence):
+        return None
     groups = groups_to_decide(
         measured,
         margin=test.margin,
@@ -234,7 +248,9 @@ def _more_clips(test: _Test, measured: Evidence, family_size: int, settings: Sta
     return max(1, round((groups - measured.concept_groups) * per_group))
 
 
-def _more_clips_text(more_clips: int | None, power: float) -> str:
+def _more_clips_text(measured: Evidence, more_clips: int | None, power: float) -> str:
+    if isinstance(measured, ShareEvidence):
+        return "clips of the class in more groups would narrow the interval"
     if more_clips is None:
         return "no practical number of clips would decide it, so close may the effect be to the margin"
     return (

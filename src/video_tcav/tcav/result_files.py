@@ -5,9 +5,11 @@ from pathlib import Path
 
 from video_tcav.core.errors import OutputError, UnsavedResultError
 from video_tcav.core.files import write_in_turn
+from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.tcav.cav_files import save_cavs
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.completeness.results import MANIFEST, RunCompleteness
+from video_tcav.tcav.interventions.effects import effects_frame
 from video_tcav.tcav.result import TcavResult
 from video_tcav.tcav.saved_cavs import SavedCav
 
@@ -36,6 +38,14 @@ def save_result(folder: Path, result: TcavResult, cavs: Callable[[Aucs], Sequenc
         writers[MANIFEST] = completeness.write_manifest
     else:
         (folder / MANIFEST).unlink(missing_ok=True)
+    edits = ("interventions.parquet", "interventions.csv")
+    if result.interventions:
+        table = effects_frame(result.interventions)
+        writers[edits[0]] = lambda path: write_parquet(path, table)
+        writers[edits[1]] = lambda path: write_csv(path, table)
+    else:
+        for name in edits:  # of another run
+            (folder / name).unlink(missing_ok=True)
     if cavs is None:
         (folder / "cavs.safetensors").unlink(missing_ok=True)  # of another run
     else:

@@ -26,7 +26,7 @@ from video_tcav.tcav.concept_result import Measurement, RunConstants, join_rows
 from video_tcav.tcav.diagnostics import diagnose, layouts_of
 from video_tcav.tcav.effect_check.cautions import effect_check_cautions
 from video_tcav.tcav.effect_check.result import EffectCheck
-from video_tcav.tcav.interventions.concept_edits import EditSettings
+from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.intervene import Interventions, intervene
 from video_tcav.tcav.interventions.plan import plan_interventions
 from video_tcav.tcav.measure import corrected, measure

@@ -6,7 +6,15 @@ from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.concept_result import ConceptResult
 from video_tcav.tcav.effect_check.result import EffectCheck
-from video_tcav.tcav.wording import comparison_name, effect_with_p, p_equals, verb, with_decimals_of
+from video_tcav.tcav.wording import (
+    comparison_name,
+    effect_with_p,
+    p_equals,
+    step_disagrees,
+    step_text,
+    verb,
+    with_decimals_of,
+)
 
 _TWIN_ACTIONS = {"motion": "freezing the clips", "order": "playing the clips backwards"}
 
@@ -61,7 +69,8 @@ def _sentence(results: Sequence[ConceptResult], check: EffectCheck | None) -> st
     if not significant:
         return (
             f"{name}: no effect on {target} found at {_layers(represented)} (largest {effect_with_p(strongest)}"
-            f"{_what_decided(strongest)}); that is not proof that it does not matter{_doubts(strongest, check)}."
+            f"{_what_decided(strongest)}); that is not proof that it does not matter"
+            f"{_step_clause(represented, strongest)}{_doubts(strongest, check)}."
         )
     where = f"at {len(significant)} of {len(plain)} layers" if len(plain) > 1 else f"at {strongest.layer}"
     mixed = "" if len({row.effect > 0 for row in significant}) == 1 else " (the direction differs between layers)"
@@ -69,14 +78,29 @@ def _sentence(results: Sequence[ConceptResult], check: EffectCheck | None) -> st
         f", most at {strongest.layer}" if len(significant) > 1 else f", at {strongest.layer}" if len(plain) > 1 else ""
     )
     weak = "" if strongest.represented else f" (a weak CAV: {_weakness(strongest)}; look at the clips)"
-    clauses = "".join([*_twin_clauses(results, strongest.layer), _doubts(strongest, check)])
-    return f"{name}: {verb(strongest.effect)} {target} {where}{mixed}{most}: {effect_with_p(strongest)}{weak}{clauses}."
+    step, twins = _step_clause(plain, strongest), "".join(_twin_clauses(results, strongest.layer))
+    clauses = f"{weak}{step}{twins}{_doubts(strongest, check)}"
+    return f"{name}: {verb(strongest.effect)} {target} {where}{mixed}{most}: {effect_with_p(strongest)}{clauses}."
 
 
 def _doubts(row: ConceptResult, check: EffectCheck | None) -> str:
     """What edits of the clips themselves say against an effect."""
     remarks = () if check is None else check.remarks(row.layer, row.effect, space=row.space, at=row.at)
     return "".join(f"; {remark}" for remark in remarks)
+
+
+def _step_clause(results: Sequence[ConceptResult], strongest: ConceptResult) -> str:
+    """That a whole step says something else than the slope, at the layer that is spoken of or at the deepest with a step."""
+    differing = [row for row in results if step_disagrees(row)]
+    if not differing:
+        return ""
+    row = strongest if strongest in differing else differing[-1]
+    where = (
+        ""
+        if row.layer == strongest.layer
+        else f"at {row.layer}, where the slope is {with_decimals_of(row, row.effect)}, "
+    )
+    return f"; {where}a whole step gives {step_text(row)}: the slope does not tell what the model would say"
 
 
 def _others(row: ConceptResult) -> str:

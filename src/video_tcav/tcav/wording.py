@@ -54,6 +54,25 @@ def is_readable(result: "ConceptResult") -> bool:
     return result.represented or result.p_adjusted <= LEVEL
 
 
+def step_disagrees(result: "ConceptResult") -> bool:
+    """Whether a whole step says something else than the slope: another sign, or more or less than half or twice as much.
+
+    Where neither is shown to differ from zero, or the slope lies in the step's interval, there is nothing to tell apart.
+    """
+    slope, step = result.effect, result.step
+    if not math.isfinite(step):
+        return False
+    differs = slope * step < 0 or max(abs(slope), abs(step)) > 2 * min(abs(slope), abs(step))
+    is_shown = result.step_low > 0 or result.step_high < 0
+    return differs and (result.p_adjusted <= LEVEL or (is_shown and not result.step_low <= slope <= result.step_high))
+
+
+def step_text(result: "ConceptResult") -> str:
+    """What a whole step does, with its interval."""
+    step, low, high = (with_decimals_of(result, number) for number in (result.step, result.step_low, result.step_high))
+    return f"{step} {units(result.against)} [{low}, {high}]"
+
+
 def units(against: str) -> str:
     """The unit of effects on a target of this kind."""
     return _UNITS.get(against, "logits")
@@ -92,8 +111,11 @@ def interval(low: float, high: float) -> str:
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share in [0, 1] as a percentage; a dash where it is no number."""
-    return f"{share:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%") if math.isfinite(share) else "–"
+    """A share as a percentage, with a true minus; a dash where it is no number."""
+    if not math.isfinite(share):
+        return "–"
+    rounded = round(share, digits + 2) + 0.0  # which makes −0 a plain 0
+    return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%").replace("-", MINUS)
 
 
 def effect_text(result: "ConceptResult") -> tuple[str, str]:

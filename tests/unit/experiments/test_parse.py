@@ -84,6 +84,50 @@ MISTAKES = {
         "'a'",
     ),
     "model of a hypothesis": ("  - does_not_matter:", "  - model: other\n    does_not_matter:", 16, "'other'"),
+    "unknown operation": (
+        "shown: 1",
+        "shown: 1\ninterventions: {intervene: [step, stop]}",
+        12,
+        "must be one of step, clamp",
+    ),
+    "interventions at an unknown layer": ("shown: 1", "interventions: {intervene_at: stages.0}", 11, r"stages\.0"),
+    "operations of a sketch": ("shown: 1", "sketch: 64\ninterventions: {intervene: clamp}", 12, "step or none with"),
+    "no change": (
+        "  - does_not_matter:",
+        "  - would_change: {concept: swing, target: playing tennis, by: 0}\n  - does_not_matter:",
+        16,
+        "by must not be 0",
+    ),
+    "two directions": (
+        "  - does_not_matter:",
+        "  - would_change: {concept: swing, target: playing tennis, by: 1}\n    expect: negative\n  - does_not_matter:",
+        16,
+        "Write by with a minus",
+    ),
+    "a share above 1": (
+        "  - does_not_matter:",
+        "  - needed: {concept: swing, target: playing tennis, share: 50}\n  - does_not_matter:",
+        16,
+        "less than or equal to 1",
+    ),
+    "carries without a part": (
+        "  - does_not_matter:",
+        "  - carries: {concept: swing, target: playing tennis, share: 0.5}\n  - does_not_matter:",
+        16,
+        r"carries\.part` must be given",
+    ),
+    "too few relabellings for a claim": (
+        "hypotheses:\n",
+        "interventions: {relabellings: 18}\nhypotheses:\n  - needed: {concept: swing, target: playing tennis, share: 0.5}\n",
+        12,
+        "must be 19 or more for needed",
+    ),
+    "a claim about an intervention on sketched rows": (
+        "hypotheses:\n",
+        "sketch: 64\nhypotheses:\n  - needed: {concept: swing, target: playing tennis, share: 0.5}\n",
+        14,
+        "`sketch` must not be set with needed",
+    ),
     "unknown correction": ("permutations: 499", "correction: holms", 10, "'holm', 'bonferroni'"),
     "unknown cav": ("shown: 1", "cav: men", 11, "'mean', 'ridge'"),
     "unknown against": ("shown: 1", "against: odds", 11, "log_odds, logit or contrast"),
@@ -131,6 +175,26 @@ def test_a_file_that_is_not_there_a_folder_other_bytes_and_a_huge_one(tmp_path):
     other.write_text("a: " + "x" * 2**20)
     with pytest.raises(ExperimentError, match="smaller than 1 MB"):
         read_experiment(other)
+
+
+def test_hypotheses_bring_the_operations_the_layers_and_the_twins_that_they_need(tmp_path):
+    more = """
+  - would_change: {concept: swing, target: playing tennis, by: 1}
+  - carries: {concept: swing, target: playing tennis, part: order, share: 0.5}
+    layer: stages.2
+interventions: {intervene: [step, dose], intervene_at: deepest}
+"""
+    experiment, _ = read_experiment(write(tmp_path, SMALL.rstrip() + more))
+    assert experiment.interventions.intervene == "step,dose"
+    assert experiment.all_twins() == ("frozen", "reversed")
+    settings = experiment.intervention_settings("rendered:r2plus1d-motion", "playing tennis")
+    assert settings.intervene == "step,dose,clamp,restore"
+    assert settings.intervene_at == "deepest,stages.3,stages.2"
+    for target, judging in (("other", True), ("playing tennis", False)):
+        settings = experiment.intervention_settings("rendered:r2plus1d-motion", target, judging=judging)
+        assert (settings.intervene, settings.intervene_at) == ("step,dose", "deepest")
+    other = experiment.with_overrides({"interventions": {"intervene": "none"}})
+    assert experiment.identity() != other.identity()
 
 
 def test_a_pair_is_two_concepts_and_hypotheses_bring_their_twins(tmp_path):

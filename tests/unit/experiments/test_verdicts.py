@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from video_tcav.experiments import annotations, write_junit
-from video_tcav.experiments.decisions import PValues, decide
+from video_tcav.experiments.decisions import PValues, claim_text, decide, unit_of
 from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.sample_size import MOST_GROUPS, groups_to_decide
@@ -18,7 +18,13 @@ MARGIN, LEVEL = 0.5, 0.05
 
 
 def hypothesis(kind: str = "matters", expect: str = "positive", **about) -> Hypothesis:
-    more = {"more_than": {"than": "court"}, "same_in": {"models": ["a", "b"]}}.get(kind, {})
+    more = {
+        "more_than": {"than": "court"},
+        "same_in": {"models": ["a", "b"]},
+        "would_change": {"by": MARGIN},
+        "needed": {"share": MARGIN},
+        "carries": {"share": MARGIN, "part": "motion"},
+    }.get(kind, {})
     return Hypothesis.model_validate({kind: ABOUT | more | about, "expect": expect})
 
 
@@ -119,6 +125,49 @@ def test_reasons_say_what_is_shown_and_what_is_not(expect, effect, p_values, wor
         hypothesis("matters", expect), seen(effect), PValues(*p_values), margin=MARGIN, level=LEVEL, unit="log-odds"
     )
     assert re.search(words, reason)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "effect", "p_values", "verdict", "words"),
+    [
+        ("would_change", {}, 2.0, (0.01, 1.0, 0.01), "supported", "clamp effect in the claimed direction is shown"),
+        ("would_change", {}, 2.0, (0.01, 1.0, 0.01), "supported", "larger than the claimed size of 0.5, too"),
+        ("would_change", {}, -2.0, (0.01, 1.0, 0.01), "contradicted", "in the opposite direction is shown"),
+        ("would_change", {"by": -0.5}, -2.0, (0.01, 1.0, 0.01), "supported", "in the claimed direction is shown"),
+        ("would_change", {"by": -0.5}, 2.0, (0.01, 1.0, 0.01), "contradicted", "in the opposite direction is shown"),
+        ("would_change", {"expect": "either"}, -2.0, (0.01, 1.0, 0.01), "supported", "the clamp effect is shown"),
+        ("would_change", {}, 0.4, (0.01, 0.4, 0.8), "undecided", "estimate is below the claimed size of 0.5"),
+        ("needed", {}, 0.6, (0.01, 0.8, 0.2), "supported", "is shown to be more than along CAVs of permuted labels: 60% "),
+        ("needed", {}, 0.6, (0.01, 0.8, 0.2), "supported", "estimate is at least the claimed share of 50%; that it is itself"),
+        ("needed", {}, 0.6, (0.2, 0.8, 0.2), "undecided", "it is more than along CAVs of permuted labels is not shown"),
+        ("needed", {}, 0.1, (0.2, 0.01, 1.0), "contradicted", "smaller than the claimed share of 50%: 10% of the class"),
+        ("carries", {}, 0.8, (0.01, 1.0, 0.01), "supported", "to be more than nothing: 80% of what frozen class clips lose"),
+        ("carries", {"part": "order"}, 0.1, (0.4, 0.01, 1.0), "contradicted", "10% of what reversed class clips lose"),
+        ("carries", {}, -0.8, (0.01, 1.0, 0.01), "contradicted", "-80% of what frozen"),
+    ],
+)  # fmt: skip
+def test_claims_about_interventions(kind, changes, effect, p_values, verdict, words):
+    expect = changes.pop("expect", "positive") if "expect" in changes else "positive"
+    claim = hypothesis(kind, expect, **changes)
+    assert claim.stated_size == MARGIN
+    word, reason = decide(
+        claim, seen(effect), PValues(*p_values), margin=MARGIN, level=LEVEL, unit=unit_of(claim, "log_odds")
+    )
+    assert word == verdict
+    assert words in reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "claim"),
+    [
+        ("would_change", {}, "having swing raises tennis by 0.5 log-odds or more"),
+        ("would_change", {"by": -0.5}, "having swing lowers tennis by 0.5 log-odds or more"),
+        ("needed", {}, "without swing, 50% or more of the clips of tennis get another first class"),
+        ("carries", {}, "50% or more of what frozen clips of tennis lose goes through swing"),
+    ],
+)
+def test_the_claim_in_words(kind, changes, claim):
+    assert claim_text(hypothesis(kind, **changes), margin=MARGIN, against="log_odds") == claim
 
 
 def test_equivalence_needs_the_whole_effect_below_the_margin():

@@ -1,6 +1,5 @@
 """A finished run on disk, written by hand: no model, and the truth is known."""
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from video_tcav.experiments.example_clips import SALIENCY, ShownClip, TimedMap, 
 from video_tcav.experiments.previews import Preview
 from video_tcav.media import write_picture, write_video
 from video_tcav.tcav import ConceptResult
+from video_tcav.tcav.interventions.effects import InterventionEffect
 
 LAYERS = ("stages.0", "stages.1")
 TIMES_S = np.arange(8) * 0.1 + 2.0
@@ -42,6 +42,8 @@ class Sample:
     previews: int = 2
     size: int = 24
     windows: int = 1
+    edits: tuple[InterventionEffect, ...] = ()
+    steps: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     effects: dict[str, float] = field(default_factory=lambda: {"swing/dynamic": 3.0, "court": -1.5, "nothing": 0.01})
 
 
@@ -159,10 +161,18 @@ def _results(sample: Sample, space: str, test: str) -> list[ConceptResult]:
                         p_adjusted=0.0001 if test == "ttest" else 0.001 if abs(effect) >= 1 else 0.4,
                         represented=concept != "nothing",
                         n_concept_groups=7 if concept == "court" else 24,
+                        **_step(sample, concept, twin, layer),
                         negatives=sample.negatives if one.negatives == "frozen" else one.negatives,
                     )
                 )
     return found
+
+
+def _step(sample: Sample, concept: str, twin: str, layer: str) -> dict[str, float]:
+    """The step of a concept as it is at the deepest layer, with its interval."""
+    if twin != "none" or layer != LAYERS[-1] or concept not in sample.steps:
+        return {}
+    return dict(zip(("step", "step_low", "step_high"), sample.steps[concept], strict=True))
 
 
 def _write_analysis(folder: Path, sample: Sample, model: str, space: str, test: str) -> None:
@@ -183,11 +193,12 @@ def _write_analysis(folder: Path, sample: Sample, model: str, space: str, test: 
     }
     write_json(folder / "analysis.json", {**which, **facts})
     record = {
-        "provenance": {"settings": {"seed": 0}, "clip_spec": {"frames": 8, "stride": 1, "size": [24, 24]}},
+        "provenance": {"settings": {"seed": 0}, "clips": {}, "clip_spec": {"frames": 8, "stride": 1, "size": [24, 24]}},
         "warnings": ["A warning of the analysis."],
         "skipped": [],
+        "interventions": [asdict(effect) for effect in sample.edits],
     }
-    (folder / "results.json").write_text(json.dumps(record))
+    write_json(folder / "results.json", record)
 
 
 def _shown(sample: Sample, place: int) -> ShownClip:

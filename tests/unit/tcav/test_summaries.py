@@ -55,6 +55,38 @@ def test_what_a_twin_leaves_of_the_effect_is_right_for_all_signs_and_sizes(own, 
     assert f"playing the clips backwards brings it to {left} (order effect {difference:+.2f}" in whole
 
 
+def stepped(step: float, low: float, high: float, row: ConceptResult = ONE, **changes) -> ConceptResult:
+    return replace(row, step=step, step_low=low, step_high=high, **changes)
+
+
+@pytest.mark.parametrize(
+    ("step", "low", "high", "differs"),
+    [
+        (-1.2, -2.0, -0.4, True),  # another sign
+        (4.5, 3.5, 5.5, True),
+        (0.9, 0.5, 1.4, True),  # less than half
+        (3.9, 3.0, 5.0, False),
+        (1.1, 0.5, 1.7, False),
+        (math.nan, math.nan, math.nan, False),
+    ],
+)
+def test_a_step_that_differs_from_the_slope_is_said_in_plain_words(step, low, high, differs):
+    sentence = said(stepped(step, low, high))
+    size = f"{step:+.2f} log-odds [{low:+.2f}, {high:+.2f}]"
+    clause = f"; a whole step gives {size}: the slope does not tell what the model would say."
+    assert sentence.endswith(clause) is differs
+    assert ("whole step" in sentence) is differs
+
+
+def test_a_step_is_told_where_no_slope_is_found_and_at_the_layer_where_it_was_made():
+    found = said(stepped(6.0, 4.0, 8.0, **NOT_FOUND))
+    assert "not proof that it does not matter; a whole step gives +6.00 log-odds [+4.00, +8.00]" in found
+    # nothing is shown to differ from nothing
+    assert "whole step" not in said(stepped(-0.3, -1.0, 0.4, **NOT_FOUND))
+    deeper = stepped(-1.2, -2.0, -0.4, layer="deeper", effect=1.0)
+    assert "; at deeper, where the slope is +1.00, a whole step gives -1.20 log-odds" in said(ONE, deeper)
+
+
 def test_nothing_found_is_no_proof():
     assert "no effect on tennis found at deep" in said(replace(ONE, **NOT_FOUND))
     assert "that is not proof that it does not matter" in said(replace(ONE, **NOT_FOUND))

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from video_tcav.experiments import Outcome
-from video_tcav.experiments.decisions import EQUIVALENCE
+from video_tcav.experiments.decisions import EQUIVALENCE, SHARES
+from video_tcav.experiments.hypothesis import OPERATIONS
 from video_tcav.reports.run.sections.cautions import FEW_GROUPS, cautions
 from video_tcav.reports.run.text import alternatives, listed, short_model
 from video_tcav.reports.run.view import DYNAMIC, STATIC, RunView
-from video_tcav.tcav.wording import odds_factor, odds_text, p_equals, signed
+from video_tcav.tcav.wording import interval, odds_factor, odds_text, p_equals, percent, signed
 
 # Claims that are named where they were not shown; the others are counted.
 _MOST_NAMED = 3
@@ -57,6 +58,17 @@ def plain_concept(view: RunView, name: str) -> str:
     return name
 
 
+def quantity(outcome: Outcome, value: float) -> str:
+    """An effect, a margin or an end of an interval for pages: shares as percentages, all else with its sign."""
+    return percent(value) if outcome.kind in SHARES else signed(value)
+
+
+def limits(outcome: Outcome) -> str:
+    """The interval, as `−1.00 to +2.00` or `40 % to 81 %`."""
+    low, high = outcome.effect_low, outcome.effect_high
+    return f"{percent(low)} to {percent(high)}" if outcome.kind in SHARES else interval(low, high)
+
+
 def size_text(view: RunView, effect: float) -> str:
     """An effect for readers: as a factor of the odds, or in the unit of the target."""
     return odds_text(effect) if view.unit == "log-odds" else f"changes it by {signed(effect)} {view.unit}"
@@ -83,6 +95,8 @@ def _findings(view: RunView, model: str) -> list[str]:
     ]
     # The strongest first, and each concept before its parts.
     strength: dict[str, float] = {}
+    edited = [outcome for outcome in decided if outcome.kind in OPERATIONS]
+    decided = [outcome for outcome in decided if outcome not in edited]  # shares are no sizes of effects
     for outcome in decided:
         strength[outcome.concept] = max(strength.get(outcome.concept, 0.0), abs(outcome.effect))
     decided.sort(key=lambda outcome: (-strength[outcome.concept], outcome.concept, bool(_part(outcome))))
@@ -98,6 +112,7 @@ def _findings(view: RunView, model: str) -> list[str]:
         small = [outcome for outcome in of_target if outcome not in large]
         sentences += [_small_sentence(view, target, small)] if small else []
     sentences += [_comparison(view, outcome) for outcome in comparisons]
+    sentences += [_edited_sentence(view, outcome) for outcome in edited]
     return sentences or ["Nothing was decided: see what was not shown."]
 
 
@@ -161,6 +176,17 @@ def _comparison(view: RunView, outcome: Outcome) -> str:
     verb = "raises" if outcome.expect == "positive" else "lowers"
     first, second = (concept, than) if outcome.verdict == "supported" else (than, concept)
     return f"{first[:1].upper()}{first[1:]} {verb} it more than {second} does."
+
+
+def _edited_sentence(view: RunView, outcome: Outcome) -> str:
+    """What was decided about an intervention."""
+    concept, size = plain_concept(view, outcome.concept), quantity(outcome, outcome.effect)
+    as_claimed = "" if outcome.verdict == "supported" else ", which is not what was claimed"
+    if outcome.kind == "needed":
+        return f"Without {concept}, {size} of the clips of “{outcome.target}” get another first class{as_claimed}."
+    if outcome.kind == "carries":
+        return f"{size} {outcome.unit} of “{outcome.target}” comes back through {concept} alone{as_claimed}."
+    return f"Having {concept} instead of not having it changes “{outcome.target}” by {size} {view.unit}{as_claimed}."
 
 
 def _sure(view: RunView) -> list[str]:

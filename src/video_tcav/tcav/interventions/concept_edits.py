@@ -1,47 +1,31 @@
 """Operations along the CAV of one concept at one layer: effects, bootstrap draws, null, and directions of the manifold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from video_tcav.core import random_streams
 from video_tcav.core.progress import Advance, no_progress
-from video_tcav.gram.cavs.fitter import CavFitter, Labelling
+from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.design import Design, bootstrap_weights
 from video_tcav.gram.kernel import Kernel, unit_coefficients
 from video_tcav.gram.resampling import Resamples
 from video_tcav.gram.studentised import contrast
+from video_tcav.models.output_kinds import Outputs
 from video_tcav.tcav.interventions.directions import Directions, LayerRows, products
-from video_tcav.tcav.interventions.effects import OperationDraws, Sides
+from video_tcav.tcav.interventions.edit_settings import EditSettings
+from video_tcav.tcav.interventions.effects import NO_CAVS, OperationAlong, OperationDraws, Sides
 from video_tcav.tcav.interventions.manifold import NearestNeighbours, leading_components
 from video_tcav.tcav.interventions.operations import Operation, Point
 from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
+from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
 
 MANIFOLD_DIRECTIONS = 20
 _DRAWS_AT_ONCE = 16  # CAVs of permuted labels whose vectors are held together
-
-
-@dataclass(frozen=True, kw_only=True)
-class EditSettings:
-    """How operations are drawn; as the test's own settings, but for `relabellings`.
-
-    Attributes:
-        fitter: how CAVs are learned.
-        bootstraps: resamples of the groups.
-        permutations: of the test; the first `relabellings` of them are used.
-        relabellings: CAVs of permuted labels that operations are compared with; none where 0.
-        seed: of every draw.
-    """
-
-    fitter: CavFitter
-    bootstraps: int
-    permutations: int
-    relabellings: int
-    seed: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,7 +111,7 @@ class ConceptEdits:
         return self._vector[0]
 
     def draws(
-        self, operation: Operation, null: Float[np.ndarray, " draw"], manifold: Float[np.ndarray, " draw"]
+        self, operation: Operation, null: OperationAlong = NO_CAVS, manifold: OperationAlong = NO_CAVS
     ) -> OperationDraws:
         """An operation's effect with its bootstrap draws; what it is compared with comes from `null_effects` and others."""
         by_clip = self.by_clip(operation)
@@ -135,9 +119,10 @@ class ConceptEdits:
             resamples=self._resamples(operation, by_clip),
             sides=self.sides(operation),
             class_groups=len(set(self._clips.class_groups)),
-            null=null,
-            manifold=manifold,
+            null=null.effects,
+            manifold=manifold.effects,
             changed=self._changed(operation),
+            null_changed=null.changed,
             far=self._far(operation),
         )
 
@@ -148,8 +133,8 @@ class ConceptEdits:
 
     def null_effects(
         self, operations: Sequence[Operation], advance: Advance = no_progress
-    ) -> dict[str, Float[np.ndarray, " draw"]]:
-        """The effect of operations along CAVs of permuted labels, the first ones of the test."""
+    ) -> dict[str, OperationAlong]:
+        """Operations along CAVs of permuted labels, the first ones of the test."""
         left, effects = self._settings.relabellings, []
         for labels in self._design.label_permutations(self._settings.permutations, self._settings.seed):
             for start in range(0, min(left, len(labels)), _DRAWS_AT_ONCE):
@@ -158,12 +143,15 @@ class ConceptEdits:
             left -= min(left, len(labels))
             if not left:
                 break
-        return {operation.name: np.concatenate([part[operation.name] for part in effects]) for operation in operations}
+        return {
+            operation.name: OperationAlong.joined([part[operation.name] for part in effects])
+            for operation in operations
+        }
 
     def manifold_effects(
         self, operations: Sequence[Operation], advance: Advance = no_progress
-    ) -> dict[str, Float[np.ndarray, " draw"]]:
-        """The effect of operations along random directions that the recorded clips themselves vary in, as far apart."""
+    ) -> dict[str, OperationAlong]:
+        """Operations along random directions that the recorded clips themselves vary in, as far apart."""
         components = leading_components(self._kernel)
         generator = np.random.default_rng([self._settings.seed, random_streams.MANIFOLD_DIRECTIONS])
         mixed = generator.standard_normal((MANIFOLD_DIRECTIONS, len(components))) @ components
@@ -229,37 +217,42 @@ class ConceptEdits:
 
     def _effects_along(
         self, along: Directions, operations: Sequence[Operation], advance: Advance
-    ) -> dict[str, Float[np.ndarray, " draw"]]:
+    ) -> dict[str, OperationAlong]:
         everyone = np.arange(self._clips.rerun.clips)
         vectors = self._clips.rows.vectors(self._rows, along.units)
         points = {replace(point, weight=1.0) for operation in operations for point in operation.points}
         means: dict[Point, np.ndarray] = {}
+        changed: dict[Point, np.ndarray] = {}
         for point in sorted(points, key=str):
             if point.is_unedited:
                 means[point] = np.full(len(along.units), self._clips.unedited.targets.mean())
             else:
-                shifts = self._shifts(along, point)
-                means[point] = np.asarray(
-                    [
-                        self._clips.rerun.edited(shift, vector[None], everyone).targets.mean()
-                        for shift, vector in zip(shifts, vectors, strict=True)
-                    ]
-                )
+                # one CAV at a time: gradients and outputs of all together would not fit into memory
+                reruns = [
+                    self._clips.rerun.edited(shift, vector[None], everyone)
+                    for shift, vector in zip(self._shifts(along, point), vectors, strict=True)
+                ]
+                means[point] = np.asarray([rerun.targets.mean() for rerun in reruns])
+                changed[point] = np.asarray([self._changes(rerun).mean() for rerun in reruns])
         advance(len(along.units))
         return {
-            operation.name: np.sum(
-                [point.weight * means[replace(point, weight=1.0)] for point in operation.points], axis=0
+            operation.name: OperationAlong(
+                effects=np.sum([point.weight * means[replace(point, weight=1.0)] for point in operation.points], axis=0)
+                / self._clips.unit.mean(),
+                changed=changed[replace(operation.points[1], weight=1.0)] if operation.begins_unedited else np.zeros(0),
             )
-            / self._clips.unit.mean()
             for operation in operations
         }
 
-    def _changed(self, operation: Operation) -> float:
-        """Share of class clips that get another first class; of operations that begin with the clip as it is."""
-        if not operation.points[0].is_unedited:
-            return float("nan")
-        edited = self._at(operation.points[1])[0].predicted
-        return float((edited != self._clips.unedited.predicted).mean())
+    def _changed(self, operation: Operation) -> GroupedShare:
+        """The class clips that get another first class; of operations that begin with the clip as it is."""
+        has_classes = Outputs(kind=self._clips.rerun.target.outputs).has_probabilities
+        if not operation.begins_unedited or not has_classes:
+            return UNKNOWN_SHARE
+        return GroupedShare.of(self._changes(self._at(operation.points[1])[0]), self._clips.class_groups)
+
+    def _changes(self, rerun: Reruns) -> Bool[np.ndarray, " clip"]:
+        return rerun.predicted != self._clips.unedited.predicted
 
     def _far(self, operation: Operation) -> float:
         neighbours = self._neighbours
@@ -298,8 +291,3 @@ def sides_of(design: Design, responses: Float[np.ndarray, " row"]) -> Sides:
 def both_sides(design: Design, first: ConceptEdits, second: ConceptEdits, operation: Operation) -> Sides:
     """The sides of the difference of an operation along two CAVs, as behind motion and order effects."""
     return sides_of(design, first.responses(operation) - second.responses(operation))
-
-
-def by_name(operations: Sequence[Operation]) -> Mapping[str, Operation]:
-    """Operations by name."""
-    return {operation.name: operation for operation in operations}

@@ -1,18 +1,46 @@
 """Effects of operations along one concept's CAV, with what was drawn around them."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from video_tcav.gram.label_permutations import permutation_p
 from video_tcav.gram.resampling import BootstrapT, Resamples, percentile_interval
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.interventions.operations import STEP
+from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
 
 Sides = tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OperationAlong:
+    """One operation along many CAVs.
+
+    Attributes:
+        effects: the mean over class clips, of each CAV.
+        changed: share of the class clips whose first class changes; none where that means nothing.
+    """
+
+    effects: Float[np.ndarray, " draw"]
+    changed: Float[np.ndarray, " draw"]
+
+    @classmethod
+    def joined(cls, batches: "Sequence[OperationAlong]") -> "OperationAlong":
+        """Several, one behind the other."""
+        return cls(
+            effects=np.concatenate([batch.effects for batch in batches]),
+            changed=np.concatenate([batch.changed for batch in batches]),
+        )
+
+
+NO_CAVS = OperationAlong(effects=np.zeros(0), changed=np.zeros(0))
+"""Along none."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +54,7 @@ class OperationDraws:
         null: effects along CAVs of permuted labels.
         manifold: effects along random combinations of the leading principal components, with the concept's distance.
         changed: share of the class clips whose first class changes; NaN where that means nothing.
+        null_changed: the same along CAVs of permuted labels.
         far: share of the edited activations that are far from all recorded ones.
     """
 
@@ -34,7 +63,8 @@ class OperationDraws:
     class_groups: int
     null: Float[np.ndarray, " draw"]
     manifold: Float[np.ndarray, " draw"]
-    changed: float = math.nan
+    changed: GroupedShare = UNKNOWN_SHARE
+    null_changed: Float[np.ndarray, " draw"] = field(default_factory=lambda: np.zeros(0))
     far: float = math.nan
 
     @cached_property
@@ -59,6 +89,14 @@ class OperationDraws:
     def manifold_size(self) -> float:
         """95 % of the directions of the manifold have a smaller effect; NaN without these."""
         return float(np.quantile(np.abs(self.manifold), 0.95)) if self.manifold.size else math.nan
+
+    @property
+    def changed_p(self) -> float:
+        """One-sided p: how often a CAV of permuted labels changes the first class of as many clips; NaN without these."""
+        if not self.null_changed.size:
+            return math.nan
+        # shares of the same clips: a millionth is below any difference of two
+        return float((1 + (self.null_changed >= self.changed.share - 1e-6).sum()) / (len(self.null_changed) + 1))
 
     def minus(self, twin: "OperationDraws", sides: Sides) -> "OperationDraws":
         """The difference to the same operation along the twin's CAV."""
@@ -96,7 +134,15 @@ class InterventionEffect:
         null_low: 2.5 % of the effects along these are lower; NaN likewise.
         null_high: 2.5 % are higher.
         manifold: 95 % of random directions of the data's own principal components move the target by less.
-        changed: share of class clips whose first class changes.
+        standard_error: of the effect.
+        freedom: degrees of freedom of that.
+        p_t: two-sided t of the effect over its standard error: would other clips show it, too?
+        changed: share of class clips whose first class changes; as all below but `far`, NaN for other operations than `remove`.
+        changed_low: lower end of its 95 % interval, by groups of class clips.
+        changed_high: upper end.
+        changed_clips: how many independent clips would know the share as well.
+        changed_null: mean share along CAVs of permuted labels.
+        changed_p: how often one of these changes the first class of as many clips, one-sided.
         far: share of edited activations that are far from all recorded ones.
     """
 
@@ -113,13 +159,22 @@ class InterventionEffect:
     null_low: float
     null_high: float
     manifold: float
+    standard_error: float
+    freedom: float
+    p_t: float
     changed: float
+    changed_low: float
+    changed_high: float
+    changed_clips: float
+    changed_null: float
+    changed_p: float
     far: float
 
     @classmethod
     def of(cls, key: CavKey, operation: str, draws: OperationDraws, multiple: float = math.nan) -> "InterventionEffect":
         """From what was drawn."""
         low, high = draws.interval
+        changed_low, changed_high = draws.changed.interval()
         null_low, null_high = percentile_interval(draws.null) if draws.null.size else (math.nan, math.nan)
         return cls(
             **asdict(key),
@@ -132,6 +187,19 @@ class InterventionEffect:
             null_low=null_low,
             null_high=null_high,
             manifold=draws.manifold_size,
-            changed=draws.changed,
+            standard_error=draws.bootstrap_t.error,
+            freedom=draws.bootstrap_t.freedom,
+            p_t=draws.bootstrap_t.p_value,
+            changed=draws.changed.share,
+            changed_low=changed_low,
+            changed_high=changed_high,
+            changed_clips=draws.changed.effective_clips,
+            changed_null=float(draws.null_changed.mean()) if draws.null_changed.size else math.nan,
+            changed_p=draws.changed_p,
             far=draws.far,
         )
+
+
+def effects_frame(effects: Sequence[InterventionEffect]) -> pd.DataFrame:
+    """One row an operation; the columns are there where none was made."""
+    return pd.DataFrame([asdict(effect) for effect in effects], columns=[f.name for f in fields(InterventionEffect)])

@@ -21,9 +21,10 @@ from video_tcav.recording.whole_outputs import WholeOutputs
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.concept_result import Measurement
-from video_tcav.tcav.interventions.concept_edits import ConceptEdits, EditSettings, LayerClips, both_sides
+from video_tcav.tcav.interventions.concept_edits import ConceptEdits, LayerClips, both_sides
 from video_tcav.tcav.interventions.directions import LayerRows
-from video_tcav.tcav.interventions.effects import InterventionEffect, OperationDraws
+from video_tcav.tcav.interventions.edit_settings import EditSettings
+from video_tcav.tcav.interventions.effects import NO_CAVS, InterventionEffect, OperationDraws
 from video_tcav.tcav.interventions.operations import DIRECT, DOSES, RESTORE, Operation, dose
 from video_tcav.tcav.interventions.plan import InterventionPlan
 from video_tcav.tcav.interventions.rerun import LayerRerun
@@ -184,8 +185,7 @@ class _Study:
     def doses(self) -> dict[float, OperationDraws]:
         """The target along the concept's CAV, less as it is."""
         edits = self._edits("none", self._layer.clips)
-        none = np.zeros(0)
-        return {multiple: edits.draws(dose(multiple), none, none) for multiple in DOSES if multiple}
+        return {multiple: edits.draws(dose(multiple)) for multiple in DOSES if multiple}
 
     def _edits(self, version: Version, clips: LayerClips) -> ConceptEdits:
         rows = self._comparison.rows[version]
@@ -197,10 +197,9 @@ class _Study:
         null = edits.null_effects(compared, self._advance) if compared else {}
         manifold = edits.manifold_effects(compared) if compared else {}
         self._advance(1)
-        nothing = np.zeros(0)
         return {
             operation.name: edits.draws(
-                operation, null.get(operation.name, nothing), manifold.get(operation.name, nothing)
+                operation, null.get(operation.name, NO_CAVS), manifold.get(operation.name, NO_CAVS)
             )
             for operation in operations
         }

@@ -50,6 +50,11 @@ class Operation:
     points: tuple[Point, ...]
     has_null: bool = True
 
+    @property
+    def begins_unedited(self) -> bool:
+        """Whether the clip as it is comes first, so that a change of its first class means something."""
+        return self.points[0].is_unedited
+
 
 AT_CONCEPT = Point(weight=1, concept=1, clip=-1)
 AT_RANDOM = Point(weight=-1, random=1, clip=-1)

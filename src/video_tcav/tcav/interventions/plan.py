@@ -81,12 +81,11 @@ def layers_of_interventions(model: VideoModel, layers: Sequence[str], at: str) -
     Raises:
         InputError: for another name.
     """
-    if at == "all":
+    # `deepest` may stand among names, as where a hypothesis asks for one more layer
+    names = [one_of("intervene_at", name.strip(), ("deepest", "all", *layers)) for name in at.split(",")]
+    if "all" in names:
         return tuple(layers)
-    if at == "deepest":
-        return (deepest_layer(model, layers),)
-    names = [name.strip() for name in at.split(",") if name.strip()]
-    return tuple(one_of("intervene_at", name, ("deepest", "all", *layers)) for name in dict.fromkeys(names))
+    return tuple(dict.fromkeys(deepest_layer(model, layers) if name == "deepest" else name for name in names))
 
 
 def deepest_layer(model: VideoModel, layers: Sequence[str]) -> str:

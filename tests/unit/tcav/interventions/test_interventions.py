@@ -248,3 +248,38 @@ def test_restore_of_clips_that_lose_nothing_is_not_made(model):
     result = run(model, clips=still, intervene="restore", intervene_at="second")
     assert "frozen class clips lose nothing" in " ".join(result.warnings)
     assert all(math.isnan(measured.restore) for measured in result)
+
+
+def test_changed_first_classes_are_counted_and_compared_with_permuted_labels(model):
+    result = run(model, intervene="remove,clamp", intervene_at="second", relabellings=20)
+    by_operation = {(effect.concept, effect.operation): effect for effect in result.interventions}
+    for concept in ("left", "drift"):
+        changed = slowly_changed(model, "second", SETS["concepts"][concept])
+        effect = by_operation[concept, "remove"]
+        assert effect.changed == pytest.approx(changed)
+        assert effect.changed_low <= changed <= effect.changed_high
+        assert 1 / 21 <= effect.changed_p <= 1
+        assert 0 <= effect.changed_null <= 1
+        assert math.isnan(by_operation[concept, "clamp"].changed)
+        assert effect.standard_error > 0
+        assert 0 < effect.p_t <= 1
+
+
+def slowly_changed(model, layer, concept):
+    """Share of the class clips that have another first class without the concept, by whole forwards."""
+    inputs = prepared(model, SETS["clips"])
+    means = [outputs(model, layer, prepared(model, sources)).mean(0) for sources in (concept, SETS["random"])]
+    unit = (means[0] - means[1]) / (means[0] - means[1]).norm()
+    h = outputs(model, layer, inputs)
+    edited = h + (float((means[1] * unit).sum()) - along(h, unit)) * unit
+    handle = model.layer(layer).register_forward_hook(lambda _module, _inputs, _output: edited)
+    with torch.no_grad():
+        without = model.module(inputs).argmax(1)
+    handle.remove()
+    with torch.no_grad():
+        return float((without != model.module(inputs).argmax(1)).double().mean())
+
+
+def test_the_deepest_layer_may_stand_among_names(model):
+    result = run(model, intervene_at="first, deepest")
+    assert all(math.isfinite(row(result, "left", layer).step) for layer in LAYERS)

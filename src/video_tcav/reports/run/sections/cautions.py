@@ -9,7 +9,7 @@ from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import short_model, text_of
 from video_tcav.reports.run.view import RunView
 from video_tcav.tcav import ConceptResult
-from video_tcav.tcav.wording import region_text
+from video_tcav.tcav.wording import region_text, signed, step_disagrees
 
 # With fewer, t has few degrees of freedom, and intervals of skewed responses are too narrow.
 FEW_GROUPS = 10
@@ -24,6 +24,10 @@ _NOT_REPRESENTED = (
 _REGION = (
     "Concept and random clips lie in different regions of the layer, but no direction leads from the ones to the others. A "
     "CAV cannot stand for such a concept. It may be made of several: try to split it, or take another layer or space."
+)
+_STEP = (
+    "The slope and a whole step along the same CAV differ in sign or by more than a factor of two, so that the slope does not "
+    "tell what the model would say. Believe the step."
 )
 _FEW = (
     "The sample size is the number of independent groups of clips, such as videos, not of clips. With so few, "
@@ -99,6 +103,15 @@ def cautions(view: RunView) -> Iterator[Caution]:
         yield Caution(
             heading="A region, and no direction", brief="concepts without a direction", words=_REGION, cases=regions
         )
+    differing = tuple(
+        f"{row.concept} for {row.target}{f' in {model}' if model else ''} at {row.layer}: slope {signed(row.effect)}, step "
+        f"{signed(row.step)} {view.unit}"
+        for model, row in rows
+        if step_disagrees(row)
+    )
+    if differing:
+        brief = _count(differing, "slope") + " that a whole step does not bear out"
+        yield Caution(heading="Slope and step differ", brief=brief, words=_STEP, cases=differing)
     few = dict.fromkeys(
         f"{row.concept}: {row.n_concept_groups} group{'' if row.n_concept_groups == 1 else 's'}"
         for _, row in rows

@@ -1,5 +1,7 @@
 """Section: every result in a table, what it was made from, and the experiment file."""
 
+import math
+
 from video_tcav.reports.run.provenance import experiment_file, provenance_facts
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.view import RunView, differing
@@ -18,6 +20,7 @@ class Section(TemplateSection[RunView]):
         return {
             "columns": columns,
             "rows": rows[:MOST_ROWS],
+            "has_step": any(math.isfinite(row.step) for _, row in rows),
             "left_out": max(0, len(rows) - MOST_ROWS),
             "provenance": provenance_facts(view.run),
             "experiment_file": experiment_file(view.run),

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from video_tcav.experiments import Outcome
-from video_tcav.experiments.decisions import VERDICTS
-from video_tcav.reports.run.answer import deciding_p, size_text
+from video_tcav.experiments.decisions import SHARES, VERDICTS
+from video_tcav.reports.run.answer import deciding_p, limits, quantity, size_text
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import table
 from video_tcav.reports.run.view import RunView
-from video_tcav.tcav.wording import MINUS, interval, p_equals, p_text, signed, tests_text
+from video_tcav.tcav.wording import MINUS, p_equals, p_text, percent, signed, tests_text
 
 MEANINGS = {
     "supported": "The run shows what the hypothesis claims.",
@@ -35,6 +35,7 @@ class Section(TemplateSection[RunView]):
                 (outcome, _in_short(outcome, view), _facts(outcome, view), _interval_drawing(outcome, reach))
                 for outcome in outcomes
             ],
+            "shares": any(outcome.kind in SHARES for outcome in outcomes),
             "meanings": [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]],
         }
 
@@ -47,12 +48,15 @@ class Section(TemplateSection[RunView]):
 def _row(outcome: Outcome, view: RunView) -> tuple[str, ...]:
     numbers = ("–", "–", "–")
     if math.isfinite(outcome.effect):
-        limits = interval(outcome.effect_low, outcome.effect_high)
         p_value = f"{p_text(outcome.p_adjusted)} (of {tests_text(_family_size(outcome, view))})"
-        numbers = (signed(outcome.effect), limits, p_value)
+        numbers = (quantity(outcome, outcome.effect), limits(outcome), p_value)
     name = outcome.name if outcome.name == outcome.claim else f"{outcome.name}: {outcome.claim}"
     verdict = (_MARKS[outcome.verdict], outcome.verdict)
-    return (*verdict, name, outcome.model, outcome.layer, *numbers, f"{outcome.margin:g}", outcome.reason)
+    return (*verdict, name, outcome.model, outcome.layer, *numbers, _margin(outcome), outcome.reason)
+
+
+def _margin(outcome: Outcome) -> str:
+    return percent(outcome.margin) if outcome.kind in SHARES else f"{outcome.margin:g}"
 
 
 def _sentence(outcome: Outcome) -> str:
@@ -68,8 +72,11 @@ def _in_short(outcome: Outcome, view: RunView) -> str:
         return "The layer does not tell these clips from random ones, so nothing follows."
     if not math.isfinite(outcome.effect):
         return ""
-    low, high = outcome.effect_low, outcome.effect_high
-    effect = f"{size_text(view, outcome.effect)}: {signed(outcome.effect)} {view.unit}, interval {interval(low, high)}"
+    if outcome.kind in SHARES:
+        effect = f"is {quantity(outcome, outcome.effect)} {outcome.unit}, interval {limits(outcome)}"
+    else:
+        size = size_text(view, outcome.effect)
+        effect = f"{size}: {signed(outcome.effect)} {view.unit}, interval {limits(outcome)}"
     subject = "The difference" if outcome.kind in ("more_than", "same_in") else "It"
     if outcome.verdict == "undecided":  # several p-values bear on it, which are among its figures
         return f"{subject} {effect}."
@@ -85,7 +92,10 @@ def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
         tests = f"(of {tests_text(_family_size(outcome, view))})"
         facts.append(("adjusted p", f"{p_text(outcome.p_adjusted)} {tests}"))
         facts += [(name, f"{p_text(p_value)} {tests}") for name, p_value in _other_p_values(outcome, view.level)]
-    facts.append(("margin", f"{outcome.margin:g} {view.unit}"))
+    claimed = (
+        "claimed share" if outcome.kind in SHARES else "claimed size" if outcome.kind == "would_change" else "margin"
+    )
+    facts.append((claimed, f"{_margin(outcome)} {outcome.unit or view.unit}"))
     if view.many_models:
         facts.append(("model", outcome.model))
     facts += [("layer", outcome.layer), ("clips of the concept", str(outcome.concept_clips))]
@@ -110,6 +120,7 @@ def _family_size(outcome: Outcome, view: RunView) -> int:
 
 def _reach(outcomes: Sequence[Outcome]) -> float:
     """How far the scale goes to either side of zero: past the furthest end of an interval, and well past each margin."""
+    outcomes = [outcome for outcome in outcomes if outcome.kind not in SHARES]
     ends = [abs(end) for outcome in outcomes for end in (outcome.effect_low, outcome.effect_high) if math.isfinite(end)]
     return 1.05 * max([*ends, *(1.5 * outcome.margin for outcome in outcomes)], default=1.0)
 
@@ -119,17 +130,33 @@ def _interval_drawing(outcome: Outcome, reach: float) -> dict[str, Any] | None:
     if not math.isfinite(outcome.effect):
         return None
 
-    def x(value: float) -> str:
-        return f"{_PAD + (_WIDTH - 2 * _PAD) * (value + reach) / (2 * reach):.1f}"
+    start, end = (-reach, reach)
+    if outcome.kind in SHARES:  # from nothing to all; what is restored may be less than nothing, or more than all
+        start, end = min(0.0, outcome.effect_low), max(1.0, outcome.effect_high)
 
+    def x(value: float) -> str:
+        return f"{_PAD + (_WIDTH - 2 * _PAD) * (value - start) / (end - start):.1f}"
+
+    label = (
+        f"{quantity(outcome, outcome.effect)} {outcome.unit}, interval {limits(outcome)}, {_margin(outcome)} claimed"
+    )
+    drawing = {
+        "interval": (x(outcome.effect_low), x(outcome.effect_high)),
+        "effect": x(outcome.effect),
+        "zero": x(0),
+        "size": (_WIDTH, _HEIGHT, _PAD),
+    }
+    if outcome.kind in SHARES:
+        # the last label stands centred on the end of the scale, where a page has no room for half of it
+        ticks = [(f"{min(float(x(share)), _WIDTH - 1.5 * _PAD):.1f}", percent(share)) for share in (0, 0.5, 1)]
+        return {**drawing, "band": (x(0), x(outcome.margin)), "ticks": ticks, "label": label}
     tick = _round_tick(reach)
     digits = 0 if tick >= 1 else max(2, math.ceil(-math.log10(tick)))
     return {
+        **drawing,
         "band": (x(-outcome.margin), x(outcome.margin)),
-        "interval": (x(outcome.effect_low), x(outcome.effect_high)),
-        "effect": x(outcome.effect),
         "ticks": [(x(-tick), signed(-tick, digits)), (x(0), "0"), (x(tick), signed(tick, digits))],
-        "size": (_WIDTH, _HEIGHT, _PAD),
+        "label": "",
     }
 
 

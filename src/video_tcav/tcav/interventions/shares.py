@@ -1,0 +1,61 @@
+"""Shares of clips that come in groups: interval and one-sided tests after Korn and Graubard (1998)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jaxtyping import Bool
+from scipy import stats
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupedShare:
+    """A share of clips, known as well as from so many independent ones.
+
+    Attributes:
+        share: of all clips; NaN where there is none to know.
+        effective_clips: how many independent clips would know it as well; a fraction.
+    """
+
+    share: float = math.nan
+    effective_clips: float = math.nan
+
+    @classmethod
+    def of(cls, clips: Bool[np.ndarray, " clip"], groups: Sequence[int]) -> Self:
+        """From whether each clip counts, and its group."""
+        share = float(clips.mean())
+        numbers, group_of = np.unique(np.asarray(groups), return_inverse=True)
+        count = len(numbers)
+        # linearised variance of a ratio: what each group adds to the share, less what it would by its size
+        residuals = np.bincount(group_of, weights=clips - share, minlength=count) / len(clips)
+        variance = float((residuals**2).sum()) * count / max(1, count - 1)
+        if variance == 0:  # all clips or none, or every group alike: the groups are what is known to be independent
+            return cls(share=share, effective_clips=float(count))
+        return cls(share=share, effective_clips=min(float(len(clips)), share * (1 - share) / variance))
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Ends of the exact interval of Clopper and Pearson (1934) for so many clips; never of no width."""
+        tail, yes, no = (1 - level) / 2, self._yes, self.effective_clips - self._yes
+        low = float(stats.beta.ppf(tail, yes, no + 1)) if yes > 0 else 0.0
+        high = float(stats.beta.isf(tail, yes + 1, no)) if no > 0 else 1.0
+        return (low, high) if math.isfinite(self.share) else (math.nan, math.nan)
+
+    def below_p(self, share: float) -> float:
+        """One-sided p of a true share of `share` or more: small where it is shown to be smaller."""
+        no = self.effective_clips - self._yes
+        return float(stats.beta.sf(share, self._yes + 1, no)) if no > 0 else 1.0
+
+    def above_p(self, share: float) -> float:
+        """One-sided p of a true share of `share` or less: small where it is shown to be larger."""
+        no = self.effective_clips - self._yes
+        return float(stats.beta.cdf(share, self._yes, no + 1)) if self._yes > 0 else 1.0
+
+    @property
+    def _yes(self) -> float:
+        return self.share * self.effective_clips
+
+
+UNKNOWN_SHARE = GroupedShare()
+"""Where a share means nothing."""
