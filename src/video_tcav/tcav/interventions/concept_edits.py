@@ -1,6 +1,6 @@
 """Operations along the CAV of one concept at one layer: effects, bootstrap draws, null, and directions of the manifold."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from video_tcav.gram.studentised import contrast
 from video_tcav.tcav.interventions.directions import Directions, LayerRows, products
 from video_tcav.tcav.interventions.effects import OperationDraws, Sides
 from video_tcav.tcav.interventions.manifold import NearestNeighbours, leading_components
-from video_tcav.tcav.interventions.operations import Operation, Point
+from video_tcav.tcav.interventions.operations import UNEDITED, Operation, Point
 from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
 
 MANIFOLD_DIRECTIONS = 20
@@ -139,6 +139,8 @@ class ConceptEdits:
             manifold=manifold,
             changed=self._changed(operation),
             far=self._far(operation),
+            reruns={UNEDITED: self._clips.unedited}
+            | {replace(point, weight=1.0): self._at(point)[0] for point in operation.points},
         )
 
     def by_clip(self, operation: Operation) -> Float[np.ndarray, " clip"]:
@@ -265,7 +267,7 @@ class ConceptEdits:
         neighbours = self._neighbours
         own = (self._observed.units @ self._products)[0]
         shares = [
-            neighbours.share_far(self._shifts(self._observed, point)[0], own, self._along)
+            neighbours.share_far(self._shifts(self._observed, point).T, own[:, None], self._along[:, None])
             for point in operation.points
             if not point.is_unedited
         ]
@@ -298,8 +300,3 @@ def sides_of(design: Design, responses: Float[np.ndarray, " row"]) -> Sides:
 def both_sides(design: Design, first: ConceptEdits, second: ConceptEdits, operation: Operation) -> Sides:
     """The sides of the difference of an operation along two CAVs, as behind motion and order effects."""
     return sides_of(design, first.responses(operation) - second.responses(operation))
-
-
-def by_name(operations: Sequence[Operation]) -> Mapping[str, Operation]:
-    """Operations by name."""
-    return {operation.name: operation for operation in operations}

@@ -1,7 +1,8 @@
 """Effects of operations along one concept's CAV, with what was drawn around them."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,8 @@ from jaxtyping import Float
 from video_tcav.gram.label_permutations import permutation_p
 from video_tcav.gram.resampling import BootstrapT, Resamples, percentile_interval
 from video_tcav.tcav.cav_key import CavKey
-from video_tcav.tcav.interventions.operations import STEP
+from video_tcav.tcav.interventions.operations import STEP, Point
+from video_tcav.tcav.interventions.rerun import Reruns
 
 Sides = tuple[tuple[float, int], ...]
 
@@ -27,6 +29,8 @@ class OperationDraws:
         manifold: effects along random combinations of the leading principal components, with the concept's distance.
         changed: share of the class clips whose first class changes; NaN where that means nothing.
         far: share of the edited activations that are far from all recorded ones.
+        reruns: what the network says of each class clip at every point of the operation, and unedited, by the point with
+            weight 1; none for differences.
     """
 
     resamples: Resamples
@@ -36,6 +40,7 @@ class OperationDraws:
     manifold: Float[np.ndarray, " draw"]
     changed: float = math.nan
     far: float = math.nan
+    reruns: Mapping[Point, Reruns] = field(default_factory=dict)
 
     @cached_property
     def bootstrap_t(self) -> BootstrapT:

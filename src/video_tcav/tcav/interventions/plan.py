@@ -22,12 +22,14 @@ class InterventionPlan:
         operations: by name.
         layers: where they are made; none where no rows are kept that CAVs can be made of.
         twins: versions of the class clips that are recorded, for `restore`.
+        together: concepts that are removed together, see `SpanRemoval`.
         caution: what a reader must know about what is not made; empty for nothing.
     """
 
     operations: tuple[str, ...]
     layers: tuple[str, ...]
     twins: tuple[Version, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
     caution: str = ""
 
     def cavs(self, relabellings: int) -> int:
@@ -75,8 +77,10 @@ def plan_interventions(
     )
 
 
-def layers_of_interventions(model: VideoModel, layers: Sequence[str], at: str) -> tuple[str, ...]:
-    """The layers that `deepest`, `all` or names with commas between stand for.
+def layers_of_interventions(
+    model: VideoModel, layers: Sequence[str], at: str, argument: str = "intervene_at"
+) -> tuple[str, ...]:
+    """The layers that `deepest`, `all` or names with commas between stand for; `argument` is what an error calls them.
 
     Raises:
         InputError: for another name.
@@ -85,8 +89,8 @@ def layers_of_interventions(model: VideoModel, layers: Sequence[str], at: str) -
         return tuple(layers)
     if at == "deepest":
         return (deepest_layer(model, layers),)
-    names = [name.strip() for name in at.split(",") if name.strip()]
-    return tuple(one_of("intervene_at", name, ("deepest", "all", *layers)) for name in dict.fromkeys(names))
+    names = [layer.strip() for layer in at.split(",") if layer.strip()]
+    return tuple(one_of(argument, layer, ("deepest", "all", *layers)) for layer in dict.fromkeys(names))
 
 
 def deepest_layer(model: VideoModel, layers: Sequence[str]) -> str:
