@@ -92,7 +92,8 @@ class InterventionEffect:
         versus: what it was learned against.
         twin: as in `ConceptResult`.
         layer: dotted module name.
-        operation: `step`, `clamp`, `remove`, `restore` or `dose`.
+        operation: `step`, `clamp`, `remove`, `restore` or `dose`; in an `InterventionResult` also `slope`, the effect of
+            first order.
         multiple: of d, for doses; NaN for others.
         effect: in target units; for `restore` a share of what the twin lost.
         effect_low: lower end of its 95 % interval.

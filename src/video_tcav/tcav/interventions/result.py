@@ -164,6 +164,21 @@ class InterventionResult(ItemSequence[InterventionEffect]):
         write_json(Path(path), self.to_dict())
 
 
+def plot_removal_matrix(results: Sequence[InterventionResult]) -> "Figure":
+    """What removing each concept does to each of several classes, as a matplotlib figure: concepts in rows, classes in columns.
+
+    A cell has the change of the class's target over its own clips, bold where it is more than CAVs of permuted labels do and its
+    interval leaves out 0, and below it the share of clips that get another first class.
+
+    Args:
+        results: one a class, with the operation `remove`.
+
+    Raises:
+        InputError: if a result has no removal, or two are of one target or of different kinds of target.
+    """
+    return draw("removal_matrix_figure", results)
+
+
 def edited_clips(
     draws: Mapping[CavKey, Sequence[OperationDraws]], clips: Sequence[ClipId], classes: Sequence[str]
 ) -> Iterator[EditedClip]:

@@ -50,7 +50,7 @@ def _clauses(by_operation: dict[str, InterventionEffect], target: str, unit: str
         clauses.append(f"having it, all else as it is, {_what_it_does(clamped, target)} ({_figures(clamped, unit)})")
     if step := by_operation.get(STEP.name):
         slope = by_operation.get(SLOPE)
-        beside = f"; its slope {_figures(slope, unit)}" if slope else ""
+        beside = f"; {_figures(slope, unit)}" if slope else ""
         clauses.append(f"a whole step towards it {_what_it_does(step, target)} ({_figures(step, unit)}{beside})")
     return clauses
 
