@@ -190,14 +190,14 @@ def _slopes(
     nothing = np.zeros(0)
     for comparison in comparisons:
         for layer, gram in grams.items():
-            own = {version: gram.of_rows(chosen) for version, chosen in comparison.rows.items()}
+            grams_of = {version: gram.of_rows(chosen) for version, chosen in comparison.rows.items()}
             effects = bootstrap_effects(
-                settings.fitter, own, comparison.design, groups, draws=settings.bootstraps, seed=settings.seed
+                settings.fitter, grams_of, comparison.design, groups, draws=settings.bootstraps, seed=settings.seed
             )
             for version, resamples in effects.items():
                 draws = OperationDraws(
                     resamples=resamples,
-                    sides=sides_of(comparison.design, own[version].mean_cross),
+                    sides=sides_of(comparison.design, grams_of[version].mean_cross),
                     class_groups=len(set(groups)),
                     null=nothing,
                     manifold=nothing,

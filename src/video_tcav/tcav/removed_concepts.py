@@ -73,8 +73,8 @@ def _answers(as_is: Reruns, edited: Reruns, index: int, classes: Sequence[str]) 
 
 def _coordinates(rerun: LayerRerun, cav: SavedCav) -> np.ndarray:
     """Where each clip projects on the CAV."""
-    parts = [rerun.features(chosen).double() @ cav.vector.double() for chosen in rerun.chunks()]
-    return torch.cat(parts).numpy()
+    coordinates = [rerun.features(chosen).double() @ cav.vector.double() for chosen in rerun.chunks()]
+    return torch.cat(coordinates).numpy()
 
 
 def _moved(rerun: LayerRerun, shifts: np.ndarray, cav: SavedCav) -> Reruns:

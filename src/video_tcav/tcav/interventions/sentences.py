@@ -27,14 +27,14 @@ def sentences_of(effects: Sequence[InterventionEffect], target: str, unit: str) 
         target: class that is explained.
         unit: of the effects.
     """
-    places: dict[tuple[str, str], dict[str, InterventionEffect]] = {}
+    by_place: dict[tuple[str, str], dict[str, InterventionEffect]] = {}
     for effect in effects:
         if effect.twin == "none":
             name = comparison_name(effect.concept, effect.versus)
-            places.setdefault((name, effect.layer), {})[effect.operation] = effect
+            by_place.setdefault((name, effect.layer), {})[effect.operation] = effect
     return tuple(
         f"{name} at {layer}: {'; '.join(clauses)}."
-        for (name, layer), by_operation in places.items()
+        for (name, layer), by_operation in by_place.items()
         if (clauses := _clauses(by_operation, target, unit))
     )
 
