@@ -17,7 +17,7 @@ from video_tcav.models import VideoModel
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.cautions import clip_cautions
+from video_tcav.tcav.cautions import few_groups_caution
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.interventions.concept_edits import EditSettings, sides_of
@@ -31,6 +31,7 @@ from video_tcav.tcav.interventions.sentences import SLOPE
 from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import class_groups, compare_recorded, only_right_clips, record
 from video_tcav.tcav.run_provenance import run_provenance
+from video_tcav.tcav.set_cautions import set_cautions
 from video_tcav.tcav.settings import Negatives, StatisticsSettings
 
 _MOST_RELABELLINGS = 10**6
@@ -124,8 +125,7 @@ def intervene(
         plan.check_room(recording, work.budget)
         recorder = work.recorder(model, plan.layers, plan.digests, seed=seed, whole=asked.layers)
         with work.timed("passes"):
-            passed = record(plan, recorder, work, asked.twins)
-        recorded = only_right_clips(plan, passed)
+            recorded = only_right_clips(plan, record(plan, recorder, work, asked.twins))
         comparisons, groups = compare_recorded(plan, recorded), class_groups(plan, recorded)
         with work.timed("gram"):
             grams = recorded.grams(progress=progress)
@@ -134,7 +134,6 @@ def intervene(
                 plan, asked, recorded, comparisons, grams, groups, drawn, recorder.runner, progress=progress
             )
             slopes = _slopes(comparisons, grams, groups, drawn)
-        noticed = clip_cautions(question, plan, passed, comparisons, grams, groups, statistics.test)
         result = InterventionResult(
             target=model.classes[model.class_index(target)],
             against="number" if plan.target is not None and plan.target.kind == "number" else against,
@@ -143,7 +142,12 @@ def intervene(
             effects=(*slopes, *edited.table()),
             clips=tuple(edited_clips(_all_draws(edited), list(recorded.class_rows), model.classes)),
             skipped=recorded.skipped,
-            warnings=(*model.remarks(), *noticed, *edited.cautions, *work.warnings({s.path for s in recorded.skipped})),
+            warnings=(
+                *model.remarks(),
+                *_clip_cautions(question, plan, comparisons, groups),
+                *edited.cautions,
+                *work.warnings({skipped.path for skipped in recorded.skipped}),
+            ),
             provenance=run_provenance(plan, recorded, _noted_settings(question, plan, asked, drawn, recorded.settings)),
             seconds=work.seconds,
         )
@@ -179,6 +183,18 @@ def _asked(
         layers=layers_of_interventions(model, plan.layers, at if isinstance(at, str) else ",".join(at), "at"),
         twins=versions if RESTORE.name in names else (),
         together=spans,
+    )
+
+
+def _clip_cautions(
+    question: Question, plan: Plan, comparisons: Sequence[Comparison], groups: Sequence[int]
+) -> tuple[str, ...]:
+    """What the clips say against believing the results; those of a run that are about gradients are none here."""
+    return (
+        *few_groups_caution(comparisons, len(set(groups)), at=question.at),
+        *(warning for comparison in comparisons for warning in comparison.warnings),
+        *set_cautions(plan, at=question.at, group=question.group),
+        *question.left_out(),
     )
 
 
