@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from video_tcav.core.settings import takes_settings
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.resampling import bootstrap_effects
 from video_tcav.models import VideoModel
+from video_tcav.models.targets import target_name
 from video_tcav.recording.clip_id import Version
+from video_tcav.recording.recording import Recording
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.cautions import few_groups_caution
@@ -134,25 +137,41 @@ def intervene(
                 plan, asked, recorded, comparisons, grams, groups, drawn, recorder.runner, progress=progress
             )
             slopes = _slopes(comparisons, grams, groups, drawn)
-        result = InterventionResult(
-            target=model.classes[model.class_index(target)],
-            against="number" if plan.target is not None and plan.target.kind == "number" else against,
-            space=recording.space,
-            cav=statistics.fitter.name,
-            effects=(*slopes, *edited.table()),
-            clips=tuple(edited_clips(_all_draws(edited), list(recorded.class_rows), model.classes)),
-            skipped=recorded.skipped,
-            warnings=(
-                *model.remarks(),
-                *_clip_cautions(question, plan, comparisons, groups),
-                *edited.cautions,
-                *work.warnings({skipped.path for skipped in recorded.skipped}),
-            ),
-            provenance=run_provenance(plan, recorded, _noted_settings(question, plan, asked, drawn, recorded.settings)),
-            seconds=work.seconds,
+        warnings = (
+            *model.remarks(),
+            *_clip_cautions(question, plan, comparisons, groups),
+            *edited.cautions,
+            *work.warnings({skipped.path for skipped in recorded.skipped}),
         )
+        noted = _noted_settings(question, plan, asked, drawn, recorded.settings)
+        result = _result(plan, recorded, noted, slopes, edited, warnings, work.seconds)
     log_warnings([*result.warnings, *map(str, result.skipped)])
     return result
+
+
+def _result(
+    plan: Plan,
+    recorded: Recording,
+    settings: Mapping[str, Any],
+    slopes: Sequence[InterventionEffect],
+    edited: Interventions,
+    warnings: tuple[str, ...],
+    seconds: Mapping[str, float],
+) -> InterventionResult:
+    classes = recorded.model.classes
+    assert plan.target is not None
+    return InterventionResult(
+        target=classes[plan.target.class_index],
+        against=target_name(recorded.model, plan.target),
+        space=recorded.settings.space,
+        cav=settings["cav"],
+        effects=(*slopes, *edited.table()),
+        clips=tuple(edited_clips(_all_draws(edited), list(recorded.class_rows), classes)),
+        skipped=recorded.skipped,
+        warnings=warnings,
+        provenance=run_provenance(plan, recorded, settings),
+        seconds=seconds,
+    )
 
 
 def _spans(together: Sequence[Sequence[str]], concepts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -229,7 +248,7 @@ def _all_draws(edited: Interventions) -> dict[CavKey, list[OperationDraws]]:
 
 def _noted_settings(
     question: Question, plan: Plan, asked: InterventionPlan, drawn: EditSettings, recording: RecordingSettings
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """The question and all settings that can change results."""
     numbers = {name: getattr(drawn, name) for name in ("bootstraps", "permutations", "relabellings", "seed")}
     return {
