@@ -1,4 +1,4 @@
-"""Figures of results for notebooks and scripts: behind `TcavResult.plot` and `Explanation.show`."""
+"""Figures of results for notebooks and scripts: behind `TcavResult.plot`, `Explanation.show` and others."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,9 @@ from video_tcav.explanation import Explanation
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.reports.charts import Interval, Rows, StyledFigure
 from video_tcav.reports.effect_charts import ChartSettings, panels_chart, rows_chart
+from video_tcav.reports.intervention_charts import dose_figure as dose_figure
+from video_tcav.reports.intervention_charts import edited_clips_figure as edited_clips_figure
+from video_tcav.reports.intervention_charts import removal_matrix_figure as removal_matrix_figure
 from video_tcav.reports.maps.contact_sheet import sheet_picture
 from video_tcav.reports.maps.files import map_title, on_video
 from video_tcav.tcav import ConceptResult, TcavResult

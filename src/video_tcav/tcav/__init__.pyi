@@ -13,6 +13,11 @@ from .effect_check.checking import check_effects as check_effects
 from .effect_check.result import EditTruth as EditTruth
 from .effect_check.result import EffectCheck as EffectCheck
 from .effect_check.result import EstimateAgreement as EstimateAgreement
+from .intervention_run import intervene as intervene
+from .interventions.effects import InterventionEffect as InterventionEffect
+from .interventions.result import EditedClip as EditedClip
+from .interventions.result import InterventionResult as InterventionResult
+from .interventions.result import plot_removal_matrix as plot_removal_matrix
 from .result import Detail as Detail
 from .result import Draws as Draws
 from .result import TcavResult as TcavResult

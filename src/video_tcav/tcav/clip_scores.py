@@ -24,6 +24,7 @@ from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.stream_sinks import ProjectedRows
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.plan import content_digests
+from video_tcav.tcav.removed_concepts import ClipAnswers, answers_without
 from video_tcav.tcav.saved_cavs import SavedCav
 from video_tcav.tcav.wording import comparison_name
 
@@ -40,6 +41,10 @@ class ClipScore:
         versus: what its CAV was learned against.
         presence: 0 for the average random clip, 1 for the average concept clip; NaN where the layer did not tell them apart.
         directional_derivative: in target units per unit of activation; `None` without a target.
+        target_as_is: the target of the clip; this and what follows is `None` unless `without` was asked for.
+        target_without: the target with the coordinate of random clips along the CAV, so without the concept.
+        predicted_as_is: the class that the model calls the clip; `None` also for a regression.
+        predicted_without: likewise without the concept.
     """
 
     path: str
@@ -49,6 +54,10 @@ class ClipScore:
     versus: str
     presence: float
     directional_derivative: float | None = None
+    target_as_is: float | None = None
+    target_without: float | None = None
+    predicted_as_is: str | None = None
+    predicted_without: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +68,12 @@ class ClipScores:
     skipped: tuple[Skipped, ...]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a score; `directional_derivative` is a column where there was a target."""
-        frame = pd.DataFrame([asdict(one) for one in self.scores])
-        with_target = self.scores[0].directional_derivative is not None
-        return frame if with_target else frame.drop(columns="directional_derivative")
+        """One row a score; `directional_derivative` is a column where there was a target, what `without` adds where asked for."""
+        frame = pd.DataFrame([asdict(score) for score in self.scores])
+        first = self.scores[0]
+        absent = [] if first.directional_derivative is not None else ["directional_derivative"]
+        absent += [] if first.target_as_is is not None else ClipAnswers._fields
+        return frame.drop(columns=absent)
 
 
 @takes_settings(recording=RecordingSettings, leave_out=("space",))
@@ -73,6 +84,7 @@ def score_clips(
     *,
     target: str | int | None = None,
     against: str = "log_odds",
+    without: bool = False,
     progress: bool = False,
     recording: RecordingSettings,
 ) -> ClipScores:
@@ -84,6 +96,8 @@ def score_clips(
         clips: any clips.
         target: class whose directional derivative is wanted, by name or number.
         against: as in `run_tcav`.
+        without: whether to say what each clip's target and first class would be without the concept: with the coordinate of the
+            mean random clip along the CAV, and the rest of the network run again.
         progress: whether to show a progress bar.
         recording: how clips are passed; its fields are keywords of this function. With `sketch`, rows are projected on the CAVs
             as they come, exactly, and none is kept.
@@ -92,11 +106,14 @@ def score_clips(
         One score for each CAV and clip, and the files that could not be used.
 
     Raises:
-        ModelError: if the CAVs were learned on other weights.
-        InputError: if there is no CAV, they are of several feature spaces, or no clip can be used.
+        ModelError: if the CAVs were learned on other weights, or `without` cannot be told at a layer.
+        ShapeError: if the CAVs were learned from clips of another size.
+        InputError: if there is no CAV, they are of several feature spaces, no clip can be used, or `without` has no target.
         MediaError: for a file that cannot be used, if `strict`.
     """
     _check_cavs(cavs, model)
+    if without and target is None:
+        raise InputError("`without` must go with a target. Got none. Give --target CLASS.")
     scalar = None if target is None else parse_target(model, target, against)
     sources = as_sources(clips)
     by_layer: dict[str, list[SavedCav]] = {}
@@ -108,7 +125,14 @@ def score_clips(
         sinks = _projections(by_layer) if streams else None
         gradient_sinks = _projections(by_layer) if streams else None
         digests = content_digests(sources, work.digest)
-        recorder = work.recorder(model, tuple(by_layer), digests, sinks=sinks, gradient_sinks=gradient_sinks)
+        recorder = work.recorder(
+            model,
+            tuple(by_layer),
+            digests,
+            sinks=sinks,
+            gradient_sinks=gradient_sinks,
+            whole=tuple(by_layer) if without else (),
+        )
         versions: tuple[Version, ...] = ("none",)
         work.fill(recorder, *((sources, versions, aim) for aim in dict.fromkeys((None, scalar))))
         passes = len(sources) * (1 if scalar is None else 2)
@@ -128,7 +152,10 @@ def score_clips(
             presence = _projected(recorded.activations[layer], recorded.rows, members)
             gradients: Rows = recorded.gradients[layer] if gradient_sinks is None else gradient_sinks[layer]
             slopes = [{}] * len(members) if scalar is None else _projected(gradients, recorded.class_rows, members)
-            scores += [_scored(*each) for each in zip(members, presence, slopes, strict=True)]
+            answers: Sequence[Mapping[ClipId, ClipAnswers]] = [{}] * len(members)
+            if without and scalar is not None:
+                answers = answers_without(recorded, layer, members, sources, scalar, recorder.runner)
+            scores += [_scored(*each) for each in zip(members, presence, slopes, answers, strict=True)]
     order = {id(cav): index for index, cav in enumerate(cavs)}
     scores.sort(key=lambda scored: order[id(scored[0])])
     log_warnings(map(str, recorded.skipped))
@@ -161,7 +188,10 @@ def _projections(by_layer: Mapping[str, Sequence[SavedCav]]) -> dict[str, Projec
 
 
 def _scored(
-    cav: SavedCav, presence: Mapping[ClipId, float], slopes: Mapping[ClipId, float]
+    cav: SavedCav,
+    presence: Mapping[ClipId, float],
+    slopes: Mapping[ClipId, float],
+    answers: Mapping[ClipId, ClipAnswers],
 ) -> tuple[SavedCav, list[ClipScore]]:
     span = cav.concept_mean - cav.random_mean
     return cav, [
@@ -173,6 +203,7 @@ def _scored(
             versus=cav.versus,
             presence=(value - cav.random_mean) / span if span else math.nan,
             directional_derivative=slopes.get(clip),
+            **(answers[clip]._asdict() if clip in answers else {}),
         )
         for clip, value in presence.items()
     ]

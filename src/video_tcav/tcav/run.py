@@ -9,7 +9,6 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.core.files import check_writable
 from video_tcav.core.logs import log_warnings
 from video_tcav.core.progress import progress_bar
-from video_tcav.core.provenance import provenance
 from video_tcav.core.settings import takes_settings
 from video_tcav.gram.cavs.fitter import CavFitter
 from video_tcav.gram.concept_test import Draws, TestSettings
@@ -34,6 +33,7 @@ from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import cav_vectors, class_groups, compare_recorded, only_right_clips, record
 from video_tcav.tcav.result import Detail, TcavResult
 from video_tcav.tcav.result_files import save_result
+from video_tcav.tcav.run_provenance import run_provenance
 from video_tcav.tcav.saved_cavs import SavedCav, cav_coefficients, cavs_of
 from video_tcav.tcav.settings import At, InterventionSettings, Negatives, StatisticsSettings
 
@@ -261,14 +261,8 @@ def _result(
             *work.warnings({skipped.path for skipped in recorded.skipped}),
             *sketch_cautions(sketched),
         ),
-        provenance=provenance(
-            settings=settings,
-            model=_model_facts(recorded.model),
-            clip_spec=asdict(recorded.model.clip_spec),
-            clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
-            | {concept.name: plan.digests_of(concept.sources) for concept in plan.concepts},
-            spilled=recorded.spilled(),
-            sketch={layer: asdict(error) for layer, error in sketched.items()},
+        provenance=run_provenance(
+            plan, recorded, settings, sketch={layer: asdict(error) for layer, error in sketched.items()}
         ),
         seconds=work.seconds,
         interventions=edited.table(),
@@ -277,15 +271,6 @@ def _result(
     )
     log_warnings([*result.warnings, *map(str, result.skipped)])
     return result
-
-
-def _model_facts(model: VideoModel) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "weights": model.weights_digest,
-        "trained": model.trained,
-        "outputs": model.outputs.kind,
-    }
 
 
 def _noted_settings(

@@ -9,6 +9,7 @@ from video_tcav.tcav.cav_key import comparison_name as comparison_name
 
 if TYPE_CHECKING:  # the command line starts without loading the statistics
     from video_tcav.tcav.concept_result import ConceptResult
+    from video_tcav.tcav.interventions.effects import InterventionEffect
 
 SMALLEST_P = 0.001
 """Smaller p-values are printed as a bound: their digits say nothing that a reader could act on."""
@@ -118,7 +119,7 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%").replace("-", MINUS)
 
 
-def effect_text(result: "ConceptResult") -> tuple[str, str]:
+def effect_text(result: "ConceptResult | InterventionEffect") -> tuple[str, str]:
     """Effect and interval with as many decimals as it takes to tell them from zero, two at least."""
     effect, low, high = (
         with_decimals_of(result, number) for number in (result.effect, result.effect_low, result.effect_high)
@@ -126,7 +127,7 @@ def effect_text(result: "ConceptResult") -> tuple[str, str]:
     return effect, f"[{low}, {high}]"
 
 
-def with_decimals_of(result: "ConceptResult", number: float) -> str:
+def with_decimals_of(result: "ConceptResult | InterventionEffect", number: float) -> str:
     """A number of the same unit with as many decimals as the result's effect is printed with."""
     largest = max(abs(number) for number in (result.effect, result.effect_low, result.effect_high))
     # The leading digit of `largest` is at decimal -floor(log10); one more makes two significant digits.

@@ -20,7 +20,7 @@ from video_tcav.tcav.interventions.directions import Directions, LayerRows, prod
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import NO_CAVS, OperationAlong, OperationDraws, Sides
 from video_tcav.tcav.interventions.manifold import NearestNeighbours, leading_components
-from video_tcav.tcav.interventions.operations import Operation, Point
+from video_tcav.tcav.interventions.operations import UNEDITED, Operation, Point
 from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
 from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
 
@@ -124,6 +124,8 @@ class ConceptEdits:
             changed=self._changed(operation),
             null_changed=null.changed,
             far=self._far(operation),
+            reruns={UNEDITED: self._clips.unedited}
+            | {replace(point, weight=1.0): self._at(point)[0] for point in operation.points},
         )
 
     def by_clip(self, operation: Operation) -> Float[np.ndarray, " clip"]:
@@ -258,7 +260,7 @@ class ConceptEdits:
         neighbours = self._neighbours
         own = (self._observed.units @ self._products)[0]
         shares = [
-            neighbours.share_far(self._shifts(self._observed, point)[0], own, self._along)
+            neighbours.share_far(self._shifts(self._observed, point).T, own[:, None], self._along[:, None])
             for point in operation.points
             if not point.is_unedited
         ]

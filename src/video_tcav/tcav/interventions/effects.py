@@ -1,7 +1,7 @@
 """Effects of operations along one concept's CAV, with what was drawn around them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 
@@ -12,7 +12,8 @@ from jaxtyping import Float
 from video_tcav.gram.label_permutations import permutation_p
 from video_tcav.gram.resampling import BootstrapT, Resamples, percentile_interval
 from video_tcav.tcav.cav_key import CavKey
-from video_tcav.tcav.interventions.operations import STEP
+from video_tcav.tcav.interventions.operations import STEP, Point
+from video_tcav.tcav.interventions.rerun import Reruns
 from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
 
 Sides = tuple[tuple[float, int], ...]
@@ -56,6 +57,8 @@ class OperationDraws:
         changed: share of the class clips whose first class changes; NaN where that means nothing.
         null_changed: the same along CAVs of permuted labels.
         far: share of the edited activations that are far from all recorded ones.
+        reruns: what the network says of each class clip at every point of the operation, and unedited, by the point with
+            weight 1; none for differences.
     """
 
     resamples: Resamples
@@ -66,6 +69,7 @@ class OperationDraws:
     changed: GroupedShare = UNKNOWN_SHARE
     null_changed: Float[np.ndarray, " draw"] = field(default_factory=lambda: np.zeros(0))
     far: float = math.nan
+    reruns: Mapping[Point, Reruns] = field(default_factory=dict)
 
     @cached_property
     def bootstrap_t(self) -> BootstrapT:
@@ -125,7 +129,8 @@ class InterventionEffect:
         versus: what it was learned against.
         twin: as in `ConceptResult`.
         layer: dotted module name.
-        operation: `step`, `clamp`, `remove`, `restore` or `dose`.
+        operation: `step`, `clamp`, `remove`, `restore` or `dose`; in an `InterventionResult` also `slope`, the effect of
+            first order.
         multiple: of d, for doses; NaN for others.
         effect: in target units; for `restore` a share of what the twin lost.
         effect_low: lower end of its 95 % interval.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -13,28 +14,27 @@ from video_tcav.gram.gram import Gram
 from video_tcav.gram.resampling import BootstrapT
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.tail import Tail
-from video_tcav.recording.batch_runner import BatchRunner, space_axes
-from video_tcav.recording.clip_id import ClipId, Version
-from video_tcav.recording.recorder import prepared_clips
+from video_tcav.recording.batch_runner import BatchRunner
+from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recording import Recording
-from video_tcav.recording.whole_outputs import WholeOutputs
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.concept_result import Measurement
 from video_tcav.tcav.interventions.concept_edits import ConceptEdits, LayerClips, both_sides
+from video_tcav.tcav.interventions.concept_span import SpanMember, SpanRemoval
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import NO_CAVS, InterventionEffect, OperationDraws
-from video_tcav.tcav.interventions.operations import DIRECT, DOSES, RESTORE, Operation, dose
+from video_tcav.tcav.interventions.operations import DIRECT, DOSES, REMOVE, RESTORE, Operation, dose
 from video_tcav.tcav.interventions.plan import InterventionPlan
-from video_tcav.tcav.interventions.rerun import LayerRerun
+from video_tcav.tcav.interventions.recorded_clips import check_unedited, recorded_rerun
 from video_tcav.tcav.measure import DIFFERENCES
 from video_tcav.tcav.plan import Plan
 
+TOGETHER = " + "
+"""Between the names of concepts that are removed together."""
 MOST_FAR = 0.1
 """Share of edited activations that may be far from all recorded ones before a reader is warned."""
-_TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
-"""By which the target of a clip may differ from that of its pass, relative to 1 + its size, at each precision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +116,9 @@ def intervene(
     made: dict[CavKey, dict[str, OperationDraws]] = {}
     doses: dict[CavKey, dict[float, OperationDraws]] = {}
     cautions = [asked.caution] if asked.caution else []
-    steps = sum(len(comparison.rows) for comparison in comparisons) * len(asked.layers)
-    with progress_bar(
-        "interventions (CAVs)", steps * asked.cavs(settings.relabellings), visible=progress and bool(steps)
-    ) as advance:
+    cavs = sum(len(comparison.rows) for comparison in comparisons) * asked.cavs(settings.relabellings)
+    steps = len(asked.layers) * (cavs + len(asked.together) * (1 + settings.relabellings))
+    with progress_bar("interventions (CAVs)", steps, visible=progress and bool(steps)) as advance:
         for layer in asked.layers:
             try:
                 with _running(plan, asked, recorded, layer, groups, runner) as at_layer:
@@ -131,9 +130,24 @@ def intervene(
                                 made.setdefault(key, {})[RESTORE.name] = draws
                         if "dose" in asked.operations:
                             doses[comparison.key(layer)] = study.doses()
+                    for names in asked.together:
+                        key = CavKey(concept=TOGETHER.join(names), layer=layer)
+                        members = [each for each in comparisons if each.versus == "random" and each.concept in names]
+                        removed = _removed_together(at_layer, members, grams[layer], settings, advance)
+                        made.setdefault(key, {})[REMOVE.name] = removed
             except ModelError as error:
                 cautions.append(f"{', '.join(asked.operations)} could not be made at {layer}: {error}")
     return Interventions(draws=made, doses=doses, cautions=(*cautions, *_far_cautions(made)))
+
+
+def _removed_together(
+    at_layer: _Layer, members: Sequence[Comparison], gram: Gram, settings: EditSettings, advance: Advance
+) -> OperationDraws:
+    span = [SpanMember(design=member.design, rows=member.rows["none"]) for member in members]
+    removal = SpanRemoval(at_layer.clips, span, gram.kernel, settings)
+    null = removal.null_effects(advance) if settings.relabellings else np.zeros(0)
+    advance(1)
+    return removal.draws(null)
 
 
 class _Study:
@@ -218,53 +232,29 @@ def _running(
     passing = runner.passing(noise_clip(recorded.model)[0])
     with passing.running():
         tail = Tail(recorded.model, layer)
-    axes = space_axes(recorded.model, layer, tail.shape, recorded.settings.space)
     rows = LayerRows.of(recorded.whole_rows(layer))
     assert plan.target is not None
-    target = plan.target
-
-    def clips_of(outputs: WholeOutputs, names: Sequence[ClipId]) -> LayerRerun:
-        inputs = None
-        if tail.needs_inputs:
-            prepared = prepared_clips(recorded.model, plan.class_sources, recorded.settings, names, plan.seed)
-            inputs = [prepared[name] for name in names]
-        return LayerRerun(
-            tail,
-            lambda chosen: outputs.of(layer, [names[index] for index in chosen]),
-            clips=len(names),
-            axes=axes,
-            space=recorded.settings.space,
-            target=target,
-            passing=passing,
-            inputs=inputs,
-        )
-
+    rerun_of = partial(
+        recorded_rerun,
+        recorded,
+        tail,
+        sources=plan.class_sources,
+        target=plan.target,
+        passing=passing,
+        seed=plan.seed,
+    )
     names = list(recorded.class_rows)
-    rerun = clips_of(recorded.class_outputs, names)
+    rerun = rerun_of(recorded.class_outputs, names)
     clips = LayerClips(rerun=rerun, rows=rows, class_groups=groups, unit=np.ones(len(names)))
     with rerun.running():
-        _check_unedited(clips, recorded.class_outputs.targets(names), layer, _TOLERANCE[recorded.precision])
+        check_unedited(clips.unedited, recorded, names, layer)
         twins = {}
         for version in asked.twins:
             copies = [replace(name, version=version) for name in names]
             lost = np.subtract(recorded.class_outputs.targets(names), recorded.twin_outputs.targets(copies))
-            twin = clips_of(recorded.twin_outputs, copies)
+            twin = rerun_of(recorded.twin_outputs, copies)
             twins[version] = LayerClips(rerun=twin, rows=rows, class_groups=groups, clean=clips, unit=lost)
         yield _Layer(clips=clips, twins=twins)
-
-
-def _check_unedited(clips: LayerClips, passed: Sequence[float], layer: str, tolerance: float) -> None:
-    """Refuse a layer from which the network, run again with nothing changed, says something else than in its pass.
-
-    Raises:
-        ModelError: naming how far they are apart.
-    """
-    difference = np.abs(clips.unedited.targets - passed) / (1 + np.abs(passed))
-    if not difference.max() <= tolerance:  # NaN as well
-        raise ModelError(
-            f"`layer` must give the clips' own target when nothing is changed. Got a relative difference of "
-            f"{difference.max():.2g} at {layer}. Choose another layer."
-        )
 
 
 def _loses(lost: Float[np.ndarray, " clip"], groups: Sequence[int]) -> bool:

@@ -67,21 +67,23 @@ class NearestNeighbours:
 
     def share_far(
         self,
-        shifts: Float[np.ndarray, " clip"],
-        own: Float[np.ndarray, " clip"],
-        along: Float[np.ndarray, " row"],
+        shifts: Float[np.ndarray, "clip direction"],
+        own: Float[np.ndarray, "clip direction"],
+        along: Float[np.ndarray, "row direction"],
     ) -> float:
-        """Share of class clips that are far from every recorded clip and class clip when moved along a unit vector.
+        """Share of class clips that are far from every recorded clip and class clip when moved along orthonormal vectors.
 
         Args:
-            shifts: how far each is moved.
-            own: coordinate of each along the vector.
+            shifts: how far each is moved along each.
+            own: coordinates of each along the vectors.
             along: of the recorded clips.
         """
 
-        # |h + δu − a|² = |h − a|² + 2 δ (u·h − u·a) + δ²
+        # |h + δ − a|² = |h − a|² + 2 δ·(h − a) + |δ|², δ within the span of the vectors
         def moved(squared: np.ndarray, others: np.ndarray) -> np.ndarray:
-            return squared + 2 * shifts[:, None] * (own[:, None] - others[None]) + np.square(shifts)[:, None]
+            return (
+                squared + 2 * ((shifts * own).sum(1)[:, None] - shifts @ others.T) + np.square(shifts).sum(1)[:, None]
+            )
 
         nearest = np.minimum(moved(self.to_rows, along).min(1), moved(self.to_clips, own).min(1))
         return float((nearest > self.limit * (1 + 1e-9)).mean())

@@ -33,6 +33,15 @@ class Point:
     def is_unedited(self) -> bool:
         return self.concept == self.random == self.clip == self.clean == 0
 
+    @property
+    def edit(self) -> str:
+        """In words: whose coordinate the clip gets, or how many steps d it is moved by; `none` for the clip as it is."""
+        if self.is_unedited:
+            return "none"
+        if self.clip:
+            return "concept" if self.concept else "random" if self.random else "clean"
+        return f"{self.concept:+g} d"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
@@ -56,6 +65,7 @@ class Operation:
         return self.points[0].is_unedited
 
 
+UNEDITED = Point(weight=1)
 AT_CONCEPT = Point(weight=1, concept=1, clip=-1)
 AT_RANDOM = Point(weight=-1, random=1, clip=-1)
 STEP = Operation(
@@ -72,7 +82,7 @@ CLAMP = Operation(
 REMOVE = Operation(
     name="remove",
     help="target as it is, less with the coordinate of random clips: what the clip loses without the concept.",
-    points=(Point(weight=1), AT_RANDOM),
+    points=(UNEDITED, AT_RANDOM),
 )
 RESTORE = Operation(
     name="restore",
@@ -92,8 +102,8 @@ def dose(multiple: float) -> Operation:
     return Operation(name=f"dose {multiple:g}", help="", points=points, has_null=False)
 
 
-def parse_operations(names: str | Sequence[str]) -> tuple[str, ...]:
-    """Operations by name, from a list or a text with commas; none for `none`.
+def parse_operations(names: str | Sequence[str], argument: str = "intervene") -> tuple[str, ...]:
+    """Operations by name, from a list or a text with commas; none for `none`. `argument` is what an error calls them.
 
     Raises:
         InputError: for an unknown one.
@@ -102,4 +112,4 @@ def parse_operations(names: str | Sequence[str]) -> tuple[str, ...]:
     chosen = [name.strip() for name in listed if name.strip()]
     if chosen == ["none"]:
         return ()
-    return tuple(one_of("intervene", name, NAMES) for name in dict.fromkeys(chosen))
+    return tuple(one_of(argument, name, NAMES) for name in dict.fromkeys(chosen))

@@ -22,12 +22,14 @@ class InterventionPlan:
         operations: by name.
         layers: where they are made; none where no rows are kept that CAVs can be made of.
         twins: versions of the class clips that are recorded, for `restore`.
+        together: concepts that are removed together, see `SpanRemoval`.
         caution: what a reader must know about what is not made; empty for nothing.
     """
 
     operations: tuple[str, ...]
     layers: tuple[str, ...]
     twins: tuple[Version, ...] = ()
+    together: tuple[tuple[str, ...], ...] = ()
     caution: str = ""
 
     def cavs(self, relabellings: int) -> int:
@@ -75,14 +77,16 @@ def plan_interventions(
     )
 
 
-def layers_of_interventions(model: VideoModel, layers: Sequence[str], at: str) -> tuple[str, ...]:
-    """The layers that `deepest`, `all` or names with commas between stand for.
+def layers_of_interventions(
+    model: VideoModel, layers: Sequence[str], at: str, argument: str = "intervene_at"
+) -> tuple[str, ...]:
+    """The layers that `deepest`, `all` or names with commas between stand for; `argument` is what an error calls them.
 
     Raises:
         InputError: for another name.
     """
     # `deepest` may stand among names, as where a hypothesis asks for one more layer
-    names = [one_of("intervene_at", name.strip(), ("deepest", "all", *layers)) for name in at.split(",")]
+    names = [one_of(argument, name.strip(), ("deepest", "all", *layers)) for name in at.split(",")]
     if "all" in names:
         return tuple(layers)
     return tuple(dict.fromkeys(deepest_layer(model, layers) if name == "deepest" else name for name in names))
