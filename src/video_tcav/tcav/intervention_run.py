@@ -23,7 +23,8 @@ from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.cautions import few_groups_caution
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
-from video_tcav.tcav.interventions.concept_edits import EditSettings, sides_of
+from video_tcav.tcav.interventions.concept_edits import sides_of
+from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import InterventionEffect, OperationDraws
 from video_tcav.tcav.interventions.intervene import Interventions
 from video_tcav.tcav.interventions.intervene import intervene as run_interventions

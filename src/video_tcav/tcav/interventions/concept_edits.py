@@ -70,6 +70,12 @@ class LayerClips:
         clips = np.arange(self.rerun.clips)
         return self.rerun.edited(np.zeros(len(clips)), torch.zeros(1, self.rows.store.width), clips)
 
+    def changed(self, edited: Reruns) -> GroupedShare:
+        """The clips that get another first class; unknown of models without classes."""
+        if not Outputs(kind=self.rerun.target.outputs).has_probabilities:
+            return UNKNOWN_SHARE
+        return GroupedShare.of(edited.predicted != self.unedited.predicted, self.class_groups)
+
     def class_weights(self, settings: EditSettings) -> Iterator[Float[np.ndarray, "draw clip"]]:
         """Weights of the class clips in bootstrap draws of their groups, each draw adding up to 1."""
         groups, group_of = np.unique(np.asarray(self.class_groups), return_inverse=True)
@@ -248,10 +254,7 @@ class ConceptEdits:
 
     def _changed(self, operation: Operation) -> GroupedShare:
         """The class clips that get another first class; of operations that begin with the clip as it is."""
-        has_classes = Outputs(kind=self._clips.rerun.target.outputs).has_probabilities
-        if not operation.begins_unedited or not has_classes:
-            return UNKNOWN_SHARE
-        return GroupedShare.of(self._changes(self._at(operation.points[1])[0]), self._clips.class_groups)
+        return self._clips.changed(self._at(operation.points[1])[0]) if operation.begins_unedited else UNKNOWN_SHARE
 
     def _changes(self, rerun: Reruns) -> Bool[np.ndarray, " clip"]:
         return rerun.predicted != self._clips.unedited.predicted

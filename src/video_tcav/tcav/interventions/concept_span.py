@@ -20,7 +20,6 @@ from video_tcav.tcav.interventions.effects import OperationDraws
 from video_tcav.tcav.interventions.manifold import NearestNeighbours
 from video_tcav.tcav.interventions.operations import AT_RANDOM, UNEDITED
 from video_tcav.tcav.interventions.rerun import Reruns
-from video_tcav.tcav.interventions.shares import GroupedShare
 
 _DEPENDENT = 1e-6  # of the largest eigenvalue: rows are float32, so a smaller one is rounding and no axis
 _DRAWS_AT_ONCE = 16  # spans of permuted labels whose vectors are held together
@@ -106,7 +105,7 @@ class SpanRemoval:
             class_groups=len(set(self._clips.class_groups)),
             null=null,
             manifold=np.zeros(0),
-            changed=GroupedShare.of(self.edited.predicted != self._clips.unedited.predicted, self._clips.class_groups),
+            changed=self._clips.changed(self.edited),
             far=self._far(),
             reruns={UNEDITED: self._clips.unedited, replace(AT_RANDOM, weight=1.0): self.edited},
         )
