@@ -9,6 +9,7 @@ from benchmarks.calibration.world import World, random_clips
 from jaxtyping import Float
 from torch import Tensor
 
+from video_tcav.concepts import Twin, twin_clip
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.gram.kernel import Kernel
 from video_tcav.models import VideoModel
@@ -80,8 +81,8 @@ def recorded_world(model: VideoModel, world: World, *, seed: int) -> Iterator[Re
     edited = [clip for clips in world.class_clips for clip in clips]
     others = random_clips(world.rule, RANDOM_CLIPS, seed=seed)
     with scratch_folder() as spill:
-        stores = _pool_rows(model, world, SpillSpace(_MEMORY_BYTES, spill))
-        outputs = _outputs(model, world.layers, [*edited, *others])
+        stores = pool_rows(model, world, SpillSpace(_MEMORY_BYTES, spill), world.layers)
+        outputs = rendered_outputs(model, world.layers, [*edited, *others])
         gradients: dict[At, list[dict[str, Tensor]]] = {"class": [], "random": []}
         for target, clips in zip(targets, world.class_clips, strict=True):
             gradients["class"].append(_mean_gradients(model, world.layers, clips, target))
@@ -100,16 +101,25 @@ def recorded_world(model: VideoModel, world: World, *, seed: int) -> Iterator[Re
         )
 
 
-def _pool_rows(model: VideoModel, world: World, space: SpillSpace) -> dict[str, RowStore]:
-    stores = {layer: RowStore(space) for layer in world.layers}
+def pool_rows(model: VideoModel, world: World, space: SpillSpace, layers: Sequence[str]) -> dict[str, RowStore]:
+    """Outputs of some layers for the pool's clips."""
+    stores = {layer: RowStore(space) for layer in layers}
     for inputs in rendered_inputs(world.pool):
-        for layer, values in record_activations(model, world.layers, inputs, last=world.deepest).items():
+        for layer, values in record_activations(model, layers, inputs, last=layers[-1]).items():
             stores[layer].append(values.flatten(1))
     return stores
 
 
-def _outputs(model: VideoModel, layers: Sequence[str], clips: Sequence[Factors]) -> dict[str, Tensor]:
-    batches = [record_activations(model, layers, inputs, last=layers[-1]) for inputs in rendered_inputs(clips)]
+def rendered_outputs(
+    model: VideoModel, layers: Sequence[str], clips: Sequence[Factors], twin: Twin | None = None
+) -> dict[str, Float[Tensor, "clip ..."]]:
+    """Outputs of some layers for clips, or for twins of them."""
+    batches = [
+        record_activations(
+            model, layers, inputs if twin is None else twin_clip(inputs, twin, time_dim=2), last=layers[-1]
+        )
+        for inputs in rendered_inputs(clips)
+    ]
     return {layer: torch.cat([batch[layer] for batch in batches]) for layer in layers}
 
 
