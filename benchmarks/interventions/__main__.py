@@ -9,12 +9,15 @@ from typing import Annotated
 import pandas as pd
 import typer
 from benchmarks.calibration.calibration import rule_name
-from benchmarks.interventions.agreement import agreement_table, model_table
+from benchmarks.interventions.agreement import agreement_table, model_table, sign_table
 from benchmarks.interventions.cells import cells
+from benchmarks.interventions.meaningless import error_rows
+from benchmarks.interventions.real_edits import SPACES, edit_rows, load_real_clips, places, record
 from rich.table import Table
 
 from video_tcav.cli import render
 from video_tcav.cli.app import ending
+from video_tcav.core.checks import one_of
 from video_tcav.core.files import check_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.tables import write_csv
@@ -22,6 +25,7 @@ from video_tcav.gram.cavs.registry import CAV_FITTERS, cav_fitter
 from video_tcav.models import load_model
 from video_tcav.rendered import rule_of
 from video_tcav.rendered.models import rendered_names
+from video_tcav.tcav.settings import PLACES
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for tables.")]
@@ -31,6 +35,7 @@ Models = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of all clips and draws.")]
 _OUT = Path("interventions-out")
+_ERROR_MODELS = ("rendered:r2plus1d-scene", "rendered:transformer-motion")
 
 
 @app.callback()
@@ -68,6 +73,72 @@ def agreement(
     _print("agreement with edits of pixels", pd.DataFrame([vars(row) for row in agreement_table(table)]))
     _print("rank correlation of each model", model_table(table))
     render.out.print(f"Cells: {path}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def errors(
+    model: Annotated[
+        list[str] | None, typer.Option(metavar="M", help="A rendered: model; both of scenes if not given.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Of concept, random and edited clips, at each place.")] = 1000,
+    relabellings: Annotated[int, typer.Option(min=19, help="CAVs of permuted labels of each draw.")] = 39,
+    at: Annotated[str, typer.Option(metavar="|".join((*PLACES, "both")), help="Clips that are edited.")] = "both",
+    pool: Annotated[int, typer.Option(min=100, help="Clips that both sets are drawn from.")] = 560,
+    out: Out = _OUT,
+    seed: Seed = 0,
+) -> None:
+    """Measure how often operations find something where concept and random clips come from one pool."""
+    check_writable(out)
+    places = PLACES if one_of("at", at, (*PLACES, "both")) == "both" else (at,)
+    names, rows = model or list(_ERROR_MODELS), []
+    with progress_bar("draws", draws * len(names) * len(places), visible=True) as advance:
+        for name in names:
+            for place in places:
+                rows += error_rows(
+                    load_model(name, device="cpu"),
+                    rule_of(rule_name(name)),
+                    draws=draws,
+                    relabellings=relabellings,
+                    pool_clips=pool,
+                    seed=seed,
+                    places=(place,),
+                    advance=advance,
+                )
+                write_csv(out / "errors.csv", pd.DataFrame([vars(row) for row in rows]))
+    _print("found where there is nothing", pd.DataFrame([vars(row) for row in rows]))
+
+
+@app.command()
+def real(
+    model: Annotated[str, typer.Option(metavar="M", help="As in `video-tcav test`.")],
+    clips: Annotated[str, typer.Option(metavar="DIR", help="Clips in folders by their class.")],
+    edits: Annotated[Path, typer.Option(metavar="FILE", help="Python file with a function edits(indoor).")],
+    target: Annotated[list[str], typer.Option(metavar="CLASS", help="May be given several times.")],
+    weights: Annotated[str | None, typer.Option(metavar="FILE", help="Of the model.")] = None,
+    group: Annotated[str, typer.Option(metavar="REGEX", help="What is independent, in the path.")] = "video",
+    count: Annotated[int, typer.Option(min=4, help="Clips that are edited, of a class and of all.")] = 20,
+    space: Annotated[list[str] | None, typer.Option(metavar="|".join(SPACES), help="All if not given.")] = None,
+    edit: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Of the file; all if not given.")] = None,
+    out: Out = _OUT,
+    seed: Seed = 0,
+) -> None:
+    """Compare slope, step, clamp and restore with what edits of real clips do to a model, at every layer and space."""
+    check_writable(out)
+    network = load_model(model, weights=weights, device="cpu")
+    loaded = load_real_clips(network, clips, edits, group=group, only=edit)
+    spaces = [one_of("space", each, SPACES) for each in space or SPACES]
+    rows, path = [], out / "real.csv"
+    recorded = {}
+    for name in target:
+        for at, chosen in places(network, loaded, name, count=count, seed=seed).items():
+            same = next((kept for (_, place), kept in recorded.items() if at == place == "random"), None)
+            recorded[name, at] = same or record(network, loaded.some(chosen.tolist()))
+    for layer in reversed(network.default_layers):  # tails of deep layers are short: most is known early
+        for (name, at), kept in recorded.items():
+            rows += [row.row() for row in edit_rows(network, kept, name, at, layer=layer, spaces=spaces)]
+            write_csv(path, pd.DataFrame(rows))  # what was measured counts if the command is stopped
+    _print("right signs, and rank", sign_table(pd.DataFrame(rows)))
+    render.out.print(f"Edits: {path}", markup=False, soft_wrap=True)
 
 
 def _print(title: str, frame: pd.DataFrame) -> None:

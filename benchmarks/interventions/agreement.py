@@ -62,6 +62,21 @@ def model_table(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def sign_table(edits: pd.DataFrame) -> pd.DataFrame:
+    """Right signs where the truth is beyond 0.5, and rank over all edits, of each estimator at each place and layer."""
+    rows = []
+    for keys, group in edits.groupby(["target", "at", "layer", "space"], sort=False):
+        sure = group[group["truth"].abs() > SURE_SIGN]
+        row = dict(zip(("target", "at", "layer", "space"), keys, strict=True)) | {"edits": len(sure)}
+        for name in ("slope", "step", "clamp"):
+            row[f"{name}_signs"] = int((np.sign(sure[name]) == np.sign(sure["truth"])).sum())
+            row[f"{name}_rank"] = float(stats.spearmanr(group[name], group["truth"]).statistic)
+        # a share of what was lost: its sign does not follow the truth's
+        row["restored"] = int((sure["restore"] > 0).sum())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def _row(estimator: str, behind: int, drawings: Sequence[pd.DataFrame]) -> AgreementRow:
     return AgreementRow(
         estimator=estimator,

@@ -1,0 +1,285 @@
+"""Real clips: what an edit of the clips does to a model, beside what each estimator says of the edit at each layer."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import numpy as np
+import torch
+from benchmarks.interventions.layer_clips import Place
+from jaxtyping import Float, Int, UInt8
+from scipy import stats
+from torch import Tensor
+
+from video_tcav.core import random_streams
+from video_tcav.core.errors import InputError
+from video_tcav.core.scratch import scratch_folder
+from video_tcav.gram.arrays import make_design
+from video_tcav.gram.cavs.registry import cav_fitter
+from video_tcav.gram.design import numbering
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.resampling import bootstrap_effects, percentile_interval
+from video_tcav.media import find_videos, load_clips
+from video_tcav.models import VideoModel
+from video_tcav.models.hooks import record_activations
+from video_tcav.models.tail import Tail
+from video_tcav.models.targets import Target, parse_target
+from video_tcav.recording.batch_runner import space_axes
+from video_tcav.recording.feature_spaces import to_space
+from video_tcav.recording.inner_products import gram
+from video_tcav.recording.rows import RowStore, SpillSpace
+from video_tcav.recording.settings import Space
+from video_tcav.tcav.comparison import grouping
+from video_tcav.tcav.interventions.directions import LayerRows, products
+from video_tcav.tcav.interventions.operations import CLAMP, RESTORE, STEP
+from video_tcav.tcav.settings import At
+
+Clip = UInt8[np.ndarray, "time height width 3"]
+Edit = Callable[[Clip, UInt8[np.ndarray, "height width 3"]], Clip]
+SPACES: tuple[Space, ...] = ("flatten", "space", "time", "spacetime")
+PLAIN = "plain"
+_MEMORY_BYTES = 2 * 10**9
+_BATCH = 8
+_BOOTSTRAPS = 299
+_INDOOR = "d4"  # setting 4 of KTH is indoors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number with its 95 % interval."""
+
+    effect: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRow:
+    """One edit, in log-odds of one class.
+
+    Attributes:
+        target: the class.
+        at: which clips were edited, and estimates taken at: of the class, or of all classes.
+        layer: dotted module name.
+        space: feature space of the CAV.
+        edit: its name; the concept clips of the CAV are the edited clips, the random clips are the same clips before.
+        truth: the change of the target when the clips themselves are edited.
+        estimates: of it, by name; `restore` is the share of the change that the CAV's coordinate alone gives back.
+    """
+
+    target: str
+    at: At
+    layer: str
+    space: Space
+    edit: str
+    truth: Estimate
+    estimates: Mapping[str, Estimate]
+
+    def row(self) -> dict[str, object]:
+        """Of a table."""
+        named = {"truth": self.truth, **self.estimates}
+        columns = {
+            column: value
+            for name, each in named.items()
+            for column, value in ((name, each.effect), (f"{name}_low", each.low), (f"{name}_high", each.high))
+        }
+        place = {"target": self.target, "at": self.at, "layer": self.layer, "space": self.space, "edit": self.edit}
+        return place | columns
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RealClips:
+    """Clips as they are and after each edit, prepared for a model.
+
+    Attributes:
+        versions: by the name of the edit, `plain` among them.
+        labels: the folder of each clip.
+        groups: number of each clip's group.
+    """
+
+    versions: Mapping[str, Sequence[Tensor]]
+    labels: tuple[str, ...]
+    groups: tuple[int, ...]
+
+    def some(self, clips: Sequence[int]) -> "RealClips":
+        """Some of the clips."""
+        return RealClips(
+            versions={name: [inputs[clip] for clip in clips] for name, inputs in self.versions.items()},
+            labels=tuple(self.labels[clip] for clip in clips),
+            groups=tuple(self.groups[clip] for clip in clips),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecordedClips:
+    """What a model makes of clips: outputs of its layers, and logits, by version."""
+
+    clips: RealClips
+    outputs: Mapping[str, Mapping[str, Float[Tensor, "clip ..."]]] = field(repr=False)
+    logits: Mapping[str, Float[Tensor, "clip class"]]
+
+
+def load_edits(path: Path, indoor: UInt8[np.ndarray, "height width 3"]) -> dict[str, Edit]:
+    """Edits by name from a Python file with a function `edits(indoor)`; each takes a clip and its background."""
+    spec = spec_from_file_location("edits", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise InputError(f"`edits` must be a Python file. Got {path}. Give one with a function edits(indoor).")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.edits(indoor)
+
+
+def load_real_clips(
+    model: VideoModel, folder: str, edits: Path, *, group: str, only: Sequence[str] | None = None
+) -> RealClips:
+    """Read clips and edit each.
+
+    Args:
+        model: that they are prepared for.
+        folder: clips in folders by their class.
+        edits: file, see `load_edits`.
+        group: what is independent, a regular expression for the path.
+        only: names of edits; all if not given.
+    """
+    sources, group_of = find_videos(folder), grouping(group)
+    loaded = [clips for clips in load_clips(sources, model.clip_spec) if clips.clips is not None]
+    frames = [clips.clips[0].movedim(1, 3).numpy() for clips in loaded]
+    # a camera that stands still sees the background most of the time
+    backgrounds = [np.median(clip, axis=0).astype(np.uint8) for clip in frames]
+    paths = [str(clips.source.path) for clips in loaded]
+    indoor = next((number for number, path in enumerate(paths) if _INDOOR in Path(path).stem), 0)
+    chosen = {name: edit for name, edit in load_edits(edits, backgrounds[indoor]).items() if not only or name in only}
+    versions = {PLAIN: lambda clip, _background: clip, **chosen}
+    numbers = numbering([group_of(clips.source) for clips in loaded])
+    return RealClips(
+        versions={
+            name: [
+                model.prepare(torch.from_numpy(np.ascontiguousarray(edit(clip, background))).movedim(3, 1))
+                for clip, background in zip(frames, backgrounds, strict=True)
+            ]
+            for name, edit in versions.items()
+        },
+        labels=tuple(clips.source.label or "" for clips in loaded),
+        groups=tuple(numbers[group_of(clips.source)] for clips in loaded),
+    )
+
+
+def record(model: VideoModel, clips: RealClips) -> RecordedClips:
+    """Pass every version of the clips once."""
+    layers = model.default_layers
+    outputs: dict[str, dict[str, Tensor]] = {layer: {} for layer in layers}
+    logits = {}
+    for name, inputs in clips.versions.items():
+        batches = [
+            record_activations(model, layers, torch.stack(list(inputs[start : start + _BATCH])), last=layers[-1])
+            for start in range(0, len(inputs), _BATCH)
+        ]
+        for layer in layers:
+            outputs[layer][name] = torch.cat([batch[layer] for batch in batches])
+        tail = Tail(model, layers[-1])
+        with tail.running(), torch.no_grad():
+            logits[name] = tail.logits(outputs[layers[-1]][name])
+    return RecordedClips(clips=clips, outputs=outputs, logits=logits)
+
+
+def places(
+    model: VideoModel, clips: RealClips, target: str, *, count: int, seed: int
+) -> dict[At, Int[np.ndarray, " clip"]]:
+    """Clips of a class that the model gets right, and clips of all classes; few of each, drawn at random."""
+    generator = np.random.default_rng([seed, random_streams.REAL_CONCEPTS])
+    order = generator.permutation(len(clips.labels))
+    of_class = [clip for clip in order if clips.labels[clip] == target]
+    index, right = model.class_index(target), []
+    for clip in of_class:
+        with torch.no_grad():
+            if len(right) < count and int(model.logits(clips.versions[PLAIN][clip][None]).argmax()) == index:
+                right.append(clip)
+    return {"class": np.sort(right), "random": np.sort(order[:count])}
+
+
+def edit_rows(
+    model: VideoModel, recorded: RecordedClips, target: str, at: At, *, layer: str, spaces: Sequence[Space]
+) -> Iterator[EditRow]:
+    """Every edit at one layer, in several spaces."""
+    scalar, tail = parse_target(model, target, "log_odds"), Tail(model, layer)
+    truths = {name: _truth(recorded, scalar, name) for name in recorded.logits if name != PLAIN}
+    for space in spaces:
+        with scratch_folder() as spill:
+            place = _place(model, recorded, tail, scalar, space, SpillSpace(_MEMORY_BYTES, spill))
+            estimator = _Estimator(place, recorded, layer)
+            for edit, truth in truths.items():
+                estimates = estimator.estimates(edit)
+                yield EditRow(
+                    target=target, at=at, layer=layer, space=space, edit=edit, truth=truth, estimates=estimates
+                )
+
+
+def _truth(recorded: RecordedClips, target: Target, edit: str) -> Estimate:
+    """The mean change of the target, with a t-interval over groups."""
+    change = (target(recorded.logits[edit]) - target(recorded.logits[PLAIN])).double().numpy()
+    groups = np.asarray(recorded.clips.groups)
+    means = [change[groups == group].mean() for group in np.unique(groups)]
+    margin = float(stats.sem(means) * stats.t.ppf(0.975, len(means) - 1))
+    return Estimate(effect=float(change.mean()), low=float(change.mean()) - margin, high=float(change.mean()) + margin)
+
+
+def _place(
+    model: VideoModel, recorded: RecordedClips, tail: Tail, target: Target, space: Space, spill: SpillSpace
+) -> Place:
+    axes = space_axes(model, tail.layer, tail.shape, space)
+    store = RowStore(spill)
+    for values in recorded.outputs[tail.layer].values():
+        store.append(to_space(values, axes, space))
+    kernel = gram(store, None, range(store.rows)).kernel
+    return Place(tail=tail, target=target, rows=LayerRows.of(store), kernel=kernel, axes=axes, space=space)
+
+
+class _Estimator:
+    """All estimates of edits at one layer, in one feature space."""
+
+    def __init__(self, place: Place, recorded: RecordedClips, layer: str) -> None:
+        self._place, self._outputs, self._groups = place, recorded.outputs[layer], recorded.clips.groups
+        self._clips = place.clips(self._outputs[PLAIN], self._groups)
+        self._cross = self._gradient_products()
+
+    def estimates(self, edit: str) -> dict[str, Estimate]:
+        """By name."""
+        concept, random = self._rows(edit), self._rows(PLAIN)
+        estimates = {"slope": self._slope(concept, random)}
+        twins = self._place.clips(self._outputs[edit], self._groups, clean=self._clips)
+        for operations, clips in (((STEP, CLAMP), self._clips), ((RESTORE,), twins)):
+            groups = [*self._groups, *self._groups]
+            edits = self._place.edits(clips, concept, random, bootstraps=_BOOTSTRAPS, groups=groups)
+            nothing = np.zeros(0)
+            with clips.rerun.running():
+                for operation in operations:
+                    draws = edits.draws(operation, nothing, nothing)
+                    low, high = draws.interval
+                    estimates[operation.name] = Estimate(effect=draws.effect, low=low, high=high)
+        return estimates
+
+    def _rows(self, version: str) -> Int[np.ndarray, " row"]:
+        first = list(self._outputs).index(version) * len(self._groups)
+        return np.arange(first, first + len(self._groups))
+
+    def _gradient_products(self) -> Float[np.ndarray, "clip row"]:
+        """Inner products of the gradients at the clips as they are with all rows."""
+        rerun, store = self._clips.rerun, self._place.rows.store
+        chunks = []
+        with rerun.running():
+            for clips in rerun.chunks():
+                gradients = rerun.with_gradients(np.zeros(len(clips)), torch.zeros(1, store.width), clips).gradients
+                chunks.append(products(store, range(store.rows), gradients).T)
+        return np.concatenate(chunks)
+
+    def _slope(self, concept: Int[np.ndarray, " row"], random: Int[np.ndarray, " row"]) -> Estimate:
+        """The first-order effect, as `video-tcav test` computes it."""
+        rows = np.concatenate([concept, random])
+        design = make_design(np.arange(len(rows)) < len(concept), [*self._groups, *self._groups])
+        drawn = Gram(kernel=self._place.kernel, cross=self._cross).of_rows(rows)
+        resamples = bootstrap_effects(cav_fitter("mean"), {"": drawn}, design, self._groups, draws=_BOOTSTRAPS, seed=0)[
+            ""
+        ]
+        low, high = percentile_interval(resamples.draws())
+        return Estimate(effect=resamples.effect, low=low, high=high)
