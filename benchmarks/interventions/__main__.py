@@ -13,6 +13,7 @@ from benchmarks.interventions.agreement import agreement_table, model_table, sig
 from benchmarks.interventions.cells import cells
 from benchmarks.interventions.meaningless import error_rows
 from benchmarks.interventions.real_edits import SPACES, edit_rows, load_real_clips, places, record
+from benchmarks.interventions.restored import restore_rows
 from rich.table import Table
 
 from video_tcav.cli import render
@@ -35,6 +36,7 @@ Models = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of all clips and draws.")]
 _OUT = Path("interventions-out")
+_ORDER_MODELS = ("rendered:r2plus1d-order", "rendered:transformer-order")
 _ERROR_MODELS = ("rendered:r2plus1d-scene", "rendered:transformer-motion")
 
 
@@ -106,6 +108,24 @@ def errors(
                 )
                 write_csv(out / "errors.csv", pd.DataFrame([vars(row) for row in rows]))
     _print("found where there is nothing", pd.DataFrame([vars(row) for row in rows]))
+
+
+@app.command()
+def order(
+    clips: Annotated[int, typer.Option(min=3, help="Of the class, which are reversed.")] = 20,
+    pool: Annotated[int, typer.Option(min=1, help="Clips that CAVs are learned from.")] = 160,
+    relabellings: Annotated[int, typer.Option(min=19, help="CAVs of permuted labels.")] = 99,
+    out: Out = _OUT,
+    seed: Seed = 0,
+) -> None:
+    """Measure what of the order of frames comes back through the concept of the order, and through another."""
+    check_writable(out)
+    options = {"pool_clips": pool, "class_clips": clips, "relabellings": relabellings, "seed": seed}
+    rows = []
+    for name in _ORDER_MODELS:
+        rows += [vars(row) for row in restore_rows(load_model(name, device="cpu"), **options)]
+        write_csv(out / "order.csv", pd.DataFrame(rows))
+    _print("share of what reversed clips lose that comes back", pd.DataFrame(rows))
 
 
 @app.command()

@@ -9,7 +9,7 @@ import torch
 from benchmarks.calibration.world import World, random_clips, sample_world
 from benchmarks.interventions.layer_clips import Place
 from benchmarks.interventions.rendered_layers import pool_rows, rendered_outputs
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from video_tcav.concepts import Twin
 from video_tcav.core import random_streams
@@ -135,7 +135,7 @@ def error_rows(
     rows: list[ErrorRow] = []
     with scratch_folder() as spill:
         store = pool_rows(model, world, SpillSpace(_MEMORY_BYTES, spill), world.layers[-1:])[world.deepest]
-        place = _place(model, world, store)
+        place = deepest_place(model, world, store)
         for at in places:
             outputs, twins = (
                 rendered_outputs(model, world.layers[-1:], clips[at], twin)[world.deepest] for twin in (None, _TWIN)
@@ -145,13 +145,17 @@ def error_rows(
             stream = [seed, random_streams.NULL_CONCEPTS, crc32(f"{world.name} {at}".encode())]
             generator = np.random.default_rng(stream)
             for _ in range(draws):
-                counts.add(_found(place, edited.drawn(generator), store.rows, generator, relabellings))
+                drawn = generator.permutation(store.rows)[: _CONCEPT_CLIPS + _RANDOM_CLIPS]
+                sets = drawn[:_CONCEPT_CLIPS], drawn[_CONCEPT_CLIPS:]
+                settings = {"relabellings": relabellings, "seed": seed_of(generator)}
+                counts.add(significant(place, edited.drawn(generator), *sets, **settings))
                 advance(1)
             rows += counts.rows(world, at)
     return rows
 
 
-def _place(model: VideoModel, world: World, store: RowStore) -> Place:
+def deepest_place(model: VideoModel, world: World, store: RowStore) -> Place:
+    """The deepest stage, with the pool's rows, for the world's first class."""
     return Place(
         tail=Tail(model, world.deepest),
         target=parse_target(model, world.targets[0], "log_odds"),
@@ -160,24 +164,27 @@ def _place(model: VideoModel, world: World, store: RowStore) -> Place:
     )
 
 
-def _found(
-    place: Place, edited: EditedClips, pool: int, generator: np.random.Generator, relabellings: int
+def significant(
+    place: Place,
+    edited: EditedClips,
+    concept: Int[np.ndarray, " row"],
+    random: Int[np.ndarray, " row"],
+    *,
+    relabellings: int,
+    seed: int,
 ) -> dict[str, bool]:
-    """What is called significant in one draw."""
-    drawn = generator.permutation(pool)[: _CONCEPT_CLIPS + _RANDOM_CLIPS]
-    concept, random = drawn[:_CONCEPT_CLIPS], drawn[_CONCEPT_CLIPS:]
-    seed, found = seed_of(generator), {}
+    """Whether the null of each operation is rejected for one concept, and whether the interval of a step misses 0."""
+    found = {}
     clips = place.clips(edited.outputs)
     twins = place.clips(edited.twins, clean=clips)
-    for operations, edits_of in (((CLAMP, REMOVE), clips), ((RESTORE,), twins)):
-        edits = place.edits(edits_of, concept, random, relabellings=relabellings, seed=seed)
-        with edits_of.rerun.running():
+    for operations, edited_clips in (((CLAMP, REMOVE), clips), ((RESTORE,), twins)):
+        edits = place.edits(edited_clips, concept, random, relabellings=relabellings, seed=seed)
+        with edited_clips.rerun.running():
             null = edits.null_effects(operations)
             for operation in operations:
                 effect = float(edits.by_clip(operation).mean())
                 found[operation.name] = permutation_p(effect, null[operation.name]) <= LEVEL
-            if edits_of is clips:
-                nothing = np.zeros(0)
-                low, high = edits.draws(STEP, nothing, nothing).interval
+            if edited_clips is clips:
+                low, high = edits.draws(STEP, np.zeros(0), np.zeros(0)).interval
                 found[STEP.name] = not low <= 0 <= high
     return found
