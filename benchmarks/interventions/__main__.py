@@ -91,23 +91,17 @@ def errors(
 ) -> None:
     """Measure how often operations find something where concept and random clips come from one pool."""
     check_writable(out)
-    places = PLACES if one_of("at", at, (*PLACES, "both")) == "both" else (at,)
+    chosen = PLACES if one_of("at", at, (*PLACES, "both")) == "both" else (at,)
     names, rows = model or list(_ERROR_MODELS), []
-    with progress_bar("draws", draws * len(names) * len(places), visible=True) as advance:
+    with progress_bar("draws", draws * len(names) * len(chosen), visible=True) as advance:
         for name in names:
-            for place in places:
-                rows += error_rows(
-                    load_model(name, device="cpu"),
-                    rule_of(rule_name(name)),
-                    draws=draws,
-                    relabellings=relabellings,
-                    pool_clips=pool,
-                    seed=seed,
-                    places=(place,),
-                    advance=advance,
-                )
-                write_csv(out / "errors.csv", pd.DataFrame([vars(row) for row in rows]))
-    _print("found where there is nothing", pd.DataFrame([vars(row) for row in rows]))
+            for place in chosen:
+                options = {"draws": draws, "relabellings": relabellings, "pool_clips": pool, "seed": seed}
+                network, before = load_model(name, device="cpu"), list(rows)
+                for so_far in error_rows(network, rule_of(rule_name(name)), place, advance=advance, **options):
+                    rows = [*before, *map(vars, so_far)]
+                    write_csv(out / "errors.csv", pd.DataFrame(rows))  # counts if the command is stopped
+    _print("found where there is nothing", pd.DataFrame(rows))
 
 
 @app.command()

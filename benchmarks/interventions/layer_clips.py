@@ -46,7 +46,7 @@ class Place:
         groups: Sequence[int] | None = None,
         clean: LayerClips | None = None,
     ) -> LayerClips:
-        """Clips to edit, from the layer's output for each.
+        """Clips to edit, from the layer's output for each; twins of others inside `clean.rerun.running`.
 
         Args:
             outputs: as the layer returns them.
@@ -72,8 +72,7 @@ class Place:
         )
         if clean is None:
             return clips
-        with rerun.running():
-            lost = clean.unedited.targets - clips.unedited.targets
+        lost = clean.unedited.targets - clips.unedited.targets
         return LayerClips(rerun=rerun, rows=self.rows, class_groups=clips.class_groups, clean=clean, unit=lost)
 
     def edits(

@@ -1,6 +1,6 @@
 """Meaningless concepts: how often the null of an operation is rejected, and how often the interval of a step misses 0."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from zlib import crc32
 
@@ -26,12 +26,13 @@ from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.rendered import Rule
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.operations import CLAMP, REMOVE, RESTORE, STEP
-from video_tcav.tcav.settings import PLACES, At
+from video_tcav.tcav.settings import At
 
 _MEMORY_BYTES = 10**9
 _CONCEPT_CLIPS, _RANDOM_CLIPS = 20, 60
 _CLIPS_OF_DRAW, _CLIPS = 10, 40  # of a draw, from so many
 _TWIN: Twin = "frozen"
+_OFTEN = 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,48 +111,46 @@ class ErrorCounts:
 def error_rows(
     model: VideoModel,
     rule: Rule,
+    at: At,
     *,
     draws: int,
     relabellings: int,
     pool_clips: int,
     seed: int,
-    places: Sequence[At] = PLACES,
     advance: Advance = no_progress,
-) -> list[ErrorRow]:
+) -> Iterator[list[ErrorRow]]:
     """Draw concept and random clips from one pool, at the deepest stage of a rendered model, for its first class.
+
+    Gives the rates so far again and again, the last of them over all draws.
 
     Args:
         model: the model.
         rule: how it was trained.
-        draws: of all clips, for each place.
+        at: clips that are edited.
+        draws: of all clips.
         relabellings: CAVs of permuted labels of each draw.
         pool_clips: at least so many clips in the pool.
         seed: of all draws.
-        places: clips that are edited.
         advance: told how many draws were made.
     """
     world = sample_world(model, rule, pool_clips=pool_clips, class_clips=_CLIPS, seed=seed, targets=rule.labels[:1])
-    clips = {"class": world.class_clips[0], "random": random_clips(rule, _CLIPS, seed=seed)}
-    rows: list[ErrorRow] = []
+    clips = world.class_clips[0] if at == "class" else random_clips(rule, _CLIPS, seed=seed)
+    layers = world.layers[-1:]
+    # the checksum makes the draws of each model and place independent
+    generator = np.random.default_rng([seed, random_streams.NULL_CONCEPTS, crc32(f"{world.name} {at}".encode())])
     with scratch_folder() as spill:
-        store = pool_rows(model, world, SpillSpace(_MEMORY_BYTES, spill), world.layers[-1:])[world.deepest]
-        place = deepest_place(model, world, store)
-        for at in places:
-            outputs, twins = (
-                rendered_outputs(model, world.layers[-1:], clips[at], twin)[world.deepest] for twin in (None, _TWIN)
-            )
-            edited, counts = EditedClips(outputs=outputs, twins=twins), ErrorCounts()
-            # the checksum makes the draws of each model and place independent
-            stream = [seed, random_streams.NULL_CONCEPTS, crc32(f"{world.name} {at}".encode())]
-            generator = np.random.default_rng(stream)
-            for _ in range(draws):
-                drawn = generator.permutation(store.rows)[: _CONCEPT_CLIPS + _RANDOM_CLIPS]
-                sets = drawn[:_CONCEPT_CLIPS], drawn[_CONCEPT_CLIPS:]
-                settings = {"relabellings": relabellings, "seed": seed_of(generator)}
-                counts.add(significant(place, edited.drawn(generator), *sets, **settings))
-                advance(1)
-            rows += counts.rows(world, at)
-    return rows
+        store = pool_rows(model, world, SpillSpace(_MEMORY_BYTES, spill), layers)[world.deepest]
+        place, counts = deepest_place(model, world, store), ErrorCounts()
+        outputs, twins = (rendered_outputs(model, layers, clips, twin)[world.deepest] for twin in (None, _TWIN))
+        edited = EditedClips(outputs=outputs, twins=twins)
+        for number in range(1, draws + 1):
+            drawn = generator.permutation(store.rows)[: _CONCEPT_CLIPS + _RANDOM_CLIPS]
+            sets = drawn[:_CONCEPT_CLIPS], drawn[_CONCEPT_CLIPS:]
+            settings = {"relabellings": relabellings, "seed": seed_of(generator)}
+            counts.add(significant(place, edited.drawn(generator), *sets, **settings))
+            advance(1)
+            if number % _OFTEN == 0 or number == draws:
+                yield counts.rows(world, at)
 
 
 def deepest_place(model: VideoModel, world: World, store: RowStore) -> Place:
@@ -174,12 +173,11 @@ def significant(
     seed: int,
 ) -> dict[str, bool]:
     """Whether the null of each operation is rejected for one concept, and whether the interval of a step misses 0."""
-    found = {}
-    clips = place.clips(edited.outputs)
-    twins = place.clips(edited.twins, clean=clips)
-    for operations, edited_clips in (((CLAMP, REMOVE), clips), ((RESTORE,), twins)):
-        edits = place.edits(edited_clips, concept, random, relabellings=relabellings, seed=seed)
-        with edited_clips.rerun.running():
+    found, clips = {}, place.clips(edited.outputs)
+    with clips.rerun.running():
+        twins = place.clips(edited.twins, clean=clips)
+        for operations, edited_clips in (((CLAMP, REMOVE), clips), ((RESTORE,), twins)):
+            edits = place.edits(edited_clips, concept, random, relabellings=relabellings, seed=seed)
             null = edits.null_effects(operations)
             for operation in operations:
                 effect = float(edits.by_clip(operation).mean())

@@ -247,12 +247,11 @@ class _Estimator:
         """By name."""
         concept, random = self._rows(edit), self._rows(PLAIN)
         estimates = {"slope": self._slope(concept, random)}
-        twins = self._place.clips(self._outputs[edit], self._groups, clean=self._clips)
-        for operations, clips in (((STEP, CLAMP), self._clips), ((RESTORE,), twins)):
-            groups = [*self._groups, *self._groups]
-            edits = self._place.edits(clips, concept, random, bootstraps=_BOOTSTRAPS, groups=groups)
-            nothing = np.zeros(0)
-            with clips.rerun.running():
+        groups, nothing = [*self._groups, *self._groups], np.zeros(0)
+        with self._clips.rerun.running():
+            twins = self._place.clips(self._outputs[edit], self._groups, clean=self._clips)
+            for operations, clips in (((STEP, CLAMP), self._clips), ((RESTORE,), twins)):
+                edits = self._place.edits(clips, concept, random, bootstraps=_BOOTSTRAPS, groups=groups)
                 for operation in operations:
                     draws = edits.draws(operation, nothing, nothing)
                     low, high = draws.interval

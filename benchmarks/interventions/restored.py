@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.calibration.world import sample_world
+from benchmarks.calibration.world import World, sample_world
 from benchmarks.interventions.layer_clips import Place
 from benchmarks.interventions.rendered_layers import pool_rows, rendered_outputs
 
@@ -15,6 +15,7 @@ from video_tcav.models.targets import parse_target
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import SpillSpace
 from video_tcav.rendered import rule_of
+from video_tcav.tcav.interventions.concept_edits import LayerClips
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.operations import RESTORE
 
@@ -77,22 +78,29 @@ def restore_rows(
                 kernel=gram(store, None, range(store.rows)).kernel,
             )
             clean = place.clips(plain[layer])
-            twins = place.clips(reversed_clips[layer], clean=clean)
-            for concept in _CONCEPTS:
-                rows = world.rows(*concept)
-                others = np.setdiff1d(np.arange(len(world.pool)), rows)
-                edits = place.edits(twins, rows, others, relabellings=relabellings, seed=seed)
-                with twins.rerun.running():
-                    null = edits.null_effects([RESTORE])[RESTORE.name]
-                    draws = edits.draws(RESTORE, null, np.zeros(0))
-                yield RestoreRow(
-                    model=world.name,
-                    layer=layer,
-                    target=world.targets[0],
-                    concept=" ".join(concept),
-                    lost=float(twins.unit.mean()),
-                    restored=draws.effect,
-                    low=draws.interval[0],
-                    high=draws.interval[1],
-                    p_value=draws.p_value,
+            with clean.rerun.running():
+                yield from _layer_rows(
+                    world, layer, place, place.clips(reversed_clips[layer], clean=clean), relabellings, seed
                 )
+
+
+def _layer_rows(
+    world: World, layer: str, place: Place, twins: LayerClips, relabellings: int, seed: int
+) -> Iterator[RestoreRow]:
+    for concept in _CONCEPTS:
+        rows = world.rows(*concept)
+        others = np.setdiff1d(np.arange(len(world.pool)), rows)
+        edits = place.edits(twins, rows, others, relabellings=relabellings, seed=seed)
+        null = edits.null_effects([RESTORE])[RESTORE.name]
+        draws = edits.draws(RESTORE, null, np.zeros(0))
+        yield RestoreRow(
+            model=world.name,
+            layer=layer,
+            target=world.targets[0],
+            concept=" ".join(concept),
+            lost=float(twins.unit.mean()),
+            restored=draws.effect,
+            low=draws.interval[0],
+            high=draws.interval[1],
+            p_value=draws.p_value,
+        )
