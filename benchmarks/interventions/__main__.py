@@ -12,7 +12,7 @@ from benchmarks.calibration.calibration import rule_name
 from benchmarks.interventions.agreement import agreement_table, model_table, sign_table
 from benchmarks.interventions.cells import cells
 from benchmarks.interventions.meaningless import error_rows
-from benchmarks.interventions.real_edits import SPACES, edit_rows, load_real_clips, places, record
+from benchmarks.interventions.real_edits import SPACES, edit_rows, load_edits, load_real_clips, places, record
 from benchmarks.interventions.restored import restore_rows
 from rich.table import Table
 
@@ -139,14 +139,15 @@ def real(
     """Compare slope, step, clamp and restore with what edits of real clips do to a model, at every layer and space."""
     check_writable(out)
     network = load_model(model, weights=weights, device="cpu")
-    loaded = load_real_clips(network, clips, edits, group=group, only=edit)
+    loaded = load_real_clips(network, clips, group=group)
+    named = load_edits(edits, loaded, edit)
     spaces = [one_of("space", each, SPACES) for each in space or SPACES]
     rows, path = [], out / "real.csv"
     recorded = {}
     for name in target:
         for at, chosen in places(network, loaded, name, count=count, seed=seed).items():
             same = next((kept for (_, place), kept in recorded.items() if at == place == "random"), None)
-            recorded[name, at] = same or record(network, loaded.some(chosen.tolist()))
+            recorded[name, at] = same or record(network, loaded.some(chosen.tolist()), named)
     for layer in reversed(network.default_layers):  # tails of deep layers are short: most is known early
         for (name, at), kept in recorded.items():
             rows += [row.row() for row in edit_rows(network, kept, name, at, layer=layer, spaces=spaces)]

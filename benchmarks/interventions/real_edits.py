@@ -1,7 +1,7 @@
 """Real clips: what an edit of the clips does to a model, beside what each estimator says of the edit at each layer."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -90,97 +90,116 @@ class EditRow:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RealClips:
-    """Clips as they are and after each edit, prepared for a model.
+    """Clips of a camera that stands still.
 
     Attributes:
-        versions: by the name of the edit, `plain` among them.
+        frames: of each clip.
         labels: the folder of each clip.
+        paths: file of each clip.
         groups: number of each clip's group.
     """
 
-    versions: Mapping[str, Sequence[Tensor]]
+    frames: tuple[Clip, ...]
     labels: tuple[str, ...]
+    paths: tuple[Path, ...]
     groups: tuple[int, ...]
+
+    def prepared(self, model: VideoModel, edit: Edit) -> Iterator[Tensor]:
+        """Each clip, edited, as the model takes it."""
+        for clip in self.frames:
+            yield prepared(model, edit(clip, background(clip)))
 
     def some(self, clips: Sequence[int]) -> "RealClips":
         """Some of the clips."""
         return RealClips(
-            versions={name: [inputs[clip] for clip in clips] for name, inputs in self.versions.items()},
+            frames=tuple(self.frames[clip] for clip in clips),
             labels=tuple(self.labels[clip] for clip in clips),
+            paths=tuple(self.paths[clip] for clip in clips),
             groups=tuple(self.groups[clip] for clip in clips),
         )
 
 
+def prepared(model: VideoModel, clip: Clip) -> Tensor:
+    """A clip as the model takes it."""
+    return model.prepare(torch.from_numpy(np.ascontiguousarray(clip)).movedim(3, 1))
+
+
+def background(clip: Clip) -> UInt8[np.ndarray, "height width 3"]:
+    """What a camera that stands still sees most of the time."""
+    return np.median(clip, axis=0).astype(np.uint8)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecordedClips:
-    """What a model makes of clips: outputs of its layers, and logits, by version."""
+    """What a model makes of clips, by version: the name of the edit, or `plain`.
 
-    clips: RealClips
-    outputs: Mapping[str, Mapping[str, Float[Tensor, "clip ..."]]] = field(repr=False)
+    Attributes:
+        groups: number of each clip's group.
+        outputs: of each layer.
+        logits: of the model.
+    """
+
+    groups: Sequence[int]
+    outputs: Mapping[str, Mapping[str, Float[Tensor, "clip ..."]]]
     logits: Mapping[str, Float[Tensor, "clip class"]]
 
 
-def load_edits(path: Path, indoor: UInt8[np.ndarray, "height width 3"]) -> dict[str, Edit]:
-    """Edits by name from a Python file with a function `edits(indoor)`; each takes a clip and its background."""
+def load_edits(path: Path, clips: RealClips, only: Sequence[str] | None = None) -> dict[str, Edit]:
+    """Edits by name from a Python file with a function `edits(indoor)`; each takes a clip and its background.
+
+    Args:
+        path: the file.
+        clips: one of them lends the background of another place.
+        only: names of edits; all if not given.
+
+    Raises:
+        InputError: if there is no such file.
+    """
     spec = spec_from_file_location("edits", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise InputError(f"`edits` must be a Python file. Got {path}. Give one with a function edits(indoor).")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.edits(indoor)
+    indoor = next((number for number, clip in enumerate(clips.paths) if _INDOOR in clip.stem), 0)
+    named = module.edits(background(clips.frames[indoor]))
+    return {name: edit for name, edit in named.items() if not only or name in only}
 
 
-def load_real_clips(
-    model: VideoModel, folder: str, edits: Path, *, group: str, only: Sequence[str] | None = None
-) -> RealClips:
-    """Read clips and edit each.
+def load_real_clips(model: VideoModel, folder: str, *, group: str) -> RealClips:
+    """Read clips.
 
     Args:
-        model: that they are prepared for.
+        model: whose clip settings are used.
         folder: clips in folders by their class.
-        edits: file, see `load_edits`.
         group: what is independent, a regular expression for the path.
-        only: names of edits; all if not given.
     """
-    sources, group_of = find_videos(folder), grouping(group)
-    loaded = [clips for clips in load_clips(sources, model.clip_spec) if clips.clips is not None]
-    frames = [clips.clips[0].movedim(1, 3).numpy() for clips in loaded]
-    # a camera that stands still sees the background most of the time
-    backgrounds = [np.median(clip, axis=0).astype(np.uint8) for clip in frames]
-    paths = [str(clips.source.path) for clips in loaded]
-    indoor = next((number for number, path in enumerate(paths) if _INDOOR in Path(path).stem), 0)
-    chosen = {name: edit for name, edit in load_edits(edits, backgrounds[indoor]).items() if not only or name in only}
-    versions = {PLAIN: lambda clip, _background: clip, **chosen}
+    group_of = grouping(group)
+    loaded = [clips for clips in load_clips(find_videos(folder), model.clip_spec) if clips.clips is not None]
     numbers = numbering([group_of(clips.source) for clips in loaded])
     return RealClips(
-        versions={
-            name: [
-                model.prepare(torch.from_numpy(np.ascontiguousarray(edit(clip, background))).movedim(3, 1))
-                for clip, background in zip(frames, backgrounds, strict=True)
-            ]
-            for name, edit in versions.items()
-        },
+        frames=tuple(clips.clips[0].movedim(1, 3).numpy() for clips in loaded if clips.clips is not None),
         labels=tuple(clips.source.label or "" for clips in loaded),
+        paths=tuple(Path(clips.source.path) for clips in loaded),
         groups=tuple(numbers[group_of(clips.source)] for clips in loaded),
     )
 
 
-def record(model: VideoModel, clips: RealClips) -> RecordedClips:
-    """Pass every version of the clips once."""
+def record(model: VideoModel, clips: RealClips, edits: Mapping[str, Edit]) -> RecordedClips:
+    """Pass the clips as they are, and after every edit."""
     layers = model.default_layers
     outputs: dict[str, dict[str, Tensor]] = {layer: {} for layer in layers}
-    logits = {}
-    for name, inputs in clips.versions.items():
+    logits, tail = {}, Tail(model, layers[-1])
+    for name, edit in {PLAIN: lambda clip, _background: clip, **edits}.items():
+        inputs = list(clips.prepared(model, edit))
         batches = [
-            record_activations(model, layers, torch.stack(list(inputs[start : start + _BATCH])), last=layers[-1])
+            record_activations(model, layers, torch.stack(inputs[start : start + _BATCH]), last=layers[-1])
             for start in range(0, len(inputs), _BATCH)
         ]
         for layer in layers:
             outputs[layer][name] = torch.cat([batch[layer] for batch in batches])
-        tail = Tail(model, layers[-1])
         with tail.running(), torch.no_grad():
             logits[name] = tail.logits(outputs[layers[-1]][name])
-    return RecordedClips(clips=clips, outputs=outputs, logits=logits)
+    return RecordedClips(groups=clips.groups, outputs=outputs, logits=logits)
 
 
 def places(
@@ -189,11 +208,12 @@ def places(
     """Clips of a class that the model gets right, and clips of all classes; few of each, drawn at random."""
     generator = np.random.default_rng([seed, random_streams.REAL_CONCEPTS])
     order = generator.permutation(len(clips.labels))
-    of_class = [clip for clip in order if clips.labels[clip] == target]
     index, right = model.class_index(target), []
-    for clip in of_class:
-        with torch.no_grad():
-            if len(right) < count and int(model.logits(clips.versions[PLAIN][clip][None]).argmax()) == index:
+    for clip in order:
+        if clips.labels[clip] == target and len(right) < count:
+            with torch.no_grad():
+                predicted = model.logits(prepared(model, clips.frames[clip])[None]).argmax()
+            if int(predicted) == index:
                 right.append(clip)
     return {"class": np.sort(right), "random": np.sort(order[:count])}
 
@@ -218,7 +238,7 @@ def edit_rows(
 def _truth(recorded: RecordedClips, target: Target, edit: str) -> Estimate:
     """The mean change of the target, with a t-interval over groups."""
     change = (target(recorded.logits[edit]) - target(recorded.logits[PLAIN])).double().numpy()
-    groups = np.asarray(recorded.clips.groups)
+    groups = np.asarray(recorded.groups)
     means = [change[groups == group].mean() for group in np.unique(groups)]
     margin = float(stats.sem(means) * stats.t.ppf(0.975, len(means) - 1))
     return Estimate(effect=float(change.mean()), low=float(change.mean()) - margin, high=float(change.mean()) + margin)
@@ -239,7 +259,7 @@ class _Estimator:
     """All estimates of edits at one layer, in one feature space."""
 
     def __init__(self, place: Place, recorded: RecordedClips, layer: str) -> None:
-        self._place, self._outputs, self._groups = place, recorded.outputs[layer], recorded.clips.groups
+        self._place, self._outputs, self._groups = place, recorded.outputs[layer], recorded.groups
         self._clips = place.clips(self._outputs[PLAIN], self._groups)
         self._cross = self._gradient_products()
 

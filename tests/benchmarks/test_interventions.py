@@ -9,7 +9,7 @@ from benchmarks.interventions.__main__ import app
 from benchmarks.interventions.agreement import agreement_table, model_table, sign_table
 from benchmarks.interventions.cells import BASELINE, cells
 from benchmarks.interventions.meaningless import EditedClips, deepest_place, significant
-from benchmarks.interventions.real_edits import load_edits
+from benchmarks.interventions.real_edits import RealClips, load_edits
 from benchmarks.interventions.rendered_layers import RANDOM_CLIPS, pool_rows, rendered_outputs
 from typer.testing import CliRunner
 
@@ -177,4 +177,4 @@ def test_edits_of_real_clips_beside_what_estimates_say(assets, tmp_path):
 
 def test_a_file_without_edits_is_refused(tmp_path):
     with pytest.raises(InputError, match="`edits` must be a Python file"):
-        load_edits(tmp_path / "none.py", np.zeros((4, 4, 3), np.uint8))
+        load_edits(tmp_path / "none.py", RealClips(frames=(), labels=(), paths=(), groups=()))
