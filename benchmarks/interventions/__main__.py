@@ -11,8 +11,9 @@ import typer
 from benchmarks.calibration.calibration import rule_name
 from benchmarks.interventions.agreement import agreement_table, model_table, sign_table
 from benchmarks.interventions.cells import cells
+from benchmarks.interventions.edited_clips import load_edits, load_real_clips
 from benchmarks.interventions.meaningless import error_rows
-from benchmarks.interventions.real_edits import SPACES, edit_rows, load_edits, load_real_clips, places, record
+from benchmarks.interventions.real_edits import SPACES, edit_rows, places, record
 from benchmarks.interventions.restored import restore_rows
 from rich.table import Table
 

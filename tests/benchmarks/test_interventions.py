@@ -8,8 +8,8 @@ from benchmarks.calibration.world import random_clips, sample_world
 from benchmarks.interventions.__main__ import app
 from benchmarks.interventions.agreement import agreement_table, model_table, sign_table
 from benchmarks.interventions.cells import BASELINE, cells
+from benchmarks.interventions.edited_clips import RealClips, load_edits
 from benchmarks.interventions.meaningless import EditedClips, deepest_place, significant
-from benchmarks.interventions.real_edits import RealClips, load_edits
 from benchmarks.interventions.rendered_layers import RANDOM_CLIPS, pool_rows, rendered_outputs
 from typer.testing import CliRunner
 
