@@ -92,7 +92,8 @@ def errors(
 ) -> None:
     """Measure how often operations find something where concept and random clips come from one pool."""
     check_writable(out)
-    chosen = PLACES if one_of("at", at, (*PLACES, "both")) == "both" else (at,)
+    one_of("at", at, (*PLACES, "both"))
+    chosen = [place for place in PLACES if at in (place, "both")]
     names, rows = model or list(_ERROR_MODELS), []
     with progress_bar("draws", draws * len(names) * len(chosen), visible=True) as advance:
         for name in names:

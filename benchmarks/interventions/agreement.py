@@ -107,7 +107,8 @@ def _rank(estimator: str, cells: pd.DataFrame) -> float:
 
 
 def _size(estimator: str, cells: pd.DataFrame) -> float:
-    return float(cells[estimator] @ cells["truth"] / (cells["truth"] @ cells["truth"]))
+    effects, truths = cells[estimator].to_numpy(), cells["truth"].to_numpy()
+    return float(effects @ truths / (truths @ truths))
 
 
 def _signs(estimator: str, cells: pd.DataFrame) -> float:

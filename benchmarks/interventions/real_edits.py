@@ -77,7 +77,7 @@ class EditRow:
             for column, value in ((name, each.effect), (f"{name}_low", each.low), (f"{name}_high", each.high))
         }
         place = {"target": self.target, "at": self.at, "layer": self.layer, "space": self.space, "edit": self.edit}
-        return place | columns
+        return {**place, **columns}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
