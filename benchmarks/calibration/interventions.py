@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.calibration.rendered_recording import Recording
+from benchmarks.calibration.world import World
 from jaxtyping import Float
 
 from video_tcav.models import VideoModel
@@ -42,21 +42,21 @@ class Intervention:
 
 
 def interventional_effects(
-    model: VideoModel, recording: Recording, *, clips: int, advance: Advance = lambda _: None
+    model: VideoModel, world: World, *, clips: int, advance: Advance = lambda _: None
 ) -> list[Intervention]:
     """Set each factor of clips of each class to each value of the pool and measure how the log-odds of the class change.
 
     Args:
         model: the model.
-        recording: its pool and class clips.
+        world: its pool and class clips.
         clips: how many clips of each class are changed.
         advance: called with the number of clips that were passed.
     """
     effects = []
-    for label, target in enumerate(recording.targets):
-        base = recording.class_clips[label][:clips]
+    for label, target in enumerate(world.targets):
+        base = world.class_clips[label][:clips]
         for factor in FACTORS:
-            values = [value for name, value in recording.values() if name == factor]
+            values = [value for name, value in world.values() if name == factor]
             changed = [clip.with_factor(factor, value) for value in values for clip in base]
             logits = rendered_logits(model, changed, advance=advance)
             odds = parse_target(model, target, "log_odds")(logits).reshape(len(values), len(base)).double().numpy()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from benchmarks.calibration.world import World, random_clips, sample_world
 from jaxtyping import Int
 
 from video_tcav.concepts import Twin, twin_clip
@@ -15,63 +16,32 @@ from video_tcav.models.hooks import record_activations, record_gradients
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import RowStore, SpillSpace
-from video_tcav.rendered import Factors, Rule, sample_factors
-from video_tcav.rendered.factors import FACTORS, balanced_pool
+from video_tcav.rendered import Rule
+from video_tcav.rendered.factors import balanced_pool
 from video_tcav.rendered.training import rendered_inputs
 from video_tcav.tcav.settings import PLACES, At
 
 Advance = Callable[[int], None]
 TWINS: tuple[Twin, ...] = ("frozen", "reversed")
 _MEMORY_BYTES = 4 * 10**9
-# Seeds that a recording has for itself: of its pool, of the clips of `random` gradients, of each class.
-_SEEDS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recording:
+class Recording(World):
     """Inner products of a pool of clips and of the gradients of each class, for one model.
 
     Attributes:
-        name: of the model.
-        rule: how it was trained.
-        targets: the classes whose gradients were recorded.
-        layers: of the model, the deepest last.
-        pool: the clips whose activations were recorded; every combination of factors equally often.
-        class_clips: clips of each class.
         grams: by where the gradient was taken (`class`, or `random`: clips that are not in the pool), layer and class. Rows
             of K and columns of C are the pool's clips.
         twin_grams: the same at the deepest layer; the rows are the clips, then their frozen, then their reversed twins.
     """
 
-    name: str
-    rule: Rule
-    targets: tuple[str, ...]
-    layers: tuple[str, ...]
-    pool: tuple[Factors, ...]
-    class_clips: tuple[tuple[Factors, ...], ...]
     grams: Mapping[At, Mapping[str, tuple[Gram, ...]]]
     twin_grams: Mapping[At, tuple[Gram, ...]]
-
-    @property
-    def deepest(self) -> str:
-        return self.layers[-1]
-
-    def rows(self, factor: str, value: str) -> Int[np.ndarray, " row"]:
-        """The clips of the pool that have a factor at a value."""
-        return np.array([i for i, clip in enumerate(self.pool) if getattr(clip, factor) == value])
 
     def twin_rows(self, rows: Int[np.ndarray, " row"], twin: Twin) -> Int[np.ndarray, " row"]:
         """The same clips' twins at the deepest layer."""
         return rows + len(self.pool) * (1 + TWINS.index(twin))
-
-    def values(self) -> list[tuple[str, str]]:
-        """Every factor with each of its values in the pool."""
-        return [
-            (factor, value)
-            for factor, values in FACTORS.items()
-            for value in values
-            if any(getattr(clip, factor) == value for clip in self.pool)
-        ]
 
 
 def record_world(
@@ -99,40 +69,34 @@ def record_world(
         places: where gradients are taken.
         advance: called with the number of clips that were passed.
     """
-    pool = balanced_pool(rule.motions(), pool_clips, seed=_SEEDS * seed)
-    names = tuple(targets or rule.labels)
-    classes = [_class_clips(rule, name, class_clips, seed=seed) for name in names]
-    random_clips = sample_factors(class_clips, seed=_SEEDS * seed + 1, motion=rule.motions())
-    layers = model.default_layers
+    world = sample_world(model, rule, pool_clips=pool_clips, class_clips=class_clips, seed=seed, targets=targets)
+    others = random_clips(rule, class_clips, seed=seed)
+    layers = world.layers
     with scratch_folder() as spill:
         space = SpillSpace(_MEMORY_BYTES, spill)
         activations = {layer: RowStore(space) for layer in layers}
         gradients = {layer: RowStore(space) for layer in layers}
         for twin in (None, *(TWINS if twins else ())):
             recorded = layers if twin is None else layers[-1:]
-            for inputs in rendered_inputs(pool):
+            for inputs in rendered_inputs(world.pool):
                 clips = inputs if twin is None else twin_clip(inputs, twin, time_dim=2)
                 for layer, values in record_activations(model, recorded, clips, last=layers[-1]).items():
                     activations[layer].append(values.flatten(1))
                 advance(len(inputs))
         for at in places:
-            for name, clips in zip(names, classes, strict=True):
+            for name, clips in zip(world.targets, world.class_clips, strict=True):
                 target = parse_target(model, name, "log_odds")
-                for inputs in rendered_inputs(clips if at == "class" else random_clips):
+                for inputs in rendered_inputs(clips if at == "class" else others):
                     for layer, values in record_gradients(model, layers, inputs, target).layers.items():
                         gradients[layer].append(values.flatten(1))
                     advance(len(inputs))
         grams = {layer: _split(activations[layer], gradients[layer], class_clips) for layer in layers}
+    count = len(world.targets)
     # `_split` gives the Grams of all classes at the first place, then those at the second.
-    slices: dict[At, slice] = {at: slice(len(names) * i, len(names) * (i + 1)) for i, at in enumerate(places)}
-    pool_grams = {layer: _first_rows(layer_grams, len(pool)) for layer, layer_grams in grams.items()}
+    slices: dict[At, slice] = {at: slice(count * i, count * (i + 1)) for i, at in enumerate(places)}
+    pool_grams = {layer: _first_rows(layer_grams, len(world.pool)) for layer, layer_grams in grams.items()}
     return Recording(
-        name=model.name,
-        rule=rule,
-        targets=names,
-        layers=layers,
-        pool=tuple(pool),
-        class_clips=tuple(tuple(clips) for clips in classes),
+        **vars(world),
         grams={at: {layer: every[span] for layer, every in pool_grams.items()} for at, span in slices.items()},
         twin_grams={at: grams[layers[-1]][span] for at, span in slices.items()},
     )
@@ -144,11 +108,6 @@ def passes(
     """How many clips `record_world` passes through the model."""
     versions = 1 + len(TWINS) * twins
     return len(balanced_pool(rule.motions(), pool_clips, seed=0)) * versions + class_clips * targets * len(places)
-
-
-def _class_clips(rule: Rule, name: str, count: int, *, seed: int) -> list[Factors]:
-    drawn = sample_factors(count, seed=_SEEDS * seed + 2 + rule.labels.index(name), motion=rule.motions())
-    return [clip.with_factor(rule.cause, rule.classes[name]) for clip in drawn]
 
 
 def _split(activations: RowStore, gradients: RowStore, class_clips: int) -> tuple[Gram, ...]:

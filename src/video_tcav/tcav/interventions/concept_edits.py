@@ -226,7 +226,6 @@ class ConceptEdits:
     def _effects_along(
         self, along: Directions, operations: Sequence[Operation], advance: Advance
     ) -> dict[str, OperationAlong]:
-        everyone = np.arange(self._clips.rerun.clips)
         vectors = self._clips.rows.vectors(self._rows, along.units)
         points = {replace(point, weight=1.0) for operation in operations for point in operation.points}
         means: dict[Point, np.ndarray] = {}
@@ -235,13 +234,10 @@ class ConceptEdits:
             if point.is_unedited:
                 means[point] = np.full(len(along.units), self._clips.unedited.targets.mean())
             else:
-                # one CAV at a time: gradients and outputs of all together would not fit into memory
-                reruns = [
-                    self._clips.rerun.edited(shift, vector[None], everyone)
-                    for shift, vector in zip(self._shifts(along, point), vectors, strict=True)
-                ]
-                means[point] = np.asarray([rerun.targets.mean() for rerun in reruns])
-                changed[point] = np.asarray([self._changes(rerun).mean() for rerun in reruns])
+                reruns = self._clips.rerun.edited_along(self._shifts(along, point), vectors)
+                means[point] = reruns.targets.reshape(len(vectors), -1).mean(1)
+                predicted = reruns.predicted.reshape(len(vectors), -1)
+                changed[point] = (predicted != self._clips.unedited.predicted).mean(1)
         advance(len(along.units))
         return {
             operation.name: OperationAlong(
