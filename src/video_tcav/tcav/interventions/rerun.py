@@ -107,9 +107,7 @@ class LayerRerun:
         """The target of clips, each moved by its shift along its vector; one vector may serve all."""
         return self._run(shifts, vectors, clips, gradients=False)
 
-    def edited_along(
-        self, shifts: Float[np.ndarray, "draw clip"], vectors: Float[Tensor, "draw feature"]
-    ) -> Reruns:
+    def edited_along(self, shifts: Float[np.ndarray, "draw clip"], vectors: Float[Tensor, "draw feature"]) -> Reruns:
         """All clips moved along each of several vectors, one vector behind the other."""
         # a small rest of a network takes as long for a few clips as for many; of large ones no two vectors fit into memory
         together = max(1, self._batch // self.clips)
