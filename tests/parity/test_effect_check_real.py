@@ -11,7 +11,7 @@ pytestmark = pytest.mark.assets
     ("target", "others", "is_right"), [("walking", "running", True), ("running", "walking", False)]
 )
 def test_slopes_are_believed_for_walking_alone(assets, target, others, is_right):
-    """Edits of walking are predicted by slopes at the deepest stage, edits of running are not; steps predict both."""
+    """Edits of walking are predicted by slopes at the deepest stage; edits of running are not, and better by steps."""
     models, clips = assets / "models" / "real", assets / "clips" / "kth30"
     model = vt.load_model(
         f"file:{models / 'lrcn.py'}:walk_fight_run", weights=models / "lrcn_walk_fight_run_b.safetensors", device="cpu"
@@ -28,4 +28,5 @@ def test_slopes_are_believed_for_walking_alone(assets, target, others, is_right)
     slope, step = (check.get("stages.3", space="flatten", at="class", estimator=name) for name in ("slope", "step"))
     assert slope.is_above_chance == is_right
     assert (check.warning("stages.3", space="flatten", at="class") is None) == is_right
-    assert step.is_above_chance
+    assert step.right / step.counted >= 0.8
+    assert is_right or step.rank > slope.rank

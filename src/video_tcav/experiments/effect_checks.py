@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from video_tcav.experiments.analyses import Analysis
 from video_tcav.experiments.decisions import VerdictWord
+from video_tcav.experiments.hypothesis import Hypothesis
+from video_tcav.tcav.effect_check.estimates import Estimator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +25,12 @@ class EffectTrust:
     signs: str = ""
 
     @classmethod
-    def of(cls, analyses: Sequence[Analysis], layer: str, effect: float) -> "EffectTrust":
-        """From the analyses of the hypothesis's model, or of both its models."""
+    def of(cls, hypothesis: Hypothesis, analyses: Sequence[Analysis], layer: str, effect: float) -> "EffectTrust":
+        """From the analyses of the hypothesis's model, or of both its models; `effect` is what was measured, or NaN."""
+        # all interventions that hypotheses are about put another coordinate along the CAV into activations, as clamp does
+        estimator: Estimator = "slope" if hypothesis.operation is None else "clamp"
+        if hypothesis.kind in ("needed", "carries"):
+            effect = math.nan  # a share, which has no place in the range of the target
         warnings: list[str] = []
         shares: list[tuple[float, str]] = []
         for analysis in analyses:
@@ -32,9 +38,9 @@ class EffectTrust:
             if check is None:
                 continue
             model = f"{analysis.which.model}: " if len(analyses) > 1 else ""
-            remarks = check.remarks(layer, effect, space=first.space, at=first.at)
+            remarks = check.remarks(layer, effect, space=first.space, at=first.at, estimator=estimator)
             warnings += [f"{model}{text}" for text in (*remarks, *check.notes)]
-            agreement = check.get(layer, space=first.space, at=first.at)
+            agreement = check.get(layer, space=first.space, at=first.at, estimator=estimator)
             if agreement is not None and agreement.counted:
                 shares.append((agreement.right / agreement.counted, agreement.signs_text))
         agreement, signs = min(shares, default=(math.nan, ""))

@@ -162,6 +162,8 @@ def _check_effects(context: _RunContext, clips: ClipSets, key: AnalysisKey) -> E
             against=experiment.against,
             only_right=experiment.only_right,
             group=experiment.group,
+            # where hypotheses about interventions are judged, too
+            intervene_at=experiment.intervention_settings(key.model, key.target).intervene_at,
             seed=experiment.seed,
             recording=context.recording(key),
             progress=context.progress,

@@ -165,7 +165,7 @@ class _Test:
             margin=margin,
             evidence=measured,
             p_values=p_values,
-            trust=EffectTrust.of(chosen, layer, math.nan if measured is None else measured.effect),
+            trust=EffectTrust.of(hypothesis, chosen, layer, math.nan if measured is None else measured.effect),
         )
 
 

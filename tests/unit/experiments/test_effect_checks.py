@@ -10,6 +10,8 @@ import video_tcav as vt
 from tests.unit.experiments.files import SMALL, write
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Run, read_experiment, run_experiment
+from video_tcav.experiments.effect_checks import EffectTrust
+from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.verdicts import judge
 
 
@@ -87,3 +89,17 @@ def test_a_check_may_be_left_out(folder):
     run = run_experiment(write(other, SMALL.replace("shown: 1", "shown: 0\ncheck_effects: false")), out=other / "run")
     assert run.analyses[0].effect_check is None
     assert all(math.isnan(one.agreement) for one in run.outcomes)
+
+
+def test_hypotheses_about_interventions_have_the_warning_of_clamps(run):
+    check = run.analyses[0].effect_check
+    wrong = tuple(
+        replace(each, right=3, signs_low=0.2) if each.estimator == "clamp" else each for each in check.agreements
+    )
+    analyses = [replace(run.analyses[0], effect_check=replace(check, agreements=wrong))]
+    about = {"concept": "swing", "target": "playing tennis"}
+    change = Hypothesis.model_validate({"would_change": {**about, "by": 1.0}})
+    (warning,) = EffectTrust.of(change, analyses, "stages.3", 2.0).warnings
+    assert "at stages.3 of this model clamps predict edits no better than chance: 3 of" in warning
+    matters = Hypothesis.model_validate({"matters": about})
+    assert EffectTrust.of(matters, analyses, "stages.3", 2.0).warnings == ()
