@@ -6,6 +6,7 @@ from typing import Any
 from video_tcav.experiments import Run
 from video_tcav.gram import DrawSettings, significance_test
 from video_tcav.gram.cavs.registry import cav_fitter
+from video_tcav.reports.run.interventions_text import interventions_text
 from video_tcav.reports.run.text import listed, short_model
 from video_tcav.reports.run.view import RunView, layers_of
 
@@ -101,7 +102,7 @@ def bibtex(run: Run) -> str:
 def methods(view: RunView) -> str:
     """Paragraphs that can be pasted into a paper and edited there."""
     tests = " ".join(_tests(view))
-    asked = (_edits(view), _interventions(view), _hypotheses(view))
+    asked = (interventions_text(view), _edits(view), _hypotheses(view))
     paragraphs = (_models(view.run), _clips(view), _vectors(view), tests, *asked, _software(view.run))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
@@ -220,30 +221,6 @@ def _edits(view: RunView) -> str:
         "An effect was taken to predict edits where the 95 % intervals of its right signs and of its rank correlation, over "
         "groups of clips and over edits, lie above chance."
     )
-
-
-_OPERATIONS = {
-    "step": "A step adds and subtracts the difference between the mean activations of concept and random clips.",
-    "clamp": "Clamping sets a clip's coordinate along the CAV to that of the mean concept or of the mean random clip.",
-    "remove": "Removing sets it to that of the mean random clip.",
-    "restore": "Restoring gives a twin the coordinate of the clip itself, and counts what share of its loss that gives back.",
-    "dose": "Dose curves add multiples of the difference.",
-}
-
-
-def _interventions(view: RunView) -> str:
-    """What was done to activations; nothing where no operation was made."""
-    effects = [effect for analysis in view.run.analyses for effect in analysis.interventions]
-    if not effects:
-        return ""
-    layers = listed(list(dict.fromkeys(effect.layer for effect in effects)))
-    made = {effect.operation for effect in effects}
-    sentences = [text for name, text in _OPERATIONS.items() if name in made]
-    if any(effect.p_value == effect.p_value for effect in effects):  # NaN where none were made
-        sentences.append(
-            f"These were compared with the same along {view.experiment.interventions.relabellings} CAVs of permuted labels."
-        )
-    return f"From {layers} on, the rest of the network was run again with edited activations. {' '.join(sentences)}"
 
 
 def _hypotheses(view: RunView) -> str:
