@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from video_tcav.core.errors import ExperimentError, MediaError, VideoTcavError
+from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.escaping import one_line
 from video_tcav.core.files import atomic_folder, write_json
 from video_tcav.core.progress import progress_bar
@@ -26,9 +26,9 @@ from video_tcav.experiments.directory import RunDirectory, locked, prepare_direc
 from video_tcav.experiments.example_clips import save_shown, show_clips
 from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
+from video_tcav.experiments.same_clips import check_same_clips
 from video_tcav.experiments.validate import InMemory, check_file, check_grouping, check_value, unchanged
 from video_tcav.experiments.verdicts import judge
-from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.used_steps import used_steps
 from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.targets import target_name
@@ -135,7 +135,7 @@ def _analyse(context: _RunContext, clips: ClipSets) -> None:
     for number, (key, folder) in enumerate(context.analyses.items(), start=1):
         if folder.is_dir():
             check_folder(folder, f"Delete the folder {folder}, {RESUME}")
-            _check_same_clips(folder, clips, key.target)
+            check_same_clips(folder, clips, key.target)
             continue
         if context.progress:
             text = f"analysis {number} of {len(context.analyses)}: {', '.join(astuple(key))}"
@@ -218,34 +218,6 @@ def _run_analysis(
 def _judging(experiment: Experiment) -> tuple[Space, Significance]:
     """Feature space and test of the analyses that judge the hypotheses: the first ones."""
     return experiment.spaces[0], experiment.statistics.tests[0]
-
-
-def _check_same_clips(folder: Path, clips: ClipSets, target: str) -> None:
-    """Refuse to resume a run with other clips: its analyses would not be comparable.
-
-    Raises:
-        ExperimentError: if a file was added, removed or changed.
-    """
-    before = {
-        key: digest
-        for digests in load_analysis(folder).record["provenance"]["clips"].values()
-        for key, digest in digests.items()
-    }
-    sets = (clips.random, *clips.concepts.values(), clips.targets[target] or ())
-    now = {source.key: source for sources in sets for source in sources}
-    for key in dict.fromkeys([*before, *now]):
-        if key not in before or key not in now or _digest(now[key]) != before[key]:
-            word = "a new" if key not in before else "no longer a" if key not in now else "a changed"
-            raise ExperimentError(
-                f"{folder.parent.parent}: a run must go on with the same clips. Got {word} {key}. Give another --out."
-            )
-
-
-def _digest(source: VideoSource) -> str | None:
-    try:
-        return source_digest(source)
-    except (MediaError, OSError):
-        return None
 
 
 def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
