@@ -116,8 +116,7 @@ def intervene(
     made: dict[CavKey, dict[str, OperationDraws]] = {}
     doses: dict[CavKey, dict[float, OperationDraws]] = {}
     cautions = [asked.caution] if asked.caution else []
-    cavs = sum(len(comparison.rows) for comparison in comparisons) * asked.cavs(settings.relabellings)
-    steps = len(asked.layers) * (cavs + len(asked.together) * (1 + settings.relabellings))
+    steps = asked.cavs(settings.relabellings, [len(comparison.rows) for comparison in comparisons])
     with progress_bar("interventions (CAVs)", steps, visible=progress and bool(steps)) as advance:
         for layer in asked.layers:
             try:

@@ -32,10 +32,12 @@ class InterventionPlan:
     together: tuple[tuple[str, ...], ...] = ()
     caution: str = ""
 
-    def cavs(self, relabellings: int) -> int:
-        """How many CAVs operations are made along, for each concept and layer."""
+    def cavs(self, relabellings: int, versions: Sequence[int]) -> int:
+        """How many CAVs operations are made along, of comparisons with so many versions of their clips each."""
         with_null = any(DIRECT[name].has_null for name in self.operations if name in DIRECT)
-        return 1 + (relabellings if with_null else 0)
+        direct = sum(versions) * (1 + (relabellings if with_null else 0))
+        restored = len(versions) * len(self.twins) * (1 + relabellings)
+        return len(self.layers) * (direct + restored)
 
 
 def plan_interventions(
