@@ -147,8 +147,9 @@ def _interval_drawing(outcome: Outcome, reach: float) -> dict[str, Any] | None:
         "size": (_WIDTH, _HEIGHT, _PAD),
     }
     if outcome.kind in SHARES:
-        # the last label stands centred on the end of the scale, where a page has no room for half of it
-        ticks = [(f"{min(float(x(share)), _WIDTH - 1.5 * _PAD):.1f}", percent(share)) for share in (0, 0.5, 1)]
+        # labels stand centred under their values, but at the ends of the scale a phone has no room for half of them
+        positions = [min(max(float(x(share)), 1.4 * _PAD), _WIDTH - 2.2 * _PAD) for share in (0, 0.5, 1)]
+        ticks = [(f"{position:.1f}", percent(share)) for position, share in zip(positions, (0, 0.5, 1), strict=True)]
         return {**drawing, "band": (x(0), x(outcome.margin)), "ticks": ticks, "label": label}
     tick = _round_tick(reach)
     digits = 0 if tick >= 1 else max(2, math.ceil(-math.log10(tick)))
