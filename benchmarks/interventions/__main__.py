@@ -27,7 +27,7 @@ from video_tcav.gram.cavs.registry import CAV_FITTERS, cav_fitter
 from video_tcav.models import load_model
 from video_tcav.rendered import rule_of
 from video_tcav.rendered.models import rendered_names
-from video_tcav.tcav.settings import PLACES
+from video_tcav.tcav.settings import PLACES, At
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for tables.")]
@@ -93,7 +93,7 @@ def errors(
     """Measure how often operations find something where concept and random clips come from one pool."""
     check_writable(out)
     one_of("at", at, (*PLACES, "both"))
-    chosen = [place for place in PLACES if at in (place, "both")]
+    chosen: list[At] = [place for place in PLACES if at in (place, "both")]
     names, rows = model or list(_ERROR_MODELS), []
     with progress_bar("draws", draws * len(names) * len(chosen), visible=True) as advance:
         for name in names:
