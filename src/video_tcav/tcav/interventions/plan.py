@@ -37,7 +37,8 @@ class InterventionPlan:
         with_null = any(DIRECT[name].has_null for name in self.operations if name in DIRECT)
         direct = sum(versions) * (1 + (relabellings if with_null else 0))
         restored = len(versions) * len(self.twins) * (1 + relabellings)
-        return len(self.layers) * (direct + restored)
+        spans = len(self.together) * (1 + relabellings)
+        return len(self.layers) * (direct + restored + spans)
 
 
 def plan_interventions(
