@@ -70,11 +70,18 @@ class LayerClips:
         clips = np.arange(self.rerun.clips)
         return self.rerun.edited(np.zeros(len(clips)), torch.zeros(1, self.rows.store.width), clips)
 
-    def changed(self, edited: Reruns) -> GroupedShare:
-        """The clips that get another first class; unknown of models without classes."""
-        if not Outputs(kind=self.rerun.target.outputs).has_probabilities:
-            return UNKNOWN_SHARE
-        return GroupedShare.of(edited.predicted != self.unedited.predicted, self.class_groups)
+    @property
+    def has_classes(self) -> bool:
+        """Whether the network calls clips a class at all."""
+        return Outputs(kind=self.rerun.target.outputs).has_probabilities
+
+    def changed(self, rerun: Reruns) -> Bool[np.ndarray, " clip"]:
+        """Which clips get another first class."""
+        return rerun.predicted != self.unedited.predicted
+
+    def changed_share(self, rerun: Reruns) -> GroupedShare:
+        """How many of them do."""
+        return GroupedShare.of(self.changed(rerun), self.class_groups)
 
     def class_weights(self, settings: EditSettings) -> Iterator[Float[np.ndarray, "draw clip"]]:
         """Weights of the class clips in bootstrap draws of their groups, each draw adding up to 1."""
@@ -243,17 +250,18 @@ class ConceptEdits:
             operation.name: OperationAlong(
                 effects=np.sum([point.weight * means[replace(point, weight=1.0)] for point in operation.points], axis=0)
                 / self._clips.unit.mean(),
-                changed=changed[replace(operation.points[1], weight=1.0)] if operation.begins_unedited else np.zeros(0),
+                changed=changed[replace(operation.points[1], weight=1.0)]
+                if operation.begins_unedited and self._clips.has_classes
+                else np.zeros(0),
             )
             for operation in operations
         }
 
     def _changed(self, operation: Operation) -> GroupedShare:
         """The class clips that get another first class; of operations that begin with the clip as it is."""
-        return self._clips.changed(self._at(operation.points[1])[0]) if operation.begins_unedited else UNKNOWN_SHARE
-
-    def _changes(self, rerun: Reruns) -> Bool[np.ndarray, " clip"]:
-        return rerun.predicted != self._clips.unedited.predicted
+        if not operation.begins_unedited or not self._clips.has_classes:
+            return UNKNOWN_SHARE
+        return self._clips.changed_share(self._at(operation.points[1])[0])
 
     def _far(self, operation: Operation) -> float:
         neighbours = self._neighbours
