@@ -13,10 +13,10 @@ from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.design import Design
 from video_tcav.gram.kernel import Kernel, kernel_of
 from video_tcav.gram.resampling import Resamples
-from video_tcav.tcav.interventions.concept_edits import LayerClips
 from video_tcav.tcav.interventions.directions import products
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import OperationAlong, OperationDraws
+from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.manifold import NearestNeighbours
 from video_tcav.tcav.interventions.operations import AT_RANDOM, UNEDITED
 from video_tcav.tcav.interventions.rerun import Reruns

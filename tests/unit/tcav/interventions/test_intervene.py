@@ -30,10 +30,10 @@ from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.rendered import render, sample_factors
-from video_tcav.tcav.interventions.concept_edits import LayerClips
 from video_tcav.tcav.interventions.concept_span import SpanMember, SpanRemoval
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.edit_settings import EditSettings
+from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.rerun import LayerRerun
 
 BOTH = "left + drift"
