@@ -146,7 +146,7 @@ def _removed_together(
 ) -> OperationDraws:
     span = [SpanMember(design=member.design, rows=member.rows["none"]) for member in members]
     removal = SpanRemoval(at_layer.clips, span, gram.kernel, settings)
-    null = removal.null_effects(advance) if settings.relabellings else np.zeros(0)
+    null = removal.null_effects(advance) if settings.relabellings else NO_CAVS
     advance(1)
     return removal.draws(null)
 
