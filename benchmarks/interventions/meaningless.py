@@ -181,8 +181,8 @@ def significant(
             null = edits.null_effects(operations)
             for operation in operations:
                 effect = float(edits.by_clip(operation).mean())
-                found[operation.name] = permutation_p(effect, null[operation.name]) <= LEVEL
+                found[operation.name] = permutation_p(effect, null[operation.name].effects) <= LEVEL
             if edited_clips is clips:
-                low, high = edits.draws(STEP, np.zeros(0), np.zeros(0)).interval
+                low, high = edits.draws(STEP).interval
                 found[STEP.name] = not low <= 0 <= high
     return found

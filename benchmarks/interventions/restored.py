@@ -92,7 +92,7 @@ def _layer_rows(
         others = np.setdiff1d(np.arange(len(world.pool)), rows)
         edits = place.edits(twins, rows, others, relabellings=relabellings, seed=seed)
         null = edits.null_effects([RESTORE])[RESTORE.name]
-        draws = edits.draws(RESTORE, null, np.zeros(0))
+        draws = edits.draws(RESTORE, null)
         yield RestoreRow(
             model=world.name,
             layer=layer,
