@@ -178,13 +178,13 @@ class _Estimator:
         """By name."""
         concept, random = self._rows(edit), self._rows(PLAIN)
         estimates = {"slope": self._slope(concept, random)}
-        groups, nothing = [*self._groups, *self._groups], np.zeros(0)
+        groups = [*self._groups, *self._groups]
         with self._clips.rerun.running():
             twins = self._place.clips(self._outputs[edit], self._groups, clean=self._clips)
             for operations, clips in (((STEP, CLAMP), self._clips), ((RESTORE,), twins)):
                 edits = self._place.edits(clips, concept, random, bootstraps=_BOOTSTRAPS, groups=groups)
                 for operation in operations:
-                    draws = edits.draws(operation, nothing, nothing)
+                    draws = edits.draws(operation)
                     low, high = draws.interval
                     estimates[operation.name] = Estimate(effect=draws.effect, low=low, high=high)
         return estimates
