@@ -15,9 +15,10 @@ from video_tcav.models.tail import Tail
 from video_tcav.models.targets import Target
 from video_tcav.recording.fast.fast_paths import FastPaths, OptimisedPass
 from video_tcav.recording.settings import Space
-from video_tcav.tcav.interventions.concept_edits import ConceptEdits, LayerClips
+from video_tcav.tcav.interventions.concept_edits import ConceptEdits
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.edit_settings import EditSettings
+from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.rerun import LayerRerun
 
 

@@ -15,8 +15,8 @@ from video_tcav.models.targets import parse_target
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import SpillSpace
 from video_tcav.rendered import rule_of
-from video_tcav.tcav.interventions.concept_edits import LayerClips
 from video_tcav.tcav.interventions.directions import LayerRows
+from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.operations import RESTORE
 
 _MEMORY_BYTES = 2 * 10**9

@@ -1,87 +1,31 @@
 """Operations along the CAV of one concept at one layer: effects, bootstrap draws, null, and directions of the manifold."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from video_tcav.core import random_streams
 from video_tcav.core.progress import Advance, no_progress
 from video_tcav.gram.cavs.fitter import Labelling
-from video_tcav.gram.design import Design, bootstrap_weights
+from video_tcav.gram.design import Design
 from video_tcav.gram.kernel import Kernel, unit_coefficients
 from video_tcav.gram.resampling import Resamples
 from video_tcav.gram.studentised import contrast
-from video_tcav.models.output_kinds import Outputs
-from video_tcav.tcav.interventions.directions import Directions, LayerRows, products
+from video_tcav.tcav.interventions.directions import Directions, products
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import NO_CAVS, OperationAlong, OperationDraws, Sides
+from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.manifold import NearestNeighbours, leading_components
 from video_tcav.tcav.interventions.operations import UNEDITED, Operation, Point
-from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
+from video_tcav.tcav.interventions.rerun import Reruns
 from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
 
 MANIFOLD_DIRECTIONS = 20
 _DRAWS_AT_ONCE = 16  # CAVs of permuted labels whose vectors are held together
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LayerClips:
-    """Class clips at one layer, with the recorded clips that CAVs are learned from.
-
-    Attributes:
-        rerun: the class clips, or twins of them, and the rest of the network.
-        rows: the recorded clips.
-        class_groups: group of each class clip.
-        clean: the class clips that these are twins of, where they are.
-        unit: what the effect at each clip is measured in: 1, or what its twin lost of the target.
-    """
-
-    rerun: LayerRerun
-    rows: LayerRows
-    class_groups: Sequence[int]
-    clean: "LayerClips | None" = None
-    unit: Float[np.ndarray, " clip"]
-
-    @cached_property
-    def products(self) -> Float[np.ndarray, "row clip"]:
-        """Inner products of all recorded rows with each clip."""
-        store = self.rows.store
-        chunks = [products(store, range(store.rows), self.rerun.features(clips)) for clips in self.rerun.chunks()]
-        return np.concatenate(chunks, axis=1)
-
-    @cached_property
-    def own_products(self) -> Float[np.ndarray, "clip clip"]:
-        """Inner products of the clips with each other."""
-        chunks = self.rerun.chunks()
-        features = [self.rerun.features(clips) for clips in chunks] if len(chunks) == 1 else None
-        rows = []
-        for clips in chunks:
-            left = (features[0] if features else self.rerun.features(clips)).double()
-            parts = [left @ (features[0] if features else self.rerun.features(other)).double().T for other in chunks]
-            rows.append(torch.cat(parts, dim=1))
-        return torch.cat(rows).numpy()
-
-    @cached_property
-    def unedited(self) -> Reruns:
-        clips = np.arange(self.rerun.clips)
-        return self.rerun.edited(np.zeros(len(clips)), torch.zeros(1, self.rows.store.width), clips)
-
-    def changed(self, edited: Reruns) -> GroupedShare:
-        """The clips that get another first class; unknown of models without classes."""
-        if not Outputs(kind=self.rerun.target.outputs).has_probabilities:
-            return UNKNOWN_SHARE
-        return GroupedShare.of(edited.predicted != self.unedited.predicted, self.class_groups)
-
-    def class_weights(self, settings: EditSettings) -> Iterator[Float[np.ndarray, "draw clip"]]:
-        """Weights of the class clips in bootstrap draws of their groups, each draw adding up to 1."""
-        groups, group_of = np.unique(np.asarray(self.class_groups), return_inverse=True)
-        for draws in bootstrap_weights(groups, settings.bootstraps, settings.seed, random_streams.CLASS_BOOTSTRAP):
-            weights = draws[:, group_of]
-            yield weights / weights.sum(1, keepdims=True)
 
 
 class ConceptEdits:
@@ -243,17 +187,18 @@ class ConceptEdits:
             operation.name: OperationAlong(
                 effects=np.sum([point.weight * means[replace(point, weight=1.0)] for point in operation.points], axis=0)
                 / self._clips.unit.mean(),
-                changed=changed[replace(operation.points[1], weight=1.0)] if operation.begins_unedited else np.zeros(0),
+                changed=changed[replace(operation.points[1], weight=1.0)]
+                if operation.begins_unedited and self._clips.has_classes
+                else np.zeros(0),
             )
             for operation in operations
         }
 
     def _changed(self, operation: Operation) -> GroupedShare:
         """The class clips that get another first class; of operations that begin with the clip as it is."""
-        return self._clips.changed(self._at(operation.points[1])[0]) if operation.begins_unedited else UNKNOWN_SHARE
-
-    def _changes(self, rerun: Reruns) -> Bool[np.ndarray, " clip"]:
-        return rerun.predicted != self._clips.unedited.predicted
+        if not operation.begins_unedited or not self._clips.has_classes:
+            return UNKNOWN_SHARE
+        return self._clips.changed_share(self._at(operation.points[1])[0])
 
     def _far(self, operation: Operation) -> float:
         neighbours = self._neighbours

@@ -13,13 +13,14 @@ from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.design import Design
 from video_tcav.gram.kernel import Kernel, kernel_of
 from video_tcav.gram.resampling import Resamples
-from video_tcav.tcav.interventions.concept_edits import LayerClips
 from video_tcav.tcav.interventions.directions import products
 from video_tcav.tcav.interventions.edit_settings import EditSettings
-from video_tcav.tcav.interventions.effects import OperationDraws
+from video_tcav.tcav.interventions.effects import OperationAlong, OperationDraws
+from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.manifold import NearestNeighbours
 from video_tcav.tcav.interventions.operations import AT_RANDOM, UNEDITED
 from video_tcav.tcav.interventions.rerun import Reruns
+from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE
 
 _DEPENDENT = 1e-6  # of the largest eigenvalue: rows are float32, so a smaller one is rounding and no axis
 _DRAWS_AT_ONCE = 16  # spans of permuted labels whose vectors are held together
@@ -96,35 +97,41 @@ class SpanRemoval:
         """What each class clip loses without the concepts."""
         return self._clips.unedited.targets - self.edited.targets
 
-    def draws(self, null: Float[np.ndarray, " draw"]) -> OperationDraws:
+    def draws(self, null: OperationAlong) -> OperationDraws:
         """The removal with its bootstrap draws; `null` comes from `null_effects`."""
         fewest = min(min(member.design.n_concept_groups, member.design.n_random_groups) for member in self._members)
         return OperationDraws(
             resamples=self._resamples(),
             sides=((1.0, fewest),),  # freedom of the kind of groups that has the fewest
             class_groups=len(set(self._clips.class_groups)),
-            null=null,
+            null=null.effects,
             manifold=np.zeros(0),
-            changed=self._clips.changed(self.edited),
+            changed=self._clips.changed_share(self.edited) if self._clips.has_classes else UNKNOWN_SHARE,
+            null_changed=null.changed,
             far=self._far(),
             reruns={UNEDITED: self._clips.unedited, replace(AT_RANDOM, weight=1.0): self.edited},
         )
 
-    def null_effects(self, advance: Advance = no_progress) -> Float[np.ndarray, " draw"]:
+    def null_effects(self, advance: Advance = no_progress) -> OperationAlong:
         """What is lost without the spans of CAVs of permuted labels, the first ones of each concept's test."""
         count, seed = self._settings.relabellings, self._settings.seed
         effects: list[float] = []
+        changed: list[float] = []
         permuted = [member.design.label_permutations(self._settings.permutations, seed) for member in self._members]
         for chunk in zip(*permuted, strict=True):  # concepts share the random numbers, as they do in the test
             for start in range(0, min(count - len(effects), len(chunk[0])), _DRAWS_AT_ONCE):
                 end = start + min(_DRAWS_AT_ONCE, count - len(effects))
                 spans = self._spans([Labelling(labels=labels[start:end]) for labels in chunk])
                 for axes, shifts in zip(spans.axes, spans.shifts(self._clips.products), strict=True):
-                    effects.append(float((self._clips.unedited.targets - self._rerun(axes, shifts).targets).mean()))
+                    rerun = self._rerun(axes, shifts)
+                    effects.append(float((self._clips.unedited.targets - rerun.targets).mean()))
+                    changed.append(float(self._clips.changed(rerun).mean()))
                     advance(1)
             if len(effects) >= count:
                 break
-        return np.asarray(effects)
+        return OperationAlong(
+            effects=np.asarray(effects), changed=np.asarray(changed if self._clips.has_classes else [], dtype=float)
+        )
 
     def _spans(self, labellings: Sequence[Labelling]) -> Spans:
         draws, everyone = len(labellings[0].labels), len(self._kernel)

@@ -20,11 +20,12 @@ from video_tcav.recording.recording import Recording
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.concept_result import Measurement
-from video_tcav.tcav.interventions.concept_edits import ConceptEdits, LayerClips, both_sides
+from video_tcav.tcav.interventions.concept_edits import ConceptEdits, both_sides
 from video_tcav.tcav.interventions.concept_span import SpanMember, SpanRemoval
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import NO_CAVS, InterventionEffect, OperationDraws
+from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.operations import DIRECT, DOSES, REMOVE, RESTORE, Operation, dose
 from video_tcav.tcav.interventions.plan import InterventionPlan
 from video_tcav.tcav.interventions.recorded_clips import check_unedited, recorded_rerun
@@ -144,7 +145,7 @@ def _removed_together(
 ) -> OperationDraws:
     span = [SpanMember(design=member.design, rows=member.rows["none"]) for member in members]
     removal = SpanRemoval(at_layer.clips, span, gram.kernel, settings)
-    null = removal.null_effects(advance) if settings.relabellings else np.zeros(0)
+    null = removal.null_effects(advance) if settings.relabellings else NO_CAVS
     advance(1)
     return removal.draws(null)
 

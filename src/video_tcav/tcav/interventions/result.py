@@ -14,7 +14,7 @@ from video_tcav.media import Skipped
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.settings import Space
 from video_tcav.tcav.cav_key import CavKey, comparison_name
-from video_tcav.tcav.interventions.effects import InterventionEffect, OperationDraws
+from video_tcav.tcav.interventions.effects import InterventionEffect, OperationDraws, effects_frame
 from video_tcav.tcav.interventions.operations import UNEDITED
 from video_tcav.tcav.interventions.sentences import sentences_of
 from video_tcav.tcav.wording import effect_text, p_text, percent, units
@@ -88,11 +88,13 @@ class InterventionResult(ItemSequence[InterventionEffect]):
 
     def to_frame(self) -> pd.DataFrame:
         """One row an effect."""
-        return pd.DataFrame([asdict(effect) for effect in self.effects], columns=_names(InterventionEffect))
+        return effects_frame(self.effects)
 
     def clip_frame(self) -> pd.DataFrame:
         """One row a clip and edit."""
-        return pd.DataFrame([asdict(clip) for clip in self.clips], columns=_names(EditedClip))
+        return pd.DataFrame(
+            [asdict(clip) for clip in self.clips], columns=[column.name for column in fields(EditedClip)]
+        )
 
     def summary(self) -> str:
         """Plain sentences: one for each concept and layer, then what to beware of."""
@@ -210,7 +212,3 @@ def edited_clips(
                     predicted_before=name(int(before.predicted[index])),
                     predicted_after=name(int(after.predicted[index])),
                 )
-
-
-def _names(kind: type[Any]) -> list[str]:
-    return [column.name for column in fields(kind)]

@@ -30,9 +30,10 @@ from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.rendered import render, sample_factors
-from video_tcav.tcav.interventions.concept_edits import EditSettings, LayerClips
 from video_tcav.tcav.interventions.concept_span import SpanMember, SpanRemoval
 from video_tcav.tcav.interventions.directions import LayerRows
+from video_tcav.tcav.interventions.edit_settings import EditSettings
+from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.rerun import LayerRerun
 
 BOTH = "left + drift"
@@ -91,6 +92,15 @@ def removed_slowly(model, layer, space, concepts, random):
     h = outputs(model, layer, inputs)
     edited = without(h, space, *span_of(model, layer, space, concepts, random))
     return log_odds(model, layer, inputs, h) - log_odds(model, layer, inputs, edited)
+
+
+def logits(model, layer, inputs, output):
+    """What a whole forward says in which a hook replaces the layer's output."""
+    handle = model.layer(layer).register_forward_hook(lambda *_arguments: output)
+    with torch.no_grad():
+        values = model.module(inputs)
+    handle.remove()
+    return values
 
 
 def test_removing_together_puts_the_span_of_the_cavs_to_random_clips(model, result):
@@ -168,7 +178,7 @@ def test_the_null_removes_the_span_of_cavs_of_permuted_labels(model):
         design = Design(labels=units >= 16, units=units, groups=units, n_units=36, n_groups_total=36)
         permuted = np.concatenate(list(design.label_permutations(60, 0)))[:20]
         draws.append([(units[labels], units[~labels]) for labels in permuted])
-    null = []
+    null, changed = [], []
     for chosen in zip(*draws, strict=True):
         cavs, means = [], []
         for concept, random in chosen:
@@ -183,12 +193,15 @@ def test_the_null_removes_the_span_of_cavs_of_permuted_labels(model):
         edited = without(h, "flatten", axes, (means[0] + means[1]) / 2)
         lost = log_odds(model, "second", inputs, h) - log_odds(model, "second", inputs, edited)
         null.append(float(lost.mean()))
+        predicted = [logits(model, "second", inputs, values).argmax(1) for values in (h, edited)]
+        changed.append(float((predicted[0] != predicted[1]).double().mean()))
     measured = intervene(model, operations="none", together=[["left", "drift"]], at="second")
     row = effect(measured, BOTH, "second", "remove")
     assert (row.null_low, row.null_high) == pytest.approx(tuple(np.quantile(null, [0.025, 0.975])), rel=1e-6)
     centre = np.mean([*null, row.effect])
     larger = sum(abs(value - centre) >= abs(row.effect - centre) for value in null)
     assert row.p_value == pytest.approx((1 + larger) / 21)
+    assert row.changed_null == pytest.approx(np.mean(changed))
 
 
 def test_the_interval_of_a_span_is_near_that_of_networks_run_for_every_draw(model):
@@ -297,6 +310,18 @@ def test_restore_runs_twins_of_the_clips(model):
     plain = log_odds(model, "second", frozen, outputs(model, "second", prepared(model, SETS["clips"])))
     gained = (clips.target_after - clips.target_before).mean()
     assert row.effect == pytest.approx(gained / float((plain - twins).mean()), rel=1e-6)
+
+
+def test_a_regression_has_no_classes_to_change():
+    spec = {"frames": 4, "size": (16, 16), "mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3)}
+    numbers = vt.load_model(Network().double(), classes=CLASSES, outputs="numbers", device="cpu", **spec)
+    measured = intervene(numbers, operations="remove", together=[["left", "drift"]], at="second")
+    removed = [row for row in measured if row.operation == "remove"]
+    assert len(removed) == 3
+    assert all(math.isnan(row.changed) and math.isnan(row.changed_p) for row in removed)
+    assert {(clip.predicted_before, clip.predicted_after) for clip in measured.clips} == {(None, None)}
+    assert measured.against == "number"
+    assert "first class" not in measured.summary()
 
 
 @pytest.mark.parametrize(
