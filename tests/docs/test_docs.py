@@ -12,6 +12,7 @@ import yaml
 from benchmarks.attribution_table.__main__ import attribution
 from benchmarks.calibration.__main__ import app as calibration_app
 from benchmarks.calibration.experiments import Agreement, Rejections
+from benchmarks.interventions.__main__ import app as interventions_app
 from benchmarks.speed.__main__ import speed
 from PIL import Image
 
@@ -51,8 +52,8 @@ def laboratory_options() -> set[str]:
         one = typer.Typer()
         one.command()(function)
         found |= {option for parameter in typer.main.get_command(one).params for option in parameter.opts}
-    group = typer.main.get_command(calibration_app)
-    for command in (group, *commands(group).values()):
+    groups = [typer.main.get_command(app) for app in (calibration_app, interventions_app)]
+    for command in (command for group in groups for command in (group, *commands(group).values())):
         found |= {option for parameter in command.params for option in parameter.opts}  # pyright: ignore
     return found
 
