@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from tests.studio.test_http import ORIGIN, PORT, SIDES, TOKEN
 from video_tcav.core.errors import InputError
 from video_tcav.studio import Runs, create_app, open_studio
 from video_tcav.studio.runs import SIZE_LIMIT, default_folders
+from video_tcav.tcav.concept_result import InterventionNumbers
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 
@@ -155,6 +156,7 @@ def test_the_page_of_a_run(client, bank, folder):
     words = {"effect": "+1.73", "interval": "[+1.33, +2.23]", "unit": "log-odds"}
     words |= {"p": "adjusted p < 0.001 (of 2 tests)", "cav": "AUC 0.93"}
     absent = {"region_auc": None, "p_region": None, "cav_accuracy": None}
+    absent |= dict.fromkeys(f.name for f in fields(InterventionNumbers))
     # every field of a result
     assert facts["rows"][1] == asdict(result_of("ball", "layer4", 1.73)) | absent | {"words": words}
     assert facts["matches"]["ball"]["concept"] == "ball" and "ghost" not in facts["matches"]

@@ -64,11 +64,11 @@ def test_a_store_takes_and_finds_them(model, clips, from_files, tmp_path):
     counts: list[int] = []
     handle = model.module.register_forward_pre_hook(lambda _module, inputs: counts.append(len(inputs[0])))
     try:
-        run(model, clips, store=tmp_path / "store")
+        run(model, clips, store=tmp_path / "store", intervene="none")
         counts.clear()
         # a generator, floats and another layout: the same pixels under other names
         unnamed = {role: (clip.transpose(0, 2, 3, 1) / 255 for _, clip in pairs) for role, pairs in clips.items()}
-        found = run(model, unnamed, store=tmp_path / "store", twins=("frozen",))
+        found = run(model, unnamed, store=tmp_path / "store", twins=("frozen",), intervene="none")
         assert counts == []
     finally:
         handle.remove()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from video_tcav.core.escaping import well_formed
 from video_tcav.core.tables import write_csv
 from video_tcav.tcav.wording import units
 
@@ -121,14 +122,14 @@ class RunCompleteness:
         rows = [
             {**asdict(clip), "label": UNEXPLAINED, "path": str(Path(clip.path).absolute())}
             for clip in self.clips
-            if clip.path
+            if _is_in_manifests(clip.path)
         ]
         write_csv(path, pd.DataFrame(rows).drop_duplicates(["path", "start_s", "end_s"]))
 
     @property
     def has_files(self) -> bool:
         """Whether there is anything to write into a manifest."""
-        return any(clip.path for clip in self.clips)
+        return any(_is_in_manifests(clip.path) for clip in self.clips)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,11 @@ class NotMeasured:
     def to_dict(self) -> Mapping[str, Any]:
         """Plain values, as in the JSON file."""
         return {"sentence": self.sentence()}
+
+
+def _is_in_manifests(path: str) -> bool:
+    """Whether a clip is a file that a manifest can name; one whose name is no UTF-8 would not be found again."""
+    return bool(path) and well_formed(path) == path
 
 
 def _percent(share: float) -> str:
