@@ -126,8 +126,9 @@ def test_wandb_offline(run, tmp_path, monkeypatch, form):
         assert active.summary["tcav/step"] == 3
         assert active.summary["tcav/colour_ no matter_"] == run.outcomes[1].verdict
         path = Path(active.settings.sync_file)
+    wandb.teardown()  # ends the process of W&B's own that writes the file
     logged, deadline = {}, time.monotonic() + 30
-    while EFFECT not in logged and time.monotonic() < deadline:  # a process of W&B's own writes the file
+    while EFFECT not in logged and time.monotonic() < deadline:
         for record in wandb_records(path):
             logged |= {item.key or item.nested_key[0]: item.value_json for item in record.history.item}
         time.sleep(0.1)
