@@ -58,22 +58,19 @@ def finished(out: Path, store: Path) -> dict[str, int]:
 
 def test_killed_at_ten_moments_and_resumed_each_time(tmp_path):
     experiment = write(tmp_path, SMALL.replace("count: 24", "count: 40"))
-    begin = time.perf_counter()
     whole = start(experiment, tmp_path / "whole", tmp_path / "whole-store")
     completes(whole)
-    lasted = time.perf_counter() - begin
     out, store = tmp_path / "run", tmp_path / "store"
-    # resumed runs get further each time: kill early enough that ten kills come before the end
-    moments = np.sort(np.random.default_rng(3).uniform(0.2, 0.7, KILLS)) * lasted
     done: dict[str, int] = {}
     kills = 0
-    for number, moment in enumerate(moments):
+    # By what the run has done, not by the clock, since machines slow down and speed up meanwhile: the first kill comes with
+    # the folder, each later one a little after something more was finished.
+    for delay in (0, *np.random.default_rng(3).uniform(0, 0.3, KILLS - 1)):
         process = start(experiment, out, store)
+        while process.poll() is None and not (finished(out, store).keys() - done.keys() if kills else out.exists()):
+            time.sleep(0.01)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=moment)
-        # on a machine that slows down meanwhile, time alone may never reach the first block: later kills wait for it
-        while number >= KILLS // 2 and process.poll() is None and not finished(out, store):
-            time.sleep(0.05)
+            process.wait(timeout=delay)
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
