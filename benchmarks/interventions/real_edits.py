@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
@@ -23,14 +24,14 @@ from video_tcav.models.tail import Tail
 from video_tcav.models.targets import Target, parse_target
 from video_tcav.recording.batch_runner import space_axes
 from video_tcav.recording.feature_spaces import to_space
-from video_tcav.recording.inner_products import gram
+from video_tcav.recording.inner_products import gram, row_products
 from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.recording.settings import Space
-from video_tcav.tcav.interventions.directions import LayerRows, products
+from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.operations import CLAMP, RESTORE, STEP
 from video_tcav.tcav.settings import At
 
-SPACES: tuple[Space, ...] = ("flatten", "space", "time", "spacetime")
+SPACES: tuple[Space, ...] = get_args(Space)
 PLAIN = "plain"
 _MEMORY_BYTES = 2 * 10**9
 _BATCH = 8
@@ -200,7 +201,7 @@ class _Estimator:
         with rerun.running():
             for clips in rerun.chunks():
                 gradients = rerun.with_gradients(np.zeros(len(clips)), torch.zeros(1, store.width), clips).gradients
-                chunks.append(products(store, range(store.rows), gradients).T)
+                chunks.append(row_products(store, range(store.rows), gradients).T)
         return np.concatenate(chunks)
 
     def _slope(self, concept: Int[np.ndarray, " row"], random: Int[np.ndarray, " row"]) -> Estimate:

@@ -274,7 +274,4 @@ def variance_sides(grams: Mapping[Key, Gram], design: Design, twins: TwinPairs[K
     """Variance of the responses along the mean class gradient, and how many groups it comes from; see `Contrast.sides`."""
     responses = mean_responses(grams, twins)
     observed = contrast(design, np.stack(list(responses.values()), axis=1), design.labels[None])
-    return {
-        key: tuple((float(side.variance[0, column]), side.groups) for side in observed.sides)
-        for column, key in enumerate(responses)
-    }
+    return {key: observed.variances(column) for column, key in enumerate(responses)}

@@ -30,6 +30,10 @@ class Contrast:
     skewness: Float[np.ndarray, "draw response"]
     sides: tuple["Side", ...]
 
+    def variances(self, response: int) -> tuple[tuple[float, int], ...]:
+        """Of one response under the first labelling, the variance of each side and how many groups it comes from."""
+        return tuple((float(side.variance[0, response]), side.groups) for side in self.sides)
+
     def statistic(self, sizes: Float[np.ndarray, "draw response"] | None = None) -> Float[np.ndarray, "draw response"]:
         """The studentised difference (or other sizes over the same errors), corrected for skewness.
 

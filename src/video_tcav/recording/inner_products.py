@@ -5,7 +5,7 @@ from itertools import repeat
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from video_tcav.core.errors import ShapeError
@@ -68,6 +68,23 @@ def combine_rows(
     weights = torch.from_numpy(np.ascontiguousarray(coefficients)).to(activations.dtype)
     columns = block_columns(len(rows), activations, block_bytes)
     return torch.cat([weights @ block for block in activations.column_blocks(rows, columns)], dim=1)
+
+
+def row_products(
+    activations: RowStore,
+    rows: Sequence[int] | Int[np.ndarray, " row"],
+    vectors: Float[Tensor, "vector width"],
+    *,
+    block_bytes: int = BLOCK_BYTES,
+) -> Float[np.ndarray, "row vector"]:
+    """`A vᵀ` for several vectors at once, not centred; blocks are added up in float64."""
+    total = torch.zeros(len(rows), len(vectors), dtype=torch.float64)
+    columns = block_columns(len(rows) + len(vectors), activations, block_bytes)
+    for start, block in zip(
+        range(0, activations.width, columns), activations.column_blocks(list(rows), columns), strict=True
+    ):
+        total += block @ vectors[:, start : start + columns].to(block.dtype).T
+    return total.numpy()
 
 
 def block_columns(rows: int, store: RowStore, block_bytes: int) -> int:

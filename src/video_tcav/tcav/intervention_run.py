@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from video_tcav.concepts.concept import Sources
-from video_tcav.core.checks import at_least, one_of, whole_number
+from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.logs import log_warnings
@@ -36,9 +36,7 @@ from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import class_groups, compare_recorded, only_right_clips, record
 from video_tcav.tcav.run_provenance import run_provenance
 from video_tcav.tcav.set_cautions import set_cautions
-from video_tcav.tcav.settings import Negatives, StatisticsSettings
-
-_MOST_RELABELLINGS = 10**6
+from video_tcav.tcav.settings import InterventionSettings, Negatives, StatisticsSettings
 
 
 @takes_settings(
@@ -100,7 +98,7 @@ def intervene(
     names = parse_operations(operations, "operations")
     if not names and not together:
         raise InputError("`operations` must name at least one. Got none. Give step, clamp, remove, restore or dose.")
-    at_least("relabellings", whole_number("relabellings", relabellings), 0, _MOST_RELABELLINGS)
+    relabellings = InterventionSettings(relabellings=relabellings).relabellings  # checked
     spans = _spans(together, [well_formed(name) for name in concepts])
     question = Question(
         target=target,

@@ -7,13 +7,11 @@ import numpy as np
 import torch
 
 from video_tcav.media import VideoSource
-from video_tcav.models.layers import noise_clip
-from video_tcav.models.tail import Tail
 from video_tcav.models.targets import Target
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.recording import Recording
-from video_tcav.tcav.interventions.recorded_clips import check_unedited, recorded_rerun
+from video_tcav.tcav.interventions.recorded_clips import check_unedited, recorded_rerun, recorded_tail
 from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
 from video_tcav.tcav.saved_cavs import SavedCav
 
@@ -49,9 +47,7 @@ def answers_without(
         ModelError: for a layer whose output cannot be replaced.
     """
     clips = list(recorded.class_rows)
-    passing = runner.passing(noise_clip(recorded.model)[0])
-    with passing.running():
-        tail = Tail(recorded.model, layer)
+    tail, passing = recorded_tail(recorded, layer, runner)
     rerun = recorded_rerun(
         recorded, tail, recorded.class_outputs, clips, sources=sources, target=target, passing=passing, seed=0
     )

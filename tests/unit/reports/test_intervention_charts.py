@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 import video_tcav as vt
-from tests.unit.tcav.interventions.test_interventions import CLASSES, LAYERS, SETS, Network
+from tests.unit.tcav.interventions.whole_forwards import LAYERS, SETS, load_network
 from video_tcav.core.errors import InputError
 from video_tcav.reports.charts import LOWERS, RAISES
 
@@ -16,8 +16,7 @@ BOTH = "left + drift"
 
 @pytest.fixture(scope="module")
 def model():
-    spec = {"frames": 4, "size": (16, 16), "mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3)}
-    return vt.load_model(Network().double(), classes=CLASSES, outputs="logits", device="cpu", **spec)
+    return load_network()
 
 
 @pytest.fixture(scope="module")

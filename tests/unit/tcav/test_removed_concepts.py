@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import video_tcav as vt
-from tests.unit.tcav.interventions.test_interventions import (
+from tests.unit.tcav.interventions.whole_forwards import (
     CLASSES,
     LAYERS,
     SETS,
@@ -16,6 +16,7 @@ from tests.unit.tcav.interventions.test_interventions import (
     TARGET,
     Network,
     along,
+    load_network,
     log_odds,
     outputs,
     pooled,
@@ -26,12 +27,11 @@ from video_tcav.rendered import render, sample_factors
 from video_tcav.tcav.clip_scores import ClipScores
 
 ADDED = ["target_as_is", "target_without", "predicted_as_is", "predicted_without"]
-SPEC = {"frames": 4, "size": (16, 16), "mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3), "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
 def model():
-    return vt.load_model(Network().double(), classes=CLASSES, outputs="logits", **SPEC)
+    return load_network()
 
 
 @pytest.fixture(scope="module", params=SPACES)
@@ -85,7 +85,7 @@ def test_an_absent_target_and_other_cavs_are_refused(model, cavs):
     with pytest.raises(errors.ShapeError, match="`cavs` must fit the clips. Got .* values .left at first"):
         score(model, [short])
     with pytest.raises(errors.ModelError, match="CAVs of other weights: left at first"):
-        score(vt.load_model(nn.Sequential(Network()), classes=CLASSES, outputs="logits", **SPEC), cavs)
+        score(load_network(nn.Sequential(Network())), cavs)
     with pytest.raises(errors.LayerNotFoundError, match="third"):
         score(model, [replace(cavs[0], layer="third")])
 

@@ -1,6 +1,7 @@
 """`check_effects`: the effect check as a function of its own, without concepts."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
@@ -84,7 +85,7 @@ def check_effects(
         at=at,
         random=() if clips is None else pool,
         layers=chosen_layers,
-        spaces=tuple(one_of("space", name, ("flatten", "space", "time", "spacetime")) for name in spaces),
+        spaces=tuple(one_of("space", name, get_args(Space)) for name in spaces),
         edits=tuple(one_of("edits", edit, EDITS) for edit in dict.fromkeys(edits)),
         reruns=layers_of_interventions(model, chosen_layers, intervene_at),
         only_right=only_right,

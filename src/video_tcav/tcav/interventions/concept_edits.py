@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
 from video_tcav.core import random_streams
@@ -15,7 +14,7 @@ from video_tcav.gram.design import Design
 from video_tcav.gram.kernel import Kernel, unit_coefficients
 from video_tcav.gram.resampling import Resamples
 from video_tcav.gram.studentised import contrast
-from video_tcav.tcav.interventions.directions import Directions, products
+from video_tcav.tcav.interventions.directions import Directions
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import NO_CAVS, OperationAlong, OperationDraws, Sides
 from video_tcav.tcav.interventions.layer_clips import LayerClips
@@ -54,11 +53,6 @@ class ConceptEdits:
         self._products = clips.products[rows]
         self._clean_products = self._products if clips.clean is None else clips.clean.products[rows]
         self._reached: dict[Point, tuple[Reruns, Float[np.ndarray, "row clip"]]] = {}
-
-    @property
-    def unit(self) -> Float[torch.Tensor, " feature"]:
-        """The unit CAV."""
-        return self._vector[0]
 
     def draws(
         self, operation: Operation, null: OperationAlong = NO_CAVS, manifold: OperationAlong = NO_CAVS
@@ -132,12 +126,8 @@ class ConceptEdits:
             if point.is_unedited:
                 self._reached[where] = (self._clips.unedited, np.zeros_like(self._products))
             else:
-                shifts, reruns, slopes = self._shifts(self._observed, point)[0], [], []
-                for clips in self._clips.rerun.chunks():  # gradients of wide layers do not fit into memory together
-                    rerun = self._clips.rerun.with_gradients(shifts[clips], self._vector, clips)
-                    slopes.append(products(self._clips.rows.store, self._rows, rerun.gradients))
-                    reruns.append(replace(rerun, gradients=torch.empty(0, 0)))
-                self._reached[where] = (Reruns.joined(reruns), np.concatenate(slopes, axis=1))
+                shifts = self._shifts(self._observed, point)[0]
+                self._reached[where] = self._clips.with_slopes(lambda clips: (shifts[clips], self._vector), self._rows)
         return self._reached[where]
 
     def _first_order(self, operation: Operation, along: Directions) -> Float[np.ndarray, "draw clip"]:
@@ -156,16 +146,22 @@ class ConceptEdits:
         # draw the target is taken as straight. The points themselves are run.
         observed = self._first_order(operation, self._observed)[0]
         chunks: list[np.ndarray] = []
-        weights = self._design.bootstrap(self._settings.bootstraps, self._settings.seed)
-        for clip_weights, class_weights in zip(weights, self._clips.class_weights(self._settings), strict=True):
-            labels = np.broadcast_to(self._design.labels, clip_weights.shape)
-            along = self._directions(Labelling(labels=labels, weights=clip_weights))
+        for along, class_weights in zip(self._resampled, self._clips.class_weights(self._settings), strict=True):
             drawn = by_clip + self._first_order(operation, along) - observed
             lost = class_weights @ (self._clips.unit / self._clips.unit.mean())
             joint = np.einsum("dc,dc->d", drawn, class_weights) / lost
             chunks.append(np.stack([drawn.mean(1), class_weights @ by_clip / lost, joint]))
         clips, class_clips, joint = np.concatenate(chunks, axis=1)
         return Resamples(by_clip=by_clip, clips=clips, class_clips=class_clips, joint=joint)
+
+    @cached_property
+    def _resampled(self) -> list[Directions]:
+        """The CAV in bootstrap draws of the groups: learned once, for all operations."""
+        weights = self._design.bootstrap(self._settings.bootstraps, self._settings.seed)
+        return [
+            self._directions(Labelling(labels=np.broadcast_to(self._design.labels, drawn.shape), weights=drawn))
+            for drawn in weights
+        ]
 
     def _effects_along(
         self, along: Directions, operations: Sequence[Operation], advance: Advance
@@ -230,8 +226,7 @@ class ConceptEdits:
 
 def sides_of(design: Design, responses: Float[np.ndarray, " row"]) -> Sides:
     """Variance of responses by kind of group; see `Contrast.sides`."""
-    observed = contrast(design, responses[:, None], design.labels[None])
-    return tuple((float(side.variance[0, 0]), side.groups) for side in observed.sides)
+    return contrast(design, responses[:, None], design.labels[None]).variances(0)
 
 
 def both_sides(design: Design, first: ConceptEdits, second: ConceptEdits, operation: Operation) -> Sides:

@@ -1,19 +1,19 @@
 """Removing several concepts at once: the span of their CAVs, in which clips get the coordinates of the mean random clip."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 from video_tcav.core.progress import Advance, no_progress
 from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.design import Design
 from video_tcav.gram.kernel import Kernel, kernel_of
 from video_tcav.gram.resampling import Resamples
-from video_tcav.tcav.interventions.directions import products
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import OperationAlong, OperationDraws
 from video_tcav.tcav.interventions.layer_clips import LayerClips
@@ -146,32 +146,25 @@ class SpanRemoval:
         return Spans(axes=axes, random=np.einsum("dkr,dr->dk", axes, mean @ self._kernel + self._clips.rows.centre))
 
     def _rerun(self, axes: Float[np.ndarray, "axis row"], shifts: Float[np.ndarray, "axis clip"]) -> Reruns:
-        return self._rerun_with(axes, shifts, gradients=False)[0]
+        edits, rerun = self._edits(axes, shifts), self._clips.rerun
+        return Reruns.joined([rerun.edited(*edits(clips), clips) for clips in rerun.chunks()])
+
+    def _edits(
+        self, axes: Float[np.ndarray, "axis row"], shifts: Float[np.ndarray, "axis clip"]
+    ) -> Callable[[Int[np.ndarray, " clip"]], tuple[np.ndarray, Float[Tensor, "clip feature"]]]:
+        """How clips are moved: each once, along a vector of its own."""
+        vectors = self._clips.rows.vectors(np.arange(self._clips.rows.store.rows), axes)
+        return lambda clips: (np.ones(len(clips)), torch.as_tensor(shifts[:, clips].T, dtype=vectors.dtype) @ vectors)
 
     @cached_property
     def _at_observed(self) -> tuple[Reruns, Float[np.ndarray, "row clip"]]:
         """The class clips without the concepts, and the gradients there times each recorded row."""
-        return self._rerun_with(self._observed.axes[0], self._observed_shifts, gradients=True)
+        edits = self._edits(self._observed.axes[0], self._observed_shifts)
+        return self._clips.with_slopes(edits, np.arange(self._clips.rows.store.rows))
 
     @cached_property
     def _observed_shifts(self) -> Float[np.ndarray, "axis clip"]:
         return self._observed.shifts(self._clips.products)[0]
-
-    def _rerun_with(
-        self, axes: np.ndarray, shifts: np.ndarray, *, gradients: bool
-    ) -> tuple[Reruns, Float[np.ndarray, "row clip"]]:
-        rows, rerun = self._clips.rows, self._clips.rerun
-        everyone = np.arange(rows.store.rows)
-        vectors = rows.vectors(everyone, axes)
-        reruns, slopes = [], []
-        for clips in rerun.chunks():  # edits of wide layers do not fit into memory together
-            edits = torch.as_tensor(shifts[:, clips].T, dtype=vectors.dtype) @ vectors
-            run = rerun.with_gradients if gradients else rerun.edited
-            result = run(np.ones(len(clips)), edits, clips)
-            if gradients:
-                slopes.append(products(rows.store, everyone, result.gradients))
-            reruns.append(replace(result, gradients=torch.empty(0, 0)))
-        return Reruns.joined(reruns), np.concatenate(slopes, axis=1) if gradients else np.zeros((0, 0))
 
     def _lost_to_first_order(self, spans: Spans) -> Float[np.ndarray, "draw clip"]:
         """−g·δ for the edit δ of each span, with the gradients g where the observed span was removed."""

@@ -1,20 +1,16 @@
 """Unit CAVs of many labellings with the coordinates of concept and random clips along them, in Gram space."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from video_tcav.gram.cavs.fitter import CavFitter, Labelling
 from video_tcav.gram.kernel import Kernel, unit_coefficients
-from video_tcav.recording.inner_products import block_columns, combine_rows
+from video_tcav.recording.inner_products import combine_rows, row_products
 from video_tcav.recording.rows import RowStore
 from video_tcav.tcav.interventions.operations import Point
-
-_BLOCK_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +55,7 @@ class LayerRows:
         mean = combine_rows(store, everyone.tolist(), np.full((1, store.rows), 1 / store.rows))
         return cls(
             store=store,
-            centre=products(store, everyone, mean)[:, 0],
+            centre=row_products(store, everyone, mean)[:, 0],
             centre_length=float(mean[0].double() @ mean[0].double()),
         )
 
@@ -80,14 +76,3 @@ class LayerRows:
             concept=np.einsum("dr,dr->d", along, np.maximum(labelling.contrast, 0)),
             random=np.einsum("dr,dr->d", along, np.maximum(-labelling.contrast, 0)),
         )
-
-
-def products(
-    store: RowStore, rows: Sequence[int] | Int[np.ndarray, " row"], vectors: Float[Tensor, "vector feature"]
-) -> Float[np.ndarray, "row vector"]:
-    """Inner products of recorded rows with vectors, added up in float64 over blocks of columns."""
-    total = torch.zeros(len(rows), len(vectors), dtype=torch.float64)
-    columns = block_columns(len(rows) + len(vectors), store, _BLOCK_BYTES)
-    for start, block in zip(range(0, store.width, columns), store.column_blocks(list(rows), columns), strict=True):
-        total += block @ vectors[:, start : start + columns].to(block.dtype).T
-    return total.numpy()

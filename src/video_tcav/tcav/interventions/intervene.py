@@ -12,8 +12,6 @@ from video_tcav.core.errors import ModelError
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.resampling import BootstrapT
-from video_tcav.models.layers import noise_clip
-from video_tcav.models.tail import Tail
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recording import Recording
@@ -28,7 +26,7 @@ from video_tcav.tcav.interventions.effects import NO_CAVS, InterventionEffect, O
 from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.operations import DIRECT, DOSES, REMOVE, RESTORE, Operation, dose
 from video_tcav.tcav.interventions.plan import InterventionPlan
-from video_tcav.tcav.interventions.recorded_clips import check_unedited, recorded_rerun
+from video_tcav.tcav.interventions.recorded_clips import check_unedited, recorded_rerun, recorded_tail
 from video_tcav.tcav.measure import DIFFERENCES
 from video_tcav.tcav.plan import Plan
 
@@ -229,9 +227,7 @@ def _running(
     runner: BatchRunner,
 ) -> Iterator[_Layer]:
     """The clips at a layer; inside, the rest of the network can be run."""
-    passing = runner.passing(noise_clip(recorded.model)[0])
-    with passing.running():
-        tail = Tail(recorded.model, layer)
+    tail, passing = recorded_tail(recorded, layer, runner)
     rows = LayerRows.of(recorded.whole_rows(layer))
     assert plan.target is not None
     rerun_of = partial(

@@ -1,17 +1,19 @@
 """Class clips at one layer, beside the recorded clips that CAVs are learned from: inner products, answers, bootstrap weights."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from video_tcav.core import random_streams
 from video_tcav.gram.design import bootstrap_weights
 from video_tcav.models.output_kinds import Outputs
-from video_tcav.tcav.interventions.directions import LayerRows, products
+from video_tcav.recording.inner_products import row_products
+from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
 from video_tcav.tcav.interventions.shares import GroupedShare
@@ -39,25 +41,40 @@ class LayerClips:
     def products(self) -> Float[np.ndarray, "row clip"]:
         """Inner products of all recorded rows with each clip."""
         store = self.rows.store
-        chunks = [products(store, range(store.rows), self.rerun.features(clips)) for clips in self.rerun.chunks()]
+        chunks = [row_products(store, range(store.rows), self.rerun.features(clips)) for clips in self.rerun.chunks()]
         return np.concatenate(chunks, axis=1)
 
     @cached_property
     def own_products(self) -> Float[np.ndarray, "clip clip"]:
         """Inner products of the clips with each other."""
-        chunks = self.rerun.chunks()
-        features = [self.rerun.features(clips) for clips in chunks] if len(chunks) == 1 else None
         rows = []
-        for clips in chunks:
-            left = (features[0] if features else self.rerun.features(clips)).double()
-            parts = [left @ (features[0] if features else self.rerun.features(other)).double().T for other in chunks]
-            rows.append(torch.cat(parts, dim=1))
+        for features in map(self.rerun.features, self.rerun.chunks()):
+            others = map(self.rerun.features, self.rerun.chunks())  # which do not fit into memory together
+            rows.append(torch.cat([features.double() @ other.double().T for other in others], dim=1))
         return torch.cat(rows).numpy()
 
     @cached_property
     def unedited(self) -> Reruns:
         clips = np.arange(self.rerun.clips)
         return self.rerun.edited(np.zeros(len(clips)), torch.zeros(1, self.rows.store.width), clips)
+
+    def with_slopes(
+        self,
+        edits: Callable[[Int[np.ndarray, " clip"]], tuple[np.ndarray, Float[Tensor, "edit feature"]]],
+        rows: Int[np.ndarray, " row"],
+    ) -> tuple[Reruns, Float[np.ndarray, "row clip"]]:
+        """Every clip edited, and the gradients there times some recorded rows.
+
+        Args:
+            edits: shifts and vectors of some of the clips, as `LayerRerun.with_gradients` takes them.
+            rows: which.
+        """
+        reruns, slopes = [], []
+        for clips in self.rerun.chunks():  # edits and gradients of wide layers do not fit into memory together
+            rerun = self.rerun.with_gradients(*edits(clips), clips)
+            slopes.append(row_products(self.rows.store, rows, rerun.gradients))
+            reruns.append(replace(rerun, gradients=torch.empty(0, 0)))
+        return Reruns.joined(reruns), np.concatenate(slopes, axis=1)
 
     @property
     def has_classes(self) -> bool:

@@ -6,9 +6,10 @@ import numpy as np
 
 from video_tcav.core.errors import ModelError
 from video_tcav.media import VideoSource
+from video_tcav.models.layers import noise_clip
 from video_tcav.models.tail import Tail
 from video_tcav.models.targets import Target
-from video_tcav.recording.batch_runner import space_axes
+from video_tcav.recording.batch_runner import BatchRunner, space_axes
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.fast.fast_paths import OptimisedPass
 from video_tcav.recording.recorder import prepared_clips
@@ -18,6 +19,17 @@ from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
 
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
 """By which the target of a clip may differ from that of its pass, relative to 1 + its size, at each precision."""
+
+
+def recorded_tail(recorded: Recording, layer: str, runner: BatchRunner) -> tuple[Tail, OptimisedPass]:
+    """The rest of the network behind a layer, and the fast paths of the pass that it takes, too.
+
+    Raises:
+        ModelError: for a layer whose output cannot be replaced.
+    """
+    passing = runner.passing(noise_clip(recorded.model)[0])  # decided already, unless every row came from a store
+    with passing.running():
+        return Tail(recorded.model, layer), passing
 
 
 def recorded_rerun(

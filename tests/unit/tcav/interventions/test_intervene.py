@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import video_tcav as vt
-from tests.unit.tcav.interventions.test_interventions import (
+from tests.unit.tcav.interventions.whole_forwards import (
     CLASSES,
     LAYERS,
     SETS,
     SPACES,
     TARGET,
-    Network,
     along,
+    load_network,
     log_odds,
     outputs,
     pooled,
@@ -42,8 +42,7 @@ SETTINGS = {"permutations": 60, "bootstraps": 60, "relabellings": 20}
 
 @pytest.fixture(scope="module")
 def model():
-    spec = {"frames": 4, "size": (16, 16), "mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3)}
-    return vt.load_model(Network().double(), classes=CLASSES, outputs="logits", device="cpu", **spec)
+    return load_network()
 
 
 def intervene(model, **changes) -> vt.InterventionResult:
@@ -313,8 +312,7 @@ def test_restore_runs_twins_of_the_clips(model):
 
 
 def test_a_regression_has_no_classes_to_change():
-    spec = {"frames": 4, "size": (16, 16), "mean": (0.4, 0.4, 0.4), "std": (0.3, 0.3, 0.3)}
-    numbers = vt.load_model(Network().double(), classes=CLASSES, outputs="numbers", device="cpu", **spec)
+    numbers = load_network(outputs="numbers")
     measured = intervene(numbers, operations="remove", together=[["left", "drift"]], at="second")
     removed = [row for row in measured if row.operation == "remove"]
     assert len(removed) == 3
