@@ -4,7 +4,7 @@ import importlib.util
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parents[1]
+# Tiny networks are faster on one thread; threads of several workers on the same cores wait for each other, ten times as long.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it: output would be as wide as the terminal that the tests run in
 
 
@@ -23,15 +26,6 @@ def assets() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the development assets: set VIDEO_TCAV_ASSETS")
     return folder
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny networks are several times faster on one thread, the more so on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +42,6 @@ def shapes() -> ModuleType:
 @pytest.fixture(scope="session")
 def shapes_weights(shapes: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example network, trained for a few seconds."""
-    torch.set_num_threads(2)
     network, accuracy = shapes.train(120)
     assert accuracy > 0.8
     path = tmp_path_factory.mktemp("shapes") / "network.safetensors"

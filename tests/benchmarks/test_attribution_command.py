@@ -9,7 +9,6 @@ from benchmarks.attribution_table.__main__ import attribution
 from tests.benchmarks.commands import benchmark_command
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_small_run_says_where_maps_lie_and_writes_its_files(monkeypatch, capsys, tmp_path):
     code, out, _ = benchmark_command(
         *(monkeypatch, capsys, attribution, "--model", "rendered:r2plus1d-object", "--seed", 2),

@@ -20,7 +20,6 @@ from video_tcav.rendered.training import normalised
 
 MODEL = "rendered:r2plus1d-object"
 CLIPS = 3
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Gloomy(Method):
@@ -45,7 +44,7 @@ METHODS = {
 
 
 @pytest.fixture(scope="module")
-def small(one_thread):
+def small():
     return benchmark_attribution([MODEL], METHODS, clips=CLIPS, seed=3, jobs=1)
 
 

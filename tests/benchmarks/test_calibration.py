@@ -24,7 +24,6 @@ MODEL = "rendered:r2plus1d-scene"
 
 @pytest.fixture(scope="module")
 def small():
-    torch.set_num_threads(2)
     return calibrate([MODEL], draws=40, detection_draws=10, pool_clips=200, class_clips=8, cavs=["mean", "svm"], jobs=1)
 
 

@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from benchmarks.calibration.__main__ import app
 from benchmarks.calibration.causes import cause_tables
 from benchmarks.calibration.confounded import confounded_table, log_odds_of_pool
@@ -21,7 +20,7 @@ MODEL = "rendered:r2plus1d-scene"
 
 
 @pytest.fixture(scope="module")
-def recording(one_thread):
+def recording():
     return record_world(
         vt.load_model(MODEL, device="cpu"), rule_of("scene"), pool_clips=560, class_clips=4, seed=3, twins=False,
         targets=("playing tennis",),
@@ -67,7 +66,6 @@ def test_meaningless_groups_of_clips_are_split_by_group():
 @pytest.mark.assets
 def test_nothing_is_found_among_real_clips(assets):
     """Clips of people who walk or run, split by person, in a published network."""
-    torch.set_num_threads(1)
     models = assets / "models" / "mini_r2plus1d"
     model = vt.load_model(
         f"file:{models / 'mini_r2plus1d.py'}:build",

@@ -14,11 +14,10 @@ from video_tcav.rendered.training import normalised
 
 NAME = "rendered:r2plus1d-object"
 TENNIS = 0
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def model(one_thread):
+def model():
     return vt.load_model(NAME, device="cpu")
 
 

@@ -9,7 +9,6 @@ import torch
 
 from benchmarks import gpu
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 TINY = gpu.Sizes(
     compared_clips=(3, 6, 3),
     map_clips=2,

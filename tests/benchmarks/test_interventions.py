@@ -35,7 +35,7 @@ def edits(indoor):
 
 
 @pytest.fixture(scope="module")
-def model(one_thread):
+def model():
     return vt.load_model(MODEL, device="cpu")
 
 

@@ -10,7 +10,6 @@ from benchmarks.speed.speed import Speed, SpeedSettings, WholeRun, measure_speed
 
 from video_tcav.recording.fast.precision import fast_bfloat16
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SMALL = ("rendered:r2plus1d-motion", {}, ("stages.1", "stages.2"))
 SWIN = ("torchvision:swin3d_t", {"frames": 4, "size": 32}, ("features.2", "features.4"))
 TINY = SpeedSettings(
@@ -26,7 +25,7 @@ TINY = SpeedSettings(
 
 
 @pytest.fixture(scope="module")
-def speed(one_thread) -> Speed:
+def speed() -> Speed:
     return measure_speed(TINY)
 
 

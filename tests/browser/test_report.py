@@ -38,7 +38,6 @@ def opened(browser, link: str, **options) -> Iterator:
     """A page that must ask for nothing and must not complain."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     context = browser.new_context(**options)
-    context.set_default_timeout(8000)
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda line: wrong.append(line.text))
@@ -54,7 +53,7 @@ def opened(browser, link: str, **options) -> Iterator:
         context.close()
 
 
-def until(page, expression: str, *, within_s: float = 8) -> None:
+def until(page, expression: str, *, within_s: float = 30) -> None:
     """Wait for something; the page's own policy allows no code from text, which Playwright's waiting needs."""
     end = time.monotonic() + within_s
     while not page.evaluate(expression):

@@ -65,7 +65,7 @@ def test_every_block_runs_or_says_why_not(page):
 @pytest.mark.filterwarnings("ignore:.*(LeafSpec|legacy TorchScript|num_workers|log_every_n_steps|pin_memory|GPU).*")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch.onnx")
 @pytest.mark.parametrize("page", [page for page in PAGES if any(one.runs for one in blocks(page))], ids=page_id)
-def test_examples_run(page, tmp_path, monkeypatch, request, one_thread, own_modules):
+def test_examples_run(page, tmp_path, monkeypatch, request, own_modules):
     for package in NEEDS.get(page_id(page), ()):
         pytest.importorskip(package)
     found = blocks(page)

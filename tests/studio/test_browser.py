@@ -37,7 +37,6 @@ def opened(browser, link: str, **options) -> Iterator:
     """A page that must stay on this machine and must not complain; the wall is there."""
     options.setdefault("viewport", {"width": 1440, "height": 900})
     context = browser.new_context(**options)
-    context.set_default_timeout(8000)
     page = context.new_page()
     wrong: list[str] = []
     host = link.partition("?")[0]
@@ -58,7 +57,7 @@ def press(page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
-def until(page, expression: str, *, within_s: float = 10) -> None:
+def until(page, expression: str, *, within_s: float = 30) -> None:
     """Wait for a condition; Playwright's own way needs `eval` in the page, which its policy forbids."""
     end = time.monotonic() + within_s
     while not page.evaluate(expression):

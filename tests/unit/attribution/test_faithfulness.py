@@ -21,8 +21,6 @@ from video_tcav.attribution.metrics.localisation import dilated
 from video_tcav.attribution.perturbation import baseline_clips
 from video_tcav.core.errors import ClassNotFoundError, InputError, ShapeError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def slow_curve(model, clip, instead, found, label, steps, *, insert):
     """The definition, a voxel at a time: sort, replace so many, ask the model."""

@@ -23,7 +23,6 @@ from video_tcav.attribution.metrics import (
 from video_tcav.core.errors import InputError
 
 CLIPS = 8
-pytestmark = pytest.mark.usefixtures("one_thread")
 TARGETS = [0, 1, 2, 0, 1, 2, 0, 1]
 
 

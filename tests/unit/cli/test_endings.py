@@ -18,8 +18,6 @@ from tests.mounts import small_disk
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.scratch import PREFIX
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def model(shapes, shapes_weights) -> list[object]:

@@ -19,8 +19,6 @@ from video_tcav.experiments import check_experiment
 from video_tcav.media import write_picture
 from video_tcav.models.model_file import read_model_file
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def project(shapes, shapes_weights, shapes_clips, tmp_path, monkeypatch) -> Path:

@@ -36,7 +36,7 @@ def absent(tmp_path):
     return write(tmp_path, ABSENT)
 
 
-def test_a_network_in_memory_gives_the_numbers_of_the_model_by_its_name(absent, network, tmp_path, one_thread):
+def test_a_network_in_memory_gives_the_numbers_of_the_model_by_its_name(absent, network, tmp_path):
     (tmp_path / "named").mkdir()
     by_name = run_experiment(write(tmp_path / "named", FEW), out=tmp_path / "by-name")
     in_memory = run_experiment(absent, models=network, out=tmp_path / "in-memory")

@@ -18,8 +18,3 @@ def assets() -> Path:
     if not root.is_dir():
         pytest.skip("needs the development assets: set VIDEO_TCAV_ASSETS")
     return root
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _on_one_thread(one_thread: None) -> None:
-    """All tests here."""

@@ -18,8 +18,6 @@ from video_tcav.core.errors import InputError, OutputError, StoreError
 from video_tcav.models.video_model import state_digest
 from video_tcav.recording.cache.keys import model_digest, numerics, preparation_digest
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def model(shapes, shapes_weights):
@@ -27,12 +25,12 @@ def model(shapes, shapes_weights):
 
 
 @pytest.fixture(scope="module")
-def plain(model, shapes_clips, one_thread):
+def plain(model, shapes_clips):
     return run(model, shapes_clips).to_frame()
 
 
 @pytest.fixture(scope="module")
-def full(model, shapes_clips, one_thread, tmp_path_factory) -> Path:
+def full(model, shapes_clips, tmp_path_factory) -> Path:
     """A store that holds everything the run needs; copied before it is changed."""
     folder = tmp_path_factory.mktemp("store") / "full"
     run(model, shapes_clips, folder)

@@ -25,7 +25,6 @@ from video_tcav.recording.cache.blocks import encode_block, read_block, write_bl
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 KIND = RowKind(model="m", model_digest="d", space="flatten", role="activation")
 SLEEP_S = 0.02
 
@@ -137,7 +136,7 @@ SMALL = {"twins": []}
 
 
 @pytest.fixture(scope="module")
-def full(model, shapes_clips, one_thread, tmp_path_factory):
+def full(model, shapes_clips, tmp_path_factory):
     """A store that holds what the small run needs, and the table of that run."""
     folder = tmp_path_factory.mktemp("store") / "full"
     return folder, run(model, shapes_clips, folder, **SMALL).to_frame()

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 from torch import nn
 
@@ -27,17 +26,16 @@ from video_tcav.recording.workers.processes import Processes
 from video_tcav.recording.workers.worker import Worker
 from video_tcav.recording.workspace import Workspace
 
-pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.timeout(180, func_only=True)]
+pytestmark = [pytest.mark.timeout(180, func_only=True)]
 
 
 @pytest.fixture(scope="module")
 def model(shapes, shapes_weights):
-    torch.set_num_threads(1)  # training may just have taken more
     return load(shapes.__file__, shapes_weights)
 
 
 @pytest.fixture(scope="module")
-def plain(model, shapes_clips, one_thread):
+def plain(model, shapes_clips):
     return run(model, shapes_clips)
 
 
@@ -221,7 +219,6 @@ def test_threads_of_torch_are_those_of_the_run(work, tmp_path):
         pytest.raises(WorkerError, match="must have the run's threads"),
     ):
         Worker(replace(work, torch_threads=2), store)
-    torch.set_num_threads(1)
 
 
 def test_the_recipe_loads_the_same_model(model):

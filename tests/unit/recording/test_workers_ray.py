@@ -21,7 +21,6 @@ from video_tcav.recording.workers.ray_data import Actor, RayData, read_row, room
 pytest.importorskip("ray")
 
 pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
     pytest.mark.timeout(180, func_only=True),
     # Ray leaves sockets and processes to the collector, and calls parts of its own that it has deprecated
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -32,7 +31,6 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def model(shapes, shapes_weights):
-    torch.set_num_threads(1)  # training may just have taken more
     return load(shapes.__file__, shapes_weights)
 
 

@@ -11,7 +11,6 @@ from video_tcav.rendered.training import measure_accuracy, normalised
 
 
 def test_training_learns_and_its_weights_come_back(tmp_path):
-    torch.set_num_threads(2)
     trained = train_rendered("r2plus1d", rule_of("scene"), seed=3, steps=20, held_out=100)
     assert trained.accuracy > 0.9
     path = trained.save(tmp_path / "scene.safetensors")

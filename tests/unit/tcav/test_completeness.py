@@ -20,7 +20,6 @@ from video_tcav.tcav.completeness.explained_clips import explained_clips
 from video_tcav.tcav.plan import Question, make_plan
 from video_tcav.tcav.record_plan import record
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 DRAWS = {"permutations": 99, "random_sets": 2, "bootstraps": 20, "relabellings": 2}
 
 

@@ -25,7 +25,6 @@ def cavs(model, shapes_clips):
     return learn(model, shapes_clips)
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_cavs_are_the_same_with_a_store_again_from_it_by_workers_and_nearly_with_bfloat16(
     model, shapes_clips, cavs, tmp_path
 ):
