@@ -27,9 +27,12 @@ $(LIGHT): pyproject.toml constraints.txt
 check: install
 	PATH="$(CURDIR)/$(BIN):$$PATH" ./check
 
-# Two workers with one thread each: as fast as two cores allow, whatever else runs beside.
+# Two workers with one thread each: as fast as two cores allow, whatever else runs beside. Tests in a browser have the machine
+# to themselves, and what failed there is tried once more: on starved machines Chromium hangs now and then, on any page.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --dist loadfile
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 20
+	$(PYTEST) --numprocesses 1 -m browser --durations 5 || $(PYTEST) --numprocesses 1 -m browser --last-failed
+	$(PYTEST) --numprocesses 2 -m "not browser" --durations 20
 
 # An environment above .venv: FiftyOne needs older versions of OpenCV and Starlette than the rest. Its own package of MongoDB
 # downloads a program while it is installed; that of Ubuntu 22.04 brings it along.

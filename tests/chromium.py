@@ -1,13 +1,9 @@
-"""Chromium for tests of pages; modules that import this skip where it is missing."""
+"""Chromium for tests of pages, which skip where it is missing."""
 
 import shutil
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs Chromium", allow_module_level=True)
 QUIET = (
     "--no-sandbox",
     "--disable-gpu",
@@ -20,7 +16,11 @@ QUIET = (
 
 @pytest.fixture(scope="module")
 def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
         yield browser
         browser.close()

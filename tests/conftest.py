@@ -19,6 +19,14 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it: output would be as wide as the terminal that the tests run in
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser are marked, and are ended with their process where the browser hangs: it would not be closed either."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(180, method="thread"))
+
+
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """Real clips and a real model for development; they are not part of the project."""
