@@ -16,6 +16,7 @@ from video_tcav.tcav.wording import (
     p_text,
     region_text,
     step_disagrees,
+    step_words,
     units,
     with_decimals_of,
 )
@@ -166,7 +167,8 @@ def _footnote(result: "vt.TcavResult", *, every: bool) -> str:
     if "†" in marks:
         notes.append("† weak CAV: look at the clips.")
     if _has_step(result):
-        notes.append("step: what a whole step along the CAV does, run through the rest of the network.")
+        words = step_words(result.constants.step_at)
+        notes.append(f"step: what {words} along the CAV does, run through the rest of the network.")
     if any(map(step_disagrees, result if every else strongest_results(result))):
         notes.append(f"{_DIFFERS} another sign, or not within a factor of two: believe the step.")
     if every:

@@ -174,6 +174,7 @@ class Experiment(_RecordingFields, Section):
             intervene=",".join(dict.fromkeys(operations)) or "none",
             intervene_at=",".join(dict.fromkeys(layers)),
             relabellings=self.interventions.relabellings,
+            step_at=self.interventions.step_at,
         )
 
     def with_overrides(self, values: Mapping[str, Any]) -> "Experiment":

@@ -49,6 +49,20 @@ class Resamples:
             **{field.name: getattr(self, field.name) - getattr(twin, field.name) for field in fields(self)}
         )
 
+    def in_same_groups(self, together: Float[np.ndarray, " draw"]) -> "Resamples":
+        """Where class clips are of the groups that CAVs are learned from, so that both factors of the effect move together.
+
+        Args:
+            together: as `joint`, but each group has one weight, whichever of the two it counts in.
+        """
+        # in the terms of `share_counted_once`: `joint` has A + G + 3 I, and `together` twice the covariance of both beside it
+        single = float(self.clips.var()), float(self.class_clips.var())
+        both = float(np.clip(self.joint.var() - sum(single), 0.0, min(single)))
+        variance = float(together.var())
+        share = max(variance - 2 * both, 0.0) / variance if variance > 0 else 1.0
+        draws = self.effect + (together - self.effect) * math.sqrt(share)
+        return Resamples(by_clip=self.by_clip, clips=draws, class_clips=np.full_like(draws, self.effect), joint=draws)
+
     def draws(self) -> Float[np.ndarray, " draw"]:
         """Draws around the effect, with the variance that the effect has."""
         total = (self.clips - self.effect) + (self.class_clips - self.effect)

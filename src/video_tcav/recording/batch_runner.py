@@ -28,7 +28,7 @@ class BatchRunner:
     """Passes batches; what the first clip shows about the layers is kept.
 
     Args:
-        whole: layers whose whole output is recorded beside their gradients.
+        whole: layers whose whole output is recorded beside their gradients, and beside their activations where asked for.
         shared_fact: keeps a decision that all runs on one activation store must share; `None` without a store.
 
     Attributes:
@@ -63,20 +63,22 @@ class BatchRunner:
         return self._traced(prepared[None].to(self.model.device)).batch
 
     def run(
-        self, inputs: Sequence[Tensor], target: Target | None
+        self, inputs: Sequence[Tensor], target: Target | None, *, outputs: bool = False
     ) -> tuple[dict[str, Tensor], list[ClassAnswer] | None]:
         """One batch, filled up to the constant size, so that a clip's numbers do not depend on its neighbours, to the last bit.
 
         Args:
             inputs: prepared clips of one size, a batch of them at most.
             target: whose gradient is recorded, beside what the model says of each clip; `None` records activations.
+            outputs: whether whole outputs are recorded beside activations; beside gradients they always are.
         """
         passing = self.passing(inputs[0])
         batch = passing.batch([*inputs, *[inputs[-1]] * (self.batch_size(inputs[0]) - len(inputs))])
         with passing.running():
             if target is None:
                 recorded = record_activations(self.model, self.layers, batch, last=self._traced(batch).layers[-1])
-                native, answers = {}, None
+                native = {native_name(layer): recorded[layer] for layer in self.whole} if outputs else {}
+                answers = None
             else:
                 gradients = record_gradients(self.model, self.layers, batch, target)
                 recorded = gradients.layers

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import UInt8
@@ -32,6 +33,7 @@ from video_tcav.recording.whole_outputs import WholeOutputs
 
 Advance = Callable[[int], None]
 Written = Future[dict[str, list[FileRow]]]
+_Role = Literal["class", "twin", "random"]  # of clips whose whole outputs are kept
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +43,21 @@ class _PendingClip:
     name: ClipId
     inputs: Tensor | None = None
     stored: StoredClip | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pass:
+    """What a pass records of each clip.
+
+    Attributes:
+        versions: of each clip.
+        target: whose gradient is taken; `None` records activations.
+        outputs: whether whole outputs come beside activations.
+    """
+
+    versions: Sequence[Version]
+    target: Target | None = None
+    outputs: bool = False
 
 
 class Recorder:
@@ -56,7 +73,7 @@ class Recorder:
         sinks: what takes the activations, by layer; rows that are kept whole, or sketched, if not given.
         gradient_sinks: likewise what takes the gradients.
         keep_rows: whether rows are kept here; a worker only hands them on through `cache`.
-        whole: layers whose whole output is kept of class clips, for interventions.
+        whole: layers whose whole output is kept for interventions, of class clips and where it is asked for.
     """
 
     def __init__(
@@ -90,8 +107,10 @@ class Recorder:
         self._gradient_sinks = gradient_sinks or self._gradients
         self._activations: Mapping[str, Rows] = sinks or {layer: self._new_rows(layer) for layer in layers}
         self._rows: dict[ClipId, int] = {}
-        self._class_outputs = WholeOutputs(rows={native_name(layer): RowStore(storage) for layer in whole})
-        self._twin_outputs = WholeOutputs(rows={native_name(layer): RowStore(storage) for layer in whole})
+        self._outputs: dict[_Role, WholeOutputs] = {
+            role: WholeOutputs(rows={native_name(layer): RowStore(storage) for layer in whole})
+            for role in get_args(_Role)
+        }
 
     def _new_rows(self, layer: str) -> Rows:
         if self.settings.sketch is None:
@@ -100,29 +119,44 @@ class Recorder:
             self._gradients[layer], self.settings.sketch, [self.seed, random_streams.SKETCH, *layer.encode()]
         )
 
-    def record_concepts(self, sources: Sequence[VideoSource], versions: Sequence[Version], advance: Advance) -> None:
-        """Record the activations of each clip of the sources, in each version."""
-        with self._writing(), closing(self._batches(sources, versions, None, advance)) as batches:
+    def record_concepts(
+        self,
+        sources: Sequence[VideoSource],
+        versions: Sequence[Version],
+        advance: Advance,
+        *,
+        whole_of: Collection[str] = (),
+    ) -> None:
+        """Record the activations of each clip of the sources, in each version.
+
+        Args:
+            sources: of concept or random clips.
+            versions: of each.
+            advance: told of each source.
+            whole_of: keys of sources whose clips' whole outputs are kept, too.
+        """
+        passes = _Pass(versions=versions, outputs=bool(whole_of))
+        with self._writing(), closing(self._batches(sources, passes, advance)) as batches:
             for batch in batches:
-                self._add(batch, None, self._activations, self._rows)
+                self._add(batch, passes, self._activations, self._rows, whole_of)
 
     def record_class(self, sources: Sequence[VideoSource], target: Target, advance: Advance) -> None:
         """Record the gradients of the target for each class clip; before the concepts, where rows are sketched."""
-        outputs = self._class_outputs
-        with self._writing(), closing(self._batches(sources, ("none",), target, advance)) as batches:
+        outputs, passes = self._outputs["class"], _Pass(versions=("none",), target=target)
+        with self._writing(), closing(self._batches(sources, passes, advance)) as batches:
             for batch in batches:
                 outputs.answers.extend(
-                    self._add(batch, target, {**self._gradient_sinks, **outputs.rows}, outputs.clips)
+                    self._add(batch, passes, {**self._gradient_sinks, **outputs.rows}, outputs.clips)
                 )
 
     def record_class_twins(
         self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target, advance: Advance
     ) -> None:
         """Record the whole outputs of twins of the class clips, and the target of each."""
-        twins = self._twin_outputs
-        with self._writing(), closing(self._batches(sources, versions, target, advance)) as batches:
+        twins, passes = self._outputs["twin"], _Pass(versions=versions, target=target)
+        with self._writing(), closing(self._batches(sources, passes, advance)) as batches:
             for batch in batches:
-                twins.answers.extend(self._add(batch, target, twins.rows, twins.clips))
+                twins.answers.extend(self._add(batch, passes, twins.rows, twins.clips))
 
     def recording(self) -> Recording:
         """What was recorded."""
@@ -136,8 +170,9 @@ class Recorder:
             rows=self._rows,
             windows=self.windows,
             stills=frozenset(self.stills),
-            class_outputs=self._class_outputs,
-            twin_outputs=self._twin_outputs,
+            class_outputs=self._outputs["class"],
+            twin_outputs=self._outputs["twin"],
+            random_outputs=self._outputs["random"],
             skipped=tuple(self.skipped),
             shapes=self.runner.shapes,
             storage=self._storage,
@@ -151,13 +186,14 @@ class Recorder:
     def _add(
         self,
         batch: Sequence[_PendingClip],
-        target: Target | None,
+        passes: _Pass,
         sinks: Mapping[str, Rows],
         index: dict[ClipId, int],
+        whole_of: Collection[str] = (),
     ) -> list[ClassAnswer]:
         """Pass what must be passed, and add all rows in order; the answers in that order, if there are any."""
         fresh = [clip for clip in batch if clip.stored is None]
-        rows, fresh_answers, written = self._passed(fresh, target) if fresh else ({}, [], None)
+        rows, fresh_answers, written = self._passed(fresh, passes) if fresh else ({}, [], None)
         if not self._keep_rows:
             return []
         done, answers = 0, []
@@ -172,23 +208,41 @@ class Recorder:
                     sink.append(rows[layer][passed], written and partial(_file_rows, written, layer, passed))
             stored_answers = [clip.stored.answer for clip in clips if clip.stored and clip.stored.answer]
             answers += stored_answers if is_stored else (fresh_answers or [])[passed]
+            if whole_of:
+                self._keep_outputs(clips, whole_of, {} if is_stored else {key: rows[key][passed] for key in rows})
             done += 0 if is_stored else len(clips)
         index.update({clip.name: len(index) + offset for offset, clip in enumerate(batch)})
         return answers
 
+    def _keep_outputs(
+        self, clips: Sequence[_PendingClip], whole_of: Collection[str], rows: Mapping[str, Tensor]
+    ) -> None:
+        """Keep the whole outputs of those of some clips that it is asked of, no twins; `rows` of clips that are not stored."""
+        outputs = self._outputs["random"]
+        for place, clip in enumerate(clips):
+            if clip.name.source not in whole_of or clip.name.version != "none":
+                continue
+            for name, sink in outputs.rows.items():
+                if clip.stored:
+                    sink.refer([clip.stored.rows[name]])
+                else:
+                    sink.append(rows[name][place : place + 1].clone())  # a view would keep all of the batch
+            outputs.clips[clip.name] = len(outputs.clips)
+
     def _passed(
-        self, fresh: Sequence[_PendingClip], target: Target | None
+        self, fresh: Sequence[_PendingClip], passes: _Pass
     ) -> tuple[Mapping[str, Tensor], list[ClassAnswer] | None, Written | None]:
         names = [clip.name for clip in fresh]
         with _naming(names):
-            rows, answers = self.runner.run([clip.inputs for clip in fresh if clip.inputs is not None], target)
+            inputs = [clip.inputs for clip in fresh if clip.inputs is not None]
+            rows, answers = self.runner.run(inputs, passes.target, outputs=passes.outputs)
         if self.cache is None:
             return rows, answers, None
         sources = {name.source: (self.windows[name.source], name.source in self.stills) for name in names}
-        return rows, answers, self.cache.add(names, rows, target=target, answers=answers, sources=sources)
+        return rows, answers, self.cache.add(names, rows, target=passes.target, answers=answers, sources=sources)
 
     def _batches(
-        self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
+        self, sources: Sequence[VideoSource], passes: _Pass, advance: Advance
     ) -> Generator[list[_PendingClip], None, None]:
         """The clips in the order asked for, cut where a batch of those to be passed is full.
 
@@ -196,7 +250,7 @@ class Recorder:
         """
         batch: list[_PendingClip] = []
         inputs: list[Tensor] = []
-        for clip in self._pending(sources, versions, target, advance):
+        for clip in self._pending(sources, passes, advance):
             batch.append(clip)
             if clip.inputs is None:
                 continue
@@ -213,10 +267,10 @@ class Recorder:
         if batch:
             yield batch
 
-    def _pending(
-        self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None, advance: Advance
-    ) -> Iterator[_PendingClip]:
-        cached = CachedClips() if self.cache is None else self.cache.find(sources, versions, target)
+    def _pending(self, sources: Sequence[VideoSource], passes: _Pass, advance: Advance) -> Iterator[_PendingClip]:
+        versions, cached = passes.versions, CachedClips()
+        if self.cache is not None:
+            cached = self.cache.find(sources, versions, passes.target, outputs=passes.outputs)
         complete = {source.key: cached.clip_ids(source, versions) for source in sources}
         missing = [source for source in sources if complete[source.key] is None]
         decoded = load_clips(

@@ -31,6 +31,7 @@ class Recording:
         stills: keys of sources whose frames are all the same.
         class_outputs: the class clips, by their rows in `gradients`; whole outputs of layers that were asked for.
         twin_outputs: likewise those of their twins.
+        random_outputs: likewise those of random clips that were asked for; see `whole_outputs_of`.
         shapes: each layer's output for one clip; `None` where every row came from an activation store.
         storage: memory budget and disk behind the rows.
     """
@@ -46,6 +47,7 @@ class Recording:
     stills: frozenset[str]
     class_outputs: WholeOutputs
     twin_outputs: WholeOutputs
+    random_outputs: WholeOutputs
     skipped: tuple[Skipped, ...]
     shapes: Mapping[str, tuple[int, ...]] | None
     storage: SpillSpace

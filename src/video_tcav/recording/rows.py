@@ -214,6 +214,10 @@ class RowStore(Rows):
         else:
             self._pieces.append(_Piece(rows=1, path=file_row.path, offset=file_row.offset))
 
+    def take(self, used: Sequence[int]) -> Float[Tensor, "row width"]:
+        """The rows `used`, in that order."""
+        return next(iter(self.column_blocks(used, self.width)))
+
     def column_blocks(self, used: Sequence[int], columns: int) -> Iterator[Float[Tensor, "row column"]]:
         """The rows `used`, in that order, `columns` columns at a time."""
         firsts = np.cumsum([0, *(piece.rows for piece in self._pieces)])

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -30,7 +29,7 @@ class WholeOutputs:
     def of(self, layer: str, clips: Sequence[ClipId]) -> Float[Tensor, "clip value"]:
         """Outputs of some clips at a layer, one row each."""
         rows = self.rows[native_name(layer)]
-        return torch.cat(list(rows.column_blocks([self.clips[clip] for clip in clips], rows.width)))
+        return rows.take([self.clips[clip] for clip in clips])
 
     def targets(self, clips: Sequence[ClipId]) -> list[float]:
         """Values of the target of some clips."""

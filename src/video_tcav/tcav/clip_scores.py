@@ -17,11 +17,12 @@ from video_tcav.core.settings import takes_settings
 from video_tcav.media import Skipped
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
-from video_tcav.recording.clip_id import ClipId, Version
+from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.inner_products import BLOCK_BYTES, block_columns
 from video_tcav.recording.rows import Rows, RowStore
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.stream_sinks import ProjectedRows
+from video_tcav.recording.workers import PassSpec
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.plan import content_digests
 from video_tcav.tcav.removed_concepts import ClipAnswers, answers_without
@@ -133,8 +134,7 @@ def score_clips(
             gradient_sinks=gradient_sinks,
             whole=tuple(by_layer) if without else (),
         )
-        versions: tuple[Version, ...] = ("none",)
-        work.fill(recorder, *((sources, versions, aim) for aim in dict.fromkeys((None, scalar))))
+        work.fill(recorder, *(PassSpec(sources, ("none",), aim) for aim in dict.fromkeys((None, scalar))))
         passes = len(sources) * (1 if scalar is None else 2)
         with progress_bar("model passes (videos)", passes, visible=progress) as advance:
             recorder.record_concepts(sources, ("none",), advance)

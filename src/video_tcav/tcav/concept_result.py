@@ -23,6 +23,7 @@ class RunConstants:
         correction: how p_adjusted was made.
         significance: the test: `studentised`, the plain `permutation`, the paper's anti-conservative `ttest`, or another
             registered one.
+        step_at: whose activations a step moved: those of `random` clips, or of clips of the `class`.
     """
 
     target: str
@@ -32,13 +33,15 @@ class RunConstants:
     cav: str
     correction: Correction
     significance: str
+    step_at: str = "class"  # as in results of earlier versions
 
 
 @dataclass(frozen=True, kw_only=True)
 class InterventionNumbers:
     """What the rest of the network says when activations are edited along the CAV; NaN where that was not made.
 
-    Of each operation the effect at class clips, the ends of its 95 % interval, and p against CAVs of permuted labels.
+    Of each operation the effect at class clips, or for a step at the clips that `step_at` names, the ends of its 95 % interval,
+    and p against CAVs of permuted labels.
 
     Attributes:
         step: ½ [target(h + d) − target(h − d)], d from the mean random to the mean concept clip, in target units.
@@ -111,7 +114,7 @@ class ConceptResult(MatchedStatistics, RunConstants):
 
 
 _KEYS = ("target", "concept", "versus", "twin", "layer")
-_EDITS = tuple(f.name for f in fields(InterventionNumbers))
+_EDITS = ("step_at", *(f.name for f in fields(InterventionNumbers)))
 COLUMNS = (*_KEYS, *(f.name for f in fields(ConceptResult) if f.name not in (*_KEYS, *_EDITS)), *_EDITS)
 """Of a table of results: what was asked first, interventions last."""
 

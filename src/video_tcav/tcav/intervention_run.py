@@ -127,7 +127,7 @@ def intervene(
         plan.check_room(recording, work.budget)
         recorder = work.recorder(model, plan.layers, plan.digests, seed=seed, whole=asked.layers)
         with work.timed("passes"):
-            recorded = only_right_clips(plan, record(plan, recorder, work, asked.twins))
+            recorded = only_right_clips(plan, record(plan, recorder, work, asked))
         comparisons, groups = compare_recorded(plan, recorded), class_groups(plan, recorded)
         with work.timed("gram"):
             grams = recorded.grams(progress=progress)

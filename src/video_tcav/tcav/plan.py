@@ -11,6 +11,7 @@ from video_tcav.core import random_streams
 from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.errors import InputError, MediaError, SourceError
 from video_tcav.core.escaping import well_formed
+from video_tcav.gram.design import numbering
 from video_tcav.media import VideoSource, source_digest
 from video_tcav.media.memory_clips import check_names
 from video_tcav.models import Target, VideoModel, parse_target
@@ -111,6 +112,11 @@ class Plan:
         """Concept and random sources, each once."""
         sets = (self.random, *(concept.sources for concept in self.concepts))
         return tuple({source.key: source for sources in sets for source in sources}.values())
+
+    def group_numbers(self) -> dict[str, int]:
+        """The number of each group that is compared, for random streams of its own."""
+        # of the whole plan, also clips that this model cannot use: a group's numbers are then the same for every model
+        return numbering([self.group_of(source) for source in self.compared()])
 
     def check_sizes(self, windows: int) -> None:
         """Refuse comparisons that are too small, before any pass.

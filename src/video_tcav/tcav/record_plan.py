@@ -13,12 +13,15 @@ from video_tcav.recording.stream_sinks import CombinedRows
 from video_tcav.recording.workers import PassSpec
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import Comparison, compare, concept_moves
+from video_tcav.tcav.interventions.plan import NO_INTERVENTIONS, InterventionPlan
 from video_tcav.tcav.plan import Plan
 from video_tcav.tcav.saved_cavs import Coefficients, Vectors, combined_rows
 
 
-def record(plan: Plan, recorder: Recorder, work: Workspace, class_twins: tuple[Version, ...] = ()) -> Recording:
-    """Pass every clip of a plan, and twins of the class clips where they are asked for.
+def record(
+    plan: Plan, recorder: Recorder, work: Workspace, interventions: InterventionPlan = NO_INTERVENTIONS
+) -> Recording:
+    """Pass every clip of a plan, and what else interventions need: twins of the class clips, whole outputs of random ones.
 
     The class comes first, since sketched rows need its gradients at once; then the concepts, since whether they move decides
     whether random clips are frozen, too; then the random clips.
@@ -32,10 +35,14 @@ def record(plan: Plan, recorder: Recorder, work: Workspace, class_twins: tuple[V
     keys = {source.key for source in concepts}
     random = [source for source in plan.random if source.key not in keys]
     versions: tuple[Version, ...] = ("none", *plan.twins)
-    class_pass: list[PassSpec] = [] if plan.target is None else [(plan.class_sources, ("none",), plan.target)]
+    class_twins = interventions.twins
+    class_pass = [] if plan.target is None else [PassSpec(plan.class_sources, ("none",), plan.target)]
     if plan.target is not None and class_twins:
-        class_pass.append((plan.class_sources, class_twins, plan.target))
-    work.fill(recorder, *class_pass, ([*concepts, *random], versions, None))
+        class_pass.append(PassSpec(plan.class_sources, class_twins, plan.target))
+    # with every value kept, the recorded rows are the whole outputs
+    is_pooled = recorder.settings.space != "flatten"
+    whole_of = {source.key for source in interventions.step_sources} if is_pooled else set()
+    work.fill(recorder, *class_pass, PassSpec(concepts, versions), PassSpec(random, versions, outputs=bool(whole_of)))
     total = len(concepts) + len(random) + len(plan.class_sources)
     with progress_bar("model passes (videos)", total, visible=work.progress) as advance, freed_memory_kept():
         if plan.target is not None:
@@ -49,9 +56,10 @@ def record(plan: Plan, recorder: Recorder, work: Workspace, class_twins: tuple[V
             moving = [source for source in concepts if source.key not in recorder.stills]
             if plan.negatives == "matched":
                 versions = (*versions, "frozen")
-            work.fill(recorder, ([*moving, *(random if plan.negatives == "matched" else [])], ("frozen",), None))
+            matched = PassSpec(random if plan.negatives == "matched" else [], ("frozen",), outputs=bool(whole_of))
+            work.fill(recorder, PassSpec(moving, ("frozen",)), matched)
             recorder.record_concepts(moving, ("frozen",), lambda _steps: None)
-        recorder.record_concepts(random, versions, advance)
+        recorder.record_concepts(random, versions, advance, whole_of=whole_of)
     return recorder.recording()
 
 
@@ -102,9 +110,7 @@ def compare_recorded(plan: Plan, recording: Recording) -> list[Comparison]:
     Raises:
         InputError: if too little could be used; files that could not be are named.
     """
-    # all of the plan, also those that this model cannot use: random numbers of a group are then the same for every model
-    clip_numbers = numbering([source.key for source in plan.compared()])
-    group_numbers = numbering([plan.group_of(source) for source in plan.compared()])
+    clip_numbers, group_numbers = numbering([source.key for source in plan.compared()]), plan.group_numbers()
     moving = {concept.name: concept_moves(concept, recording.windows, recording.stills) for concept in plan.concepts}
     try:
         return [

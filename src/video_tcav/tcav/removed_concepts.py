@@ -49,7 +49,7 @@ def answers_without(
     clips = list(recorded.class_rows)
     tail, passing = recorded_tail(recorded, layer, runner)
     rerun = recorded_rerun(
-        recorded, tail, recorded.class_outputs, clips, sources=sources, target=target, passing=passing, seed=0
+        recorded, tail, recorded.class_outputs.of, clips, sources=sources, target=target, passing=passing, seed=0
     )
     with rerun.running():
         as_is = _moved(rerun, np.zeros(rerun.clips), cavs[0])

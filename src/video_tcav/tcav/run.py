@@ -27,7 +27,7 @@ from video_tcav.tcav.effect_check.cautions import effect_check_cautions
 from video_tcav.tcav.effect_check.result import EffectCheck
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.intervene import Interventions, intervene
-from video_tcav.tcav.interventions.plan import plan_interventions
+from video_tcav.tcav.interventions.plan import InterventionPlan, plan_interventions, with_step_clips
 from video_tcav.tcav.measure import corrected, measure
 from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import cav_vectors, class_groups, compare_recorded, only_right_clips, record
@@ -123,15 +123,15 @@ def run_tcav(
     folder = None if out is None else check_writable(Path(out))
     with Workspace(recording, progress=progress) as work:
         plan = make_plan(model, question, recording, work.digest, work.budget, effect_check)
-        asked = plan_interventions(model, plan.layers, plan.twins, interventions, recording)
+        asked = _asked(model, plan, at, recording, interventions)
         recorder = work.recorder(model, plan.layers, plan.digests, seed=seed, whole=asked.layers)
         with work.timed("passes"):
-            passed = record(plan, recorder, work, asked.twins)
+            passed = record(plan, recorder, work, asked)
         recorded = only_right_clips(plan, passed)
         comparisons, groups = compare_recorded(plan, recorded), class_groups(plan, recorded)
         with work.timed("gram"):
             grams = recorded.grams(progress=progress)
-        constants, settings = _constants(model, question, plan, recording, statistics), _test_settings(statistics, seed)
+        constants, settings = _constants(question, plan, asked, recorded, statistics), _test_settings(statistics, seed)
         with work.timed("statistics"):
             measured = _measured(comparisons, grams, groups, settings, progress)
         with work.timed("interventions"):
@@ -147,20 +147,28 @@ def run_tcav(
     return result
 
 
+def _asked(
+    model: VideoModel, plan: Plan, at: At, recording: RecordingSettings, interventions: InterventionSettings
+) -> InterventionPlan:
+    asked = plan_interventions(model, plan.layers, plan.twins, interventions, recording)
+    return with_step_clips(asked, plan, at, interventions.step_at)
+
+
 def _constants(
-    model: VideoModel, question: Question, plan: Plan, recording: RecordingSettings, statistics: StatisticsSettings
+    question: Question, plan: Plan, asked: InterventionPlan, recorded: Recording, statistics: StatisticsSettings
 ) -> RunConstants:
     assert plan.target is not None
     assert question.target is not None
-    names = statistics.for_provenance()
+    model, names = recorded.model, statistics.for_provenance()
     return RunConstants(
         target=model.classes[model.class_index(question.target)],
         against="number" if plan.target.kind == "number" else question.against,
         at=question.at,
-        space=recording.space,
+        space=recorded.settings.space,
         cav=names["cav"],
         correction=names["correction"],
         significance=names["significance"],
+        step_at="random" if asked.step_sources else question.at,
     )
 
 

@@ -47,6 +47,11 @@ class InterventionSettings(Settings):
         "Layers where that is done: the deepest of those tested, all of them, or names with commas between.",
         metavar="deepest|all|LAYERS",
     )
+    step_at: At = setting(
+        "random",
+        "Whose activations a step moves: random clips, or clips of the class. Other operations are of the gradient clips.",
+        docs="See [where a step is taken](interventions.md#where-a-step-is-taken).",
+    )
     relabellings: int = setting(
         199,
         "CAVs of permuted labels that clamp, remove and restore are compared with; 0 makes no p-values, and is much faster.",

@@ -12,6 +12,7 @@ from video_tcav.tcav.wording import (
     p_equals,
     step_disagrees,
     step_text,
+    step_words,
     verb,
     with_decimals_of,
 )
@@ -100,7 +101,9 @@ def _step_clause(results: Sequence[ConceptResult], strongest: ConceptResult) -> 
         if row.layer == strongest.layer
         else f"at {row.layer}, where the slope is {with_decimals_of(row, row.effect)}, "
     )
-    return f"; {where}a whole step gives {step_text(row)}: the slope does not tell what the model would say"
+    return (
+        f"; {where}{step_words(row.step_at)} gives {step_text(row)}: the slope does not tell what the model would say"
+    )
 
 
 def _others(row: ConceptResult) -> str:

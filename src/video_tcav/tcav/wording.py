@@ -68,6 +68,11 @@ def step_disagrees(result: "ConceptResult") -> bool:
     return differs and (result.p_adjusted <= LEVEL or (is_shown and not result.step_low <= slope <= result.step_high))
 
 
+def step_words(step_at: str) -> str:
+    """A step, and that it was taken at random clips where it was."""
+    return "a whole step at random clips" if step_at == "random" else "a whole step"
+
+
 def step_text(result: "ConceptResult") -> str:
     """What a whole step does, with its interval."""
     step, low, high = (with_decimals_of(result, number) for number in (result.step, result.step_low, result.step_high))

@@ -94,8 +94,15 @@ class CacheView:
         self._writer: ThreadPoolExecutor | None = None
         self._unwritten: deque[Future[dict[str, list[FileRow]]]] = deque()
 
-    def find(self, sources: Sequence[VideoSource], versions: Sequence[Version], target: Target | None) -> CachedClips:
-        """Which clips of these sources need no pass; all their blocks are checked."""
+    def find(
+        self,
+        sources: Sequence[VideoSource],
+        versions: Sequence[Version],
+        target: Target | None,
+        *,
+        outputs: bool = False,
+    ) -> CachedClips:
+        """Which clips of these sources need no pass; all their blocks are checked. `outputs`: they need whole outputs, too."""
         digested = {source.key: source for source in sources if source.key in self.digests}
         self._sources.update(digested)
         kind, source_keys = self._kind(target), {key: self._source_key(key) for key in digested}
@@ -106,7 +113,7 @@ class CacheView:
             for key, (count, _) in windows.items()
             for clip_id in _clip_ids(key, count, versions)
         }
-        layers = self._layers if target is None else self._layers_with_outputs
+        layers = self._layers_with_outputs if outputs or target is not None else self._layers
         stored = self._store.find(kind, clip_keys.values(), layers)
         clips = {clip_id: stored[key] for clip_id, key in clip_keys.items() if key in stored}
         complete = {clip_id: clip for clip_id, clip in clips.items() if len(clip.rows) == len(layers)}

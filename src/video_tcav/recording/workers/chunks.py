@@ -20,12 +20,14 @@ class Chunk:
     Attributes:
         digests: content digest of each source, as the run has it.
         target: whose gradient is taken; `None` records activations.
+        outputs: whether whole outputs are recorded beside activations.
     """
 
     sources: tuple[VideoSource, ...]
     digests: tuple[str, ...]
     versions: tuple[Version, ...]
-    target: Target | None
+    target: Target | None = None
+    outputs: bool = False
 
     def cut(self, size: int) -> list[Self]:
         """Pieces of so many sources."""
@@ -52,7 +54,7 @@ class WorkerSettings:
         identity: what the bits of a row depend on; a worker that differs in it is refused.
         facts: which the run has decided for all.
         batch: how many clips are passed at once.
-        whole: layers whose whole output is recorded of class clips.
+        whole: layers whose whole output is recorded, of class clips and where a chunk asks for it.
         recording: settings, with the precision that the run has chosen.
         seed: of shuffled twins.
     """

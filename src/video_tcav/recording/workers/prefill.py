@@ -1,6 +1,7 @@
 """Prefill of the activation store on workers, before the run reads it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -16,8 +17,15 @@ from video_tcav.recording.workers.processes import Processes
 from video_tcav.recording.workers.ray_data import RayData, import_ray
 
 Backend = Processes | RayData
-PassSpec = tuple[Sequence[VideoSource], tuple[Version, ...], Target | None]
-"""Sources, their versions, and the target whose gradient is taken."""
+
+
+class PassSpec(NamedTuple):
+    """Sources, their versions, the target whose gradient is taken, and whether whole outputs are recorded beside activations."""
+
+    sources: Sequence[VideoSource]
+    versions: tuple[Version, ...]
+    target: Target | None = None
+    outputs: bool = False
 
 
 def backend_for(backend: str, workers: int | None) -> Backend | None:
@@ -55,7 +63,7 @@ def prefill(
         raise InputError(
             f"`store` must be writable for workers. Got {store.folder}, which is read-only. Give another, or no workers."
         )
-    chunks = [chunk for spec in passes if (chunk := _missing(_view(recorder), *spec)).sources]
+    chunks = [chunk for spec in passes if (chunk := _missing(_view(recorder), spec)).sources]
     sources = [source for chunk in chunks for source in chunk.sources]
     batch = batch_size(recorder, sources)
     if batch is None:
@@ -64,15 +72,15 @@ def prefill(
         return backend.fill(store, worker_settings(recorder, batch), chunks, advance)
 
 
-def _missing(
-    view: CacheView, sources: Sequence[VideoSource], versions: tuple[Version, ...], target: Target | None
-) -> Chunk:
-    cached = view.find(sources, versions, target)
+def _missing(view: CacheView, spec: PassSpec) -> Chunk:
+    cached = view.find(spec.sources, spec.versions, spec.target, outputs=spec.outputs)
     missing = tuple(
-        source for source in sources if source.key in view.digests and cached.clip_ids(source, versions) is None
+        source
+        for source in spec.sources
+        if source.key in view.digests and cached.clip_ids(source, spec.versions) is None
     )
     digests = tuple(view.digests[source.key] for source in missing)
-    return Chunk(sources=missing, digests=digests, versions=versions, target=target)
+    return Chunk(sources=missing, digests=digests, versions=spec.versions, target=spec.target, outputs=spec.outputs)
 
 
 def batch_size(recorder: Recorder, sources: Sequence[VideoSource]) -> int | None:

@@ -68,7 +68,8 @@ class Worker:
         self._digests.update({source.key: digest for source, digest in digests})
         self._recorder.skipped.clear()
         if chunk.target is None:
-            self._recorder.record_concepts(sources, chunk.versions, advance)
+            keys = {source.key for source in sources} if chunk.outputs else ()
+            self._recorder.record_concepts(sources, chunk.versions, advance, whole_of=keys)
         else:
             self._recorder.record_class(sources, chunk.target, advance)
         return unread | {file.path: file.reason for file in self._recorder.skipped}

@@ -125,10 +125,24 @@ class ConceptEdits:
         if where not in self._reached:
             if point.is_unedited:
                 self._reached[where] = (self._clips.unedited, np.zeros_like(self._products))
+            elif self._clips.compared:
+                along, shifts = self._others, np.diagonal(self._shifts(self._others, point))
+                self._reached[where] = self._clips.with_slopes(
+                    lambda clips: (shifts[clips], self._clips.rows.vectors(self._rows, along.units[clips])), self._rows
+                )
             else:
                 shifts = self._shifts(self._observed, point)[0]
                 self._reached[where] = self._clips.with_slopes(lambda clips: (shifts[clips], self._vector), self._rows)
         return self._reached[where]
+
+    @cached_property
+    def _others(self) -> Directions:
+        """For each clip the CAV without its own group, which would pull the CAV towards that clip's own activation."""
+        groups, group_of = np.unique(np.asarray(self._clips.class_groups), return_inverse=True)
+        weights = (self._design.groups != groups[:, None]).astype(float)
+        weights /= weights.mean(1, keepdims=True)
+        labels = np.broadcast_to(self._design.labels, weights.shape)
+        return self._directions(Labelling(labels=labels, weights=weights)).take(group_of)
 
     def _first_order(self, operation: Operation, along: Directions) -> Float[np.ndarray, "draw clip"]:
         """Σ over points of weight × δ × gradient · u, with the gradients at the points of the observed CAV."""
@@ -145,14 +159,21 @@ class ConceptEdits:
         # To run the network for every draw would take a thousand times as long: between the observed CAV and that of a
         # draw the target is taken as straight. The points themselves are run.
         observed = self._first_order(operation, self._observed)[0]
-        chunks: list[np.ndarray] = []
-        for along, class_weights in zip(self._resampled, self._clips.class_weights(self._settings), strict=True):
-            drawn = by_clip + self._first_order(operation, along) - observed
-            lost = class_weights @ (self._clips.unit / self._clips.unit.mean())
-            joint = np.einsum("dc,dc->d", drawn, class_weights) / lost
-            chunks.append(np.stack([drawn.mean(1), class_weights @ by_clip / lost, joint]))
-        clips, class_clips, joint = np.concatenate(chunks, axis=1)
-        return Resamples(by_clip=by_clip, clips=clips, class_clips=class_clips, joint=joint)
+        first_orders = [self._first_order(operation, along) for along in self._resampled]
+        drawn = by_clip + np.concatenate(first_orders) - observed
+        unit = self._clips.unit / self._clips.unit.mean()
+        independent = np.concatenate(list(self._clips.class_weights(self._settings)))
+        lost = independent @ unit
+        resamples = Resamples(
+            by_clip=by_clip,
+            clips=drawn.mean(1),
+            class_clips=independent @ by_clip / lost,
+            joint=np.einsum("dc,dc->d", drawn, independent) / lost,
+        )
+        if not self._clips.compared:
+            return resamples
+        weights = np.concatenate(list(self._clips.class_weights(self._settings, random_streams.GROUP_BOOTSTRAP)))
+        return resamples.in_same_groups(np.einsum("dc,dc->d", drawn, weights))
 
     @cached_property
     def _resampled(self) -> list[Directions]:

@@ -1,6 +1,7 @@
 """Unit CAVs of many labellings with the coordinates of concept and random clips along them, in Gram space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -26,6 +27,10 @@ class Directions:
     units: Float[np.ndarray, "draw row"]
     concept: Float[np.ndarray, " draw"]
     random: Float[np.ndarray, " draw"]
+
+    def take(self, indices: Int[np.ndarray, " chosen"]) -> Self:
+        """Some of them, in that order."""
+        return replace(self, **{part.name: getattr(self, part.name)[indices] for part in fields(self)})
 
     def shifts(
         self, point: Point, clips: Float[np.ndarray, "draw clip"], clean: Float[np.ndarray, "draw clip"]

@@ -13,7 +13,7 @@ from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.resampling import BootstrapT
 from video_tcav.recording.batch_runner import BatchRunner
-from video_tcav.recording.clip_id import Version
+from video_tcav.recording.clip_id import ClipId, Version
 from video_tcav.recording.recording import Recording
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.comparison import Comparison
@@ -24,9 +24,14 @@ from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.effects import NO_CAVS, InterventionEffect, OperationDraws
 from video_tcav.tcav.interventions.layer_clips import LayerClips
-from video_tcav.tcav.interventions.operations import DIRECT, DOSES, REMOVE, RESTORE, Operation, dose
+from video_tcav.tcav.interventions.operations import DIRECT, DOSES, REMOVE, RESTORE, STEP, Operation, dose
 from video_tcav.tcav.interventions.plan import InterventionPlan
-from video_tcav.tcav.interventions.recorded_clips import check_unedited, recorded_rerun, recorded_tail
+from video_tcav.tcav.interventions.recorded_clips import (
+    check_unedited,
+    random_outputs,
+    recorded_rerun,
+    recorded_tail,
+)
 from video_tcav.tcav.measure import DIFFERENCES
 from video_tcav.tcav.plan import Plan
 
@@ -81,10 +86,15 @@ class Interventions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Layer:
-    """The class clips of a run at one layer, and twins of them by version."""
+    """The class clips of a run at one layer, twins of them by version, and the clips that steps are taken at."""
 
     clips: LayerClips
     twins: Mapping[Version, LayerClips]
+    stepped: LayerClips
+
+    def at(self, operation: Operation) -> LayerClips:
+        """The clips of an operation."""
+        return self.stepped if operation is STEP else self.clips
 
 
 def intervene(
@@ -165,7 +175,14 @@ class _Study:
 
     def operations(self, operations: Sequence[Operation]) -> dict[CavKey, dict[str, OperationDraws]]:
         """Operations at the class clips, along the CAV of each version, and the differences of these."""
-        edits = {version: self._edits(version, self._layer.clips) for version in self._comparison.rows}
+        results: dict[CavKey, dict[str, OperationDraws]] = {}
+        for clips, chosen in _by_clips(self._layer, operations):
+            for key, draws in self._at(clips, chosen).items():
+                results.setdefault(key, {}).update(draws)
+        return results
+
+    def _at(self, clips: LayerClips, operations: Sequence[Operation]) -> dict[CavKey, dict[str, OperationDraws]]:
+        edits = {version: self._edits(version, clips) for version in self._comparison.rows}
         made = {version: self._drawn(edit, operations) for version, edit in edits.items()}
         results = {self._comparison.key(self._name, version): draws for version, draws in made.items()}
         for name, twin in DIFFERENCES.items():
@@ -217,6 +234,14 @@ class _Study:
         }
 
 
+def _by_clips(layer: _Layer, operations: Sequence[Operation]) -> list[tuple[LayerClips, list[Operation]]]:
+    """The clips at a layer, each with the operations that are made at them."""
+    steps, others = [each for each in operations if each is STEP], [each for each in operations if each is not STEP]
+    if layer.stepped is layer.clips:
+        return [(layer.clips, list(operations))]
+    return [(clips, chosen) for clips, chosen in ((layer.stepped, steps), (layer.clips, others)) if chosen]
+
+
 @contextmanager
 def _running(
     plan: Plan,
@@ -234,13 +259,12 @@ def _running(
         recorded_rerun,
         recorded,
         tail,
-        sources=plan.class_sources,
         target=plan.target,
         passing=passing,
         seed=plan.seed,
     )
-    names = list(recorded.class_rows)
-    rerun = rerun_of(recorded.class_outputs, names)
+    names, sources = list(recorded.class_rows), plan.class_sources
+    rerun = rerun_of(recorded.class_outputs.of, names, sources=sources)
     clips = LayerClips(rerun=rerun, rows=rows, class_groups=groups, unit=np.ones(len(names)))
     with rerun.running():
         check_unedited(clips.unedited, recorded, names, layer)
@@ -248,9 +272,27 @@ def _running(
         for version in asked.twins:
             copies = [replace(name, version=version) for name in names]
             lost = np.subtract(recorded.class_outputs.targets(names), recorded.twin_outputs.targets(copies))
-            twin = rerun_of(recorded.twin_outputs, copies)
+            twin = rerun_of(recorded.twin_outputs.of, copies, sources=sources)
             twins[version] = LayerClips(rerun=twin, rows=rows, class_groups=groups, clean=clips, unit=lost)
-        yield _Layer(clips=clips, twins=twins)
+        stepped, stepped_groups = _step_clips(plan, asked, recorded)
+        if not stepped:
+            yield _Layer(clips=clips, twins=twins, stepped=clips)
+            return
+        random = rerun_of(random_outputs(recorded, tail), stepped, sources=asked.step_sources)
+        unit = np.ones(len(stepped))
+        yield _Layer(
+            clips=clips,
+            twins=twins,
+            stepped=LayerClips(rerun=random, rows=rows, class_groups=stepped_groups, unit=unit, compared=True),
+        )
+
+
+def _step_clips(plan: Plan, asked: InterventionPlan, recorded: Recording) -> tuple[list[ClipId], list[int]]:
+    """The random clips that steps are taken at, with the group of each."""
+    numbers = plan.group_numbers()
+    group_of = {source.key: numbers[plan.group_of(source)] for source in asked.step_sources}
+    clips = [clip for clip in recorded.rows if clip.version == "none" and clip.source in group_of]
+    return clips, [group_of[clip.source] for clip in clips]
 
 
 def _loses(lost: Float[np.ndarray, " clip"], groups: Sequence[int]) -> bool:

@@ -1,4 +1,4 @@
-"""Class clips at one layer, beside the recorded clips that CAVs are learned from: inner products, answers, bootstrap weights."""
+"""Class or random clips at one layer, beside the clips that CAVs are learned from: inner products, answers, bootstrap weights."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,14 +21,15 @@ from video_tcav.tcav.interventions.shares import GroupedShare
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerClips:
-    """Class clips at one layer, with the recorded clips that CAVs are learned from.
+    """Class clips at one layer, with the recorded clips that CAVs are learned from; or random clips, which are among these.
 
     Attributes:
-        rerun: the class clips, or twins of them, and the rest of the network.
+        rerun: the class clips, twins of them or random clips, and the rest of the network.
         rows: the recorded clips.
-        class_groups: group of each class clip.
+        class_groups: group of each class clip; of random clips by the numbers of the comparisons' designs.
         clean: the class clips that these are twins of, where they are.
         unit: what the effect at each clip is measured in: 1, or what its twin lost of the target.
+        compared: whether CAVs are learned from these very clips: each is then edited along the CAV of all other groups.
     """
 
     rerun: LayerRerun
@@ -36,6 +37,7 @@ class LayerClips:
     class_groups: Sequence[int]
     clean: "LayerClips | None" = None
     unit: Float[np.ndarray, " clip"]
+    compared: bool = False
 
     @cached_property
     def products(self) -> Float[np.ndarray, "row clip"]:
@@ -89,9 +91,11 @@ class LayerClips:
         """How many of them do."""
         return GroupedShare.of(self.changed(rerun), self.class_groups)
 
-    def class_weights(self, settings: EditSettings) -> Iterator[Float[np.ndarray, "draw clip"]]:
-        """Weights of the class clips in bootstrap draws of their groups, each draw adding up to 1."""
+    def class_weights(
+        self, settings: EditSettings, stream: int = random_streams.CLASS_BOOTSTRAP
+    ) -> Iterator[Float[np.ndarray, "draw clip"]]:
+        """Weights of the clips in bootstrap draws of their groups, each draw adding up to 1."""
         groups, group_of = np.unique(np.asarray(self.class_groups), return_inverse=True)
-        for draws in bootstrap_weights(groups, settings.bootstraps, settings.seed, random_streams.CLASS_BOOTSTRAP):
+        for draws in bootstrap_weights(groups, settings.bootstraps, settings.seed, stream):
             weights = draws[:, group_of]
             yield weights / weights.sum(1, keepdims=True)

@@ -1,17 +1,25 @@
 """Which interventions a run makes, at which layers: known before its passes, which keep what interventions start from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from video_tcav.core import random_streams
 from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError
+from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import trace_layers
 from video_tcav.models.layers import noise_clip
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.tcav.interventions.operations import DIRECT, RESTORE, parse_operations
-from video_tcav.tcav.settings import InterventionSettings
+from video_tcav.tcav.interventions.operations import DIRECT, RESTORE, STEP, parse_operations
+from video_tcav.tcav.plan import Plan
+from video_tcav.tcav.settings import At, InterventionSettings
+
+MOST_STEP_CLIPS = 40
+"""Random clips that steps are taken at: more would narrow an interval that CAVs widen anyway, and fill memory at wide layers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +31,7 @@ class InterventionPlan:
         layers: where they are made; none where no rows are kept that CAVs can be made of.
         twins: versions of the class clips that are recorded, for `restore`.
         together: concepts that are removed together, see `SpanRemoval`.
+        step_sources: random clips that steps are taken at; none for steps at the class clips.
         caution: what a reader must know about what is not made; empty for nothing.
     """
 
@@ -30,6 +39,7 @@ class InterventionPlan:
     layers: tuple[str, ...]
     twins: tuple[Version, ...] = ()
     together: tuple[tuple[str, ...], ...] = ()
+    step_sources: tuple[VideoSource, ...] = ()
     caution: str = ""
 
     def cavs(self, relabellings: int, versions: Sequence[int]) -> int:
@@ -39,6 +49,9 @@ class InterventionPlan:
         restored = len(versions) * len(self.twins) * (1 + relabellings)
         spans = len(self.together) * (1 + relabellings)
         return len(self.layers) * (direct + restored + spans)
+
+
+NO_INTERVENTIONS = InterventionPlan(operations=(), layers=())
 
 
 def plan_interventions(
@@ -62,7 +75,7 @@ def plan_interventions(
     """
     operations = parse_operations(settings.intervene)
     if not operations:
-        return InterventionPlan(operations=(), layers=())
+        return NO_INTERVENTIONS
     if recording.sketch is not None:
         if operations != ("step",):
             raise InputError(
@@ -78,6 +91,35 @@ def plan_interventions(
         layers=layers_of_interventions(model, layers, settings.intervene_at),
         twins=versions if RESTORE.name in operations else (),
     )
+
+
+def with_step_clips(asked: InterventionPlan, plan: Plan, at: At, step_at: At) -> InterventionPlan:
+    """What is asked, with the clips that steps are taken at; `at`: where the gradients of the run are taken."""
+    if STEP.name not in asked.operations or step_at == "class" or at == "random":
+        return asked  # gradient clips that were set aside are random ones already
+    sources = _step_sources(plan)
+    return replace(
+        asked,
+        step_sources=sources,
+        caution="" if sources else "Steps were taken at class clips: every random clip is one of a concept, too.",
+    )
+
+
+def _step_sources(plan: Plan) -> tuple[VideoSource, ...]:
+    """Random clips that no concept has as well, whole groups of them, in the order of the plan; none where there are none."""
+    concepts = {source.key for concept in plan.concepts for source in concept.sources}
+    free = [source for source in plan.random if source.key not in concepts]
+    members: dict[str, list[VideoSource]] = {}
+    for source in free:
+        members.setdefault(plan.group_of(source), []).append(source)
+    chosen: set[str] = set()
+    groups, count = list(members), 0
+    for index in np.random.default_rng([plan.seed, random_streams.STEP_CLIPS]).permutation(len(groups)):
+        if count >= MOST_STEP_CLIPS:
+            break
+        chosen.add(groups[index])
+        count += len(members[groups[index]])
+    return tuple(source for source in free if plan.group_of(source) in chosen)
 
 
 def layers_of_interventions(

@@ -1,8 +1,10 @@
 """Recorded clips at one layer, ready to be edited: whole outputs, the network's tail, and the check that it says the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from jaxtyping import Float
+from torch import Tensor
 
 from video_tcav.core.errors import ModelError
 from video_tcav.media import VideoSource
@@ -12,9 +14,9 @@ from video_tcav.models.targets import Target
 from video_tcav.recording.batch_runner import BatchRunner, space_axes
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.fast.fast_paths import OptimisedPass
+from video_tcav.recording.feature_spaces import from_space
 from video_tcav.recording.recorder import prepared_clips
 from video_tcav.recording.recording import Recording
-from video_tcav.recording.whole_outputs import WholeOutputs
 from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
 
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
@@ -32,10 +34,29 @@ def recorded_tail(recorded: Recording, layer: str, runner: BatchRunner) -> tuple
         return Tail(recorded.model, layer), passing
 
 
+OutputsOf = Callable[[str, Sequence[ClipId]], Float[Tensor, "clip value"]]
+"""Reads the whole outputs of some clips at a layer, one row each."""
+
+
+def random_outputs(recorded: Recording, tail: Tail) -> OutputsOf:
+    """Whole outputs of random clips: their rows where every value was kept, else what was kept beside them."""
+    space = recorded.settings.space
+    if space != "flatten":
+        return recorded.random_outputs.of
+    rows = recorded.whole_rows(tail.layer)
+    axes = space_axes(recorded.model, tail.layer, tail.shape, space)
+
+    def outputs(_layer: str, clips: Sequence[ClipId]) -> Float[Tensor, "clip value"]:
+        chosen = rows.take([recorded.rows[clip] for clip in clips])
+        return from_space(chosen, axes, space, tail.shape).reshape(len(clips), -1)
+
+    return outputs
+
+
 def recorded_rerun(
     recorded: Recording,
     tail: Tail,
-    outputs: WholeOutputs,
+    outputs: OutputsOf,
     clips: Sequence[ClipId],
     *,
     sources: Sequence[VideoSource],
@@ -48,7 +69,7 @@ def recorded_rerun(
     Args:
         recorded: with their whole outputs there.
         tail: the rest of the network.
-        outputs: of class clips, or of their twins.
+        outputs: of class clips, their twins, or random clips.
         clips: which of them.
         sources: where they come from; clips that the tail needs are read again.
         target: what is explained.
@@ -61,7 +82,7 @@ def recorded_rerun(
         inputs = [prepared[clip] for clip in clips]
     return LayerRerun(
         tail,
-        lambda chosen: outputs.of(tail.layer, [clips[index] for index in chosen]),
+        lambda chosen: outputs(tail.layer, [clips[index] for index in chosen]),
         clips=len(clips),
         axes=space_axes(recorded.model, tail.layer, tail.shape, recorded.settings.space),
         space=recorded.settings.space,

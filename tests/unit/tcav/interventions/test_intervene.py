@@ -239,6 +239,7 @@ def test_the_numbers_are_those_of_a_run(model, result):
         layers=LAYERS,
         intervene="step,clamp,remove",
         intervene_at="all",
+        step_at="class",
         space=space,
         random_sets=5,
         **SETS,

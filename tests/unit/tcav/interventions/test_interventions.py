@@ -59,6 +59,17 @@ def slowly(model, layer, space, concept, random=None):
     }
 
 
+def step_at_random_clips(model, layer, space, concept):
+    """A step at each random clip along the mean CAV of all the others, by whole forwards."""
+    random = SETS["random"]
+    inputs = prepared(model, random)
+    h = outputs(model, layer, inputs)
+    of_random = pooled(h, space)
+    of_concept = pooled(outputs(model, layer, prepared(model, concept)), space).mean(0)
+    d = torch.stack([of_concept - of_random[[*range(i), *range(i + 1, len(h))]].mean(0) for i in range(len(h))])
+    return (log_odds(model, layer, inputs, h + d) - log_odds(model, layer, inputs, h - d)) / 2
+
+
 def row(result, concept, layer, twin="none"):
     (found,) = [r for r in result if (r.concept, r.layer, r.twin) == (concept, layer, twin)]
     return found
@@ -66,7 +77,14 @@ def row(result, concept, layer, twin="none"):
 
 @pytest.fixture(scope="module", params=SPACES)
 def result(request, model):
-    return request.param, run(model, space=request.param, intervene="step,clamp,remove,restore,dose")
+    operations = "step,clamp,remove,restore,dose"
+    return request.param, run(model, space=request.param, intervene=operations, step_at="class")
+
+
+@pytest.fixture(scope="module", params=SPACES)
+def stepped(request, model):
+    """Steps at random clips, which is where they are taken unless told otherwise."""
+    return request.param, run(model, space=request.param, intervene="step,clamp")
 
 
 def test_every_operation_is_its_definition(model, result):
@@ -83,6 +101,18 @@ def test_every_operation_is_its_definition(model, result):
                 if (effect.concept, effect.layer, effect.multiple) == (concept, layer, 2)
             ]
             assert dose == pytest.approx(float(expected["dose 2"]), rel=1e-6)
+
+
+def test_a_step_is_taken_at_random_clips_along_the_cav_of_the_other_clips(model, stepped):
+    space, run_result = stepped
+    for concept in ("left", "drift"):
+        for layer in LAYERS:
+            expected = step_at_random_clips(model, layer, space, SETS["concepts"][concept])
+            measured = row(run_result, concept, layer)
+            assert measured.step == pytest.approx(float(expected.mean()), rel=1e-6), layer
+            assert measured.step_low < measured.step < measured.step_high
+            clamp = slowly(model, layer, space, SETS["concepts"][concept])["clamp"]
+            assert measured.clamp == pytest.approx(float(clamp), rel=1e-6)  # of class clips all the same
 
 
 def test_intervals_hold_the_effect_and_p_values_have_their_smallest(result):

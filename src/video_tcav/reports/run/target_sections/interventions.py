@@ -28,7 +28,7 @@ COLUMNS = {
     ("restore", "shuffled"): "Restored of shuffled",
 }
 MEANINGS = {
-    "step": "Step: half the difference between a whole step towards the concept and one away from it.",
+    "step": "Step: half the difference between a whole step towards the concept and one away from it, at {place} clips.",
     "clamp": "Clamp: with as much of the concept as its clips have, less with as much as random clips have.",
     "remove": "Remove: the clip as it is, less with as much of the concept as random clips have.",
     "restore": "Restored: the share of what twins of the clips lose that comes back through this concept alone.",
@@ -69,7 +69,11 @@ class Section(TemplateSection[TargetView]):
         columns = made_columns(rows)
         return {
             "columns": [(key, COLUMNS[key]) for key in columns],
-            "meanings": [text for name, text in MEANINGS.items() if name in {operation for operation, _ in columns}],
+            "meanings": [
+                text.format(place=rows[0].result.step_at)
+                for name, text in MEANINGS.items()
+                if name in {operation for operation, _ in columns}
+            ],
             "rows": rows,
             "compared": [each for row in rows for each in _compared(row)],
             "size_and_interval": size_and_interval,
