@@ -5,6 +5,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -128,7 +129,8 @@ def read_manifest(path: Path) -> list[VideoSource]:
     sources = [_row_source(path, number, row) for number, row in enumerate(table.to_dict("records"), start=1)]
     if not sources:
         raise SourceError(f"`{path}` must list at least one video. Got a header only. Add one row per video.")
-    refuse_repeats(path, [(f"row {number}", source) for number, source in enumerate(sources, start=1)])
+    # a clip of two pairs is a repeat: it would stand in both, which then are not independent
+    refuse_repeats(path, [(f"row {number}", replace(source, pair=None)) for number, source in enumerate(sources, start=1)])
     if not any_exists(sources):
         first = sources[0].path
         raise SourceError(

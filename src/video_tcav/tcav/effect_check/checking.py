@@ -17,10 +17,10 @@ from video_tcav.tcav.effect_check.kept import kept_check
 from video_tcav.tcav.effect_check.result import EffectCheck
 from video_tcav.tcav.plan import check_only_right, content_digests
 
-_LEFT_OUT = ("space", "windows", "memory", "sketch", "workers", "backend")
+LEFT_OUT = ("space", "windows", "memory", "sketch", "workers", "backend")
 
 
-@takes_settings(recording=RecordingSettings, leave_out=_LEFT_OUT)
+@takes_settings(recording=RecordingSettings, leave_out=LEFT_OUT)
 def check_effects(
     model: VideoModel,
     *,
