@@ -130,7 +130,9 @@ def read_manifest(path: Path) -> list[VideoSource]:
     if not sources:
         raise SourceError(f"`{path}` must list at least one video. Got a header only. Add one row per video.")
     # a clip of two pairs is a repeat: it would stand in both, which then are not independent
-    refuse_repeats(path, [(f"row {number}", replace(source, pair=None)) for number, source in enumerate(sources, start=1)])
+    refuse_repeats(
+        path, [(f"row {number}", replace(source, pair=None)) for number, source in enumerate(sources, start=1)]
+    )
     if not any_exists(sources):
         first = sources[0].path
         raise SourceError(

@@ -15,6 +15,7 @@ from video_tcav.tcav.interventions.rerun import LayerRerun
 from video_tcav.tcav.settings import At
 
 Estimator = Literal["slope", "step", "clamp"]
+PairEstimator = Literal["paired", "difference"]
 PairEnd = Literal["without", "with", "both"]
 Place = At | PairEnd
 """Clips that estimates are taken at: of the class or random ones, or those of pairs without the concept, with it, or the mean."""
@@ -29,7 +30,7 @@ class EstimateKey(NamedTuple):
     layer: str
     space: Space
     at: Place
-    estimator: Estimator | Literal["paired"]
+    estimator: Estimator | PairEstimator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -27,9 +27,9 @@ from video_tcav.tcav.effect_check.layer_estimates import LayerEstimates
 from video_tcav.tcav.effect_check.pair_matching import ClipPair
 from video_tcav.tcav.effect_check.pair_result import MeasuredPair, PairedEffects, PairEstimate
 from video_tcav.tcav.effect_check.passes import ClipPasses, PlainClips
+from video_tcav.tcav.settings import MOST_PAIRS
 
-MOST_PAIRS = 100
-_HELD = 6  # clips with, without and random ones, and the gradients at each
+_HELD = {"pairs": 4, "random": 2}  # outputs and gradients of both clips of a pair, and those of a random clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,8 @@ def measure_pairs(model: VideoModel, target: Target, plan: PairPlan, *, progress
     Raises:
         InputError: if no pair can be used, or all are of one group.
     """
-    most = min(plan.most_pairs, clips_that_fit(model, plan.layers, held=_HELD))
+    held = _HELD["pairs"] + (_HELD["random"] if plan.random else 0)
+    most = min(plan.most_pairs, clips_that_fit(model, plan.layers, held=held))
     without, random = (
         spread_over_groups(sources, plan.group_of, most, [plan.seed, random_streams.CHECKED_CLIPS, number])
         for number, sources in enumerate(([pair.without for pair in plan.pairs], plan.random))
@@ -77,8 +78,8 @@ def measure_pairs(model: VideoModel, target: Target, plan: PairPlan, *, progress
     notes = [layer.note for layer in layers if layer.note]
     if left_out:
         notes.append(
-            f"{left_out} of {len(plan.pairs)} pairs were left out: {most} are measured at once at these layers. Name fewer layers, "
-            "or ask for more pairs."
+            f"{left_out} of {len(plan.pairs)} pairs were left out, as {most} are the most "
+            + ("that were asked for." if most == plan.most_pairs else "that fit at these layers; name fewer of them.")
         )
     return _result(model, target, plan, measured, clip_sets, draws, estimates, tuple(notes))
 
@@ -142,7 +143,10 @@ def _differences(
     for at, clips in clip_sets.items():
         others = _targets(clips)
         in_draws = separate.weights @ values - draws[at].weights @ others
-        yield EstimateKey("", "", at, "difference"), Estimate(value=float(values.mean() - others.mean()), draws=in_draws)
+        yield (
+            EstimateKey(NO_LAYER, "flatten", at, "difference"),
+            Estimate(value=float(values.mean() - others.mean()), draws=in_draws),
+        )
 
 
 def _result(
@@ -193,7 +197,10 @@ def _result(
 
 
 def _interval(value: float, draws: Float[np.ndarray, " draw"], groups: int) -> tuple[float, float]:
-    return percentile_interval(spread(np.asarray([value]), draws[:, None], groups)[:, 0])
+    # Slopes times shifts of the same clips: a clip that is drawn twice meets its own shift more often, which moves the draws
+    # towards the paired estimate (the bias of a V-statistic). So they are centred on the estimate first.
+    centred = draws - draws.mean() + value
+    return percentile_interval(spread(np.asarray([value]), centred[:, None], groups)[:, 0])
 
 
 def _targets(clips: PlainClips) -> Float[np.ndarray, " clip"]:

@@ -9,17 +9,19 @@ import pandas as pd
 from video_tcav.core.displays import PlainText, html_heading, html_list, html_table
 from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.media import Skipped
-from video_tcav.tcav.effect_check.estimates import Estimator, PairEnd
+from video_tcav.recording.settings import Space
+from video_tcav.tcav.effect_check.estimates import Estimator, PairEnd, PairEstimator
 from video_tcav.tcav.wording import units
 
-PairEstimator = Estimator | Literal["paired", "difference"]
+NO_LAYER = ""
+"""The layer of a difference of mean targets."""
 _PLACES: Mapping[str, str] = {
     "without": "clips without",
     "with": "clips with",
     "both": "both clips",
     "random": "random clips",
 }
-_NUMBERS = ("estimate", "95 %", "size", "sign")
+NUMBERS = ("effect", "95 %", "size", "sign")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,9 @@ class PairEstimate:
 
     Attributes:
         layer: dotted module name; empty for a `difference`, which needs no layer.
-        space: feature space; empty likewise.
-        estimator: `paired` is the slope at each clip times its own shift; `slope`, `step` and `clamp` take the mean shift, as a test
-            does; `difference` is that of the mean target, without pairing.
+        space: feature space.
+        estimator: `paired` is the slope at each clip times its own shift; `slope`, `step` and `clamp` take the mean shift, as a
+            test does; `difference` is that of the mean target, without pairing.
         at: where it is taken: at clips `without` the concept, `with` it, the mean of `both`, or `random` clips; for a
             `difference`, what is subtracted from the clips with the concept.
         effect: the estimate, in the target's unit.
@@ -73,8 +75,8 @@ class PairEstimate:
     """
 
     layer: str
-    space: str
-    estimator: PairEstimator
+    space: Space
+    estimator: Estimator | PairEstimator
     at: PairEnd | Literal["random"]
     effect: float
     effect_low: float
@@ -148,7 +150,9 @@ class PairedEffects(ItemSequence[PairEstimate]):
         """Pairs of which the concept changes the first class."""
         return sum(pair.changes_class for pair in self.pairs)
 
-    def get(self, layer: str, *, estimator: str = "paired", at: str = "both", space: str = "flatten") -> PairEstimate | None:
+    def get(
+        self, layer: str, *, estimator: str = "paired", at: str = "both", space: str = "flatten"
+    ) -> PairEstimate | None:
         """One estimate, if it was made."""
         key = (layer, estimator, at, space)
         return next((each for each in self if (each.layer, each.estimator, each.at, each.space) == key), None)
@@ -178,7 +182,7 @@ class PairedEffects(ItemSequence[PairEstimate]):
         """What the concept does, then one sentence a layer and space, then the notes."""
         places = dict.fromkeys((each.layer, each.space) for each in self)
         by_place = [
-            f"{_place_text(*place)}: "
+            f"{place_text(*place)}: "
             + "; ".join(f"{each.name} {each.figures}" for each in self if (each.layer, each.space) == place)
             + "."
             for place in places
@@ -220,12 +224,18 @@ class PairedEffects(ItemSequence[PairEstimate]):
 
     def _repr_html_(self) -> str:
         """How a notebook shows it."""
-        rows = [(_place_text(each.layer, each.space), each.name, *each.numbers) for each in self]
-        table = html_table(("layer", "estimate", *_NUMBERS[:1], *_NUMBERS[1:]), rows, numbers=_NUMBERS)
-        return html_heading(f"What does the concept do to {self.target}?") + html_list([self.headline()]) + table + html_list(self.notes)
+        rows = [(place_text(each.layer, each.space), each.name, *each.numbers) for each in self]
+        table = html_table(("layer", "estimate", *NUMBERS), rows, numbers=NUMBERS)
+        return (
+            html_heading(f"What does the concept do to {self.target}?")
+            + html_list([self.headline()])
+            + table
+            + html_list(self.notes)
+        )
 
 
-def _place_text(layer: str, space: str) -> str:
+def place_text(layer: str, space: str) -> str:
+    """Where an estimate was made, in words."""
     if not layer:
         return "no layer"
     return layer if space == "flatten" else f"{layer} ({space})"

@@ -14,10 +14,11 @@ from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.effect_check.checking import LEFT_OUT
 from video_tcav.tcav.effect_check.estimate_plan import MOST_RERUN, plan_keywords
 from video_tcav.tcav.effect_check.kept import kept_pairs
-from video_tcav.tcav.effect_check.measure_pairs import MOST_PAIRS, PairPlan
+from video_tcav.tcav.effect_check.measure_pairs import PairPlan
 from video_tcav.tcav.effect_check.pair_matching import match_pairs, pair_groups
 from video_tcav.tcav.effect_check.pair_result import PairedEffects
 from video_tcav.tcav.plan import content_digests
+from video_tcav.tcav.settings import MOST_PAIRS
 
 
 @takes_settings(recording=RecordingSettings, leave_out=LEFT_OUT)
@@ -42,9 +43,9 @@ def pairs(
     """What does a concept do to a class? Measured on pairs: the same clip with and without it.
 
     With pairs nothing needs to be estimated: the change of the target between the two clips is the truth, and its mean with an
-    interval over groups of pairs is the result. Beside it stand, at each layer, the paired estimate (the slope at each clip times its
-    own shift of activations), the estimates that a test without pairs has (the slope, step and clamp along the mean shift), and the
-    plain difference of mean targets. They say how far each may be believed on this model.
+    interval over groups of pairs is the result. Beside it stand, at each layer, the paired estimate (the slope at each clip times
+    its own shift of activations), the estimates that a test without pairs has (slope, step and clamp along the mean shift), and
+    the plain difference of mean targets. They say how far each may be believed on this model.
 
     A clip's pair is what the column `pair` of its manifest says. Where no clip has one, it is the file's name without folder and
     ending; arrays without a name are numbered as they come.
