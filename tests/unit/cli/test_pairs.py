@@ -50,8 +50,8 @@ def test_a_pair_without_its_other_clip_is_one_line(call, manifest):
     code, _, error = call(*arguments(f"{table}::court", f"{table}::street"))
     assert code == 2
     assert (
-        "error: `with_concept` and `without` must hold one clip each of every pair. Got 2 in one of them alone, the first: 'take 2'"
-        in error
+        "error: `with_concept` and `without` must hold one clip each of every pair. Got 2 in one of them alone, the first: "
+        "'take 2' in `with_concept`, not in `without`." in error
     )
     assert len(error.strip().splitlines()) == 1
 

@@ -109,16 +109,17 @@ def test_on_a_straight_model_each_estimate_is_the_truth(with_concept, without):
         assert each.right_sign
 
 
-def test_the_interval_of_pairs_leaves_out_how_clips_differ(without):
-    """A change that is the same in every clip has a narrow interval, whatever the clips are; a difference of means has not."""
-    darker = [(name, (frames * 0.6).astype(np.uint8)) for name, frames in without]
-    brighter = [(name, frames + 40) for name, frames in darker]
-    measured = measure(model_of(straight), brighter, darker)
+def test_the_interval_of_pairs_leaves_out_how_clips_differ(with_concept, without):
+    """The widths are as the standard errors of a paired and of an unpaired difference."""
+    measured = measure(model_of(straight), with_concept, without)
     difference = measured.get("", estimator="difference", at="without")
     assert difference is not None
     assert difference.effect == pytest.approx(measured.truth)
-    width, unpaired_width = measured.truth_high - measured.truth_low, difference.effect_high - difference.effect_low
-    assert width < unpaired_width / 4
+    table = measured.pairs_frame()
+    variance, unpaired_variance = table.change.var(), table.target_with.var() + table.target_without.var()
+    assert unpaired_variance > 2 * variance
+    widths = measured.truth_high - measured.truth_low, difference.effect_high - difference.effect_low
+    assert widths[1] / widths[0] == pytest.approx((unpaired_variance / variance) ** 0.5, rel=0.15)
 
 
 def test_pairs_of_one_group_are_drawn_together(with_concept, without):
@@ -281,7 +282,7 @@ def videos(tmp_path: Path, with_concept, without) -> tuple[Path, Path]:
     for folder, clips in zip(folders, (with_concept, without), strict=True):
         folder.mkdir()
         for name, frames in clips[:4]:
-            vt.write_video(folder / f"{Path(name).stem}.mp4", frames, fps=12)
+            vt.write_video(folder / f"{Path(name).stem}.mp4", torch.from_numpy(frames).permute(0, 3, 1, 2), fps=12)
     (folders[0] / "1-2.mp4").write_bytes(b"damaged")
     return folders
 
@@ -297,7 +298,7 @@ def test_a_pair_of_which_a_clip_cannot_be_read_is_left_out(videos):
 def test_fewer_pairs_are_measured_where_so_many_are_asked_for(with_concept, without):
     measured = measure(model_of(straight), with_concept, without, most_pairs=3)
     assert len(measured.pairs) == 3
-    assert measured.notes == ("5 of 8 pairs were left out, as 3 are the most that were asked for.",)
+    assert "5 of 8 pairs were left out, as 3 are the most that were asked for." in measured.notes
 
 
 def test_a_store_keeps_pairs_and_json_keeps_the_result(with_concept, without, tmp_path: Path):
@@ -322,11 +323,12 @@ def test_tables_and_texts(with_concept, without, random):
     assert (frame.truth == measured.truth).all()
     pairs = measured.pairs_frame()
     assert list(pairs.change) == pytest.approx(list(pairs.target_with - pairs.target_without))
-    first, plain, flat, averaged = measured.sentences()
+    first, plain, flat, averaged, *notes = measured.sentences()
     assert first.startswith(f"8 pairs (8 groups): the concept changes bright by {measured.truth:+.2f} log-odds [")
     assert plain.startswith("no layer: difference from clips without ")
     assert flat.startswith("layer: paired at clips without ")
     assert averaged.startswith("layer (time): paired at clips without ")
+    assert tuple(notes) == measured.notes == model_of(curved).remarks()
     html = measured._repr_html_()
     assert all(
         "<td style" in html and text in html

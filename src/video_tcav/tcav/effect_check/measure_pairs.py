@@ -25,7 +25,7 @@ from video_tcav.tcav.effect_check.estimate_plan import (
 from video_tcav.tcav.effect_check.estimates import Estimate, EstimateKey, Place
 from video_tcav.tcav.effect_check.layer_estimates import LayerEstimates
 from video_tcav.tcav.effect_check.pair_matching import ClipPair
-from video_tcav.tcav.effect_check.pair_result import MeasuredPair, PairedEffects, PairEstimate
+from video_tcav.tcav.effect_check.pair_result import NO_LAYER, MeasuredPair, PairedEffects, PairEstimate
 from video_tcav.tcav.effect_check.passes import ClipPasses, PlainClips
 from video_tcav.tcav.settings import MOST_PAIRS
 
