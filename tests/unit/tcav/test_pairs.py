@@ -9,6 +9,7 @@ import torch
 
 import video_tcav as vt
 from tests.unit.tcav.test_effect_check import Clips, layer_output, log_odds, model_of, noise, prepared, straight
+from video_tcav.concepts import edited_clip
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.rendered import render, sample_factors
 from video_tcav.tcav.effect_check.pair_matching import ClipPair, match_pairs, pair_groups
@@ -144,6 +145,26 @@ def test_groups_that_a_pair_connects_are_one():
     assert len({group_of(source(name)) for name in ("a1", "b1", "b2", "c2", "c6")}) == 1
     assert len({group_of(source(name)) for name in ("a1", "d3", "e5")}) == 3
     assert group_of(source("d3")) == group_of(source("d4"))
+
+
+def test_an_edit_of_clips_is_a_pair(without, random):
+    """Clips and their own edits have the truth and the estimates that the check of effects by this edit has."""
+    model = model_of(curved)
+    blurred = [
+        (name, edited_clip(torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous(), "blur"))
+        for name, frames in without
+    ]
+    measured = measure(model, blurred, without, random=random, most_rerun=9)
+    check = vt.check_effects(
+        model, target="bright", clips=without, random=random, layers=["layer"], edits=["blur"], most_rerun=9
+    )
+    (truth,) = check.edits
+    assert measured.truth == pytest.approx(truth.truth, abs=1e-9)
+    for each in check:
+        at = "without" if each.at == "class" else "random"
+        estimate = measured.get("layer", estimator=each.estimator, at=at)
+        assert estimate is not None
+        assert estimate.effect == pytest.approx(each.predictions[0], abs=1e-9), each.name
 
 
 @pytest.fixture(scope="module")
