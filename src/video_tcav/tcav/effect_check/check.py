@@ -30,7 +30,7 @@ from video_tcav.tcav.settings import At
 
 MOST_CLIPS = 20
 """Edited clips, and random ones that estimates are taken at: a dozen edits of them take as many passes as a usual run."""
-_HELD = 5  # plain, edited and random clips, and gradients at plain and random ones
+_ROWS = 5  # plain, edited and random clips, and gradients at plain and random ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def measure_check(model: VideoModel, target: Target, plan: CheckPlan, *, progres
     Raises:
         InputError: if no clip can be used, or all are of one group.
     """
-    most = min(plan.most_clips, clips_that_fit(model, plan.layers, held=_HELD))
+    most = min(plan.most_clips, clips_that_fit(model, plan.layers, rows=_ROWS))
     clips, random = (
         spread_over_groups(sources, plan.group_of, most, [plan.seed, random_streams.CHECKED_CLIPS, number])
         for number, sources in enumerate((plan.clips, plan.random))

@@ -100,11 +100,11 @@ def plan_keywords(
     }
 
 
-def clips_that_fit(model: VideoModel, layers: Sequence[str], *, held: int) -> int:
-    """How many clips of each kind memory has room for, if so many rows are held of each at every layer."""
+def clips_that_fit(model: VideoModel, layers: Sequence[str], *, rows: int) -> int:
+    """How many clips of each kind memory has room for, if so many rows of each are kept at every layer."""
     shapes = trace_layers(model, layers, noise_clip(model).to(model.device)).shapes
     clip_bytes = sum(4 * math.prod(shape) for shape in shapes.values())
-    return max(_FEWEST_CLIPS, _ROOM_BYTES // (held * clip_bytes))
+    return max(_FEWEST_CLIPS, _ROOM_BYTES // (rows * clip_bytes))
 
 
 def spread_over_groups(

@@ -29,7 +29,8 @@ from video_tcav.tcav.effect_check.pair_result import NO_LAYER, MeasuredPair, Pai
 from video_tcav.tcav.effect_check.passes import ClipPasses, PlainClips
 from video_tcav.tcav.settings import MOST_PAIRS
 
-_HELD = {"pairs": 4, "random": 2}  # outputs and gradients of both clips of a pair, and those of a random clip
+# outputs and gradients of both clips of a pair, and those of a random clip
+_ROWS = {"pairs": 4, "random": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +54,13 @@ def measure_pairs(model: VideoModel, target: Target, plan: PairPlan, *, progress
     Raises:
         InputError: if no pair can be used, or all are of one group.
     """
-    held = _HELD["pairs"] + (_HELD["random"] if plan.random else 0)
-    most = min(plan.most_pairs, clips_that_fit(model, plan.layers, held=held))
+    rows = _ROWS["pairs"] + (_ROWS["random"] if plan.random else 0)
+    most = min(plan.most_pairs, clips_that_fit(model, plan.layers, rows=rows))
     without, random = (
         spread_over_groups(sources, plan.group_of, most, [plan.seed, random_streams.CHECKED_CLIPS, number])
         for number, sources in enumerate(([pair.without for pair in plan.pairs], plan.random))
     )
+    # only now are pairs drawn: a pair is known by its clip without the concept, which is in no other
     by_key = {pair.without.key: pair for pair in plan.pairs}
     pairs = [by_key[source.key] for source in without]
     passes = plan.passes(model, target)
@@ -134,18 +136,18 @@ def _differences(
 ) -> Iterator[tuple[EstimateKey, Estimate]]:
     """The plain difference of mean targets, as if the clips of a pair had nothing to do with each other.
 
-    Groups of the clips with the concept are drawn apart from those of the others, so that the interval is that of two samples.
+    Groups of the clips with the concept are drawn apart from those of the subtracted, as those of two samples are.
     """
     paired = draws["without"]
     apart = 1 + max(int(each.group_of.max()) for each in draws.values())
     separate = GroupedClips.draw(paired.group_of + apart, len(paired.weights), seed)
     values = _targets(with_concept)
     for at, clips in clip_sets.items():
-        others = _targets(clips)
-        in_draws = separate.weights @ values - draws[at].weights @ others
+        subtracted = _targets(clips)
+        in_draws = separate.weights @ values - draws[at].weights @ subtracted
         yield (
             EstimateKey(NO_LAYER, "flatten", at, "difference"),
-            Estimate(value=float(values.mean() - others.mean()), draws=in_draws),
+            Estimate(value=float(values.mean() - subtracted.mean()), draws=in_draws),
         )
 
 
@@ -164,20 +166,11 @@ def _result(
     truth_low, truth_high = _interval(truth, truth_draws, paired.groups)
     everything = np.concatenate([_targets(clips) for clips in (measured.with_concept, *clip_sets.values())])
     threshold = least_truth(target, float(everything.min()), float(everything.max()))
-    rows = []
-    for key, estimate in estimates.items():
-        low, high = _interval(estimate.value, estimate.draws, min(paired.groups, draws.get(key.at, paired).groups))
-        judged = abs(truth) > threshold
-        rows.append(
-            PairEstimate(
-                **key._asdict(),
-                effect=estimate.value,
-                effect_low=low,
-                effect_high=high,
-                size=estimate.value / truth if judged else None,
-                right_sign=bool(np.sign(estimate.value) == np.sign(truth)) if judged else None,
-            )
-        )
+    judged_by = truth if abs(truth) > threshold else None
+    rows = [
+        _row(key, estimate, judged_by, groups=min(paired.groups, draws.get(key.at, paired).groups))
+        for key, estimate in estimates.items()
+    ]
     skipped = [file for clips in (measured.with_concept, *clip_sets.values()) for file in clips.skipped]
     return PairedEffects(
         target=model.classes[target.class_index],
@@ -193,6 +186,19 @@ def _result(
         n_rerun=plan.most_rerun if plan.reruns else 0,
         skipped=tuple(skipped),
         notes=notes,
+    )
+
+
+def _row(key: EstimateKey, estimate: Estimate, truth: float | None, *, groups: int) -> PairEstimate:
+    """An estimate for tables; `truth` is what it is judged by, if there is anything to judge."""
+    low, high = _interval(estimate.value, estimate.draws, groups)
+    return PairEstimate(
+        **key._asdict(),
+        effect=estimate.value,
+        effect_low=low,
+        effect_high=high,
+        size=None if truth is None else estimate.value / truth,
+        right_sign=None if truth is None else bool(np.sign(estimate.value) == np.sign(truth)),
     )
 
 

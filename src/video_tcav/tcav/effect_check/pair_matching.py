@@ -1,7 +1,7 @@
 """Pairs: which clip with a concept belongs to which one without, by the manifest's column `pair` or by the files' names."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,10 +71,11 @@ def pair_groups(pairs: Sequence[ClipPair], random: Sequence[VideoSource], group_
     return lambda source: f"group {joined[numbers[group_of(source)]]}"
 
 
-def _set_apart(side: str):
-    """Clips in memory of both sides may have one name, as files in two folders may; results tell them apart by it."""
+def _set_apart(side: str) -> Callable[[VideoSource], VideoSource]:
+    """Puts clips in memory into a folder: both sides may have one name, as files in two folders may."""
 
     def renamed(source: VideoSource) -> VideoSource:
+        # results and digests know a clip by its path alone
         return replace(source, path=Path(side) / source.path) if isinstance(source, MemorySource) else source
 
     return renamed
@@ -120,9 +121,13 @@ def _file_name(source: VideoSource) -> str:
 
 
 def _refuse_unmatched(named: Mapping[str, Mapping[str, VideoSource]]) -> None:
-    alone = [(name, side, other) for side, other in ((WITH, WITHOUT), (WITHOUT, WITH)) for name in named[side]]
-    alone = [(name, side, other) for name, side, other in alone if name not in named[other]]
-    if not alone:
+    single = [
+        (name, side, opposite)
+        for side, opposite in ((WITH, WITHOUT), (WITHOUT, WITH))
+        for name in named[side]
+        if name not in named[opposite]
+    ]
+    if not single:
         return
     if not named[WITH].keys() & named[WITHOUT].keys():
         first, second = (next(iter(named[side])) for side in (WITH, WITHOUT))
@@ -130,8 +135,8 @@ def _refuse_unmatched(named: Mapping[str, Mapping[str, VideoSource]]) -> None:
             f"`{WITH}` and `{WITHOUT}` must have pairs in common. Got none: the first clips belong to {first!r} and {second!r}. "
             f"{_CURE}"
         )
-    name, side, other = alone[0]
+    name, side, opposite = single[0]
     raise InputError(
-        f"`{WITH}` and `{WITHOUT}` must hold one clip each of every pair. Got {len(alone)} in one of them alone, the first: "
-        f"{name!r} in `{side}`, not in `{other}`. {_CURE}"
+        f"`{WITH}` and `{WITHOUT}` must hold one clip each of every pair. Got {len(single)} in one of them alone, the first: "
+        f"{name!r} in `{side}`, not in `{opposite}`. {_CURE}"
     )

@@ -180,14 +180,14 @@ class PairedEffects(ItemSequence[PairEstimate]):
 
     def sentences(self) -> tuple[str, ...]:
         """What the concept does, then one sentence a layer and space, then the notes."""
-        places = dict.fromkeys((each.layer, each.space) for each in self)
-        by_place = [
-            f"{place_text(*place)}: "
-            + "; ".join(f"{each.name} {each.figures}" for each in self if (each.layer, each.space) == place)
+        layer_spaces = dict.fromkeys((each.layer, each.space) for each in self)
+        by_layer = [
+            f"{place_text(*layer_space)}: "
+            + "; ".join(f"{each.name} {each.figures}" for each in self if (each.layer, each.space) == layer_space)
             + "."
-            for place in places
+            for layer_space in layer_spaces
         ]
-        return self.headline(), *by_place, *self.notes
+        return self.headline(), *by_layer, *self.notes
 
     def summary(self) -> str:
         """The sentences, as text."""
