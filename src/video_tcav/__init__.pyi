@@ -26,6 +26,7 @@ from .tcav import ConceptResult as ConceptResult
 from .tcav import EffectCheck as EffectCheck
 from .tcav import InterventionEffect as InterventionEffect
 from .tcav import InterventionResult as InterventionResult
+from .tcav import PairedEffects as PairedEffects
 from .tcav import SavedCav as SavedCav
 from .tcav import TcavResult as TcavResult
 from .tcav import check_effects as check_effects
@@ -33,6 +34,7 @@ from .tcav import effect_text as effect_text
 from .tcav import intervene as intervene
 from .tcav import learn_cavs as learn_cavs
 from .tcav import load_cavs as load_cavs
+from .tcav import pairs as pairs
 from .tcav import plot_removal_matrix as plot_removal_matrix
 from .tcav import run_tcav as run_tcav
 from .tcav import score_clips as score_clips

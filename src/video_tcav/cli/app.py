@@ -18,6 +18,7 @@ from video_tcav.cli import (
     explain,
     init,
     layers,
+    pairs,
     predict,
     propose,
     report,
@@ -54,6 +55,7 @@ command(app)(predict.predict)
 command(app)(layers.layers)
 command(app, "test")(test.run)
 command(app)(run.run)
+command(app)(pairs.pairs)
 command(app)(diff.diff)
 command(app)(score.score)
 command(app)(explain.explain)

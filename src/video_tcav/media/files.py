@@ -41,6 +41,7 @@ class VideoSource:
         start_s: start of the segment in seconds; `None` is the start of the video.
         end_s: end of the segment in seconds, exclusive; `None` is the end of the video.
         group: name of the exchangeability block (such as a person or camera); `None` is the file itself.
+        pair: name of the pair of clips, with and without a concept, that it belongs to; `None` is none, or as the file is named.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class VideoSource:
     start_s: float | None = None
     end_s: float | None = None
     group: str | None = None
+    pair: str | None = None
 
     def __post_init__(self) -> None:
         start_s = self.start_s or 0

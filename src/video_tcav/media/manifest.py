@@ -5,6 +5,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +25,10 @@ _TIMES = frozenset(
     for moment in ("start", "end", "begin", "stop")
     for prefix, suffix in (("", ""), ("", "_time"), ("", "_sec"), ("", "_seconds"), ("t_", ""), ("time_", ""))
 )
-_COLUMNS = frozenset({"path", "label", "start_s", "end_s", "group", "youtube_id", "time_start", "time_end", "split"})
+_COLUMNS = frozenset(
+    {"path", "label", "start_s", "end_s", "group", "pair", "youtube_id", "time_start", "time_end", "split"}
+)
+_TEXTS = ("path", "label", "group", "pair")
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -105,7 +109,7 @@ def read_manifest(path: Path) -> list[VideoSource]:
 
     Args:
         path: table with the column `path`, relative to the manifest or absolute, and optionally `label`, `start_s`, `end_s`
-            (seconds) and `group`. Other columns are ignored, unless their name is a usual one for such times.
+            (seconds), `group` and `pair`. Other columns are ignored, unless their name is a usual one for such times.
 
     Raises:
         SourceError: if the table cannot be read, has no `path` column or no row, a row is malformed or repeated, or no file
@@ -125,7 +129,10 @@ def read_manifest(path: Path) -> list[VideoSource]:
     sources = [_row_source(path, number, row) for number, row in enumerate(table.to_dict("records"), start=1)]
     if not sources:
         raise SourceError(f"`{path}` must list at least one video. Got a header only. Add one row per video.")
-    refuse_repeats(path, [(f"row {number}", source) for number, source in enumerate(sources, start=1)])
+    # a clip of two pairs is a repeat: it would stand in both, which then are not independent
+    refuse_repeats(
+        path, [(f"row {number}", replace(source, pair=None)) for number, source in enumerate(sources, start=1)]
+    )
     if not any_exists(sources):
         first = sources[0].path
         raise SourceError(
@@ -140,7 +147,7 @@ def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:
     cell = from_spreadsheet_cell(row["path"])
     if not cell:
         raise SourceError(f"{where} must name a file in `path`. Got an empty cell. Fill it in or delete the row.")
-    if broken := [column for column in ("path", "label", "group") if "\n" in str(row.get(column) or "")]:
+    if broken := [column for column in _TEXTS if "\n" in str(row.get(column) or "")]:
         raise SourceError(
             f"{where} must be one line. Got a line break in `{broken[0]}`. Close the quotes, or double them."
         )
@@ -153,6 +160,7 @@ def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:
             start_s=_seconds(row.get("start_s"), "start_s"),
             end_s=_seconds(row.get("end_s"), "end_s"),
             group=plain_name(from_spreadsheet_cell(row.get("group") or "")) or None,
+            pair=plain_name(from_spreadsheet_cell(row.get("pair") or "")) or None,
         )
     except InputError as error:
         raise SourceError(f"{where} cannot be used: {error}") from error

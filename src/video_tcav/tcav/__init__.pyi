@@ -10,6 +10,10 @@ from .diagnostics import Diagnostics as Diagnostics
 from .diagnostics import diagnose as diagnose
 from .diagnostics import layouts_of as layouts_of
 from .effect_check.checking import check_effects as check_effects
+from .effect_check.pair_result import MeasuredPair as MeasuredPair
+from .effect_check.pair_result import PairedEffects as PairedEffects
+from .effect_check.pair_result import PairEstimate as PairEstimate
+from .effect_check.pairs import pairs as pairs
 from .effect_check.result import EditTruth as EditTruth
 from .effect_check.result import EffectCheck as EffectCheck
 from .effect_check.result import EstimateAgreement as EstimateAgreement

@@ -19,6 +19,8 @@ PLACES: tuple[At, ...] = get_args(At)
 Negatives = Literal["matched", "moving"]
 """What becomes of random clips beside a concept that does not move: frozen to match, or left as they are."""
 NEGATIVES: tuple[Negatives, ...] = get_args(Negatives)
+MOST_PAIRS = 100
+"""Pairs of clips with and without a concept that are measured; drawn from as many groups as there are."""
 Correction = Literal["holm", "bonferroni", "bh", "maxt", "none"]
 USUAL_CORRECTION: Correction = "holm"
 if TYPE_CHECKING:

@@ -142,6 +142,7 @@ ROWS = pd.DataFrame(
         "start_s": ["1.5", "", ""],
         "end_s": ["4", "", ""],
         "group": ["ann", "", ""],
+        "pair": ["", "take 1", ""],
         "remark": ["x", "y", "z"],
     }
 )
@@ -155,7 +156,7 @@ def test_manifest(tree, name):
         ROWS.to_csv(tree / name, sep="\t" if name.endswith("tsv") else ",", index=False, encoding="utf-8-sig")
     first, second, third = find_videos(tree / name)
     assert first == VideoSource(path=tree / "run/b.mp4", kind="video", label="NA", start_s=1.5, end_s=4.0, group="ann")
-    assert second == VideoSource(path=tree / "walk/deep/c.webm", kind="video", label="go")
+    assert second == VideoSource(path=tree / "walk/deep/c.webm", kind="video", label="go", pair="take 1")
     assert third == VideoSource(path=tree / "gone.mp4", kind="video")  # the decoder will say that it is missing
     assert find_videos(f"{tree / name}::go") == [second]
 
@@ -174,6 +175,8 @@ def test_manifest(tree, name):
         ("Path,path\nrun/b.mp4,f.gif\n", "must name each column once. Got 'path' twice"),
         ("path,label\nrun/b.mp4,x\nrun/b.mp4, x \n", "Got row 2 the same as row 1"),
         ("path,label\nrun/b.mp4,x\nrun/b.mp4,x\n", "Got row 2 the same as row 1"),
+        ("path,pair\nrun/b.mp4,x\nrun/b.mp4,y\n", "Got row 2 the same as row 1"),
+        ('path,pair\nrun/b.mp4,"x\ny"\n', "row 1 .* must be one line. Got a line break in `pair`"),
         ("path\n", "Got a header only"),
         ("path,start,end\nrun/b.mp4,1,2\n", "must name its times `start_s` and `end_s`. Got start, end. Rename them"),
         ("path,End_Time\nrun/b.mp4,2\n", "must name its times .* Got End_Time"),

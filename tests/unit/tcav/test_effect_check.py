@@ -14,8 +14,8 @@ import video_tcav as vt
 from video_tcav.concepts import EDITS, edited_clip
 from video_tcav.core.errors import InputError
 from video_tcav.recording.clip_id import shuffle_seed
-from video_tcav.tcav.effect_check.check import clips_that_fit, spread_over_groups
 from video_tcav.tcav.effect_check.checking import check_effects
+from video_tcav.tcav.effect_check.estimate_plan import clips_that_fit, spread_over_groups
 from video_tcav.tcav.effect_check.result import EffectCheck
 
 CLASSES = ("bright", "other")
@@ -346,8 +346,8 @@ def test_clips_are_spread_over_groups():
 def test_fewer_clips_are_checked_where_activations_are_large():
     model = model_of(straight)
     clip_bytes = 4 * 4 * 6 * 16 * 20  # of float32 values at one layer
-    assert clips_that_fit(model, ["layer"]) == 2 * 10**9 // (5 * clip_bytes)
-    assert clips_that_fit(model, ["layer", "convolution"]) == 2 * 10**9 // (10 * clip_bytes)
+    assert clips_that_fit(model, ["layer"], rows=5) == 2 * 10**9 // (5 * clip_bytes)
+    assert clips_that_fit(model, ["layer", "convolution"], rows=5) == 2 * 10**9 // (10 * clip_bytes)
 
 
 def test_an_unknown_layer_of_steps_is_refused(clips, random):

@@ -1,7 +1,6 @@
 """`check_effects`: the effect check as a function of its own, without concepts."""
 
 from collections.abc import Sequence
-from typing import get_args
 
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
@@ -12,17 +11,16 @@ from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.comparison import grouping
-from video_tcav.tcav.effect_check.check import MOST_CLIPS, MOST_RERUN, CheckPlan
+from video_tcav.tcav.effect_check.check import MOST_CLIPS, CheckPlan
+from video_tcav.tcav.effect_check.estimate_plan import MOST_RERUN, plan_keywords
 from video_tcav.tcav.effect_check.kept import kept_check
 from video_tcav.tcav.effect_check.result import EffectCheck
-from video_tcav.tcav.interventions.plan import layers_of_interventions
 from video_tcav.tcav.plan import check_only_right, content_digests
 
-_LEFT_OUT = ("space", "windows", "memory", "sketch", "workers", "backend")
+LEFT_OUT = ("space", "windows", "memory", "sketch", "workers", "backend")
 
 
-@takes_settings(recording=RecordingSettings, leave_out=_LEFT_OUT)
+@takes_settings(recording=RecordingSettings, leave_out=LEFT_OUT)
 def check_effects(
     model: VideoModel,
     *,
@@ -76,25 +74,24 @@ def check_effects(
     at = "random" if clips is None else "class"
     check_only_right(only_right, at, aim)
     pool = as_sources(random, clip_name="random clip")
-    spaces = (space,) if isinstance(space, str) else tuple(space)
-    chosen_layers = tuple(dict.fromkeys(layers or model.stages()))
-    for layer in chosen_layers:
-        model.layer(layer)
+    keywords = plan_keywords(
+        model,
+        layers=layers,
+        space=space,
+        intervene_at=intervene_at,
+        group=group,
+        most_rerun=most_rerun,
+        seed=seed,
+        recording=recording,
+    )
     plan = CheckPlan(
         clips=pool if clips is None else as_sources(clips),
         at=at,
         random=() if clips is None else pool,
-        layers=chosen_layers,
-        spaces=tuple(one_of("space", name, get_args(Space)) for name in spaces),
         edits=tuple(one_of("edits", edit, EDITS) for edit in dict.fromkeys(edits)),
-        reruns=layers_of_interventions(model, chosen_layers, intervene_at),
         only_right=only_right,
-        group_of=grouping(group),
-        precision=recording.precision,
-        threads=recording.threads,
         most_clips=at_least("most_clips", most_clips, 2),
-        most_rerun=at_least("most_rerun", most_rerun, 2),
-        seed=at_least("seed", seed, 0),
+        **keywords,
     )
     with Workspace(recording, progress=progress) as work:
         digests = content_digests((*plan.clips, *plan.random), work.digest)

@@ -15,6 +15,10 @@ from video_tcav.tcav.interventions.rerun import LayerRerun
 from video_tcav.tcav.settings import At
 
 Estimator = Literal["slope", "step", "clamp"]
+PairEstimator = Literal["paired", "difference"]
+PairEnd = Literal["without", "with", "both"]
+Place = At | PairEnd
+"""Clips that estimates are taken at: of the class or random ones, or those of pairs without the concept, with it, or the mean."""
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 _OPERATIONS: Mapping[Estimator, Operation] = {"step": STEP, "clamp": CLAMP}
 _POINTS = tuple(point for operation in _OPERATIONS.values() for point in operation.points)
@@ -25,8 +29,8 @@ class EstimateKey(NamedTuple):
 
     layer: str
     space: Space
-    at: At
-    estimator: Estimator
+    at: Place
+    estimator: Estimator | PairEstimator
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +89,24 @@ class EditShift:
         if site.rerun is not None:
             estimates |= self._operated(site.rerun, site.clips.first(site.rerun.clips))
         return estimates
+
+    def paired(
+        self, before: Float[Tensor, "edited feature"], after: Float[Tensor, "edited feature"]
+    ) -> dict[PairEnd, Estimate]:
+        """The slope of each clip times its own shift, with gradients before the edit, after it, and the mean of both.
+
+        The mean is the trapezoidal rule for the integral of the gradient from one clip to the other.
+        """
+        slopes, slopes_after = ((rows * self.shifts).sum(1).double().numpy() for rows in (before, after))
+        by_end: dict[PairEnd, np.ndarray] = {
+            "without": slopes,
+            "with": slopes_after,
+            "both": (slopes + slopes_after) / 2,
+        }
+        return {
+            end: Estimate(value=float(by_clip.mean()), draws=self.clips.weights @ by_clip)
+            for end, by_clip in by_end.items()
+        }
 
     def _everyone(self) -> Float[np.ndarray, "one edited"]:
         return np.full((1, len(self.products)), 1 / len(self.products))

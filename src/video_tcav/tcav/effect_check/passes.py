@@ -71,11 +71,12 @@ class ClipPasses:
         target: what is explained.
         threads: files that are decoded at once.
         seed: of the shuffled edit.
+        strict: whether the first file that cannot be used is an error.
     """
 
-    def __init__(self, runner: BatchRunner, target: Target, *, threads: int, seed: int) -> None:
+    def __init__(self, runner: BatchRunner, target: Target, *, threads: int, seed: int, strict: bool = False) -> None:
         self.runner, self.target = runner, target
-        self._threads, self._seed = threads, seed
+        self._threads, self._seed, self._strict = threads, seed, strict
 
     def plain(self, sources: Sequence[VideoSource], advance: Callable[[int], None]) -> PlainClips:
         """Clips as they are, with gradients.
@@ -144,7 +145,7 @@ class ClipPasses:
             for loaded in decoded:
                 if loaded.clips is None:
                     assert loaded.error is not None
-                    if edit is not None:  # it could be used a moment ago
+                    if self._strict or edit is not None:  # which could be used a moment ago
                         raise loaded.error
                     skipped.append(Skipped(path=str(loaded.error.path), reason=loaded.error.reason))
                     continue
