@@ -65,6 +65,9 @@ def test_a_step_stands_beside_the_effect_and_is_marked_where_it_differs(capsys):
     (early,) = (line for line in every.splitlines() if "early" in line and line.startswith("—"))
     assert " – " in early and "≠" not in every
     assert "step" not in printed(capsys, ONE)
+    assert "step: what a whole step along the CAV does" in " ".join(text.split())
+    at_random = printed(capsys, replace(agreeing, step_at="random"))
+    assert "step: what a whole step at random clips along the CAV does" in " ".join(at_random.split())
 
 
 def edited(operation: str, **changes) -> InterventionEffect:

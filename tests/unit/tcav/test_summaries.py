@@ -76,6 +76,8 @@ def test_a_step_that_differs_from_the_slope_is_said_in_plain_words(step, low, hi
     clause = f"; a whole step gives {size}: the slope does not tell what the model would say."
     assert sentence.endswith(clause) is differs
     assert ("whole step" in sentence) is differs
+    at_random = said(replace(stepped(step, low, high), step_at="random"))
+    assert (f"; a whole step at random clips gives {size}: the slope" in at_random) is differs
 
 
 def test_a_step_is_told_where_no_slope_is_found_and_at_the_layer_where_it_was_made():

@@ -115,6 +115,29 @@ def test_a_step_is_taken_at_random_clips_along_the_cav_of_the_other_clips(model,
             assert measured.clamp == pytest.approx(float(clamp), rel=1e-6)  # of class clips all the same
 
 
+def test_a_store_and_the_order_of_twins_change_no_step(model, stepped, tmp_path):
+    """What an earlier run without steps has stored of random clips does not do for one with steps."""
+    space, run_result = stepped
+    run(model, space=space, intervene="none", store=tmp_path / "store")
+    changes = {"space": space, "twins": ["frozen"], "store": tmp_path / "store"}
+    for again in (run(model, **changes), run(model, **changes)):
+        for concept in ("left", "drift"):
+            for layer in LAYERS:
+                expected = row(run_result, concept, layer)
+                measured = row(again, concept, layer)
+                assert (measured.step, measured.step_low) == pytest.approx((expected.step, expected.step_low), rel=1e-9)
+                assert measured.step_at == "random"
+
+
+def test_a_step_is_of_class_clips_where_every_random_clip_is_one_of_a_concept(model):
+    everyone = SETS["random"]
+    concepts = {"first": everyone[:8], "second": everyone[8:]}
+    result = run(model, concepts=concepts)
+    assert {measured.step_at for measured in result} == {"class"}
+    assert "Steps were taken at class clips: every random clip is one of a concept, too." in result.warnings
+    assert {measured.step_at for measured in run(model, step_at="class")} == {"class"}
+
+
 def test_intervals_hold_the_effect_and_p_values_have_their_smallest(result):
     for measured in result[1]:
         for name in ("step", "clamp", "remove", "restore"):
