@@ -56,5 +56,6 @@ CHECKED_CLIPS = 61
 EDITED_BOOTSTRAP = 79
 """Bootstrap weights of a group of edited clips, then the group's number and the chunk of draws."""
 SAMPLED_EDITS = 83
-STEP_CLIPS = 89
 """Agreement of effects with edits, as if the edits were a sample of all that could be made."""
+STEP_CLIPS = 89
+"""Groups of random clips that steps are taken at."""

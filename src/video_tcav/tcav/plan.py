@@ -269,12 +269,8 @@ def hold_out(
     shared = {group_of(source) for source in concept}
     shared |= {name for name, group in members.items() if any(digests.get(one.key) in contents for one in group)}
     free = [name for name in members if name not in shared]
-    wanted, taken, chosen = min(len(sources) // 4, MOST_HELD_OUT), 0, set()
-    for index in np.random.default_rng([seed, random_streams.HELD_OUT_CLIPS]).permutation(len(free)):
-        if taken >= wanted:
-            break
-        chosen.add(free[index])
-        taken += len(members[free[index]])
+    sizes = {name: len(members[name]) for name in free}
+    chosen = drawn_groups(sizes, min(len(sources) // 4, MOST_HELD_OUT), [seed, random_streams.HELD_OUT_CLIPS])
     if not chosen:
         raise InputError(
             f"`random` must hold 4 clips or more for --at random, in groups without concept clips. Got {len(sources)} clips, "
@@ -282,6 +278,23 @@ def hold_out(
         )
     held = tuple(source for source in sources if group_of(source) in chosen)
     return held, tuple(source for source in sources if group_of(source) not in chosen)
+
+
+def drawn_groups(sizes: Mapping[str, int], wanted: int, seed: Sequence[int]) -> set[str]:
+    """Groups drawn one after the other until they have so many clips.
+
+    Args:
+        sizes: how many clips each group has.
+        wanted: clips; the last group may carry it beyond.
+        seed: of the draw.
+    """
+    names, count, chosen = list(sizes), 0, set[str]()
+    for index in np.random.default_rng(seed).permutation(len(names)):
+        if count >= wanted:
+            break
+        chosen.add(names[index])
+        count += sizes[names[index]]
+    return chosen
 
 
 def check_only_right(only_right: bool, at: At, target: Target | None) -> None:

@@ -92,10 +92,6 @@ class _Layer:
     twins: Mapping[Version, LayerClips]
     stepped: LayerClips
 
-    def at(self, operation: Operation) -> LayerClips:
-        """The clips of an operation."""
-        return self.stepped if operation is STEP else self.clips
-
 
 def intervene(
     plan: Plan,

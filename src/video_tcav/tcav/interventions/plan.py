@@ -1,9 +1,8 @@
 """Which interventions a run makes, at which layers: known before its passes, which keep what interventions start from."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from video_tcav.core import random_streams
 from video_tcav.core.checks import one_of
@@ -15,7 +14,7 @@ from video_tcav.models.layers import noise_clip
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.interventions.operations import DIRECT, RESTORE, STEP, parse_operations
-from video_tcav.tcav.plan import Plan
+from video_tcav.tcav.plan import Plan, drawn_groups
 from video_tcav.tcav.settings import At, InterventionSettings
 
 MOST_STEP_CLIPS = 40
@@ -109,16 +108,8 @@ def _step_sources(plan: Plan) -> tuple[VideoSource, ...]:
     """Random clips that no concept has as well, whole groups of them, in the order of the plan; none where there are none."""
     concepts = {source.key for concept in plan.concepts for source in concept.sources}
     free = [source for source in plan.random if source.key not in concepts]
-    members: dict[str, list[VideoSource]] = {}
-    for source in free:
-        members.setdefault(plan.group_of(source), []).append(source)
-    chosen: set[str] = set()
-    groups, count = list(members), 0
-    for index in np.random.default_rng([plan.seed, random_streams.STEP_CLIPS]).permutation(len(groups)):
-        if count >= MOST_STEP_CLIPS:
-            break
-        chosen.add(groups[index])
-        count += len(members[groups[index]])
+    sizes = Counter(plan.group_of(source) for source in free)
+    chosen = drawn_groups(sizes, MOST_STEP_CLIPS, [plan.seed, random_streams.STEP_CLIPS])
     return tuple(source for source in free if plan.group_of(source) in chosen)
 
 
