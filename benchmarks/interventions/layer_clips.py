@@ -19,6 +19,7 @@ from video_tcav.tcav.interventions.concept_edits import ConceptEdits
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.layer_clips import LayerClips
+from video_tcav.tcav.interventions.plan import MOST_STEP_CLIPS
 from video_tcav.tcav.interventions.rerun import LayerRerun
 
 
@@ -47,6 +48,7 @@ class Place:
         outputs: Float[torch.Tensor, "clip ..."],
         groups: Sequence[int] | None = None,
         clean: LayerClips | None = None,
+        compared: bool = False,
     ) -> LayerClips:
         """Clips to edit, from the layer's output for each; twins of others inside `clean.rerun.running`.
 
@@ -54,6 +56,7 @@ class Place:
             outputs: as the layer returns them.
             groups: what is independent; each clip by itself if not given.
             clean: the clips that these are twins of, for `restore`.
+            compared: see `LayerClips`.
         """
         rows = outputs.flatten(1)
         rerun = LayerRerun(
@@ -71,11 +74,18 @@ class Place:
             class_groups=range(len(rows)) if groups is None else groups,
             clean=clean,
             unit=np.ones(len(rows)),
+            compared=compared,
         )
         if clean is None:
             return clips
         lost = clean.unedited.targets - clips.unedited.targets
         return LayerClips(rerun=rerun, rows=self.rows, class_groups=clips.class_groups, clean=clean, unit=lost)
+
+    def stepped(self, concept: Int[np.ndarray, " row"], random: Int[np.ndarray, " row"]) -> LayerClips:
+        """The random clips that a run takes steps at, of which its CAVs are learned, too; in `flatten`, each a group."""
+        chosen = random[:MOST_STEP_CLIPS]
+        outputs = self.rows.store.take(chosen.tolist()).reshape(-1, *self.tail.shape[1:])
+        return self.clips(outputs, (len(concept) + np.arange(len(chosen))).tolist(), compared=True)
 
     def edits(
         self,

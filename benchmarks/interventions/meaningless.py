@@ -1,4 +1,4 @@
-"""Meaningless concepts: how often the null of an operation is rejected, and how often the interval of a step misses 0."""
+"""Meaningless concepts: how often the null of an operation is rejected, and how often intervals of steps miss 0."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from video_tcav.models.targets import parse_target
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import RowStore, SpillSpace
 from video_tcav.rendered import Rule
+from video_tcav.tcav.interventions.concept_edits import ConceptEdits
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.operations import CLAMP, REMOVE, RESTORE, STEP
 from video_tcav.tcav.settings import At
@@ -33,6 +34,8 @@ _CONCEPT_CLIPS, _RANDOM_CLIPS = 20, 60
 _CLIPS_OF_DRAW, _CLIPS = 10, 40  # of a draw, from so many
 _TWIN: Twin = "frozen"
 _OFTEN = 25
+STEP_OF_A_RUN = "step of a run"
+"""At the random clips that its CAVs are learned from, each along the CAV without its own group."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,7 @@ class ErrorRow:
         model: its name.
         layer: dotted module name.
         at: which clips were edited.
-        operation: whose null is rejected at the 5 % level; of `step`, whose 95 % interval misses 0.
+        operation: whose null is rejected at the 5 % level; of steps, whose 95 % interval misses 0.
         draws: of concept, random and edited clips.
         rate: share of the draws.
         low: lower end of its 95 % interval (Wilson).
@@ -172,7 +175,7 @@ def significant(
     relabellings: int,
     seed: int,
 ) -> dict[str, bool]:
-    """Whether the null of each operation is rejected for one concept, and whether the interval of a step misses 0."""
+    """Whether the null of each operation is rejected for one concept, and whether the intervals of steps miss 0."""
     found, clips = {}, place.clips(edited.outputs)
     with clips.rerun.running():
         twins = place.clips(edited.twins, clean=clips)
@@ -183,6 +186,14 @@ def significant(
                 effect = float(edits.by_clip(operation).mean())
                 found[operation.name] = permutation_p(effect, null[operation.name].effects) <= LEVEL
             if edited_clips is clips:
-                low, high = edits.draws(STEP).interval
-                found[STEP.name] = not low <= 0 <= high
+                found[STEP.name] = misses_zero(edits)
+    stepped = place.stepped(concept, random)
+    with stepped.rerun.running():
+        found[STEP_OF_A_RUN] = misses_zero(place.edits(stepped, concept, random, seed=seed))
     return found
+
+
+def misses_zero(edits: ConceptEdits) -> bool:
+    """Whether the 95 % interval of a step leaves 0 out."""
+    low, high = edits.draws(STEP).interval
+    return not low <= 0 <= high

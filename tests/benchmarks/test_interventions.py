@@ -135,6 +135,7 @@ def test_the_own_cause_is_significant_where_draws_of_one_pool_are_not(model, wor
     assert found["clamp"]
     assert found["remove"]
     assert found["step"]
+    assert found["step of a run"]
     mixed = np.concatenate([cause, others])
     assert not significant(place, edited, mixed[::2], mixed[1::2], **settings)["clamp"]
 
@@ -144,7 +145,7 @@ def test_errors_and_order_are_commands(tmp_path):
     ended = CliRunner().invoke(app, [*command, "--out", str(tmp_path)])
     assert ended.exit_code == 0, ended.output
     rows = pd.read_csv(tmp_path / "errors.csv")
-    assert list(rows["operation"]) == ["clamp", "remove", "step", "restore"]
+    assert list(rows["operation"]) == ["clamp", "remove", "step", "restore", "step of a run"]
     assert (rows["draws"] == 2).all()
     ended = CliRunner().invoke(
         app, ["order", "--clips", "4", "--pool", "80", "--relabellings", "19", "--out", str(tmp_path)]
