@@ -1,4 +1,4 @@
-"""Effect checks of an experiment: how far the effects that a hypothesis rests on predict edits of the clips themselves."""
+"""How far the slopes that a hypothesis rests on may be believed: steps along the same CAVs, and edits of the clips themselves."""
 
 import math
 from collections.abc import Sequence
@@ -8,11 +8,12 @@ from video_tcav.experiments.analyses import Analysis
 from video_tcav.experiments.decisions import VerdictWord
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.tcav.effect_check.estimates import Estimator
+from video_tcav.tcav.wording import step_disagrees, step_remark
 
 
 @dataclass(frozen=True, kw_only=True)
 class EffectTrust:
-    """What effect checks say of the effects of one hypothesis.
+    """What steps and effect checks say of the effects of one hypothesis.
 
     Attributes:
         warnings: that belong beside the verdict.
@@ -35,9 +36,11 @@ class EffectTrust:
         shares: list[tuple[float, str]] = []
         for analysis in analyses:
             check, first = analysis.effect_check, analysis.found[0].result
+            model = f"{analysis.which.model}: " if len(analyses) > 1 else ""
+            if hypothesis.operation is None:
+                warnings += [f"{model}{text}" for text in _steps(hypothesis, analysis, layer)]
             if check is None:
                 continue
-            model = f"{analysis.which.model}: " if len(analyses) > 1 else ""
             remarks = check.remarks(layer, effect, space=first.space, at=first.at, estimator=estimator)
             warnings += [f"{model}{text}" for text in (*remarks, *check.notes)]
             agreement = check.get(layer, space=first.space, at=first.at, estimator=estimator)
@@ -55,3 +58,15 @@ class EffectTrust:
             elif self.agreement < least_agreement:
                 verdict, reason = "undecided", f"{reason}; but {self.signs} of edits are right there, below {asked}"
         return verdict, "; ".join([reason, *(f"caution: {text}" for text in self.warnings)])
+
+
+def _steps(hypothesis: Hypothesis, analysis: Analysis, layer: str) -> list[str]:
+    """A remark on each slope that the hypothesis is about and that a step does not bear out."""
+    concept, twin = hypothesis.about.concept, "none" if hypothesis.part == "whole" else hypothesis.part
+    compared = hypothesis.more_than
+    direct = None if compared is None else analysis.get(concept, layer, versus=compared.than)
+    if compared is None or direct is not None:
+        rows = [direct or analysis.get(concept, layer, twin=twin)]
+    else:
+        rows = [analysis.get(name, layer) for name in (concept, compared.than)]
+    return [step_remark(row.result) for row in rows if row is not None and step_disagrees(row.result)]

@@ -159,15 +159,19 @@ class Experiment(_RecordingFields, Section):
         Args:
             model: by its name here.
             target: class.
-            judging: whether the analysis judges the hypotheses, so that what they need is added.
+            judging: whether the analysis judges the hypotheses, so that what they need is added, at their layers.
         """
         hypotheses = [
             hypothesis
             for hypothesis in (self.hypotheses if judging else ())
-            if hypothesis.operation and hypothesis.about.target == target and (hypothesis.model or model) == model
+            if hypothesis.about.target == target and (hypothesis.model or model) == model
         ]
-        operations = [*self.interventions.operations, *(str(hypothesis.operation) for hypothesis in hypotheses)]
-        # a hypothesis without a layer is judged at the last one of the file; the model's stages are in order
+        operations = [
+            *self.interventions.operations,
+            *(hypothesis.operation for hypothesis in hypotheses if hypothesis.operation),
+        ]
+        # A hypothesis without a layer is judged at the last one of the file; the model's stages are in order. A claim about a
+        # slope needs the step at its layer, too: slopes may have the wrong sign.
         last = self.layers[-1] if self.layers else "deepest"
         layers = [self.interventions.intervene_at, *(hypothesis.layer or last for hypothesis in hypotheses)]
         return InterventionSettings(

@@ -1,6 +1,7 @@
 """Plain-language summary of a test: one sentence for each concept."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.thresholds import LEVEL
@@ -11,8 +12,7 @@ from video_tcav.tcav.wording import (
     effect_with_p,
     p_equals,
     step_disagrees,
-    step_text,
-    step_words,
+    step_remark,
     verb,
     with_decimals_of,
 )
@@ -71,7 +71,7 @@ def _sentence(results: Sequence[ConceptResult], check: EffectCheck | None) -> st
         return (
             f"{name}: no effect on {target} found at {_layers(represented)} (largest {effect_with_p(strongest)}"
             f"{_what_decided(strongest)}); that is not proof that it does not matter"
-            f"{_step_clause(represented, strongest)}{_doubts(strongest, check)}."
+            f"{_step_clause(represented, strongest, check)}{_doubts(strongest, check)}."
         )
     where = f"at {len(significant)} of {len(plain)} layers" if len(plain) > 1 else f"at {strongest.layer}"
     mixed = "" if len({row.effect > 0 for row in significant}) == 1 else " (the direction differs between layers)"
@@ -79,7 +79,7 @@ def _sentence(results: Sequence[ConceptResult], check: EffectCheck | None) -> st
         f", most at {strongest.layer}" if len(significant) > 1 else f", at {strongest.layer}" if len(plain) > 1 else ""
     )
     weak = "" if strongest.represented else f" (a weak CAV: {_weakness(strongest)}; look at the clips)"
-    step, twins = _step_clause(plain, strongest), "".join(_twin_clauses(results, strongest.layer))
+    step, twins = _step_clause(plain, strongest, check), "".join(_twin_clauses(results, strongest.layer))
     clauses = f"{weak}{step}{twins}{_doubts(strongest, check)}"
     return f"{name}: {verb(strongest.effect)} {target} {where}{mixed}{most}: {effect_with_p(strongest)}{clauses}."
 
@@ -90,20 +90,26 @@ def _doubts(row: ConceptResult, check: EffectCheck | None) -> str:
     return "".join(f"; {remark}" for remark in remarks)
 
 
-def _step_clause(results: Sequence[ConceptResult], strongest: ConceptResult) -> str:
+def _step_clause(results: Sequence[ConceptResult], strongest: ConceptResult, check: EffectCheck | None) -> str:
     """That a whole step says something else than the slope, at the layer that is spoken of or at the deepest with a step."""
     differing = [row for row in results if step_disagrees(row)]
     if not differing:
-        return ""
+        return _uncompared(results, strongest) if check is None else ""
     row = strongest if strongest in differing else differing[-1]
     where = (
         ""
         if row.layer == strongest.layer
         else f"at {row.layer}, where the slope is {with_decimals_of(row, row.effect)}, "
     )
-    return (
-        f"; {where}{step_words(row.step_at)} gives {step_text(row)}: the slope does not tell what the model would say"
-    )
+    return f"; {where}{step_remark(row)}"
+
+
+def _uncompared(results: Sequence[ConceptResult], strongest: ConceptResult) -> str:
+    """That a slope is all there is at the layer that is spoken of, in a run that takes steps at another one."""
+    has_steps = any(isfinite(row.step) for row in results)
+    if not has_steps or isfinite(strongest.step) or strongest.p_adjusted > LEVEL:
+        return ""
+    return f"; no step was taken at {strongest.layer}, and no edit compared with this slope (--check-effects does)"
 
 
 def _others(row: ConceptResult) -> str:

@@ -73,6 +73,11 @@ def step_words(step_at: str) -> str:
     return "a whole step at random clips" if step_at == "random" else "a whole step"
 
 
+def step_remark(result: "ConceptResult") -> str:
+    """That a step disagrees with the slope, and what it says."""
+    return f"{step_words(result.step_at)} gives {step_text(result)}: the slope does not tell what the model would say"
+
+
 def step_text(result: "ConceptResult") -> str:
     """What a whole step does, with its interval."""
     step, low, high = (with_decimals_of(result, number) for number in (result.step, result.step_low, result.step_high))

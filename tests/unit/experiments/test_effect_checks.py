@@ -59,6 +59,35 @@ def test_no_verdict_is_supported_without_the_warning_that_effects_do_not_predict
     assert all("not checked by edits: clips of one video" in one.reason for one in judged(run, unmade))
 
 
+def test_a_slope_that_a_step_does_not_bear_out_is_never_supported_without_a_word(run):
+    assert not any("whole step" in outcome.reason for outcome in run.outcomes)  # here the two agree
+    (analysis,) = run.analyses
+    contrary = {"step": -1.5, "step_low": -2.0, "step_high": -1.0}
+    found = tuple(
+        replace(stored, result=replace(stored.result, **contrary)) if stored.result.concept == "swing" else stored
+        for stored in analysis.found
+    )
+    outcomes = judge(run.experiment, [replace(analysis, found=found)], [1] * len(run.outcomes))
+    about_swing = [outcome for outcome in outcomes if outcome.concept == "swing"]
+    assert about_swing
+    for outcome in about_swing:
+        assert "caution: a whole step at random clips gives -1.5" in outcome.reason
+        assert "the slope does not tell what the model would say" in outcome.reason
+
+
+def test_a_step_is_made_at_the_layer_of_every_hypothesis(folder):
+    early = SMALL.replace(
+        "  - matters: {concept: swing, target: playing tennis}",
+        """\
+  - matters: {concept: swing, target: playing tennis}
+    layer: stages.2""",
+    )
+    experiment, _ = read_experiment(write(folder, early))
+    settings = experiment.intervention_settings("model", "playing tennis")
+    assert settings.intervene_at.split(",") == ["deepest", "stages.2", "stages.3"]
+    assert settings.intervene == "step"
+
+
 def test_an_effect_beyond_the_range_of_the_target_is_said_beside_its_verdict(run):
     narrow = replace(run.analyses[0].effect_check, target_low=0.0, target_high=1.0)
     first, *_ = judged(run, narrow)

@@ -89,6 +89,14 @@ def test_a_step_is_told_where_no_slope_is_found_and_at_the_layer_where_it_was_ma
     assert "; at deeper, where the slope is +1.00, a whole step gives -1.20 log-odds" in said(ONE, deeper)
 
 
+def test_a_slope_at_a_layer_without_a_step_is_said_to_be_alone():
+    words = "; no step was taken at deep, and no edit compared with this slope (--check-effects does)"
+    weaker = stepped(0.9, 0.5, 1.4, layer="deeper", effect=1.0)
+    assert words in said(ONE, weaker)
+    assert words not in said(ONE)  # a run without interventions
+    assert words not in said(replace(ONE, step=ONE.effect, step_low=1.0, step_high=9.0), weaker)
+
+
 def test_nothing_found_is_no_proof():
     assert "no effect on tennis found at deep" in said(replace(ONE, **NOT_FOUND))
     assert "that is not proof that it does not matter" in said(replace(ONE, **NOT_FOUND))
