@@ -56,6 +56,7 @@ class Outcome:
         level: of significance that the adjusted p-values were compared with.
         agreement: share of plain edits of the class clips whose sign effects at the layer predict; NaN where not measured.
         unit: of effect, interval and margin; empty in runs of earlier versions, where it is that of the target.
+        doubted: whether the reason has a caution that the effect may not be what the model would say.
     """
 
     number: int
@@ -94,6 +95,7 @@ class Outcome:
     agreement: float = math.nan
     # of runs before there were shares
     unit: str = ""
+    doubted: bool = False
 
 
 def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[int]) -> tuple[Outcome, ...]:
@@ -218,6 +220,7 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
         level=settings.level,
         agreement=test.trust.agreement,
         unit=unit,
+        doubted=bool(test.trust.warnings),
     )
 
 

@@ -60,7 +60,8 @@ def test_no_verdict_is_supported_without_the_warning_that_effects_do_not_predict
 
 
 def test_a_slope_that_a_step_does_not_bear_out_is_never_supported_without_a_word(run):
-    assert not any("whole step" in outcome.reason for outcome in run.outcomes)  # here the two agree
+    # here the two agree
+    assert not any("whole step" in outcome.reason or outcome.doubted for outcome in run.outcomes)
     (analysis,) = run.analyses
     contrary = {"step": -1.5, "step_low": -2.0, "step_high": -1.0}
     found = tuple(
@@ -71,6 +72,7 @@ def test_a_slope_that_a_step_does_not_bear_out_is_never_supported_without_a_word
     about_swing = [outcome for outcome in outcomes if outcome.concept == "swing"]
     assert about_swing
     for outcome in about_swing:
+        assert outcome.doubted
         assert "caution: a whole step at random clips gives -1.5" in outcome.reason
         assert "the slope does not tell what the model would say" in outcome.reason
 

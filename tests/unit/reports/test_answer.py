@@ -56,6 +56,19 @@ def test_a_concept_stands_before_its_motion(run, plain):
     assert found(run, motion, plain) == found(run, plain, motion) == expected
 
 
+def test_a_concept_at_several_layers_is_said_once_with_its_largest_effect(run, plain):
+    early = replace(plain, layer="stages.1", effect=1.0)
+    assert found(run, early, plain) == found(run, plain)
+    lowers = replace(plain, layer="stages.0", effect=-1.0, expect="negative")
+    assert "lowers “playing tennis”: it divides the odds by 2.7" in found(run, plain, lowers)
+
+
+def test_effects_that_are_doubted_are_named_in_the_answer(run, plain):
+    doubted = replace(plain, concept="court", doubted=True)
+    assert found(run, plain, doubted).endswith("Read the caution on court before you rely on this.")
+    assert "caution" not in found(run, plain, replace(doubted, verdict="undecided"))
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

@@ -105,15 +105,33 @@ def _findings(view: RunView, model: str) -> list[str]:
     sentences = []
     for target in dict.fromkeys(outcome.target for outcome in single):
         of_target = [outcome for outcome in single if outcome.target == target]
-        large = [outcome for outcome in of_target if not _is_small(outcome)]
+        large = _once([outcome for outcome in of_target if not _is_small(outcome)])
         raising, lowering = ([each for each in large if (each.effect >= 0) is raises] for raises in (True, False))
         sentences += [_large_sentence(view, target, "raise", raising)] if raising else []
         sentences += [_large_sentence(view, target, "lower", lowering)] if lowering else []
-        small = [outcome for outcome in of_target if outcome not in large]
+        small = [outcome for outcome in of_target if _is_small(outcome)]
         sentences += [_small_sentence(view, target, small)] if small else []
     sentences += [_comparison(view, outcome) for outcome in comparisons]
     sentences += [_edited_sentence(view, outcome) for outcome in edited]
+    sentences += _doubts(view, [*decided, *edited])
     return sentences or ["Nothing was decided: see what was not shown."]
+
+
+def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Of claims on one concept, or one part of it, at several layers that agree in direction: the largest effect."""
+    largest: dict[tuple[str, str, bool], Outcome] = {}
+    for outcome in outcomes:
+        subject = (outcome.concept, _part(outcome), outcome.effect >= 0)
+        largest[subject] = max(largest.get(subject, outcome), outcome, key=lambda each: abs(each.effect))
+    return list(largest.values())
+
+
+def _doubts(view: RunView, decided: Sequence[Outcome]) -> list[str]:
+    """Claims whose reasons have cautions: a step or edits of the clips may not bear the effect out."""
+    names = dict.fromkeys(plain_concept(view, outcome.concept) for outcome in decided if outcome.doubted)
+    if not names:
+        return []
+    return [f"Read the caution on {listed(list(names))} before you rely on this."]
 
 
 def _is_small(outcome: Outcome) -> bool:
