@@ -20,6 +20,6 @@ def cache_folder() -> Path:
 
 
 def embedding_folder() -> Path:
-    """Where embeddings of clips by encoders of texts and clips are kept: beside the activation store, which is all of its folder."""
+    """Where embeddings of clips by encoders of texts are kept: beside the activation store, which has its folder for itself."""
     store = cache_folder()
     return store.with_name(f"{store.name}-embeddings")

@@ -44,7 +44,7 @@ def load_encoder_file(source: str, *, device: str | torch.device = "auto") -> Te
         ModelError: if there is no such file or function, it fails, or returns something else.
     """
     path, factory = split_factory(source, argument="encoder")
-    built = call_factory(path, factory, argument="encoder")
+    built = call_factory(path, factory, argument="encoder", offered={})
     missing = [name for name in _METHODS if not callable(getattr(built, name, None))]
     if missing:
         raise ModelError(

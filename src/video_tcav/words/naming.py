@@ -27,7 +27,7 @@ class NameSuggestion:
     Attributes:
         word: as it stands in the list.
         rank: 1 for the nearest.
-        score: mean over the clips of the cosine less that of neutral prompts; less the same of the other clips, where there are some.
+        score: mean over the clips of the cosine less that of neutral prompts; less that of the other clips, if there are some.
         margin: to the next word of the list; small where two words would do as well.
     """
 

@@ -1,7 +1,7 @@
 """How much clips are like a text: cosine less that of neutral prompts, and its rank among other words; arrays alone.
 
-Cosines of one text over many clips can be ranked. Whether a text is in a set of clips at all is another question: the clips that are
-most like it are always there. It is answered by the same figures of other words, which is all that these embeddings are known by.
+Cosines of one text over many clips can be ranked. Whether a text is in a set of clips at all is another question: some clips are
+always the most like it. It is answered by the same figures of other words.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from video_tcav.words.encoder import Rows, TextVideoEncoder, text_rows
 from video_tcav.words.word_lists import TEMPLATE, neutral_prompts, prompts
 
 _COUNTS = (1, 3, 10, 30)
-"""Of best clips that are averaged: a text may be in a single clip, or in many. The smallest of their p-values is the statistic."""
+"""Of best clips that are averaged: a text may be in one clip, or in many."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,7 +57,7 @@ def text_scores(clips: Rows, texts: Rows, neutral: Rows) -> Float[np.ndarray, "c
 def presence_p(
     scores: Float[np.ndarray, "clip text"], word_scores: Float[np.ndarray, "clip word"]
 ) -> Float[np.ndarray, " text"]:
-    """p of each text's presence in a set of clips, if the text were one of the words.
+    """Significance of each text's presence in a set of clips: p, if the text were one of the words.
 
     The best 1, 3, 10 and 30 clips are averaged, each average is ranked among those of the words, and the smallest of the ranks is
     ranked in turn among the smallest of each word. So p is exact for a text that is drawn as the words were.

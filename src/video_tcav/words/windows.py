@@ -104,7 +104,8 @@ def embed_windows(
             advance(1)
     if not windows:
         raise InputError(
-            f"`videos` must hold a video that can be used. Got {len(skipped)} that cannot, the first: {skipped[0]}. Give other files."
+            f"`videos` must hold a video that can be used. Got {len(skipped)} that cannot, the first: {skipped[0]}."
+            " Give other files."
         )
     return EmbeddedWindows(windows=tuple(windows), rows=np.concatenate(rows), skipped=tuple(skipped))
 

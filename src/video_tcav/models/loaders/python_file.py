@@ -67,7 +67,9 @@ def split_factory(source: str, *, argument: str = "model") -> tuple[Path, str]:
     return Path(filename), factory
 
 
-def call_factory(path: Path, factory: str, *, argument: str = "model", seed: int = 0, **offered: Any) -> Any:
+def call_factory(
+    path: Path, factory: str, *, argument: str = "model", seed: int = 0, offered: Mapping[str, Any]
+) -> Any:
     """What a function of a file builds; its folder can be imported from while it runs.
 
     Args:
@@ -104,7 +106,7 @@ def call_factory(path: Path, factory: str, *, argument: str = "model", seed: int
 
 def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
     offered = {} if classes is None else {"num_classes": len(classes)}
-    module = call_factory(path, factory, seed=seed, **offered)
+    module = call_factory(path, factory, seed=seed, offered=offered)
     if not isinstance(module, nn.Module):
         raise ModelError(
             f"`model` must name a function that returns a torch.nn.Module. Got {type(module).__name__} from"

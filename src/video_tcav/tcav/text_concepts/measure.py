@@ -1,0 +1,256 @@
+"""Text CAVs of one layer: effect with interval, p among other words, held-out fit of the map, cosine with clip CAVs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import stats
+
+from video_tcav.core import random_streams
+from video_tcav.core.progress import Advance, no_progress
+from video_tcav.gram.cavs.fitter import CavFitter
+from video_tcav.gram.design import bootstrap_weights
+from video_tcav.gram.effects import fit_cavs, tcav_score
+from video_tcav.gram.embedding_map import EmbeddingMap, MapFit, direction_effects, fit_map, group_folds, spanned
+from video_tcav.gram.gram import Gram
+from video_tcav.gram.kernel import unit_coefficients
+from video_tcav.gram.resampling import BootstrapT, Resamples
+from video_tcav.gram.thresholds import LEVEL
+from video_tcav.tcav.comparison import Comparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextMeasurement:
+    """The numbers of one text at one layer.
+
+    Attributes:
+        text: the concept in words.
+        layer: dotted module name.
+        effect: first-order change of the target for one standard deviation of the unlabelled clips along the text CAV.
+        effect_low: lower end of its 95 % interval over groups of unlabelled and class clips.
+        effect_high: upper end.
+        p_value: the larger of `p_words` and `p_t`.
+        p_words: share of other words, and the text itself, whose effect is at least as far from 0, or as far from that of the
+            average word, whichever share is larger.
+        p_t: two-sided t of the effect over its bootstrap standard error.
+        words_mean: mean effect of the other words.
+        words_sd: standard deviation of their effects.
+        tcav_score: fraction of class clips whose target rises along the text CAV.
+        r_squared: share of the layer's variance that the map predicts of clips of groups that it has not seen.
+        correlation: over such clips, of how much of the text is in a clip's embedding, and in its activation along the text CAV.
+        p_correlation: one-sided p of that correlation, with as many degrees of freedom as groups allow.
+        represented: whether `r_squared` is above 0 and `p_correlation` at most 0.05. If not, the effect says nothing.
+        cosine: of text CAV and the CAV of clips of the same concept; NaN without such clips.
+        cosine_words: the 95th percentile of the other words' cosines with that CAV; likewise.
+        effect_between: the effect for the distance of the means of concept and random clips along the text CAV, in place of a
+            standard deviation: the unit of clip CAVs' effects; likewise.
+    """
+
+    text: str
+    layer: str
+    effect: float
+    effect_low: float
+    effect_high: float
+    p_value: float
+    p_words: float
+    p_t: float
+    words_mean: float
+    words_sd: float
+    tcav_score: float
+    r_squared: float
+    correlation: float
+    p_correlation: float
+    represented: bool
+    cosine: float
+    cosine_words: float
+    effect_between: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TextDirections:
+    """What the map is learned from, and the directions of the embedding space that become CAVs.
+
+    Attributes:
+        rows: recorded rows of the unlabelled clips.
+        embeddings: of these clips, one row each.
+        groups: number of each clip's group.
+        class_groups: number of each class clip's group.
+        texts: names of the texts.
+        directions: of the texts: embedding less the mean neutral prompt.
+        words: directions of the other words.
+    """
+
+    rows: Int[np.ndarray, " clip"]
+    embeddings: Float[np.ndarray, "clip feature"]
+    groups: Int[np.ndarray, " clip"]
+    class_groups: Int[np.ndarray, " class_clip"]
+    texts: tuple[str, ...]
+    directions: Float[np.ndarray, "text feature"]
+    words: Float[np.ndarray, "word feature"]
+
+
+def measure_texts(
+    layer: str,
+    gram: Gram,
+    asked: TextDirections,
+    checks: Mapping[str, Comparison],
+    *,
+    cav: CavFitter,
+    bootstraps: int,
+    seed: int,
+    advance: Advance = no_progress,
+) -> tuple[TextMeasurement, ...]:
+    """All texts at one layer.
+
+    Args:
+        layer: its name.
+        gram: K and C of all recorded rows.
+        asked: clips, texts and words.
+        checks: comparisons of clips of the same concept, by text.
+        cav: how clip CAVs are learned.
+        bootstraps: draws of groups.
+        seed: of every random draw.
+        advance: told how many draws were done.
+    """
+    clips = gram.of_rows(asked.rows)
+    embeddings, both = spanned(asked.embeddings, np.concatenate([asked.directions, asked.words]))
+    directions, words = both[: len(asked.texts)], both[len(asked.texts) :]
+    folds = group_folds(asked.groups, [seed, random_streams.TEXT_FOLDS])
+    fit = fit_map(clips.kernel, embeddings, directions, folds)
+    learned = EmbeddingMap(embeddings=embeddings, penalty=fit.penalty)
+    alphas, word_alphas = learned.coefficients(directions), learned.coefficients(words)
+    by_clip = direction_effects(clips.kernel, clips.cross, alphas)
+    word_effects = direction_effects(clips.kernel, clips.mean_cross[None], word_alphas)[:, 0]
+    draws = _bootstrap(clips, learned, directions, by_clip, asked, bootstraps, seed, advance)
+    return tuple(
+        _measurement(
+            text,
+            layer,
+            by_clip[number],
+            draws[number],
+            word_effects,
+            fit,
+            fit.correlations[number],
+            asked,
+            _checked(gram, asked.rows, alphas[number], word_alphas, checks.get(text), cav),
+        )
+        for number, text in enumerate(asked.texts)
+    )
+
+
+def word_p(effect: float, word_effects: Float[np.ndarray, " word"]) -> float:
+    """Two-sided p of an effect among those of other words: around 0 and around their mean, the larger of both.
+
+    Around 0 alone, a class that any word raises would make every word significant; around the mean alone, a word without effect.
+    """
+    centre = word_effects.mean()
+    around = [(np.abs(word_effects - c) >= abs(effect - c) - 1e-12).sum() for c in (0.0, centre)]
+    return float((1 + max(around)) / (len(word_effects) + 1))
+
+
+def _bootstrap(
+    clips: Gram,
+    learned: EmbeddingMap,
+    directions: Float[np.ndarray, "text feature"],
+    by_clip: Float[np.ndarray, "text class_clip"],
+    asked: TextDirections,
+    draws: int,
+    seed: int,
+    advance: Advance,
+) -> list[Resamples]:
+    """Effects in bootstrap draws of groups: the map is learned anew in each, with the penalty of all clips."""
+    names, group_of = np.unique(asked.groups, return_inverse=True)
+    class_names, class_group_of = np.unique(asked.class_groups, return_inverse=True)
+    of_groups = np.concatenate(list(bootstrap_weights(names, draws, seed, random_streams.GROUP_BOOTSTRAP)))
+    of_class = np.concatenate(list(bootstrap_weights(class_names, draws, seed, random_streams.CLASS_BOOTSTRAP)))
+    drawn = np.empty((3, len(directions), draws))
+    for draw, (group_weights, class_group_weights) in enumerate(zip(of_groups, of_class, strict=True)):
+        weights, class_weights = group_weights[group_of], class_group_weights[class_group_of]
+        class_weights = class_weights / class_weights.sum()
+        effects = direction_effects(clips.kernel, clips.cross, learned.coefficients(directions, weights), weights)
+        drawn[:, :, draw] = effects.mean(1), by_clip @ class_weights, effects @ class_weights
+        advance(1)
+    return [
+        Resamples(by_clip=by_clip[text], clips=drawn[0, text], class_clips=drawn[1, text], joint=drawn[2, text])
+        for text in range(len(directions))
+    ]
+
+
+def _measurement(
+    text: str,
+    layer: str,
+    by_clip: Float[np.ndarray, " class_clip"],
+    resamples: Resamples,
+    word_effects: Float[np.ndarray, " word"],
+    fit: MapFit,
+    correlation: float,
+    asked: TextDirections,
+    checked: tuple[float, float, float],
+) -> TextMeasurement:
+    effect = float(by_clip.mean())
+    groups, class_groups = len(np.unique(asked.groups)), len(np.unique(asked.class_groups))
+    student = BootstrapT.of_draws(effect, resamples.draws(), min(groups, class_groups))
+    low, high = student.interval()
+    p_words, p_correlation = word_p(effect, word_effects), _correlation_p(float(correlation), groups)
+    cosine, cosine_words, between = checked
+    return TextMeasurement(
+        text=text,
+        layer=layer,
+        effect=effect,
+        effect_low=low,
+        effect_high=high,
+        p_value=max(p_words, student.p_value),
+        p_words=p_words,
+        p_t=student.p_value,
+        words_mean=float(word_effects.mean()),
+        words_sd=float(word_effects.std()),
+        tcav_score=float(tcav_score(by_clip)),
+        r_squared=fit.r_squared,
+        correlation=float(correlation),
+        p_correlation=p_correlation,
+        represented=fit.r_squared > 0 and p_correlation <= LEVEL,
+        cosine=cosine,
+        cosine_words=cosine_words,
+        effect_between=effect * between,
+    )
+
+
+def _correlation_p(correlation: float, groups: int) -> float:
+    """One-sided p of a correlation, of as many independent pairs as there are groups."""
+    if abs(correlation) >= 1:
+        return 0.0 if correlation > 0 else 1.0
+    t = correlation * np.sqrt((groups - 2) / (1 - correlation**2))
+    return float(stats.t.sf(t, groups - 2))
+
+
+def _checked(
+    gram: Gram,
+    rows: Int[np.ndarray, " clip"],
+    alpha: Float[np.ndarray, " clip"],
+    word_alphas: Float[np.ndarray, "word clip"],
+    comparison: Comparison | None,
+    cav: CavFitter,
+) -> tuple[float, float, float]:
+    """Cosine with the clip CAV, the words' 95th percentile, and how many standard deviations lie between the clips' means."""
+    if comparison is None:
+        return np.nan, np.nan, np.nan
+    compared, labels = comparison.rows["none"], comparison.design.labels
+    kernel = gram.of_rows(compared).kernel
+    of_clips = np.zeros((1, len(gram.kernel)))
+    of_clips[0, compared] = unit_coefficients(kernel, fit_cavs(cav, kernel, labels[None]))[0]
+    of_texts = np.zeros((1 + len(word_alphas), len(gram.kernel)))
+    of_texts[:, rows] = np.concatenate([alpha[None], word_alphas])
+    of_texts = unit_coefficients(gram.kernel, of_texts)
+    projected = of_texts @ gram.kernel
+    cosines = projected @ of_clips[0]
+    along = projected[0]
+    spread = along[rows].std()
+    between = (along[compared[labels]].mean() - along[compared[~labels]].mean()) / spread if spread > 0 else 0.0
+    return float(cosines[0]), float(np.quantile(cosines[1:], 0.95)), float(between)
+
+
+def group_numbers(names: Sequence[str]) -> Int[np.ndarray, " clip"]:
+    """A number for each clip's group, in the order of first appearance."""
+    first = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([first[name] for name in names])
