@@ -168,7 +168,8 @@ def direction_effects(
     """First-order change of each class clip's target along each direction, for one standard deviation of the clips along it.
 
     With unit CAV v, gradient g and standard deviation σ of the clips' projections `a·v` this is `(g·v) σ`: as the effect of a
-    clip CAV, with σ where that has the distance of the means of concept and random clips. A direction without length has no effect.
+    clip CAV, with σ where that has the distance of the means of concept and random clips. A direction without
+    length has no effect.
 
     Args:
         kernel: K of the clips.

@@ -1,7 +1,7 @@
 """A small encoder of texts and clips, trained on rendered clips and captions of their factors: the words that it knows are known.
 
-Its video tower is a small 3-D network, its text tower a linear map of a bag of letter triples, as words that it was never trained on
-must have embeddings, too.
+Its video tower is a small 3-D network, its text tower a linear map of a bag of letter triples, as words that it was never trained
+on must have embeddings, too.
 """
 
 import functools
@@ -84,7 +84,7 @@ def _bag(text: str) -> Tensor:
     return counts / counts.sum().clamp_min(1)
 
 
-def train_towers(*, clips: int = 1200, epochs: int = 8, batch: int = 40, seed: int = 0) -> TwoTowers:
+def train_towers(*, clips: int = 1000, epochs: int = 8, batch: int = 40, seed: int = 0) -> TwoTowers:
     """Contrastive training; clips of one caption in a batch are all right answers."""
     factors = sample_factors(clips, seed=seed, stream=TRAINING, **_KNOWN)
     inputs = _inputs(render_batch(factors, frames=FRAMES, size=SIZE))

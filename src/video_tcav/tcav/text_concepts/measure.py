@@ -31,11 +31,13 @@ class TextMeasurement:
         effect_low: lower end of its 95 % interval over groups of unlabelled and class clips.
         effect_high: upper end.
         p_value: the larger of `p_words` and `p_t`.
-        p_words: share of other words, and the text itself, whose effect is at least as far from 0, or as far from that of the
+        derivative: directional derivative of the target along the text CAV as the map gives it, whose length says how much of the
+            text there is in the layer; it is what is compared with other words.
+        p_words: share of other words, and the text itself, whose derivative is at least as far from 0, or as far from that of the
             average word, whichever share is larger.
         p_t: two-sided t of the effect over its bootstrap standard error.
-        words_mean: mean effect of the other words.
-        words_sd: standard deviation of their effects.
+        words_mean: mean derivative of the other words.
+        words_sd: standard deviation of their derivatives.
         tcav_score: fraction of class clips whose target rises along the text CAV.
         r_squared: share of the layer's variance that the map predicts of clips of groups that it has not seen.
         correlation: over such clips, of how much of the text is in a clip's embedding, and in its activation along the text CAV.
@@ -53,6 +55,7 @@ class TextMeasurement:
     effect_low: float
     effect_high: float
     p_value: float
+    derivative: float
     p_words: float
     p_t: float
     words_mean: float
@@ -121,7 +124,8 @@ def measure_texts(
     learned = EmbeddingMap(embeddings=embeddings, penalty=fit.penalty)
     alphas, word_alphas = learned.coefficients(directions), learned.coefficients(words)
     by_clip = direction_effects(clips.kernel, clips.cross, alphas)
-    word_effects = direction_effects(clips.kernel, clips.mean_cross[None], word_alphas)[:, 0]
+    # Not for one standard deviation each: words that the map knows nothing of have short directions, and would count as much as any.
+    derivatives, word_derivatives = alphas @ clips.mean_cross, word_alphas @ clips.mean_cross
     draws = _bootstrap(clips, learned, directions, by_clip, asked, bootstraps, seed, advance)
     return tuple(
         _measurement(
@@ -129,7 +133,8 @@ def measure_texts(
             layer,
             by_clip[number],
             draws[number],
-            word_effects,
+            float(derivatives[number]),
+            word_derivatives,
             fit,
             fit.correlations[number],
             asked,
@@ -139,14 +144,14 @@ def measure_texts(
     )
 
 
-def word_p(effect: float, word_effects: Float[np.ndarray, " word"]) -> float:
-    """Two-sided p of an effect among those of other words: around 0 and around their mean, the larger of both.
+def word_p(derivative: float, word_derivatives: Float[np.ndarray, " word"]) -> float:
+    """Two-sided p of a derivative among those of other words: around 0 and around their mean, the larger of both.
 
-    Around 0 alone, a class that any word raises would make every word significant; around the mean alone, a word without effect.
+    Around 0 alone, a class that every word raises would make many significant; around the mean alone, a word without effect.
     """
-    centre = word_effects.mean()
-    around = [(np.abs(word_effects - c) >= abs(effect - c) - 1e-12).sum() for c in (0.0, centre)]
-    return float((1 + max(around)) / (len(word_effects) + 1))
+    centre = word_derivatives.mean()
+    as_far = [(np.abs(word_derivatives - c) >= abs(derivative - c) - 1e-12).sum() for c in (0.0, centre)]
+    return float((1 + max(as_far)) / (len(word_derivatives) + 1))
 
 
 def _bootstrap(
@@ -182,7 +187,8 @@ def _measurement(
     layer: str,
     by_clip: Float[np.ndarray, " class_clip"],
     resamples: Resamples,
-    word_effects: Float[np.ndarray, " word"],
+    derivative: float,
+    word_derivatives: Float[np.ndarray, " word"],
     fit: MapFit,
     correlation: float,
     asked: TextDirections,
@@ -192,7 +198,7 @@ def _measurement(
     groups, class_groups = len(np.unique(asked.groups)), len(np.unique(asked.class_groups))
     student = BootstrapT.of_draws(effect, resamples.draws(), min(groups, class_groups))
     low, high = student.interval()
-    p_words, p_correlation = word_p(effect, word_effects), _correlation_p(float(correlation), groups)
+    p_words, p_correlation = word_p(derivative, word_derivatives), _correlation_p(float(correlation), groups)
     cosine, cosine_words, between = checked
     return TextMeasurement(
         text=text,
@@ -201,10 +207,11 @@ def _measurement(
         effect_low=low,
         effect_high=high,
         p_value=max(p_words, student.p_value),
+        derivative=derivative,
         p_words=p_words,
         p_t=student.p_value,
-        words_mean=float(word_effects.mean()),
-        words_sd=float(word_effects.std()),
+        words_mean=float(word_derivatives.mean()),
+        words_sd=float(word_derivatives.std()),
         tcav_score=float(tcav_score(by_clip)),
         r_squared=fit.r_squared,
         correlation=float(correlation),
