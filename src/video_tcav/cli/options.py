@@ -14,7 +14,8 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_file_writable
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.models.loaders.loader import spec_help
-from video_tcav.words.encoder_spec import encoder_help, load_encoder as load_encoder_spec
+from video_tcav.words.encoder_spec import encoder_help
+from video_tcav.words.encoder_spec import load_encoder as load_encoder_spec
 from video_tcav.words.word_lists import read_words
 
 MODEL_HELP = f"{spec_help()}; or a model file, FILE.yaml"

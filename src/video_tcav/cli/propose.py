@@ -1,5 +1,6 @@
-"""`video-tcav propose`: clips of detected and tracked objects, put into a concept bank for review."""
+"""`video-tcav propose`: clips of tracked objects, or of windows that are like a text, put into a concept bank for review."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.proposals.detector_spec import DETECTORS, detector_help, find_loader
+from video_tcav.words.encoder_spec import encoder_help
 
 
 @options.with_settings(model_options=ModelSettings)
@@ -21,9 +23,19 @@ def propose(
     videos: options.Videos,
     bank: Annotated[Path, typer.Option(metavar="DIR", help="The concept bank; made if there is none.")],
     detector: Annotated[
-        str,
+        str | None,
         typer.Option("--detector", "-d", metavar="D", help=f"{detector_help(finds=True)}."),
-    ],
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="In place of a detector: a concept in words, such as 'swinging a racket'."),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="E", help=f"With --text: what embeds clips and texts in one space: {encoder_help()}."),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="With --text: clips of each text at most.")] = 20,
+    words: options.WordFile = None,
     label: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,22 +76,40 @@ def propose(
     threads: Annotated[int, typer.Option(min=1, help="Of an ONNX detector.")] = 2,
     seed: options.Seed = 0,
 ) -> None:
-    """Detect objects in videos, track them, and propose clips of them for concepts.
+    """Detect objects in videos, track them, and propose clips of them for concepts; or find clips by words.
 
     Run it again to go on after a stop: what is in the bank is not done twice. Then look at the clips and decide with
     `video-tcav studio BANK`.
     """
+    if text or encoder or words:
+        detector_options = {
+            "detector": detector is not None,
+            "label": bool(label),
+            "motion": motion,
+            "negatives": negatives,
+            "versions": bool(versions),
+            "embed": embed is not None,
+        }
+        _propose_by_text(
+            videos,
+            bank,
+            text,
+            encoder,
+            top,
+            words,
+            piece_s,
+            model_options,
+            [k for k, v in detector_options.items() if v],
+        )
+        return
+    if detector is None:
+        raise InputError(
+            "`--detector` must be given, or --text with --encoder. Got neither. Write, for example, --detector motion."
+        )
     # The model's options belong to --embed; a detector's are part of its spec, so that they are stored with each clip.
     # The device is not among them: a detector may take it, too.
-    options_set = [
-        name for name, value in vars(model_options).items() if value not in (None, False) and name != "device"
-    ]
-    if options_set and not embed:
-        option = options_set[0].replace("_", "-")
-        raise InputError(
-            f"`--{option}` must go with --embed. Got it alone. A detector's weights are part of its name:"
-            " torchvision:NAME?weights=FILE."
-        )
+    if not embed:
+        _refuse_model_options(model_options, "alone")
     if model_options.device not in (None, "auto") and not embed and not find_loader(detector)[0].takes_device:
         schemes = ", ".join(f"{name}:" for name in DETECTORS.names() if DETECTORS[name].takes_device)
         raise InputError(
@@ -110,6 +140,54 @@ def propose(
     if model:
         render.random_weights(model)
     render.skipped(result.skipped)
+
+
+def _refuse_model_options(model_options: ModelSettings, how: str) -> None:
+    """Refuse options of a model where none is loaded, but for the device."""
+    for name, value in vars(model_options).items():
+        if value not in (None, False) and name != "device":
+            option = name.replace("_", "-")
+            raise InputError(
+                f"`--{option}` must go with --embed. Got it {how}. A detector's weights are part of its name:"
+                " torchvision:NAME?weights=FILE."
+            )
+
+
+def _propose_by_text(
+    videos: list[str],
+    bank: Path,
+    texts: list[str] | None,
+    encoder: str | None,
+    top: int,
+    words: Path | None,
+    length_s: float,
+    model_options: ModelSettings,
+    without_effect: Sequence[str],
+) -> None:
+    if without_effect:
+        raise InputError(
+            f"`--{without_effect[0]}` must not be given with --text. Got both. Search by words, or run a detector: leave one out."
+        )
+    if not texts or not encoder:
+        given, missing = ("--text", "--encoder") if texts else ("--encoder or --words", "--text")
+        raise InputError(f"`{given}` must go with {missing}. Got it alone. Give {missing}, too.")
+    _refuse_model_options(model_options, "with --text")
+    result = proposals.propose_by_text(
+        videos,
+        bank,
+        texts=texts,
+        encoder=encoder,
+        top=top,
+        length_s=length_s,
+        words=options.read_word_file(words),
+        device=model_options.device or "auto",
+        progress=True,
+    )
+    for sentence in result.sentences():
+        render.line(sentence)
+    render.line(f"\n{result.windows} windows of {result.videos} videos were compared with {result.words} other words.")
+    render.skipped(result.skipped)
+    render.line(f"{result.clips} new clips: {bank}")
 
 
 def _print(result: "proposals.Proposals", bank: Path) -> None:

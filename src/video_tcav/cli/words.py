@@ -113,8 +113,8 @@ def _print(result: "vt.TextTcavResult", *, every: bool) -> None:
         )
     render.out.print(table)
     render.paragraph(
-        "Per standard deviation of the unlabelled clips along the text CAV. R²: how much of the layer embeddings predict in clips of"
-        " other groups; r: the same along the text CAV. cosine: with the CAV of clips of the concept.",
+        "Per standard deviation of the unlabelled clips along the text CAV. R²: how much of the layer embeddings predict in clips"
+        " of other groups; r: the same along the text CAV. cosine: with the CAV of clips of the concept.",
         style="dim",
     )
     render.warn(*result.warnings)

@@ -28,7 +28,7 @@ from video_tcav.proposals.cutting import Frames, evenly, shrunk
 from video_tcav.words.encoder import TextVideoEncoder
 from video_tcav.words.encoder_spec import load_encoder
 from video_tcav.words.text_scores import TextRows, clip_p, presence_p, text_scores
-from video_tcav.words.windows import EmbeddedWindows, Window, embed_windows
+from video_tcav.words.windows import EmbeddedWindows, Window, embed_windows, video_sources
 from video_tcav.words.word_lists import TEMPLATE, checked_texts, other_words
 
 _SIDE_PX = 224  # shorter side of a clip in the bank, as of tubes
@@ -175,10 +175,11 @@ def propose_by_text(
     at_least("top", top, 1)
     texts = checked_texts(texts)
     compared = other_words(words, texts)
+    sources = video_sources(videos)
     tower = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
     embedded_texts = TextRows.embed(tower, texts, compared, template=template)
     with ConceptBank.opened(bank, create=True) as opened:
-        embedded = embed_windows(tower, videos, length_s=length_s, stride_s=stride_s, keep=keep, progress=progress)
+        embedded = embed_windows(tower, sources, length_s=length_s, stride_s=stride_s, keep=keep, progress=progress)
         scores = text_scores(embedded.rows, embedded_texts.texts, embedded_texts.neutral)
         word_scores = text_scores(embedded.rows, embedded_texts.words, embedded_texts.neutral)
         p_values = presence_p(scores, word_scores).tolist()

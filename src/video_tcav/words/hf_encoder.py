@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from video_tcav.core.errors import MissingExtraError
+from video_tcav.core.errors import MissingExtraError, ModelError
 from video_tcav.models.devices import pick_device
 from video_tcav.models.hooks import untouched
 from video_tcav.models.loaders.hf_config import transformers
@@ -79,6 +79,7 @@ class HuggingFaceEncoder(TextVideoEncoder):
             self._family, self._kind = FAMILIES[family], family
             self._module = load_whole_model(transformers.AutoModel, source, argument="encoder").float().eval()
             self._tokenizer = load_processor_part(transformers.AutoTokenizer, source, "tokenizer", argument="encoder")
+            _check_tokenizer(self._tokenizer, source)
             auto = transformers.AutoVideoProcessor if family == "videoprism" else transformers.AutoImageProcessor
             self._processor = load_processor_part(auto, source, "image or video processor", argument="encoder")
         config = self._module.config
@@ -102,6 +103,8 @@ class HuggingFaceEncoder(TextVideoEncoder):
         with untouched(self._module), torch.no_grad(), quiet():
             for start in range(0, len(texts), _TEXT_BATCH):
                 batch = list(texts[start : start + _TEXT_BATCH])
+                if self._kind.startswith("siglip"):  # trained on small letters, which not all of its tokenizers see to
+                    batch = [text.lower() for text in batch]
                 options: Any = {"padding": self._family.padding, "max_length": longest, "truncation": True}
                 tokens = self._tokenizer(batch, return_tensors="pt", **options)
                 tokens.pop("token_type_ids", None)  # which some fast tokenizers add, and no text tower takes
@@ -125,9 +128,20 @@ class HuggingFaceEncoder(TextVideoEncoder):
         return _pooled(self._module.get_video_features(pixel_values=batch.to(self._device)))
 
 
+def _check_tokenizer(tokenizer: Any, source: str) -> None:
+    """Refuse a tokenizer without a vocabulary, which transformers makes silently where files are missing: all words are one."""
+    # as sets: it may give the same unknown token for each letter
+    if set(tokenizer("video")["input_ids"]) == set(tokenizer("film")["input_ids"]):
+        raise ModelError(
+            f"`encoder` must have a tokenizer that knows words. Got hf:{source}, whose tokenizer takes “video” and “film” for the"
+            " same. Save its files there with save_pretrained."
+        )
+
+
 def _pooled(features: Any) -> Tensor:
     """The embedding: a tensor in older versions of transformers, the pooled output in newer ones."""
-    return features if isinstance(features, Tensor) else features.pooler_output
+    pooled = features if isinstance(features, Tensor) else features.pooler_output
+    return pooled.flatten(1)  # VideoPrism's has a dimension of one between clip and feature
 
 
 def _settings_digest(*parts: Any) -> str:

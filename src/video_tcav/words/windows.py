@@ -83,10 +83,7 @@ def embed_windows(
     stride_s = (
         length_s / 2 if stride_s is None else positive("stride_s", stride_s, "Leave it out for half of the length.")
     )
-    sources = [source for source in as_sources(videos) if source.kind != "still"]
-    refuse_memory(sources, "text search")
-    if not sources:
-        raise InputError("`videos` must hold a video at least. Got images only. Give files that play.")
+    sources = video_sources(videos)
     files = EmbeddingFiles(encoder, keep=keep)
     windows, rows, skipped, contents = list[Window](), list[Rows](), list[Skipped](), set[tuple[str, float, float]]()
     with progress_bar("embedding (videos)", len(sources), visible=progress) as advance:
@@ -108,6 +105,20 @@ def embed_windows(
             " Give other files."
         )
     return EmbeddedWindows(windows=tuple(windows), rows=np.concatenate(rows), skipped=tuple(skipped))
+
+
+def video_sources(videos: Sources) -> list[VideoSource]:
+    """The sources that play.
+
+    Raises:
+        SourceError: if there is none, or one is a clip in memory.
+        InputError: if all are images.
+    """
+    sources = [source for source in as_sources(videos) if source.kind != "still"]
+    refuse_memory(sources, "a search by words")
+    if not sources:
+        raise InputError("`videos` must hold a video at least. Got images only. Give files that play.")
+    return sources
 
 
 def window_frames(timeline: Timeline, source: VideoSource, frames: int) -> Int[np.ndarray, " time"]:

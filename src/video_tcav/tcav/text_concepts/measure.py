@@ -124,7 +124,7 @@ def measure_texts(
     learned = EmbeddingMap(embeddings=embeddings, penalty=fit.penalty)
     alphas, word_alphas = learned.coefficients(directions), learned.coefficients(words)
     by_clip = direction_effects(clips.kernel, clips.cross, alphas)
-    # Not for one standard deviation each: words that the map knows nothing of have short directions, and would count as much as any.
+    # Not for one standard deviation each: words that the map knows nothing of have short directions, and would count in full.
     derivatives, word_derivatives = alphas @ clips.mean_cross, word_alphas @ clips.mean_cross
     draws = _bootstrap(clips, learned, directions, by_clip, asked, bootstraps, seed, advance)
     return tuple(
