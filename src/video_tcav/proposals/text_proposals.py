@@ -269,7 +269,7 @@ def _add(
         times_s=times_s,
         boxes=(),
         label=search.text,
-        score=min(1.0, max(0.0, match.score)),
+        score=1 - match.word_p,  # what comes nearest to a confidence: the share of words that it is less like
         proposer={
             **facts,
             "rank": match.rank,

@@ -57,7 +57,12 @@ def _config(family: str) -> Any:
         text = _TEXT | {"projection_size": 16}
         return transformers.SiglipConfig(text_config=text, vision_config=_VISION)
     if family == "xclip":
-        mit = {"mit_hidden_size": 8, "mit_intermediate_size": 8, "mit_num_hidden_layers": 1, "mit_num_attention_heads": 2}
+        mit = {
+            "mit_hidden_size": 8,
+            "mit_intermediate_size": 8,
+            "mit_num_hidden_layers": 1,
+            "mit_num_attention_heads": 2,
+        }
         vision = _VISION | mit | {"num_frames": 4}
         options = {"prompt_layers": 1, "prompt_num_attention_heads": 2}
         return transformers.XCLIPConfig(text_config=_TEXT, vision_config=vision, projection_dim=8, **options)

@@ -18,6 +18,8 @@ from video_tcav.words.encoder_spec import TEXT_ENCODERS, encoder_help
 from .colours import ColourEncoder
 from .hf_folders import FAMILIES, write_encoder
 
+FILE = Path(__file__).with_name("colours.py")
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
@@ -88,7 +90,9 @@ def test_weights_that_are_not_all_there_are_refused(folders, tmp_path):
     from safetensors.torch import save_file
 
     save_file(vision, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(WeightsError, match=r"`encoder` must have all weights of its configuration\. Got .* missing: text_"):
+    with pytest.raises(
+        WeightsError, match=r"`encoder` must have all weights of its configuration\. Got .* missing: text_"
+    ):
         load_encoder(f"hf:{folder}")
 
 
@@ -104,7 +108,9 @@ def test_a_folder_without_tokenizer_or_processor_is_refused(folders, tmp_path):
     folder = shutil.copytree(folders["clip"], tmp_path / "no-tokenizer")
     for path in folder.glob("tokenizer*"):  # transformers then makes one without words, and says nothing
         path.unlink()
-    with pytest.raises(ModelError, match=r"tokenizer takes “video” and “film” for the same|have a tokenizer that can be read"):
+    with pytest.raises(
+        ModelError, match=r"tokenizer takes “video” and “film” for the same|have a tokenizer that can be read"
+    ):
         load_encoder(f"hf:{folder}")
     folder = shutil.copytree(folders["clip"], tmp_path / "no-processor")
     for path in folder.glob("*processor_config.json"):
@@ -118,51 +124,34 @@ def test_other_families_and_specs_are_refused(tmp_path):
     with pytest.raises(ModelError, match=r"`encoder` must be one of the families clip, .* which is bert\. Use file:"):
         load_encoder(f"hf:{tmp_path}")
     for spec in ("clip", "hf:", "xxx:y"):
-        with pytest.raises(InputError, match=r"`encoder` must be hf:ID or FOLDER, open_clip:.*, or file:PATH\.py:FUNCTION"):
+        with pytest.raises(
+            InputError, match=r"`encoder` must be hf:ID or FOLDER, open_clip:.*, or file:PATH\.py:FUNCTION"
+        ):
             load_encoder(spec)
     with pytest.raises(InputError, match=r"`device` must be auto or a device that is here"):
-        load_encoder(f"file:{__file__}:build", device="cuda:99")
+        load_encoder(f"file:{FILE}:build_module", device="cuda:99")
 
 
 def test_open_clip_is_an_extra(monkeypatch):
     from video_tcav.words import open_clip_encoder
 
     monkeypatch.setattr(open_clip_encoder, "open_clip", None)
-    with pytest.raises(MissingExtraError, match=r'open_clip:ViT-B-32 needs an extra.*pip install "video-tcav\[open_clip\]"'):
+    with pytest.raises(
+        MissingExtraError, match=r'open_clip:ViT-B-32 needs an extra.*pip install "video-tcav\[open_clip\]"'
+    ):
         load_encoder("open_clip:ViT-B-32")
 
 
-def build() -> torch.nn.Module:
-    return _Doubled()
-
-
-class _Doubled(torch.nn.Module):
-    """Not a `TextVideoEncoder`, and in training mode until it is loaded."""
-
-    frames = 2
-
-    def embed_clips(self, clips):
-        assert not self.training
-        return np.stack([clip.float().mean((0, 2, 3)).numpy() for clip in clips])
-
-    def embed_texts(self, texts):
-        return np.ones((len(texts), 3))
-
-
-def no_encoder() -> object:
-    return object()
-
-
 def test_a_function_of_a_file_builds_an_encoder():
-    encoder = load_encoder(f"file:{Path(__file__).with_name('colours.py')}:build")
+    encoder = load_encoder(f"file:{FILE}:build")
     assert encoder.name == "colours" and encoder.source.endswith("colours.py:build")
-    plain = load_encoder(f"file:{__file__}:build")
+    plain = load_encoder(f"file:{FILE}:build_module")
     assert plain.frames == 2 and plain.digest is None and isinstance(plain, TextVideoEncoder)
     assert clip_rows(plain, random_clips(2, 7)).shape == (2, 3)
     with pytest.raises(ModelError, match=r"returns an object with embed_clips and embed_texts\. Got object without"):
-        load_encoder(f"file:{__file__}:no_encoder")
+        load_encoder(f"file:{FILE}:no_encoder")
     with pytest.raises(ModelError, match=r"`encoder` must name a function in .* Got 'nothing'"):
-        load_encoder(f"file:{__file__}:nothing")
+        load_encoder(f"file:{FILE}:nothing")
     with pytest.raises(ModelError, match=r"`encoder` must name a file and a function"):
         load_encoder("file:colours.py")
 
@@ -185,7 +174,9 @@ def test_rows_are_checked_and_have_length_one():
             text_rows(Broken(np.full((2, 2), value)), ["a", "b"])
 
 
-@pytest.mark.parametrize(("length", "frames", "expected"), [(8, 4, [1, 3, 5, 7]), (3, 3, [0, 1, 2]), (2, 4, [0, 0, 1, 1])])
+@pytest.mark.parametrize(
+    ("length", "frames", "expected"), [(8, 4, [1, 3, 5, 7]), (3, 3, [0, 1, 2]), (2, 4, [0, 0, 1, 1])]
+)
 def test_an_encoder_sees_frames_from_the_middles_of_equal_parts(length, frames, expected):
     clip = torch.arange(length, dtype=torch.uint8)[:, None, None, None].expand(length, 3, 1, 1)
     assert evenly_spread(clip, frames)[:, 0, 0, 0].tolist() == expected
