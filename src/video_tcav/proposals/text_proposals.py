@@ -31,6 +31,7 @@ from video_tcav.words.text_scores import TextRows, clip_p, presence_p, text_scor
 from video_tcav.words.windows import EmbeddedWindows, Window, embed_windows, video_sources
 from video_tcav.words.word_lists import TEMPLATE, checked_texts, other_words
 
+_NEARER = 3  # words that are named beside a text
 _SIDE_PX = 224  # shorter side of a clip in the bank, as of tubes
 
 
@@ -65,6 +66,7 @@ class TextSearch:
         p_value: of its presence in these videos, if the text were one of the other words.
         p_adjusted: corrected for the number of texts (Holm).
         stands_out: whether that is at most 0.05. Nothing is proposed of a text that does not stand out.
+        nearer_words: up to three of the other words that the text's best window is more like, the nearest first.
         matches: best first; of overlapping windows the best, and none that is as much like 5 % of the other words.
         added: clips that are new in the bank.
     """
@@ -74,6 +76,7 @@ class TextSearch:
     p_value: float
     p_adjusted: float
     stands_out: bool
+    nearer_words: tuple[str, ...]
     matches: tuple[TextMatch, ...]
     added: int = 0
 
@@ -84,7 +87,9 @@ class TextSearch:
             return f"Nothing in these videos stands out for “{self.text}” ({compared}): nothing was proposed."
         if not self.matches:
             return f"“{self.text}” stands out in these videos as a whole ({compared}), but in no window by itself."
-        return f"“{self.text}”: {len(self.matches)} windows ({compared}), the best at {self.matches[0].score:+.3f}."
+        nearer = f" That one is more like “{'”, “'.join(self.nearer_words)}”." if self.nearer_words else ""
+        best = f"the best at {self.matches[0].score:+.3f}"
+        return f"“{self.text}”: {len(self.matches)} windows ({compared}), {best}.{nearer}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +198,7 @@ def propose_by_text(
                 p_value=p_value,
                 p_adjusted=adjusted,
                 stands_out=adjusted <= LEVEL,
+                nearer_words=_nearer(column, word_scores, compared),
                 matches=tuple(match for _, match in chosen),
             )
             with progress_bar(f"cutting (clips of {text})", len(chosen), visible=progress and bool(chosen)) as advance:
@@ -209,6 +215,15 @@ def propose_by_text(
         words=len(compared),
         skipped=tuple(dict.fromkeys(skipped)),
     )
+
+
+def _nearer(
+    scores: Float[np.ndarray, " window"], word_scores: Float[np.ndarray, "window word"], words: Sequence[str]
+) -> tuple[str, ...]:
+    """Words that the text's best window is more like than the text."""
+    best = int(np.argmax(scores))
+    order = np.argsort(-word_scores[best], kind="stable")[:_NEARER]
+    return tuple(words[at] for at in order.tolist() if word_scores[best, at] > scores[best])
 
 
 def _chosen(

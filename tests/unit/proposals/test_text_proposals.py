@@ -83,6 +83,15 @@ def test_top_limits_clips_and_words_may_be_given(tmp_path, videos):
     assert propose_by_text(videos, tmp_path / "b", texts=["quokka"], encoder=ColourEncoder(), words=few).words == 19
 
 
+def test_words_that_are_nearer_than_the_text_are_named(tmp_path, videos):
+    words = ["red", "teapot", *(f"word {number}" for number in range(78))]
+    encoder = ColourEncoder()
+    (search,) = propose_by_text(videos, tmp_path / "bank", texts=["a rather red thing"], encoder=encoder, words=words)
+    of_texts = encoder.embed_texts(["a video of a rather red thing", "a video of red"])
+    assert (search.nearer_words == ("red",)) == bool(of_texts[1, 0] > of_texts[0, 0])
+    assert len(search.nearer_words) <= 3
+
+
 def test_bad_input_is_refused_before_a_bank_is_made(tmp_path, videos):
     def call(**options):
         arguments = {"texts": ["red"], "encoder": ColourEncoder()} | options

@@ -74,7 +74,7 @@ def rows_of(model, where, target=None):
         if target is None:
             rows.append(record_activations(model, [LAYER], inputs)[LAYER].mean((2, 3, 4))[0])
         else:
-            rows.append(record_gradients(model, [LAYER], inputs, target).by_layer[LAYER].sum((2, 3, 4))[0])
+            rows.append(record_gradients(model, [LAYER], inputs, target).layers[LAYER].sum((2, 3, 4))[0])
     return torch.stack(rows).double().numpy()
 
 
@@ -101,6 +101,8 @@ def test_it_is_ridge_regression_from_embeddings_to_activations(model, pool, of_c
     assert green.correlation == pytest.approx(fit.correlations[0], abs=1e-4)
     difference = rows_of(model, greenish).mean(0) - activations.mean(0)
     assert green.cosine == pytest.approx(cav @ difference / np.linalg.norm(difference), abs=1e-3)
+    values = np.concatenate([rows_of(model, greenish) @ cav, activations @ cav])
+    assert green.clip_auc == pytest.approx((values[:10, None] > values[10:]).mean(), abs=0.01)
     assert green.effect_between == pytest.approx(slopes.mean() * (cav @ difference), rel=1e-2)
     words = (
         text_rows(encoder, [f"a video of {word}" for word in common_words() if word not in ("teapot", "green")])

@@ -1,4 +1,4 @@
-"""Planted truth: an encoder that learned what is rendered finds it, does not call what is absent, and gives CAVs like those of clips."""
+"""Planted truth: an encoder that learned what is rendered finds it, calls nothing absent, and gives CAVs like those of clips."""
 
 import numpy as np
 import pytest
@@ -81,9 +81,11 @@ def test_videos_are_searched_by_words(encoder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rule", "text", "least"), [("motion", "swinging", 0.9), ("scene", "on a court", 0.9), ("object", "a racket", 0.7)]
+    ("rule", "text", "least", "count"),
+    # the CAV of 20 clips with a racket, which is a few pixels large, is itself too noisy for a cosine of 0.7
+    [("motion", "swinging", 0.9, 20), ("scene", "on a court", 0.9, 20), ("object", "a racket", 0.7, 40)],
 )
-def test_a_text_cav_is_like_that_of_clips_and_finds_the_cause(encoder, rule, text, least):
+def test_a_text_cav_is_like_that_of_clips_and_finds_the_cause(encoder, rule, text, least, count):
     factor, value = FACTOR_OF[text]
     no_cause = next(other for other, (kind, _) in FACTOR_OF.items() if kind != factor and other != text)
 
@@ -95,14 +97,14 @@ def test_a_text_cav_is_like_that_of_clips_and_finds_the_cause(encoder, rule, tex
         target="playing tennis",
         texts=[text, no_cause],
         encoder=encoder,
-        random=clips(120, 5),
+        random=clips(6 * count, 5),
         clips=clips(12, 9, **{factor: value}),
-        concepts={text: clips(20, 6, **{factor: value})},
+        concepts={text: clips(count, 6, **{factor: value})},
         layers=["stages.3"],
         bootstraps=100,
     )
     cause, other = result
-    assert cause.cosine >= least and cause.cosine > cause.cosine_words
+    assert cause.cosine >= least and cause.p_clips <= 0.01 and cause.clip_auc > 0.8
     assert cause.represented and cause.effect_low > 0 and cause.p_adjusted <= 0.05
     assert f"“{text}” in words raises playing tennis" in result.sentences()[0]
     assert other.p_adjusted > 0.05 and not other.is_checked

@@ -1,11 +1,14 @@
 """Text CAVs of one layer: effect with interval, p among other words, held-out fit of the map, cosine with clip CAVs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 from video_tcav.core import random_streams
 from video_tcav.core.progress import Advance, no_progress
@@ -15,6 +18,7 @@ from video_tcav.gram.effects import fit_cavs, tcav_score
 from video_tcav.gram.embedding_map import EmbeddingMap, MapFit, direction_effects, fit_map, group_folds, spanned
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.kernel import unit_coefficients
+from video_tcav.gram.representation import GATE_PERMUTATIONS
 from video_tcav.gram.resampling import BootstrapT, Resamples
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.comparison import Comparison
@@ -44,7 +48,8 @@ class TextMeasurement:
         p_correlation: one-sided p of that correlation, with as many degrees of freedom as groups allow.
         represented: whether `r_squared` is above 0 and `p_correlation` at most 0.05. If not, the effect says nothing.
         cosine: of text CAV and the CAV of clips of the same concept; NaN without such clips.
-        cosine_words: the 95th percentile of the other words' cosines with that CAV; likewise.
+        clip_auc: how often such a clip is further along the text CAV than a random clip; likewise.
+        p_clips: one-sided permutation p, by group, of the distance of the means of such and random clips along it; likewise.
         effect_between: the effect for the distance of the means of concept and random clips along the text CAV, in place of a
             standard deviation: the unit of clip CAVs' effects; likewise.
     """
@@ -66,7 +71,8 @@ class TextMeasurement:
     p_correlation: float
     represented: bool
     cosine: float
-    cosine_words: float
+    clip_auc: float
+    p_clips: float
     effect_between: float
 
 
@@ -138,7 +144,7 @@ def measure_texts(
             fit,
             fit.correlations[number],
             asked,
-            _checked(gram, asked.rows, alphas[number], word_alphas, checks.get(text), cav),
+            _checked(gram, asked.rows, alphas[number], checks.get(text), cav, seed),
         )
         for number, text in enumerate(asked.texts)
     )
@@ -192,14 +198,13 @@ def _measurement(
     fit: MapFit,
     correlation: float,
     asked: TextDirections,
-    checked: tuple[float, float, float],
+    checked: "_Check",
 ) -> TextMeasurement:
     effect = float(by_clip.mean())
     groups, class_groups = len(np.unique(asked.groups)), len(np.unique(asked.class_groups))
     student = BootstrapT.of_draws(effect, resamples.draws(), min(groups, class_groups))
     low, high = student.interval()
     p_words, p_correlation = word_p(derivative, word_derivatives), _correlation_p(float(correlation), groups)
-    cosine, cosine_words, between = checked
     return TextMeasurement(
         text=text,
         layer=layer,
@@ -217,9 +222,10 @@ def _measurement(
         correlation=float(correlation),
         p_correlation=p_correlation,
         represented=fit.r_squared > 0 and p_correlation <= LEVEL,
-        cosine=cosine,
-        cosine_words=cosine_words,
-        effect_between=effect * between,
+        cosine=checked.cosine,
+        clip_auc=checked.clip_auc,
+        p_clips=checked.p_clips,
+        effect_between=effect * checked.between,
     )
 
 
@@ -231,30 +237,43 @@ def _correlation_p(correlation: float, groups: int) -> float:
     return float(stats.t.sf(t, groups - 2))
 
 
+class _Check(NamedTuple):
+    """A text CAV beside clips of the concept; `between` is the distance of the means in the unlabelled clips' deviations."""
+
+    cosine: float = math.nan
+    clip_auc: float = math.nan
+    p_clips: float = math.nan
+    between: float = math.nan
+
+
 def _checked(
     gram: Gram,
     rows: Int[np.ndarray, " clip"],
     alpha: Float[np.ndarray, " clip"],
-    word_alphas: Float[np.ndarray, "word clip"],
     comparison: Comparison | None,
     cav: CavFitter,
-) -> tuple[float, float, float]:
-    """Cosine with the clip CAV, the words' 95th percentile, and how many standard deviations lie between the clips' means."""
+    seed: int,
+) -> _Check:
     if comparison is None:
-        return np.nan, np.nan, np.nan
+        return _Check()
     compared, labels = comparison.rows["none"], comparison.design.labels
     kernel = gram.of_rows(compared).kernel
-    of_clips = np.zeros((1, len(gram.kernel)))
-    of_clips[0, compared] = unit_coefficients(kernel, fit_cavs(cav, kernel, labels[None]))[0]
-    of_texts = np.zeros((1 + len(word_alphas), len(gram.kernel)))
-    of_texts[:, rows] = np.concatenate([alpha[None], word_alphas])
-    of_texts = unit_coefficients(gram.kernel, of_texts)
-    projected = of_texts @ gram.kernel
-    cosines = projected @ of_clips[0]
-    along = projected[0]
-    spread = along[rows].std()
-    between = (along[compared[labels]].mean() - along[compared[~labels]].mean()) / spread if spread > 0 else 0.0
-    return float(cosines[0]), float(np.quantile(cosines[1:], 0.95)), float(between)
+    alphas = np.zeros((2, len(gram.kernel)))
+    alphas[0, rows], alphas[1, compared] = alpha, fit_cavs(cav, kernel, labels[None])[0]
+    alphas = unit_coefficients(gram.kernel, alphas)
+    along = (alphas[:1] @ gram.kernel)[0]
+    spread, values = along[rows].std(), along[compared]
+    # a text's direction is the same whatever the labels, so that the distance of the means alone is permuted
+    observed = values[labels].mean() - values[~labels].mean()
+    permuted = np.concatenate(list(comparison.design.label_permutations(GATE_PERMUTATIONS, seed)))
+    counts = permuted.sum(1)
+    distances = permuted @ values / counts - ~permuted @ values / (len(values) - counts)
+    return _Check(
+        cosine=float((alphas[1:] @ gram.kernel)[0] @ alphas[0]),
+        clip_auc=float(roc_auc_score(labels, values)),
+        p_clips=float((1 + (distances >= observed - 1e-12).sum()) / (len(distances) + 1)),
+        between=float(observed / spread) if spread > 0 else 0.0,
+    )
 
 
 def group_numbers(names: Sequence[str]) -> Int[np.ndarray, " clip"]:

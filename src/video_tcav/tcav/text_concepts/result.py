@@ -75,11 +75,10 @@ class TextConceptResult(TextMeasurement):
         """What clips of the same concept say of the text CAV, as a sentence."""
         if not self.is_checked:
             return UNCHECKED
-        agrees = self.cosine > self.cosine_words
-        words = f"{self.cosine_words:.2f} or less for 95 % of the other words"
-        if agrees:
-            return f"Its cosine with the CAV of its clips is {self.cosine:.2f} ({words})."
-        return f"Its clips do not bear it out: cosine {signed(self.cosine)} with their CAV ({words})."
+        auc = f"AUC {self.clip_auc:.2f} against random clips (p {p_equals(self.p_clips)})"
+        figures = f"cosine {signed(self.cosine)} with their CAV, {auc}"
+        agrees = self.cosine > 0 and self.p_clips <= LEVEL
+        return f"Its clips {'bear' if agrees else 'do not bear'} it out: {figures}."
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
