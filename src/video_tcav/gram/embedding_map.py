@@ -139,13 +139,15 @@ def _residuals(
     # prediction of a clip: the training clips' mean plus `smoother` of their activations (which sums to zero)
     projected, along = across @ axes.T, rows @ axes.T
     centre = np.full(training.sum(), 1 / training.sum())
-    own = np.diag(inner)
+    squared_lengths_of_clips = np.diag(inner)
     to_training, among = inner[:, training], inner[np.ix_(training, training)]
     residuals = []
     for penalty in penalties:
         shrunk = np.zeros_like(projected) if np.isinf(penalty) else projected / (squares + penalty * scale)
         smoother = shrunk @ along.T + centre
-        residuals.append(own - 2 * (smoother * to_training).sum(1) + ((smoother @ among) * smoother).sum(1))
+        residuals.append(
+            squared_lengths_of_clips - 2 * (smoother * to_training).sum(1) + ((smoother @ among) * smoother).sum(1)
+        )
     return np.stack(residuals)
 
 

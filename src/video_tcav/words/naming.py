@@ -27,7 +27,7 @@ class NameSuggestion:
     Attributes:
         word: as it stands in the list.
         rank: 1 for the nearest.
-        score: mean over the clips of the cosine less that of neutral prompts; less that of the other clips, if there are some.
+        score: mean over the clips of the cosine less that of neutral prompts; less that of the background, if there is one.
         margin: to the next word of the list; small where two words would do as well.
     """
 
@@ -66,7 +66,7 @@ def suggest_names(
     clips: Sources,
     *,
     words: Sequence[str] | None = None,
-    others: Sources | None = None,
+    background: Sources | None = None,
     count: int = 10,
     template: str = TEMPLATE,
     keep: bool = True,
@@ -77,7 +77,7 @@ def suggest_names(
         encoder: from `load_encoder`.
         clips: to name: paths, or clips in memory.
         words: to choose from; `common_words()` if not given.
-        others: clips that the name should not fit; what both sets show is then no name.
+        background: clips that the name should not fit; what both sets show is then no name.
         count: how many words.
         template: the sentence around each word.
         keep: whether embeddings are kept on disk, by the content of clips and encoder.
@@ -92,10 +92,10 @@ def suggest_names(
     rows, skipped = source_rows(encoder, clips, keep=keep)
     of_words, neutral = text_rows(encoder, prompts(chosen, template)), text_rows(encoder, neutral_prompts())
     scores = text_scores(rows, of_words, neutral).mean(0)
-    if others is not None:
-        other_rows, other_skipped = source_rows(encoder, others, keep=keep)
-        scores -= text_scores(other_rows, of_words, neutral).mean(0)
-        skipped += other_skipped
+    if background is not None:
+        background_rows, background_skipped = source_rows(encoder, background, keep=keep)
+        scores -= text_scores(background_rows, of_words, neutral).mean(0)
+        skipped += background_skipped
     order = np.argsort(-scores, kind="stable")
     margins = np.append(scores[order][:-1] - scores[order][1:], np.nan)  # nothing is behind the last
     suggestions = tuple(

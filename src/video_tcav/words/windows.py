@@ -167,13 +167,13 @@ def _clips(source: VideoSource, windows: Sequence[Window], frames: int) -> Itera
     indices = [window_frames(timeline, window.source, frames) for window in windows]
     wanted = np.unique(np.concatenate(indices))
     decoded = zip(wanted.tolist(), iter_frames(source, wanted, timeline=timeline), strict=True)
-    held: dict[int, Frames] = {}
+    buffered: dict[int, Frames] = {}
     for of_window in indices:
-        held = {index: frame for index, frame in held.items() if index >= of_window[0]}
-        while of_window[-1] not in held:
+        buffered = {index: frame for index, frame in buffered.items() if index >= of_window[0]}
+        while of_window[-1] not in buffered:
             index, frame = next(decoded)
-            held[index] = frame
-        yield torch.stack([held[index] for index in of_window.tolist()])
+            buffered[index] = frame
+        yield torch.stack([buffered[index] for index in of_window.tolist()])
 
 
 def _batches(clips: Iterator[Frames]) -> Iterator[list[Frames]]:

@@ -168,7 +168,7 @@ def test_names_are_the_nearest_words_with_their_margin(tmp_path):
     assert names.to_frame().columns.tolist() == ["word", "rank", "score", "margin"]
     # what both sets show is no name
     mixed = [write_colours(tmp_path / "mixed" / f"{n}.mp4", "green", "red", seed=n) for n in range(2)]
-    others = suggest_names(encoder, mixed, words=["red", "green", "blue"], others=tmp_path / "0.mp4")
+    others = suggest_names(encoder, mixed, words=["red", "green", "blue"], background=tmp_path / "0.mp4")
     assert others[0].word == "red"
     assert suggest_names(encoder, tmp_path / "0.mp4", count=3)[2].rank == 3
     with pytest.raises(InputError, match=r"`clips` must hold a file that can be used\. Got .*broken"):

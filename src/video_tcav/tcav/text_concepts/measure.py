@@ -123,8 +123,8 @@ def measure_texts(
         advance: told how many draws were done.
     """
     clips = gram.of_rows(asked.rows)
-    embeddings, both = spanned(asked.embeddings, np.concatenate([asked.directions, asked.words]))
-    directions, words = both[: len(asked.texts)], both[len(asked.texts) :]
+    embeddings, in_span = spanned(asked.embeddings, np.concatenate([asked.directions, asked.words]))
+    directions, words = in_span[: len(asked.texts)], in_span[len(asked.texts) :]
     folds = group_folds(asked.groups, [seed, random_streams.TEXT_FOLDS])
     fit = fit_map(clips.kernel, embeddings, directions, folds)
     learned = EmbeddingMap(embeddings=embeddings, penalty=fit.penalty)
