@@ -77,7 +77,7 @@ def test_propose_finds_windows_by_words(call, tmp_path):
     code, out, err = call(*options, "--text", "red,green", "--top", "1")
     assert code == 0, err
     text = " ".join(out.split())
-    assert "“red”: 1 windows (p = 0.00" in text and "Nothing in these videos stands out for “green”" in text
+    assert "“red”: 1 window (p = 0.00" in text and "Nothing in these videos stands out for “green”" in text
     assert "windows of 1 videos were compared with 1000 other words" in text and "1 new clips" in text
     with ConceptBank.open(tmp_path / "bank") as bank:
         assert [(concept.name, concept.open) for concept in bank.concepts()] == [("red", 1)]
