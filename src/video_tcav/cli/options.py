@@ -121,7 +121,10 @@ def parse_concepts(texts: Sequence[str] | None) -> dict[str, list[str]]:
     for text in texts or ():
         name, _, path = (piece.strip() for piece in text.partition("="))
         if not (name and path):
-            raise InputError(f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
+            raise InputError(
+                f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket."
+                " A concept in words alone is for `video-tcav words --text`."
+            )
         concepts.setdefault(well_formed(name), []).append(path)
     return concepts
 

@@ -83,7 +83,7 @@ def propose_by_text(
     compared = other_words(words, texts)
     sources = video_sources(videos)
     tower = load_encoder(encoder, device=device) if isinstance(encoder, str) else encoder
-    embedded_texts = TextRows.embed(tower, texts, compared, template=template)
+    embedded_texts = TextRows.embed(tower, texts, compared, template=template, keep=keep)
     with ConceptBank.opened(bank, create=True) as opened:
         embedded = embed_windows(tower, sources, length_s=length_s, stride_s=stride_s, keep=keep, progress=progress)
         scores = text_scores(embedded.rows, embedded_texts.texts, embedded_texts.neutral)
@@ -124,7 +124,7 @@ def _nearer(
     """Words that the text's best window is more like than the text."""
     best = int(np.argmax(scores))
     order = np.argsort(-word_scores[best], kind="stable")[:_NEARER]
-    return tuple(words[at] for at in order.tolist() if word_scores[best, at] > scores[best])
+    return tuple(words[int(at)] for at in order if word_scores[best, at] > scores[best])
 
 
 def _chosen(

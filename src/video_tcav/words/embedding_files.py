@@ -1,4 +1,4 @@
-"""Embeddings of clips on disk, by content: one safetensors file for each video and encoder."""
+"""Embeddings of clips and word lists on disk, by content: one safetensors file for each video or list, and encoder."""
 
 import hashlib
 import json

@@ -48,7 +48,10 @@ class OpenClipEncoder(TextVideoEncoder):
             )
         one_of("encoder", architecture, open_clip.list_models(), "Choose an architecture of open_clip.")
         with torch.random.fork_rng(devices=[]):
-            module, _, self._prepare = open_clip.create_model_and_transforms(architecture, pretrained=None)
+            # nothing is downloaded: all weights come from the file
+            module, _, self._prepare = open_clip.create_model_and_transforms(
+                architecture, pretrained=None, pretrained_hf=False
+            )
         fit_weights(module, read_weights(weights))
         self._tokenizer = open_clip.get_tokenizer(architecture)
         self.name, self.source = f"open_clip:{architecture}", weights

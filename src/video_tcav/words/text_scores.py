@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from video_tcav.words.embedding_files import EmbeddingFiles
 from video_tcav.words.encoder import Rows, TextVideoEncoder, text_rows
 from video_tcav.words.word_lists import TEMPLATE, neutral_prompts, prompts
 
@@ -34,12 +35,21 @@ class TextRows:
 
     @classmethod
     def embed(
-        cls, encoder: TextVideoEncoder, texts: Sequence[str], words: Sequence[str], *, template: str = TEMPLATE
+        cls,
+        encoder: TextVideoEncoder,
+        texts: Sequence[str],
+        words: Sequence[str],
+        *,
+        template: str = TEMPLATE,
+        keep: bool = False,
     ) -> "TextRows":
-        """Embed texts and words in the same sentence, and the neutral prompts."""
+        """Embed texts and words in the same sentence, and the neutral prompts; see `EmbeddingFiles` for `keep`."""
+        files, sentences = EmbeddingFiles(encoder, keep=keep), prompts(words, template)
+        # a thousand words take a text tower as long as some dozen clips
+        of_words = files.rows("texts", sentences, count=len(words), make=lambda: text_rows(encoder, sentences))
         return cls(
             texts=text_rows(encoder, prompts(texts, template)),
-            words=text_rows(encoder, prompts(words, template)),
+            words=of_words,
             neutral=text_rows(encoder, neutral_prompts()),
         )
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 
 import video_tcav as vt
 from tests.unit.words.colours import ColourEncoder
-from video_tcav.core.errors import InputError
+from video_tcav.core.errors import InputError, MediaError
 from video_tcav.gram.embedding_map import fit_map, group_folds
 from video_tcav.models import parse_target, record_activations, record_gradients
 from video_tcav.rendered import render, sample_factors
@@ -155,6 +155,29 @@ def test_random_clips_for_the_gradient_and_workers_change_nothing_else(model, po
     again = run(model, pool, None, at="random", seed=3)
     assert first.results == again.results or first.to_frame().equals(again.to_frame())
     assert first.constants.n_class_clips + first.constants.n_clips == 30 and first.constants.at == "random"
+
+
+def test_sketched_rows_give_nearly_the_same(model, pool, of_class):
+    exact, sketched = run(model, pool, of_class), run(model, pool, of_class, sketch=1024)
+    assert sketched[0].effect == pytest.approx(exact[0].effect, rel=0.2)
+    assert sketched[0].r_squared == pytest.approx(exact[0].r_squared, abs=0.1)
+
+
+def test_a_file_that_goes_between_passes_is_named(model, of_class, tmp_path, monkeypatch):
+    from video_tcav.media import write_video
+    from video_tcav.tcav.text_concepts import embedded_clips
+
+    for number, clip in enumerate(clips(11, seed=4)):
+        write_video(tmp_path / "v" / f"{number}.mp4", clip, fps=12.5)
+
+    def without_a_file(sources, *arguments, **options):
+        (tmp_path / "v" / "3.mp4").unlink()
+        return load_clips(sources, *arguments, **options)
+
+    load_clips = embedded_clips.load_clips
+    monkeypatch.setattr(embedded_clips, "load_clips", without_a_file)
+    with pytest.raises(MediaError, match=r"3\.mp4"):
+        run(model, tmp_path / "v", of_class)
 
 
 def test_clips_of_the_concept_are_not_learned_from(model, pool, of_class, greenish):

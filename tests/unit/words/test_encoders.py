@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -140,6 +141,51 @@ def test_open_clip_is_an_extra(monkeypatch):
         MissingExtraError, match=r'open_clip:ViT-B-32 needs an extra.*pip install "video-tcav\[open_clip\]"'
     ):
         load_encoder("open_clip:ViT-B-32")
+
+
+class _SmallClip(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.image, self.words = torch.nn.Linear(3, 4), torch.nn.Embedding(10, 4)
+
+    def encode_image(self, pictures, normalize=False):
+        rows = self.image(pictures.mean((2, 3)))
+        return torch.nn.functional.normalize(rows, dim=-1) if normalize else rows
+
+    def encode_text(self, tokens):
+        return self.words(tokens)
+
+
+def test_open_clip_reads_weights_of_a_file_and_takes_the_mean_over_frames(monkeypatch, tmp_path):
+    """The library itself is not needed for it: a module of the same functions stands in."""
+    from safetensors.torch import save_file
+
+    from video_tcav.words import open_clip_encoder
+
+    trained = _SmallClip()
+    save_file(trained.state_dict(), tmp_path / "w.safetensors")
+
+    def create(name, *, pretrained, pretrained_hf):
+        assert name == "tiny" and pretrained is None and pretrained_hf is False
+        return _SmallClip(), None, lambda picture: torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
+
+    library = SimpleNamespace(
+        list_models=lambda: ["tiny"],
+        create_model_and_transforms=create,
+        get_tokenizer=lambda name: lambda texts: torch.tensor([len(text) for text in texts]),
+    )
+    monkeypatch.setattr(open_clip_encoder, "open_clip", library)
+    encoder = load_encoder(f"open_clip:tiny,weights={tmp_path / 'w.safetensors'}", device="cpu")
+    (clip,) = random_clips(1, encoder.frames)
+    with torch.no_grad():
+        rows = trained.encode_image(clip.float() / 255, normalize=True)
+        np.testing.assert_allclose(encoder.embed_clips([clip])[0], rows.mean(0).numpy(), rtol=1e-5)
+        np.testing.assert_allclose(encoder.embed_texts(["abc"])[0], trained.words.weight[3].numpy())
+    assert encoder.name == "open_clip:tiny" and encoder.digest
+    with pytest.raises(InputError, match=r"must name weights, as open_clip:tiny,weights=FILE"):
+        load_encoder("open_clip:tiny")
+    with pytest.raises(InputError, match=r"`encoder` must be one of tiny\. Got 'other'"):
+        load_encoder("open_clip:other,weights=w")
 
 
 def test_a_function_of_a_file_builds_an_encoder():

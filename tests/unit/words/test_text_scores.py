@@ -156,6 +156,24 @@ def test_embeddings_are_kept_by_content_of_video_and_encoder(tmp_path, cache):
     assert len(list(cache.rglob("*.safetensors"))) == files
 
 
+def test_embeddings_of_words_are_kept_too(cache):
+    class Counting(ColourEncoder):
+        texts_seen = 0
+
+        def embed_texts(self, texts):
+            self.texts_seen += len(texts)
+            return super().embed_texts(texts)
+
+    encoder = Counting()
+    first = TextRows.embed(encoder, ["red"], ["a", "b"], keep=True)
+    again = TextRows.embed(encoder, ["blue"], ["a", "b"], keep=True)
+    assert encoder.texts_seen == 2 + 1 + 50 + 1 + 50
+    np.testing.assert_array_equal(first.words, again.words)
+    assert not np.array_equal(TextRows.embed(encoder, ["blue"], ["a", "c"], keep=True).words, first.words)
+    TextRows.embed(encoder, ["blue"], ["a", "d"])
+    assert len(list(cache.rglob("*.safetensors"))) == 2
+
+
 def test_names_are_the_nearest_words_with_their_margin(tmp_path):
     for number in range(3):
         write_colours(tmp_path / f"{number}.mp4", "green", seed=number)

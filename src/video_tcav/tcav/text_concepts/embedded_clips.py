@@ -41,7 +41,9 @@ def embed_recorded(
         for clips in loaded:
             key = clips.source.key
             count = recorded.windows[key]  # one of a still, whatever the windows
-            assert clips.clips is not None  # it could be recorded
+            if clips.error is not None:  # it could be recorded a moment ago
+                raise clips.error
+            assert clips.clips is not None
             chosen = list(clips.clips[:count])
             facts = [digests.get(key), asdict(spec), settings.windows]
             rows = files.rows("clips", *facts, count=count, make=lambda chosen=chosen: clip_rows(encoder, chosen))

@@ -122,7 +122,7 @@ def run_text_tcav(
     with Workspace(recording, progress=progress) as work:
         plan = make_plan(model, question, recording, work.digest, work.budget, needs_concepts=False)
         unlabelled = _unlabelled(plan)
-        rows = TextRows.embed(tower, asked_texts, compared, template=template)
+        rows = TextRows.embed(tower, asked_texts, compared, template=template, keep=keep)
         recorder = work.recorder(model, plan.layers, plan.digests, seed=seed)
         recorded = record(plan, recorder, work)
         embeddings = embed_recorded(tower, unlabelled, recorded, plan.digests, keep=keep, progress=progress)
