@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -14,6 +14,8 @@ from video_tcav.core.escaping import one_line
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.proposals.detector_spec import DETECTORS, detector_help, find_loader
 from video_tcav.words.encoder_spec import encoder_help
+
+_EVERY_S, _MOST, _START_SCORE, _GROUP, _TOP = 0.2, 500, 0.4, "hdbscan", 20  # defaults
 
 
 @options.with_settings(model_options=ModelSettings)
@@ -34,7 +36,12 @@ def propose(
         str | None,
         typer.Option(metavar="E", help=f"With --text: what embeds clips and texts in one space: {encoder_help()}."),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="With --text: clips of each text at most.")] = 20,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=f"With --text: clips of each text at most. [dim]default: {_TOP}[/]", show_default=False
+        ),
+    ] = None,
     words: options.WordFile = None,
     label: Annotated[
         list[str] | None,
@@ -50,8 +57,8 @@ def propose(
     negatives: Annotated[
         bool, typer.Option("--negatives", help='Also propose places of like size without the label, as "not LABEL".')
     ] = False,
-    every_s: Annotated[float, typer.Option("--every-s", metavar="S", help="Look every so many seconds.")] = 0.2,
-    most: Annotated[int, typer.Option("--max", min=1, help="Clips at most, all versions counted.")] = 500,
+    every_s: Annotated[float, typer.Option("--every-s", metavar="S", help="Look every so many seconds.")] = _EVERY_S,
+    most: Annotated[int, typer.Option("--max", min=1, help="Clips at most, all versions counted.")] = _MOST,
     versions: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,7 +70,7 @@ def propose(
     piece_s: Annotated[float, typer.Option("--piece-s", metavar="S", help="Approximate length of a clip.")] = 2.0,
     start_score: Annotated[
         float, typer.Option("--score", metavar="X", help="Confidence that a tube must start with.")
-    ] = 0.4,
+    ] = _START_SCORE,
     embed: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +79,7 @@ def propose(
     ] = None,
     group: Annotated[
         Literal["none", "hdbscan", "kmeans"], typer.Option(help="With --embed: how groups of like clips are found.")
-    ] = "hdbscan",
+    ] = _GROUP,
     threads: Annotated[int, typer.Option(min=1, help="Of an ONNX detector.")] = 2,
     seed: options.Seed = 0,
 ) -> None:
@@ -82,26 +89,25 @@ def propose(
     `video-tcav studio BANK`.
     """
     if text or encoder or words:
-        detector_options = {
-            "detector": detector is not None,
-            "label": bool(label),
-            "motion": motion,
-            "negatives": negatives,
-            "versions": bool(versions),
-            "embed": embed is not None,
+        # Those of a detector do nothing here, so that one that was set is a mistake; but for --threads and --seed, which may be
+        # defaults of all commands.
+        of_detectors: dict[str, tuple[Any, Any]] = {
+            "detector": (detector, None),
+            "label": (label or None, None),
+            "motion": (motion, False),
+            "negatives": (negatives, False),
+            "every-s": (every_s, _EVERY_S),
+            "max": (most, _MOST),
+            "versions": (versions or None, None),
+            "score": (start_score, _START_SCORE),
+            "embed": (embed, None),
+            "group": (group, _GROUP),
         }
-        _propose_by_text(
-            videos,
-            bank,
-            text,
-            encoder,
-            top,
-            words,
-            piece_s,
-            model_options,
-            [k for k, v in detector_options.items() if v],
-        )
+        without_effect = [name for name, (value, default) in of_detectors.items() if value != default]
+        _propose_by_text(videos, bank, text, encoder, top or _TOP, words, piece_s, model_options, without_effect)
         return
+    if top is not None:
+        raise InputError("`--top` must go with --text. Got it alone. Use --max with a detector.")
     if detector is None:
         raise InputError(
             "`--detector` must be given, or --text with --encoder. Got neither. Write, for example, --detector motion."

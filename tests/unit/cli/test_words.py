@@ -99,6 +99,9 @@ def test_propose_finds_windows_by_words(call, tmp_path):
         ),
         (["--text", "red", "--encoder", "clip"], "`encoder` must be hf:ID or FOLDER, open_clip:"),
         (["--text", "red", "--encoder", ENCODER, "--words", "nowhere.txt"], "`words` must be a text file"),
+        (["--text", "red", "--encoder", ENCODER, "--max", "9"], "`--max` must not be given with --text."),
+        (["--text", "red", "--encoder", ENCODER, "--every-s", "1"], "`--every-s` must not be given with --text."),
+        (["--detector", "motion", "--top", "20"], "`--top` must go with --text. Got it alone."),
         ([], "`--detector` must be given, or --text with --encoder."),
     ],
 )

@@ -163,6 +163,13 @@ def test_sketched_rows_give_nearly_the_same(model, pool, of_class):
     assert sketched[0].r_squared == pytest.approx(exact[0].r_squared, abs=0.1)
 
 
+def test_windows_of_a_video_are_one_group_and_stills_are_checked_against_frozen_clips(model, pool, of_class, greenish):
+    windows = run(model, [clip.repeat(2, 1, 1, 1) for clip in pool], of_class, windows=2)
+    assert windows.constants.n_clips == 60 and windows.constants.n_groups == 30
+    stills = run(model, pool, of_class, concepts={"green": [clip[:1] for clip in greenish]})
+    assert stills[0].is_checked and 0 < stills[0].p_clips <= 1
+
+
 def test_a_file_that_goes_between_passes_is_named(model, of_class, tmp_path, monkeypatch):
     from video_tcav.media import write_video
     from video_tcav.tcav.text_concepts import embedded_clips
