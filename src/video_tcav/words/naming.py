@@ -1,6 +1,7 @@
 """Names for a set of clips that nobody has named: the words whose embeddings are nearest, with rank and margin."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -116,14 +117,14 @@ def source_rows(encoder: TextVideoEncoder, clips: Sources, *, keep: bool) -> tup
     sources = as_sources(clips)
     spec = ClipSpec(frames=encoder.frames, sampling="uniform", short="pad")
     files, rows, skipped = EmbeddingFiles(encoder, keep=keep), list[Rows](), list[Skipped]()
-    for loaded in load_clips(sources, spec):
-        if loaded.clips is None:
-            assert loaded.error is not None
-            skipped.append(Skipped(path=str(loaded.error.path), reason=loaded.error.reason))
-            continue
-        clip = loaded.clips[0]
-        digest = source_digest(loaded.source)
-        rows.append(files.rows("whole", digest, count=1, make=lambda clip=clip: clip_rows(encoder, [clip])))
+    with closing(load_clips(sources, spec)) as decoded:
+        for loaded in decoded:
+            if loaded.clips is None:
+                assert loaded.error is not None
+                skipped.append(Skipped(path=str(loaded.error.path), reason=loaded.error.reason))
+                continue
+            clip, digest = loaded.clips[0], source_digest(loaded.source)
+            rows.append(files.rows("whole", digest, count=1, make=lambda clip=clip: clip_rows(encoder, [clip])))
     if not rows:
         raise InputError(f"`clips` must hold a file that can be used. Got {skipped[0]}. Give other files.")
     return np.concatenate(rows), tuple(skipped)

@@ -1,6 +1,7 @@
 """Windows of videos, segments of one length at a stride, each embedded once while its video is decoded once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -155,25 +156,26 @@ def _rows_of(encoder: TextVideoEncoder, source: VideoSource, windows: Sequence[W
     times = [[window.start_s, window.end_s] for window in windows]
 
     def embed() -> Rows:
-        clips = _clips(source, windows, encoder.frames)
-        return np.concatenate([clip_rows(encoder, batch) for batch in _batches(clips)])
+        with closing(_clips(source, windows, encoder.frames)) as clips:
+            return np.concatenate([clip_rows(encoder, batch) for batch in _batches(clips)])
 
     return files.rows("windows", windows[0].video_digest, times, count=len(windows), make=embed)
 
 
-def _clips(source: VideoSource, windows: Sequence[Window], frames: int) -> Iterator[Frames]:
+def _clips(source: VideoSource, windows: Sequence[Window], frames: int) -> Generator[Frames, None, None]:
     """The clip of each window; the video is decoded once, and frames are held as long as a window needs them."""
     timeline = read_timeline(source)
     indices = [window_frames(timeline, window.source, frames) for window in windows]
     wanted = np.unique(np.concatenate(indices))
-    decoded = zip(wanted.tolist(), iter_frames(source, wanted, timeline=timeline), strict=True)
     buffered: dict[int, Frames] = {}
-    for of_window in indices:
-        buffered = {index: frame for index, frame in buffered.items() if index >= of_window[0]}
-        while of_window[-1] not in buffered:
-            index, frame = next(decoded)
-            buffered[index] = frame
-        yield torch.stack([buffered[index] for index in of_window.tolist()])
+    with closing(iter_frames(source, wanted, timeline=timeline)) as frames_of_video:
+        decoded = zip(wanted.tolist(), frames_of_video, strict=True)
+        for of_window in indices:
+            buffered = {index: frame for index, frame in buffered.items() if index >= of_window[0]}
+            while of_window[-1] not in buffered:
+                index, frame = next(decoded)
+                buffered[index] = frame
+            yield torch.stack([buffered[index] for index in of_window.tolist()])
 
 
 def _batches(clips: Iterator[Frames]) -> Iterator[list[Frames]]:

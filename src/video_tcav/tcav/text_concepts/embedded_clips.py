@@ -1,6 +1,7 @@
 """Embeddings of the clips of a recording: what the model saw of each source, shown to an encoder of texts and clips."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 
 import numpy as np
@@ -37,7 +38,8 @@ def embed_recorded(
     settings = recorded.settings
     loaded = load_clips(used, spec, windows=settings.windows, threads=settings.threads)
     embeddings: dict[ClipId, Rows] = {}
-    with progress_bar("embedding (videos)", len(used), visible=progress) as advance:
+    # closed by its caller, else its decoding threads live as long as the error of a file that is gone
+    with closing(loaded), progress_bar("embedding (videos)", len(used), visible=progress) as advance:
         for clips in loaded:
             key = clips.source.key
             count = recorded.windows[key]  # one of a still, whatever the windows
