@@ -29,6 +29,7 @@ from .tcav import InterventionResult as InterventionResult
 from .tcav import PairedEffects as PairedEffects
 from .tcav import SavedCav as SavedCav
 from .tcav import TcavResult as TcavResult
+from .tcav import TextTcavResult as TextTcavResult
 from .tcav import check_effects as check_effects
 from .tcav import effect_text as effect_text
 from .tcav import intervene as intervene
@@ -37,5 +38,6 @@ from .tcav import load_cavs as load_cavs
 from .tcav import pairs as pairs
 from .tcav import plot_removal_matrix as plot_removal_matrix
 from .tcav import run_tcav as run_tcav
+from .tcav import run_text_tcav as run_text_tcav
 from .tcav import score_clips as score_clips
 from .tcav import sentences as sentences

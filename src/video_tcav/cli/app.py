@@ -26,6 +26,7 @@ from video_tcav.cli import (
     score,
     studio,
     test,
+    words,
 )
 from video_tcav.cli.command import command
 from video_tcav.cli.signals import Stopped, raising_signals
@@ -54,6 +55,7 @@ command(app, no_args_is_help=False)(init.init)
 command(app)(predict.predict)
 command(app)(layers.layers)
 command(app, "test")(test.run)
+command(app)(words.words)
 command(app)(run.run)
 command(app)(pairs.pairs)
 command(app)(diff.diff)

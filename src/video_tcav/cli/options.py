@@ -14,6 +14,9 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_file_writable
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.models.loaders.loader import spec_help
+from video_tcav.words.encoder_spec import encoder_help
+from video_tcav.words.encoder_spec import load_encoder as load_encoder_spec
+from video_tcav.words.word_lists import read_words
 
 MODEL_HELP = f"{spec_help()}; or a model file, FILE.yaml"
 Model = Annotated[str, typer.Option("--model", "-m", metavar="M", help=f"{MODEL_HELP}.")]
@@ -31,6 +34,21 @@ def _writable(path: Path | None) -> Path | None:
 # A file that cannot be written is refused before any work.
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", callback=_writable, help="Also write the result as JSON.")
+]
+Texts = Annotated[
+    list[str], typer.Option("--text", metavar="TEXT", help="A concept in words, such as 'swinging a racket'.")
+]
+Encoder = Annotated[
+    str, typer.Option("--encoder", metavar="E", help=f"What embeds clips and texts in one space: {encoder_help()}.")
+]
+WordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--words",
+        metavar="FILE",
+        help="Words that texts are compared with, one a line. [dim]default: a thousand common ones[/]",
+        show_default=False,
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be used.")]
 
@@ -103,6 +121,19 @@ def parse_concepts(texts: Sequence[str] | None) -> dict[str, list[str]]:
     for text in texts or ():
         name, _, path = (piece.strip() for piece in text.partition("="))
         if not (name and path):
-            raise InputError(f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket.")
+            raise InputError(
+                f"`--concept` must be NAME=PATH. Got {text}. Write, for example, racket=clips/racket."
+                " A concept in words alone is for `video-tcav words --text`."
+            )
         concepts.setdefault(well_formed(name), []).append(path)
     return concepts
+
+
+def load_encoder(spec: str, device: str | None) -> Any:
+    """The encoder of a spec, on the device of the model."""
+    return load_encoder_spec(spec, device=device or "auto")
+
+
+def read_word_file(path: Path | None) -> tuple[str, ...] | None:
+    """The words of --words, if it was given."""
+    return None if path is None else read_words(path)

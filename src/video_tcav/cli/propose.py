@@ -1,7 +1,8 @@
-"""`video-tcav propose`: clips of detected and tracked objects, put into a concept bank for review."""
+"""`video-tcav propose`: clips of tracked objects, or of windows that are like a text, put into a concept bank for review."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +13,9 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.escaping import one_line
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.proposals.detector_spec import DETECTORS, detector_help, find_loader
+from video_tcav.words.encoder_spec import encoder_help
+
+_EVERY_S, _MOST, _START_SCORE, _GROUP, _TOP = 0.2, 500, 0.4, "hdbscan", 20  # defaults
 
 
 @options.with_settings(model_options=ModelSettings)
@@ -21,9 +25,24 @@ def propose(
     videos: options.Videos,
     bank: Annotated[Path, typer.Option(metavar="DIR", help="The concept bank; made if there is none.")],
     detector: Annotated[
-        str,
+        str | None,
         typer.Option("--detector", "-d", metavar="D", help=f"{detector_help(finds=True)}."),
-    ],
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="In place of a detector: a concept in words, such as 'swinging a racket'."),
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(metavar="E", help=f"With --text: what embeds clips and texts in one space: {encoder_help()}."),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=f"With --text: clips of each text at most. [dim]default: {_TOP}[/]", show_default=False
+        ),
+    ] = None,
+    words: options.WordFile = None,
     label: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,8 +57,8 @@ def propose(
     negatives: Annotated[
         bool, typer.Option("--negatives", help='Also propose places of like size without the label, as "not LABEL".')
     ] = False,
-    every_s: Annotated[float, typer.Option("--every-s", metavar="S", help="Look every so many seconds.")] = 0.2,
-    most: Annotated[int, typer.Option("--max", min=1, help="Clips at most, all versions counted.")] = 500,
+    every_s: Annotated[float, typer.Option("--every-s", metavar="S", help="Look every so many seconds.")] = _EVERY_S,
+    most: Annotated[int, typer.Option("--max", min=1, help="Clips at most, all versions counted.")] = _MOST,
     versions: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,7 +70,7 @@ def propose(
     piece_s: Annotated[float, typer.Option("--piece-s", metavar="S", help="Approximate length of a clip.")] = 2.0,
     start_score: Annotated[
         float, typer.Option("--score", metavar="X", help="Confidence that a tube must start with.")
-    ] = 0.4,
+    ] = _START_SCORE,
     embed: Annotated[
         str | None,
         typer.Option(
@@ -60,26 +79,43 @@ def propose(
     ] = None,
     group: Annotated[
         Literal["none", "hdbscan", "kmeans"], typer.Option(help="With --embed: how groups of like clips are found.")
-    ] = "hdbscan",
+    ] = _GROUP,
     threads: Annotated[int, typer.Option(min=1, help="Of an ONNX detector.")] = 2,
     seed: options.Seed = 0,
 ) -> None:
-    """Detect objects in videos, track them, and propose clips of them for concepts.
+    """Detect objects in videos, track them, and propose clips of them for concepts; or find clips by words.
 
     Run it again to go on after a stop: what is in the bank is not done twice. Then look at the clips and decide with
     `video-tcav studio BANK`.
     """
+    if text or encoder or words:
+        # Those of a detector do nothing here, so that one that was set is a mistake; but for --threads and --seed, which may be
+        # defaults of all commands.
+        of_detectors: dict[str, tuple[Any, Any]] = {
+            "detector": (detector, None),
+            "label": (label or None, None),
+            "motion": (motion, False),
+            "negatives": (negatives, False),
+            "every-s": (every_s, _EVERY_S),
+            "max": (most, _MOST),
+            "versions": (versions or None, None),
+            "score": (start_score, _START_SCORE),
+            "embed": (embed, None),
+            "group": (group, _GROUP),
+        }
+        without_effect = [name for name, (value, default) in of_detectors.items() if value != default]
+        _propose_by_text(videos, bank, text, encoder, top or _TOP, words, piece_s, model_options, without_effect)
+        return
+    if top is not None:
+        raise InputError("`--top` must go with --text. Got it alone. Use --max with a detector.")
+    if detector is None:
+        raise InputError(
+            "`--detector` must be given, or --text with --encoder. Got neither. Write, for example, --detector motion."
+        )
     # The model's options belong to --embed; a detector's are part of its spec, so that they are stored with each clip.
     # The device is not among them: a detector may take it, too.
-    options_set = [
-        name for name, value in vars(model_options).items() if value not in (None, False) and name != "device"
-    ]
-    if options_set and not embed:
-        option = options_set[0].replace("_", "-")
-        raise InputError(
-            f"`--{option}` must go with --embed. Got it alone. A detector's weights are part of its name:"
-            " torchvision:NAME?weights=FILE."
-        )
+    if not embed:
+        _refuse_model_options(model_options, "alone")
     if model_options.device not in (None, "auto") and not embed and not find_loader(detector)[0].takes_device:
         schemes = ", ".join(f"{name}:" for name in DETECTORS.names() if DETECTORS[name].takes_device)
         raise InputError(
@@ -110,6 +146,54 @@ def propose(
     if model:
         render.random_weights(model)
     render.skipped(result.skipped)
+
+
+def _refuse_model_options(model_options: ModelSettings, how: str) -> None:
+    """Refuse options of a model where none is loaded, but for the device."""
+    for name, value in vars(model_options).items():
+        if value not in (None, False) and name != "device":
+            option = name.replace("_", "-")
+            raise InputError(
+                f"`--{option}` must go with --embed. Got it {how}. A detector's weights are part of its name:"
+                " torchvision:NAME?weights=FILE."
+            )
+
+
+def _propose_by_text(
+    videos: list[str],
+    bank: Path,
+    texts: list[str] | None,
+    encoder: str | None,
+    top: int,
+    words: Path | None,
+    length_s: float,
+    model_options: ModelSettings,
+    without_effect: Sequence[str],
+) -> None:
+    if without_effect:
+        raise InputError(
+            f"`--{without_effect[0]}` must not be given with --text. Got both. Search by words, or run a detector: leave one out."
+        )
+    if not texts or not encoder:
+        given, missing = ("--text", "--encoder") if texts else ("--encoder or --words", "--text")
+        raise InputError(f"`{given}` must go with {missing}. Got it alone. Give {missing}, too.")
+    _refuse_model_options(model_options, "with --text")
+    result = proposals.propose_by_text(
+        videos,
+        bank,
+        texts=texts,
+        encoder=encoder,
+        top=top,
+        length_s=length_s,
+        words=options.read_word_file(words),
+        device=model_options.device or "auto",
+        progress=True,
+    )
+    for sentence in result.sentences():
+        render.line(sentence)
+    render.line(f"\n{result.windows} windows of {result.videos} videos were compared with {result.words} other words.")
+    render.skipped(result.skipped)
+    render.line(f"{result.clips} new clips: {bank}")
 
 
 def _print(result: "proposals.Proposals", bank: Path) -> None:

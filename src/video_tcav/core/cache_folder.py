@@ -17,3 +17,9 @@ def cache_folder() -> Path:
         local = os.environ.get("LOCALAPPDATA") if os.name == "nt" else None
         base = Path(local) if local else Path.home() / ".cache"
     return base / "video-tcav"
+
+
+def embedding_folder() -> Path:
+    """Where embeddings of clips by encoders of texts are kept: beside the activation store, which has its folder for itself."""
+    store = cache_folder()
+    return store.with_name(f"{store.name}-embeddings")

@@ -59,3 +59,5 @@ SAMPLED_EDITS = 83
 """Agreement of effects with edits, as if the edits were a sample of all that could be made."""
 STEP_CLIPS = 89
 """Groups of random clips that steps are taken at."""
+TEXT_FOLDS = 97
+"""Folds of the groups of clips that a map from embeddings to activations is learned from."""

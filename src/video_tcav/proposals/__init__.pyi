@@ -22,6 +22,10 @@ from .settings import Proposals as Proposals
 from .settings import ProposedCount as ProposedCount
 from .settings import Settings as Settings
 from .shots import shot_cuts as shot_cuts
+from .text_proposals import propose_by_text as propose_by_text
+from .text_search_result import TextMatch as TextMatch
+from .text_search_result import TextProposals as TextProposals
+from .text_search_result import TextSearch as TextSearch
 from .torchvision_detector import TorchvisionDetector as TorchvisionDetector
 from .tracking import Tube as Tube
 from .tracking import track as track

@@ -1,7 +1,5 @@
 """Zero-shot detectors of Hugging Face, which find what a text names: Grounding DINO, OWL-ViT and OWLv2."""
 
-import pickle
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +9,15 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from video_tcav.core.errors import InputError, MissingExtraError, ModelError, WeightsError
+from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.models.devices import pick_device
-from video_tcav.models.error_lines import first_line
 from video_tcav.models.hooks import untouched
+from video_tcav.models.loaders.hf_config import transformers
 from video_tcav.models.loaders.hf_preprocess import quiet
+from video_tcav.models.loaders.hf_pretrained import checked_family, load_processor_part, load_whole_model
 from video_tcav.models.video_model import state_digest
 from video_tcav.proposals.detector import LEAST_SCORE, MOST_OVERLAP, Detections, Detector, clipped
 
-try:
-    import transformers
-except ImportError:  # the extra `hf`
-    transformers = None
 try:
     from torchvision.ops import batched_nms
 except ImportError as error:
@@ -61,8 +56,12 @@ class HuggingFaceDetector(Detector):
         self.name = f"hf:{source if not Path(source).exists() else Path(source).resolve().name}"
         self._device = pick_device(device)
         with quiet():
-            self.family = _family(source)
-            self._processor, self._module = _load(source)
+            self.family = checked_family(
+                source, FAMILIES, argument="detector", cure="Choose a detector that takes text."
+            )
+            self._processor = load_processor_part(transformers.AutoProcessor, source, "processor", argument="detector")
+            auto: Any = transformers.AutoModelForZeroShotObjectDetection
+            self._module = load_whole_model(auto, source, argument="detector")
         self.settings = {"family": self.family, "weights_digest": state_digest(self._module)}
         self._module.eval().to(self._device)
 
@@ -104,42 +103,3 @@ def _scores_by_label(logits: Tensor, tokens: Tensor, full_stop: int, labels: int
     nothing = scores.new_zeros(len(scores), 1)  # of a label without a token, such as one of control characters
     parts = [torch.cat([scores[:, start:end], nothing], 1) for start, end in zip(starts, ends, strict=True)]
     return torch.stack([part.amax(1) for part in parts], dim=1)
-
-
-def _family(source: str) -> str:
-    assert transformers is not None
-    try:
-        family = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False).model_type
-    except (OSError, ValueError) as reason:
-        raise ModelError(
-            f"`detector` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
-            f" {first_line(reason)}. Check the name and the connection."
-        ) from reason
-    if family not in FAMILIES:
-        raise ModelError(
-            f"`detector` must be one of the families {', '.join(FAMILIES)}. Got hf:{source}, which is {family}."
-            " Choose a detector that takes text."
-        )
-    return family
-
-
-def _load(source: str) -> tuple[Any, Any]:
-    assert transformers is not None
-    try:
-        processor = transformers.AutoProcessor.from_pretrained(source, trust_remote_code=False)
-        # weights are initialised at random before they are read
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the pickle protocol
-            auto: Any = transformers.AutoModelForZeroShotObjectDetection
-            module = auto.from_pretrained(source, trust_remote_code=False, weights_only=True)
-    except pickle.UnpicklingError as reason:
-        raise WeightsError(
-            f"`detector` must have weights of tensors only. Got hf:{source}, a pickle that wants to run code."
-            " Save it with safetensors."
-        ) from reason
-    except (OSError, ValueError, RuntimeError) as reason:
-        raise WeightsError(
-            f"`detector` must have weights and a processor in the folder or on the hub. Got hf:{source}: {first_line(reason)}."
-            " Check the checkpoint."
-        ) from reason
-    return processor, module.float()

@@ -28,4 +28,8 @@ from .result import TcavResult as TcavResult
 from .run import run_tcav as run_tcav
 from .saved_cavs import SavedCav as SavedCav
 from .summaries import sentences as sentences
+from .text_concepts.result import TextConceptResult as TextConceptResult
+from .text_concepts.result import TextConstants as TextConstants
+from .text_concepts.result import TextTcavResult as TextTcavResult
+from .text_concepts.run import run_text_tcav as run_text_tcav
 from .wording import effect_text as effect_text

@@ -157,6 +157,8 @@ def make_plan(
     digest: Digest = source_digest,
     budget: int | None = None,
     effect_check: EffectCheck | None = None,
+    *,
+    needs_concepts: bool = True,
 ) -> Plan:
     """Find all clips and check that they can be compared, before any long work.
 
@@ -167,6 +169,7 @@ def make_plan(
         digest: names the content of a source.
         budget: bytes of memory for rows, which inner products must fit into; any number of clips will do if not given.
         effect_check: how far effects on this target may be believed, if that was measured.
+        needs_concepts: whether a question without concepts is refused.
 
     Raises:
         SourceError: where there is no video; the message names the role.
@@ -180,7 +183,7 @@ def make_plan(
     if effect_check is not None and target is not None:
         effect_check.check_same_target(model.classes[target.class_index], target_name(model, target))
     layers, group_of = _layers(model, question), grouping(question.group)
-    concepts, relative = _concepts(question), _pairs(question)
+    concepts, relative = _concepts(question, needed=needs_concepts), _pairs(question)
     random = _named("random", question.random)
     class_sources = _class_sources(question)
     concept_sources = [source for concept in concepts for source in concept.sources]
@@ -218,8 +221,8 @@ def _layers(model: VideoModel, question: Question) -> tuple[str, ...]:
     return layers
 
 
-def _concepts(question: Question) -> tuple[Concept, ...]:
-    if not question.concepts:
+def _concepts(question: Question, *, needed: bool) -> tuple[Concept, ...]:
+    if needed and not question.concepts:
         raise InputError("`concepts` must name at least one concept. Got none. Give --concept NAME=PATH.")
     return tuple(Concept.read(well_formed(name), where) for name, where in question.concepts.items())
 

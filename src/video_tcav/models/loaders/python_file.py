@@ -41,12 +41,7 @@ def load_file(
         The model on the CPU. Without `weights` the factory is called a second time: where both calls give the same
         weights it loads them itself, otherwise they are random and the model is marked as untrained.
     """
-    filename, _, factory = source.rpartition(":")
-    if not filename or not factory.isidentifier():
-        raise ModelError(
-            f"`model` must name a file and a function. Got 'file:{source}'. Write file:path/to/model.py:function."
-        )
-    path = Path(filename)
+    path, factory = split_factory(source)
     content = None if weights is None else read_weights(weights)
     classes = classes or metadata_classes(content)
     module = _build(path, factory, classes, seed=0)
@@ -58,27 +53,60 @@ def load_file(
     )
 
 
-def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
+def split_factory(source: str, *, argument: str = "model") -> tuple[Path, str]:
+    """File and function of `path/to/model.py:function`; errors call the argument by `argument`.
+
+    Raises:
+        ModelError: for another form.
+    """
+    filename, _, factory = source.rpartition(":")
+    if not filename or not factory.isidentifier():
+        raise ModelError(
+            f"`{argument}` must name a file and a function. Got 'file:{source}'. Write file:path/to/{argument}.py:function."
+        )
+    return Path(filename), factory
+
+
+def call_factory(
+    path: Path, factory: str, *, argument: str = "model", seed: int = 0, offered: Mapping[str, Any]
+) -> Any:
+    """What a function of a file builds; its folder can be imported from while it runs.
+
+    Args:
+        path: of the file.
+        factory: name of the function.
+        argument: what errors call the argument.
+        seed: of random initialisation.
+        offered: arguments, of which the function gets those that it takes.
+
+    Raises:
+        ModelError: if there is no such file or function, or it fails.
+    """
     with torch.random.fork_rng(devices=[]), _importable(path.parent):
         torch.manual_seed(seed)
-        build = getattr(_import(path), factory, None)
+        build = getattr(_import(path, argument), factory, None)
         if not callable(build):
             raise ModelError(
-                f"`model` must name a function in {path}. Got {factory!r}, which is none."
-                " Write file:path/to/model.py:function."
+                f"`{argument}` must name a function in {path}. Got {factory!r}, which is none."
+                f" Write file:path/to/{argument}.py:function."
             )
         try:
             parameters = inspect.signature(build).parameters
         except (TypeError, ValueError):  # a builtin without a signature
             parameters = {}
-        options = {"num_classes": len(classes)} if "num_classes" in parameters and classes is not None else {}
+        options = {name: value for name, value in offered.items() if name in parameters}
         try:
-            module = build(**options)
+            return build(**options)
         except Exception as reason:  # any error of the user's code
             raise ModelError(
-                f"`model` must name a function that builds a network. Got {typed_first_line(reason)} from {path}:{factory}."
+                f"`{argument}` must name a function that can be called. Got {typed_first_line(reason)} from {path}:{factory}."
                 " Call it by itself to see why."
             ) from reason
+
+
+def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
+    offered = {} if classes is None else {"num_classes": len(classes)}
+    module = call_factory(path, factory, seed=seed, offered=offered)
     if not isinstance(module, nn.Module):
         raise ModelError(
             f"`model` must name a function that returns a torch.nn.Module. Got {type(module).__name__} from"
@@ -87,7 +115,7 @@ def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: i
     return module
 
 
-def _import(path: Path) -> ModuleType:
+def _import(path: Path, argument: str) -> ModuleType:
     # One name a file, so that models of two files do not overwrite each other.
     name = f"{_MODULE_PREFIX}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = None
@@ -95,7 +123,7 @@ def _import(path: Path) -> ModuleType:
         check_regular(path)
         spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ModelError(f"`model` must name a Python file. Got {path}, which is none. Check the path.")
+        raise ModelError(f"`{argument}` must name a Python file. Got {path}, which is none. Check the path.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -103,7 +131,7 @@ def _import(path: Path) -> ModuleType:
     except Exception as reason:  # any error of the user's code
         del sys.modules[name]
         raise ModelError(
-            f"`model` must name a file that can be imported. Got {typed_first_line(reason)} from {path}."
+            f"`{argument}` must name a file that can be imported. Got {typed_first_line(reason)} from {path}."
             " Run it with python to see why."
         ) from reason
     return module
