@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -49,7 +49,7 @@ class AttributionScore:
         energy: share of the positive values that lies inside the true cause.
         pointing: how often the largest value lies inside the true cause.
         auc: how often a voxel inside the cause has a larger value than one outside; 0.5 for an uninformative map.
-        deletion: area under the probability as the most important voxels go; low is good.
+        deletion: area under the probability as the most important voxels go, in the first of the clips; low is good.
         deletion_elsewhere: the same for maps as smooth in another place.
         deletion_other_clips: the same for the method's maps of other clips.
         gain_low: lower end of the 95 % interval, over clips, of `deletion_elsewhere` minus `deletion`.
@@ -175,7 +175,8 @@ def benchmark_attribution(
         check_model(version, model)
         check_clips(version, rule, clips[rule.name])
     scores = []
-    with progress_bar(f"{version.name} (models × clips)", len(chosen) * version.clips, visible=progress) as advance:
+    steps = len(chosen) * (version.clips + version.deletion_clips)
+    with progress_bar(f"{version.name} (maps, deletion curves)", steps, visible=progress) as advance:
         for model, rule in chosen:
             scores.append(_scored(version, name, function, model, rule, clips[rule.name], advance))
     if not any(score.clips for score in scores):
@@ -194,17 +195,18 @@ def score_maps(
     """All measures of maps that are there already, but for the time that they took."""
     energy, area = energy_inside(maps, clips.cause), clips.cause.float().mean((1, 2, 3))
     empty = ~energy.isfinite()
+    first = slice(0, version.deletion_clips)
     curves = faithfulness(
         model,
-        normalised(clips.pixels),
-        maps,
-        clips.labels,
+        normalised(clips.pixels[first]),
+        maps[first],
+        clips.labels[first],
         baseline=BASELINES[rule.name],
         steps=version.steps,
         draws=1,
         seed=version.seed,
         checks=("deletion",),
-        other_clips=maps_of_other_clips(maps),
+        other_clips=maps_of_other_clips(maps[first]),
     )
     return AttributionScore(
         model=model.name,
@@ -245,11 +247,11 @@ def _scored(
                 seconds += perf_counter() - start
                 advance(1)
     except NotApplicable as reason:
-        advance(len(clips.labels) - len(maps))
+        advance(version.clips + version.deletion_clips - len(maps))
         return AttributionScore(model=model.name, rule=rule.name, note=str(reason))
     score = score_maps(version, model, rule, clips, torch.cat(maps))
-    values = {field.name: getattr(score, field.name) for field in fields(score)}
-    return AttributionScore(**{**values, "seconds_per_clip": seconds / len(maps)})
+    advance(version.deletion_clips)
+    return replace(score, seconds_per_clip=seconds / len(maps))
 
 
 def _mean(values: Float[Tensor, " clip"]) -> float:

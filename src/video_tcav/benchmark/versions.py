@@ -37,6 +37,7 @@ class AttributionVersion:
     Attributes:
         name: of the version.
         clips: for each model.
+        deletion_clips: the first of them, whose deletion is measured: the slowest measure by far.
         seed: of the clips, and of the moved maps.
         steps: of a deletion curve.
         layers: that are handed to a method, by architecture: the deepest stages.
@@ -44,6 +45,7 @@ class AttributionVersion:
 
     name: str
     clips: int
+    deletion_clips: int
     seed: int = 20261
     steps: int = 16
     layers: tuple[tuple[str, str], ...] = (("r2plus1d", "stages.3"), ("transformer", "blocks.3"))
@@ -85,8 +87,8 @@ class ConceptVersion:
 
 
 ATTRIBUTION = (
-    AttributionVersion(name="rendered-attribution-1", clips=24),
-    AttributionVersion(name="rendered-attribution-1-quick", clips=6),
+    AttributionVersion(name="rendered-attribution-1", clips=24, deletion_clips=12),
+    AttributionVersion(name="rendered-attribution-1-quick", clips=6, deletion_clips=4),
 )
 CONCEPTS = (
     ConceptVersion(name="rendered-concepts-1", find=(40, 60), score=(24, 36)),
