@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks.attribution_table.checks import BASELINES, MethodResult, true_cause
+from benchmarks.attribution_table.checks import MethodResult
 from benchmarks.attribution_table.model_free import MODEL_FREE, Centre, Edges, FrameDifference
 from benchmarks.attribution_table.table import AttributionBenchmark, benchmark_attribution, default_methods
 
@@ -14,6 +14,7 @@ from video_tcav.attribution import RISE, AttentionRollout, GradCAM, InputXGradie
 from video_tcav.attribution.method import LayerMaps, Method
 from video_tcav.attribution.metrics import energy_inside, lift
 from video_tcav.attribution.metrics.faithfulness import faithfulness
+from video_tcav.benchmark.truth import BASELINES, true_cause
 from video_tcav.core.errors import InputError
 from video_tcav.rendered import Factors, render, rule_of
 from video_tcav.rendered.training import normalised

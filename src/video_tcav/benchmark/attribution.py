@@ -119,7 +119,17 @@ class AttributionScores:
             not_better_other_clips=lambda rows: ~(rows["gain_other_clips_low"] > 0),
         )
         table["lift"] = table["energy"] / table["area"]
-        means = ["area", "energy", "lift", "pointing", "auc", "deletion", "gain", "gain_other_clips", "seconds_per_clip"]
+        means = [
+            "area",
+            "energy",
+            "lift",
+            "pointing",
+            "auc",
+            "deletion",
+            "gain",
+            "gain_other_clips",
+            "seconds_per_clip",
+        ]
         sums = ["not_better_elsewhere", "not_better_other_clips"]
         grouped = [*table.groupby("rule", sort=False), ("all", table)]
         return pd.DataFrame(
@@ -182,7 +192,9 @@ def benchmark_attribution(
     if not any(score.clips for score in scores):
         raise MethodError(f"`method` must apply to a model. Got none for {name}: {scores[0].note} Choose another.")
     return AttributionScores(
-        benchmark=version.name if models is None else f"{version.name}, {len(chosen)} of {len(benchmark_models())} models",
+        benchmark=version.name
+        if models is None
+        else f"{version.name}, {len(chosen)} of {len(benchmark_models())} models",
         method=name,
         scores=tuple(scores),
         provenance=provenance(settings=asdict(version), models=[model.name for model, _ in chosen]),

@@ -146,7 +146,9 @@ def benchmark_concepts(
     if all(score.note for score in scores):
         raise MethodError(f"`method` must apply to a model. Got none for {name}: {scores[0].note} Choose another.")
     return ConceptScores(
-        benchmark=version.name if models is None else f"{version.name}, {len(chosen)} of {len(benchmark_models())} models",
+        benchmark=version.name
+        if models is None
+        else f"{version.name}, {len(chosen)} of {len(benchmark_models())} models",
         method=name,
         scores=tuple(scores),
         provenance=provenance(settings=asdict(version), models=[model.name for model, _ in chosen]),

@@ -78,7 +78,7 @@ class ConceptFunction(Protocol):
     ) -> Sequence[Mapping[str, Any]]: ...
 
 
-class NotApplicable(Exception):  # noqa: N818  no error: a method may say so
+class NotApplicable(Exception):
     """A method does not apply to a model; the message says why."""
 
 
@@ -172,7 +172,8 @@ def components_of(
     """
     copies = {keyword: tensor.clone() for keyword, tensor in clips.items()}
     returned = _called(
-        name, lambda: list(method(model=network, target=target, layer=network.get_submodule(layer), seed=seed, **copies))
+        name,
+        lambda: list(method(model=network, target=target, layer=network.get_submodule(layer), seed=seed, **copies)),
     )
     if not 1 <= len(returned) <= MOST_COMPONENTS:
         raise _refused(name, f"return 1 to {MOST_COMPONENTS} components", f"{len(returned)}")

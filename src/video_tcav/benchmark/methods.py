@@ -66,7 +66,7 @@ def _function(method: Any, registry: Registry[Any], others: tuple[str, ...]) -> 
         raise
     except Exception as reason:  # an import runs any code
         raise PluginError(
-            f"`method` must be importable. Got {typed_first_line(reason)} from {method}. Install its package, or correct the name."
+            f"`method` must be importable. Got {typed_first_line(reason)} from {method}. Install it, or correct the name."
         ) from reason
 
 

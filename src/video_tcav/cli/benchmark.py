@@ -134,7 +134,9 @@ def _prepare(out: Path | None) -> None:
     sys.path.insert(0, str(Path.cwd()))
 
 
-def _finish(result: "benchmark.AttributionScores | benchmark.ConceptScores", out: Path | None, json: Path | None) -> None:
+def _finish(
+    result: "benchmark.AttributionScores | benchmark.ConceptScores", out: Path | None, json: Path | None
+) -> None:
     """Say where the method does not apply, and write files."""
     render.warn(*(f"{score.model}: does not apply. {score.note}" for score in result.scores if score.note))
     if json is not None:
