@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from benchmarks.attribution_table.model_free import Centre, FrameDifference
 from captum import attr
-from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM
+from pytorch_grad_cam import EigenCAM, GradCAM, GradCAMPlusPlus, LayerCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torchcam import methods as torchcam
@@ -87,13 +87,10 @@ PEERS: dict[str, tuple[str, Any]] = {
     "Saliency": ("Captum", captum_saliency),
     "InputXGradient": ("Captum", captum_input_x_gradient),
     "Occlusion": ("Captum", captum_occlusion),
-    **{
-        kind.__name__: ("pytorch-grad-cam", grad_cam(kind))
-        for kind in (GradCAM, GradCAMPlusPlus, HiResCAM, LayerCAM, XGradCAM, EigenCAM)
-    },
+    **{kind.__name__: ("pytorch-grad-cam", grad_cam(kind)) for kind in (GradCAM, GradCAMPlusPlus, LayerCAM, EigenCAM)},
     **{
         f"torchcam.{kind.__name__}": ("torch-cam", torch_cam(kind))
-        for kind in (torchcam.GradCAM, torchcam.GradCAMpp, torchcam.LayerCAM, torchcam.SmoothGradCAMpp)
+        for kind in (torchcam.GradCAM, torchcam.LayerCAM, torchcam.SmoothGradCAMpp)
     },
 }
 """By name: the library, and the method."""
