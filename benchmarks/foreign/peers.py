@@ -72,7 +72,9 @@ def torch_cam(kind: Any) -> Callable[..., Any]:
 
     def explain(*, model: nn.Module, clip: Tensor, target: int, layer: nn.Module) -> Tensor:
         _needs_channels_first(model, layer, clip)
-        with kind(model, target_layer=layer, input_shape=tuple(clip.shape[1:])) as cam:
+        # SmoothGrad draws from the global generator: seeded, a clip has the same map in every run.
+        with torch.random.fork_rng(devices=[]), kind(model, layer, input_shape=tuple(clip.shape[1:])) as cam:
+            torch.manual_seed(0)
             return cam(target, model(clip))[0][0].detach()
 
     return explain

@@ -38,7 +38,8 @@ def attribution_rows(folder: Path, *, quick: bool, slow: bool) -> Iterator[Row]:
     methods |= {name: ("video-tcav", name) for name in METHODS if slow or name not in SLOW}
     methods |= {name: library_and_method for name, library_and_method in PEERS.items() if name not in methods}
     for name, (library, method) in methods.items():
-        yield _kept(folder, name, lambda name=name, library=library, method=method: {
+        # With the library: some file systems do not tell GradCAM from gradcam.
+        yield _kept(folder, f"{library} {name}", lambda name=name, library=library, method=method: {
             "library": library,
             **benchmark_attribution(method, quick=quick, progress=True).to_dict(),
             "method": name,

@@ -52,13 +52,16 @@ def enlarged(component: Component, shape: tuple[int, int, int]) -> Map:
 
 
 def map_stability(first: Sequence[Component], second: Sequence[Component]) -> float:
-    """Mean correlation of the maps of matched components on the same clips; NaN where grids differ.
+    """Mean correlation of the maps of matched components on the same clips.
 
     As maps are not negative, those of unrelated components have a cosine far above zero: so their means are taken off first.
     """
-    sides = [np.stack([component.maps.ravel() for component in side]) for side in (first, second)]
-    if sides[0].shape[1] != sides[1].shape[1]:
-        return float("nan")
+    # Components may lie on grids of their own: the finest of each axis holds all of them.
+    time, height, width = np.max([component.maps.shape[1:] for component in (*first, *second)], axis=0).tolist()
+    sides = [
+        np.stack([enlarged(component, (time, height, width)).double().numpy().ravel() for component in side])
+        for side in (first, second)
+    ]
     return matched_cosine(*(side - side.mean(1, keepdims=True) for side in sides))
 
 
