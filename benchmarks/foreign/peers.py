@@ -39,12 +39,12 @@ def captum_integrated_gradients(*, model: nn.Module, clip: Tensor, target: int, 
 
 def captum_saliency(*, model: nn.Module, clip: Tensor, target: int, layer: nn.Module) -> Tensor:
     """Captum's saliency: absolute gradients, the largest of the colours."""
-    return attr.Saliency(model).attribute(clip, target=target).amax(1)[0]
+    return attr.Saliency(model).attribute(clip.requires_grad_(), target=target).amax(1)[0]
 
 
 def captum_input_x_gradient(*, model: nn.Module, clip: Tensor, target: int, layer: nn.Module) -> Tensor:
     """Captum's input times gradient, summed over colours."""
-    return attr.InputXGradient(model).attribute(clip, target=target).sum(1)[0].detach()
+    return attr.InputXGradient(model).attribute(clip.requires_grad_(), target=target).sum(1)[0].detach()
 
 
 def captum_occlusion(*, model: nn.Module, clip: Tensor, target: int, layer: nn.Module) -> Tensor:

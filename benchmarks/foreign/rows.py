@@ -1,6 +1,7 @@
 """Rows of the results page: each is measured once, and kept as JSON until its folder is deleted."""
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,10 @@ def attribution_rows(folder: Path, *, quick: bool, slow: bool) -> Iterator[Row]:
 def concept_rows(folder: Path, *, quick: bool) -> Iterator[Row]:
     """What the layers' grids allow at most, then the baselines."""
     yield _kept(folder, LIMIT, lambda: _limit(CONCEPTS[quick]))
-    for name, method in BASELINES.items():
+    methods: dict[str, Any] = {**BASELINES}
+    if find_spec("video_tcav.discovery") is not None:
+        methods["video-tcav discover"] = "benchmarks.foreign.own_discovery:discovered"
+    for name, method in methods.items():
         yield _kept(folder, name, lambda name=name, method=method: {
             **benchmark_concepts(method, quick=quick, progress=True).to_dict(),
             "method": name,

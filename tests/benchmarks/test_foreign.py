@@ -27,7 +27,6 @@ LAYERS = {MODELS[0]: "stages.2", MODELS[1]: "blocks.2"}
 # With a racket, which is the target of the maps: noise would have a Grad-CAM of zeros.
 RACKETS = cause_clips(rule_of("object"), 12, seed=5)
 CLIPS = normalised(RACKETS.pixels[[label == "playing tennis" for label in RACKETS.labels]])[:3]
-pytestmark = pytest.mark.filterwarnings("ignore:Input Tensor 0 did not already require gradients")
 
 
 @pytest.fixture(scope="module", params=MODELS)
