@@ -20,7 +20,7 @@ from video_tcav.attribution.metrics.localisation import auc_inside, energy_insid
 from video_tcav.benchmark.clips import CauseClips
 from video_tcav.benchmark.contract import AttributionFunction, NotApplicable, map_of_clip, network_for_method
 from video_tcav.benchmark.methods import attribution_method
-from video_tcav.benchmark.models import architecture_of, benchmark_models
+from video_tcav.benchmark.models import architecture_of, benchmark_models, benchmark_name
 from video_tcav.benchmark.truth import BASELINES
 from video_tcav.benchmark.versions import ATTRIBUTION, AttributionVersion, check_clips, check_model
 from video_tcav.core.errors import MethodError
@@ -190,11 +190,11 @@ def benchmark_attribution(
         for model, rule in chosen:
             scores.append(_scored(version, name, function, model, rule, clips[rule.name], advance))
     if not any(score.clips for score in scores):
-        raise MethodError(f"`method` must apply to a model. Got none for {name}: {scores[0].note} Choose another.")
+        raise MethodError(
+            f"`method` must apply to a model. Got none for {name}: {scores[0].note.rstrip('.')}. Choose another."
+        )
     return AttributionScores(
-        benchmark=version.name
-        if models is None
-        else f"{version.name}, {len(chosen)} of {len(benchmark_models())} models",
+        benchmark=benchmark_name(version.name, len(chosen)),
         method=name,
         scores=tuple(scores),
         provenance=provenance(settings=asdict(version), models=[model.name for model, _ in chosen]),

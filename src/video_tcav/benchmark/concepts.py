@@ -19,7 +19,7 @@ from video_tcav.benchmark.component_scores import (
 )
 from video_tcav.benchmark.contract import Component, ConceptFunction, NotApplicable, components_of, network_for_method
 from video_tcav.benchmark.methods import concept_method
-from video_tcav.benchmark.models import architecture_of, benchmark_models
+from video_tcav.benchmark.models import architecture_of, benchmark_models, benchmark_name
 from video_tcav.benchmark.versions import CONCEPTS, ConceptVersion, check_clips, check_model
 from video_tcav.core.errors import MethodError
 from video_tcav.core.files import write_json
@@ -144,11 +144,11 @@ def benchmark_concepts(
         for model, rule in chosen:
             scores.append(_scored(version, name, function, model, rule, clips[rule.name], advance))
     if all(score.note for score in scores):
-        raise MethodError(f"`method` must apply to a model. Got none for {name}: {scores[0].note} Choose another.")
+        raise MethodError(
+            f"`method` must apply to a model. Got none for {name}: {scores[0].note.rstrip('.')}. Choose another."
+        )
     return ConceptScores(
-        benchmark=version.name
-        if models is None
-        else f"{version.name}, {len(chosen)} of {len(benchmark_models())} models",
+        benchmark=benchmark_name(version.name, len(chosen)),
         method=name,
         scores=tuple(scores),
         provenance=provenance(settings=asdict(version), models=[model.name for model, _ in chosen]),

@@ -23,6 +23,12 @@ def benchmark_models(names: Sequence[str] | None = None) -> list[tuple[VideoMode
     return [(load_model(name, device="cpu"), rule_of(name.rpartition("-")[2])) for name in chosen]
 
 
+def benchmark_name(version: str, models: int) -> str:
+    """The name under which scores may be compared: that of the version, with the number of models where some are left out."""
+    total = len(rendered_names())
+    return version if models == total else f"{version}, {models} of {total} models"
+
+
 def architecture_of(model: VideoModel) -> str:
     """`r2plus1d` or `transformer`."""
     return model.name.removeprefix("rendered:").partition("-")[0]
