@@ -51,9 +51,9 @@ def discovered(
     with Workspace(RecordingSettings(), progress=False) as work:
         plan = plan_discovery(loaded, question, work.digest)
         recorded, _ = record_clips(plan, loaded, layer_grids(loaded, plan.layers), (), work)
-        found = LayerDiscovery.of(recorded, name, DiscoverySettings(), settings)
-        ordered = judged(component_rows(found, found.effects()), LEVEL)
-    components = found.components
+        discovery = LayerDiscovery.of(recorded, name, DiscoverySettings(), settings)
+        ordered = judged(component_rows(discovery, discovery.effects()), LEVEL)
+    components = discovery.components
     values = activations(model, layer, new_clips).numpy()
     flat = ((values - components.centre) / components.scale).reshape(-1, values.shape[-1])
     codes = components.factoriser.codes(flat.astype(components.directions.dtype), components.directions)

@@ -64,7 +64,7 @@ def concept_table(rows: Iterable[Row]) -> list[str]:
         lines.append(
             (
                 row["method"],
-                f"{row['found']} of {row['models']}" if "found" in row else "–",
+                f"{row['causes_found']} of {row['models']}" if "causes_found" in row else "–",
                 *bold,
                 *(
                     _mean([score.get(name) for score in scores], "{:.2f}")

@@ -115,7 +115,7 @@ def test_tables_hold_a_line_a_method():
         {"model": "rendered:a-scene", "rule": "scene", "presence_auc": 0.95, "enrichment": 1.0, "is_found": True},
         {"model": "rendered:a-object", "rule": "object", "presence_auc": 0.5, "enrichment": 2.0, "stability": 0.4},
     ]
-    head, _, line = concept_table([{"method": "m", "found": 1, "models": 2, "scores": scores}])
+    head, _, line = concept_table([{"method": "m", "causes_found": 1, "models": 2, "scores": scores}])
     assert head.startswith("| method | found | a-scene | a-object |")
     assert line == "| m | 1 of 2 | **0.95** | 2.0× | 0.40 | – | – |"
 

@@ -90,7 +90,7 @@ class ConceptScores:
     provenance: Mapping[str, Any]
 
     @property
-    def found(self) -> int:
+    def causes_found(self) -> int:
         """The headline: of how many models the cause was found; one to which the method does not apply counts as not found."""
         return sum(score.is_found for score in self.scores)
 
@@ -103,7 +103,7 @@ class ConceptScores:
         return {
             "benchmark": self.benchmark,
             "method": self.method,
-            "found": self.found,
+            "causes_found": self.causes_found,
             "models": len(self.scores),
             "scores": [asdict(score) for score in self.scores],
             "provenance": dict(self.provenance),

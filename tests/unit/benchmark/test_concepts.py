@@ -23,7 +23,7 @@ def test_a_planted_cause_is_found_where_it_is_among_the_strongest():
     clips = CONCEPTS[True].clips_of(rule_of("object"))
     area = clips.new_clips.cause[clips.new_is_class].float().mean()
     result, score = scored(components("object", rank=2))
-    assert score.is_found and result.found == 1 and score.components == 6
+    assert score.is_found and result.causes_found == 1 and score.components == 6
     assert score.enrichments[2] == score.enrichment == pytest.approx(float(1 / area), rel=1e-3)
     assert score.presence_aucs[2] == 1 and max(score.enrichments[:2]) < 2
     _, fourth = scored(components("object", rank=3))
@@ -88,6 +88,6 @@ def test_a_method_that_does_not_apply_has_found_nothing(tmp_path):
     assert "tokens alone" in result.scores[0].note and not result.scores[1].note
     result.write(tmp_path)
     content = json.loads((tmp_path / "concepts.json").read_text())
-    assert (content["found"], content["models"], content["scores"][0]["enrichment"]) == (0, 2, None)
+    assert (content["causes_found"], content["models"], content["scores"][0]["enrichment"]) == (0, 2, None)
     with pytest.raises(MethodError, match="`method` must apply to a model. Got none for .*for_transformers"):
         benchmark_concepts(for_transformers, models=[OBJECT], quick=True)

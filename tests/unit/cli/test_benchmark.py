@@ -119,7 +119,7 @@ def test_a_foreign_method_of_discovery_is_scored(monkeypatch, capsys, foreign):
     assert code == 0
     content = json.loads((foreign / "tables" / "concepts.json").read_text())
     assert [score["components"] for score in content["scores"]] == [1, 1]
-    assert f"{content['found']} of 2 causes found" in " ".join(out.split())
+    assert f"{content['causes_found']} of 2 causes found" in " ".join(out.split())
 
 
 def test_a_method_that_does_not_apply_is_named(monkeypatch, capsys):
