@@ -3,6 +3,7 @@
 python -m video_tcav benchmark concepts --method benchmarks.foreign.own_discovery:discovered
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,10 @@ def discovered(
     *, model: nn.Module, class_clips: Tensor, random_clips: Tensor, new_clips: Tensor, target: int, layer: nn.Module,
     seed: int,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Components in the order of a `DiscoveryResult`: confirmed ones first, each part by the size of the effect.
+    """Components of one layer: confirmed ones first, then those that raise the class most.
 
-    Halves, fits and tests are those of `discover` at one layer, without twins and interventions, which change no order. The
+    A `DiscoveryResult` goes by the size of the effect, so that what lowers the class may stand first; the benchmark asks for what
+    raises it. Halves, fits and tests are those of `discover` at one layer, without twins and interventions, which change no order. The
     result itself has maps of its own clips alone, so that new clips are mapped here.
     """
     loaded = _video_model(model)
@@ -52,7 +54,9 @@ def discovered(
         plan = plan_discovery(loaded, question, work.digest)
         recorded, _ = record_clips(plan, loaded, layer_grids(loaded, plan.layers), (), work)
         discovery = LayerDiscovery.of(recorded, name, DiscoverySettings(), settings)
-        ordered = judged(component_rows(discovery, discovery.effects()), LEVEL)
+        judgements = judged(component_rows(discovery, discovery.effects()), LEVEL)
+    # A component that too few clips have has no effect.
+    ordered = sorted(judgements, key=lambda row: (not row.confirmed, math.isnan(row.effect), -row.effect))
     components = discovery.components
     values = activations(model, layer, new_clips).numpy()
     flat = ((values - components.centre) / components.scale).reshape(-1, values.shape[-1])

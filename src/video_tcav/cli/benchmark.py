@@ -119,10 +119,11 @@ def concepts(
     _prepare(out)
     result = benchmark.benchmark_concepts(method, models=model, quick=quick, progress=True)
     render.out.print(_concept_table(result))
+    causes = render.counted(len(result.scores), "cause")
     render.paragraph(
-        f"{result.benchmark}, {result.method}: {result.causes_found} of {render.counted(len(result.scores), 'cause')} found,"
-        " by one of the three strongest components: enrichment of at least 3 on the cause, or AUC of at least 0.9 where the scene is"
-        " the cause. By chance: enrichment 1, AUC 0.5, stability 0."
+        f"{result.benchmark}, {result.method}: {result.causes_found} of {causes} found, by one of the three strongest"
+        " components: enrichment of at least 3 on the cause, or AUC of at least 0.9 where the scene is the cause."
+        " By chance: enrichment 1, AUC 0.5, stability 0."
     )
     _finish(result, out, json)
 
