@@ -33,8 +33,8 @@ def discovered(
     """Components of one layer: confirmed ones first, then those that raise the class most.
 
     A `DiscoveryResult` goes by the size of the effect, so that what lowers the class may stand first; the benchmark asks for what
-    raises it. Halves, fits and tests are those of `discover` at one layer, without twins and interventions, which change no order.
-    The result itself has maps of its own clips alone, so that new clips are mapped here.
+    raises it. Halves, fits and tests are those of `discover` at one layer, without twins and interventions, which change no
+    order. The result itself has maps of its own clips alone, so that new clips are mapped here.
     """
     loaded = _video_model(model)
     name = next(name for name, module in model.named_modules() if module is layer)

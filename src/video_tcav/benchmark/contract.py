@@ -60,8 +60,8 @@ class ConceptFunction(Protocol):
 
     Returns:
         One mapping for each component, what raises the class most first. `map`: `(clip, time, height, width)` over `new_clips`,
-        not negative, larger where the component is present, on any grid that is not finer than the clips. `direction`, if there is
-        one: a vector in the space in which components were found. `presence`, if it is not the average of the map: one number
+        not negative, larger where the component is present, on any grid that is not finer than the clips. `direction`, if there
+        is one: a vector in the space in which components were found. `presence`, if it is not the average of the map: one number
         for each of `new_clips`.
     """
 
