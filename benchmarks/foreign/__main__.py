@@ -29,7 +29,7 @@ def page(
         Path, typer.Option(metavar="DIR", help="Folder of measured rows; those that it holds are not measured again.")
     ] = Path("benchmark-out"),
     write: Annotated[bool, typer.Option(help="Write the tables into docs/benchmark.md.")] = False,
-    slow: Annotated[bool, typer.Option(help="Also methods of more than a second a map: half an hour more.")] = False,
+    slow: Annotated[bool, typer.Option(help="Also methods of many passes: half an hour more.")] = False,
     quick: Annotated[
         bool, typer.Option(help="With few clips, under another name; never written into the page.")
     ] = False,

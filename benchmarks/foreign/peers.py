@@ -88,12 +88,12 @@ PEERS: dict[str, tuple[str, Any]] = {
     "IntegratedGradients": ("Captum", captum_integrated_gradients),
     "Saliency": ("Captum", captum_saliency),
     "InputXGradient": ("Captum", captum_input_x_gradient),
-    "Occlusion": ("Captum", captum_occlusion),
     **{kind.__name__: ("pytorch-grad-cam", grad_cam(kind)) for kind in (GradCAM, GradCAMPlusPlus, LayerCAM, EigenCAM)},
     **{
         f"torchcam.{kind.__name__}": ("torch-cam", torch_cam(kind))
         for kind in (torchcam.GradCAM, torchcam.LayerCAM, torchcam.SmoothGradCAMpp)
     },
+    "Occlusion": ("Captum", captum_occlusion),
 }
 """By name: the library, and the method."""
 

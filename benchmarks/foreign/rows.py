@@ -21,8 +21,8 @@ from video_tcav.benchmark.truth import truth_maps
 from video_tcav.benchmark.versions import ATTRIBUTION, CONCEPTS, AttributionVersion, ConceptVersion
 from video_tcav.core.files import read_json, write_json
 
-# Methods of this package that optimise or draw many masks: more than a second a map, and five minutes a row.
-SLOW = ("occlusion", "rise", "temporalmask", "extremal")
+# Methods of this package of many passes: a third of a second to two seconds a map, on two idle cores.
+SLOW = ("scorecam", "ablationcam", "smoothgrad", "occlusion", "rise", "temporalmask", "extremal")
 # Grids of the layers that are handed to methods of discovery: what is found there cannot be finer.
 _GRIDS = {"r2plus1d": (4, 4, 4), "transformer": (8, 4, 4)}
 TRUTH = "the truth itself"
