@@ -25,7 +25,7 @@ def random_maps(*, model, clip, target, layer):
     return torch.rand(16, 64, 64, generator=torch.Generator().manual_seed(int(clip.abs().sum())))
 
 
-def components(rule, *, rank=0, count=6, seed_matters=False):
+def components(rule, *, rank=0, count=4, seed_matters=False):
     """A method of discovery whose component number `rank` is the cause in new clips of the class, and the others random."""
     clips = CONCEPTS[QUICK].clips_of(rule_of(rule))
     causes = clips.new_clips.cause.numpy() * clips.new_is_class[:, None, None, None]

@@ -23,7 +23,7 @@ def test_a_planted_cause_is_found_where_it_is_among_the_strongest():
     clips = CONCEPTS[True].clips_of(rule_of("object"))
     area = clips.new_clips.cause[clips.new_is_class].float().mean()
     result, score = scored(components("object", rank=2))
-    assert score.is_found and result.causes_found == 1 and score.components == 6
+    assert score.is_found and result.causes_found == 1 and score.components == 4
     assert score.enrichments[2] == score.enrichment == pytest.approx(float(1 / area), rel=1e-3)
     assert score.presence_aucs[2] == 1 and max(score.enrichments[:2]) < 2
     _, fourth = scored(components("object", rank=3))
