@@ -21,8 +21,8 @@ from video_tcav.benchmark.truth import truth_maps
 from video_tcav.benchmark.versions import ATTRIBUTION, CONCEPTS, AttributionVersion, ConceptVersion
 from video_tcav.core.files import read_json, write_json
 
-# Methods of this package of many passes: a third of a second to two seconds a map, on two idle cores.
-SLOW = ("scorecam", "ablationcam", "smoothgrad", "occlusion", "rise", "temporalmask", "extremal")
+# Methods of many passes: a third of a second to two seconds a map, on two idle cores.
+SLOW = ("scorecam", "ablationcam", "smoothgrad", "occlusion", "rise", "temporalmask", "extremal", "Occlusion")
 # Grids of the layers that are handed to methods of discovery: what is found there cannot be finer.
 _GRIDS = {"r2plus1d": (4, 4, 4), "transformer": (8, 4, 4)}
 TRUTH = "the truth itself"
@@ -33,12 +33,11 @@ Row = Mapping[str, Any]
 def attribution_rows(folder: Path, *, quick: bool, slow: bool) -> Iterator[Row]:
     """The truth, plain maps, methods of this package, peers."""
     yield _kept(folder, TRUTH, lambda: {"library": "", **_truth(ATTRIBUTION[quick])})
-    methods = {
-        name: library_and_method for name, library_and_method in PEERS.items() if library_and_method[0] == "plain"
-    }
-    methods |= {name: ("video-tcav", name) for name in METHODS if slow or name not in SLOW}
-    methods |= {name: library_and_method for name, library_and_method in PEERS.items() if name not in methods}
+    plain = {name: row for name, row in PEERS.items() if row[0] == "plain"}
+    methods = {**plain, **{name: ("video-tcav", name) for name in METHODS}, **PEERS}
     for name, (library, method) in methods.items():
+        if name in SLOW and not slow:
+            continue
         # With the library: some file systems do not tell GradCAM from gradcam.
         yield _kept(folder, f"{library} {name}", lambda name=name, library=library, method=method: {
             "library": library,
