@@ -98,7 +98,7 @@ class AttributionScores:
 
     @property
     def auc(self) -> float:
-        """The headline: average over the models to which the method applies; 0.5 for uninformative maps, 1 for the truth."""
+        """Average over the models to which the method applies; 0.5 for uninformative maps, 1 for the truth."""
         return float(np.mean([score.auc for score in self.applies_to]))
 
     def to_frame(self) -> pd.DataFrame:

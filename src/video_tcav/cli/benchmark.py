@@ -97,10 +97,12 @@ def attribution(
     _prepare(out)
     result = benchmark.benchmark_attribution(method, models=model, quick=quick, progress=True)
     render.out.print(_attribution_table(result))
+    total = result.by_rule().iloc[-1]
     render.paragraph(
-        f"{result.benchmark}, {result.method}: AUC {result.auc:.3f} over {render.counted(len(result.applies_to), 'model')}."
-        " By chance: AUC 0.5, lift 1, gains 0, energy and pointing as area. gain: how much lower deletion is than for the"
-        " same maps elsewhere; others: than for maps of other clips. A star: not shown to be better on each model."
+        f"{result.benchmark}, {result.method}: AUC {result.auc:.3f}, lift {total['lift']:.1f}, gain {total['gain']:+.2f} over"
+        f" {render.counted(len(result.applies_to), 'model')}. By chance: AUC 0.5, lift 1, gains 0, energy and pointing as area."
+        " gain: how much lower deletion is than for the same maps elsewhere; others: than for maps of other clips."
+        " A star: not shown to be better on each model."
     )
     _finish(result, out, json)
 

@@ -107,7 +107,7 @@ def test_a_foreign_method_of_attribution_is_scored(monkeypatch, capsys, foreign)
     assert content == json.loads((foreign / "tables" / "attribution.json").read_text())
     assert content["benchmark"] == "rendered-attribution-1-quick, 1 of 8 models"
     text = " ".join(out.split())
-    assert f"{content['benchmark']}, foreign_methods:maps: AUC {content['auc']:.3f} over 1 model." in text
+    assert f"{content['benchmark']}, foreign_methods:maps: AUC {content['auc']:.3f}, lift " in text
     assert [score["rule"] for score in content["scores"]] == ["scene"] and "Tables: tables" in text
 
 
