@@ -59,5 +59,5 @@ SAMPLED_EDITS = 83
 """Agreement of effects with edits, as if the edits were a sample of all that could be made."""
 STEP_CLIPS = 89
 """Groups of random clips that steps are taken at."""
-BENCHMARK_ORDER = 103
+BENCHMARK_ORDER = 131
 """Benchmark of concepts: order of the clips on which components are scored."""
