@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from benchmarks.attribution_table.concept_rows import PlantedConceptMap
 from benchmarks.attribution_table.model_free import MODEL_FREE
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from video_tcav.attribution.attribution_map import Map
 from video_tcav.attribution.method import Clips, Method
 from video_tcav.attribution.metrics.faithfulness import CHECKS, Check, Faithfulness, faithfulness, maps_of_other_clips
-from video_tcav.attribution.metrics.localisation import Mask, dilated, energy_inside, pointing
+from video_tcav.attribution.metrics.localisation import Mask, energy_inside, pointing
 from video_tcav.attribution.metrics.random_weights import random_copies
 from video_tcav.attribution.metrics.sanity import (
     Explain,
@@ -27,20 +26,17 @@ from video_tcav.attribution.metrics.sanity import (
     randomisation,
     shift_stability,
 )
-from video_tcav.attribution.perturbation import Baseline
+from video_tcav.benchmark.clips import cause_clips
+from video_tcav.benchmark.truth import BASELINES, truth_maps
 from video_tcav.core.errors import MethodError
 from video_tcav.explanation.verdicts import paired_comparison
 from video_tcav.models import VideoModel, load_model
 from video_tcav.models.outputs import layer_tensor
-from video_tcav.rendered import RenderedClip, Rule, render, rule_of
+from video_tcav.rendered import Rule, rule_of
 from video_tcav.rendered.training import normalised
 
 # The name under which a map of the true cause is in the table, in place of a method.
 TRUTH = "truth"
-# What deleted voxels are replaced by: a blurred scene would still be that scene, and grey that comes and goes is a motion.
-BASELINES: dict[str, Baseline] = {"motion": "blur", "order": "blur", "object": "grey", "scene": "grey"}
-# Half the stride of the networks' first layer, which is the precision that a map can have.
-DILATION_PX = 2
 _NAN = float("nan")
 # A forward and backward pass costs as much as so many forward passes.
 _BACKWARD = 3
@@ -152,23 +148,6 @@ class _Maps:
     seconds: float
 
 
-def true_cause(rule: Rule, rendered: RenderedClip) -> Bool[Tensor, "time height width"]:
-    """Mask of the cause of a rule in a clip.
-
-    Args:
-        rule: its cause.
-        rendered: a clip with its truth.
-
-    Returns:
-        For motion, and its order, all that moves: the figure and what it holds. For an object, the object and two pixels
-        around it, as the networks see four at a time. For a scene, all that is neither.
-    """
-    moving = rendered.mask("figure") | rendered.mask("object")
-    if rule.cause == "object":
-        return dilated(rendered.mask("object")[None], DILATION_PX)[0]
-    return ~moving if rule.cause == "scene" else moving
-
-
 def check_method(model: str, name: str, method: Method, *, clips: int, seed: int) -> MethodResult:
     """Measure one method on one model; where it does not apply, the note says why.
 
@@ -206,8 +185,7 @@ def check_method(model: str, name: str, method: Method, *, clips: int, seed: int
 def check_truth(model: str, *, clips: int, seed: int) -> MethodResult:
     """The same for a map of the true cause itself: the best that any method could reach."""
     world = _world(model, clips, seed)
-    near = F.avg_pool2d(world.cause.float(), 9, stride=1, padding=4)
-    truth = torch.where(world.cause, near, near - 1)  # the middle of the cause first, far voxels last
+    truth = truth_maps(world.cause)
     return MethodResult(
         model=model,
         rule=world.rule.name,
@@ -222,20 +200,15 @@ def check_truth(model: str, *, clips: int, seed: int) -> MethodResult:
 def _world(name: str, clips: int, seed: int) -> _World:
     """Clips that no network was trained on; those whose cause is nowhere to be seen (no object) are left out."""
     model, rule = load_model(name, device="cpu"), rule_of(name.rpartition("-")[2])
-    factors, labels = rule.sample(2 * clips, seed=seed)
-    rendered = [render(factors) for factors in factors]
-    cause = torch.stack([true_cause(rule, factors) for factors in rendered])
-    visible = cause.flatten(1).any(1).nonzero().ravel()[:clips]
-    pixels = torch.stack([rendered[row].clip for row in visible.tolist()])
-    targets = tuple(model.class_index(rule.labels[labels[row]]) for row in visible.tolist())
-    clips_seen = normalised(pixels)
+    visible = cause_clips(rule, clips, seed=seed)
+    clips_seen = normalised(visible.pixels)
     return _World(
         model=model,
         rule=rule,
         copies=tuple(random_copies(model, clips_seen, seed=seed)),
         clips=clips_seen,
-        targets=targets,
-        cause=cause[visible],
+        targets=tuple(model.class_index(label) for label in visible.labels),
+        cause=visible.cause,
     )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benchmarks.attribution_table.checks import BASELINES, MethodResult, true_cause
+from benchmarks.attribution_table.checks import MethodResult
 from benchmarks.attribution_table.model_free import MODEL_FREE, Centre, Edges, FrameDifference
 from benchmarks.attribution_table.table import AttributionBenchmark, benchmark_attribution, default_methods
 
@@ -14,8 +14,9 @@ from video_tcav.attribution import RISE, AttentionRollout, GradCAM, InputXGradie
 from video_tcav.attribution.method import LayerMaps, Method
 from video_tcav.attribution.metrics import energy_inside, lift
 from video_tcav.attribution.metrics.faithfulness import faithfulness
+from video_tcav.benchmark.truth import BASELINES, true_cause
 from video_tcav.core.errors import InputError
-from video_tcav.rendered import Factors, render, rule_of
+from video_tcav.rendered import render, rule_of
 from video_tcav.rendered.training import normalised
 
 MODEL = "rendered:r2plus1d-object"
@@ -219,19 +220,6 @@ def test_files_say_the_same(small, tmp_path):
     assert content["provenance"]["methods"]["early"] == repr(GradCAM(layers=("stages.0",)))
     table = pd.read_csv(tmp_path / "attribution.csv")
     assert table["energy"].to_list() == pytest.approx(small.to_frame()["energy"].to_list(), nan_ok=True)
-
-
-def test_the_true_cause_of_each_rule():
-    rendered = render(Factors(motion="wave", object="ball", scene="court"))
-    figure, held = rendered.mask("figure"), rendered.mask("object")
-    for rule in ("motion", "order"):
-        assert torch.equal(true_cause(rule_of(rule), rendered), figure | held)
-    assert torch.equal(true_cause(rule_of("scene"), rendered), ~(figure | held))
-    near = torch.zeros_like(held)
-    for down in range(-2, 3):
-        for across in range(-2, 3):
-            near |= held.roll((down, across), (1, 2))  # it is nowhere near the edge
-    assert torch.equal(true_cause(rule_of("object"), rendered), near)
 
 
 def test_the_usual_methods_are_all_that_need_no_more_than_a_model():

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from benchmarks.attribution_table.checks import true_cause
 from benchmarks.attribution_table.concept_rows import PlantedConceptMap, concept_rows, planted_axes
 from benchmarks.attribution_table.table import benchmark_attribution
 
 import video_tcav as vt
 from video_tcav.attribution.metrics import energy_inside, randomised
+from video_tcav.benchmark.truth import true_cause
 from video_tcav.models.hooks import record_activations
 from video_tcav.rendered import render, rule_of, sample_factors
 from video_tcav.rendered.training import normalised

@@ -12,6 +12,7 @@ import yaml
 from benchmarks.attribution_table.__main__ import attribution
 from benchmarks.calibration.__main__ import app as calibration_app
 from benchmarks.calibration.experiments import Agreement, Rejections
+from benchmarks.foreign.__main__ import app as foreign_app
 from benchmarks.interventions.__main__ import app as interventions_app
 from benchmarks.speed.__main__ import speed
 from PIL import Image
@@ -20,7 +21,7 @@ import video_tcav as vt
 from docs import tables
 from tests.docs.blocks import DOCS, FENCE, PAGES, ROOT, blocks, commands_in, page_id
 from video_tcav import attribution as attribution_package
-from video_tcav import concepts, demo, experiments, gram, integrations, proposals, rendered, reports, studio
+from video_tcav import benchmark, concepts, demo, experiments, gram, integrations, proposals, rendered, reports, studio
 from video_tcav.attribution import metrics
 from video_tcav.cli.app import app
 from video_tcav.experiments import json_schema
@@ -52,7 +53,7 @@ def laboratory_options() -> set[str]:
         one = typer.Typer()
         one.command()(function)
         found |= {option for parameter in typer.main.get_command(one).params for option in parameter.opts}
-    groups = [typer.main.get_command(app) for app in (calibration_app, interventions_app)]
+    groups = [typer.main.get_command(app) for app in (calibration_app, foreign_app, interventions_app)]
     for command in (command for group in groups for command in (group, *commands(group).values())):
         found |= {option for parameter in command.params for option in parameter.opts}  # pyright: ignore
     return found
@@ -116,6 +117,7 @@ def test_every_public_name_is_in_the_api_page():
     [
         attribution_package,
         metrics,
+        benchmark,
         concepts,
         demo,
         experiments,

@@ -61,3 +61,5 @@ STEP_CLIPS = 89
 """Groups of random clips that steps are taken at."""
 TEXT_FOLDS = 97
 """Folds of the groups of clips that a map from embeddings to activations is learned from."""
+BENCHMARK_ORDER = 131
+"""Benchmark of concepts: order of the clips on which components are scored."""

@@ -1,6 +1,7 @@
 from .faithfulness import Faithfulness as Faithfulness
 from .faithfulness import elsewhere as elsewhere
 from .faithfulness import maps_of_other_clips as maps_of_other_clips
+from .localisation import auc_inside as auc_inside
 from .localisation import energy_inside as energy_inside
 from .localisation import lift as lift
 from .localisation import pointing as pointing

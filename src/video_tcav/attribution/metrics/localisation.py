@@ -1,6 +1,10 @@
-"""Pointing game, by energy and by the largest value: does a map lie where the cause is known to be?"""
+"""Pointing game and ROC AUC: does a map lie where the cause is known to be?"""
 
+import math
+
+import torch
 from jaxtyping import Bool, Float
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -46,6 +50,21 @@ def pointing(maps: Map, mask: Mask, tolerance_px: int = 0) -> PerClip:
     largest = maps == maps.amax((1, 2, 3), keepdim=True)
     # Ties count in part: a flat map would otherwise hit every mask.
     return (largest & dilated(mask, tolerance_px)).sum((1, 2, 3)) / largest.sum((1, 2, 3))
+
+
+def auc_inside(maps: Map, mask: Mask) -> PerClip:
+    """How often a voxel inside a mask has a larger value than one outside (ROC AUC), ties by half; NaN where one is missing.
+
+    Args:
+        maps: see `energy_inside`; only the order of their values counts.
+        mask: see `energy_inside`.
+    """
+    _check_mask(maps, mask)
+    areas = [
+        roc_auc_score(inside, values) if 0 < inside.sum() < inside.size else math.nan
+        for values, inside in zip(maps.flatten(1).cpu().numpy(), mask.flatten(1).cpu().numpy(), strict=True)
+    ]
+    return torch.tensor(areas, dtype=torch.float64)
 
 
 def dilated(mask: Mask, radius_px: int) -> Mask:
