@@ -43,13 +43,13 @@ class Component:
         p_adjusted: for all components of all layers.
         confirmed: whether `p_adjusted` is at most the level, the effect has the sign of the difference of presence, and the
             component is stable.
-        step: change of the target by a whole step along its CAV, run through the rest of the network; NaN where none was made.
+        step: change of the target by a whole step along its CAV, run through the rest of the network; NaN where none was made,
+            as for components that are not confirmed.
         step_low: lower end of its 95 % interval.
         step_high: upper end.
         clamp: target with the coordinate of clips with it, less with that of clips without it; NaN likewise.
         clamp_low: lower end.
         clamp_high: upper end.
-        clamp_p: against CAVs of permuted labels; NaN where none were made.
         n_strong_clips: clips of the half that confirms which count as having it.
         n_clips: clips of that half.
         n_groups: independent groups of them.
@@ -88,7 +88,6 @@ class Component:
     clamp: float = math.nan
     clamp_low: float = math.nan
     clamp_high: float = math.nan
-    clamp_p: float = math.nan
     n_strong_clips: int
     n_clips: int
     n_groups: int

@@ -26,6 +26,7 @@ class LayerGrid:
         axes: of its output.
         shape: of its output for one clip.
         factors: positions of the layer in time, height and width that make one of the grid.
+        size: positions of the grid in time, height and width.
         clip_shape: `(time, height, width)` of the clips.
         layer_spacings: where the layer's own positions lie in the clip.
     """
@@ -34,6 +35,7 @@ class LayerGrid:
     axes: LayerAxes
     shape: tuple[int, ...]
     factors: tuple[int, int, int]
+    size: tuple[int, int, int]
     clip_shape: tuple[int, int, int]
     layer_spacings: Spacings
 
@@ -84,13 +86,20 @@ def layer_grids(model: VideoModel, layers: tuple[str, ...]) -> dict[str, LayerGr
     grids = {}
     for layer in layers:
         sizes = axes[layer].positions(torch.empty(shapes[layer])).shape[1:4]
-        factors = [-(-size // most) for size, most in zip(sizes, MOST_POSITIONS, strict=True)]  # rounded up
+        time, height, width = (_coarsened(size, most) for size, most in zip(sizes, MOST_POSITIONS, strict=True))
         grids[layer] = LayerGrid(
             layer=layer,
             axes=axes[layer],
             shape=shapes[layer],
-            factors=(factors[0], factors[1], factors[2]),
+            factors=(time[0], height[0], width[0]),
+            size=(time[1], height[1], width[1]),
             clip_shape=clip_shape,
             layer_spacings=spacings[layer],
         )
     return grids
+
+
+def _coarsened(size: int, most: int) -> tuple[int, int]:
+    """How many positions of an axis make one, so that there are at most so many; and how many there are."""
+    factor = -(-size // most)  # rounded up
+    return factor, -(-size // factor)

@@ -13,7 +13,7 @@ class Clusters(Factoriser):
     help = "k-means: each position has one component"
 
     def fit(self, positions: Positions, components: int, seed: int) -> Directions:
-        clusters = KMeans(components, n_init=3, random_state=seed).fit(positions)
+        clusters = KMeans(components, n_init=3, random_state=seed).fit(positions)  # pyright: ignore[reportArgumentType]
         return of_length_one(clusters.cluster_centers_.astype(positions.dtype))
 
     def codes(self, positions: Positions, directions: Directions) -> Codes:

@@ -27,7 +27,8 @@ class NonNegative(Factoriser):
         with warnings.catch_warnings():
             # the last digits of the error: components are matched and tested afterwards
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model = NMF(components, init="nndsvda", max_iter=300, random_state=seed).fit(positions)
+            model = NMF(components, init="nndsvda", max_iter=300, random_state=seed)  # pyright: ignore[reportArgumentType]
+            model.fit(positions)
         return of_length_one(np.asarray(model.components_, dtype=positions.dtype))
 
     def codes(self, positions: Positions, directions: Directions) -> Codes:

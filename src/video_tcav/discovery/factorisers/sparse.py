@@ -25,8 +25,11 @@ class SparseSemiNMF(Factoriser):
     help = "sparse semi-NMF: for activations of any sign"
 
     def fit(self, positions: Positions, components: int, seed: int) -> Directions:
-        start = KMeans(components, n_init=1, random_state=seed).fit(positions).cluster_centers_
-        generator, directions = np.random.default_rng(seed), of_length_one(start.astype(positions.dtype))
+        clusters = KMeans(components, n_init=1, random_state=seed).fit(positions)  # pyright: ignore[reportArgumentType]
+        generator, directions = (
+            np.random.default_rng(seed),
+            of_length_one(clusters.cluster_centers_.astype(positions.dtype)),
+        )
         ridge = _RIDGE * np.eye(components, dtype=positions.dtype)
         for _ in range(_ROUNDS):
             codes = non_negative_codes(positions, directions, penalty=_PENALTY, rounds=_SWEEPS)
