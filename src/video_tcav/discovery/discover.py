@@ -22,7 +22,7 @@ from video_tcav.discovery.plan import DiscoveryPlan, DiscoveryQuestion, plan_dis
 from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
 from video_tcav.discovery.result import DiscoveryResult
 from video_tcav.discovery.result_files import save_discovery
-from video_tcav.discovery.settings import DiscoverySettings
+from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
 from video_tcav.discovery.tubes import MOST_TUBES, ComponentMap, cut_tubes
 from video_tcav.gram.concept_test import TestSettings
 from video_tcav.gram.thresholds import LEVEL
@@ -40,9 +40,6 @@ from video_tcav.tcav.interventions.operations import CLAMP, STEP, parse_operatio
 from video_tcav.tcav.interventions.plan import InterventionPlan, layers_of_interventions
 from video_tcav.tcav.run_provenance import run_provenance
 from video_tcav.tcav.settings import At, InterventionSettings, StatisticsSettings
-
-NOT_TAKEN = ("space", "sketch", "correction", "random_sets", "intervene", "step_at", "relabellings")
-"""Settings that mean nothing here: components are of positions, their family is corrected by Holm, and their effects are tested."""
 
 
 @takes_settings(

@@ -16,6 +16,8 @@ else:  # names of every kind that is installed; functions take objects as well
 
 MOST_COMPONENTS = 15
 """Of a layer, unless a number is asked for: more are not looked through, and each is one more test."""
+NOT_TAKEN = ("space", "sketch", "correction", "random_sets", "intervene", "step_at", "relabellings")
+"""Settings that mean nothing here: components are of positions, and their family is corrected by Holm."""
 
 
 @dataclass(frozen=True, kw_only=True)
