@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import video_tcav as vt
+import video_tcav.reports as reports
 from video_tcav.cli import options, render
 from video_tcav.cli.effect_table import bars
 from video_tcav.concepts.twins import TWINS
@@ -111,6 +112,7 @@ def discover(
     _print(result)
     if out:
         render.line(f"\nResults, tables and maps: {out}")
+        render.line(f"The page: {reports.write_discovery_page(result, out / 'report.html', progress=True)}")
     if bank and any(component.n_tubes for component in result):
         render.line(f"Tubes to review: video-tcav studio {bank}")
     if json:

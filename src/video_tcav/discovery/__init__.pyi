@@ -5,4 +5,5 @@ from .maps import LayerMaps as LayerMaps
 from .result import ComponentExample as ComponentExample
 from .result import DiscoveredClip as DiscoveredClip
 from .result import DiscoveryResult as DiscoveryResult
+from .result_files import is_discovery as is_discovery
 from .result_files import load_discovery as load_discovery

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from video_tcav.core.displays import PlainText, html_heading, html_list, html_table
+from video_tcav.core.displays import PlainText, draw, html_heading, html_list, html_table
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import write_json
 from video_tcav.core.item_sequence import ItemSequence
@@ -18,6 +18,9 @@ from video_tcav.discovery.maps import LayerMaps
 from video_tcav.discovery.sentences import component_sentence, headline
 from video_tcav.media import Skipped
 from video_tcav.tcav.wording import effect_text, p_text, units
+
+if TYPE_CHECKING:  # figures are drawn above results
+    from matplotlib.figure import Figure
 
 Half = Literal["find", "confirm"]
 
@@ -186,6 +189,14 @@ class DiscoveryResult(ItemSequence[Component]):
             headline(self.components, self.target),
             *(component_sentence(each, self.target, unit) for each in self.confirmed),
         )
+
+    def plot(self) -> "Figure":
+        """Effects of components with intervals, as a matplotlib figure; filled where confirmed.
+
+        Raises:
+            InputError: if no component has an effect.
+        """
+        return draw("components_figure", self)
 
     def summary(self) -> str:
         """Plain sentences, then what to beware of."""

@@ -40,6 +40,11 @@ def save_discovery(folder: Path, result: DiscoveryResult) -> None:
         raise UnsavedResultError(str(error), result) from error
 
 
+def is_discovery(folder: Path) -> bool:
+    """Whether a folder holds the result of a discovery."""
+    return (folder / RESULTS).is_file() and (folder / MAPS).is_file()
+
+
 def load_discovery(folder: str | Path) -> DiscoveryResult:
     """Read what `discover(…, out=folder)` wrote.
 

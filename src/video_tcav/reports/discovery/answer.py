@@ -55,7 +55,7 @@ def _findings(result: DiscoveryResult) -> list[str]:
 
 def _named(component: Component) -> str:
     kind = "" if component.kind == "unclear" else f" ({component.kind})"
-    return f"{component.name[:1].upper()}{component.name[1:]}{kind}"
+    return f"{component.name}{kind}"
 
 
 def _sure(result: DiscoveryResult) -> list[str]:

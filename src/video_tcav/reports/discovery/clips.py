@@ -29,7 +29,7 @@ _THREADS = 2
 # Heat is stronger than usual, since the clips are small.
 _STRENGTH = 0.8
 # Brightness of what does not have a component that is not confirmed.
-_DIMMED = 0.3
+_DIMMED = 0.4
 
 
 @dataclass(frozen=True, kw_only=True)

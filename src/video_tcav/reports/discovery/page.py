@@ -139,7 +139,8 @@ def _figures(component: Component) -> dict[str, object]:
         "p of presence": f"{component.presence_p:.2g}",
         "p of effect": f"{component.effect_p:.2g}",
         "AUC of its CAV": f"{component.cav_auc:.2f}",
-        "clips with it": f"{component.n_strong_clips} of {component.n_clips}, in {component.n_groups} groups",
+        "clips with it": f"{component.n_strong_clips} of {component.n_clips}",
+        "groups": component.n_groups,
         "tubes in the bank": component.n_tubes or None,
     }
 

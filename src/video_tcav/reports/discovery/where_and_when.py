@@ -43,7 +43,7 @@ class WhereAndWhen:
             for words, shares in ((_DOWN, self.down), (_ACROSS, self.across))
             if max(shares) >= _MOSTLY
         ]
-        compact = f"Half of it lies in {percent(self.compactness)} of the clip"
+        compact = f"Half of it lies in {percent(self.compactness)} of picture and time"
         return f"{compact}, mostly {' and '.join(sides)}." if sides else f"{compact}, at no fixed side of the picture."
 
     @property

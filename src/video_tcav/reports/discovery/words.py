@@ -38,9 +38,9 @@ def kind_words(component: Component) -> str:
         share, low, high = (getattr(component, f"{column}{end}") for end in ("", "_low", "_high"))
         if not math.isnan(share):
             shares.append(f"{percent(share)} of it stays in {twin} clips ({percent(low)} to {percent(high)})")
-    return (
-        f"{_KINDS[component.kind]}. {'; '.join(shares)}." if shares else f"{_KINDS[component.kind]}; none was measured."
-    )
+    if not shares:
+        return "Unclear: no twin could be measured."
+    return f"{_KINDS[component.kind]}. {'; '.join(shares)}."
 
 
 def presence_words(result: DiscoveryResult, component: Component) -> str:
@@ -50,7 +50,7 @@ def presence_words(result: DiscoveryResult, component: Component) -> str:
     return (
         f"Clips of “{result.target}” have {more} of it: on average {signed(component.presence_class, 1)} standard deviations of "
         f"random clips against {signed(component.presence_random, 1)}; in {percent(of_hundred)} of pairs the class clip has "
-        f"{more}. p {p_equals(component.presence_p)}"
+        f"{more} (p {p_equals(component.presence_p)})."
     )
 
 
@@ -59,7 +59,7 @@ def stability_words(component: Component) -> str:
     figure = f"cosine {component.stability:.2f} with other halves of the groups and another seed"
     if component.is_stable:
         return f"Stable: {figure}."
-    return f"Unstable: {figure}. Others would find another component in its stead."
+    return f"Unstable: {figure}. Other fits give other components."
 
 
 def edit_words(result: DiscoveryResult, component: Component) -> str:
