@@ -22,7 +22,7 @@ def components_chart(result: DiscoveryResult) -> Chart | None:
         name="components",
         title="Effects of components",
         label=f"Effects of components on “{result.target}”, in {unit}.",
-        axis=f"effect on “{result.target}”, {unit}; filled: confirmed",
+        axis=f"effect on “{result.target}”, {unit}",
         models=["component"],
         significance=False,
     )
