@@ -22,6 +22,8 @@ from .settings import Proposals as Proposals
 from .settings import ProposedCount as ProposedCount
 from .settings import Settings as Settings
 from .shots import shot_cuts as shot_cuts
+from .splitting import Split as Split
+from .splitting import split_concept as split_concept
 from .torchvision_detector import TorchvisionDetector as TorchvisionDetector
 from .tracking import Tube as Tube
 from .tracking import track as track
