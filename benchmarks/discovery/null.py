@@ -52,8 +52,7 @@ def recorded_pool(name: str, clips: int, layers: Sequence[str], seed: int) -> It
             target=parse_target(world.model, world.target, "log_odds"),
             class_sources=sources[:1],
             random_sources=sources[1:],
-            halves=dict.fromkeys((source.key for source in sources), "confirm")
-            | {source.key: "find" for source in sources[::2]},
+            halves={source.key: "confirm" if number % 2 else "find" for number, source in enumerate(sources)},
             gradient_sources=sources,
             twin_sources=(),
             twins=(),
