@@ -4,6 +4,7 @@ import math
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -40,6 +41,33 @@ class FindingClips:
     is_random: np.ndarray
 
 
+class Fits:
+    """Fits to several samples of positions, each made once."""
+
+    def __init__(self, factoriser: Factoriser, samples: Sequence[Positions], seed: int) -> None:
+        self._factoriser, self._samples, self._seed = factoriser, samples, seed
+        self._made: dict[tuple[int, int, int], Directions] = {}
+
+    def directions(self, sample: int, number: int, again: int = 0) -> Directions:
+        """Of one of the samples; `again` takes another seed."""
+        key = (sample, number, again)
+        if key not in self._made:
+            seed = np.random.SeedSequence([self._seed, random_streams.DISCOVERY_FITS, again]).generate_state(1)[0]
+            self._made[key] = self._factoriser.fit(self._samples[sample], number, int(seed))
+        return self._made[key]
+
+    def agreed_number(self) -> int:
+        """The most components that the two halves agree on, or the number on which they agree best."""
+        channels = self._samples[0].shape[1]
+        numbers = [number for number in _NUMBERS if number <= channels] or [channels]
+        agreement = {
+            number: float(matched_cosines(self.directions(1, number), self.directions(2, number)).mean())
+            for number in numbers
+        }
+        agreed = [number for number, cosine in agreement.items() if cosine >= _AGREEMENT]
+        return max(agreed) if agreed else max(agreement, key=lambda number: agreement[number])
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerComponents:
     """Components of one layer.
@@ -51,8 +79,8 @@ class LayerComponents:
         centre: mean activation at each position, or 0.
         scale: root mean square length of what is left.
         directions: of length one, the component that carries most of the activation first.
-        stability: mean cosine of each with its match in other fits.
         thresholds: what 95 % of the positions of random clips have less of.
+        fits: behind the directions, for others like them.
     """
 
     grid: LayerGrid
@@ -61,8 +89,15 @@ class LayerComponents:
     centre: Float[np.ndarray, "time height width channel"]
     scale: float
     directions: Directions
-    stability: Float[np.ndarray, " component"]
     thresholds: Float[np.ndarray, " component"]
+    fits: Fits
+
+    @cached_property
+    def stability(self) -> Float[np.ndarray, " component"]:
+        """Mean cosine of each component with its match in a fit with another seed and in fits to two halves of the groups."""
+        number = len(self.directions)
+        others = [self.fits.directions(*fit) for fit in ((0, number, 1), (1, number), (2, number))]
+        return np.mean([matched_cosines(self.directions, other) for other in others], axis=0)
 
     def maps(
         self, store: RowStore, rows: Sequence[int] | Int[np.ndarray, " row"]
@@ -100,13 +135,11 @@ def find_components(
     scale = float(np.sqrt(np.square(sample).sum(1).mean())) or 1.0
     sample /= scale
     first = _first_half(clips.groups, seed)[clip_of]
-    fits = _Fits(factoriser, [sample, sample[first], sample[~first]], seed)
+    fits = Fits(factoriser, [sample, sample[first], sample[~first]], seed)
     count = number or fits.agreed_number()
     directions = fits.directions(0, count)
     codes = factoriser.codes(sample, directions)
     order = np.argsort(-codes.mean(0), kind="stable")
-    others = [fits.directions(0, count, again=1), fits.directions(1, count), fits.directions(2, count)]
-    stability = np.mean([matched_cosines(directions, other) for other in others], axis=0)
     random = codes[clips.is_random[clip_of]]
     return LayerComponents(
         grid=grid,
@@ -115,8 +148,8 @@ def find_components(
         centre=centre,
         scale=scale,
         directions=directions[order],
-        stability=stability[order],
         thresholds=np.asarray([_threshold(column) for column in random.T[order]]),
+        fits=fits,
     )
 
 
@@ -136,33 +169,6 @@ def matched_cosines(directions: Directions, others: Directions) -> Float[np.ndar
     for row, _, cosine in match_rows(directions, others):
         cosines[row] = cosine
     return cosines
-
-
-class _Fits:
-    """Fits to several samples of positions, each made once."""
-
-    def __init__(self, factoriser: Factoriser, samples: Sequence[Positions], seed: int) -> None:
-        self._factoriser, self._samples, self._seed = factoriser, samples, seed
-        self._made: dict[tuple[int, int, int], Directions] = {}
-
-    def directions(self, sample: int, number: int, again: int = 0) -> Directions:
-        """Of one of the samples; `again` takes another seed."""
-        key = (sample, number, again)
-        if key not in self._made:
-            seed = np.random.SeedSequence([self._seed, random_streams.DISCOVERY_FITS, again]).generate_state(1)[0]
-            self._made[key] = self._factoriser.fit(self._samples[sample], number, int(seed))
-        return self._made[key]
-
-    def agreed_number(self) -> int:
-        """The most components that the two halves agree on, or the number on which they agree best."""
-        channels = self._samples[0].shape[1]
-        numbers = [number for number in _NUMBERS if number <= channels] or [channels]
-        agreement = {
-            number: float(matched_cosines(self.directions(1, number), self.directions(2, number)).mean())
-            for number in numbers
-        }
-        agreed = [number for number, cosine in agreement.items() if cosine >= _AGREEMENT]
-        return max(agreed) if agreed else max(agreement, key=lambda number: agreement[number])
 
 
 def _centre(store: RowStore, clips: FindingClips, shape: tuple[int, int, int, int]) -> np.ndarray:

@@ -23,7 +23,7 @@ from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
 from video_tcav.discovery.result import DiscoveryResult
 from video_tcav.discovery.result_files import save_discovery
 from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
-from video_tcav.discovery.tubes import MOST_TUBES, ComponentMap, cut_tubes
+from video_tcav.discovery.tubes import MOST_TUBES, MappedClip, cut_tubes
 from video_tcav.gram.concept_test import TestSettings
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.media import Skipped
@@ -291,11 +291,11 @@ def _with_tubes(
     return tuple(cut), tuple(skipped)
 
 
-def _strongest_maps(layer: LayerDiscovery, column: int) -> list[ComponentMap]:
+def _strongest_maps(layer: LayerDiscovery, column: int) -> list[MappedClip]:
     order = np.argsort(-layer.presences[:, column], kind="stable")[:MOST_TUBES].tolist()
     clips = layer.clips
     return [
-        ComponentMap(
+        MappedClip(
             source=clips.sources[clips.ids[clip].source],
             window=clips.ids[clip].window,
             values=layer.map_on_clip(column, clip),

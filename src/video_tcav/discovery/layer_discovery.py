@@ -19,7 +19,7 @@ from video_tcav.discovery.confirmation import (
     strong_clips,
 )
 from video_tcav.discovery.kinds import NOT_MEASURED, Retained, retained
-from video_tcav.discovery.maps import LayerMaps
+from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.recorded_clips import RecordedClips
 from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.gram.cavs.fitter import Labelling
@@ -149,7 +149,7 @@ class LayerDiscovery:
             self.settings.seed,
         )
 
-    def kept_maps(self) -> LayerMaps:
+    def kept_maps(self) -> ComponentMaps:
         """Maps of the clips that have most of each component, and of some that every model of these clips has maps of."""
         confirming = self.confirming
         of_class = self.clips.of_class[confirming]
@@ -159,7 +159,7 @@ class LayerDiscovery:
         numbers = sorted(chosen)
         blocks = list(self.components.maps(self.store, self.clips.rows[numbers]))
         grid = self.components.grid
-        return LayerMaps(
+        return ComponentMaps(
             layer=self.layer,
             clips=tuple(numbers),
             values=np.moveaxis(np.concatenate(blocks), -1, 0).astype(np.float16),
@@ -171,7 +171,7 @@ class LayerDiscovery:
         """The map of one component for one clip, in its own frames and pixels."""
         [maps] = self.components.maps(self.store, self.clips.rows[[clip]])
         grid = self.components.grid
-        alone = LayerMaps(
+        alone = ComponentMaps(
             layer=self.layer,
             clips=(clip,),
             values=maps[None, ..., column],

@@ -11,7 +11,7 @@ from video_tcav.models.axes.spacing import Spacings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LayerMaps:
+class ComponentMaps:
     """Maps of all components of a layer for some clips.
 
     Attributes:

@@ -14,7 +14,7 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import write_json
 from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.discovery.component import Component
-from video_tcav.discovery.maps import LayerMaps
+from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.sentences import component_sentence, headline
 from video_tcav.media import Skipped
 from video_tcav.tcav.wording import effect_text, p_text, units
@@ -97,7 +97,7 @@ class DiscoveryResult(ItemSequence[Component]):
     components: tuple[Component, ...]
     clips: tuple[DiscoveredClip, ...]
     presences: Mapping[str, Float[np.ndarray, " clip"]] = field(repr=False)
-    maps: tuple[LayerMaps, ...] = field(repr=False)
+    maps: tuple[ComponentMaps, ...] = field(repr=False)
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
@@ -121,7 +121,7 @@ class DiscoveryResult(ItemSequence[Component]):
             f"`name` must be a component of the result. Got {name}. Choose one of {', '.join(c.name for c in self)}."
         )
 
-    def layer_maps(self, layer: str) -> LayerMaps:
+    def layer_maps(self, layer: str) -> ComponentMaps:
         """The maps of a layer.
 
         Raises:

@@ -14,7 +14,7 @@ from video_tcav.core.errors import InputError, OutputError, UnsavedResultError
 from video_tcav.core.files import read_json, write_in_turn
 from video_tcav.core.tables import TABLE_DAMAGE, write_csv, write_parquet, write_tensors
 from video_tcav.discovery.component import Component
-from video_tcav.discovery.maps import LayerMaps
+from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.result import DiscoveredClip, DiscoveryResult
 from video_tcav.media import Skipped
 from video_tcav.models.axes.spacing import Spacing
@@ -62,7 +62,7 @@ def load_discovery(folder: str | Path) -> DiscoveryResult:
         ) from error
 
 
-def _result(content: Mapping[str, Any], maps: tuple[LayerMaps, ...]) -> DiscoveryResult:
+def _result(content: Mapping[str, Any], maps: tuple[ComponentMaps, ...]) -> DiscoveryResult:
     provenance = dict(content["provenance"])
     seconds = provenance.pop("seconds")
     # JSON has null for what is no number
@@ -100,11 +100,11 @@ def _write_maps(path: Path, result: DiscoveryResult) -> None:
     write_tensors(path, tensors, metadata={"layers": json.dumps(described)})
 
 
-def _read_maps(path: Path) -> tuple[LayerMaps, ...]:
+def _read_maps(path: Path) -> tuple[ComponentMaps, ...]:
     with safe_open(path, "pt") as file:
         described = json.loads(file.metadata()["layers"])
         return tuple(
-            LayerMaps(
+            ComponentMaps(
                 layer=layer,
                 clips=tuple(facts["clips"]),
                 values=file.get_tensor(layer).numpy(),

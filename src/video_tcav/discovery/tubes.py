@@ -38,8 +38,8 @@ class Region:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ComponentMap:
-    """Where a clip has a component.
+class MappedClip:
+    """A clip, and where it has a component.
 
     Attributes:
         source: of the clip.
@@ -76,7 +76,7 @@ def cut_tubes(
     bank: ConceptBank,
     model: VideoModel,
     component: str,
-    maps: Sequence[ComponentMap],
+    maps: Sequence[MappedClip],
     record: Mapping[str, Any],
     *,
     windows: int,
@@ -96,7 +96,7 @@ def cut_tubes(
     Returns:
         How many tubes the bank has of it now, and which videos could not be read again.
     """
-    by_source: dict[str, list[ComponentMap]] = {}
+    by_source: dict[str, list[MappedClip]] = {}
     for each in maps:
         if not isinstance(each.source, MemorySource) and each.source.kind == "video":
             by_source.setdefault(each.source.key, []).append(each)
@@ -115,19 +115,19 @@ def _cut(
     bank: ConceptBank,
     model: VideoModel,
     component: str,
-    component_map: ComponentMap,
+    mapped: MappedClip,
     loaded: LoadedClips,
     record: Mapping[str, Any],
 ) -> bool:
     """Whether the clip has a tube, which is in the bank then."""
-    region = strongest_region(component_map.values, component_map.threshold)
+    region = strongest_region(mapped.values, mapped.threshold)
     if loaded.clips is None or region is None:
         return False
-    height, width = component_map.values.shape[1:]
+    height, width = mapped.values.shape[1:]
     top, left, bottom, right = seen_box((loaded.clips.shape[-2], loaded.clips.shape[-1]), model.clip_spec)
     scale = np.array([(right - left) / width, (bottom - top) / height] * 2)
     boxes = np.array([left, top] * 2) + region.boxes * scale
-    clip_times_s = loaded.timestamps_s[component_map.window]
+    clip_times_s = loaded.timestamps_s[mapped.window]
     times_s = clip_times_s[region.first : region.first + len(boxes)]
     # a tube lasts until its last frame goes
     frame_s = float(np.median(np.diff(clip_times_s))) if len(clip_times_s) > 1 else 0.0
@@ -137,11 +137,11 @@ def _cut(
         end_s=min(end_s, start_s + LONGEST_S),
         boxes=tuple((float(time_s), tuple(box)) for time_s, box in zip(times_s, boxes.tolist(), strict=True)),
     )
-    group = {"group": component_map.source.group} if component_map.source.group else {}
+    group = {"group": mapped.source.group} if mapped.source.group else {}
     proposer = {"name": "discover", "video_tcav": __version__, "share": region.share, **record, **group}
     clips, _ = add_cut(
         bank,
-        component_map.source.path,
+        mapped.source.path,
         cut,
         concept=concept_of(component),
         verdict="open",
