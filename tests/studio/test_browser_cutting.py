@@ -305,14 +305,14 @@ def test_a_concept_is_split_merged_and_rejected_and_each_is_taken_back(browser, 
     with running(folder) as studio, opened(browser, studio.link) as page:
         page.click(edit)
         page.click("#split")
-        said(page, "Split component-1@stages.2: 3 clips moved to component-1@stages.2 2, 5 stayed.")
-        assert counts() == {"component-1@stages.2": (5, 0), "component-1@stages.2 2": (3, 0)}
+        said(page, "Split component-1@stages.2: 3 clips moved to component-1@stages.2 (2), 5 stayed.")
+        assert counts() == {"component-1@stages.2": (5, 0), "component-1@stages.2 (2)": (3, 0)}
         with ConceptBank.open(folder) as bank:
-            assert [clip.id for clip in bank.clips(concept="component-1@stages.2 2", order="added")] == unlike
-        page.click('[data-rename="component-1@stages.2 2"]')
+            assert [clip.id for clip in bank.clips(concept="component-1@stages.2 (2)", order="added")] == unlike
+        page.click('[data-rename="component-1@stages.2 (2)"]')
         page.fill("#name-input", "racket")
         page.click("#name-dialog [value=rename]")
-        said(page, "Renamed component-1@stages.2 2 to racket.")
+        said(page, "Renamed component-1@stages.2 (2) to racket.")
         page.click(edit)
         page.fill("#name-input", "racket")
         assert page.inner_text("#name-dialog [value=rename]") == "Merge “component-1@stages.2” into it"
@@ -327,7 +327,7 @@ def test_a_concept_is_split_merged_and_rejected_and_each_is_taken_back(browser, 
         said(page, "Rejected: 3 clips.")
         assert counts() == {"component-1@stages.2": (5, 0), "racket": (0, 3)}
         press(page, "u", "u", "u")
-        said(page, "clips moved to component-1@stages.2 2")
+        said(page, "clips moved to component-1@stages.2 (2)")
         assert counts() == {"component-1@stages.2": (8, 0)}
 
 

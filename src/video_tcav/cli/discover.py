@@ -73,7 +73,9 @@ def discover(
         float, typer.Option(metavar="P", help="Level of all components together, between 0 and 1.")
     ] = 0.05,
     seed: options.Seed = 0,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for results, tables and maps.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for results, tables, maps and their page.")
+    ] = None,
     json: options.JsonFile = None,
 ) -> None:
     """Find what a class relies on: components of activations from half of the clips, tested in the other half.

@@ -1,6 +1,7 @@
 """Splitting a concept whose clips show two things: 2-means of their embeddings, for a person to review."""
 
 from dataclasses import dataclass
+from itertools import count
 
 from video_tcav.concepts import ConceptBank
 from video_tcav.concepts.bank.clips import unknown_concept
@@ -68,7 +69,5 @@ def split_concept(bank: ConceptBank, concept: str, *, new: str = "", reviewer: s
 
 
 def _free_name(concept: str, names: list[str]) -> str:
-    number = 2
-    while (name := f"{concept[: LONGEST_NAME - len(str(number)) - 1]} {number}") in names:
-        number += 1
-    return name
+    endings = (f" ({number})" for number in count(2))
+    return next(name for ending in endings if (name := concept[: LONGEST_NAME - len(ending)] + ending) not in names)

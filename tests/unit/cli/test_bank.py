@@ -44,9 +44,9 @@ def test_concepts_are_renamed_merged_and_split(monkeypatch, capsys, folder):
         ids = [clip.id for clip in bank.clips(concept="bat", order="added")]
         bank.set_embeddings("model", {id: np.array([float(id == ids[2]), 1.0]) for id in ids})
     code, out, _ = command(monkeypatch, capsys, "bank", "split", folder, "bat")
-    assert (code, out) == (0, f"1 clip moved to bat 2, 3 left: {folder}\n")
-    code, out, _ = command(monkeypatch, capsys, "bank", "rename", folder, "bat 2", "bat")
-    assert (code, out) == (0, f"bat 2 is merged into bat: {folder}\n")
+    assert (code, out) == (0, f"1 clip moved to bat (2), 3 left: {folder}\n")
+    code, out, _ = command(monkeypatch, capsys, "bank", "rename", folder, "bat (2)", "bat")
+    assert (code, out) == (0, f"bat (2) is merged into bat: {folder}\n")
     code, _, error = command(monkeypatch, capsys, "bank", "split", folder, "nothing")
     assert code == 2 and "must be one of the bank" in error
 

@@ -42,9 +42,9 @@ def test_two_things_are_told_apart_by_how_they_look(bank):
     ids = [add(bank, number, right=number in (1, 4)) for number in range(7)]
     bank.set_verdict([ids[1]], "accepted")
     split = split_concept(bank, "swing")
-    assert (split.concept, split.moved, split.tubes, split.left) == ("swing 2", (ids[1], ids[4]), 2, 5)
+    assert (split.concept, split.moved, split.tubes, split.left) == ("swing (2)", (ids[1], ids[4]), 2, 5)
     assert [clip.verdict for clip in bank.clips(ids=[ids[1], ids[4]], order="given")] == ["accepted", "open"]
-    assert "moved to swing 2" in (bank.undo() or "") and bank.count(concept="swing") == 7
+    assert "moved to swing (2)" in (bank.undo() or "") and bank.count(concept="swing") == 7
     assert [count.name for count in bank.concepts()] == ["swing"]
 
 
@@ -77,13 +77,13 @@ def test_of_two_groups_of_one_size_the_first_clip_stays(bank):
 def test_names_are_free(bank):
     for number in range(3):
         add(bank, number, right=number == 1)
-    bank.add_concept("swing 2")
-    assert split_concept(bank, "swing").concept == "swing 3"
+    bank.add_concept("swing (2)")
+    assert split_concept(bank, "swing").concept == "swing (3)"
     bank.undo()
     with pytest.raises(InputError, match="`new` must be no concept of the bank"):
-        split_concept(bank, "swing", new="swing 2")
+        split_concept(bank, "swing", new="swing (2)")
     bank.rename_concept("swing", "s" * 80)
-    assert split_concept(bank, "s" * 80).concept == "s" * 78 + " 2"
+    assert split_concept(bank, "s" * 80).concept == "s" * 76 + " (2)"
 
 
 def test_what_cannot_be_split_is_a_plain_error(bank):

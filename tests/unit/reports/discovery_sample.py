@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from video_tcav.discovery import Component, DiscoveredClip, DiscoveryResult, LayerMaps
+from video_tcav.discovery import Component, ComponentMaps, DiscoveredClip, DiscoveryResult
 from video_tcav.media import file_digest, write_video
 from video_tcav.models.axes.spacing import Spacing
 
@@ -113,7 +113,7 @@ def sample_discovery(folder: Path, **fields: Any) -> DiscoveryResult:
             "clips": clips,
             "presences": {row.name: falling if row.presence_auc > 0.5 else -falling for row in rows},
             "maps": (
-                LayerMaps(
+                ComponentMaps(
                     layer="stages.2",
                     clips=confirming,
                     values=values,
