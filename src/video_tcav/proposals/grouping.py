@@ -89,7 +89,8 @@ def two_groups(vectors: Float[np.ndarray, "clip feature"], *, seed: int = 0) -> 
     directions = _directions(vectors)
     if len(vectors) < 2 or np.ptp(directions, axis=0).max() < _SAME:
         return None
-    second = KMeans(2, n_init=10, random_state=seed).fit_predict(directions).astype(bool)
+    settings: dict[str, Any] = {"n_init": 10, "random_state": seed}
+    second = KMeans(2, **settings).fit_predict(directions).astype(bool)
     # of two groups of one size the first clip's stays
     return second if (second.sum(), second[0]) < ((~second).sum(), ~second[0]) else ~second
 

@@ -1,8 +1,9 @@
 """Typical clips of components for a page: read from their files again, with where each has the component."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
@@ -185,7 +186,7 @@ def _source(clip: DiscoveredClip, digest: str | None) -> VideoSource:
     """
     path = Path(clip.path)
     if not clip.path:
-        raise MediaError(clip.clip, "was in memory, and no file holds it")
+        raise MediaError(Path(clip.clip), "was in memory, and no file holds it")
     kind = kind_of(path)
     if kind is None:
         raise MediaError(path, "is not there any more")
@@ -204,10 +205,6 @@ def _digests(result: DiscoveryResult) -> dict[str, str | None]:
 
 def _clip_spec(result: DiscoveryResult) -> ClipSpec:
     """The clips of the model that the result is of; JSON has lists for pairs of pixels."""
-    fields = result.provenance["clip_spec"]
-    return ClipSpec(
-        **{
-            name: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-            for name, value in fields.items()
-        }
-    )
+    fields: Mapping[str, Any] = result.provenance["clip_spec"]
+    pairs: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return ClipSpec(**pairs)
