@@ -69,6 +69,7 @@ def test_it_answers_first_and_says_what_was_not_shown(result, written):
 
 def test_each_component_has_its_figures_in_words(written):
     text = Page(written.read_text()).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "cannot be shown" not in text
     assert "+2.40 log-odds (+1.10 to +3.70), adjusted p = 0.004 of 4" in text
     assert "10 % of it stays in frozen clips (2 % to 20 %)" in text
     assert "in 93 % of pairs the class clip has more" in text and "in 90 % of pairs the class clip has less" in text
@@ -83,6 +84,7 @@ def test_each_component_has_its_figures_in_words(written):
 def test_no_sentence_of_the_answer_is_without_a_confirmed_component(result, tmp_path):
     none = replace(result, components=tuple(replace(each, confirmed=False) for each in result))
     assert "Nothing is confirmed" in answer(none).findings[0][1][0]
+    assert answer(none).not_shown[0].startswith("Whether any of the 4 components matters.")
     text = Page(write_discovery_page(none, tmp_path / "report.html").read_text()).text
     assert "Nothing. More clips" in text and "Not confirmed: the 4 with the largest effects" in text
 
@@ -175,12 +177,16 @@ def test_a_clip_that_is_gone_changed_or_was_in_memory_is_named_and_not_shown(tmp
     clips[memory] = replace(clips[memory], path="")
     result = replace(result, clips=tuple(clips))
     read = read_discovered(result, [gone, changed, memory, 0])
-    assert read[changed].reason == "was changed since it was recorded"
-    assert read[memory].reason == "was in memory, and no file holds it"
-    assert read[gone].reason and read[gone].frames is None
+    assert [read[number].reason for number in (gone, changed, memory)] == [
+        "no such file",
+        "its file was changed",
+        "it was in memory",
+    ]
+    assert read[gone].frames is None
     assert read[0].frames is not None and read[0].frames.shape == (FRAMES, 3, SIDE, SIDE)
     text = Page(write_discovery_page(result, tmp_path / "report.html").read_text()).text
-    assert "was changed since it was recorded" in text and "was in memory" in text
+    assert "Not shown: its file was changed." in text and "Not shown: it was in memory." in text
+    assert re.search(r"\d+ of the typical clips cannot be shown", text)
 
 
 def test_the_window_is_the_one_that_was_recorded(tmp_path):

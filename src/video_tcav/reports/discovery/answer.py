@@ -92,4 +92,6 @@ def _unconfirmed(result: DiscoveryResult) -> list[str]:
     count = len(result) - len(result.confirmed)
     if not count:
         return []
+    if not result.confirmed:
+        return [f"Whether any of the {count} components matters. Not confirmed is no proof that none does."]
     return [f"Whether the {count} other components matter. Not confirmed is no proof that they do not."]

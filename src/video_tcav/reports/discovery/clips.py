@@ -186,14 +186,14 @@ def _source(clip: DiscoveredClip, digest: str | None) -> VideoSource:
     """
     path = Path(clip.path)
     if not clip.path:
-        raise MediaError(Path(clip.clip), "was in memory, and no file holds it")
+        raise MediaError(Path(clip.clip), "it was in memory")
     kind = kind_of(path)
-    if kind is None:
-        raise MediaError(path, "is not there any more")
+    if kind is None or not path.exists():
+        raise MediaError(path, "no such file")
     source = VideoSource(path=path, kind=kind, start_s=clip.start_s, end_s=clip.end_s)
     # heat over other pictures than those that were recorded would be a wrong answer
     if source_digest(source) != digest:
-        raise MediaError(path, "was changed since it was recorded")
+        raise MediaError(path, "its file was changed")
     return source
 
 

@@ -91,6 +91,7 @@ def write_discovery_page(result: DiscoveryResult, path: str | Path, *, progress:
         chart=None if chart is None else chart.svg,
         confirmed=[card for card in cards if card.component.confirmed],
         others=[card for card in cards if not card.component.confirmed],
+        unshown=sum(clip.shown is None for card in cards for clip in card.clips),
         rows=[(component, why_not_confirmed(component, result.alpha)) for component in result],
         provenance=_provenance(result),
     )
