@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from benchmarks.discovery.cost import measure_cost
 from benchmarks.discovery.null import NullRun, null_run, recorded_pool
 from benchmarks.discovery.rendered import measure_all, table
 
@@ -37,12 +38,17 @@ def main() -> None:
     null.add_argument("--runs", type=int, default=500)
     null.add_argument("--components", type=int, default=8)
     null.add_argument("--permutations", type=int, default=999)
+    cost = commands.add_parser("cost", help="seconds and memory beside the passes that are needed anyway")
+    cost.add_argument("--clips", type=int, default=48)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.command == "rendered":
         _rendered(arguments)
     elif arguments.command == "null":
         _null(arguments)
+    else:
+        measured = measure_cost(arguments.clips)
+        print(f"{measured}: {measured.factor:.2f} times the bare passes")
 
 
 def _null(arguments: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ RESULTS_AND_SETTINGS = {
     "file.Experiment",
     "diff.ChangedEffect",
     "effects.InterventionEffect",
+    "component.Component",
 }
 
 

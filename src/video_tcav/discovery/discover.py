@@ -1,6 +1,6 @@
 """Discovery from clips to confirmed components: the function behind `video-tcav discover`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from video_tcav.discovery.component import Component
 from video_tcav.discovery.component_rows import component_rows, judged
 from video_tcav.discovery.layer_discovery import LayerDiscovery
 from video_tcav.discovery.layer_grid import layer_grids
+from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.plan import DiscoveryPlan, DiscoveryQuestion, plan_discovery
 from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
 from video_tcav.discovery.result import DiscoveryResult
@@ -147,32 +148,50 @@ def discover(
             with work.timed("tubes"):
                 components, unread = _with_tubes(components, found, bank, recording)
                 skipped = (*skipped, *unread)
-        result = DiscoveryResult(
-            target=model.classes[plan.target.class_index],
-            against=target_name(model, plan.target),
-            at=at,
-            method=discovery.factoriser.name,
-            alpha=alpha,
-            components=components,
-            clips=recorded.described(),
-            presences={name: each.presences[:, column] for each in found for column, name in enumerate(each.names)},
-            maps=maps,
-            skipped=skipped,
-            warnings=(
-                *model.remarks(),
-                *_cautions(components, settings, alpha),
-                *left_out_notes(clips),
-                *left_out_notes(random),
-                *cautions,
-                *work.warnings({each.path for each in skipped}),
-            ),
-            provenance=_provenance(plan, recorded, question, discovery, settings, names, bank),
-            seconds=work.seconds,
+        noticed = (
+            *left_out_notes(clips),
+            *left_out_notes(random),
+            *cautions,
+            *work.warnings({each.path for each in skipped}),
         )
+        noted = _noted_settings(question, plan, discovery, settings, names)
+        result = _result(found, components, maps, skipped, noticed, noted, work.seconds)
         if folder is not None:
             save_discovery(folder, result)
     log_warnings([*result.warnings, *map(str, result.skipped)])
     return result
+
+
+def _result(
+    found: Sequence[LayerDiscovery],
+    components: tuple[Component, ...],
+    maps: tuple[ComponentMaps, ...],
+    skipped: tuple[Skipped, ...],
+    noticed: Sequence[str],
+    noted: Mapping[str, Any],
+    seconds: Mapping[str, float],
+) -> DiscoveryResult:
+    clips, settings = found[0].clips, found[0].settings
+    model, plan = clips.recording.model, clips.plan
+    return DiscoveryResult(
+        target=model.classes[plan.target.class_index],
+        against=target_name(model, plan.target),
+        at=noted["at"],
+        method=noted["method"],
+        alpha=noted["alpha"],
+        components=components,
+        clips=clips.described(),
+        presences={name: each.presences[:, column] for each in found for column, name in enumerate(each.names)},
+        maps=maps,
+        skipped=skipped,
+        warnings=(*model.remarks(), *_cautions(components, settings, noted["alpha"]), *noticed),
+        provenance=run_provenance(
+            plan.as_test(),
+            clips.recording,
+            {**noted, **clips.recording.settings.for_provenance(precision=clips.recording.precision)},
+        ),
+        seconds=seconds,
+    )
 
 
 def _asked(
@@ -329,18 +348,17 @@ def _cautions(components: Sequence[Component], settings: TestSettings, alpha: fl
     return tuple(cautions)
 
 
-def _provenance(
-    plan: DiscoveryPlan,
-    recorded: RecordedClips,
+def _noted_settings(
     question: DiscoveryQuestion,
+    plan: DiscoveryPlan,
     discovery: DiscoverySettings,
     settings: TestSettings,
     operations: tuple[str, ...],
-    bank: ConceptBank | str | Path | None,
 ) -> dict[str, Any]:
-    draws = {name: getattr(settings, name) for name in ("permutations", "bootstraps", "seed")}
+    """The question and all settings that can change results."""
     asked = {name: getattr(question, name) for name in ("target", "against", "at", "group", "alpha")}
-    noted = {
+    draws = {name: getattr(settings, name) for name in ("permutations", "bootstraps", "seed")}
+    return {
         **asked,
         "layers": plan.layers,
         "twins": plan.twins,
@@ -349,7 +367,4 @@ def _provenance(
         "significance": settings.test.name,
         **draws,
         **discovery.for_provenance(),
-        **recorded.recording.settings.for_provenance(precision=recorded.recording.precision),
     }
-    folder = bank.folder if isinstance(bank, ConceptBank) else bank
-    return run_provenance(plan.as_test(), recorded.recording, noted, bank=None if folder is None else str(folder))
