@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the scripts of a check
 from benchmarks.readability import SOURCE, imports
 
 from video_tcav.core.settings import Setting, Settings, settings_of
+from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.experiments.file import CAV, INTERVENTIONS, RECORDING, STATISTICS
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import InterventionSettings, StatisticsSettings
@@ -23,6 +24,7 @@ CLASSES: dict[str, type[Settings]] = {
     "recording": RecordingSettings,
     "statistics": StatisticsSettings,
     "interventions": InterventionSettings,
+    "discovery": DiscoverySettings,
 }
 KEYS: dict[str, list[Setting]] = {
     "recording": [*RECORDING, *CAV],

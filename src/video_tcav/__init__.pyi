@@ -3,6 +3,11 @@ from ._version import __version__ as __version__
 from .core.cache_folder import cache_folder as cache_folder
 from .core.clip_spec import ClipSpec as ClipSpec
 from .core.errors import VideoTcavError as VideoTcavError
+from .discovery import Component as Component
+from .discovery import DiscoveryResult as DiscoveryResult
+from .discovery import compare_discoveries as compare_discoveries
+from .discovery import discover as discover
+from .discovery import load_discovery as load_discovery
 from .explanation import Explanation as Explanation
 from .explanation import Explanations as Explanations
 from .explanation import explain as explain

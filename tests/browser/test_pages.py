@@ -6,9 +6,10 @@ import pytest
 
 from tests.browser.test_report import opened
 from tests.chromium import browser as browser
+from tests.unit.reports.discovery_sample import sample_discovery
 from tests.unit.reports.sample_run import Sample, write_run
 from tests.unit.reports.samples import sample_demo
-from video_tcav.reports import write_demo_page, write_report
+from video_tcav.reports import write_demo_page, write_discovery_page, write_report
 
 WIDTHS = (390, 820, 1440)
 
@@ -17,10 +18,15 @@ WIDTHS = (390, 820, 1440)
 def links(tmp_path_factory) -> dict[str, str]:
     run, demo = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("demo")
     report = write_report(write_run(run, Sample(size=48, previews=1)), run / "report.html")
-    return {"report": report.as_uri(), "demo": write_demo_page(sample_demo(demo), demo / "index.html").as_uri()}
+    found = tmp_path_factory.mktemp("discovery")
+    return {
+        "report": report.as_uri(),
+        "demo": write_demo_page(sample_demo(demo), demo / "index.html").as_uri(),
+        "discovery": write_discovery_page(sample_discovery(found), found / "report.html").as_uri(),
+    }
 
 
-@pytest.mark.parametrize("name", ["report", "demo"])
+@pytest.mark.parametrize("name", ["report", "demo", "discovery"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(browser, links, name, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core").Axe()
@@ -34,8 +40,8 @@ def test_axe_finds_no_violation(browser, links, name, scheme):
             assert [(one["id"], one["nodes"][0]["target"]) for one in violations] == []
 
 
-@pytest.mark.parametrize("name", ["report", "demo"])
-def test_no_chart_is_cut(browser, links, name):
+@pytest.mark.parametrize(("name", "charts"), [("report", 4), ("demo", 4), ("discovery", 1)])
+def test_no_chart_is_cut(browser, links, name, charts):
     cut = "[...document.querySelectorAll('figure .scroll')].filter((one) => one.scrollWidth > one.clientWidth).length"
     outside = """[...document.querySelectorAll('svg.chart')].filter((one) => one.clientWidth).some((one) => {
       const box = one.getBoundingClientRect();
@@ -47,12 +53,12 @@ def test_no_chart_is_cut(browser, links, name):
     for width in WIDTHS:
         with opened(browser, links[name], viewport={"width": width, "height": 900}) as page:
             page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-            assert page.locator("svg.chart:visible").count() >= 4
+            assert page.locator("svg.chart:visible").count() >= charts
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.evaluate(cut) == 0 and not page.evaluate(outside), width
 
 
-@pytest.mark.parametrize("name", ["report", "demo"])
+@pytest.mark.parametrize("name", ["report", "demo", "discovery"])
 def test_the_button_for_clips_comes_first_and_lies_over_nothing(browser, links, name):
     for width in WIDTHS:
         with opened(browser, links[name], viewport={"width": width, "height": 900}) as page:
@@ -80,8 +86,9 @@ def test_a_word_is_explained_on_focus_and_escape_hides_it(browser, links):
         assert page.locator(f"#{word}").is_visible()
 
 
-def test_it_answers_on_the_first_screen(browser, links):
-    with opened(browser, links["report"]) as page:
+@pytest.mark.parametrize("name", ["report", "discovery"])
+def test_it_answers_on_the_first_screen(browser, links, name):
+    with opened(browser, links[name]) as page:
         for heading in ("Asked", "Answer", "How sure", "Not shown"):
             box = page.locator(".answer dt", has_text=heading).bounding_box()
             assert box is not None and box["y"] + box["height"] < 900, heading

@@ -289,6 +289,48 @@ def test_numbers_of_concepts_stay_when_others_come(browser, tmp_path):
         assert page.evaluate(keys)[2:] == ["1 motion", "2 person", "3 arms"]
 
 
+def test_a_concept_is_split_merged_and_rejected_and_each_is_taken_back(browser, tmp_path):
+    """A component that shows two things: three clips of eight have vectors of their own."""
+    folder = tmp_path / "bank"
+    with make_bank(folder, clips=16, concepts=("component-1@stages.2",)) as bank:
+        ids = [clip.id for clip in bank.clips(concept="component-1@stages.2", order="added")]
+        unlike = ids[2:5]
+        bank.set_embeddings("model", {id: np.array([1.0, float(id in unlike)]) for id in ids})
+
+    def counts() -> dict[str, tuple[int, int]]:
+        with ConceptBank.open(folder) as bank:
+            return {count.name: (count.open, count.rejected) for count in bank.concepts()}
+
+    edit = '[data-rename="component-1@stages.2"]'
+    with running(folder) as studio, opened(browser, studio.link) as page:
+        page.click(edit)
+        page.click("#split")
+        said(page, "Split component-1@stages.2: 3 clips moved to component-1@stages.2 (2), 5 stayed.")
+        assert counts() == {"component-1@stages.2": (5, 0), "component-1@stages.2 (2)": (3, 0)}
+        with ConceptBank.open(folder) as bank:
+            assert [clip.id for clip in bank.clips(concept="component-1@stages.2 (2)", order="added")] == unlike
+        page.click('[data-rename="component-1@stages.2 (2)"]')
+        page.fill("#name-input", "racket")
+        page.click("#name-dialog [value=rename]")
+        said(page, "Renamed component-1@stages.2 (2) to racket.")
+        page.click(edit)
+        page.fill("#name-input", "racket")
+        assert page.inner_text("#name-dialog [value=rename]") == "Merge “component-1@stages.2” into it"
+        page.click("#name-dialog [value=rename]")
+        said(page, "Merged component-1@stages.2 into racket.")
+        assert counts() == {"racket": (8, 0)}
+        press(page, "u")
+        said(page, "joined with racket")
+        assert counts() == {"component-1@stages.2": (5, 0), "racket": (3, 0)}
+        page.click("[data-rename=racket]")
+        page.click("#reject-all")
+        said(page, "Rejected: 3 clips.")
+        assert counts() == {"component-1@stages.2": (5, 0), "racket": (0, 3)}
+        press(page, "u", "u", "u")
+        said(page, "clips moved to component-1@stages.2 (2)")
+        assert counts() == {"component-1@stages.2": (8, 0)}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 820, 390])
 def test_no_page_has_a_fault_that_axe_knows(browser, tmp_path, width, scheme):
@@ -310,6 +352,7 @@ def test_no_page_has_a_fault_that_axe_knows(browser, tmp_path, width, scheme):
             "disagreements": lambda: page.click("text=Show disagreements"),
             "details": lambda: page.dblclick(".tile .words"),
             "adding": lambda: press(page, "c"),
+            "concept": lambda: page.evaluate("document.querySelector('[data-rename]').click()"),
         }
         for name, act in steps.items():
             act()

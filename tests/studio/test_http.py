@@ -162,6 +162,20 @@ def test_move_name_join_and_take_back(client, bank):
     assert undone == [True, True, True, False] and bank.count(concept="ball") == 4
 
 
+def test_merge_and_split_say_what_they_did_and_are_taken_back(client, bank):
+    said = client.post("/api/concepts/rename", json={"name": "ball", "new": "racket"}).json()["said"]
+    assert said == "Merged ball into racket." and [one.name for one in bank.concepts()] == ["racket"]
+    answer = client.post("/api/concepts/split", json={"name": "racket"}).json()
+    counts = {one.name: one.open for one in bank.concepts()}
+    assert answer["concept"] == "racket (2)" and sum(counts.values()) == 8 and min(counts.values()) >= 1
+    moved = f"{counts['racket (2)']} clips moved to racket (2), {counts['racket']} stayed"
+    assert answer["said"] == f"Split racket: {moved}."
+    assert {clip["concept"] for clip in answer["clips"]} == {"racket (2)"}
+    undone = [client.post("/api/undo", json={}).json()["undone"] for _ in range(3)]
+    assert undone == [True, True, False] and bank.count(concept="ball") == bank.count(concept="racket") == 4
+    assert client.post("/api/concepts/split", json={"name": "nothing"}).status_code == 404
+
+
 def test_a_script_can_accept_every_clip(client, bank):
     clips = client.get("/api/clips", params={"concept": "racket", "verdict": "open"}).json()["clips"]
     client.post("/api/verdict", json={"ids": [clip["id"] for clip in clips], "verdict": "accepted"})

@@ -13,6 +13,7 @@ RESULTS_AND_SETTINGS = {
     "diff.ChangedEffect",
     "effects.InterventionEffect",
     "measure.TextMeasurement",
+    "component.Component",
 }
 
 

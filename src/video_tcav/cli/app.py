@@ -15,6 +15,7 @@ from video_tcav.cli import (
     cache,
     demo,
     diff,
+    discover,
     explain,
     init,
     layers,
@@ -61,6 +62,7 @@ command(app)(pairs.pairs)
 command(app)(diff.diff)
 command(app)(score.score)
 command(app)(explain.explain)
+command(app)(discover.discover)
 command(app)(propose.propose)
 command(app)(report.report)
 command(app)(studio.studio)

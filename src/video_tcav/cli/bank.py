@@ -1,4 +1,4 @@
-"""`video-tcav bank`: list, import, export, merge, compare reviewers of and check concept banks."""
+"""`video-tcav bank`: list, import, export, merge and check concept banks, rename and split concepts, compare reviewers."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +18,7 @@ from video_tcav.proposals.annotation_files.annotation import ANNOTATION_FORMATS
 
 app = typer.Typer(
     name="bank",
-    help="Concept banks: list, import, export, merge, agreement, check.",
+    help="Concept banks: list, import, export, merge, rename, split, agreement, check.",
     no_args_is_help=True,
 )
 Bank = Annotated[Path, typer.Argument(metavar="BANK", help="Folder of the bank.")]
@@ -153,6 +153,34 @@ def merge(
                 render.line(f"  and {len(merged.conflicts) - _MOST_CONFLICTS} more")
             for words in merged.broken:
                 render.line(f"! not taken: {words}", style="yellow")
+
+
+@command(app, "rename")
+def rename(
+    bank: Bank,
+    concept: Annotated[str, typer.Argument(metavar="CONCEPT", help="Its name.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name, or a concept to merge it into.")],
+) -> None:
+    """Give a concept another name, or merge it into the concept of that name; the studio can undo it."""
+    with banks.ConceptBank.open(bank) as opened:
+        before = len(opened.concepts())
+        opened.rename_concept(concept, new)
+        merged = len(opened.concepts()) < before
+    render.line(f"{concept} is {'merged into' if merged else 'renamed to'} {new}: {bank}")
+
+
+@command(app, "split")
+def split(
+    bank: Bank,
+    concept: Annotated[str, typer.Argument(metavar="CONCEPT", help="That shows two things.")],
+    new: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the new concept; the old name with a number if not given.")
+    ] = "",
+) -> None:
+    """Move the clips of a concept that are unlike the others into a new one; the studio can undo it."""
+    with banks.ConceptBank.open(bank) as opened:
+        halves = proposals.split_concept(opened, concept, new=new)
+    render.line(f"{render.counted(halves.tubes, 'clip')} moved to {halves.concept}, {halves.left} left: {bank}")
 
 
 @command(app, "agreement")

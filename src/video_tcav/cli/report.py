@@ -1,22 +1,31 @@
-"""`video-tcav report`: write the report of a finished run or a test from its folder."""
+"""`video-tcav report`: write the report of a finished run, a test or a discovery from its folder."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import video_tcav.discovery as discovery
 import video_tcav.experiments as experiments
 import video_tcav.reports as reports
 from video_tcav.cli import render
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run, or of `test --out`.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder of a finished run, of `test --out` or of `discover --out`.")
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The page; report.html in that folder if not given.")
     ] = None,
 ) -> None:
-    """Write the report of a finished run or a test: a page that opens offline, Markdown, and figures. Needs no model."""
-    finished = experiments.load_run(run)
-    page = reports.write_report(finished, out or finished.path / "report.html")
+    """Write the report of a run, a test or a discovery: a page that opens offline, and figures. Needs no model.
+
+    Runs and tests get the same as Markdown, too. The clips of a discovery are read from their files again.
+    """
+    if discovery.is_discovery(run):
+        page = reports.write_discovery_page(discovery.load_discovery(run), out or run / "report.html", progress=True)
+    else:
+        finished = experiments.load_run(run)
+        page = reports.write_report(finished, out or finished.path / "report.html")
     render.line(f"The report: {page}")

@@ -59,7 +59,15 @@ SAMPLED_EDITS = 83
 """Agreement of effects with edits, as if the edits were a sample of all that could be made."""
 STEP_CLIPS = 89
 """Groups of random clips that steps are taken at."""
-TEXT_FOLDS = 97
+TEXT_FOLDS = 113
 """Folds of the groups of clips that a map from embeddings to activations is learned from."""
 BENCHMARK_ORDER = 131
 """Benchmark of concepts: order of the clips on which components are scored."""
+DISCOVERY_HALVES = 97
+"""Discovery: halves of the groups, of which one finds and the other confirms; then 1 for halves of those that find."""
+DISCOVERY_POSITIONS = 101
+"""Discovery: positions of each clip that components are fitted to; then a checksum of the layer's name."""
+DISCOVERY_FITS = 103
+"""Discovery: seeds of the fits; then their number."""
+DISCOVERY_TWINS = 107
+"""Discovery: groups whose twins are passed; then 1 for random clips, else 0."""

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 from video_tcav.attribution import Method
 from video_tcav.attribution.methods import methods_with
+from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import AxesError, EmptyMapError, MethodError
 from video_tcav.core.files import read_json, write_json
 from video_tcav.core.progress import Advance
@@ -164,7 +165,7 @@ def show_clips(
         (loaded,) = load_clips([sources[key]], model.clip_spec, windows=experiment.windows, threads=1)
         if loaded.clips is not None:
             clip = prepare_clip(model, loaded, window, target)
-            frames = seen_frames(model, loaded, window)
+            frames = seen_frames(model.clip_spec, loaded, window)
             maps = {name: timed for name, method in methods if (timed := _timed_map(name, clip, method, frames))}
             yield ShownClip(
                 model=analysis.which.model,
@@ -206,11 +207,11 @@ def _timed_map(name: str, clip: PreparedClip, method: Method, frames: Tensor) ->
     )
 
 
-def seen_frames(model: VideoModel, loaded: LoadedClips, window: int) -> UInt8[Tensor, "time 3 height width"]:
-    """The part of the frames that the model saw, made small enough for a page."""
+def seen_frames(spec: ClipSpec, loaded: LoadedClips, window: int) -> UInt8[Tensor, "time 3 height width"]:
+    """The part of the frames that a model of this clip spec saw, made small enough for a page."""
     assert loaded.clips is not None
     clip = loaded.clips[window]
-    top, left, bottom, right = (round(edge) for edge in seen_box((clip.shape[-2], clip.shape[-1]), model.clip_spec))
+    top, left, bottom, right = (round(edge) for edge in seen_box((clip.shape[-2], clip.shape[-1]), spec))
     cropped = clip[..., top:bottom, left:right].float()
     height, width = cropped.shape[-2:]
     shrink = min(1.0, LONGEST_SIDE_PX / max(height, width))

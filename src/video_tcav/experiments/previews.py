@@ -47,12 +47,12 @@ def write_previews(folder: Path, model: VideoModel, clips: ClipSets, advance: Ca
         for source in _spread(sources):
             (loaded,) = load_clips([source], model.clip_spec, threads=1)
             if loaded.clips is not None:
-                frames = seen_frames(model, loaded, 0)
+                frames = seen_frames(model.clip_spec, loaded, 0)
                 # A picture, or a clip of equal frames, is written as a picture.
                 moves = bool((frames != frames[:1]).any())
                 file = f"{len(previews):03d}.{'mp4' if moves else 'png'}"
                 if moves:
-                    write_video(folder / file, frames, fps=_frame_rate(loaded.timestamps_s[0]))
+                    write_video(folder / file, frames, fps=frame_rate(loaded.timestamps_s[0]))
                 else:
                     write_picture(folder / file, frames[0])
                 previews.append(Preview(role=role, name=name, clip=source.key, file=file, moves=moves))
@@ -76,7 +76,8 @@ def _spread(sources: Sequence[VideoSource]) -> list[VideoSource]:
     return [sources[position] for position in dict.fromkeys(positions.tolist())]
 
 
-def _frame_rate(timestamps_s: Float[np.ndarray, " time"]) -> float:
+def frame_rate(timestamps_s: Float[np.ndarray, " time"]) -> float:
+    """Frames a second at which a clip of a page plays."""
     # Videos of variable frame rate have no single step: the median is that of most frames.
     step_s = float(np.median(np.diff(timestamps_s))) if len(timestamps_s) > 1 else 0.0
     # Between 1 and 60 frames a second, whatever the sampling of the model.

@@ -22,6 +22,8 @@ from .settings import Proposals as Proposals
 from .settings import ProposedCount as ProposedCount
 from .settings import Settings as Settings
 from .shots import shot_cuts as shot_cuts
+from .splitting import Split as Split
+from .splitting import split_concept as split_concept
 from .text_proposals import propose_by_text as propose_by_text
 from .text_search_result import TextMatch as TextMatch
 from .text_search_result import TextProposals as TextProposals

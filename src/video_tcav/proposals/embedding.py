@@ -80,18 +80,21 @@ def thumbnails(clip: Frames) -> Float[np.ndarray, " feature"]:
     return vector / max(1e-6, float(np.linalg.norm(vector)))
 
 
-def embed_thumbnails(bank: ConceptBank, each: Callable[[int, int], None] = lambda _done, _total: None) -> int:
+def embed_thumbnails(
+    bank: ConceptBank, each: Callable[[int, int], None] = lambda _done, _total: None, *, concept: str | None = None
+) -> int:
     """Give the best version of each tube of a bank a vector of thumbnails, where it has none: likeness without a model.
 
     Args:
         bank: whose clips; files that cannot be decoded are left out.
         each: is called with how many clips are done, and how many there are.
+        concept: of the clips; all clips if not given.
 
     Returns:
         How many clips got one.
     """
     embedded = bank.embedded(THUMBNAILS)
-    clips = [clip for clip in bank.clips(tubes=True, order="added") if clip.id not in embedded]
+    clips = [clip for clip in bank.clips(tubes=True, order="added", concept=concept) if clip.id not in embedded]
     vectors: dict[int, np.ndarray] = {}
     for number, clip in enumerate(clips, start=1):
         indices = np.unique(np.linspace(0, clip.frames - 1, _THUMBNAILS).round().astype(int))

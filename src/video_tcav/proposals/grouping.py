@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from sklearn.cluster import HDBSCAN, KMeans
 
 from video_tcav.concepts import Origin
@@ -16,6 +16,7 @@ GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 
 _SMALLEST_GROUP = 5  # clips
 _MOST_GROUPS = 12  # of k-means: more than a person would look through
+_SAME = 1e-6  # of unit vectors: rounding
 _STILL = 0.15  # of its own size a second
 _FAST = 0.8  # of its own size a second
 _GROWING = 0.25  # of its own size a second
@@ -68,9 +69,7 @@ def group_clips(
     one_of("group", method, GROUPINGS)
     if method == "none" or len(vectors) < 2 * _SMALLEST_GROUP:
         return np.full(len(vectors), -1)
-    centred = vectors - vectors.mean(0)  # rectified activations share most of their direction
-    # Euclidean distance of unit vectors orders pairs as the cosine does, and both methods take it.
-    directions = centred / np.maximum(1e-12, np.linalg.norm(centred, axis=1, keepdims=True))
+    directions = _directions(vectors)
     if method == "kmeans":
         # the rule of thumb sqrt(n / 2)
         groups = min(_MOST_GROUPS, max(2, round(float(np.sqrt(len(vectors) / 2)))))
@@ -78,6 +77,28 @@ def group_clips(
         return KMeans(groups, **settings).fit_predict(directions)
     settings = {"min_cluster_size": _SMALLEST_GROUP, "copy": True}
     return HDBSCAN(**settings).fit_predict(directions.astype(np.float64))
+
+
+def two_groups(vectors: Float[np.ndarray, "clip feature"], *, seed: int = 0) -> Bool[np.ndarray, " clip"] | None:
+    """Which clips are of the smaller of two groups, by 2-means of their directions; `None` where they do not differ.
+
+    Args:
+        vectors: one a clip, compared by their direction.
+        seed: of the first centres.
+    """
+    directions = _directions(vectors)
+    if len(vectors) < 2 or np.ptp(directions, axis=0).max() < _SAME:
+        return None
+    settings: dict[str, Any] = {"n_init": 10, "random_state": seed}
+    second = KMeans(2, **settings).fit_predict(directions).astype(bool)
+    # of two groups of one size the first clip's stays
+    return second if (second.sum(), second[0]) < ((~second).sum(), ~second[0]) else ~second
+
+
+def _directions(vectors: Float[np.ndarray, "clip feature"]) -> Float[np.ndarray, "clip feature"]:
+    """Unit vectors whose Euclidean distance orders pairs as the cosine does."""
+    centred = vectors - vectors.mean(0)  # rectified activations share most of their direction
+    return centred / np.maximum(1e-12, np.linalg.norm(centred, axis=1, keepdims=True))
 
 
 def varied_order(qualities: Sequence[float], vectors: Float[np.ndarray, "clip feature"]) -> list[int]:

@@ -23,6 +23,7 @@ class Workspace:
 
     Attributes:
         budget: bytes of memory for rows.
+        storage: that budget, and the disk that takes what goes beyond; inside the `with`.
         seconds: time spent, by stage of the run.
 
     Raises:
@@ -41,7 +42,7 @@ class Workspace:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             folder = stack.enter_context(scratch_folder())
-            self._storage = SpillSpace(self.budget, folder)
+            self.storage = SpillSpace(self.budget, folder)
             self._store: ActivationStore | None = None
             if isinstance(self.settings.store, ActivationStore):  # the caller's, who closes it
                 self._store = self.settings.store
@@ -78,7 +79,7 @@ class Workspace:
             model,
             layers,
             self.settings,
-            self._storage,
+            self.storage,
             seed=seed,
             cache=self._store and CacheView(self._store, model, layers, self.settings, digests, seed, whole=whole),
             sinks=sinks,

@@ -2,6 +2,7 @@ from .clips import ShownClip as ShownClip
 from .clips import picture_uri as picture_uri
 from .clips import video_uri as video_uri
 from .demo.page import write_demo_page as write_demo_page
+from .discovery.page import write_discovery_page as write_discovery_page
 from .figure_files import chart_svg as chart_svg
 from .maps.contact_sheet import sheet_picture as sheet_picture
 from .maps.files import MapWriter as MapWriter

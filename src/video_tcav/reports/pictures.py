@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from video_tcav.core.errors import InputError
+from video_tcav.discovery import DiscoveryResult
 from video_tcav.explanation import Explanation
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.reports.charts import Interval, Rows, StyledFigure
+from video_tcav.reports.discovery.charts import components_chart
 from video_tcav.reports.effect_charts import ChartSettings, panels_chart, rows_chart
 from video_tcav.reports.intervention_charts import dose_figure as dose_figure
 from video_tcav.reports.intervention_charts import edited_clips_figure as edited_clips_figure
@@ -56,6 +59,14 @@ def _intervals(rows: Sequence[ConceptResult], layer: str, twins: Sequence[str]) 
         else None
         for twin in twins
     ]
+
+
+def components_figure(result: DiscoveryResult) -> Figure:
+    """Effects of the components of a discovery, filled where confirmed."""
+    chart = components_chart(result)
+    if chart is None:
+        raise InputError("`result` must hold an effect. Got components that too few clips have. Give more clips.")
+    return chart.figure
 
 
 def explanation_figure(explanation: Explanation, *, signed: bool) -> Figure:

@@ -5,9 +5,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+import video_tcav.proposals as proposals  # its names load when used: the page must not wait for torch
 from video_tcav.studio.clip_lookup import check_ids, check_known
 from video_tcav.studio.payloads import bank_payload, tile_payloads
-from video_tcav.studio.requests import Copy, Judge, Move, NewConcept, Note, Nothing, Rename
+from video_tcav.studio.requests import Copy, Judge, Move, NewConcept, Note, Nothing, Rename, Split
 from video_tcav.studio.session import Session
 
 _MOST_TILES = 500  # that an answer describes; the page asks for the others
@@ -77,9 +78,20 @@ def _add_concepts(app: FastAPI, session: Session) -> None:
 
     @app.post("/api/concepts/rename")
     def rename(body: Rename) -> dict[str, Any]:
-        check_known("concept", body.name, [count.name for count in bank.concepts()])
+        names = [count.name for count in bank.concepts()]
+        check_known("concept", body.name, names)
         bank.rename_concept(body.name, body.new, reviewer=reviewer)
-        return done(session, f"Renamed {body.name} to {body.new}.")
+        merged = len(bank.concepts()) < len(names)
+        return done(
+            session, f"Merged {body.name} into {body.new}." if merged else f"Renamed {body.name} to {body.new}."
+        )
+
+    @app.post("/api/concepts/split")
+    def split(body: Split) -> dict[str, Any]:
+        check_known("concept", body.name, [count.name for count in bank.concepts()])
+        halves = proposals.split_concept(bank, body.name, reviewer=reviewer)
+        words = f"Split {body.name}: {_clips(range(halves.tubes), ())} moved to {halves.concept}, {halves.left} stayed."
+        return done(session, words, ids=halves.moved, concept=halves.concept)
 
 
 def done(session: Session, message: str, *, ids: Sequence[int] = (), **more: Any) -> dict[str, Any]:

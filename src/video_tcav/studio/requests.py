@@ -130,5 +130,11 @@ class Rename(_Strict):
     new: Name
 
 
+class Split(_Strict):
+    """A concept that shows two things."""
+
+    name: Name
+
+
 class Nothing(_Strict):
     """An empty body."""

@@ -182,9 +182,9 @@ def make_plan(
     check_only_right(question.only_right, question.at, target)
     if effect_check is not None and target is not None:
         effect_check.check_same_target(model.classes[target.class_index], target_name(model, target))
-    layers, group_of = _layers(model, question), grouping(question.group)
+    layers, group_of = layers_of(model, question.layers), grouping(question.group)
     concepts, relative = _concepts(question, needed=needs_concepts), _pairs(question)
-    random = _named("random", question.random)
+    random = named_sources("random", question.random)
     class_sources = _class_sources(question)
     concept_sources = [source for concept in concepts for source in concept.sources]
     everyone = (*random, *class_sources, *concept_sources)
@@ -214,8 +214,13 @@ def make_plan(
     return plan
 
 
-def _layers(model: VideoModel, question: Question) -> tuple[str, ...]:
-    layers = tuple(dict.fromkeys(question.layers or model.stages()))
+def layers_of(model: VideoModel, chosen: Sequence[str] | None) -> tuple[str, ...]:
+    """Layers that were chosen, each once, or the model's stages.
+
+    Raises:
+        LayerNotFoundError: for a layer that the model does not have.
+    """
+    layers = tuple(dict.fromkeys(chosen or model.stages()))
     for layer in layers:
         model.layer(layer)
     return layers
@@ -247,7 +252,7 @@ def _class_sources(question: Question) -> tuple[VideoSource, ...]:
         )
     if at == "random" and question.clips is not None:
         raise InputError("`clips` must not be given with --at random. Got some. Leave --clips out, or use --at class.")
-    return () if question.clips is None else _named("clips", question.clips)
+    return () if question.clips is None else named_sources("clips", question.clips)
 
 
 def hold_out(
@@ -316,7 +321,12 @@ def check_only_right(only_right: bool, at: At, target: Target | None) -> None:
         )
 
 
-def _named(role: str, where: Sources) -> tuple[VideoSource, ...]:
+def named_sources(role: str, where: Sources) -> tuple[VideoSource, ...]:
+    """The sources of a set of clips, `clips` or `random`.
+
+    Raises:
+        SourceError: where there is none; the message names the role.
+    """
     try:
         return as_sources(where, clip_name="random clip" if role == "random" else "clip")
     except SourceError as error:

@@ -1,7 +1,7 @@
 """Wording of figures: p-values, effects, units, intervals, shares and comparisons; all texts, tables and pages print them so."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.thresholds import LEVEL
@@ -9,7 +9,6 @@ from video_tcav.tcav.cav_key import comparison_name as comparison_name
 
 if TYPE_CHECKING:  # the command line starts without loading the statistics
     from video_tcav.tcav.concept_result import ConceptResult
-    from video_tcav.tcav.interventions.effects import InterventionEffect
 
 SMALLEST_P = 0.001
 """Smaller p-values are printed as a bound: their digits say nothing that a reader could act on."""
@@ -19,6 +18,17 @@ _UNITS = {"log_odds": "log-odds", "number": "units of the output"}
 _MOST_LOG_ODDS = math.log(1e6)
 # Enough decimals for two significant digits of effects down to 1e-7; below, an effect is rounding error.
 _FEWEST_DECIMALS, _MOST_DECIMALS = 2, 8
+
+
+class EffectInterval(Protocol):
+    """Whatever has an effect with its 95 % interval, such as a result or an intervention."""
+
+    @property
+    def effect(self) -> float: ...
+    @property
+    def effect_low(self) -> float: ...
+    @property
+    def effect_high(self) -> float: ...
 
 
 def p_text(value: float) -> str:
@@ -129,7 +139,7 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%").replace("-", MINUS)
 
 
-def effect_text(result: "ConceptResult | InterventionEffect") -> tuple[str, str]:
+def effect_text(result: EffectInterval) -> tuple[str, str]:
     """Effect and interval with as many decimals as it takes to tell them from zero, two at least."""
     effect, low, high = (
         with_decimals_of(result, number) for number in (result.effect, result.effect_low, result.effect_high)
@@ -137,7 +147,7 @@ def effect_text(result: "ConceptResult | InterventionEffect") -> tuple[str, str]
     return effect, f"[{low}, {high}]"
 
 
-def with_decimals_of(result: "ConceptResult | InterventionEffect", number: float) -> str:
+def with_decimals_of(result: EffectInterval, number: float) -> str:
     """A number of the same unit with as many decimals as the result's effect is printed with."""
     largest = max(abs(number) for number in (result.effect, result.effect_low, result.effect_high))
     # The leading digit of `largest` is at decimal -floor(log10); one more makes two significant digits.

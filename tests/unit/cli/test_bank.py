@@ -3,6 +3,7 @@
 import json
 import sqlite3
 
+import numpy as np
 import pytest
 
 from tests.studio.banks import write_source
@@ -34,6 +35,20 @@ def test_list_counts_clips(monkeypatch, capsys, folder, tmp_path):
     assert json.loads((tmp_path / "list.json").read_text()) == [
         {"name": "racket", "number": 1, "open": 1, "accepted": 3, "rejected": 0, "videos": 3}
     ]
+
+
+def test_concepts_are_renamed_merged_and_split(monkeypatch, capsys, folder):
+    code, out, _ = command(monkeypatch, capsys, "bank", "rename", folder, "racket", "bat")
+    assert (code, out) == (0, f"racket is renamed to bat: {folder}\n")
+    with ConceptBank.open(folder) as bank:
+        ids = [clip.id for clip in bank.clips(concept="bat", order="added")]
+        bank.set_embeddings("model", {id: np.array([float(id == ids[2]), 1.0]) for id in ids})
+    code, out, _ = command(monkeypatch, capsys, "bank", "split", folder, "bat")
+    assert (code, out) == (0, f"1 clip moved to bat (2), 3 left: {folder}\n")
+    code, out, _ = command(monkeypatch, capsys, "bank", "rename", folder, "bat (2)", "bat")
+    assert (code, out) == (0, f"bat (2) is merged into bat: {folder}\n")
+    code, _, error = command(monkeypatch, capsys, "bank", "split", folder, "nothing")
+    assert code == 2 and "must be one of the bank" in error
 
 
 def test_clips_go_out_and_come_in_again(monkeypatch, capsys, folder, tmp_path):

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.unit.reports.discovery_sample import sample_discovery
 from video_tcav.cli.app import main
+from video_tcav.discovery.result_files import save_discovery
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -72,6 +74,17 @@ def test_test_writes_a_page_that_report_diff_and_score_take_with_the_folder(call
     assert code == 0 and "0 of 3 effects changed" in out and "verdict" not in out, error
     code, out, error = call("score", *model, "--cavs", run, shapes_clips / "right" / "000.mp4")
     assert code == 0 and "moves-right" in out, error
+
+
+def test_report_makes_the_page_of_a_discovery_again(call, tmp_path):
+    save_discovery(tmp_path / "found", sample_discovery(tmp_path))
+    code, out, error = call("report", tmp_path / "found")
+    assert code == 0 and f"The report: {tmp_path / 'found/report.html'}" in out, error
+    assert "2 of 4 components are confirmed." in (tmp_path / "found/report.html").read_text()
+    assert {path.name for path in (tmp_path / "found/figures").iterdir()} == {"components.png", "components.svg"}
+    (tmp_path / "found/maps.safetensors").write_bytes(b"no maps")
+    code, _, error = call("report", tmp_path / "found", "--out", tmp_path / "page.html")
+    assert code == 2 and "must hold the result of a discovery" in error and not (tmp_path / "page.html").exists()
 
 
 def test_predict_says_how_many_are_right_and_prints_one_line_a_video_of_many(call, model, shapes_clips, tmp_path):

@@ -12,7 +12,7 @@ from video_tcav.concepts.bank.files import clip_path
 from video_tcav.concepts.bank.records import KINDS, VERDICTS, BankClip, ConceptCount, Kind, Origin, Verdict
 from video_tcav.core.checks import one_of, require
 from video_tcav.core.errors import BankError, InputError
-from video_tcav.core.limits import shortened
+from video_tcav.core.limits import excerpt, shortened
 from video_tcav.core.sqlite import Database
 
 Order = Literal["quality", "added", "given", "confident", "unsure"]
@@ -180,6 +180,12 @@ def choice_of_concepts(names: Sequence[str], near: str = "") -> str:
     """What to choose instead of a concept that is not there: the most similar first, since mostly it was misspelled."""
     ranked = sorted(names, key=lambda name: -difflib.SequenceMatcher(None, name.lower(), near.lower()).ratio())
     return f"Choose one of: {shortened(ranked, 10)}." if ranked else "The bank has no concept yet."
+
+
+def unknown_concept(folder: Path, names: Sequence[str], name: str) -> BankError:
+    """That a bank has no concept of that name."""
+    choice = choice_of_concepts(names, name)
+    return BankError(f"`concept` must be one of the bank {folder}. Got {excerpt(name)}. {choice}")
 
 
 def main_kind(clips: list[BankClip]) -> Kind | None:

@@ -5,13 +5,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from video_tcav.concepts.bank.changes import Step, remember, take_back
-from video_tcav.concepts.bank.clips import choice_of_concepts
+from video_tcav.concepts.bank.clips import unknown_concept
 from video_tcav.concepts.bank.files import clip_path
 from video_tcav.concepts.bank.insertion import concept_id, remove_unnamed
 from video_tcav.concepts.bank.records import concept_name, reviewer_name
 from video_tcav.concepts.bank.verdicts import STATE, Verdicts, clips_in_words, ids_of, states
-from video_tcav.core.errors import BankError
-from video_tcav.core.limits import excerpt
 
 
 class Decisions(Verdicts):
@@ -88,10 +86,7 @@ class Decisions(Verdicts):
             row = change.execute("SELECT number FROM concepts WHERE name = ?", [name]).fetchone()
             if row is None:
                 names = [row["name"] for row in change.execute("SELECT name FROM concepts ORDER BY name")]
-                choice = choice_of_concepts(names, str(name))
-                raise BankError(
-                    f"`concept` must be one of the bank {self.database.folder}. Got {excerpt(name)}. {choice}"
-                )
+                raise unknown_concept(self.database.folder, names, str(name))
             if name == new:
                 return
             joined = has_concept(change, new)  # then `undo` must not remove it

@@ -70,6 +70,28 @@ def comparable_clips(database: Database, ids: Sequence[int]) -> set[int]:
     return {int(row["id"]) for row in rows}
 
 
+def common_vectors(database: Database, ids: Sequence[int]) -> Float[np.ndarray, "clip feature"] | None:
+    """Vectors of clips, or of other versions of their tubes, in one space that has all of them; `None` if there is none.
+
+    It is the latest space of a model, and that of thumbnails only where there is none.
+    """
+    rows = database.read(
+        "SELECT clips.id, space, vector FROM clips JOIN clips AS version ON version.video_digest = clips.video_digest AND "
+        "version.tube = clips.tube AND version.concept_id IS clips.concept_id JOIN embeddings ON clip_id = version.id "
+        "WHERE clips.id IN (SELECT value FROM json_each(?)) ORDER BY space != ?, embeddings.rowid",
+        [ids_json(ids), THUMBNAILS],
+    )
+    spaces: dict[str, dict[int, bytes]] = {}
+    for row in rows:  # the latest vector of a space, and the latest space, come last
+        vectors = spaces.pop(str(row["space"]), {})
+        vectors[int(row["id"])] = row["vector"]
+        spaces[str(row["space"])] = vectors
+    for vectors in reversed(spaces.values()):
+        if len(vectors) == len(set(ids)):
+            return np.stack([np.frombuffer(vectors[id], _STORED) for id in ids])
+    return None
+
+
 def similar_clips(database: Database, clip: int, count: int | None) -> list[int]:
     """The clips most like one, nearest first by cosine.
 

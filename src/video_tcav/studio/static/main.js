@@ -188,6 +188,19 @@ names.setup({
     }
     showDetail();
   }),
+  split: (name) => queue(async () => {
+    say(`Comparing the clips of ${name}…`);
+    const answer = await ask("/api/concepts/split", { name });
+    say(answer.said);
+    showDetail();
+  }),
+  reject: (name) => queue(async () => {
+    const { ids } = await read("/api/ids", { concept: name });
+    if (!ids.length) return say(`${name} has no clips.`);
+    const answer = await ask("/api/verdict", { ids, verdict: "rejected" });
+    say(answer.said);
+    showDetail();
+  }),
 });
 
 for (const dialog of document.querySelectorAll("dialog")) {

@@ -1,6 +1,6 @@
-/* The dialog that names: a new concept, another name for one, or the chosen clips' concept. */
+/* The dialog of concepts: names a new one or that of the chosen clips; renames, merges, splits or rejects one. */
 
-import { counted, filters } from "./api.js";
+import { counted, filters, make } from "./api.js";
 import * as panel from "./panel.js";
 import * as wall from "./wall.js";
 
@@ -8,7 +8,7 @@ const nameDialog = document.getElementById("name-dialog");
 const nameInput = document.getElementById("name-input");
 let actions = {};
 
-/** What the dialog does: `move(name, ids)`, `rename(old, name)` and `add(name)`. */
+/** What the dialog does: `move(name, ids)`, `rename(old, name)`, `add(name)`, `split(name)` and `reject(name)`. */
 export function setup(callbacks) { actions = callbacks; }
 
 export function nameConcept(old = null) {
@@ -18,9 +18,10 @@ export function nameConcept(old = null) {
   toMove.textContent = ids.length ? `Move ${counted(ids.length, "clip")} there` : "Make the concept";
   toMove.hidden = old !== null;
   toRename.hidden = !of;
-  toRename.textContent = `Rename “${of}”`;
   toRename.classList.toggle("accept", old !== null);
-  document.getElementById("name-title").textContent = old === null ? "Name a concept" : `Rename “${old}”`;
+  document.getElementById("name-title").textContent = old === null ? "Name a concept" : `The concept “${old}”`;
+  document.getElementById("concept-actions").hidden = old === null;
+  document.getElementById("concept-names").replaceChildren(...panel.bank.concepts.filter(({ name }) => name !== of).map(({ name }) => make("option", { value: name })));
   nameInput.value = old ?? "";
   nameDialog.data = { ids, of, first: old === null ? "move" : "rename" };
   nameNote();
@@ -39,7 +40,9 @@ export function newConcept() {
 function nameNote() {
   const exists = panel.bank.concepts.some((concept) => concept.name === nameInput.value.trim());
   const same = nameInput.value.trim() === nameDialog.data.of;
-  document.getElementById("name-note").textContent = exists && !same ? "There is a concept of this name. Renaming joins the two." : "";
+  const { of } = nameDialog.data, merges = exists && !same;
+  nameDialog.querySelector("[value=rename]").textContent = merges ? `Merge “${of}” into it` : `Rename “${of}”`;
+  document.getElementById("name-note").textContent = merges ? "There is a concept of this name. Merging puts all clips into that." : "";
 }
 
 function named(action) {
@@ -50,6 +53,9 @@ function named(action) {
   return ids.length ? actions.move(name, ids) : actions.add(name);
 }
 
+for (const [id, action] of [["split", "split"], ["reject-all", "reject"]]) {
+  document.getElementById(id).addEventListener("click", () => { nameDialog.close(); actions[action](nameDialog.data.of); });
+}
 nameInput.addEventListener("input", nameNote);
 nameDialog.querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -67,7 +67,7 @@ function conceptRow(concept, wanted) {
     make("span", { className: "split", textContent: `${concept.accepted} accepted, ${concept.open} open` }),
     make("span", { className: ready ? "need ready" : "need", textContent: `${ready ? "✓ " : ""}${concept.need_short}` }));
   if (wanted.concept === concept.name) link.setAttribute("aria-current", "page");
-  const rename = make("button", { type: "button", className: "rename", title: `Rename ${concept.name}`, ariaLabel: `Rename ${concept.name}`, textContent: "✎", data: { rename: concept.name, at: `rename ${concept.name}` } });
+  const rename = make("button", { type: "button", className: "rename", title: `Rename, merge, split or reject ${concept.name}`, ariaLabel: `Change the concept ${concept.name}`, textContent: "✎", data: { rename: concept.name, at: `rename ${concept.name}` } });
   const results = resultsOf(concept.name);
   return make("li", {}, link, rename, ...(results ? [results] : []));
 }

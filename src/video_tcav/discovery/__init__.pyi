@@ -1,0 +1,13 @@
+from .comparison import ComponentMatch as ComponentMatch
+from .comparison import DiscoveryComparison as DiscoveryComparison
+from .comparison import compare_discoveries as compare_discoveries
+from .component import Component as Component
+from .component import ComponentKind as ComponentKind
+from .discover import discover as discover
+from .factorisers.factoriser import Factoriser as Factoriser
+from .maps import ComponentMaps as ComponentMaps
+from .result import ComponentExample as ComponentExample
+from .result import DiscoveredClip as DiscoveredClip
+from .result import DiscoveryResult as DiscoveryResult
+from .result_files import is_discovery as is_discovery
+from .result_files import load_discovery as load_discovery

@@ -1,0 +1,370 @@
+"""Discovery from clips to confirmed components: the function behind `video-tcav discover`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from video_tcav.concepts import TWINS, ConceptBank
+from video_tcav.concepts.concept import Sources, left_out_notes
+from video_tcav.core.checks import one_of
+from video_tcav.core.files import check_writable
+from video_tcav.core.logs import log_warnings
+from video_tcav.core.progress import progress_bar
+from video_tcav.core.settings import takes_settings
+from video_tcav.discovery.component import Component
+from video_tcav.discovery.component_rows import component_rows, judged
+from video_tcav.discovery.layer_discovery import LayerDiscovery
+from video_tcav.discovery.layer_grid import layer_grids
+from video_tcav.discovery.maps import ComponentMaps
+from video_tcav.discovery.plan import DiscoveryPlan, DiscoveryQuestion, plan_discovery
+from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
+from video_tcav.discovery.result import DiscoveryResult
+from video_tcav.discovery.result_files import save_discovery
+from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
+from video_tcav.discovery.tubes import MOST_TUBES, MappedClip, cut_tubes
+from video_tcav.gram.concept_test import TestSettings
+from video_tcav.gram.thresholds import LEVEL
+from video_tcav.media import Skipped
+from video_tcav.models import VideoModel
+from video_tcav.models.targets import target_name
+from video_tcav.recording.batch_runner import BatchRunner
+from video_tcav.recording.settings import RecordingSettings
+from video_tcav.recording.workspace import Workspace
+from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.concept_result import Measurement
+from video_tcav.tcav.interventions.edit_settings import EditSettings
+from video_tcav.tcav.interventions.intervene import Interventions, intervene
+from video_tcav.tcav.interventions.operations import CLAMP, STEP, parse_operations
+from video_tcav.tcav.interventions.plan import InterventionPlan, layers_of_interventions
+from video_tcav.tcav.run_provenance import run_provenance
+from video_tcav.tcav.settings import At, InterventionSettings, StatisticsSettings
+
+
+@takes_settings(
+    recording=RecordingSettings,
+    discovery=DiscoverySettings,
+    statistics=StatisticsSettings,
+    interventions=InterventionSettings,
+    leave_out=NOT_TAKEN,
+)
+def discover(
+    model: VideoModel,
+    *,
+    target: str | int,
+    clips: Sources,
+    random: Sources,
+    layers: Sequence[str] | None = None,
+    bank: ConceptBank | str | Path | None = None,
+    against: str = "log_odds",
+    at: At = "random",
+    twins: Sequence[str] = TWINS,
+    operations: str | Sequence[str] = "step,clamp",
+    group: str = "video",
+    alpha: float = LEVEL,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: bool = False,
+    recording: RecordingSettings,
+    discovery: DiscoverySettings,
+    statistics: StatisticsSettings,
+    interventions: InterventionSettings,
+) -> DiscoveryResult:
+    """What a class relies on: components of activations, found in one half of the clips and tested in the other.
+
+    Args:
+        model: from `load_model`.
+        target: class to explain, by name or number.
+        clips: clips of that class, as in `run_tcav`; at least six groups of them.
+        random: clips without it; likewise.
+        layers: dotted module names; the model's stages if not given.
+        bank: takes tubes of confirmed components as open proposals; nothing is cut if not given.
+        against: `log_odds`, `logit` or `contrast:CLASS`.
+        at: where the gradient is taken, in the half that finds: at `random` or at `class` clips; see `run_tcav`.
+        twins: that kinds are told by; none makes every kind unclear.
+        operations: interventions along the CAVs of confirmed components: `step` and `clamp`, or `none`.
+        group: what is independent: `video`, or a regular expression on the path.
+        alpha: level of the whole family of components, in (0, 1).
+        seed: of every random draw.
+        out: folder for results, tables and maps.
+        progress: whether to show progress bars on standard error.
+        recording: how clips are passed and kept; its fields are keywords of this function.
+        discovery: how components are found; likewise.
+        statistics: how effects are tested; likewise.
+        interventions: where activations are edited; likewise.
+
+    Returns:
+        Components of all layers with what was confirmed of each; a random stand-in for the class has a confirmed one in at most
+        `alpha` of runs.
+
+    Raises:
+        VideoTcavError: one of its kinds, with a cure in the message.
+
+    Source:
+        Kowal et al. 2024, arXiv:2401.10831 (VTCD); Fel et al. 2023, arXiv:2211.10154 (CRAFT), without tests.
+    """
+    question = DiscoveryQuestion(
+        target=target,
+        clips=clips,
+        random=random,
+        layers=layers,
+        against=against,
+        at=at,
+        twins=twins,
+        group=group,
+        alpha=alpha,
+        seed=seed,
+    )
+    settings = TestSettings(
+        cav=statistics.fitter,
+        significance=statistics.test,
+        permutations=statistics.permutations,
+        random_sets=2,  # the spread of TCAV scores is not shown
+        bootstraps=statistics.bootstraps,
+        seed=seed,
+    )
+    names = tuple(one_of("operations", each, (STEP.name, CLAMP.name)) for each in parse_operations(operations))
+    folder = None if out is None else check_writable(Path(out))
+    with Workspace(recording, progress=progress) as work:
+        plan = plan_discovery(model, question, work.digest)
+        asked = _asked(model, plan, names, interventions)
+        grids = layer_grids(model, plan.layers)
+        with work.timed("passes"):
+            recorded, runner = record_clips(plan, model, grids, asked.layers, work)
+        with work.timed("components"):
+            found = _found(recorded, discovery, settings, progress)
+        with work.timed("tests"):
+            effects = _effects(found, progress)
+        with work.timed("kinds"):
+            components = judged([row for each in found for row in component_rows(each, effects)], alpha)
+        with work.timed("interventions"):
+            components, cautions = _with_interventions(components, found, asked, runner, settings, progress=progress)
+        with work.timed("maps"):
+            maps = tuple(each.kept_maps() for each in found)
+        skipped = recorded.recording.skipped
+        if bank is not None:
+            with work.timed("tubes"):
+                components, unread = _with_tubes(components, found, bank, recording)
+                skipped = (*skipped, *unread)
+        noticed = (
+            *left_out_notes(clips),
+            *left_out_notes(random),
+            *cautions,
+            *work.warnings({each.path for each in skipped}),
+        )
+        noted = _noted_settings(question, plan, discovery, settings, names)
+        result = _result(found, components, maps, skipped, noticed, noted, work.seconds)
+        if folder is not None:
+            save_discovery(folder, result)
+    log_warnings([*result.warnings, *map(str, result.skipped)])
+    return result
+
+
+def _result(
+    found: Sequence[LayerDiscovery],
+    components: tuple[Component, ...],
+    maps: tuple[ComponentMaps, ...],
+    skipped: tuple[Skipped, ...],
+    noticed: Sequence[str],
+    noted: Mapping[str, Any],
+    seconds: Mapping[str, float],
+) -> DiscoveryResult:
+    clips, settings = found[0].clips, found[0].settings
+    model, plan = clips.recording.model, clips.plan
+    return DiscoveryResult(
+        target=model.classes[plan.target.class_index],
+        against=target_name(model, plan.target),
+        at=noted["at"],
+        method=noted["method"],
+        alpha=noted["alpha"],
+        components=components,
+        clips=clips.described(),
+        presences={name: each.presences[:, column] for each in found for column, name in enumerate(each.names)},
+        maps=maps,
+        skipped=skipped,
+        warnings=(*model.remarks(), *_cautions(components, settings, noted["alpha"]), *noticed),
+        provenance=run_provenance(
+            plan.as_test(),
+            clips.recording,
+            {**noted, **clips.recording.settings.for_provenance(precision=clips.recording.precision)},
+        ),
+        seconds=seconds,
+    )
+
+
+def _asked(
+    model: VideoModel, plan: DiscoveryPlan, names: tuple[str, ...], interventions: InterventionSettings
+) -> InterventionPlan:
+    layers = layers_of_interventions(model, plan.layers, interventions.intervene_at) if names else ()
+    return InterventionPlan(operations=names, layers=layers)
+
+
+def _found(
+    recorded: RecordedClips, discovery: DiscoverySettings, settings: TestSettings, progress: bool
+) -> list[LayerDiscovery]:
+    found = []
+    with progress_bar("components (layers)", len(recorded.plan.layers), visible=progress) as advance:
+        for layer in recorded.plan.layers:
+            found.append(LayerDiscovery.of(recorded, layer, discovery, settings))
+            advance(1)
+    return found
+
+
+def _effects(found: Sequence[LayerDiscovery], progress: bool) -> dict[str, Measurement]:
+    total = sum(len(each.comparisons) for each in found)
+    with progress_bar("tests (components)", total, visible=progress) as advance:
+        return {name: measurement for each in found for name, measurement in each.effects(advance).items()}
+
+
+def _with_interventions(
+    components: Sequence[Component],
+    found: Sequence[LayerDiscovery],
+    asked: InterventionPlan,
+    runner: BatchRunner,
+    settings: TestSettings,
+    *,
+    progress: bool,
+) -> tuple[tuple[Component, ...], tuple[str, ...]]:
+    """Step and clamp along the CAVs of confirmed components, at the gradient clips, and what a reader must know about them."""
+    numbers: dict[str, dict[str, float]] = {}
+    cautions: list[str] = []
+    for layer in found:
+        names = {each.name for each in components if each.confirmed and each.layer == layer.layer}
+        comparisons = [comparison for name, comparison in layer.comparisons.items() if name in names]
+        if layer.layer in asked.layers and comparisons:
+            edited = _intervened(layer, comparisons, asked, runner, settings, progress=progress)
+            cautions += edited.cautions
+            for key, operations in edited.draws.items():
+                numbers[key.concept] = {
+                    column: value
+                    for operation, draws in operations.items()
+                    for column, value in draws.columns(operation).items()
+                    if not column.endswith("_p")  # no CAVs of permuted labels: the effect itself is tested
+                }
+    return tuple(replace(each, **numbers.get(each.name, {})) for each in components), tuple(cautions)
+
+
+def _intervened(
+    layer: LayerDiscovery,
+    comparisons: Sequence[Comparison],
+    asked: InterventionPlan,
+    runner: BatchRunner,
+    settings: TestSettings,
+    *,
+    progress: bool,
+) -> Interventions:
+    recording = layer.clips.recording
+    pooled = replace(
+        recording,
+        settings=recording.settings.with_values(space="spacetime"),
+        activations={layer.layer: layer.clips.layers[layer.layer].pooled},
+    )
+    drawn = EditSettings(
+        fitter=settings.fitter,
+        bootstraps=settings.bootstraps,
+        permutations=settings.permutations,
+        relabellings=0,
+        seed=settings.seed,
+    )
+    return intervene(
+        layer.clips.plan.as_test(),
+        replace(asked, layers=(layer.layer,)),
+        pooled,
+        comparisons,
+        {layer.layer: layer.gram},
+        layer.clips.gradient_groups,
+        drawn,
+        runner,
+        progress=progress,
+    )
+
+
+def _with_tubes(
+    components: Sequence[Component],
+    found: Sequence[LayerDiscovery],
+    bank: ConceptBank | str | Path,
+    recording: RecordingSettings,
+) -> tuple[tuple[Component, ...], tuple[Skipped, ...]]:
+    """Cut tubes of confirmed components from the clips that have most of each."""
+    by_layer = {each.layer: each for each in found}
+    cut, skipped = [], []
+    with ConceptBank.opened(bank, create=True) as opened:
+        for component in components:
+            if not component.confirmed:
+                cut.append(component)
+                continue
+            layer, column = by_layer[component.layer], component.number - 1
+            count, unread = cut_tubes(
+                opened,
+                layer.clips.recording.model,
+                component.name,
+                _strongest_maps(layer, column),
+                _record(component),
+                windows=recording.windows,
+                threads=recording.threads,
+            )
+            cut.append(replace(component, n_tubes=count))
+            skipped += unread
+    return tuple(cut), tuple(skipped)
+
+
+def _strongest_maps(layer: LayerDiscovery, column: int) -> list[MappedClip]:
+    order = np.argsort(-layer.presences[:, column], kind="stable")[:MOST_TUBES].tolist()
+    clips = layer.clips
+    return [
+        MappedClip(
+            source=clips.sources[clips.ids[clip].source],
+            window=clips.ids[clip].window,
+            values=layer.map_on_clip(column, clip),
+            threshold=float(layer.components.thresholds[column]),
+        )
+        for clip in order
+    ]
+
+
+def _record(component: Component) -> dict[str, Any]:
+    """What stands beside a clip of the bank about the component that it shows."""
+    names = ("layer", "number", "kind", "stability", "presence_auc", "effect", "p_adjusted")
+    return {"component": component.name, **{name: getattr(component, name) for name in names}}
+
+
+def _cautions(components: Sequence[Component], settings: TestSettings, alpha: float) -> tuple[str, ...]:
+    cautions = []
+    unstable = [component.name for component in components if not component.is_stable]
+    if unstable:
+        listed = ", ".join(unstable[:3]) + (" and others" if len(unstable) > 3 else "")
+        cautions.append(
+            f"{len(unstable)} of {len(components)} components are unstable, as halves of the groups or another seed give others: "
+            f"{listed}. They are not confirmed, whatever their tests say."
+        )
+    smallest = len(components) / (settings.permutations + 1)
+    if smallest > alpha:
+        cautions.append(
+            f"{settings.permutations} permutations cannot confirm any of {len(components)} components: the smallest adjusted p "
+            f"is {smallest:.2g}. Raise --permutations."
+        )
+    return tuple(cautions)
+
+
+def _noted_settings(
+    question: DiscoveryQuestion,
+    plan: DiscoveryPlan,
+    discovery: DiscoverySettings,
+    settings: TestSettings,
+    operations: tuple[str, ...],
+) -> dict[str, Any]:
+    """The question and all settings that can change results."""
+    asked = {name: getattr(question, name) for name in ("target", "against", "at", "group", "alpha")}
+    draws = {name: getattr(settings, name) for name in ("permutations", "bootstraps", "seed")}
+    return {
+        **asked,
+        "layers": plan.layers,
+        "twins": plan.twins,
+        "operations": operations,
+        "cav": settings.fitter.name,
+        "significance": settings.test.name,
+        **draws,
+        **discovery.for_provenance(),
+    }

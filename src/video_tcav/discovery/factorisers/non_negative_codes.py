@@ -1,0 +1,31 @@
+"""Non-negative lasso for all positions at once, by coordinate descent (Friedman et al. 2007, doi:10.1214/07-AOAS131)."""
+
+import numpy as np
+
+from video_tcav.discovery.factorisers.factoriser import Codes, Directions, Positions
+
+_ROUNDS = 30
+"""Over all components: on recorded layers W changes by less than 1 % after ten."""
+
+
+def non_negative_codes(positions: Positions, directions: Directions, *, penalty: float, rounds: int = _ROUNDS) -> Codes:
+    """W ≥ 0 that minimises `½ ‖X − W H‖² + penalty · ΣW`.
+
+    scikit-learn's `sparse_encode` solves the same, one position after the other, which takes thirty times as long.
+
+    Args:
+        positions: X.
+        directions: H.
+        penalty: the larger, the fewer components a position has.
+        rounds: sweeps over all components.
+    """
+    products = directions @ directions.T
+    gains = positions @ directions.T - penalty
+    lengths = np.maximum(np.diagonal(products), np.finfo(products.dtype).tiny)
+    codes = np.zeros_like(gains)
+    for _ in range(rounds):
+        for column in range(len(directions)):
+            # what the component would take of what the others leave
+            residual = gains[:, column] - codes @ products[:, column]
+            codes[:, column] = np.maximum(0.0, codes[:, column] + residual / lengths[column])
+    return codes

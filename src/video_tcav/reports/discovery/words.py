@@ -1,0 +1,95 @@
+"""Plain words about components: what each does and is, how stable it is, and why it is not confirmed."""
+
+import math
+
+from video_tcav.discovery import Component, ComponentKind, DiscoveryResult
+from video_tcav.reports.run.text import listed
+from video_tcav.tcav.wording import interval, odds_text, p_equals, percent, signed, units, verb
+
+_KINDS: dict[ComponentKind, str] = {
+    "appearance": "Appearance: single pictures are enough",
+    "motion": "Motion: it goes when clips are frozen",
+    "order": "Order: it goes when clips are played backwards",
+    "unclear": "Unclear: twins do not decide it",
+}
+_TWINS = {"frozen": "freezing", "reversed": "reversal", "shuffled": "shuffling"}
+
+
+def does(result: DiscoveryResult, component: Component) -> str:
+    """What having a component does to the target, as `raises “tennis”: it multiplies the odds by 11`."""
+    unit = units(result.against)
+    size = f"it {odds_text(component.effect)}" if unit == "log-odds" else f"by {signed(component.effect)} {unit}"
+    return f"{verb(component.effect)} “{result.target}”: {size}"
+
+
+def effect_figures(result: DiscoveryResult, component: Component) -> str:
+    """The effect with its interval and p, or that there is none."""
+    if math.isnan(component.effect):
+        return f"Not measured: {component.n_strong_clips} of {component.n_clips} clips have it."
+    limits = interval(component.effect_low, component.effect_high)
+    family = f"adjusted p {p_equals(component.p_adjusted)} of {len(result)}"
+    return f"{signed(component.effect)} {units(result.against)} ({limits}), {family}"
+
+
+def kind_words(component: Component) -> str:
+    """Its kind with the shares of its presence that stay in twins."""
+    shares = []
+    for twin, column in _TWINS.items():
+        share, low, high = (getattr(component, f"{column}{end}") for end in ("", "_low", "_high"))
+        if not math.isnan(share):
+            shares.append(f"{percent(share)} of it stays in {twin} clips ({percent(low)} to {percent(high)})")
+    if not shares:
+        return "Unclear: no twin could be measured."
+    return f"{_KINDS[component.kind]}. {'; '.join(shares)}."
+
+
+def presence_words(result: DiscoveryResult, component: Component) -> str:
+    """How far it sets the class apart."""
+    more = "more" if component.is_more_in_class else "less"
+    of_hundred = component.presence_auc if component.is_more_in_class else 1 - component.presence_auc
+    return (
+        f"Clips of “{result.target}” have {more} of it: on average {signed(component.presence_class, 1)} standard deviations of "
+        f"random clips against {signed(component.presence_random, 1)}; in {percent(of_hundred)} of pairs the class clip has "
+        f"{more} (p {p_equals(component.presence_p)})."
+    )
+
+
+def stability_words(component: Component) -> str:
+    """Whether other fits give the same component."""
+    figure = f"cosine {component.stability:.2f} with other halves of the groups and another seed"
+    if component.is_stable:
+        return f"Stable: {figure}."
+    return f"Unstable: {figure}. Other fits give other components."
+
+
+def edit_words(result: DiscoveryResult, component: Component) -> str:
+    """What a step and a clamp along its CAV do with the rest of the network run again; empty where none was made."""
+    edits = []
+    for name, words in (("step", "a whole step along it"), ("clamp", "having it instead of not having it")):
+        value, low, high = (getattr(component, f"{name}{end}") for end in ("", "_low", "_high"))
+        if not math.isnan(value):
+            edits.append(f"{words}: {signed(value)} ({interval(low, high)})")
+    return f"With the rest of the network run again, {'; '.join(edits)} {units(result.against)}." if edits else ""
+
+
+def why_not_confirmed(component: Component, alpha: float) -> str:
+    """What a component lacks, in plain words; empty for a confirmed one."""
+    if component.confirmed:
+        return ""
+    reasons = []
+    if math.isnan(component.effect):
+        reasons.append("too few clips have it to compare")
+    else:
+        if component.presence_p > alpha:
+            reasons.append("the class is not shown to have more or less of it than random clips")
+        if component.effect_p > alpha:
+            reasons.append("it is not shown to move the class")
+        if component.p_value <= alpha < component.p_adjusted:
+            reasons.append("both tests would be significant alone, but not among so many components")
+        if component.p_adjusted <= alpha and (component.effect > 0) != component.is_more_in_class:
+            more = "more" if component.is_more_in_class else "less"
+            reasons.append(f"the class has {more} of it although it {verb(component.effect)} the class")
+    if not component.is_stable:
+        reasons.append("it is unstable")
+    text = listed(reasons) if reasons else "it does not hold in the clips that it was not found in"
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,91 @@
+"""Factorisations: planted directions come back, codes are the minimum that they claim to be, signs are refused where needed."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import sparse_encode
+
+from video_tcav.core.errors import InputError
+from video_tcav.discovery.components_of_layer import match_rows, matched_cosines
+from video_tcav.discovery.factorisers.non_negative_codes import non_negative_codes
+from video_tcav.discovery.factorisers.registry import FACTORISERS, factoriser
+
+
+def planted(seed, *, signed, positions=600, components=4, channels=16):
+    """Positions that have one or two of a few directions each, and noise; root mean square length one."""
+    generator = np.random.default_rng(seed)
+    directions = generator.standard_normal((components, channels))
+    if not signed:
+        directions = np.where(generator.random(directions.shape) < 0.25, np.abs(directions), 0.0) + 0.01
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    codes = generator.exponential(1.0, (positions, components)) * (generator.random((positions, components)) < 0.3)
+    sample = codes @ directions + 0.02 * generator.standard_normal((positions, channels)) * signed
+    scale = np.sqrt(np.square(sample).sum(1).mean())
+    return sample / scale, directions, codes
+
+
+@pytest.mark.parametrize(("name", "signed"), [("sparse", True), ("sparse", False), ("nmf", False)])
+def test_planted_directions_come_back_with_their_signs(name, signed):
+    sample, directions, codes = planted(3, signed=signed)
+    method = factoriser(name)
+    fitted = method.fit(sample, len(directions), 0)
+    assert matched_cosines(directions, fitted).min() > 0.95
+    for true, found, _ in match_rows(directions, fitted):
+        assert np.corrcoef(codes[:, true], method.codes(sample, fitted)[:, found])[0, 1] > 0.9
+
+
+def test_the_same_seed_gives_the_same_directions():
+    sample, *_ = planted(3, signed=True)
+    for name in ("sparse", "kmeans"):
+        method = factoriser(name)
+        assert np.array_equal(method.fit(sample, 4, 7), method.fit(sample, 4, 7))
+
+
+def test_codes_are_those_of_the_non_negative_lasso():
+    sample, directions, _ = planted(1, signed=True, positions=40)
+    penalty = 0.2
+    slow = sparse_encode(sample, directions, algorithm="lasso_cd", alpha=penalty, positive=True, max_iter=5000)
+    codes = non_negative_codes(sample, directions, penalty=penalty, rounds=200)
+    assert np.allclose(codes, slow, atol=1e-3)
+    # the optimum's own conditions: no gain from more of a component, none from less of one that is there
+    gain = (sample - codes @ directions) @ directions.T - penalty
+    assert (gain < 1e-6).all()
+    assert np.abs(gain[codes > 0]).max() < 1e-6
+
+
+def test_a_position_has_one_cluster():
+    sample, *_ = planted(2, signed=True)
+    method = factoriser("kmeans")
+    codes = method.codes(sample, method.fit(sample, 4, 0))
+    assert ((codes > 0).sum(1) <= 1).all()
+    assert (codes.max(1) > 0).mean() > 0.9
+
+
+def test_nmf_refuses_activations_with_signs():
+    sample, *_ = planted(0, signed=True)
+    with pytest.raises(
+        InputError, match="`method` must be sparse or kmeans at a layer whose activations have signs. Got nmf"
+    ):
+        factoriser("nmf").fit(sample, 3, 0)
+
+
+def test_every_kind_has_a_name_and_a_line_of_help():
+    for name in FACTORISERS.names():
+        kind = FACTORISERS[name]
+        assert kind.name == name
+        assert kind.help
+
+
+def test_an_unknown_kind_is_one_line():
+    with pytest.raises(InputError, match="`method` must be one of sparse, nmf, kmeans. Got 'pca'"):
+        factoriser("pca")
+
+
+def test_matching_is_the_best_of_all_permutations():
+    generator = np.random.default_rng(0)
+    first, second = generator.standard_normal((2, 4, 6))
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (first, second)]
+    cosines = unit[0] @ unit[1].T
+    from itertools import permutations
+
+    best = max(sum(cosines[row, column] for row, column in enumerate(order)) for order in permutations(range(4)))
+    assert np.isclose(sum(cosine for *_, cosine in match_rows(first, second)), best)
