@@ -43,7 +43,7 @@ class Cost:
 
 def measure_cost(clips: int, *, layers: tuple[str, ...] = LAYERS) -> Cost:
     """So many clips, a third of them of the class."""
-    model = vt.load_model("torchvision:r3d_18", weights="random")
+    model = vt.load_model("torchvision:r3d_18")
     named = [
         (f"clip {number}", render(factors, frames=16, size=112).clip)
         for number, factors in enumerate(sample_factors(clips, seed=0))
