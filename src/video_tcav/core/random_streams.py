@@ -64,7 +64,9 @@ TEXT_FOLDS = 113
 BENCHMARK_ORDER = 131
 """Benchmark of concepts: order of the clips on which components are scored."""
 DISCOVERY_HALVES = 97
-"""Discovery: halves of the groups, of which one finds and the other confirms; then 1 for halves of those that find."""
+"""Discovery: halves of the groups, of which one finds and the other confirms."""
+DISCOVERY_STABILITY = 109
+"""Discovery: halves of the groups that find, whose components are matched."""
 DISCOVERY_POSITIONS = 101
 """Discovery: positions of each clip that components are fitted to; then a checksum of the layer's name."""
 DISCOVERY_FITS = 103

@@ -197,7 +197,7 @@ def _sampled(
 def _first_half(groups: Int[np.ndarray, " clip"], seed: int) -> np.ndarray:
     """Whether each clip is in the first half of the groups that find."""
     names = np.unique(groups)
-    generator = np.random.default_rng([seed, random_streams.DISCOVERY_HALVES, 1])
+    generator = np.random.default_rng([seed, random_streams.DISCOVERY_STABILITY])
     return np.isin(groups, generator.permutation(names)[: len(names) // 2])
 
 
