@@ -9,15 +9,13 @@ import typer
 import video_tcav as vt
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
-from video_tcav.cli.effect_table import bars
-from video_tcav.concepts.twins import TWINS
 from video_tcav.core.errors import UnsavedResultError
 from video_tcav.core.files import check_writable, write_json
 from video_tcav.core.model_settings import ModelSettings
+from video_tcav.core.wording import p_text
 from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import At, InterventionSettings, StatisticsSettings
-from video_tcav.tcav.wording import p_text, units
 
 _MOST_ROWS = 12  # a screenful; the files have all
 _BAR_CELLS = 9
@@ -83,6 +81,8 @@ def discover(
     A component is confirmed if, in clips that it was not found in, the class has more (or less) of it than random clips, and
     having it moves the class the same way; adjusted for all components. Then look at its clips: what it is, a person says.
     """
+    from video_tcav.concepts.twins import TWINS  # noqa: PLC0415 - PyTorch, which other commands need not load
+
     if out:
         check_writable(out)
     loaded = vt.load_model(model, **vars(model_options))
@@ -127,6 +127,10 @@ def _print(result: "vt.DiscoveryResult") -> None:
         render.paragraph(sentence, bullet="• ")
     shown = result.components[: max(_MOST_ROWS, len(result.confirmed))]
     stepped = any(math.isfinite(component.step) for component in shown)
+    # PyTorch, which other commands need not load
+    from video_tcav.cli.effect_table import bars  # noqa: PLC0415
+    from video_tcav.tcav.wording import units  # noqa: PLC0415
+
     numbers = (units(result.against), "95 %", f"p (of {len(result)})", *(["step"] if stepped else []))
     render.out.print()
     table = render.table("component", "kind", "", *numbers, numbers=numbers, unbroken=("kind", ""))

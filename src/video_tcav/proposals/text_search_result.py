@@ -6,6 +6,7 @@ from typing import ClassVar
 import pandas as pd
 
 from video_tcav.core.item_sequence import ItemSequence
+from video_tcav.core.wording import p_equals
 from video_tcav.media import Skipped
 
 
@@ -56,7 +57,7 @@ class TextSearch:
 
     def sentence(self) -> str:
         """What was found, in one line."""
-        compared = f"p = {self.p_adjusted:.2g} among other words"
+        compared = f"p {p_equals(self.p_adjusted)} among other words"
         if not self.stands_out:
             return f"Nothing in these videos stands out for “{self.text}” ({compared}): nothing was proposed."
         if not self.matches:

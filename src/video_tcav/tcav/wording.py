@@ -3,6 +3,9 @@
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from video_tcav.core.wording import SMALLEST_P as SMALLEST_P
+from video_tcav.core.wording import p_equals as p_equals
+from video_tcav.core.wording import p_text as p_text
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.cav_key import comparison_name as comparison_name
@@ -10,8 +13,6 @@ from video_tcav.tcav.cav_key import comparison_name as comparison_name
 if TYPE_CHECKING:  # the command line starts without loading the statistics
     from video_tcav.tcav.concept_result import ConceptResult
 
-SMALLEST_P = 0.001
-"""Smaller p-values are printed as a bound: their digits say nothing that a reader could act on."""
 MINUS = "\N{MINUS SIGN}"
 _UNITS = {"log_odds": "log-odds", "number": "units of the output"}
 # Of a million: beyond, a factor of the odds says nothing more.
@@ -29,18 +30,6 @@ class EffectInterval(Protocol):
     def effect_low(self) -> float: ...
     @property
     def effect_high(self) -> float: ...
-
-
-def p_text(value: float) -> str:
-    """A p-value with two significant digits; a small one as a bound, so that none is printed as zero; a dash for NaN."""
-    if math.isnan(value):
-        return "–"
-    return f"{value:.2g}" if value >= SMALLEST_P else f"< {SMALLEST_P:g}"
-
-
-def p_equals(value: float) -> str:
-    """A p-value to stand after "p", with its relation: `= 0.012`, `< 0.001`."""
-    return f"= {p_text(value)}" if value >= SMALLEST_P else p_text(value)
 
 
 def tests_text(count: int) -> str:

@@ -10,6 +10,7 @@ from sklearn.linear_model import Ridge
 
 import video_tcav as vt
 from tests.unit.words.colours import ColourEncoder
+from video_tcav.core import random_streams
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.gram.embedding_map import fit_map, group_folds
 from video_tcav.models import parse_target, record_activations, record_gradients
@@ -88,7 +89,9 @@ def test_it_is_ridge_regression_from_embeddings_to_activations(model, pool, of_c
     centre = text_rows(encoder, neutral_prompts()).mean(0)
     direction = text_rows(encoder, ["a video of green"])[0] - centre
     centred = activations - activations.mean(0)
-    fit = fit_map(centred @ centred.T, embeddings, direction[None], group_folds(np.arange(30), [0, 97]))
+    fit = fit_map(
+        centred @ centred.T, embeddings, direction[None], group_folds(np.arange(30), [0, random_streams.TEXT_FOLDS])
+    )
     rows = embeddings - embeddings.mean(0)
     ridge = Ridge(alpha=fit.penalty * (rows**2).sum(), solver="svd").fit(embeddings, activations)
     vector = ridge.coef_ @ direction
