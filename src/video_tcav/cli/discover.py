@@ -40,9 +40,7 @@ def discover(
     target: Annotated[str, typer.Option(metavar="CLASS", help="Class to explain, by name or number.")],
     clips: Annotated[list[str], typer.Option(metavar="PATH", help="Clips of that class, of six videos at least.")],
     random: Annotated[list[str], typer.Option(metavar="PATH", help="Clips without it, likewise.")],
-    layer: Annotated[
-        list[str] | None, typer.Option(metavar="L", help="Layers to look at; the stages if not given.")
-    ] = None,
+    layer: options.Layers = None,
     bank: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Cut tubes of confirmed components into this concept bank, for review."),
@@ -63,10 +61,7 @@ def discover(
         str,
         typer.Option(metavar="step|clamp|none", help="What to do to activations along confirmed components."),
     ] = "step,clamp",
-    group: Annotated[
-        str,
-        typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths."),
-    ] = "video",
+    group: options.Group = "video",
     alpha: Annotated[
         float, typer.Option(metavar="P", help="Level of all components together, between 0 and 1.")
     ] = 0.05,

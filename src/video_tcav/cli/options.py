@@ -14,6 +14,7 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_file_writable
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.models.loaders.loader import spec_help
+from video_tcav.tcav.settings import At
 from video_tcav.words.encoder_spec import encoder_help
 from video_tcav.words.encoder_spec import load_encoder as load_encoder_spec
 from video_tcav.words.word_lists import read_words
@@ -22,6 +23,15 @@ MODEL_HELP = f"{spec_help()}; or a model file, FILE.yaml"
 Model = Annotated[str, typer.Option("--model", "-m", metavar="M", help=f"{MODEL_HELP}.")]
 Videos = Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")]
 Against = Annotated[str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")]
+Layers = Annotated[
+    list[str] | None, typer.Option("--layer", metavar="L", help="Layers to look at; the stages if not given.")
+]
+GradientAt = Annotated[
+    At, typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it.")
+]
+Group = Annotated[
+    str, typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
 
 

@@ -29,14 +29,9 @@ def pairs(
         list[str] | None,
         typer.Option(metavar="PATH", help="Further clips without it; estimates are taken there as well."),
     ] = None,
-    layer: Annotated[
-        list[str] | None, typer.Option(metavar="L", help="Layers to look at; the stages if not given.")
-    ] = None,
+    layer: options.Layers = None,
     against: options.Against = "log_odds",
-    group: Annotated[
-        str,
-        typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths."),
-    ] = "video",
+    group: options.Group = "video",
     intervene_at: Annotated[
         str,
         typer.Option(metavar="deepest|all|LAYER", help="Layers where steps and clamps are measured, too."),

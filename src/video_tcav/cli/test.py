@@ -14,7 +14,7 @@ from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.tcav.settings import At, InterventionSettings, Negatives, StatisticsSettings
+from video_tcav.tcav.settings import InterventionSettings, Negatives, StatisticsSettings
 
 
 @options.with_settings(
@@ -38,14 +38,9 @@ def run(
     clips: Annotated[
         list[str] | None, typer.Option(metavar="PATH", help="Clips of that class; not needed with --at random.")
     ] = None,
-    layer: Annotated[
-        list[str] | None, typer.Option(metavar="L", help="Layers to look at; the stages if not given.")
-    ] = None,
+    layer: options.Layers = None,
     against: options.Against = "log_odds",
-    at: Annotated[
-        At,
-        typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it."),
-    ] = "class",
+    at: options.GradientAt = "class",
     only_right: Annotated[
         bool, typer.Option("--only-right", help="Leave out class clips that the model calls another class.")
     ] = False,
@@ -64,10 +59,7 @@ def run(
         Negatives,
         typer.Option(help="Where a concept does not move: random clips frozen to match, or moving as they are."),
     ] = "matched",
-    group: Annotated[
-        str,
-        typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths."),
-    ] = "video",
+    group: options.Group = "video",
     seed: options.Seed = 0,
     check_effects: Annotated[
         bool,

@@ -9,7 +9,6 @@ import video_tcav as vt
 from video_tcav.cli import options, render
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.tcav.settings import At
 from video_tcav.tcav.wording import p_text, units
 
 
@@ -33,19 +32,11 @@ def words(
         list[str] | None,
         typer.Option(metavar="TEXT=PATH", help="Clips of one of the texts, which its CAV is checked against."),
     ] = None,
-    layer: Annotated[
-        list[str] | None, typer.Option(metavar="L", help="Layers to look at; the stages if not given.")
-    ] = None,
+    layer: options.Layers = None,
     against: options.Against = "log_odds",
-    at: Annotated[
-        At,
-        typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it."),
-    ] = "class",
+    at: options.GradientAt = "class",
     word_file: options.WordFile = None,
-    group: Annotated[
-        str,
-        typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths."),
-    ] = "video",
+    group: options.Group = "video",
     seed: options.Seed = 0,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for tables (CSV, Parquet, JSON): text_results.*.")
