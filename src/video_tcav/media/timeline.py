@@ -1,5 +1,6 @@
 """Timelines: when each frame of a video is on display, read from its packets without decoding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,8 @@ from jaxtyping import Float, Int
 
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream, strict_decoding
-from video_tcav.media.files import VideoSource, images_in, is_frame_sequence
+from video_tcav.media.files import VideoSource, images_in, is_frame_sequence, is_tar
+from video_tcav.media.frame_archive import ArchivedFrame, archived_frames
 from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.structure import container_damage, missing_of_iso_file
 
@@ -76,8 +78,13 @@ def read_timeline(source: VideoSource) -> Timeline:
     if isinstance(source, MemorySource):
         count = len(source.frames)
     else:
-        count = len(frame_files(source.path)) if source.kind == "frames" else 1
+        count = len(frames_of(source.path)) if source.kind == "frames" else 1
     return _constant_timeline(count, Fraction(1, round(FRAME_FOLDER_FPS)))
+
+
+def frames_of(path: Path) -> Sequence[Path | ArchivedFrame]:
+    """The frames of a folder or a tar, in order; see `frame_files` and `archived_frames`."""
+    return archived_frames(path) if is_tar(path) else frame_files(path)
 
 
 def frame_files(folder: Path) -> list[Path]:
