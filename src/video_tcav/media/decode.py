@@ -15,6 +15,7 @@ from video_tcav.core.checks import require
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, MOST_STILL_MEGAPIXELS, decoder_limit, open_media, picture_stream
 from video_tcav.media.decoder import DecodedFrame, FrameDecoder, damaged_at
+from video_tcav.media.encoded_clips import EncodedSource, local_file
 from video_tcav.media.files import VideoSource, kind_of
 from video_tcav.media.frame_archive import ArchivedFrame
 from video_tcav.media.memory_clips import MemorySource
@@ -144,10 +145,19 @@ def _pictures(source: VideoSource, timeline: Timeline, indices: Int[np.ndarray, 
     """Pictures at increasing indices, each decoded when it is taken."""
     if isinstance(source, MemorySource):
         return (source.read(index)[0].permute(1, 2, 0).numpy() for index in indices[:, None])
+    if isinstance(source, EncodedSource):
+        return _encoded_pictures(source, timeline, indices)
     if source.kind == "video":
         return _video_pictures(source.path, timeline, indices)
     frames = frames_of(source.path) if source.kind == "frames" else [source.path]
     return (_read_image(*_file_or_bytes(frames[index])) for index in indices)
+
+
+def _encoded_pictures(
+    source: EncodedSource, timeline: Timeline, indices: Int[np.ndarray, " time"]
+) -> Iterator[Picture]:
+    with local_file(source) as path:
+        yield from _video_pictures(path, timeline, indices)
 
 
 def _file_or_bytes(frame: Path | ArchivedFrame) -> tuple[Path, bytes | None]:

@@ -72,7 +72,9 @@ def _frame_of(archive: Path, member: tarfile.TarInfo, archive_size: int) -> list
     if name.suffix.lower() not in IMAGE_SUFFIXES or name.name.startswith(".") or member.isdir():
         return []
     if not member.isreg() or member.issparse():
-        raise MediaError(archive, f"a tar with a link or sparse file in place of a frame: {member.name!r:.80}; make it anew")
+        raise MediaError(
+            archive, f"a tar with a link or sparse file in place of a frame: {member.name!r:.80}; make it anew"
+        )
     if not 0 <= member.size <= _LARGEST_FRAME_BYTES or member.offset_data + member.size > archive_size:
         raise MediaError(archive, f"truncated: {member.name!r:.80} has {member.size:,} bytes; {COPY_AGAIN}")
     return [ArchivedFrame(archive=archive, name=str(name), offset=member.offset_data, size=member.size)]

@@ -1,13 +1,15 @@
 """Finding videos: files, folders, globs, manifests and annotation files."""
 
 import difflib
+import operator
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from video_tcav.core.errors import SourceError, VideoTcavError
 from video_tcav.core.files import reason_of
-from video_tcav.core.limits import shortened
+from video_tcav.core.limits import finite, shortened
 from video_tcav.media.annotations import detect_annotations, read_annotations
 from video_tcav.media.files import (
     VideoSource,
@@ -24,6 +26,9 @@ from video_tcav.media.manifest import MANIFEST_SUFFIXES, read_manifest
 _KINDS = "videos (mp4, avi, webm, mkv, mov, gif …), images (jpg, png …) and folders of numbered frames"
 _WILDCARDS = frozenset("*?[")
 _OF_WINDOWS = frozenset({"thumbs.db", "desktop.ini"})  # which Windows puts into folders of pictures
+_SPLIT = "split="
+_QUALIFIED = re.compile(r"(?P<kind>[A-Za-z_]\w*)\s*(?P<sign><=|>=|<|>|=)(?P<value>.*)")
+_COMPARISONS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _MOST_ENDINGS = 5  # in a message
 _MOST_LABELS = 10
 _LONGEST_PATH = 200  # characters, in a message
@@ -35,13 +40,20 @@ def find_videos(path: str | Path) -> list[VideoSource]:
     Args:
         path: a video or image file, a folder (searched with its subfolders; each video is labelled by its folder), a glob
             (`**` too), a manifest (.csv, .tsv, .parquet), or a published annotation file. `::LABEL` behind it keeps the
-            sources with that label.
+            sources with that label; `::KIND=LABEL` those by another kind of labels, such as `::noun=knife`; `::KIND<NUMBER`
+            (`<=`, `>`, `>=`) those whose label is such a number; `::split=NAME` those of a split, before another `::`.
 
     Raises:
         SourceError: if nothing is there, nothing in it is a video, or no source has the label.
+        InputError: if a list has no such split.
     """
     try:
         text, label = _split_label(str(path))
+        text, split = _split_off_split(text)
+        if label is not None and split is None and label.startswith(_SPLIT):
+            label, split = None, label.removeprefix(_SPLIT)
+        if split is not None or (label is not None and _QUALIFIED.fullmatch(label)):
+            return _qualified(Path(text).expanduser(), text, label, split)
         sources = _find(Path(text).expanduser(), text)
     except VideoTcavError:
         raise
@@ -60,13 +72,59 @@ def _split_label(text: str) -> tuple[str, str | None]:
     return head, label
 
 
+def _split_off_split(text: str) -> tuple[str, str | None]:
+    """Path and split of `PATH::split=NAME`."""
+    head, label = _split_label(text)
+    is_split = label is not None and label.startswith(_SPLIT)
+    return (head, label.removeprefix(_SPLIT)) if label is not None and is_split else (text, None)
+
+
+def _qualified(path: Path, text: str, label: str | None, split: str | None) -> list[VideoSource]:
+    """Sources of a list by a split, and by a kind of labels or the size of a number."""
+    match = _QUALIFIED.fullmatch(label) if label is not None else None
+    chosen = detect_annotations(path) if path.is_file() else None
+    if match is None or (chosen is None and match["sign"] == "="):
+        sources = _find(path, text) if split is None else read_annotations(path, split=split)
+        return sources if label is None else _with_label(sources, label, text)
+    kind, sign, value = match["kind"].strip(), match["sign"], match["value"].strip()
+    if chosen is not None and sign == "=" and kind not in chosen.labels:  # a label with such a sign
+        return _with_label(read_annotations(path, split=split), label or "", text)
+    is_default = kind == "label"  # of any list
+    labels = None if is_default else kind
+    sources = _find(path, text) if chosen is None else read_annotations(path, split=split, labels=labels)
+    if chosen is None and not is_default:
+        raise SourceError(f"`{text}` must be a list with numbers as {kind}. Got none. Write ::label{sign}{value}.")
+    if sign == "=":
+        return _with_label(sources, value, text) if value else sources
+    return _of_size(sources, sign, value, f"{text}::{label}")
+
+
+def _of_size(sources: list[VideoSource], sign: str, value: str, text: str) -> list[VideoSource]:
+    """Sources whose label is a number on one side of a bound."""
+    try:
+        bound = finite(value)
+        numbers = [finite(source.label or "") for source in sources]
+    except ValueError as error:
+        raise SourceError(f"`{text}` must compare numbers. Got a label or bound that is none: {error}.") from error
+    compare = _COMPARISONS[sign]
+    chosen = [source for source, number in zip(sources, numbers, strict=True) if compare(number, bound)]
+    if not chosen:
+        span = f"{min(numbers):g} to {max(numbers):g}"
+        raise SourceError(
+            f"`{text}` must hold for a video at least. Got {len(numbers)} numbers, {span}. Change the bound."
+        )
+    return chosen
+
+
 def _find(path: Path, text: str) -> list[VideoSource]:
     if path.is_dir():
-        return _not_empty(sources_of_files(media_files(path)), f"the folder {text}")
+        sources = sources_of_files(media_files(path)) or _of_lists(files_below(path))
+        return _not_empty(sources, f"the folder {text}")
     if path.is_file():
         return _from_file(path)
     if _WILDCARDS & set(text):
-        return _not_empty(sources_of_files(_glob(path)), f"the files that match {text}")
+        sources = sources_of_files(_glob(path)) or _of_lists(_matches(path))
+        return _not_empty(sources, f"the files that match {text}")
     near = next(parent for parent in path.absolute().parents if parent.exists())
     raise SourceError(f"`{text}` must be a file, folder or glob. Got no such path; {near} exists. Check the spelling.")
 
@@ -83,6 +141,13 @@ def _from_file(path: Path) -> list[VideoSource]:
         f"`{path}` must be a video, an image, a manifest (.csv, .tsv, .parquet) or an annotation file. "
         f"Got the ending {path.suffix or 'none'}. Give one of these, or a folder."
     )
+
+
+def _of_lists(files: Iterable[Path]) -> list[VideoSource]:
+    """Sources of lists that stand for a video each, such as `video01-phase.txt`, `video02-phase.txt`, …."""
+    texts = (file for file in sorted(files) if file.suffix.lower() == ".txt" and file.is_file())
+    lists = [file for file in texts if (chosen := detect_annotations(file)) is not None and chosen.is_per_video]
+    return [source for file in lists for source in read_annotations(file)]
 
 
 def _glob(pattern: Path) -> set[Path]:

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream, strict_decoding
+from video_tcav.media.encoded_clips import EncodedSource, local_file
 from video_tcav.media.files import VideoSource, images_in, is_frame_sequence, is_tar
 from video_tcav.media.frame_archive import ArchivedFrame, archived_frames
 from video_tcav.media.memory_clips import MemorySource
@@ -73,6 +74,9 @@ def read_timeline(source: VideoSource) -> Timeline:
     Raises:
         MediaError: if the source cannot be read, has no picture, or is truncated.
     """
+    if isinstance(source, EncodedSource):
+        with local_file(source) as path:
+            return _video_timeline(path)
     if source.kind == "video":
         return _video_timeline(source.path)
     if isinstance(source, MemorySource):

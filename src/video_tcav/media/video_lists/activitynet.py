@@ -29,7 +29,9 @@ class ActivityNet(VideoListFormat):
     def read(self, file: ListFile, videos: VideoFolder, choice: ListChoice) -> list[VideoSource]:
         """Files are named `v_ID.mp4` or `ID.mp4`; a video without annotations, as of the test set, gives no clip."""
         if not self.detects(file):
-            raise SourceError(f"`{file.path}` must have a `database` of videos. Got another value. Use the published file.")
+            raise SourceError(
+                f"`{file.path}` must have a `database` of videos. Got another value. Use the published file."
+            )
         entries = list(file.content["database"].items())
         subsets = [str(facts.get("subset", "")) for _, facts in entries if isinstance(facts, dict)]
         checked_split(file, filter(None, subsets), choice.split)

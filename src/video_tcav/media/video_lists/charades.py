@@ -18,7 +18,7 @@ class Charades(VideoListFormat):
 
     name = "charades"
     help = "Charades `Charades_v1_train.csv`: names of actions from `Charades_v1_classes.txt` beside it"
-    identifiers, labels, may_repeat = ("subject", "video"), ("action", "scene"), True
+    identifiers, labels, may_repeat = ("subject", "recording"), ("action", "scene"), True
     source = "prior.allenai.org/projects/charades"
 
     def detects(self, file: ListFile) -> bool:
@@ -31,8 +31,10 @@ class Charades(VideoListFormat):
         sources = []
         for where, row in file.rows("id", "subject", "scene", "actions"):
             path, expected = videos.find(row["id"]), f"{row['id']}.mp4"
-            identifiers = grouped({"subject": row["subject"], "video": row["id"]})
-            spans = [{"label": plain_name(row["scene"]) or None}] if kind == "scene" else _actions(file, where, row, names)
+            identifiers = grouped({"subject": row["subject"], "recording": row["id"]})
+            spans = (
+                [{"label": plain_name(row["scene"]) or None}] if kind == "scene" else _actions(file, where, row, names)
+            )
             sources += [
                 file.source(where, videos.source, path=path, expected=expected, **span, **identifiers) for span in spans
             ]

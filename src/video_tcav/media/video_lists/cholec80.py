@@ -42,9 +42,7 @@ class Cholec80(VideoListFormat):
         _check_frames(file, path, max((end for _, end, _ in runs), default=0))
         group = grouped({"operation": name["video"]})
         return [
-            videos.source(
-                path, f"{name['video']}.mp4", label=label, start_s=start / _FPS, end_s=end / _FPS, **group
-            )
+            videos.source(path, f"{name['video']}.mp4", label=label, start_s=start / _FPS, end_s=end / _FPS, **group)
             for start, end, label in runs
         ]
 
@@ -92,7 +90,9 @@ def _check_frames(file: ListFile, path: Path | None, last: int) -> None:
         return
     count = len(frames_of(path))
     if count < last - _FPS:
-        raise file.bad("its frames", f"all be in {path}", f"{count} of {last}", "Use the video, or extract every frame.")
+        raise file.bad(
+            "its frames", f"all be in {path}", f"{count} of {last}", "Use the video, or extract every frame."
+        )
 
 
 CHOLEC80 = Cholec80()

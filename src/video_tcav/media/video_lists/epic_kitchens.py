@@ -22,7 +22,9 @@ class EpicKitchens(VideoListFormat):
     """Source: Damen et al. 2022, Rescaling Egocentric Vision, doi:10.1007/s11263-021-01531-2."""
 
     name = "epic-kitchens"
-    help = "EPIC-Kitchens-100 `EPIC_100_train.csv`: names of classes from `EPIC_100_verb_classes.csv`, `…noun…` beside it"
+    help = (
+        "EPIC-Kitchens-100 `EPIC_100_train.csv`: names of classes from `EPIC_100_verb_classes.csv`, `…noun…` beside it"
+    )
     # a participant has one kitchen, or two in the extension: the recordings of one are not independent
     identifiers, labels, may_repeat = ("participant", "recording"), ("verb", "noun", "action", "narration"), True
     source = "github.com/epic-kitchens/epic-kitchens-100-annotations"

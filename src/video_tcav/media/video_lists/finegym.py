@@ -83,9 +83,7 @@ class _Times:
                 "Put the published file there."
             )
         if self._content is None:
-            self._content = parse_json(
-                read_text(self._path, error=SourceError), f"`{self._path}`", error=SourceError
-            )
+            self._content = parse_json(read_text(self._path, error=SourceError), f"`{self._path}`", error=SourceError)
         try:
             event = self._content[match["video"]][match["event"]]
             shift_s, event_end_s = (float(time) for time in event["timestamps"][0])

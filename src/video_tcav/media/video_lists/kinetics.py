@@ -68,7 +68,11 @@ def _source(file: ListFile, where: str, row: dict[str, Any], videos: VideoFolder
         clip = videos.find(trimmed, label)
         if clip is None and (video := videos.find(youtube_id, label)) is not None:
             return videos.source(video, "", start_s=start_s, end_s=end_s, **fields)
-    except (TypeError, ValueError, OverflowError) as error:  # no number, infinity, or (an InputError) an end before its start
+    except (
+        TypeError,
+        ValueError,
+        OverflowError,
+    ) as error:  # no number, infinity, or (an InputError) an end before its start
         raise SourceError(
             f"`{file.path}`, {where} must have seconds in time_start and time_end. "
             f"Got {row['time_start']!r} and {row['time_end']!r}. Correct the row."

@@ -26,7 +26,9 @@ class SomethingV2(VideoListFormat):
     def read(self, file: ListFile, videos: VideoFolder, choice: ListChoice) -> list[VideoSource]:
         """Files are named `ID.webm`."""
         if not isinstance(file.content, list):
-            raise SourceError(f"`{file.path}` must be a JSON list of objects. Got another value. Use the published file.")
+            raise SourceError(
+                f"`{file.path}` must be a JSON list of objects. Got another value. Use the published file."
+            )
         sources = []
         for number, entry in enumerate(cast(Iterable[object], file.content), start=1):
             if not isinstance(entry, dict) or "id" not in entry:
