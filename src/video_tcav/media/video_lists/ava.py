@@ -42,11 +42,11 @@ class Ava(VideoListFormat):
             where = f"line {number},"
             if not _LINE.fullmatch(line):
                 raise file.bad(where, "read like `-5KQ66BBWC4,0902,0.077,0.151,0.283,0.811,80,1`", line)
-            video, second, *_, action = split_cells(line, ",")[:7]
-            person = split_cells(line, ",")[7:]
+            cells = split_cells(line, ",")
+            video, second, action, person = cells[0], cells[1], cells[6], cells[7:]  # version 1.0 has no person
             path = videos.find(video)
             middle_s = float(second) - (0 if path is None else start_of(path))
-            identifiers = {"video": video, **{"person": f"{video} person {name}" for name in person}}
+            identifiers = {"video": video} | ({"person": f"{video} person {person[0]}"} if person else {})
             sources.append(
                 videos.source(
                     path,

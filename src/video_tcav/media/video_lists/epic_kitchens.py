@@ -34,7 +34,7 @@ class EpicKitchens(VideoListFormat):
         return set(_COLUMNS) <= file.columns
 
     def read(self, file: ListFile, videos: VideoFolder, choice: ListChoice) -> list[VideoSource]:
-        """Files are `P01_01.MP4`, or folders or tars of `frame_0000000001.jpg`, in which frames are counted instead of seconds."""
+        """Files are `P01_01.MP4`, or folders or tars of `frame_0000000001.jpg`, whose frames are counted instead of seconds."""
         kind = self.kind_of_labels(choice)
         names = {each: _class_names(file, each) for each in ("verb", "noun")}
         sources = []
@@ -73,7 +73,7 @@ def _label(row: dict[str, str], kind: str, names: dict[str, dict[str, str]]) -> 
 
 
 def _class_names(file: ListFile, kind: str) -> dict[str, str]:
-    """Names of classes by number; numbers stay where the published table is not there, since a row's own word is one of several."""
+    """Names of classes by number; without the published table numbers stay, as a row's own word is one of several of its class."""
     path = file.beside(f"EPIC_100_{kind}_classes*.csv")
     if path is None:
         return {}
