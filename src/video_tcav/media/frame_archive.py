@@ -57,6 +57,8 @@ def _listed(archive: Path, size: int, modified_ns: int) -> tuple[ArchivedFrame, 
                 if count >= _MOST_MEMBERS:
                     raise MediaError(archive, f"a tar of more than {_MOST_MEMBERS:,} members; split it, a video a tar")
                 frames += _frame_of(archive, member, size)
+    except MediaError:
+        raise
     except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError) as error:
         raise MediaError(archive, _reason(archive, error)) from error
     frames.sort(key=lambda frame: frame.name)
