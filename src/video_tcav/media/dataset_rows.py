@@ -1,7 +1,7 @@
 """Rows of a `datasets.Dataset` of Hugging Face as sources, recognised by its methods: the package is not needed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from video_tcav.core.errors import InputError, SourceError
@@ -43,7 +43,7 @@ def dataset_sources(dataset: Any, default_names: Iterator[str]) -> Iterator[Vide
     if type(feature).__name__ == "Video":  # as bytes or a path: the package's own decoders need FFmpeg's libraries
         dataset = dataset.cast_column(column, type(feature)(decode=False))
     names = getattr(features[label], "names", None) if label else None
-    for number, row in enumerate(dataset.select_columns(columns)):
+    for number, row in enumerate(dataset.select_columns(columns).with_format(None)):  # not as tensors
         fields = {name: convert(row[name]) for name, convert in _FIELDS.items() if row.get(name) not in (None, "")}
         try:
             yield _row_source(row[column], _label(row[label], names) if label else None, default_names, fields)
@@ -85,8 +85,7 @@ def _row_source(value: Any, label: str | None, default_names: Iterator[str], fie
     content = value.get("bytes") if isinstance(value, Mapping) else value if isinstance(value, bytes) else None
     path = value.get("path") if isinstance(value, Mapping) else value if isinstance(value, str) else None
     if content is not None:
-        # a path of another machine, of which the last part is a name
-        name = PurePosixPath(str(path).replace("\\", "/")).name if path else next(default_names)
+        name = str(path) if path else next(default_names)  # the path of where the bytes once were
         return EncodedSource(path=Path(name), kind="video", label=label, content=bytes(content), **fields)
     if not path:
         raise InputError(f"`video` must be bytes or a path. Got {excerpt(value)}. Leave the row out.")

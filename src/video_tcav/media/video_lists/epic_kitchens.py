@@ -73,7 +73,7 @@ def _label(row: dict[str, str], kind: str, names: dict[str, dict[str, str]]) -> 
 
 
 def _class_names(file: ListFile, kind: str) -> dict[str, str]:
-    """Names of classes by number; without the published table numbers stay, as a row's own word is one of several of its class."""
+    """Names of classes by number; without the published table numbers stay, as a row has only one word of its class."""
     path = file.beside(f"EPIC_100_{kind}_classes*.csv")
     if path is None:
         return {}
