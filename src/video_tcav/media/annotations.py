@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from video_tcav.core.checks import one_of, require
+from video_tcav.core.checks import require
 from video_tcav.core.errors import SourceError
 from video_tcav.media.files import VideoSource
 from video_tcav.media.manifest import any_exists, refuse_repeats
@@ -16,12 +16,8 @@ _LIST_SUFFIXES = TRAINING_SUFFIXES | {".json"}
 _LIST_FOLDER = re.compile(r".*(?:annotations?|labels?|splits?|lists?)", re.IGNORECASE)
 
 
-def detect_annotations(path: Path) -> VideoListFormat | None:
+def detected_format(file: ListFile) -> VideoListFormat | None:
     """Format of a published list, by name and content; `None` if it is none of them."""
-    return _detected(ListFile(path))
-
-
-def _detected(file: ListFile) -> VideoListFormat | None:
     if file.suffix not in _LIST_SUFFIXES:
         return None
     return next((each for each in LIST_FORMATS.values() if each.detects(file)), None)
@@ -56,15 +52,22 @@ def read_annotations(
     if not path.is_file():
         raise SourceError(f"`{path}` must be an annotation file. Got no such file. Check the path.")
     file = ListFile(path)
-    chosen = _detected(file) if format == "auto" else LIST_FORMATS[one_of("format", format, LIST_FORMATS.names())]
+    chosen = detected_format(file) if format == "auto" else LIST_FORMATS[format]
     if chosen is None:
         raise SourceError(
             f"`{path}` must be an annotation file of Kinetics, UCF101, HMDB51, Something-Something V2 or another known data "
             f"set, or a training list. Got another content. Name its `format`, one of {', '.join(LIST_FORMATS.names())}, or "
             "write a manifest with a column `path`."
         )
-    _check_choice(chosen, split, labels)
-    choice, folders = ListChoice(split=split, labels=labels), _folders(path, root)
+    return read_list(file, chosen, ListChoice(split=split, labels=labels), root)
+
+
+def read_list(
+    file: ListFile, chosen: VideoListFormat, choice: ListChoice, root: Path | None = None
+) -> list[VideoSource]:
+    """Sources of a list of a known format; see `read_annotations`."""
+    path, folders = file.path, _folders(file.path, root)
+    _check_choice(chosen, choice)
     sources: list[VideoSource] = []
     for folder in folders:
         sources = chosen.read(file, VideoFolder(folder), choice)
@@ -82,7 +85,8 @@ def read_annotations(
     return sources
 
 
-def _check_choice(chosen: VideoListFormat, split: str | None, labels: str | None) -> None:
+def _check_choice(chosen: VideoListFormat, choice: ListChoice) -> None:
+    split, labels = choice.split, choice.labels
     has_split = split is None or chosen.has_splits
     require(has_split, "split", f"be left out for {chosen.name}", split, "Choose the file of that split instead.")
     kinds = ", ".join(chosen.labels)

@@ -41,7 +41,7 @@ class ActivityNet(VideoListFormat):
             if not isinstance(facts, dict) or not isinstance(facts.get("annotations", []), list):
                 raise file.bad(where, "be an object with a list of `annotations`", facts)
             if choice.split is None or facts.get("subset") == choice.split:
-                path = videos.find(f"v_{video_id}") or videos.find(video_id)
+                path = videos.find_file(f"v_{video_id}") or videos.find_file(video_id)
                 for number, annotation in enumerate(facts.get("annotations", []), start=1):
                     fields = _segment(file, f"video {video_id}, annotation {number},", annotation)
                     expected, identifiers = f"v_{video_id}.mp4", grouped({"video": video_id})

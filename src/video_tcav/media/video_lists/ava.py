@@ -10,12 +10,13 @@ from video_tcav.core.errors import MediaError, SourceError
 from video_tcav.core.text_files import plain_name, read_text
 from video_tcav.media.container import open_media
 from video_tcav.media.files import VideoSource, kind_of
-from video_tcav.media.manifest import split_cells
 from video_tcav.media.video_lists.list_format import ListChoice, ListFile, VideoListFormat, grouped
 from video_tcav.media.video_lists.video_folder import VideoFolder
 
 _UNIT = r"(?:0?\.\d+|[01](?:\.0*)?)"
-_LINE = re.compile(rf"[\w-]{{11}},\d{{1,5}}(?:\.\d+)?,(?:{_UNIT},){{4}}\d{{1,3}}(?:,-?\d{{1,9}})?")
+_LINE = re.compile(
+    rf"(?P<video>[\w-]{{11}}),(?P<second>\d{{1,5}}(?:\.\d+)?),(?:{_UNIT},){{4}}(?P<action>\d{{1,3}})(?:,(?P<person>-?\d{{1,9}}))?"
+)
 _LABEL = re.compile(r"name:\s*\"(?P<name>[^\"]+)\"\s*(?:label_)?id:\s*(?P<number>\d+)")
 _HALF_S = 1.5  # a label holds for the clip of 3 s around its second
 # prepared videos begin with the first annotated quarter of an hour, and are that long (`ffmpeg -ss 900 -t 901`)
@@ -40,13 +41,15 @@ class Ava(VideoListFormat):
         sources = []
         for number, line in file.lines:
             where = f"line {number},"
-            if not _LINE.fullmatch(line):
+            match = _LINE.fullmatch(line)
+            if match is None:
                 raise file.bad(where, "read like `-5KQ66BBWC4,0902,0.077,0.151,0.283,0.811,80,1`", line)
-            cells = split_cells(line, ",")
-            video, second, action, person = cells[0], cells[1], cells[6], cells[7:]  # version 1.0 has no person
-            path = videos.find(video)
+            video, second, action, person = match.group(
+                "video", "second", "action", "person"
+            )  # version 1.0 has no person
+            path = videos.find_file(video)
             middle_s = float(second) - (0 if path is None else start_of(path))
-            identifiers = {"video": video} | ({"person": f"{video} person {person[0]}"} if person else {})
+            identifiers = {"video": video} | ({"person": f"{video} person {person}"} if person else {})
             sources.append(
                 videos.source(
                     path,

@@ -30,7 +30,7 @@ class Charades(VideoListFormat):
         names, kind = _class_names(file), self.kind_of_labels(choice)
         sources = []
         for where, row in file.rows("id", "subject", "scene", "actions"):
-            path, expected = videos.find(row["id"]), f"{row['id']}.mp4"
+            path, expected = videos.find_file(row["id"]), f"{row['id']}.mp4"
             identifiers = grouped({"subject": row["subject"], "recording": row["id"]})
             spans = (
                 [{"label": plain_name(row["scene"]) or None}] if kind == "scene" else _actions(file, where, row, names)

@@ -51,8 +51,8 @@ def _elements(file: ListFile, videos: VideoFolder) -> Iterator[VideoSource]:
         identifiers = grouped({"video": match["video"], "event": f"{match['video']}_{match['event']}"})
         path, start_s, end_s = videos.find(match["name"]), None, None
         if path is None:
-            path = videos.find(f"{match['video']}_{match['event']}")
-            whole = path is None and videos.find(match["video"])
+            path = videos.find_file(f"{match['video']}_{match['event']}")
+            whole = path is None and videos.find_file(match["video"])
             if whole or (path is not None and match["action"]):
                 start_s, end_s = times.segment(where, match, in_event=not whole)
             path = path or whole or None
@@ -133,7 +133,7 @@ def _event(file: ListFile, where: str, names: tuple[str, str], event: Any, video
     identifiers = grouped({"video": video, "event": f"{video}_{name}"})
     path: Path | None = videos.find(f"{video}_{name}")
     span: dict[str, Any] = {}
-    if path is None and (path := videos.find(video)) is not None:
+    if path is None and (path := videos.find_file(video)) is not None:
         span = {"start_s": file.number(where, "start", start), "end_s": file.number(where, "end", end)}
     expected = f"{video}_{name}.mp4"
     return file.source(where, videos.source, path=path, expected=expected, label=label, **span, **identifiers)

@@ -66,7 +66,7 @@ def _source(file: ListFile, where: str, row: dict[str, Any], videos: VideoFolder
         start_s, end_s = float(row["time_start"]), float(row["time_end"])
         trimmed = f"{youtube_id}_{int(start_s):06d}_{int(end_s):06d}"
         clip = videos.find(trimmed, label)
-        if clip is None and (video := videos.find(youtube_id, label)) is not None:
+        if clip is None and (video := videos.find_file(youtube_id, label)) is not None:
             return videos.source(video, "", start_s=start_s, end_s=end_s, **fields)
     except (
         TypeError,

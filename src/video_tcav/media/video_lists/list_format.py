@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,7 @@ from video_tcav.core.limits import excerpt, finite
 from video_tcav.core.registry import Registry
 from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
 from video_tcav.media.files import VideoSource
-from video_tcav.media.manifest import first_line, header_separator, read_table, split_cells
+from video_tcav.media.manifest import header_separator, read_table, split_cells
 from video_tcav.media.video_lists.video_folder import VideoFolder
 
 Identifiers = tuple[tuple[str, str], ...]
@@ -35,14 +35,14 @@ class ListFile:
     @cached_property
     def first_line(self) -> str:
         """The first line that is not blank."""
-        return first_line(self.text)
+        return self.lines[0][1] if self.lines else ""
 
     @cached_property
     def columns(self) -> frozenset[str]:
         """Cells of the first line of a CSV file; none for other files."""
         if self.suffix != ".csv":
             return frozenset()
-        return frozenset(plain_name(cell) for cell in split_cells(self.first_line, header_separator(self.text)))
+        return frozenset(plain_name(cell) for cell in split_cells(self.first_line, header_separator(self.first_line)))
 
     @cached_property
     def content(self) -> Any:
@@ -179,9 +179,13 @@ def seconds_of(text: str) -> float:
     return math.fsum(field * 60**power for power, field in enumerate(reversed(fields)))
 
 
+_plain_identifier = lru_cache(maxsize=100_000)(plain_name)  # a list names each of its videos many times
+
+
 def grouped(identifiers: Mapping[str, str]) -> dict[str, Any]:
     """Fields of a source for its identifiers, of which the first is the group."""
-    named = tuple((name, plain_name(value)) for name, value in identifiers.items() if plain_name(value))
+    plain = ((name, _plain_identifier(value)) for name, value in identifiers.items())
+    named = tuple((name, value) for name, value in plain if value)
     return {"identifiers": named, "group": named[0][1]} if named else {}
 
 

@@ -1,5 +1,7 @@
 """Videos below a folder, found by their name without ending: files, folders of frames, and tars of frames."""
 
+import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,8 @@ class VideoFolder:
         self.root = root
 
     @cached_property
-    def _by_name(self) -> dict[str, list[Path]]:
-        """Video files first, then tars and folders of frames, which may be extracted from them."""
+    def _by_name(self) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+        """Video files; and tars and folders of frames."""
         files: dict[str, list[Path]] = {}
         frames: dict[str, dict[Path, None]] = {}
         for path in sorted(files_below(self.root)):
@@ -26,20 +28,31 @@ class VideoFolder:
                 frames.setdefault(path.stem, {})[path] = None
             elif suffix in IMAGE_SUFFIXES:
                 frames.setdefault(path.parent.name, {})[path.parent] = None
-        return {name: [*files.get(name, []), *frames.get(name, {})] for name in {**files, **frames}}
+        return files, {name: list(paths) for name, paths in frames.items()}
+
+    def find_file(self, name: str, label: str | None = None) -> Path | None:
+        """The video file of that name; of several, one in a folder that is named like the label.
+
+        Segments in seconds need a file: frames in folders and tars have no times, and were extracted at any rate.
+        """
+        return _nearest(self._by_name[0].get(name, []), label)
 
     def find(self, name: str, label: str | None = None) -> Path | None:
-        """The video of that name; of several, one in a folder that is named like the label."""
-        folders = {label, label.replace(" ", "_")} if label else set()
-        return min(self._by_name.get(name, []), key=lambda path: path.parent.name not in folders, default=None)
+        """The video file of that name, or else its tar or folder of frames."""
+        return self.find_file(name, label) or _nearest(self._by_name[1].get(name, []), label)
 
     def find_frames(self, name: str) -> Path | None:
         """A folder of frames of that name directly in this folder, without a search among millions of frames; else any video."""
         folder = self.root / name
-        is_direct = bool(name) and Path(name).name == name and folder.is_dir()
+        is_direct = bool(name) and Path(name).name == name and os.path.isdir(folder)  # noqa: PTH112  is_dir raises for long names
         return folder if is_direct else self.find(name)
 
     def source(self, path: Path | None, expected: str, **fields: Any) -> VideoSource:
         """A source of a video, or of where it was expected below this folder."""
         path = self.root / expected if path is None else path
         return VideoSource(path=path, kind=kind_of(path) or "video", **fields)
+
+
+def _nearest(paths: Sequence[Path], label: str | None) -> Path | None:
+    folders = {label, label.replace(" ", "_")} if label else set()
+    return min(paths, key=lambda path: path.parent.name not in folders, default=None)

@@ -65,9 +65,9 @@ def test_echonet_labels_are_numbers(listed, tmp_path):
     assert find_videos(f"{path}::label<=39") == sources[1:]
     assert [source.label for source in find_videos(f"{path}::EDV > 50")] == ["69.21", "98.74"]
     assert find_videos(f"{path}::split=TRAIN::EF>=39") == sources[2:]
-    with pytest.raises(SourceError, match="must hold for a video at least. Got 3 numbers, 35.5 to 78.498"):
+    with pytest.raises(SourceError, match="must have a video with EF<10. Got 3 numbers, 35.5 to 78.498"):
         find_videos(f"{path}::EF<10")
-    with pytest.raises(SourceError, match="must compare numbers"):
+    with pytest.raises(SourceError, match="must have numbers to compare behind `::`"):
         find_videos(f"{path}::EF<low")
     path.write_text(ECHONET.replace("35.5", "n/a"))
     with pytest.raises(SourceError, match="row 2 after the header, must have a number as EF. Got 'n/a'"):
@@ -78,8 +78,35 @@ def test_numbers_of_a_manifest(listed, tmp_path):
     touch(tmp_path, "a.mp4", "b.mp4")
     path = listed("scores.csv", "path,label\na.mp4,1.5\nb.mp4,20\n")
     assert [source.path.name for source in find_videos(f"{path}::label<3")] == ["a.mp4"]
-    with pytest.raises(SourceError, match="must be a list with numbers as EF. Got none. Write ::label<3"):
+    with pytest.raises(SourceError, match="must have what is compared: label. Got 'EF'. Choose one."):
         find_videos(f"{path}::EF<3")
+
+
+def test_a_format_and_a_split_may_be_named(listed, tmp_path):
+    touch(tmp_path, "Videos/0X100009310A3BD7FC.avi")
+    path = listed("list.txt", ECHONET)
+    with pytest.raises(SourceError, match=r"a list whose format is not detected is read as list.txt::format=NAME"):
+        find_videos(path)
+    (source,) = find_videos(f"{path}::format=echonet::split=VAL::EF>70")
+    assert source.path == tmp_path / "Videos/0X100009310A3BD7FC.avi"
+    assert find_videos(f"{path}::split=VAL::format=echonet") == [source]
+    with pytest.raises(InputError, match="`format` must be one of kinetics, "):
+        find_videos(f"{path}::format=imagenet")
+    with pytest.raises(
+        SourceError, match="must be a published list for a split. .* before: ::format=NAME, of kinetics, "
+    ):
+        find_videos(f"{path}::split=VAL")
+    with pytest.raises(SourceError, match="must be a list for a split or format. Got another path"):
+        find_videos(f"{tmp_path}::split=VAL")
+    with pytest.raises(InputError, match="`split` must be left out for haa500"):
+        find_videos(f"{listed('haa.txt', 'a/a_000.mp4')}::split=x")
+
+
+def test_frames_without_times_are_no_segments(listed, make_images):
+    make_images("abcdefghijk", [f"{number:03d}.jpg" for number in range(30)])
+    path = listed("k.csv", "label,youtube_id,time_start,time_end,split\na,abcdefghijk,0,1,val\n")
+    with pytest.raises(SourceError, match="must list videos that exist"):  # extracted at an unknown rate
+        find_videos(path)
 
 
 def test_labels_with_signs_stay_labels(listed, tmp_path):
