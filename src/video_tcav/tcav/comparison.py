@@ -1,6 +1,6 @@
 """From recorded clips to comparisons: which rows stand for a concept, which for its matched negatives."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +86,25 @@ def _by_pattern(group: str) -> GroupOf:
         return names[path]
 
     return name
+
+
+def listed_groups(sources: Iterable[VideoSource], group_of: GroupOf, group: str) -> list[str]:
+    """A line for each identifier of published lists that names groups, be it by default or by the user's `group`."""
+    members: dict[str, dict[str, VideoSource]] = {}
+    others: dict[str, set[str]] = {}
+    for source in sources:
+        names = [name for name, _ in source.identifiers]
+        chosen = names[0] if names and group == "video" else group
+        if chosen in names:
+            members.setdefault(chosen, {})[source.key] = source
+            others.setdefault(chosen, set()).update(name for name in names if name != chosen)
+    lines = []
+    for name, named in members.items():
+        groups = len({group_of(source) for source in named.values()})
+        choice = f"; --group {' or '.join(sorted(others[name]))} names others" if others[name] else ""
+        says = "as their list says" if group == "video" else "as --group says"
+        lines.append(f"groups: {len(named)} clips are of {groups} groups by {name}, {says}{choice}.")
+    return lines
 
 
 def distinct_negatives(

@@ -8,6 +8,7 @@ from video_tcav.core.limits import shortened
 from video_tcav.core.patterns import PathPattern
 from video_tcav.gram.thresholds import MIN_GROUPS
 from video_tcav.media import VideoSource
+from video_tcav.tcav.comparison import listed_groups
 from video_tcav.tcav.plan import Plan
 
 _MOST_NAMES = 3
@@ -34,7 +35,7 @@ def set_cautions(plan: Plan, *, at: str, group: str) -> tuple[str, ...]:
         group: what the user named as independent.
     """
     shared = (_shared_clips(plan), _class_groups(plan), _shared_names(plan, at, group))
-    texts = (_copies(plan), *shared, _listed_groups(plan, group))
+    texts = (_copies(plan), *shared, listed_groups((*plan.compared(), *plan.class_sources), plan.group_of, group))
     return tuple(line for lines in texts for line in lines)
 
 
@@ -69,26 +70,6 @@ def _shared_clips(plan: Plan) -> list[str]:
         f"{shared} of {len(plan.class_sources)} class videos are also concept or random clips: a clip then bears on its own "
         "gradient. Use other clips where there are any."
     ]
-
-
-def _listed_groups(plan: Plan, group: str) -> list[str]:
-    """A line for each identifier of published lists that names groups, chosen by the list or by the user."""
-    sources = {source.key: source for source in (*plan.compared(), *plan.class_sources) if source.identifiers}
-    by_name: dict[str, list[VideoSource]] = {}
-    others: dict[str, dict[str, None]] = {}
-    for source in sources.values():
-        names = [name for name, _ in source.identifiers]
-        chosen = names[0] if group == "video" else group
-        if chosen in names:
-            by_name.setdefault(chosen, []).append(source)
-            others.setdefault(chosen, {}).update(dict.fromkeys(name for name in names if name != chosen))
-    lines = []
-    for name, members in by_name.items():
-        groups = len({plan.group_of(source) for source in members})
-        choice = f"; --group {' or '.join(others[name])} names others" if others[name] else ""
-        says = "as their list says" if group == "video" else "as --group says"
-        lines.append(f"groups: {len(members)} clips are of {groups} groups by {name}, {says}{choice}.")
-    return lines
 
 
 def _class_clips_alone(plan: Plan) -> list[VideoSource]:
