@@ -61,7 +61,8 @@ def pairs(
         layers: dotted module names, from the first to the deepest; the model's stages if not given.
         space: feature space, or several.
         against: `log_odds`, `logit` or `contrast:CLASS`.
-        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path. The groups of both clips of a pair are one.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path. The groups
+            of both clips of a pair are one.
         intervene_at: where steps and clamps are measured beside slopes: the `deepest` layer, `all`, or names with commas between;
             the first layers take longest.
         most_pairs: that are measured, drawn from as many groups as there are; fewer where activations at these layers would take
