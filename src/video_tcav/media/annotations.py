@@ -20,7 +20,8 @@ def detected_format(file: ListFile) -> VideoListFormat | None:
     """Format of a published list, by name and content; `None` if it is none of them."""
     if file.suffix not in _LIST_SUFFIXES:
         return None
-    return next((each for each in LIST_FORMATS.values() if each.detects(file)), None)
+    formats = sorted(map(LIST_FORMATS.resolve, LIST_FORMATS.names()), key=lambda each: each.is_general)
+    return next((each for each in formats if each.detects(file)), None)
 
 
 def read_annotations(
@@ -52,7 +53,7 @@ def read_annotations(
     if not path.is_file():
         raise SourceError(f"`{path}` must be an annotation file. Got no such file. Check the path.")
     file = ListFile(path)
-    chosen = detected_format(file) if format == "auto" else LIST_FORMATS[format]
+    chosen = detected_format(file) if format == "auto" else LIST_FORMATS.resolve(format)
     if chosen is None:
         raise SourceError(
             f"`{path}` must be an annotation file of Kinetics, UCF101, HMDB51, Something-Something V2 or another known data "

@@ -63,7 +63,7 @@ def _selected(selection: Selection) -> list[VideoSource]:
             )
         return selection.choose(_find(path, selection.path))
     file = ListFile(path)
-    chosen = detected_format(file) if selection.format is None else LIST_FORMATS[selection.format]
+    chosen = detected_format(file) if selection.format is None else LIST_FORMATS.resolve(selection.format)
     if chosen is not None:
         labels = selection.kind_of_labels(chosen.labels)
         sources = read_list(file, chosen, ListChoice(split=selection.split, labels=labels))

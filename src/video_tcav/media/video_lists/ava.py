@@ -39,11 +39,7 @@ class Ava(VideoListFormat):
         """Files are whole films, or their quarter of an hour from 15:00 on; which, their length tells."""
         names, start_of = _action_names(file), cache(_start_s)
         sources = []
-        for number, line in file.lines:
-            where = f"line {number},"
-            match = _LINE.fullmatch(line)
-            if match is None:
-                raise file.bad(where, "read like `-5KQ66BBWC4,0902,0.077,0.151,0.283,0.811,80,1`", line)
+        for _, match in file.matches(_LINE, "-5KQ66BBWC4,0902,0.077,0.151,0.283,0.811,80,1"):
             video, second, action, person = match.group(
                 "video", "second", "action", "person"
             )  # version 1.0 has no person

@@ -42,11 +42,7 @@ class FineGym(VideoListFormat):
 
 def _elements(file: ListFile, videos: VideoFolder) -> Iterator[VideoSource]:
     names, times = _class_names(file), _Times(file)
-    for number, line in file.lines:
-        where = f"line {number},"
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise file.bad(where, "read like `0LtLS9wROrk_E_002407_002435_A_0003_0005 9`", line)
+    for where, match in file.matches(_LINE, "0LtLS9wROrk_E_002407_002435_A_0003_0005 9"):
         label = names.get(int(match["label"]), str(int(match["label"])))
         identifiers = grouped({"video": match["video"], "event": f"{match['video']}_{match['event']}"})
         path, start_s, end_s = videos.find(match["name"]), None, None

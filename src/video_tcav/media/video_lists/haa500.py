@@ -24,10 +24,7 @@ class Haa500(VideoListFormat):
     def read(self, file: ListFile, videos: VideoFolder, choice: ListChoice) -> list[VideoSource]:
         """No identifier tells which clips are of one video or person."""
         sources = []
-        for number, line in file.lines:
-            match = _LINE.fullmatch(line)
-            if match is None:
-                raise file.bad(f"line {number},", "read like `abseiling/abseiling_000.mp4`", line)
+        for _, match in file.matches(_LINE, "abseiling/abseiling_000.mp4"):
             label = match["label"]
             expected = str(Path(label) / f"{match['stem']}.mp4")
             sources.append(videos.source(videos.find(match["stem"], label), expected, label=plain_name(label)))

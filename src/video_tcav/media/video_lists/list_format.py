@@ -1,6 +1,7 @@
 """A format of lists: how it is detected by content, and how its lines become sources."""
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,14 @@ class ListFile:
     def lines(self) -> list[tuple[int, str]]:
         """Lines that are not blank, with their numbers."""
         return numbered_lines(self.text)
+
+    def matches(self, pattern: re.Pattern[str], example: str) -> Iterator[tuple[str, re.Match[str]]]:
+        """Each line as a match of a pattern, with its name for messages."""
+        for number, line in self.lines:
+            match = pattern.fullmatch(line)
+            if match is None:
+                raise self.bad(f"line {number},", f"read like `{example}`", line)
+            yield f"line {number},", match
 
     def table(self, *columns: str) -> pd.DataFrame:
         """Text cells of a CSV file with these columns."""
@@ -125,6 +134,7 @@ class VideoListFormat(ABC):
         labels: kinds of labels to choose from; the first is the default. Empty where there is one kind.
         has_splits: whether one file holds several splits.
         is_per_video: whether each video has a list of its own.
+        is_general: whether other formats are tried first, since this one takes whatever names files.
         may_repeat: whether a published list may name a source twice, as where several annotators or objects do.
         source: where the format is described.
     """
@@ -135,6 +145,7 @@ class VideoListFormat(ABC):
     labels: ClassVar[tuple[str, ...]] = ()
     has_splits: ClassVar[bool] = False
     is_per_video: ClassVar[bool] = False
+    is_general: ClassVar[bool] = False
     may_repeat: ClassVar[bool] = False
     source: ClassVar[str]
 
@@ -194,7 +205,7 @@ LIST_FORMATS: Registry[VideoListFormat] = Registry(
     "format",
     {
         name: f"video_tcav.media.video_lists.{module}:{name.upper().replace('-', '_')}"
-        # in the order in which they are tried: a training list takes whatever names files
+        # in the order in which they are tried
         for name, module in {
             "kinetics": "kinetics",
             "activitynet": "activitynet",

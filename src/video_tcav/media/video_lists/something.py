@@ -54,10 +54,7 @@ class Jester(VideoListFormat):
     def read(self, file: ListFile, videos: VideoFolder, choice: ListChoice) -> list[VideoSource]:
         """The list has neither header nor people, who performed several clips each."""
         sources = []
-        for number, line in file.lines:
-            match = _LINE.fullmatch(line)
-            if match is None:
-                raise file.bad(f"line {number},", "read like `34870;Drumming Fingers`", line)
+        for _, match in file.matches(_LINE, "34870;Drumming Fingers"):
             label = plain_name(match["label"])
             sources.append(videos.source(videos.find_frames(match["id"]), match["id"], label=label))
         return sources

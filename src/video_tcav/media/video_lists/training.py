@@ -11,6 +11,7 @@ class Training(VideoListFormat):
 
     name = "training"
     help = "training lists of mmaction2, SlowFast, VideoMAE (`path label`), TSN and TSM (`folder frames label`)"
+    is_general = True
     source = "github.com/open-mmlab/mmaction2; github.com/facebookresearch/SlowFast; github.com/yjxiong/temporal-segment-networks"
 
     def detects(self, file: ListFile) -> bool:

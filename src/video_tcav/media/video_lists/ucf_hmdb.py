@@ -1,7 +1,6 @@
 """UCF101 and HMDB51: lists of files by split, whose names hold class and source video."""
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 from video_tcav.core.checks import require
@@ -31,7 +30,7 @@ class Ucf101(VideoListFormat):
     def read(self, file: ListFile, videos: VideoFolder, choice: ListChoice) -> list[VideoSource]:
         """Clips of one video share its group number."""
         sources = []
-        for match in _matched_lines(file, _UCF101_LINE, "Class/v_Class_g01_c01.avi 1"):
+        for _, match in file.matches(_UCF101_LINE, "Class/v_Class_g01_c01.avi 1"):
             listed = Path(match["file"])
             label = listed.parent.name
             video = videos.find(match["stem"], label)
@@ -64,7 +63,7 @@ class Hmdb51(VideoListFormat):
         require(is_split, "split", "be train or test for hmdb51", choice.split, "Choose one, or leave it out.")
         label = name["label"]
         sources = []
-        for match in _matched_lines(file, _HMDB51_LINE, "name.avi 1"):
+        for _, match in file.matches(_HMDB51_LINE, "name.avi 1"):
             if match["split"] in _HMDB51_SPLITS[choice.split]:
                 stem = Path(match["file"]).stem
                 source_video, _, codes = stem.rpartition(f"_{label}_")  # codes of view, motion and clip number
@@ -73,14 +72,6 @@ class Hmdb51(VideoListFormat):
                     videos.source(videos.find(stem, label), f"{label}/{match['file']}", label=label, **group)
                 )
         return sources
-
-
-def _matched_lines(file: ListFile, pattern: re.Pattern[str], example: str) -> Iterable[re.Match[str]]:
-    for number, line in file.lines:
-        match = pattern.fullmatch(line)
-        if match is None:
-            raise file.bad(f"line {number},", f"read like `{example}`", line)
-        yield match
 
 
 UCF101, HMDB51 = Ucf101(), Hmdb51()

@@ -1,6 +1,7 @@
 """Lists of actions with times: EPIC-Kitchens, Charades, AVA, ActivityNet, FineGym, Cholec80, Diving48."""
 
 import json
+import tarfile
 
 import pytest
 
@@ -83,6 +84,18 @@ def test_epic_kitchens_frames_count_from_one(listed, make_images):
     (clips,) = load_clips([source], ClipSpec(frames=27, stride=1))
     assert (source.kind, clips.error) == ("frames", None)
     assert clips.frame_indices.tolist() == [list(range(7, 34))]  # frames 8 to 34
+
+
+def test_epic_kitchens_tars_of_frames(listed, make_images, tmp_path):
+    path = listed("EPIC_100_train.csv", EPIC)
+    folder = make_images("frames", [f"frame_{number:010d}.jpg" for number in range(1, 41)])
+    (tmp_path / "P01/rgb_frames").mkdir(parents=True)
+    with tarfile.open(tmp_path / "P01/rgb_frames/P01_01.tar", "w") as tar:
+        tar.add(folder, arcname=".")
+    source = find_videos(path)[1]
+    assert (source.path.name, source.kind) == ("P01_01.tar", "frames")
+    (clips,) = load_clips([source], ClipSpec(frames=23, stride=1))
+    assert clips.frame_indices.tolist() == [list(range(14, 37))]  # frames 15 to 37
 
 
 @pytest.mark.parametrize(

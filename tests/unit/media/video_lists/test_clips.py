@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.plugins import installed, make_plugin
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.media import find_videos, read_annotations
 from video_tcav.media.video_lists.list_format import LIST_FORMATS
@@ -144,3 +145,30 @@ def test_each_format_says_where_it_is_described():
     formats = LIST_FORMATS.values()
     assert [each.name for each in formats] == list(LIST_FORMATS.names())
     assert all(each.help and each.source for each in formats)
+
+
+PLUGIN = """
+from video_tcav.media.video_lists.list_format import VideoListFormat
+
+
+class Lines(VideoListFormat):
+    name, help, source = "lines", "a file a line behind a title", "an example"
+
+    def detects(self, file):
+        return file.first_line == "LINES v1"
+
+    def read(self, file, videos, choice):
+        return [videos.source(videos.find(line), line, label=f"line {number}") for number, line in file.lines[1:]]
+"""
+
+
+def test_another_package_adds_a_format(listed, tmp_path):
+    touch(tmp_path, "a.mp4", "b 7.mp4")
+    path = listed("list.txt", "LINES v1\na\nb 7\n")
+    with installed(make_plugin(tmp_path, "video_tcav.video_lists", "lines", PLUGIN, "Lines"), LIST_FORMATS):
+        assert [(source.path.name, source.label) for source in find_videos(path)] == [
+            ("a.mp4", "line 2"),
+            ("b 7.mp4", "line 3"),
+        ]
+        assert len(find_videos(f"{path}::format=lines::line 3")) == 1
+    vars(LIST_FORMATS).pop("_added", None)
