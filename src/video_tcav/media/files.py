@@ -11,6 +11,7 @@ from typing import Literal
 from video_tcav.core.checks import require
 from video_tcav.core.errors import SourceError
 from video_tcav.core.escaping import well_formed
+from video_tcav.core.limits import finite
 
 SourceKind = Literal["video", "still", "frames"]
 
@@ -65,6 +66,14 @@ class VideoSource:
         require(exists, "start_s", "be 0 or more", start_s, "Give seconds from the start of the video.")
         later = self.end_s is None or self.end_s > start_s
         require(later, "end_s", f"be later than `start_s`, {start_s}", self.end_s, "Swap them.")
+
+    @property
+    def number(self) -> float | None:
+        """The label as a number, such as a measured ejection fraction; `None` where it is none."""
+        try:
+            return finite(self.label or "")
+        except ValueError:
+            return None
 
     @property
     def key(self) -> str:

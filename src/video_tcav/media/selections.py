@@ -76,19 +76,22 @@ class Selection:
 
     def _of_size(self, sources: list[VideoSource], sign: str, value: str) -> list[VideoSource]:
         """Sources whose label is a number on one side of a bound."""
+        numbers = [source.number for source in sources]
         try:
             bound = finite(value)
-            numbers = [finite(source.label or "") for source in sources]
+            measured = [number for number in numbers if number is not None]
+            if len(measured) < len(numbers):
+                raise ValueError(f"the label {next(each.label for each in sources if each.number is None)!r}")
         except ValueError as error:
             raise SourceError(
                 f"`{self.path}` must have numbers to compare behind `::`. Got {error}. Choose a label instead."
             ) from error
         compare = _COMPARISONS[sign]
-        chosen = [source for source, number in zip(sources, numbers, strict=True) if compare(number, bound)]
+        chosen = [source for source, number in zip(sources, measured, strict=True) if compare(number, bound)]
         if not chosen:
-            span = f"{min(numbers):g} to {max(numbers):g}"
+            span = f"{min(measured):g} to {max(measured):g}"
             raise SourceError(
-                f"`{self.path}` must have a video with {self.label}. Got {len(numbers)} numbers, {span}. Change the bound."
+                f"`{self.path}` must have a video with {self.label}. Got {len(measured)} numbers, {span}. Change the bound."
             )
         return chosen
 

@@ -147,7 +147,7 @@ def left_out_note(path: str | Path) -> str | None:
         return None
     below = {file for match in matches for file in (files_below(match) if match.is_dir() else [match])}
     files = [file for file in sorted(below) if not is_media(file) and file.name.lower() not in _OF_WINDOWS]
-    if not files:
+    if not files or len(files) == len(below):  # without any video, they are lists that were read
         return None
     endings = Counter(file.suffix.lower() or "without ending" for file in files).most_common()
     listed = ", ".join(f"{count} {ending}" for ending, count in endings[:_MOST_ENDINGS])

@@ -8,6 +8,7 @@ import pytest
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, SourceError
 from video_tcav.media import find_videos, load_clips, read_annotations
+from video_tcav.media.sources import left_out_note
 
 EPIC = """narration_id,participant_id,video_id,narration_timestamp,start_timestamp,stop_timestamp,start_frame,stop_frame,\
 narration,verb,verb_class,noun,noun_class,all_nouns,all_noun_classes
@@ -217,6 +218,7 @@ def test_cholec80_phases_and_tools_of_a_folder_of_lists(listed, videos, tmp_path
     listed("cholec80/tool_annotations/video01-tool.txt", tools)
     videos("cholec80/videos/video01.mp4", "cholec80/videos/video02.mp4")
     sources = find_videos(tmp_path / "cholec80/phase_annotations")
+    assert left_out_note(tmp_path / "cholec80/phase_annotations") is None
     assert [of(source) for source in sources[:3]] == [
         ("video01.mp4", "Preparation", 0.0, 0.8, "video01"),
         ("video01.mp4", "CalotTriangleDissection", 0.8, 1.6, "video01"),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.plugins import installed, make_plugin
 from video_tcav.core.errors import InputError, SourceError
-from video_tcav.media import find_videos, read_annotations
+from video_tcav.media import VideoSource, find_videos, read_annotations
 from video_tcav.media.video_lists.list_format import LIST_FORMATS
 
 ECHONET = """FileName,EF,ESV,EDV,FrameHeight,FrameWidth,FPS,NumberOfFrames,Split
@@ -61,7 +61,8 @@ def test_echonet_labels_are_numbers(listed, tmp_path):
     path = listed("FileList.csv", ECHONET)
     touch(tmp_path, "Videos/0X100009310A3BD7FC.avi", "Videos/0X1002E8FBACD08477.avi", "Videos/0X1005D03EED19C65B.avi")
     sources = find_videos(path)
-    assert [source.label for source in sources] == ["78.498", "35.5", "39"]
+    assert [source.number for source in sources] == [78.498, 35.5, 39]
+    assert VideoSource(path=path, kind="video", label="a label").number is None
     assert find_videos(f"{path}::EF<39") == sources[1:2]
     assert find_videos(f"{path}::label<=39") == sources[1:]
     assert [source.label for source in find_videos(f"{path}::EDV > 50")] == ["69.21", "98.74"]
