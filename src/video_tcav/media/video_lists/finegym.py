@@ -12,9 +12,9 @@ from video_tcav.media.video_lists.list_format import ListChoice, ListFile, Video
 from video_tcav.media.video_lists.video_folder import VideoFolder
 
 _EVENT = r"(?P<video>.{11})_(?P<event>E_\d{6}_\d{6})"
-_LINE = re.compile(rf"(?P<name>{_EVENT}(?:_(?P<action>A_\d{{4}}_\d{{4}}))?)\s+(?P<label>\d+)")
+_LINE = re.compile(rf"(?P<name>{_EVENT}(?:_(?P<action>A_\d{{4}}_\d{{4}}))?)\s+(?P<label>\d{{1,4}})")
 _EVENT_ID = re.compile(r"E_\d{6}_\d{6}")
-_CATEGORY = re.compile(r"Clabel:\s*(?P<number>\d+)\s*;.*;\s*(?P<name>[^;]+)")
+_CATEGORY = re.compile(r"Clabel:\s*(?P<number>\d{1,4})\s*;.*;\s*(?P<name>[^;]+)")
 _TIMES = "finegym_annotation_info*.json"
 
 
