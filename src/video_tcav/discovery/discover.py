@@ -33,7 +33,7 @@ from video_tcav.models.targets import target_name
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.comparison import Comparison
+from video_tcav.tcav.comparison import Comparison, listed_groups
 from video_tcav.tcav.concept_result import Measurement
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.intervene import Interventions, intervene
@@ -85,7 +85,7 @@ def discover(
         at: where the gradient is taken, in the half that finds: at `random` or at `class` clips; see `run_tcav`.
         twins: that kinds are told by; none makes every kind unclear.
         operations: interventions along the CAVs of confirmed components: `step` and `clamp`, or `none`.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         alpha: level of the whole family of components, in (0, 1).
         seed: of every random draw.
         out: folder for results, tables and maps.
@@ -152,6 +152,7 @@ def discover(
             *left_out_notes(clips),
             *left_out_notes(random),
             *cautions,
+            *listed_groups(plan.sources, plan.group_of, group),
             *work.warnings({each.path for each in skipped}),
         )
         noted = _noted_settings(question, plan, discovery, settings, names)

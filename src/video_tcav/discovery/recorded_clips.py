@@ -18,7 +18,7 @@ from video_tcav.discovery.result import DiscoveredClip
 from video_tcav.gram.design import Design, check_enough, numbering
 from video_tcav.gram.gram import Gram
 from video_tcav.media import VideoSource
-from video_tcav.media.memory_clips import MemorySource
+from video_tcav.media.memory_clips import InMemorySource
 from video_tcav.models import VideoModel
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.clip_id import ClipId, Version
@@ -119,7 +119,7 @@ class RecordedClips:
                 DiscoveredClip(
                     clip=clip.source,
                     window=clip.window,
-                    path="" if isinstance(source, MemorySource) else str(source.path),
+                    path="" if isinstance(source, InMemorySource) else str(source.path),
                     start_s=source.start_s,
                     end_s=source.end_s,
                     group=self.plan.group_of(source),

@@ -12,7 +12,7 @@ from video_tcav._version import __version__
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.errors import MediaError
 from video_tcav.media import LoadedClips, Skipped, VideoSource, load_clips
-from video_tcav.media.memory_clips import MemorySource
+from video_tcav.media.memory_clips import InMemorySource
 from video_tcav.models import VideoModel
 from video_tcav.models.preprocess import seen_box
 from video_tcav.proposals.bank_writer import concept_of
@@ -98,7 +98,7 @@ def cut_tubes(
     """
     by_source: dict[str, list[MappedClip]] = {}
     for each in maps:
-        if not isinstance(each.source, MemorySource) and each.source.kind == "video":
+        if not isinstance(each.source, InMemorySource) and each.source.kind == "video":
             by_source.setdefault(each.source.key, []).append(each)
     sources = [members[0].source for members in by_source.values()]
     count, skipped = 0, []
