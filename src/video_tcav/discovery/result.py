@@ -14,6 +14,7 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import write_json
 from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.discovery.component import Component
+from video_tcav.discovery.explained import ExplainedShare, NothingExplained
 from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.sentences import component_sentence, headline
 from video_tcav.media import Skipped
@@ -78,6 +79,7 @@ class DiscoveryResult(ItemSequence[Component]):
         method: name of the factorisation.
         alpha: level of the family of tests.
         components: of all layers.
+        explained: how much of the target the confirmed ones explain together, and what they leave.
         clips: in which they were looked for.
         presences: mean over positions, in standard deviations of random clips, of each component in each clip.
         maps: by layer, of the clips that have most of each component and some more.
@@ -95,6 +97,7 @@ class DiscoveryResult(ItemSequence[Component]):
     method: str
     alpha: float
     components: tuple[Component, ...]
+    explained: ExplainedShare | NothingExplained
     clips: tuple[DiscoveredClip, ...]
     presences: Mapping[str, Float[np.ndarray, " clip"]] = field(repr=False)
     maps: tuple[ComponentMaps, ...] = field(repr=False)
@@ -170,6 +173,7 @@ class DiscoveryResult(ItemSequence[Component]):
         return replace(
             self,
             components=components,
+            explained=self.explained.renamed(names),
             presences={names.get(name, name): values for name, values in self.presences.items()},
         )
 
@@ -183,11 +187,12 @@ class DiscoveryResult(ItemSequence[Component]):
         return rows.assign(**self.presences)
 
     def sentences(self) -> tuple[str, ...]:
-        """What was confirmed, in plain words, and then one sentence for each component that was."""
+        """What was confirmed, in plain words, one sentence for each component that was, and how much they explain."""
         unit = units(self.against)
         return (
             headline(self.components, self.target),
             *(component_sentence(each, self.target, unit) for each in self.confirmed),
+            *([self.explained.sentence()] if self.confirmed else []),
         )
 
     def plot(self) -> "Figure":
@@ -231,6 +236,7 @@ class DiscoveryResult(ItemSequence[Component]):
             "warnings": list(self.warnings),
             "skipped": [asdict(skipped) for skipped in self.skipped],
             "components": [asdict(component) for component in self.components],
+            "explained": self.explained.to_dict(),
             "clips": [asdict(clip) for clip in self.clips],
             "presences": {name: values.tolist() for name, values in self.presences.items()},
         }

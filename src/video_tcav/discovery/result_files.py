@@ -14,6 +14,7 @@ from video_tcav.core.errors import InputError, OutputError, UnsavedResultError
 from video_tcav.core.files import read_json, write_in_turn
 from video_tcav.core.tables import TABLE_DAMAGE, write_csv, write_parquet, write_tensors
 from video_tcav.discovery.component import Component
+from video_tcav.discovery.explained import explained_of
 from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.result import DiscoveredClip, DiscoveryResult
 from video_tcav.media import Skipped
@@ -73,6 +74,7 @@ def _result(content: Mapping[str, Any], maps: tuple[ComponentMaps, ...]) -> Disc
     return DiscoveryResult(
         **{name: content[name] for name in ("target", "against", "at", "method", "alpha")},
         components=tuple(components),
+        explained=explained_of(content.get("explained")),
         clips=tuple(DiscoveredClip(**clip) for clip in content["clips"]),
         presences={name: np.asarray(values, dtype=float) for name, values in content["presences"].items()},
         maps=maps,

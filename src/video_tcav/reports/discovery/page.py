@@ -6,7 +6,7 @@ from pathlib import Path
 
 from video_tcav.core.files import check_file_writable
 from video_tcav.core.progress import progress_bar
-from video_tcav.discovery import Component, DiscoveryResult
+from video_tcav.discovery import Component, DiscoveryResult, ExplainedShare
 from video_tcav.reports.discovery.answer import answer
 from video_tcav.reports.discovery.charts import components_chart
 from video_tcav.reports.discovery.clips import TypicalClip, read_discovered, typical_clips, typical_numbers
@@ -86,6 +86,7 @@ def write_discovery_page(result: DiscoveryResult, path: str | Path, *, progress:
         "discovery.html.j2",
         result=result,
         answer=answer(result),
+        explained=result.explained if isinstance(result.explained, ExplainedShare) else None,
         counts={},
         unit=units(result.against),
         chart=None if chart is None else chart.svg,
