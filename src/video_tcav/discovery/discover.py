@@ -113,14 +113,7 @@ def discover(
         alpha=alpha,
         seed=seed,
     )
-    settings = TestSettings(
-        cav=statistics.fitter,
-        significance=statistics.test,
-        permutations=statistics.permutations,
-        random_sets=2,  # the spread of TCAV scores is not shown
-        bootstraps=statistics.bootstraps,
-        seed=seed,
-    )
+    settings = _test_settings(statistics, seed)
     names = tuple(one_of("operations", each, (STEP.name, CLAMP.name)) for each in parse_operations(operations))
     folder = None if out is None else check_writable(Path(out))
     with Workspace(recording, progress=progress) as work:
@@ -166,6 +159,17 @@ def discover(
             save_discovery(folder, result)
     log_warnings([*result.warnings, *map(str, result.skipped)])
     return result
+
+
+def _test_settings(statistics: StatisticsSettings, seed: int) -> TestSettings:
+    return TestSettings(
+        cav=statistics.fitter,
+        significance=statistics.test,
+        permutations=statistics.permutations,
+        random_sets=2,  # the spread of TCAV scores is not shown
+        bootstraps=statistics.bootstraps,
+        seed=seed,
+    )
 
 
 def _result(
