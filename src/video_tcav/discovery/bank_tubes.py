@@ -1,6 +1,6 @@
 """Tubes of confirmed components cut into a concept bank, with what is known about each component beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ import numpy as np
 from video_tcav.concepts import ConceptBank
 from video_tcav.discovery.component import Component
 from video_tcav.discovery.layer_discovery import LayerDiscovery
+from video_tcav.discovery.sentences import suggestion_text
 from video_tcav.discovery.tubes import MOST_TUBES, MappedClip, cut_tubes
 from video_tcav.media import Skipped
 from video_tcav.recording.settings import RecordingSettings
+from video_tcav.words import NameSuggestions
 
 
 def with_tubes(
@@ -20,8 +22,9 @@ def with_tubes(
     found: Sequence[LayerDiscovery],
     bank: ConceptBank | str | Path,
     recording: RecordingSettings,
+    names: Mapping[str, NameSuggestions],
 ) -> tuple[tuple[Component, ...], tuple[Skipped, ...]]:
-    """Cut tubes of confirmed components from the clips that have most of each."""
+    """Cut tubes of confirmed components from the clips that have most of each; suggested names stand beside them."""
     by_layer = {each.layer: each for each in found}
     cut, skipped = [], []
     with ConceptBank.opened(bank, create=True) as opened:
@@ -35,7 +38,7 @@ def with_tubes(
                 layer.clips.recording.model,
                 component.name,
                 _strongest_maps(layer, column),
-                _record(component),
+                _record(component, names.get(component.name)),
                 windows=recording.windows,
                 threads=recording.threads,
             )
@@ -46,19 +49,22 @@ def with_tubes(
 
 def _strongest_maps(layer: LayerDiscovery, column: int) -> list[MappedClip]:
     order = np.argsort(-layer.presences[:, column], kind="stable")[:MOST_TUBES].tolist()
+    return [mapped_clip(layer, column, clip) for clip in order]
+
+
+def mapped_clip(layer: LayerDiscovery, column: int, clip: int) -> MappedClip:
+    """A clip of a layer's discovery, and where it has a component."""
     clips = layer.clips
-    return [
-        MappedClip(
-            source=clips.sources[clips.ids[clip].source],
-            window=clips.ids[clip].window,
-            values=layer.map_on_clip(column, clip),
-            threshold=float(layer.components.thresholds[column]),
-        )
-        for clip in order
-    ]
+    return MappedClip(
+        source=clips.sources[clips.ids[clip].source],
+        window=clips.ids[clip].window,
+        values=layer.map_on_clip(column, clip),
+        threshold=float(layer.components.thresholds[column]),
+    )
 
 
-def _record(component: Component) -> dict[str, Any]:
+def _record(component: Component, names: NameSuggestions | None) -> dict[str, Any]:
     """What stands beside a clip of the bank about the component that it shows."""
-    names = ("layer", "number", "kind", "stability", "presence_auc", "effect", "p_adjusted")
-    return {"component": component.name, **{name: getattr(component, name) for name in names}}
+    columns = ("layer", "number", "kind", "stability", "presence_auc", "effect", "p_adjusted")
+    suggested = {} if names is None else {"suggested_name": suggestion_text(names)}
+    return {"component": component.name, **suggested, **{name: getattr(component, name) for name in columns}}

@@ -25,6 +25,7 @@ from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
 from video_tcav.discovery.result import DiscoveryResult
 from video_tcav.discovery.result_files import save_discovery
 from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
+from video_tcav.discovery.suggested_names import suggested_names
 from video_tcav.gram.concept_test import TestSettings
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.media import Skipped
@@ -37,6 +38,7 @@ from video_tcav.tcav.interventions.operations import CLAMP, STEP, parse_operatio
 from video_tcav.tcav.interventions.plan import InterventionPlan, deepest_layer, layers_of_interventions
 from video_tcav.tcav.run_provenance import run_provenance
 from video_tcav.tcav.settings import At, InterventionSettings, StatisticsSettings
+from video_tcav.words import NameSuggestions, TextVideoEncoder
 
 
 @takes_settings(
@@ -61,6 +63,8 @@ def discover(
     group: str = "video",
     alpha: float = LEVEL,
     seed: int = 0,
+    text_encoder: TextVideoEncoder | None = None,
+    words: Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
     recording: RecordingSettings,
@@ -84,6 +88,8 @@ def discover(
         group: what is independent: `video`, or a regular expression on the path.
         alpha: level of the whole family of components, in (0, 1).
         seed: of every random draw.
+        text_encoder: suggests names for confirmed components; from `words.load_encoder`.
+        words: that names are chosen from; `words.common_words()` if not given.
         out: folder for results, tables and maps.
         progress: whether to show progress bars on standard error.
         recording: how clips are passed and kept; its fields are keywords of this function.
@@ -140,12 +146,14 @@ def discover(
                 seed=seed,
                 progress=progress,
             )
+        with work.timed("names"):
+            suggested = _suggested(found, components, text_encoder, words, recording, progress)
         with work.timed("maps"):
             maps = tuple(each.kept_maps() for each in found)
         skipped = recorded.recording.skipped
         if bank is not None:
             with work.timed("tubes"):
-                components, unread = with_tubes(components, found, bank, recording)
+                components, unread = with_tubes(components, found, bank, recording, suggested)
                 skipped = (*skipped, *unread)
         noticed = (
             *left_out_notes(clips),
@@ -154,7 +162,7 @@ def discover(
             *work.warnings({each.path for each in skipped}),
         )
         noted = _noted_settings(question, plan, discovery, settings, names)
-        result = _result(found, components, explained, maps, skipped, noticed, noted, work.seconds)
+        result = _result(found, components, suggested, explained, maps, skipped, noticed, noted, work.seconds)
         if folder is not None:
             save_discovery(folder, result)
     log_warnings([*result.warnings, *map(str, result.skipped)])
@@ -175,6 +183,7 @@ def _test_settings(statistics: StatisticsSettings, seed: int) -> TestSettings:
 def _result(
     found: Sequence[LayerDiscovery],
     components: tuple[Component, ...],
+    names: Mapping[str, NameSuggestions],
     explained: ExplainedShare | NothingExplained,
     maps: tuple[ComponentMaps, ...],
     skipped: tuple[Skipped, ...],
@@ -191,6 +200,7 @@ def _result(
         method=noted["method"],
         alpha=noted["alpha"],
         components=components,
+        names=names,
         explained=explained,
         clips=clips.described(),
         presences={name: each.presences[:, column] for each in found for column, name in enumerate(each.names)},
@@ -227,6 +237,19 @@ def _found(
             found.append(LayerDiscovery.of(recorded, layer, discovery, settings))
             advance(1)
     return found
+
+
+def _suggested(
+    found: Sequence[LayerDiscovery],
+    components: Sequence[Component],
+    encoder: TextVideoEncoder | None,
+    words: Sequence[str] | None,
+    recording: RecordingSettings,
+    progress: bool,
+) -> dict[str, NameSuggestions]:
+    if encoder is None:
+        return {}
+    return suggested_names(found, components, encoder, words, recording, progress=progress)
 
 
 def _effects(found: Sequence[LayerDiscovery], progress: bool) -> dict[str, Measurement]:

@@ -16,9 +16,10 @@ from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.discovery.component import Component
 from video_tcav.discovery.explained import ExplainedShare, NothingExplained
 from video_tcav.discovery.maps import ComponentMaps
-from video_tcav.discovery.sentences import component_sentence, headline
+from video_tcav.discovery.sentences import component_sentence, headline, suggestion_sentence
 from video_tcav.media import Skipped
 from video_tcav.tcav.wording import effect_text, p_text, units
+from video_tcav.words import NameSuggestions
 
 if TYPE_CHECKING:  # figures are drawn above results
     from matplotlib.figure import Figure
@@ -79,6 +80,7 @@ class DiscoveryResult(ItemSequence[Component]):
         method: name of the factorisation.
         alpha: level of the family of tests.
         components: of all layers.
+        names: words nearest to the tubes of each confirmed component, by its name; none without an encoder of texts.
         explained: how much of the target the confirmed ones explain together, and what they leave.
         clips: in which they were looked for.
         presences: mean over positions, in standard deviations of random clips, of each component in each clip.
@@ -97,6 +99,7 @@ class DiscoveryResult(ItemSequence[Component]):
     method: str
     alpha: float
     components: tuple[Component, ...]
+    names: Mapping[str, NameSuggestions]
     explained: ExplainedShare | NothingExplained
     clips: tuple[DiscoveredClip, ...]
     presences: Mapping[str, Float[np.ndarray, " clip"]] = field(repr=False)
@@ -173,6 +176,7 @@ class DiscoveryResult(ItemSequence[Component]):
         return replace(
             self,
             components=components,
+            names={names.get(name, name): suggestions for name, suggestions in self.names.items()},
             explained=self.explained.renamed(names),
             presences={names.get(name, name): values for name, values in self.presences.items()},
         )
@@ -187,11 +191,12 @@ class DiscoveryResult(ItemSequence[Component]):
         return rows.assign(**self.presences)
 
     def sentences(self) -> tuple[str, ...]:
-        """What was confirmed, in plain words, one sentence for each component that was, and how much they explain."""
+        """What was confirmed, in plain words, one sentence for each component that was, names, and how much they explain."""
         unit = units(self.against)
         return (
             headline(self.components, self.target),
             *(component_sentence(each, self.target, unit) for each in self.confirmed),
+            *(suggestion_sentence(name, suggestions) for name, suggestions in self.names.items()),
             *([self.explained.sentence()] if self.confirmed else []),
         )
 
@@ -236,6 +241,7 @@ class DiscoveryResult(ItemSequence[Component]):
             "warnings": list(self.warnings),
             "skipped": [asdict(skipped) for skipped in self.skipped],
             "components": [asdict(component) for component in self.components],
+            "suggested_names": {name: asdict(suggestions) for name, suggestions in self.names.items()},
             "explained": self.explained.to_dict(),
             "clips": [asdict(clip) for clip in self.clips],
             "presences": {name: values.tolist() for name, values in self.presences.items()},

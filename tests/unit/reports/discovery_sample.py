@@ -135,6 +135,7 @@ def sample_discovery(folder: Path, **fields: Any) -> DiscoveryResult:
             "method": "sparse",
             "alpha": 0.05,
             "components": rows,
+            "names": {},
             "explained": explained(),
             "clips": clips,
             "presences": {row.name: falling if row.presence_auc > 0.5 else -falling for row in rows},

@@ -16,6 +16,7 @@ from video_tcav.reports.discovery.words import (
     edit_words,
     effect_figures,
     kind_words,
+    name_words,
     presence_words,
     stability_words,
     why_not_confirmed,
@@ -122,6 +123,7 @@ def _card(result: DiscoveryResult, component: Component, clips: tuple[TypicalCli
         ("In the class", presence_words(result, component)),
         ("Stability", stability_words(component)),
         ("Edited", edit_words(result, component)),
+        ("A name?", name_words(result, component)),
     ]
     return ComponentCard(
         component=component,
