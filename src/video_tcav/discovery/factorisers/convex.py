@@ -24,7 +24,7 @@ class ConvexNMF(Factoriser):
         generator = np.random.default_rng(seed)
         count = min(len(positions), max(_MOST_ANCHORS, components))
         chosen = np.sort(generator.choice(len(positions), count, replace=False))
-        anchors, labels = positions[chosen], clusters.labels_[chosen]
+        anchors, labels = positions[chosen], np.asarray(clusters.labels_)[chosen]
         # clusters, and a little of everything, as a weight of 0 stays 0 (as Ding et al. begin)
         weights = (labels[:, None] == np.arange(components)).astype(positions.dtype) + 0.2
         weights /= weights.sum(0)
