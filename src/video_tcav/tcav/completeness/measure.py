@@ -6,9 +6,10 @@ import numpy as np
 
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.gram.cavs.fitter import CavFitter
-from video_tcav.gram.completeness import FEWEST_CLIPS, FEWEST_GROUPS, Completeness, completeness
+from video_tcav.gram.completeness import Completeness, completeness
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.presences import ComparedClips
+from video_tcav.gram.regressand import FEWEST_CLIPS, FEWEST_GROUPS
 from video_tcav.media.memory_clips import InMemorySource
 from video_tcav.recording.recording import Recording
 from video_tcav.tcav.comparison import Comparison
