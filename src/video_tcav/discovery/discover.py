@@ -138,15 +138,7 @@ def discover(
         with work.timed("interventions"):
             components, cautions = with_interventions(components, found, asked, runner, settings, progress=progress)
         with work.timed("explained"):
-            explained = measure_explained(
-                found,
-                components,
-                question.against,
-                runner,
-                bootstraps=settings.bootstraps,
-                seed=seed,
-                progress=progress,
-            )
+            explained = measure_explained(found, components, question.against, runner, settings, progress=progress)
         with work.timed("names"):
             suggested = _suggested(found, components, text_encoder, words, recording, progress)
         with work.timed("maps"):

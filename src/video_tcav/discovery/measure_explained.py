@@ -12,6 +12,7 @@ from video_tcav.discovery.explained import NOTHING_CONFIRMED, ExplainedShare, No
 from video_tcav.discovery.layer_discovery import LayerDiscovery
 from video_tcav.discovery.recorded_clips import RecordedClips
 from video_tcav.gram.completeness import completeness_of_presences
+from video_tcav.gram.concept_test import TestSettings
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.tcav.completeness import ShareOfConcept
 from video_tcav.tcav.interventions.plan import deepest_layer
@@ -23,9 +24,8 @@ def measure_explained(
     components: Sequence[Component],
     against: str,
     runner: BatchRunner,
+    settings: TestSettings,
     *,
-    bootstraps: int,
-    seed: int,
     progress: bool = False,
 ) -> ExplainedShare | NothingExplained:
     """The share that confirmed components of all layers explain together.
@@ -35,8 +35,7 @@ def measure_explained(
         components: of all layers, judged.
         against: the target's definition.
         runner: that passed the clips.
-        bootstraps: resamples of groups.
-        seed: of every random draw.
+        settings: with the resamples of groups and the seed.
         progress: whether to show a progress bar.
 
     Returns:
@@ -57,8 +56,8 @@ def measure_explained(
             values,
             clips.groups[confirming],
             {each.name: by_layer[each.layer].presences[confirming, each.number - 1] for each in confirmed},
-            bootstraps=bootstraps,
-            seed=seed,
+            bootstraps=settings.bootstraps,
+            seed=settings.seed,
         )
     except VideoTcavError as error:
         return NothingExplained(reason=str(error))
