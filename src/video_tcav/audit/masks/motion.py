@@ -192,10 +192,10 @@ def _surroundings(regions: Frames) -> tuple[slice, slice]:
 def _without_specks(masks: Frames) -> Frames:
     """The masks without pinholes, and without pieces that are small beside the largest of all frames."""
     closed = [_morphed(mask, cv2.MORPH_CLOSE, 3).astype(np.uint8) for mask in masks]
-    labelled = [cv2.connectedComponentsWithStats(mask)[1:3] for mask in closed]
-    areas = [statistics[:, cv2.CC_STAT_AREA] * (np.arange(len(statistics)) > 0) for _, statistics in labelled]
+    numbered = [np.asarray(cv2.connectedComponents(mask)[1], np.int64) for mask in closed]
+    areas = [np.bincount(pieces.ravel()) * (np.arange(pieces.max() + 1) > 0) for pieces in numbered]  # 0 is no piece
     least = max(1.0, _LEAST_PIECE * max(area.max() for area in areas))
-    return np.stack([area[pieces] >= least for (pieces, _), area in zip(labelled, areas, strict=True)])
+    return np.stack([area[pieces] >= least for pieces, area in zip(numbered, areas, strict=True)])
 
 
 def _morphed(mask: Bool[np.ndarray, "height width"], operation: int, size: float) -> Bool[np.ndarray, "height width"]:
