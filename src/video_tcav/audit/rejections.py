@@ -36,7 +36,7 @@ def read_rejections(path: str | Path) -> frozenset[str]:
     rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
     if path.suffix.lower() == ".csv":
         header = [cell.strip().lower() for cell in rows[0]] if rows else []
-        require(_COLUMN in header, "reject", "have a column `clip`", path, "Name the column of the clips so.")
+        require(_COLUMN in header, "reject", "have a column `clip`", header, "Name the column of the clips so.")
         return frozenset(row[header.index(_COLUMN)].strip() for row in rows[1:] if len(row) > header.index(_COLUMN))
     return frozenset(row[0].strip() for row in rows)
 
