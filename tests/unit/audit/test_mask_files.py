@@ -1,6 +1,7 @@
 """Masks from files: run lengths, COCO, folders of PNGs, the rendered world's own, and what is said about bad ones."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -57,12 +58,12 @@ def test_run_lengths_must_fill_the_picture():
 
 
 def test_compressed_run_lengths_are_read_by_pycocotools_or_name_the_extra():
-    segmentation = {"size": [3, 4], "counts": "27221"}  # runs of 2, 7, 2 and 1 pixels, as pycocotools writes them
-    try:
-        mask = mask_of_run_lengths(segmentation)
-    except MissingExtraError as error:
-        assert 'pip install "video-tcav[masks]"' in str(error)
+    segmentation = {"size": [3, 4], "counts": "272J"}  # runs of 2, 7, 2 and 1 pixels, as pycocotools writes them
+    if find_spec("pycocotools") is None:
+        with pytest.raises(MissingExtraError, match=r'pip install "video-tcav\[masks\]"'):
+            mask_of_run_lengths(segmentation)
     else:
+        mask = mask_of_run_lengths(segmentation)
         np.testing.assert_array_equal(mask, mask_of_run_lengths({"size": [3, 4], "counts": [2, 7, 2, 1]}))
 
 
@@ -126,7 +127,7 @@ def test_coco_files_of_another_form_are_refused(tmp_path, change, message):
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3, 4]]), "a segmentation without size and counts"),
         (
             lambda c: c["annotations"][0]["segmentation"].update(size=[40, 32]),
-            "must have the size of their video, 32x40. Got 40x32",
+            "the size of their video, 32x40. Got 40x32",
         ),
     ],
 )
