@@ -76,4 +76,6 @@ DISCOVERY_TWINS = 107
 AUDIT_DONORS = 137
 """Audit: which clip lends its scene to which."""
 AUDIT_BACKGROUNDS = 139
-"""Audit: noise behind persons; then 1 for stripes. The seed before it is a clip's own."""
+"""Audit: noise behind persons; the seed before it is a clip's own."""
+AUDIT_STRIPES = 149
+"""Audit: stripes behind persons; likewise."""
