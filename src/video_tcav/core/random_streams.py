@@ -75,3 +75,9 @@ DISCOVERY_FITS = 103
 """Discovery: seeds of the fits; then their number."""
 DISCOVERY_TWINS = 107
 """Discovery: groups whose twins are passed; then 1 for random clips, else 0."""
+AUDIT_DONORS = 137
+"""Audit: which clip lends its scene to which."""
+AUDIT_BACKGROUNDS = 139
+"""Audit: noise behind persons; the seed before it is a clip's own."""
+AUDIT_STRIPES = 149
+"""Audit: stripes behind persons; likewise."""
