@@ -1,9 +1,8 @@
 """Clip loading: threads decode the clips of many videos ahead of the model."""
 
-from collections import deque
-from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -12,10 +11,13 @@ from torch import Tensor
 from video_tcav.core.checks import at_least
 from video_tcav.core.clip_spec import ClipSpec, Sampling
 from video_tcav.core.errors import MediaError
+from video_tcav.core.work_ahead import work_ahead
 from video_tcav.media.decode import VideoInfo, iter_frames, read_frames
 from video_tcav.media.files import VideoSource
 from video_tcav.media.sampling import check_sampling, clip_times
 from video_tcav.media.timeline import Timeline, read_timeline
+
+Prepared = TypeVar("Prepared")
 
 _AHEAD_PER_THREAD = 2  # sources: more would fill the memory with frames, fewer let the model wait for a long video
 _SEGMENT_SLACK_S = 1e-6  # times of a segment are written with fewer digits than timestamps have
@@ -93,28 +95,42 @@ def load_clips(
     Raises:
         InputError: if `windows`, `sampling` or `threads` is not possible.
     """
+    return load_prepared(sources, spec, lambda loaded: loaded, windows=windows, sampling=sampling, threads=threads)
+
+
+def load_prepared(
+    sources: Iterable[VideoSource],
+    spec: ClipSpec,
+    prepare: Callable[[LoadedClips], Prepared],
+    *,
+    windows: int = 1,
+    sampling: Sampling | None = None,
+    threads: int = 2,
+) -> Generator[Prepared, None, None]:
+    """What a function makes of the clips of many sources, in their order; see `load_clips`.
+
+    Args:
+        sources: likewise.
+        spec: likewise.
+        prepare: called in the threads that decode, beside the caller.
+        windows: likewise.
+        sampling: likewise.
+        threads: likewise.
+
+    Raises:
+        InputError: likewise.
+    """
     sampling = check_sampling(spec, windows, sampling)
     at_least("threads", threads, 1, cure="Take the number of free cores.")
-    return _load(sources, spec, windows, sampling, threads)  # a generator of its own: checks come with the call
+
+    def load(source: VideoSource) -> Prepared:
+        return prepare(_load(source, spec, windows, sampling))
+
+    ahead = threads * _AHEAD_PER_THREAD
+    return work_ahead(load, sources, threads=threads, ahead=ahead, name="video-tcav-decode")
 
 
-def _load(
-    sources: Iterable[VideoSource], spec: ClipSpec, windows: int, sampling: Sampling, threads: int
-) -> Generator[LoadedClips, None, None]:
-    pending: deque[Future[LoadedClips]] = deque()
-    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="video-tcav-decode")
-    try:
-        for source in sources:
-            pending.append(pool.submit(_load_one, source, spec, windows, sampling))
-            if len(pending) > threads * _AHEAD_PER_THREAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _load_one(source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling) -> LoadedClips:
+def _load(source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling) -> LoadedClips:
     try:
         return _read(source, spec, windows, sampling)
     except MediaError as error:

@@ -7,6 +7,7 @@ from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources, left_out_notes
 from video_tcav.core.checks import at_least
 from video_tcav.core.settings import takes_settings
+from video_tcav.media.digest import content_digests
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.settings import RecordingSettings, Space
@@ -17,7 +18,6 @@ from video_tcav.tcav.effect_check.kept import kept_pairs
 from video_tcav.tcav.effect_check.measure_pairs import PairPlan
 from video_tcav.tcav.effect_check.pair_matching import match_pairs, pair_groups
 from video_tcav.tcav.effect_check.pair_result import PairedEffects
-from video_tcav.tcav.plan import content_digests
 from video_tcav.tcav.settings import MOST_PAIRS
 
 
