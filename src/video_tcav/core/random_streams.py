@@ -73,3 +73,7 @@ DISCOVERY_FITS = 103
 """Discovery: seeds of the fits; then their number."""
 DISCOVERY_TWINS = 107
 """Discovery: groups whose twins are passed; then 1 for random clips, else 0."""
+AUDIT_DONORS = 137
+"""Audit: which clip lends its scene to which."""
+AUDIT_BACKGROUNDS = 139
+"""Audit: noise behind persons; then 1 for stripes. The seed before it is a clip's own."""

@@ -1,0 +1,13 @@
+from .coalitions import PLAYERS as PLAYERS
+from .coalitions import coalition_clip as coalition_clip
+from .coalitions import distinct_coalition as distinct_coalition
+from .coalitions import players_of as players_of
+from .donors import draw_donors as draw_donors
+from .masks.mask_source import ClipMasks as ClipMasks
+from .masks.mask_source import MaskSource as MaskSource
+from .masks.specs import MASK_SOURCES as MASK_SOURCES
+from .masks.specs import MaskLoader as MaskLoader
+from .masks.specs import parse_mask_source as parse_mask_source
+from .material import ClipMaterial as ClipMaterial
+from .versions import VERSIONS as VERSIONS
+from .versions import Version as Version
