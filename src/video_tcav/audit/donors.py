@@ -34,10 +34,11 @@ def draw_donors(
     require(len(classes) > 1, "clips", "be of two classes or more to be swapped", f"{len(classes)} class", cure)
     generator = np.random.default_rng([seed, random_streams.AUDIT_DONORS])
     members = {name: [index for index, label in enumerate(labels) if label == name] for name in classes}
-    queues = {name: generator.permutation(members[name]).tolist() for name in classes}
-    turns = {name: generator.permutation([other for other in classes if other != name]).tolist() for name in classes}
+    queues: dict[str, list[int]] = {name: generator.permutation(members[name]).tolist() for name in classes}
+    turns = {name: [other for other in _shuffled(classes, generator) if other != name] for name in classes}
     donors = np.empty(len(labels), np.int64)
-    for index in generator.permutation(len(labels)).tolist():
+    order: list[int] = generator.permutation(len(labels)).tolist()
+    for index in order:
         turn = turns[labels[index]]
         for _ in range(len(turn)):
             name = turn.pop(0)
@@ -50,6 +51,10 @@ def draw_donors(
             rule = "be of two classes or more outside of each group"
             require(False, "clips", rule, f"none for clip {index}", "Give clips of other videos.")
     return donors
+
+
+def _shuffled(classes: list[str], generator: np.random.Generator) -> list[str]:
+    return [classes[number] for number in generator.permutation(len(classes))]
 
 
 def _next_lender(queue: list[int], index: int, groups: Sequence[str] | None) -> int | None:

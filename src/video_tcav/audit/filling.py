@@ -79,7 +79,7 @@ def _background(
     aligned, shown = align(pictures, shifts), ~align(holes, shifts, outside=True)
     if not _is_static(aligned, shown):
         return None
-    visible = shown.any(0)
+    visible = np.any(shown, axis=0)
     mixed = visible & ~shown.all(0)  # elsewhere any frame will do, and large clips would fill the memory
     picture = aligned[len(aligned) // 2].copy()
     picture[mixed] = np.rint(_median(aligned[:, mixed], shown[:, mixed]))

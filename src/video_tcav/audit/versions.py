@@ -51,7 +51,7 @@ class Version(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Kind(Version):
+class _Kind:
     """A version that one function makes."""
 
     name: str
@@ -88,7 +88,8 @@ def _person_on(
     """The person over a picture that is drawn; it stands still, so that only the person moves."""
 
     def make(material: ClipMaterial, donor: ClipMaterial | None, seed: int) -> Clip:
-        picture = draw(*material.clip.shape[-2:], seed)
+        _, height, width = _shape(material)
+        picture = draw(height, width, seed)
         return paste(material.clip, material.known_masks.occupied, picture.expand(material.clip.shape))
 
     return make
