@@ -1,8 +1,7 @@
 """Clip loading: threads decode the clips of many videos ahead of the model."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -16,8 +15,6 @@ from video_tcav.media.decode import VideoInfo, iter_frames, read_frames
 from video_tcav.media.files import VideoSource
 from video_tcav.media.sampling import check_sampling, clip_times
 from video_tcav.media.timeline import Timeline, read_timeline
-
-Prepared = TypeVar("Prepared")
 
 _AHEAD_PER_THREAD = 2  # sources: more would fill the memory with frames, fewer let the model wait for a long video
 _SEGMENT_SLACK_S = 1e-6  # times of a segment are written with fewer digits than timestamps have
@@ -95,44 +92,25 @@ def load_clips(
     Raises:
         InputError: if `windows`, `sampling` or `threads` is not possible.
     """
-    return load_prepared(sources, spec, lambda loaded: loaded, windows=windows, sampling=sampling, threads=threads)
-
-
-def load_prepared(
-    sources: Iterable[VideoSource],
-    spec: ClipSpec,
-    prepare: Callable[[LoadedClips], Prepared],
-    *,
-    windows: int = 1,
-    sampling: Sampling | None = None,
-    threads: int = 2,
-) -> Generator[Prepared, None, None]:
-    """What a function makes of the clips of many sources, in their order; see `load_clips`.
-
-    Args:
-        sources: likewise.
-        spec: likewise.
-        prepare: called in the threads that decode, beside the caller.
-        windows: likewise.
-        sampling: likewise.
-        threads: likewise.
-
-    Raises:
-        InputError: likewise.
-    """
     sampling = check_sampling(spec, windows, sampling)
     at_least("threads", threads, 1, cure="Take the number of free cores.")
 
-    def load(source: VideoSource) -> Prepared:
-        return prepare(_load(source, spec, windows, sampling))
-
     ahead = threads * _AHEAD_PER_THREAD
-    return work_ahead(load, sources, threads=threads, ahead=ahead, name="video-tcav-decode")
+    return work_ahead(
+        lambda source: load_source(source, spec, windows=windows, sampling=sampling),
+        sources,
+        threads=threads,
+        ahead=ahead,
+        name="video-tcav-decode",
+    )
 
 
-def _load(source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling) -> LoadedClips:
+def load_source(
+    source: VideoSource, spec: ClipSpec, *, windows: int = 1, sampling: Sampling | None = None
+) -> LoadedClips:
+    """The clips of one source, in the caller's thread, or what is wrong with it; see `load_clips`."""
     try:
-        return _read(source, spec, windows, sampling)
+        return _read(source, spec, windows, check_sampling(spec, windows, sampling))
     except MediaError as error:
         return LoadedClips(source=source, clips=None, error=error)
 
