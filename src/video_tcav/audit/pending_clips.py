@@ -121,6 +121,23 @@ class PendingClips:
                 self._files.write(KeptClip(logits={**earlier, **new}, facts=facts), *content)
         return passed
 
+    def makers(
+        self, source: VideoSource, window: int, lender: VideoSource | None
+    ) -> tuple[dict[str, VersionMaker], ClipMaterial, float]:
+        """What makes the versions of a clip that was passed, with its material and frames a second.
+
+        Raises:
+            MediaError: if its file can no longer be read.
+        """
+        own = self._materials.of(source)
+        lent = None if lender is None else self._materials.of(lender)
+        for material in (own, lent):
+            if material is not None and material.error is not None:
+                raise material.error
+        plan, clip = self._plan, own.windows[window]
+        makers = version_makers(plan.versions, clip, _window_of(lent, window), shares=plan.shares, seed=plan.seed)
+        return makers, clip, own.fps
+
     def _kept(self, source: VideoSource, window: int) -> PendingClip | None:
         """A clip of which all is kept; `None` where something is missing.
 
@@ -161,13 +178,13 @@ class PendingClips:
     ) -> PendingClip:
         """A clip whose versions are to be passed, but for those that are kept."""
         plan, material = self._plan, own.windows[window]
-        donor = None if lender is None else lender.windows[min(window, len(lender.windows) - 1)]
         facts = None if material.masks is None else _facts(material, number)
         kept: dict[str, Tensor] = {}
         if source.key in plan.digests:
             kept |= self._files.read(*self._plain_content(source, window)).logits
             if self._keeps_masked:
                 kept |= self._files.read(*self._masked_content(source, window)).logits
+        donor = _window_of(lender, window)
         makers = version_makers(plan.versions, material, donor, shares=plan.shares, seed=plan.seed)
         passed = PassedClip(
             source=source,
@@ -198,6 +215,11 @@ class PendingClips:
             for lender in self._plan.lenders.get(source.key, ())
         ]
         return ("masked", *self._plain_content(source, window), self._identity, lenders)
+
+
+def _window_of(lender: SourceMaterial | None, window: int) -> ClipMaterial | None:
+    """The clip that lends its scene: of the same window, where there are as many."""
+    return None if lender is None else lender.windows[min(window, len(lender.windows) - 1)]
 
 
 def _facts(material: ClipMaterial, lender: int | None) -> MaskFacts:

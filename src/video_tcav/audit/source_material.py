@@ -5,11 +5,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
 
+import numpy as np
+from jaxtyping import Float
+
 from video_tcav.audit.masks.mask_source import ClipMasks, MaskSource
 from video_tcav.audit.material import ClipMaterial
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError
 from video_tcav.media import LoadedClips, VideoSource, load_source
+
+_NOMINAL_FPS = 12.5  # of stills, whose frames have no times
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,10 +24,12 @@ class SourceMaterial:
     Attributes:
         windows: material of each clip; none where the video cannot be used.
         error: what is wrong with it; `None` if nothing.
+        fps: frames a second, of those that the model takes.
     """
 
     windows: tuple[ClipMaterial, ...] = ()
     error: MediaError | None = None
+    fps: float = _NOMINAL_FPS
 
 
 class MaterialStore:
@@ -70,7 +77,7 @@ class MaterialStore:
         for material in windows:
             if material.masks is not None:
                 _ = material.scene  # filled in now, as two threads would otherwise do it twice
-        return SourceMaterial(windows=windows)
+        return SourceMaterial(windows=windows, fps=_frame_rate(loaded.timestamps_s[0]))
 
     def _masks_of(self, loaded: LoadedClips) -> tuple[ClipMasks | None, ...]:
         assert loaded.clips is not None
@@ -78,3 +85,8 @@ class MaterialStore:
             return (None,) * len(loaded.clips)
         with self._mask_lock:  # a segmenter is a network, which need not bear two threads
             return self._masks.masks(loaded)
+
+
+def _frame_rate(times_s: Float[np.ndarray, " time"]) -> float:
+    length_s = float(times_s[-1] - times_s[0])
+    return (len(times_s) - 1) / length_s if length_s > 0 else _NOMINAL_FPS
