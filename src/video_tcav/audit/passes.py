@@ -25,7 +25,7 @@ class _Task:
         logits: of its versions that have been passed, filled batch by batch.
         name: of the version; empty where nothing of the clip is missing.
         is_last: whether it is the clip's last.
-        share: of the work that its video takes.
+        share: of its video that is done with it.
     """
 
     clip: PendingClip
@@ -140,8 +140,9 @@ class AuditPasses:
                 names = list(clip.missing) or [""]
                 logits: dict[str, Tensor] = {}
                 for name in names:
-                    share = 1 / (len(names) * len(clips))
-                    yield _Task(clip=clip, logits=logits, name=name, is_last=name == names[-1], share=share)
+                    is_last = name == names[-1]
+                    share = is_last / len(clips)
+                    yield _Task(clip=clip, logits=logits, name=name, is_last=is_last, share=share)
 
     def _prepared(self, task: _Task | MediaError) -> _Input | MediaError:
         if isinstance(task, MediaError):

@@ -1,5 +1,6 @@
 """What an audit passes: labelled clips, their versions, and whose scene each gets; refused before any long work."""
 
+import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from video_tcav.audit.settings import AuditSettings
 from video_tcav.audit.versions import ORIGINAL, VERSIONS, Version
 from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
-from video_tcav.core.checks import at_least, closest_hint
+from video_tcav.core.checks import at_least
 from video_tcav.core.errors import ClassNotFoundError, InputError
 from video_tcav.media import Skipped, VideoSource
 from video_tcav.media.digest import Digest, content_digests
@@ -149,7 +150,7 @@ def _without_rejected(
     for name in reject:
         matches = [source for source in sources if source.key == name or source.path.match(name)]
         if not matches:
-            hint = closest_hint(name, [source.path.name for source in sources])
+            hint = _nearest(name, [source.path.name for source in sources]) or f"The first is {sources[0].key}."
             raise InputError(f"`reject` must name clips of the audit. Got {name}. {hint}")
         rejected |= {source.key: Skipped(path=source.key, reason=REJECTED) for source in matches}
     left = tuple(source for source in sources if source.key not in rejected)
@@ -173,9 +174,14 @@ def _classes(model: VideoModel, sources: Sequence[VideoSource]) -> dict[str, int
         more = f", and of {len(unknown) - 1} more labels" if len(unknown) > 1 else ""
         raise ClassNotFoundError(
             f"`clips` must be labelled with classes of {model.name}. Got {label!r} for {count} of {len(sources)} clips{more}. "
-            f"{closest_hint(label, model.classes[:10])}"
+            f"{_nearest(label, model.classes) or 'Rename labels, or name the classes of the model with --classes.'}"
         )
     return classes
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]}?" if near else ""
 
 
 def _along_chains(donors: Sequence[int]) -> list[int]:

@@ -1,0 +1,6 @@
+"""`video-tcav audit`: what it prints and writes, and what it refuses."""
+
+import json
+
+import pytest
+from tests.unit.cli.conftest import *  # noqa: F403
