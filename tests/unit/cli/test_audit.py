@@ -1,6 +1,3 @@
 """`video-tcav audit`: what it prints and writes, and what it refuses."""
 
-import json
-
-import pytest
 from tests.unit.cli.conftest import *  # noqa: F403
