@@ -12,10 +12,16 @@ from .figures import Share as Share
 from .figures import VersionResult as VersionResult
 from .masks.mask_source import ClipMasks as ClipMasks
 from .masks.mask_source import MaskSource as MaskSource
+from .masks.quality import MaskQuality as MaskQuality
+from .masks.quality import mask_quality as mask_quality
+from .masks.quality import quality_table as quality_table
 from .masks.specs import MASK_SOURCES as MASK_SOURCES
 from .masks.specs import MaskLoader as MaskLoader
 from .masks.specs import parse_mask_source as parse_mask_source
 from .material import ClipMaterial as ClipMaterial
+from .rejections import is_rejected as is_rejected
+from .rejections import read_rejections as read_rejections
+from .rejections import unknown_names as unknown_names
 from .result import AuditResult as AuditResult
 from .result import TellingClip as TellingClip
 from .result_files import is_audit as is_audit

@@ -11,9 +11,9 @@ import video_tcav as vt
 from tests.unit.audit.rendered_audit import ExactMasks, rendered_clips
 from video_tcav.audit import PLAYERS, AuditResult, is_audit, load_audit
 from video_tcav.core.errors import ClassNotFoundError, InputError, MediaError
-from video_tcav.media import write_video
 from video_tcav.models.output_kinds import Outputs
 from video_tcav.recording.batch_runner import BatchRunner
+from video_tcav.rendered import rule_of, write_world
 
 FEW = ("reversed", "swap", "swap_still")
 
@@ -140,16 +140,14 @@ def test_the_same_seed_gives_the_same_numbers_on_any_number_of_threads(model, wo
 
 class TestKeptLogits:
     @pytest.fixture
-    def videos(self, tmp_path, world):
-        for label, members in world[0].items():
-            for name, clip in members[:1]:
-                path = tmp_path / "clips" / label / f"{name}.mp4"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_video(path, clip, fps=12.5)
-        return tmp_path / "clips"
+    def videos(self, tmp_path):
+        rule = rule_of("scene")
+        factors, labels = rule.sample(5, seed=3)
+        return write_world(tmp_path / "world", factors, [rule.labels[label] for label in labels], masks=True)
 
     def audit(self, model, videos, store, **options):
-        return vt.audit(model, videos, masks="motion", store=store, shares=False, bootstraps=200, **options)
+        masks = videos.parent / "masks.json"
+        return vt.audit(model, videos, masks=masks, store=store, shares=False, bootstraps=200, **options)
 
     def test_a_second_audit_passes_nothing_and_says_the_same(self, model, videos, tmp_path, monkeypatch):
         first = self.audit(model, videos, tmp_path / "store", versions=FEW)

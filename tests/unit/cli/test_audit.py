@@ -21,7 +21,7 @@ def world(tmp_path_factory):
 
 
 def test_sentences_come_first_then_a_row_a_version(call, world, tmp_path):
-    files = ("--json", tmp_path / "audit.json", "--out", tmp_path / "out")
+    files = ("--masks", world / "masks.json", "--json", tmp_path / "audit.json", "--out", tmp_path / "out")
     code, out, error = call(*OPTIONS, world / "manifest.csv", *QUICK, *files)
     assert code == 0, error
     assert out.startswith("• rendered:r2plus1d-scene is right about")

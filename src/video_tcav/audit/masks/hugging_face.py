@@ -9,9 +9,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from video_tcav.audit.masks.mask_source import MaskSource
+from video_tcav.audit.masks.mask_source import MaskSource, require_masks
 from video_tcav.audit.masks.segments import LEAST_SCORE, PERSON, Segment, SegmentMasks
-from video_tcav.core.checks import require
 from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.models.devices import pick_device
 from video_tcav.models.hooks import untouched
@@ -49,7 +48,7 @@ class HuggingFaceMasks(SegmentMasks):
         self._names = {int(number): str(name).lower() for number, name in self._module.config.id2label.items()}
         names = set(self._names.values())
         rule = f"have a class called person, which hf:{source} does not"
-        require(PERSON in names, "masks", rule, ", ".join(sorted(names)[:6]), "Choose a segmenter of COCO or ADE20K.")
+        require_masks(PERSON in names, rule, ", ".join(sorted(names)[:6]), "Choose a segmenter of COCO or ADE20K.")
         self.tells_objects = len(names) > 1
         self.settings = {"weights_digest": state_digest(self._module)}
         self._module.eval().to(self._device)

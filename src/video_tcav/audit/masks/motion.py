@@ -33,7 +33,8 @@ _RIM = 0.08  # share: that far around what moves the background is not learned f
 _LEAST_CHANGE, _LEAST_GUESSED = 12, 20  # grey levels: a difference from a background that is seen, or inpainted
 _NOISE_FACTOR = 4  # times the noise, likewise
 _SURE, _NONE = 2.0, 0.5  # times that difference: sure where the background is inpainted, and surely none anywhere
-_LEAST_PIECE = 0.1  # of the largest piece in any frame: smaller ones are no limbs
+_LEAST_PIECE = 0.1  # of the largest piece in any frame: smaller ones are no persons
+_BESIDE = 0.03  # share: as near as that to a large piece, a small one is its hand or head
 _LEAST_COLOUR = 3  # grey levels between the channels: less is the codec
 _ROUNDS = 2  # of GrabCut: more change little
 _AROUND = 0.1  # share: width of the scene around all regions that it sees
@@ -190,12 +191,17 @@ def _surroundings(regions: Frames) -> tuple[slice, slice]:
 
 
 def _without_specks(masks: Frames) -> Frames:
-    """The masks without pinholes, and without pieces that are small beside the largest of all frames."""
+    """The masks without pinholes, and without small pieces that are not beside a large one."""
     closed = [_morphed(mask, cv2.MORPH_CLOSE, 3).astype(np.uint8) for mask in masks]
     numbered = [np.asarray(cv2.connectedComponents(mask)[1], np.int64) for mask in closed]
     areas = [np.bincount(pieces.ravel()) * (np.arange(pieces.max() + 1) > 0) for pieces in numbered]  # 0 is no piece
     least = max(1.0, _LEAST_PIECE * max(area.max() for area in areas))
-    return np.stack([area[pieces] >= least for pieces, area in zip(numbered, areas, strict=True)])
+    large = [area[pieces] >= least for pieces, area in zip(numbered, areas, strict=True)]
+    reach = 2 * _BESIDE * min(masks.shape[1:])
+    beside = [
+        np.unique(pieces[_morphed(mask, cv2.MORPH_DILATE, reach)]) for pieces, mask in zip(numbered, large, strict=True)
+    ]
+    return np.stack([np.isin(pieces, near[near > 0]) for pieces, near in zip(numbered, beside, strict=True)])
 
 
 def _morphed(mask: Bool[np.ndarray, "height width"], operation: int, size: float) -> Bool[np.ndarray, "height width"]:

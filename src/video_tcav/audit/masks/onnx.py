@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from video_tcav.audit.masks.mask_source import require_masks
 from video_tcav.audit.masks.segments import PERSON, Segment, SegmentMasks
-from video_tcav.core.checks import require
 from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.media import file_digest
 from video_tcav.models.error_lines import first_line
@@ -50,7 +50,7 @@ class OnnxMasks(SegmentMasks):
             raise MissingExtraError("onnx", "An ONNX segmenter")
         file, number = split_option("onnx", source, "person", value="NUMBER", argument="masks")
         path = Path(file)
-        require(path.is_file(), "masks", "be an ONNX file that exists", path, "Check the path.")
+        require_masks(path.is_file(), "be an ONNX file that exists", path, "Check the path.")
         self.name, self.settings = f"onnx:{path.name}", {"digest": file_digest(path), "person": number or ""}
         try:
             options = onnxruntime.SessionOptions()
@@ -69,7 +69,7 @@ class OnnxMasks(SegmentMasks):
             ) from None
         cure = "Export a segmenter of one channel, or of one a class."
         is_map = trial.ndim == 4 and len(trial) == 1
-        require(is_map, "masks", "return (1, class, height, width)", f"{trial.shape} of {path}", cure)
+        require_masks(is_map, "return (1, class, height, width)", f"{trial.shape} of {path}", cure)
         self._person = _person_channel(number, trial.shape[1], path)
         self._even = 0.5 if trial.min() >= 0 and trial.max() <= 1 else 0.0  # where it is as likely a person as not
 
@@ -99,10 +99,10 @@ class OnnxMasks(SegmentMasks):
 def _person_channel(number: str | None, channels: int, path: Path) -> int | None:
     """The channel of persons; `None` where there is one channel only."""
     if channels == 1:
-        require(number is None, "masks", f"have no ?person= for the one channel of {path}", number, "Leave it out.")
+        require_masks(number is None, f"have no ?person= for the one channel of {path}", number, "Leave it out.")
         return None
     rule = f"have ?person=NUMBER, from 0 to {channels - 1}, for the {channels} channels of {path}"
     fits = number is not None and number.isdecimal() and int(number) < channels
-    require(fits, "masks", rule, number or "none", "Person is 15 of Pascal VOC, with the background as 0.")
+    require_masks(fits, rule, number or "none", "Person is 15 of Pascal VOC, with the background as 0.")
     assert number is not None
     return int(number)
