@@ -13,7 +13,7 @@ from video_tcav.reports.audit.clips import contact_sheet, telling_cards
 from video_tcav.reports.figure_files import write_figure
 from video_tcav.reports.page import write_page
 from video_tcav.reports.run.provenance import named_values, present, version_facts
-from video_tcav.reports.run.text import FIGURES
+from video_tcav.reports.run.text import FIGURES, short_clip
 
 _FIGURE_WORDS = {
     "sh_acc": "SHAcc: of swaps it says the person's class",
@@ -119,6 +119,7 @@ def mask_facts(result: AuditResult) -> list[tuple[str, str]]:
             "source": result.masks,
             "persons": _counted([clip.masks for clip in clips]),
             "scene behind them": _counted([clip.filled for clip in clips]),
+            "to look at": "; ".join(f"{short_clip(clip.clip)}: {clip.doubts}" for clip in clips if clip.doubts),
             "size of the person": f"{percent(sizes[len(sizes) // 2], 1)} of the picture in the median clip, from "
             f"{percent(sizes[0], 1)} to {percent(sizes[-1], 1)}",
         }
