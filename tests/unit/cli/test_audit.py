@@ -16,7 +16,7 @@ def world(tmp_path_factory):
     rule = rule_of("scene")
     factors, labels = rule.sample(5, seed=1)
     return write_world(
-        tmp_path_factory.mktemp("audit") / "world", factors, [rule.labels[label] for label in labels]
+        tmp_path_factory.mktemp("audit") / "world", factors, [rule.labels[label] for label in labels], masks=True
     ).parent
 
 

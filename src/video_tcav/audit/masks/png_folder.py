@@ -72,7 +72,7 @@ def _read_labels(file: Path, size: tuple[int, int]) -> Int[np.ndarray, "height w
             cure = "Save them as grey or palette pictures."
             require_masks(picture.mode in _MODES, "have one number a pixel", f"{picture.mode} in {file}", cure)
             rule = f"have the size of their video, {size[0]}x{size[1]}"
-                require_masks(picture.size == size[::-1], rule, f"{picture.height}x{picture.width} in {file}", FIT_SIZE)
+            require_masks(picture.size == size[::-1], rule, f"{picture.height}x{picture.width} in {file}", FIT_SIZE)
             return np.asarray(picture).astype(np.int64) * (255 if picture.mode == "1" else 1)
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):  # which is a ValueError, too
