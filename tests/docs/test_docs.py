@@ -138,7 +138,8 @@ def test_every_public_name_is_in_the_api_page():
 def test_every_public_name_of_a_package_is_in_the_api_page(package):
     page = api_pages()
     shown = re.findall(rf"^::: {re.escape(package.__name__)}\.(?:[\w.]+\.)?(\w+)$", page, re.MULTILINE)
-    assert set(package.__all__) <= set(shown)
+    # what is imported from `video_tcav` itself is shown under that name
+    assert set(package.__all__) - set(vt.__all__) <= set(shown)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
