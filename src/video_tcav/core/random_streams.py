@@ -76,6 +76,8 @@ DISCOVERY_TWINS = 107
 AUDIT_DONORS = 137
 """Audit: which clip lends its scene to which."""
 AUDIT_BACKGROUNDS = 139
-"""Audit: noise behind persons; then 1 for stripes. The seed before it is a clip's own."""
-AUDIT_BOOTSTRAP = 149
+"""Audit: noise behind persons; the seed before it is a clip's own."""
+AUDIT_STRIPES = 149
+"""Audit: stripes behind persons; likewise."""
+AUDIT_BOOTSTRAP = 151
 """Audit: bootstrap weights of a group of clips, then the group's number and the chunk of draws."""
