@@ -24,6 +24,7 @@ from video_tcav.experiments.digests import DIGESTS, seal
 from video_tcav.media import VideoSource
 from video_tcav.media.annotations import read_annotations
 from video_tcav.media.frame_archive import archived_frames
+from video_tcav.media.grouping import grouping
 from video_tcav.media.manifest import read_manifest
 from video_tcav.media.sources import find_videos
 from video_tcav.models.class_names import read_classes
@@ -32,7 +33,6 @@ from video_tcav.models.devices import pick_device
 from video_tcav.models.load import load_model
 from video_tcav.recording.rows import parse_bytes
 from video_tcav.tcav.cav_files import save_cavs
-from video_tcav.tcav.comparison import grouping
 from video_tcav.tcav.saved_cavs import SavedCav
 
 Read = Callable[[Sample], object]

@@ -18,10 +18,11 @@ from video_tcav.discovery.plan import DiscoveryPlan, split_halves
 from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
 from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.gram.concept_test import TestSettings
+from video_tcav.media.digest import content_digests
 from video_tcav.models import parse_target
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.plan import MOST_HELD_OUT, content_digests, named_sources
+from video_tcav.tcav.plan import MOST_HELD_OUT, named_sources
 
 LEVEL = 0.05
 CLASS_CLIPS, RANDOM_CLIPS = 40, 80

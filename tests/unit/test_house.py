@@ -15,6 +15,7 @@ RESULTS_AND_SETTINGS = {
     "measure.TextMeasurement",
     "component.Component",
     "result.DiscoveryResult",
+    "figures.VersionResult",
 }
 
 

@@ -1,8 +1,15 @@
+from .answers import AuditAnswers as AuditAnswers
+from .answers import AuditedClip as AuditedClip
+from .answers import VersionAnswers as VersionAnswers
 from .coalitions import PLAYERS as PLAYERS
 from .coalitions import coalition_clip as coalition_clip
 from .coalitions import distinct_coalition as distinct_coalition
 from .coalitions import players_of as players_of
 from .donors import draw_donors as draw_donors
+from .examples import AuditExample as AuditExample
+from .figures import AuditFigure as AuditFigure
+from .figures import Share as Share
+from .figures import VersionResult as VersionResult
 from .masks.mask_source import ClipMasks as ClipMasks
 from .masks.mask_source import MaskSource as MaskSource
 from .masks.quality import MaskQuality as MaskQuality
@@ -15,5 +22,10 @@ from .material import ClipMaterial as ClipMaterial
 from .rejections import is_rejected as is_rejected
 from .rejections import read_rejections as read_rejections
 from .rejections import unknown_names as unknown_names
+from .result import AuditResult as AuditResult
+from .result import TellingClip as TellingClip
+from .result_files import is_audit as is_audit
+from .result_files import load_audit as load_audit
+from .run import audit as audit
 from .versions import VERSIONS as VERSIONS
 from .versions import Version as Version

@@ -10,6 +10,7 @@ import typer
 
 from video_tcav._version import __version__
 from video_tcav.cli import (
+    audit,
     bank,
     benchmark,
     cache,
@@ -62,6 +63,7 @@ command(app)(pairs.pairs)
 command(app)(diff.diff)
 command(app)(score.score)
 command(app)(explain.explain)
+command(app)(audit.audit)
 command(app)(discover.discover)
 command(app)(propose.propose)
 command(app)(report.report)

@@ -81,3 +81,5 @@ AUDIT_BACKGROUNDS = 139
 """Audit: noise behind persons; the seed before it is a clip's own."""
 AUDIT_STRIPES = 149
 """Audit: stripes behind persons; likewise."""
+AUDIT_BOOTSTRAP = 151
+"""Audit: bootstrap weights of a group of clips, then the group's number and the chunk of draws."""

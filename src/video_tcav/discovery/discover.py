@@ -29,11 +29,11 @@ from video_tcav.discovery.suggested_names import suggested_names
 from video_tcav.gram.concept_test import TestSettings
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.media import Skipped
+from video_tcav.media.grouping import listed_groups
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import target_name
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.comparison import listed_groups
 from video_tcav.tcav.concept_result import Measurement
 from video_tcav.tcav.interventions.operations import CLAMP, STEP, parse_operations
 from video_tcav.tcav.interventions.plan import InterventionPlan, deepest_layer, layers_of_interventions

@@ -1,3 +1,4 @@
+from .audit.page import write_audit_page as write_audit_page
 from .clips import ShownClip as ShownClip
 from .clips import picture_uri as picture_uri
 from .clips import video_uri as video_uri

@@ -8,7 +8,7 @@ from video_tcav.core.limits import shortened
 from video_tcav.core.patterns import PathPattern
 from video_tcav.gram.thresholds import MIN_GROUPS
 from video_tcav.media import VideoSource
-from video_tcav.tcav.comparison import listed_groups
+from video_tcav.media.grouping import listed_groups
 from video_tcav.tcav.plan import Plan
 
 _MOST_NAMES = 3

@@ -15,8 +15,8 @@ from video_tcav.core.errors import InputError
 from video_tcav.gram.design import numbering
 from video_tcav.media import VideoSource
 from video_tcav.media.files import is_media
+from video_tcav.media.grouping import GroupOf
 from video_tcav.media.memory_clips import InMemorySource
-from video_tcav.tcav.comparison import GroupOf
 
 WITH, WITHOUT = "with_concept", "without"
 _CURE = "Name the pair of each clip in a manifest's column `pair`, or give both files of a pair one name."

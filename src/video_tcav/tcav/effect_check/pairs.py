@@ -7,18 +7,18 @@ from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources, left_out_notes
 from video_tcav.core.checks import at_least
 from video_tcav.core.settings import takes_settings
+from video_tcav.media.digest import content_digests
+from video_tcav.media.grouping import listed_groups
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.comparison import listed_groups
 from video_tcav.tcav.effect_check.checking import LEFT_OUT
 from video_tcav.tcav.effect_check.estimate_plan import MOST_RERUN, plan_keywords
 from video_tcav.tcav.effect_check.kept import kept_pairs
 from video_tcav.tcav.effect_check.measure_pairs import PairPlan
 from video_tcav.tcav.effect_check.pair_matching import match_pairs, pair_groups
 from video_tcav.tcav.effect_check.pair_result import PairedEffects
-from video_tcav.tcav.plan import content_digests
 from video_tcav.tcav.settings import MOST_PAIRS
 
 

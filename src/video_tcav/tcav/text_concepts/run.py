@@ -17,12 +17,13 @@ from video_tcav.core.settings import takes_settings
 from video_tcav.gram.cavs.registry import cav_fitter
 from video_tcav.gram.corrections import adjust
 from video_tcav.media import VideoSource
+from video_tcav.media.grouping import listed_groups
 from video_tcav.models import VideoModel
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.comparison import Comparison, listed_groups
+from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.plan import Plan, Question, make_plan
 from video_tcav.tcav.record_plan import class_groups, compare_recorded, record
 from video_tcav.tcav.run_provenance import run_provenance
