@@ -1,11 +1,10 @@
 """Benchmark of attribution methods: do maps of any origin lie on the true cause, and say what the model needs?"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,13 +20,11 @@ from video_tcav.benchmark.clips import CauseClips
 from video_tcav.benchmark.contract import AttributionFunction, NotApplicable, map_of_clip, network_for_method
 from video_tcav.benchmark.methods import attribution_method
 from video_tcav.benchmark.models import architecture_of, benchmark_models, benchmark_name
+from video_tcav.benchmark.scores import BenchmarkScores, check_applies
 from video_tcav.benchmark.truth import BASELINES
-from video_tcav.benchmark.versions import ATTRIBUTION, AttributionVersion, check_clips, check_model
-from video_tcav.core.errors import MethodError
-from video_tcav.core.files import write_json
+from video_tcav.benchmark.versions import ATTRIBUTION, AttributionVersion, check_version
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.provenance import provenance
-from video_tcav.core.tables import write_csv
 from video_tcav.explanation.verdicts import paired_comparison
 from video_tcav.models import VideoModel
 from video_tcav.rendered import Rule
@@ -76,20 +73,10 @@ class AttributionScore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttributionScores:
-    """One method on the models of the benchmark.
+class AttributionScores(BenchmarkScores[AttributionScore]):
+    """One method on the models of the benchmark; see `BenchmarkScores`."""
 
-    Attributes:
-        benchmark: name of the version, with the number of models where they are not all.
-        method: its name.
-        scores: one a model.
-        provenance: versions of packages, platform and settings.
-    """
-
-    benchmark: str
-    method: str
-    scores: tuple[AttributionScore, ...]
-    provenance: Mapping[str, Any]
+    FILES: ClassVar[str] = "attribution"
 
     @property
     def applies_to(self) -> tuple[AttributionScore, ...]:
@@ -100,10 +87,6 @@ class AttributionScores:
     def auc(self) -> float:
         """Average over the models to which the method applies; 0.5 for uninformative maps, 1 for the truth."""
         return float(np.mean([score.auc for score in self.applies_to]))
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a model."""
-        return pd.DataFrame([asdict(score) for score in self.scores])
 
     def by_rule(self) -> pd.DataFrame:
         """One row a rule: averages over its models, with gains in deletion; a last row over all models.
@@ -139,21 +122,8 @@ class AttributionScores:
             ]
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as in the JSON file."""
-        return {
-            "benchmark": self.benchmark,
-            "method": self.method,
-            "auc": self.auc,
-            "models": len(self.applies_to),
-            "scores": [asdict(score) for score in self.scores],
-            "provenance": dict(self.provenance),
-        }
-
-    def write(self, folder: str | Path) -> None:
-        """Write `attribution.json` and `attribution.csv`."""
-        write_json(Path(folder) / "attribution.json", self.to_dict())
-        write_csv(Path(folder) / "attribution.csv", self.to_frame())
+    def headline(self) -> dict[str, Any]:
+        return {"auc": self.auc, "models": len(self.applies_to)}
 
 
 def benchmark_attribution(
@@ -181,18 +151,13 @@ def benchmark_attribution(
     name, function = attribution_method(method)
     chosen = benchmark_models(models)
     clips = {rule.name: version.clips_of(rule) for _, rule in chosen}
-    for model, rule in chosen:
-        check_model(version, model)
-        check_clips(version, rule, clips[rule.name])
+    check_version(version, chosen, clips)
     scores = []
     steps = len(chosen) * (version.clips + version.deletion_clips)
     with progress_bar(f"{version.name} (maps, deletion curves)", steps, visible=progress) as advance:
         for model, rule in chosen:
             scores.append(_scored(version, name, function, model, rule, clips[rule.name], advance))
-    if not any(score.clips for score in scores):
-        raise MethodError(
-            f"`method` must apply to a model. Got none for {name}: {scores[0].note.rstrip('.')}. Choose another."
-        )
+    check_applies(name, scores)
     return AttributionScores(
         benchmark=benchmark_name(version.name, len(chosen)),
         method=name,

@@ -1,12 +1,10 @@
 """Benchmark of concept discovery: does a method find the known cause of a model, and the same again from other clips?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
-import pandas as pd
 from torch import nn
 
 from video_tcav.benchmark.clips import ConceptClips
@@ -20,12 +18,10 @@ from video_tcav.benchmark.component_scores import (
 from video_tcav.benchmark.contract import Component, ConceptFunction, NotApplicable, components_of, network_for_method
 from video_tcav.benchmark.methods import concept_method
 from video_tcav.benchmark.models import architecture_of, benchmark_models, benchmark_name
-from video_tcav.benchmark.versions import CONCEPTS, ConceptVersion, check_clips, check_model
-from video_tcav.core.errors import MethodError
-from video_tcav.core.files import write_json
+from video_tcav.benchmark.scores import BenchmarkScores, check_applies
+from video_tcav.benchmark.versions import CONCEPTS, ConceptVersion, check_version
 from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.provenance import provenance
-from video_tcav.core.tables import write_csv
 from video_tcav.models import VideoModel
 from video_tcav.rendered import Rule
 from video_tcav.rendered.training import normalised
@@ -74,45 +70,18 @@ class ConceptScore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConceptScores:
-    """One method on the models of the benchmark.
+class ConceptScores(BenchmarkScores[ConceptScore]):
+    """One method on the models of the benchmark; see `BenchmarkScores`."""
 
-    Attributes:
-        benchmark: name of the version, with the number of models where they are not all.
-        method: its name.
-        scores: one a model.
-        provenance: versions of packages, platform and settings.
-    """
-
-    benchmark: str
-    method: str
-    scores: tuple[ConceptScore, ...]
-    provenance: Mapping[str, Any]
+    FILES: ClassVar[str] = "concepts"
 
     @property
     def causes_found(self) -> int:
         """The headline: of how many models the cause was found; one to which the method does not apply counts as not found."""
         return sum(score.is_found for score in self.scores)
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row a model."""
-        return pd.DataFrame([asdict(score) for score in self.scores])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as in the JSON file."""
-        return {
-            "benchmark": self.benchmark,
-            "method": self.method,
-            "causes_found": self.causes_found,
-            "models": len(self.scores),
-            "scores": [asdict(score) for score in self.scores],
-            "provenance": dict(self.provenance),
-        }
-
-    def write(self, folder: str | Path) -> None:
-        """Write `concepts.json` and `concepts.csv`."""
-        write_json(Path(folder) / "concepts.json", self.to_dict())
-        write_csv(Path(folder) / "concepts.csv", self.to_frame())
+    def headline(self) -> dict[str, Any]:
+        return {"causes_found": self.causes_found, "models": len(self.scores)}
 
 
 def benchmark_concepts(
@@ -136,17 +105,12 @@ def benchmark_concepts(
     name, function = concept_method(method)
     chosen = benchmark_models(models)
     clips = {rule.name: version.clips_of(rule) for _, rule in chosen}
-    for model, rule in chosen:
-        check_model(version, model)
-        check_clips(version, rule, clips[rule.name])
+    check_version(version, chosen, clips)
     scores = []
     with progress_bar(f"{version.name} (models × {_RUNS} runs)", _RUNS * len(chosen), visible=progress) as advance:
         for model, rule in chosen:
             scores.append(_scored(version, name, function, model, rule, clips[rule.name], advance))
-    if all(score.note for score in scores):
-        raise MethodError(
-            f"`method` must apply to a model. Got none for {name}: {scores[0].note.rstrip('.')}. Choose another."
-        )
+    check_applies(name, scores)
     return ConceptScores(
         benchmark=benchmark_name(version.name, len(chosen)),
         method=name,

@@ -6,7 +6,7 @@ few of them by up to two grey levels otherwise on another processor. Of these, a
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -106,6 +106,19 @@ def fingerprint(version: Version, rule: Rule, clips: CauseClips | ConceptClips) 
         digest.update(json.dumps(rows, sort_keys=True).encode())
         digest.update(np.packbits(group.cause.numpy()).tobytes())
     return {"digest": digest.hexdigest(), "cells": [level for group in sets for level in _cell_levels(group.pixels)]}
+
+
+def check_version(
+    version: Version, chosen: Sequence[tuple[VideoModel, Rule]], clips: Mapping[str, CauseClips | ConceptClips]
+) -> None:
+    """Refuse models, or clips by the name of their rule, that are not those of the version.
+
+    Raises:
+        InputError: if they differ.
+    """
+    for model, rule in chosen:
+        check_model(version, model)
+        check_clips(version, rule, clips[rule.name])
 
 
 def check_clips(version: Version, rule: Rule, clips: CauseClips | ConceptClips) -> None:

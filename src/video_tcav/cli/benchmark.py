@@ -155,13 +155,12 @@ def _finish(
 
 
 def _attribution_table(result: "benchmark.AttributionScores") -> Table:
-    columns = ("models", "area", "energy", "lift", "pointing", "AUC", "deletion", "gain", "others", "seconds")
+    columns = ("area", "energy", "lift", "pointing", "AUC", "deletion", "gain", "others", "seconds")
     table = render.table("cause", numbers=columns)
     for row in result.by_rule().to_dict("records"):
         stars = ["*" if row[f"not_better_{opponent}"] else " " for opponent in ("elsewhere", "other_clips")]
         table.add_row(
             str(row["rule"]),
-            str(row["models"]),
             *(f"{row[name]:.0%}" for name in ("area", "energy")),
             f"{row['lift']:.1f}×",
             f"{row['pointing']:.0%}",

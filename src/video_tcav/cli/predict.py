@@ -14,7 +14,7 @@ from video_tcav.core.model_settings import ModelSettings
 if TYPE_CHECKING:
     from video_tcav.prediction import Predictions
 
-_TOP, _FEW_VIDEOS = 5, 10  # a screenful of lines
+_TOP, _FEW_VIDEOS = 5, 3  # a screenful of lines
 
 
 @options.with_settings(model_options=ModelSettings)

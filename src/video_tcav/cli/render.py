@@ -11,6 +11,7 @@ from typing import Any
 
 from rich import markup
 from rich.table import Table
+from rich.text import Text
 
 import video_tcav as vt
 from video_tcav.core.escaping import one_line
@@ -60,10 +61,11 @@ def table(*columns: str, numbers: Sequence[str] = (), unbroken: Sequence[str] = 
     return lineless
 
 
-def paragraph(text: str, *, bullet: str = "", style: str | None = None) -> None:
+def paragraph(text: str, *, bullet: str = "", style: str | None = None, bullet_style: str | None = None) -> None:
     """Print a sentence broken at words, but never inside of an interval, or between a number and its sign or unit.
 
-    It stays on one line where the output is a file or a pipe, and COLUMNS does not say how wide.
+    It stays on one line where the output is a file or a pipe, and COLUMNS does not say how wide. Further lines stand below the
+    first one's text, behind the bullet.
     """
     bound = _BOUND.sub(lambda match: match[0].replace(" ", _SPACE), f"{bullet}{one_line(text)}")
     is_wrapped = out.is_terminal or out.width != PLAIN_WIDTH
@@ -74,7 +76,10 @@ def paragraph(text: str, *, bullet: str = "", style: str | None = None) -> None:
         break_long_words=False,
         break_on_hyphens=False,
     )
-    line("\n".join(lines).replace(_SPACE, " "), style=style)
+    styled = Text("\n".join(lines).replace(_SPACE, " "), style=style or "")
+    if bullet_style:
+        styled.stylize(bullet_style, 0, len(bullet))
+    out.print(styled, soft_wrap=True)
 
 
 def counted(count: int, noun: str) -> str:

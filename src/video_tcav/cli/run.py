@@ -94,12 +94,10 @@ def outcomes(result: "experiments.Run") -> None:
     render.out.print(f"[bold]{render.escape(result.experiment.title)}[/]")
     several = len(result.experiment.all_models()) > 1
     for outcome in result.outcomes:
-        style = _STYLES[outcome.verdict]
-        model = f" [dim]({render.escape(outcome.model)})[/]" if several else ""
-        name = f" [dim]— {render.escape(outcome.claim)}[/]" if outcome.name != outcome.claim else ""
-        render.out.print(
-            f"[{style}]{_SIGNS[outcome.verdict]} {outcome.verdict:15}[/] {render.escape(outcome.name)}{name}{model}"
-        )
+        model = f" ({outcome.model})" if several else ""
+        claim = f" — {outcome.claim}" if outcome.name != outcome.claim else ""
+        bullet, style = f"{_SIGNS[outcome.verdict]} {outcome.verdict:15} ", _STYLES[outcome.verdict]
+        render.paragraph(f"{outcome.name}{claim}{model}", bullet=bullet, bullet_style=style)
         render.paragraph(f"{outcome.layer}: {outcome.reason}", bullet="  ", style="dim")
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
     render.line(f"\n{counts}. Run directory: {result.path}")

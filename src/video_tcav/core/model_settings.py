@@ -32,6 +32,9 @@ class ModelSettings(Settings):
     mean: float | tuple[float, float, float] | None = setting(None, "Mean of the pixels in [0, 1].", metavar="X[,X,X]")
     std: float | tuple[float, float, float] | None = setting(None, "Their standard deviation.", metavar="X[,X,X]")
     classes: Path | None = setting(None, "Class names, one a line, numbered, or in JSON.", metavar="FILE")
+    erased: str | None = setting(
+        None, "Concepts to take out of a layer, as `video-tcav erase` wrote them.", metavar="FILE"
+    )
     allow_impure: bool = setting(
         False, "Take a network that gives one clip other outputs each time, or among other clips."
     )

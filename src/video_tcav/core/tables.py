@@ -1,12 +1,14 @@
 """Tables and tensors as files: CSV, Parquet and safetensors, written atomically (see `atomic_path`), with safe cells."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -42,6 +44,17 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], *, metadata: dict[str,
     """Write tensors as one safetensors file."""
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
+
+
+def tensors_digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a text, and of each tensor with its name, type and shape: what tells a damaged file."""
+    digest = hashlib.sha256(text.encode("utf-8", "backslashreplace"))
+    # sorted: safetensors files keep no order of their tensors
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode("utf-8", "backslashreplace"))
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return digest.hexdigest()
 
 
 def _texts(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:

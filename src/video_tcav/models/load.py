@@ -14,6 +14,7 @@ from video_tcav.core.errors import ModelError
 from video_tcav.models.class_names import read_classes
 from video_tcav.models.clip_fields import parse_clip_fields
 from video_tcav.models.devices import pick_device
+from video_tcav.models.erasure import load_erasure, with_erasure
 from video_tcav.models.loaders.loader import LOADERS
 from video_tcav.models.loaders.networks import describe_network
 from video_tcav.models.model_file import is_model_file, read_model_file
@@ -38,6 +39,7 @@ def load_model(
     outputs: OutputKind | None = None,
     sampling: Sampling | None = None,
     short: Short | None = None,
+    erased: str | Path | None = None,
     allow_impure: bool = False,
     device: str | torch.device | None = None,
 ) -> VideoModel:
@@ -60,6 +62,7 @@ def load_model(
             trial shows.
         sampling: `dense` for neighbouring frames, `uniform` for frames spread over the whole video.
         short: what happens to a video with fewer frames than a clip: `skip`, `pad` or `loop`.
+        erased: concepts to take out of a layer, as `video-tcav erase` wrote them for these weights.
         allow_impure: take a network of your own that is not repeatable: other outputs each time, or among other clips.
         device: `auto` takes the first GPU that is available, of NVIDIA, AMD or Apple; the default, but for a model file's.
 
@@ -69,14 +72,14 @@ def load_model(
     Raises:
         ModelError: if the spec leads to no usable model.
         ExperimentError: if a model file cannot be used, with the line of a mistake.
-        WeightsError: if the weights cannot be read safely or do not fit.
+        WeightsError: if the weights, or what is erased, cannot be read safely or do not fit.
         InputError: if a setting cannot be used.
         MissingExtraError: if `hf:` is asked for without its extra.
     """
     settings: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
     settings |= {"outputs": outputs, "sampling": sampling, "short": short}
     if isinstance(spec, str | Path) and is_model_file(str(spec)):
-        options = settings | {"weights": weights, "classes": classes, "device": device}
+        options = settings | {"weights": weights, "classes": classes, "erased": erased, "device": device}
         given = {name: value for name, value in options.items() if value is not None}
         in_file = read_model_file(str(spec)).model_dump()
         return load_model(**{**in_file, **given, "allow_impure": allow_impure or in_file["allow_impure"]})
@@ -85,6 +88,8 @@ def load_model(
     target = pick_device(device or "auto")
     model = _load(spec, None if weights is None else str(weights), fields, read_classes(classes), allow_impure)
     model.module.to(target)
+    if erased is not None:
+        model = with_erasure(model, load_erasure(erased), in_place=not isinstance(spec, nn.Module))
     name = type(spec).__name__ if isinstance(spec, nn.Module) else spec
     _log.info("model %s: %s frames of %s pixels, on %s", name, model.clip_spec.frames, model.clip_spec.size, target)
     for note in model.notes:
@@ -92,7 +97,7 @@ def load_model(
     if isinstance(spec, nn.Module):
         return model
     # Workers load it again without deciding again whether it may be used: here it has passed, or was allowed.
-    recipe = {"spec": spec, "weights": weights, "classes": classes, "allow_impure": True, **settings}
+    recipe = {"spec": spec, "weights": weights, "classes": classes, "erased": erased, "allow_impure": True, **settings}
     return replace(model, recipe=recipe)
 
 

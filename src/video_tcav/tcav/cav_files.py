@@ -1,6 +1,5 @@
 """CAVs as a safetensors file that carries a digest of its tensors and metadata."""
 
-import hashlib
 import json
 import math
 import warnings
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from video_tcav.core.errors import InputError
 from video_tcav.core.limits import check_regular
-from video_tcav.core.tables import write_tensors
+from video_tcav.core.tables import tensors_digest, write_tensors
 from video_tcav.recording.feature_spaces import Space
 from video_tcav.tcav.saved_cavs import SavedCav
 
@@ -61,7 +60,7 @@ def save_cavs(path: Path, cavs: Sequence[SavedCav]) -> None:
         for number, cav in enumerate(cavs)
     ]
     text = json.dumps(facts)
-    write_tensors(path, tensors, metadata={"format": FORMAT, "cavs": text, "digest": _digest(text, tensors)})
+    write_tensors(path, tensors, metadata={"format": FORMAT, "cavs": text, "digest": tensors_digest(text, tensors)})
 
 
 def load_cavs(path: str | Path) -> tuple[SavedCav, ...]:
@@ -83,7 +82,7 @@ def load_cavs(path: str | Path) -> tuple[SavedCav, ...]:
             _check_format(metadata, path)
             # copies: a view of a file that is cut off meanwhile would end the process
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-        if metadata["format"] == FORMAT and metadata["digest"] != _digest(metadata["cavs"], tensors):
+        if metadata["format"] == FORMAT and metadata["digest"] != tensors_digest(metadata["cavs"], tensors):
             raise _damaged(path, "other bytes than its digest says")
         cavs = _cavs(_FACTS.validate_json(metadata["cavs"]), tensors, path)
     except ValidationError as error:
@@ -138,17 +137,6 @@ def _cavs(facts: Sequence[_CavFacts], tensors: Mapping[str, Tensor], path: str |
     return tuple(
         SavedCav(vector=tensors[cav.tensor], **cav.model_dump(exclude={"tensor", "accuracy"})) for cav in facts
     )
-
-
-def _digest(facts: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of the metadata, and of each tensor with its name, type and shape."""
-    digest = hashlib.sha256(facts.encode("utf-8", "backslashreplace"))
-    # sorted: safetensors files keep no order of their tensors
-    for name in sorted(tensors):
-        vector = tensors[name].detach().cpu().contiguous()
-        digest.update(f"\0{name}\0{vector.dtype}\0{tuple(vector.shape)}\0".encode("utf-8", "backslashreplace"))
-        digest.update(vector.reshape(-1).view(torch.uint8).numpy().data if vector.numel() else b"")
-    return digest.hexdigest()
 
 
 def _damaged(path: str | Path, reason: str) -> InputError:

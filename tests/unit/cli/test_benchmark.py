@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import video_tcav as vt
+from video_tcav.cli import render
 from video_tcav.cli.app import main
 
 
@@ -148,3 +149,15 @@ def test_a_wrong_return_is_one_line_and_exit_code_2(monkeypatch, capsys, foreign
     )
     assert code == 2
     assert message in " ".join(err.split()) and "Traceback" not in err
+
+
+def test_scores_of_attribution_fit_80_columns_with_their_names(monkeypatch, capsys):
+    monkeypatch.setattr(render.out, "width", 80)
+    arguments = ("--method", "gradcam", "--quick", "--model", "rendered:r2plus1d-object")
+    code, out, _ = command(monkeypatch, capsys, "benchmark", "attribution", *arguments)
+    assert code == 0
+    header, row, *_ = out.splitlines()
+    assert " ".join(header.split()) == "cause area energy lift pointing AUC deletion gain others seconds"
+    assert row.split()[0] == "object"
+    assert len(row) <= 80
+    assert "…" not in out

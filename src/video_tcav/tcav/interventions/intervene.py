@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float
@@ -92,6 +92,19 @@ class _Layer:
     twins: Mapping[Version, LayerClips]
     stepped: LayerClips
 
+    @cached_property
+    def losing_twins(self) -> Mapping[Version, LayerClips]:
+        """The twins that lose some of the target, which a concept may give back."""
+        return {version: twins for version, twins in self.twins.items() if _loses(twins.unit, twins.class_groups)}
+
+    def cautions(self, layer: str) -> list[str]:
+        """A line on each version of twins that lose nothing."""
+        return [
+            f"restore means nothing at {layer}: {version} class clips lose nothing of the target that is sure."
+            for version in self.twins
+            if version not in self.losing_twins
+        ]
+
 
 def intervene(
     plan: Plan,
@@ -126,11 +139,12 @@ def intervene(
         for layer in asked.layers:
             try:
                 with _running(plan, asked, recorded, layer, groups, runner) as at_layer:
+                    cautions += at_layer.cautions(layer)
                     for comparison in comparisons:
                         study = _Study(at_layer, layer, comparison, grams[layer], settings, advance)
                         made |= study.operations([DIRECT[name] for name in asked.operations if name in DIRECT])
                         if RESTORE.name in asked.operations:
-                            for key, draws in study.restored(cautions).items():
+                            for key, draws in study.restored().items():
                                 made.setdefault(key, {})[RESTORE.name] = draws
                         if "dose" in asked.operations:
                             doses[comparison.key(layer)] = study.doses()
@@ -192,16 +206,11 @@ class _Study:
                 }
         return results
 
-    def restored(self, cautions: list[str]) -> dict[CavKey, OperationDraws]:
+    def restored(self) -> dict[CavKey, OperationDraws]:
         """What of the target that twins of the class clips lost comes back through this concept alone."""
         results: dict[CavKey, OperationDraws] = {}
         names: dict[Version, tuple[str, ...]] = {"frozen": ("none", "motion"), "reversed": ("order",)}
-        for version, twins in self._layer.twins.items():
-            if not _loses(twins.unit, twins.class_groups):
-                text = f"restore means nothing at {self._name}: {version} class clips lose nothing of the target that is sure."
-                if text not in cautions:
-                    cautions.append(text)
-                continue
+        for version, twins in self._layer.losing_twins.items():
             draws = self._drawn(self._edits("none", twins), [RESTORE])[RESTORE.name]
             for name in names.get(version, (version,)):
                 results[self._comparison.key(self._name, name)] = draws
