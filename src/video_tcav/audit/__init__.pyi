@@ -16,6 +16,9 @@ from .masks.specs import MASK_SOURCES as MASK_SOURCES
 from .masks.specs import MaskLoader as MaskLoader
 from .masks.specs import parse_mask_source as parse_mask_source
 from .material import ClipMaterial as ClipMaterial
+from .repair import Repair as Repair
+from .repair import RepairFigure as RepairFigure
+from .repair import erase as erase
 from .result import AuditResult as AuditResult
 from .result import TellingClip as TellingClip
 from .result_files import is_audit as is_audit
