@@ -17,6 +17,7 @@ from video_tcav.cli import (
     demo,
     diff,
     discover,
+    erase,
     explain,
     init,
     layers,
@@ -64,6 +65,7 @@ command(app)(diff.diff)
 command(app)(score.score)
 command(app)(explain.explain)
 command(app)(audit.audit)
+command(app)(erase.erase)
 command(app)(discover.discover)
 command(app)(propose.propose)
 command(app)(report.report)
