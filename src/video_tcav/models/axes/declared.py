@@ -98,6 +98,16 @@ def _tubelet(config: Any) -> tuple[int, int, int]:
     return tubelet, height, width
 
 
+def pooled_grid(grid: tuple[int, int, int], pool: Any) -> tuple[int, int, int]:
+    """Grid of tokens behind a pooling or strided convolution of queries."""
+    # Output size of a convolution without dilation.
+    time, height, width = (
+        (size + 2 * padding - kernel) // stride + 1
+        for size, padding, kernel, stride in zip(grid, pool.padding, pool.kernel_size, pool.stride, strict=True)
+    )
+    return time, height, width
+
+
 def _mvit_grids(module: Any) -> Iterator[tuple[str, tuple[int, int, int]]]:
     grid: Any = (module.pos_encoding.temporal_size, *module.pos_encoding.spatial_size)
     yield "pos_encoding", grid
@@ -105,12 +115,7 @@ def _mvit_grids(module: Any) -> Iterator[tuple[str, tuple[int, int, int]]]:
         yield f"blocks.{index}.norm1", grid
         # norm1 runs before the queries are pooled, everything after it behind them.
         if block.attn.pool_q is not None:
-            pool = block.attn.pool_q.pool
-            # Output size of a convolution without dilation.
-            grid = tuple(
-                (size + 2 * padding - kernel) // stride + 1
-                for size, padding, kernel, stride in zip(grid, pool.padding, pool.kernel_size, pool.stride, strict=True)
-            )
+            grid = pooled_grid(grid, block.attn.pool_q.pool)
         for submodule in ("", ".attn", ".attn.project", ".norm2", ".mlp", ".stochastic_depth"):
             yield f"blocks.{index}{submodule}", grid
     yield "norm", grid

@@ -98,6 +98,15 @@ class _PythonFile(_PathLoader):
         return True
 
 
+class _Hub(_PathLoader):
+    name, help = "hub", "FOLDER:ENTRY"
+    function = "video_tcav.models.loaders.hub_checkout:load_hub"
+    has_trial = True
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        return True
+
+
 class _Onnx(_PathLoader):
     name, help = "onnx", "PATH.onnx"
     function = "video_tcav.models.loaders.onnx_graph:load_onnx"
@@ -112,10 +121,11 @@ class _Rendered(_BuiltinLoader):
     function = "video_tcav.rendered.models:load_rendered"
 
 
-TORCHVISION, HUGGING_FACE, PYTHON_FILE, ONNX, RENDERED = (
+TORCHVISION, HUGGING_FACE, PYTHON_FILE, HUB, ONNX, RENDERED = (
     _Torchvision(),
     _HuggingFace(),
     _PythonFile(),
+    _Hub(),
     _Onnx(),
     _Rendered(),
 )
@@ -126,6 +136,7 @@ LOADERS: Registry[ModelLoader] = Registry(
         "torchvision": f"{__name__}:TORCHVISION",
         "hf": f"{__name__}:HUGGING_FACE",
         "file": f"{__name__}:PYTHON_FILE",
+        "hub": f"{__name__}:HUB",
         "onnx": f"{__name__}:ONNX",
         "rendered": f"{__name__}:RENDERED",
     },
