@@ -154,7 +154,10 @@ def _behind_padding(before: Spacings, args: Sequence[Any], options: Mapping[str,
 def _of_selection(before: Spacings, args: Sequence[Any], options: Mapping[str, Any]) -> Spacings:
     """Frames or pixels that are picked in order, as those of SlowFast's slow pathway: evenly, but for rounding of the indices."""
     settings = dict(zip(("input", "dim", "index"), args, strict=False)) | dict(options)
-    index, position = settings["index"], settings["dim"] - settings["input"].ndim  # time, height and width are the last axes
+    index, position = (
+        settings["index"],
+        settings["dim"] - settings["input"].ndim,
+    )  # time, height and width are the last axes
     if not -3 <= position < 0 or len(index) < 2:
         return before
     first, last = float(index[0]), float(index[-1])

@@ -93,9 +93,9 @@ def load_hub(
     content = None if weights is None or is_pretrained else read_weights(weights)
     classes = classes or metadata_classes(content)
     width = "num_classes" if entry is None else entry.width
-    forced = {"pretrained": True} if is_pretrained else {}
+    forced: dict[str, Any] = {"pretrained": True} if is_pretrained else {}
     # Entries with published networks pass keywords on; whether another one does is not known.
-    offered = {} if is_pretrained else {"pretrained": False}
+    offered: dict[str, Any] = {} if is_pretrained else {"pretrained": False}
     if classes is not None and not is_pretrained:
         (offered if entry is None else forced)[width] = len(classes)
     module, trained = build_network(path, name, offered=offered, forced=forced, has_weights=weights is not None)

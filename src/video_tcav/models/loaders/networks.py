@@ -28,7 +28,6 @@ from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import Weights, fit_weights, metadata_classes, metadata_fields
 from video_tcav.models.wrappers import unwrapped
 
-
 _PACKAGE_LOGITS = Outputs(kind="logits", known_by="as its package builds the head")
 
 

@@ -124,9 +124,7 @@ def call_factory(
             ) from reason
 
 
-def _build(
-    path: Path, factory: str, offered: Mapping[str, Any], forced: Mapping[str, Any], *, seed: int
-) -> nn.Module:
+def _build(path: Path, factory: str, offered: Mapping[str, Any], forced: Mapping[str, Any], *, seed: int) -> nn.Module:
     module = call_factory(path, factory, seed=seed, offered=offered, forced=forced)
     if not isinstance(module, nn.Module):
         raise ModelError(

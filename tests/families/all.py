@@ -1,0 +1,5 @@
+"""All families, in the order of the table."""
+
+from .hub import HUB
+
+FAMILIES = [*HUB]

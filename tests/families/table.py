@@ -1,0 +1,37 @@
+"""The table of families in docs/models.md: read, and written by `python -m tests.families.table` (minutes)."""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
+MARKED = re.compile(r"(<!-- families -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def documented() -> dict[str, list[str]]:
+    """The cells of each row."""
+    table = MARKED.search(PAGE.read_text(encoding="utf-8"))[2]
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines()]
+    return {name: cells for name, *cells in rows[2:]}
+
+
+def main(names: list[str]) -> None:
+    """Measure all families, or those with one of the names in theirs, and write their rows."""
+    from .all import FAMILIES
+    from .family import COLUMNS, row
+
+    rows = documented()
+    for family in FAMILIES:
+        if not names or any(name in family.name for name in names):
+            with tempfile.TemporaryDirectory() as folder:
+                rows[family.name] = row(family, Path(folder))
+            print(family.name, rows[family.name], flush=True)
+    lines = [("family", *COLUMNS), ("---",) * (len(COLUMNS) + 1)]
+    lines += [(family.name, *rows[family.name]) for family in FAMILIES if family.name in rows]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    PAGE.write_text(MARKED.sub(lambda marked: marked[1] + table + marked[3], PAGE.read_text(encoding="utf-8")))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
