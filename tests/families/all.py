@@ -1,5 +1,6 @@
 """All families, in the order of the table."""
 
 from .hub import HUB
+from .huggingface import HUGGING_FACE
 
-FAMILIES = [*HUB]
+FAMILIES = [*HUGGING_FACE, *HUB]

@@ -3,6 +3,7 @@
 import re
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
@@ -25,7 +26,11 @@ def main(names: list[str]) -> None:
     for family in FAMILIES:
         if not names or any(name in family.name for name in names):
             with tempfile.TemporaryDirectory() as folder:
-                rows[family.name] = row(family, Path(folder))
+                try:
+                    rows[family.name] = row(family, Path(folder))
+                except Exception:
+                    traceback.print_exc()
+                    continue
             print(family.name, rows[family.name], flush=True)
     lines = [("family", *COLUMNS), ("---",) * (len(COLUMNS) + 1)]
     lines += [(family.name, *rows[family.name]) for family in FAMILIES if family.name in rows]

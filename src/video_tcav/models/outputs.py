@@ -143,6 +143,9 @@ def _as_rows(tensor: Tensor, clips: int, classes: int | None) -> Tensor | None:
     # (clip, class, 1, 1, 1) of fully convolutional heads
     if tensor.ndim > 2 and tensor.shape[0] == clips and all(size == 1 for size in tensor.shape[2:]):
         tensor = tensor.flatten(1)
+    # (clip, 1, class) of pooling heads with one query; without the number of classes it could be an embedding
+    elif tensor.ndim == 3 and tuple(tensor.shape) == (clips, 1, classes):
+        tensor = tensor[:, 0]
     elif tensor.ndim < 2 and classes is not None and tensor.numel() == clips * classes and 1 in (clips, classes):
         tensor = tensor.reshape(clips, classes)  # the model squeezed a dimension of size one
     elif tensor.ndim == 1 and classes is None and clips > 1 and len(tensor) == clips:

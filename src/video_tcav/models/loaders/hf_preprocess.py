@@ -21,7 +21,10 @@ IMAGE_PROCESSORS = {
     "timesformer": "VideoMAEImageProcessor",
     "vivit": "VivitImageProcessor",
 }
-VIDEO_PROCESSORS = tuple(f"{family}VideoProcessor" for family in ("VideoMAE", "Timesformer", "Vivit", "VJEPA2"))
+VIDEO_PROCESSORS = tuple(
+    f"{family}VideoProcessor" for family in ("VideoMAE", "Timesformer", "Vivit", "VJEPA2", "LlavaOnevision")
+)
+"""`LlavaOnevisionVideoProcessor` is what VideoPrism's checkpoints name as theirs."""
 
 
 @contextmanager
@@ -88,7 +91,7 @@ def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec
     mean: Any = ((offset + value) / scale for value in means)
     std: Any = (value / scale for value in stds)
     resized = _pixels(processor.size) if processor.do_resize else None
-    cropped = _pixels(processor.crop_size) if processor.do_center_crop else resized
+    cropped = _pixels(processor.crop_size) if getattr(processor, "do_center_crop", False) else resized
     return ClipSpec(
         frames=frames,
         stride=stride,
@@ -126,7 +129,8 @@ def processor_prepare(
                 frames = list(clip.numpy())
                 batch = processor(frames, input_data_format="channels_first", return_tensors="pt", **options)
         (pixels,) = batch.values()
-        return pixels[0].to(torch.float32)
+        # Processors of images return frames, those of videos a batch of one clip.
+        return (pixels[0] if pixels.ndim == 5 else pixels).to(torch.float32)
 
     return prepare
 
