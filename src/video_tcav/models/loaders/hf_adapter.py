@@ -27,8 +27,8 @@ def adapter_tensors(folder: Path) -> dict[str, Any]:
         if (folder / name).is_file():
             return dict(read_tensor_file(folder / name)[0])
     raise WeightsError(
-        f"`adapter` must be a folder with adapter_config.json and {_FILES[0]}. Got {folder}, which lacks them. Give the folder that"
-        " save_pretrained wrote."
+        f"`adapter` must be a folder with adapter_config.json and {_FILES[0]}. Got {folder}, which lacks them. Give the folder"
+        " that save_pretrained wrote."
     )
 
 

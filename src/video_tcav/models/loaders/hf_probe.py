@@ -178,6 +178,6 @@ def _classifier(tensors: Mapping[str, Tensor], name: str, width: int, weights: W
         raise WeightsError(
             f"`probe` must have a linear layer for {width} features. Got {shape} in {weights.path}. Give that encoder's probe."
         )
-    layer = nn.utils.skip_init(nn.Linear, width, weight.shape[0], bias=bias is not None)
+    layer: Any = nn.utils.skip_init(nn.Linear, width, weight.shape[0], bias=bias is not None)
     layer.load_state_dict({"weight": weight.float()} | ({} if bias is None else {"bias": bias.float()}))
     return layer

@@ -1,4 +1,4 @@
-"""Text and vision towers of Hugging Face in one space (CLIP, SigLIP, X-CLIP, VideoPrism): families, tokenized texts, embeddings."""
+"""Text and vision towers of Hugging Face in one space (CLIP, SigLIP, X-CLIP, VideoPrism): families and text embeddings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

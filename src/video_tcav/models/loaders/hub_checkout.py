@@ -72,8 +72,10 @@ def load_hub(
     fields: Mapping[str, Any],
     classes: tuple[str, ...] | None,
     allow_impure: bool = False,
+    head: str | None = None,
+    at_time: float | None = None,
 ) -> VideoModel:
-    """Loader of `hub:FOLDER:ENTRY`; arguments as in `ModelLoader.load`.
+    """Loader of `hub:FOLDER:ENTRY`; arguments as in `ModelLoader.load` and `load_model`.
 
     The folder's hubconf.py runs as Python, as what it imports does: load only checkouts that you trust. Nothing is fetched from
     GitHub. The entry is asked for its own weights (`pretrained=True`) where `weights` is `DEFAULT`, and only then; without
@@ -107,5 +109,7 @@ def load_hub(
         classes=classes,
         trained=trained,
         allow_impure=allow_impure,
+        head=head,
+        at_time=at_time,
         published={} if entry is None else entry.fields,
     )

@@ -102,6 +102,7 @@ class _HuggingFace(_PathLoader):
 class _PythonFile(_PathLoader):
     name, help = "file", "PATH.py:FACTORY"
     function = "video_tcav.models.loaders.python_file:load_file"
+    takes = OUTPUT_OPTIONS
     has_trial = True
 
     def is_path(self, source: str, folder: Path) -> bool:
@@ -111,6 +112,7 @@ class _PythonFile(_PathLoader):
 class _Hub(_PathLoader):
     name, help = "hub", "FOLDER:ENTRY"
     function = "video_tcav.models.loaders.hub_checkout:load_hub"
+    takes = OUTPUT_OPTIONS
     has_trial = True
 
     def is_path(self, source: str, folder: Path) -> bool:

@@ -20,6 +20,7 @@ from video_tcav.models.layers import noise_clip, stage_layers
 from video_tcav.models.loaders.hugging_face import describe_huggingface
 from video_tcav.models.loaders.packages import known_network
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, Outputs
+from video_tcav.models.output_part import output_part
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.repeatability import check_repeats, random_state_kept
@@ -41,6 +42,8 @@ def describe_network(
     trained: bool = True,
     allow_impure: bool = False,
     published: Mapping[str, Any] = MappingProxyType({}),
+    head: str | None = None,
+    at_time: float | None = None,
 ) -> VideoModel:
     """Any network as a `VideoModel`, with weights loaded into it; it is put in evaluation mode.
 
@@ -53,6 +56,8 @@ def describe_network(
         trained: whether the weights are trained.
         allow_impure: see `ModelLoader.load`.
         published: clip settings that the module's `clip_spec` wins over.
+        head: see `load_model`.
+        at_time: likewise.
     """
     module, wrapper_notes = unwrapped(module)
     settings = merge_fields(metadata_fields(content), fields)
@@ -67,6 +72,8 @@ def describe_network(
         settings = merge_fields(published, declared, settings)
         model = _unknown_network(module, settings, clip_notes)
     with random_state_kept(model.device):
+        part = output_part(model, head=head, at_time=at_time, classes=None if classes is None else len(classes))
+        model = replace(model, part=part)
         model = _tried(model, settings, classes)
         impurities = check_repeats(model, allow_impure=allow_impure)
         stages = model.default_layers or stage_layers(model)

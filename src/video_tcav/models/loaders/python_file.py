@@ -30,8 +30,10 @@ def load_file(
     fields: Mapping[str, Any],
     classes: tuple[str, ...] | None,
     allow_impure: bool = False,
+    head: str | None = None,
+    at_time: float | None = None,
 ) -> VideoModel:
-    """Loader of `file:path/to/model.py:function`; arguments as in `ModelLoader.load`.
+    """Loader of `file:path/to/model.py:function`; arguments as in `ModelLoader.load` and `load_model`.
 
     The file runs as Python: load only files that you trust. Its folder can be imported from while it runs. The function gets
     `num_classes` if it takes that and the classes are known. The metadata of safetensors weights may hold `classes` (a JSON
@@ -48,7 +50,15 @@ def load_file(
     module, trained = build_network(path, factory, offered=offered, has_weights=content is not None)
     name = f"file:{path}:{factory}"
     return describe_network(
-        module, content, name=name, fields=fields, classes=classes, trained=trained, allow_impure=allow_impure
+        module,
+        content,
+        name=name,
+        fields=fields,
+        classes=classes,
+        trained=trained,
+        allow_impure=allow_impure,
+        head=head,
+        at_time=at_time,
     )
 
 

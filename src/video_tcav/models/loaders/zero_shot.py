@@ -1,4 +1,4 @@
-"""Zero-shot classifiers of Hugging Face: classes are the user's words, logits are scaled similarities of a clip with their texts."""
+"""Zero-shot classifiers of Hugging Face: classes are the user's words, logits are scaled similarities with their texts."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -42,6 +42,8 @@ class ZeroShotClassifier(nn.Module):
 
     def __init__(self, towers: Any, kind: str, texts: Float[Tensor, "class feature"]) -> None:
         super().__init__()
+        self.texts: Tensor
+        self.towers: Any
         self.towers, self.kind = towers, kind
         towers.text_model = None  # its work is done: what it said of the classes is a buffer
         self.register_buffer("texts", texts)
@@ -103,7 +105,8 @@ def load_zero_shot(
     template = TEMPLATE if template is None else template
     if "{}" not in template:
         raise ModelError(f"`classes_text` must have {{}} where the class goes. Got {template!r}. Write “{TEMPLATE}”.")
-    towers, notes = load_whole_model(transformers.AutoModel, source, argument="model").eval(), ()
+    towers: Any = load_whole_model(transformers.AutoModel, source, argument="model").eval()
+    notes: tuple[str, ...] = ()
     if adapter is not None:
         towers, note = with_adapter(towers, adapter)
         notes = (note,)
@@ -152,8 +155,8 @@ def _check_distinct(rows: Tensor, classes: tuple[str, ...], source: str) -> None
         same = (rows[:index] == rows[index]).all(1).nonzero()
         if len(same):
             raise ModelError(
-                f"`classes` must be texts that hf:{source} tells apart. Got {classes[int(same[0])]!r} and {classes[index]!r}, which"
-                " are the same to its tokenizer. Use other words, or a shorter classes_text."
+                f"`classes` must be texts that hf:{source} tells apart. Got {classes[int(same[0])]!r} and {classes[index]!r},"
+                " which are the same to its tokenizer. Use other words, or a shorter classes_text."
             )
 
 
