@@ -119,6 +119,13 @@ class _Hub(_PathLoader):
         return True
 
 
+class _Timm(_BuiltinLoader):
+    name, help = "timm", "NAME"
+    function = "video_tcav.models.loaders.timm_frames:load_timm"
+    has_trial = True
+    takes = frozenset({"head"})
+
+
 class _Onnx(_PathLoader):
     name, help = "onnx", "PATH.onnx"
     function = "video_tcav.models.loaders.onnx_graph:load_onnx"
@@ -133,11 +140,12 @@ class _Rendered(_BuiltinLoader):
     function = "video_tcav.rendered.models:load_rendered"
 
 
-TORCHVISION, HUGGING_FACE, PYTHON_FILE, HUB, ONNX, RENDERED = (
+TORCHVISION, HUGGING_FACE, PYTHON_FILE, HUB, TIMM, ONNX, RENDERED = (
     _Torchvision(),
     _HuggingFace(),
     _PythonFile(),
     _Hub(),
+    _Timm(),
     _Onnx(),
     _Rendered(),
 )
@@ -149,6 +157,7 @@ LOADERS: Registry[ModelLoader] = Registry(
         "hf": f"{__name__}:HUGGING_FACE",
         "file": f"{__name__}:PYTHON_FILE",
         "hub": f"{__name__}:HUB",
+        "timm": f"{__name__}:TIMM",
         "onnx": f"{__name__}:ONNX",
         "rendered": f"{__name__}:RENDERED",
     },
