@@ -51,7 +51,6 @@ def over_frames(name: str, **options: object) -> Family:
         name=f"{name} over frames (timm)",
         load=lambda folder: load_mean(folder, name, **options),
         original=lambda _folder, _model, clips: mean_logits(name, clips, **options),
-        why={},
     )
 
 
@@ -100,6 +99,5 @@ FRAMES = [
         name="resnet18 over frames with an LSTM (timm)",
         load=load_lstm,
         original=lambda _folder, _model, clips: lstm_logits(clips),
-        why={},
     ),
 ]

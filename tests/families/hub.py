@@ -54,7 +54,6 @@ HUB = [
         name=name,
         load=lambda _folder, entry=entry: load(entry),
         original=lambda _folder, _model, clips, entry=entry: original(entry, clips),
-        why={},
     )
     for name, entry in ENTRIES.items()
 ]

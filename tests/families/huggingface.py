@@ -63,7 +63,6 @@ def classifier(family: str, name: str) -> Family:
         name=name,
         load=lambda folder: load_model(f"hf:{saved(folder, network(family))}", classes=CLASSES, device="cpu"),
         original=lambda folder, _model, clips: logits(AUTO.from_pretrained(folder), clips),
-        why={},
     )
 
 
@@ -179,7 +178,7 @@ def probed(family: str, name: str, *, attentive: bool = False) -> Family:
         encoder, probe = write_probe(folder, family, attentive=attentive)
         return load_model(f"hf:{encoder}", probe=probe, classes=CLASSES, device="cpu")
 
-    return Family(name=name, load=load, original=attentive_logits if attentive else linear_logits, why={})
+    return Family(name=name, load=load, original=attentive_logits if attentive else linear_logits)
 
 
 VISION = {"image_size": 64, "patch_size": 8, "num_hidden_layers": 3, "hidden_size": 48, "num_attention_heads": 4}
@@ -194,7 +193,7 @@ def zero_shot(family: str, name: str) -> Family:
     def load(folder: Path) -> VideoModel:
         return load_model(f"hf:{write_encoder(folder, family, **vision)}", classes=TEXTS, device="cpu")
 
-    return Family(name=name, load=load, original=lambda folder, _model, clips: similarities(folder, clips), why={})
+    return Family(name=name, load=load, original=lambda folder, _model, clips: similarities(folder, clips))
 
 
 def similarities(folder: Path, clips: Tensor) -> Tensor:
@@ -225,12 +224,11 @@ NAMES = {
 }
 HUGGING_FACE = [
     *(classifier(family, name) for family, name in NAMES.items()),
-    Family(name="LoRA adapter on VideoMAE", load=load_adapter, original=adapter_logits, why={}),
+    Family(name="LoRA adapter on VideoMAE", load=load_adapter, original=adapter_logits),
     Family(
         name="Trainer's folder of VideoMAE",
         load=lambda folder: load_model(f"hf:{write_trainer_folder(folder)}", device="cpu"),
         original=lambda folder, _model, clips: logits(AUTO.from_pretrained(folder / "checkpoint-2"), clips),
-        why={},
     ),
     probed("vjepa2", "V-JEPA 2 encoder, attentive probe", attentive=True),
     *(probed(family, f"{name} encoder, linear probe") for family, name in NAMES.items()),

@@ -88,7 +88,6 @@ MODULES = [
             name=f"{name} (torchvision)",
             load=lambda folder, name=name: load_published(folder, name),
             original=lambda _folder, _model, clips, name=name: published(name)(clips),
-            why={},
         )
         for name in TORCHVISION
     ),

@@ -18,13 +18,14 @@ def documented() -> dict[str, list[str]]:
 
 
 def main(names: list[str]) -> None:
-    """Measure all families, or those with one of the names in theirs, and write their rows."""
+    """Measure all families, or those of the names (`--missing`: those without a row), and write their rows."""
     from .all import FAMILIES
     from .family import COLUMNS, row
 
     rows = documented()
     for family in FAMILIES:
-        if not names or any(name in family.name for name in names):
+        is_missing = names == ["--missing"] and family.name not in rows
+        if not names or family.name in names or is_missing:
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     rows[family.name] = row(family, Path(folder))

@@ -117,9 +117,19 @@ def test_the_head_of_an_adapter_may_have_other_classes_than_the_base(adapter_fol
     tensors = {name: tensor[:3] if name.startswith("classifier") else tensor for name, tensor in tensors.items()}
     save_file(tensors, other / "model.safetensors", metadata={"format": "pt"})
     model = load_model(f"hf:{other}", adapter=adapter, device="cpu")
-    assert len(model.classes) == 5
+    assert model.classes == tuple(f"LABEL_{index}" for index in range(5))  # not a, b, c
+    assert "say their names by classes" in model.notes[-1]
     expected = load_model(f"hf:{base}", adapter=adapter, device="cpu")
     assert torch.equal(model.logits(noise_clip(model)), expected.logits(noise_clip(model)))
+
+
+def test_the_last_adapter_of_a_trainer_is_taken(adapter_folders, tmp_path):
+    base, adapter = adapter_folders
+    shutil.copytree(adapter, tmp_path / "checkpoint-20")
+    (tmp_path / "checkpoint-9").mkdir()
+    model = load_model(f"hf:{base}", adapter=tmp_path, device="cpu")
+    assert model.weights_digest == load_model(f"hf:{base}", adapter=adapter, device="cpu").weights_digest
+    assert any("checkpoint-20" in note for note in model.notes)
 
 
 def test_adapters_that_do_not_fit_are_refused(adapter_folders, tmp_path):

@@ -12,9 +12,17 @@ from torch import nn
 from video_tcav.core.errors import MissingExtraError, WeightsError
 from video_tcav.core.files import read_json
 from video_tcav.models.error_lines import typed_first_line
-from video_tcav.models.weights.files import read_tensor_file
+from video_tcav.models.weights.files import checkpoint_folder, read_tensor_file
 
 _FILES = ("adapter_model.safetensors", "adapter_model.bin")
+
+
+def adapter_folder(folder: Path) -> Path:
+    """The folder itself, or where a trainer left adapters in several `checkpoint-STEP` folders, the last of these."""
+    if (folder / "adapter_config.json").is_file() or not folder.is_dir():
+        return folder
+    last, _ = checkpoint_folder(folder)
+    return last
 
 
 def adapter_tensors(folder: Path) -> dict[str, Any]:

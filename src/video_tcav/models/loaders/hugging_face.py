@@ -12,7 +12,13 @@ from video_tcav.models.axes.declared import huggingface_axes
 from video_tcav.models.class_names import check_class_count, numbered_names
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.layers import evenly_spaced
-from video_tcav.models.loaders.hf_adapter import adapter_tensors, brought_names, head_outputs, with_adapter
+from video_tcav.models.loaders.hf_adapter import (
+    adapter_folder,
+    adapter_tensors,
+    brought_names,
+    head_outputs,
+    with_adapter,
+)
 from video_tcav.models.loaders.hf_config import (
     FAMILIES,
     Family,
@@ -31,7 +37,7 @@ from video_tcav.models.loaders.hf_preprocess import (
 )
 from video_tcav.models.loaders.hf_probe import ProbedEncoder, load_probed
 from video_tcav.models.loaders.hf_weights import load_classifier
-from video_tcav.models.loaders.zero_shot import ZERO_SHOT_FAMILIES, fields_outputs, load_zero_shot
+from video_tcav.models.loaders.zero_shot import ZERO_SHOT_FAMILIES, load_zero_shot
 from video_tcav.models.output_kinds import Outputs
 from video_tcav.models.video_model import VideoModel
 
@@ -66,6 +72,7 @@ def load_huggingface(
     """
     if transformers is None:
         raise MissingExtraError("hf", f"hf:{source}")
+    adapter = None if adapter is None else adapter_folder(adapter)
     with quiet():
         folder, notes = checkpoint_source(source)
         config = read_config(folder, has_classes=classes is not None or probe is not None or adapter is not None)
@@ -95,10 +102,14 @@ def _adapted_classifier(
         return load_classifier(folder, config, weights)
     tensors = adapter_tensors(adapter)
     outputs = head_outputs(tensors)
-    if outputs is not None and outputs != config.num_labels:
-        config.num_labels = outputs  # names of the base model's classes are not those of the adapter
+    if outputs is not None:
+        config.id2label = {index: f"LABEL_{index}" for index in range(outputs)}
     module, notes = load_classifier(folder, config, weights, brought=brought_names(tensors))
     module, note = with_adapter(module, adapter)
+    if outputs is not None:
+        note += (
+            f" It brings a head of {outputs} classes, which may not be the base model's: say their names by classes."
+        )
     return module, (*notes, note)
 
 
@@ -166,7 +177,7 @@ def _described(
         prepare=processor_prepare(processor, spec, overridden=frozenset(fields)),
         input_name=module.main_input_name,
         declare_axes=huggingface_axes(config, backbone),
-        outputs=fields_outputs(fields) or (_PROBE_OUTPUTS if is_probed else config_outputs(config)),
+        outputs=_PROBE_OUTPUTS if is_probed else config_outputs(config),
         notes=notes,
     )
 

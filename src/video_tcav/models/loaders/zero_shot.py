@@ -128,17 +128,12 @@ def load_zero_shot(
         default_layers=_stages(module, kind),
         prepare=processor_prepare(processor, spec, overridden=frozenset(fields)),
         declare_axes=_axes(towers.config.vision_config, kind, spec),
-        outputs=fields_outputs(fields) or _outputs(kind),
+        outputs=_outputs(kind),
         notes=(
             *notes,
             f"Classes are texts, the first “{texts[0]}”; logits are the scaled similarities of a clip with them.",
         ),
     )
-
-
-def fields_outputs(fields: Mapping[str, Any]) -> Outputs | None:
-    """The kind of outputs that the user says, if any."""
-    return Outputs(kind=fields["outputs"], known_by="as given") if "outputs" in fields else None
 
 
 def _outputs(kind: str) -> Outputs:
