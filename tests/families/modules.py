@@ -91,7 +91,5 @@ MODULES = [
         )
         for name in TORCHVISION
     ),
-    Family(
-        name="Lightning checkpoint of a network of your own", load=load_lightning, original=lightning_outputs, why={}
-    ),
+    Family(name="Lightning checkpoint of a network of your own", load=load_lightning, original=lightning_outputs),
 ]
