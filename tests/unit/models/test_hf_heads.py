@@ -217,3 +217,11 @@ def test_metadata_say_how_a_probe_reads_the_tokens(probe_files, tmp_path, poolin
     torch.testing.assert_close(model.logits(clip).detach(), expected)
     assert model.classes == ("0", "1", "2")
     assert model.outputs.is_assumed
+
+
+def test_videoprism_sees_colours_from_0_to_1_of_frames_spread_over_the_video(tmp_path):
+    model = load_model(f"hf:{saved(tmp_path, network('videoprism'))}", device="cpu")
+    assert (model.clip_spec.mean, model.clip_spec.std) == ((0.0,) * 3, (1.0,) * 3)
+    assert model.clip_spec.sampling == "uniform"
+    clip = torch.full((8, 3, 64, 64), 51, dtype=torch.uint8)
+    torch.testing.assert_close(model.prepare(clip), torch.full((8, 3, 64, 64), 0.2))

@@ -57,7 +57,7 @@ FAMILIES: Mapping[str, Family] = {
     # frame_step in facebookresearch/vjepa2, configs/inference: 4 for 16 frames (vitl/ssv2.yaml), 2 for 32
     # (vitl/diving48.yaml) and for 64 (vitg-384/ssv2.yaml).
     "vjepa2": Family(stride=lambda frames: 4 if frames <= 16 else 2, frames="frames_per_clip", size="crop_size"),
-    # 16 frames of a video, sampled evenly over it: google-deepmind/videoprism, README.md
+    # Frames are spread over the video (`sampling`), so that no stride is published.
     "videoprism_vision_model": Family(
         stride=lambda frames: 1, layers=("spatial_layers", "temporal_layers"), fixed_clip=True
     ),

@@ -20,6 +20,7 @@ IMAGE_PROCESSORS = {
     "videomae": "VideoMAEImageProcessor",
     "timesformer": "VideoMAEImageProcessor",
     "vivit": "VivitImageProcessor",
+    "videoprism_vision_model": "LlavaOnevisionVideoProcessor",
 }
 VIDEO_PROCESSORS = tuple(
     f"{family}VideoProcessor" for family in ("VideoMAE", "Timesformer", "Vivit", "VJEPA2", "LlavaOnevision")
@@ -156,7 +157,11 @@ def _processor_file(source: str) -> Path | None:
 # VideoMAE's own defaults in transformers, 0.5 and 0.5, are not what its networks were trained with: kinetics.py of
 # MCG-NJU/VideoMAE normalises as ImageNet does, facebook/timesformer-* by values of its own, behind the same processor.
 _IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-_MEANS_AND_STDS = {"timesformer": ([0.45, 0.45, 0.45], [0.225, 0.225, 0.225])}
+_MEANS_AND_STDS = {
+    "timesformer": ([0.45, 0.45, 0.45], [0.225, 0.225, 0.225]),
+    # "RGB values of input videos should be normalized in [0.0, 1.0]": google-deepmind/videoprism, README.md
+    "videoprism_vision_model": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
+}
 
 
 def _default_processor(family: str, size: tuple[int, int]) -> Any:

@@ -54,10 +54,10 @@ ENTRIES: Mapping[str, HubEntry] = {
     "x3d_xs": HubEntry(frames=4, rate=12, size=182),
     "x3d_s": HubEntry(frames=13, rate=6, size=182),
     "x3d_m": HubEntry(frames=16, rate=5, size=256),
-    "x3d_l": HubEntry(frames=16, rate=5, size=356),
+    "x3d_l": HubEntry(frames=16, rate=5, size=312),
     "mvit_base_16x4": HubEntry(frames=16, rate=4, size=224, resize=256, width="head_num_classes"),
     "mvit_base_32x3": HubEntry(frames=32, rate=3, size=224, resize=256, width="head_num_classes"),
-    # Hiera names no preprocessing of videos: mean, deviation and sizes are those of PySlowFast, in which it was trained.
+    # Hiera names no preprocessing of videos: mean and deviation are those common in PySlowFast.
     **dict.fromkeys(
         (f"hiera_{size}_16x224" for size in ("base", "base_plus", "large", "huge")),
         HubEntry(frames=16, rate=4, size=224, resize=256, width="num_classes"),

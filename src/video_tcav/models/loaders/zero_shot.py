@@ -29,7 +29,7 @@ TEMPLATE = "a video of {}"
 ZERO_SHOT_FAMILIES = tuple(name for name in TOWER_FAMILIES if name != "siglip2")
 """SigLIP 2 of this type takes patches of any number, not clips."""
 _VIDEOPRISM_SCALE = 100.0
-"""1 / 0.01: the temperature at which google-deepmind/videoprism (README.md) turns similarities into probabilities."""
+"""1 / 0.01: the temperature of google-deepmind/videoprism (colabs/videoprism_video_text_demo.ipynb)."""
 
 
 class ZeroShotClassifier(nn.Module):
