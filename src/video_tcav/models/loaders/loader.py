@@ -98,6 +98,14 @@ class _PythonFile(_PathLoader):
         return True
 
 
+class _Mmaction(_PathLoader):
+    name, help = "mmaction", "CONFIG.py"
+    function = "video_tcav.models.loaders.mmaction.loader:load_mmaction"
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        return True
+
+
 class _Onnx(_PathLoader):
     name, help = "onnx", "PATH.onnx"
     function = "video_tcav.models.loaders.onnx_graph:load_onnx"
@@ -112,10 +120,11 @@ class _Rendered(_BuiltinLoader):
     function = "video_tcav.rendered.models:load_rendered"
 
 
-TORCHVISION, HUGGING_FACE, PYTHON_FILE, ONNX, RENDERED = (
+TORCHVISION, HUGGING_FACE, PYTHON_FILE, MMACTION, ONNX, RENDERED = (
     _Torchvision(),
     _HuggingFace(),
     _PythonFile(),
+    _Mmaction(),
     _Onnx(),
     _Rendered(),
 )
@@ -126,6 +135,7 @@ LOADERS: Registry[ModelLoader] = Registry(
         "torchvision": f"{__name__}:TORCHVISION",
         "hf": f"{__name__}:HUGGING_FACE",
         "file": f"{__name__}:PYTHON_FILE",
+        "mmaction": f"{__name__}:MMACTION",
         "onnx": f"{__name__}:ONNX",
         "rendered": f"{__name__}:RENDERED",
     },
