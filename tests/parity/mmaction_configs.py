@@ -36,6 +36,22 @@ def clip(count: int, size: int) -> str:
     return pipeline(f"type='SampleFrames', clip_len={count}, frame_interval=2, num_clips=1", size)
 
 
+SLOWFAST = (
+    "type='ResNet3dSlowFast', pretrained=None, resample_rate=4, speed_ratio=4, channel_ratio=8,\n"
+    f"        slow_pathway=dict({PATHWAY}, base_channels=16, lateral=True, conv1_kernel=(1, 7, 7), inflate=(0, 0, 1, 1),"
+    " fusion_kernel=7, lateral_norm=%s),\n"
+    f"        fast_pathway=dict({PATHWAY}, base_channels=2, lateral=False, conv1_kernel=(5, 7, 7))"
+)
+MVIT = (
+    "type='MViT', arch=dict(embed_dims=8, num_layers=5, num_heads=1, downscale_indices=[1, 3, 4]), spatial_size=64,"
+    " temporal_size=4, drop_path_rate=0.2, dim_mul_in_attention=%s"
+)
+TIMESFORMER = (
+    "type='TimeSformer', pretrained=None, num_frames=4, img_size=32, patch_size=16, embed_dims=12, num_heads=2,"
+    " num_transformer_layers=2, in_channels=3, dropout_ratio=0., transformer_layers=None, attention_type='%s',"
+    " norm_cfg=dict(type='LN', eps=1e-6)"
+)
+
 CONFIGS = {
     "TSN": recognizer(2, "type='ResNet', depth=18, norm_eval=False", "type='TSNHead', in_channels=512") + frames(3, 32),
     "TSM": recognizer(
@@ -53,7 +69,8 @@ CONFIGS = {
     )
     + clip(16, 32),
     "I3D, basic blocks": recognizer(
-        3, "type='ResNet3d', depth=18, base_channels=8, stage_blocks=(1, 1, 1, 1), inflate=(1, 0, 1, 0), pool1_stride_t=1",
+        3,
+        "type='ResNet3d', depth=18, base_channels=8, stage_blocks=(1, 1, 1, 1), inflate=(1, 0, 1, 0), pool1_stride_t=1",
         "type='I3DHead', in_channels=64",
     )
     + clip(8, 32),
@@ -64,15 +81,10 @@ CONFIGS = {
         "type='I3DHead', in_channels=256, spatial_type='avg', dropout_ratio=0.5",
     )
     + clip(4, 32),
-    "SlowFast": recognizer(
-        3,
-        "type='ResNet3dSlowFast', pretrained=None, resample_rate=4, speed_ratio=4, channel_ratio=8,\n"
-        f"        slow_pathway=dict({PATHWAY}, base_channels=16, lateral=True, conv1_kernel=(1, 7, 7), inflate=(0, 0, 1, 1),"
-        " fusion_kernel=7),\n"
-        f"        fast_pathway=dict({PATHWAY}, base_channels=2, lateral=False, conv1_kernel=(5, 7, 7))",
-        "type='SlowFastHead', in_channels=576",
-    )
-    + clip(8, 32),
+    **{
+        name: recognizer(3, SLOWFAST % norm, "type='SlowFastHead', in_channels=576") + clip(8, 32)
+        for name, norm in (("SlowFast", False), ("SlowFast, lateral normalisation", True))
+    },
     "Video Swin": recognizer(
         3,
         "type='SwinTransformer3D', arch=dict(embed_dims=8, depths=[2, 1, 2, 1], num_heads=[1, 2, 2, 4]), pretrained2d=True,"
@@ -81,13 +93,11 @@ CONFIGS = {
         "type='I3DHead', in_channels=64",
     )
     + clip(6, 50),
-    "MViTv2": recognizer(
-        3,
-        "type='MViT', arch=dict(embed_dims=8, num_layers=5, num_heads=1, downscale_indices=[1, 3, 4]), spatial_size=64,"
-        " temporal_size=4, drop_path_rate=0.2",
-        "type='MViTHead', in_channels=64, label_smooth_eps=0.1",
-    )
-    + pipeline("type='UniformSample', clip_len=4", 64),
+    **{
+        name: recognizer(3, MVIT % in_attention, "type='MViTHead', in_channels=64, label_smooth_eps=0.1")
+        + pipeline("type='UniformSample', clip_len=4", 64)
+        for name, in_attention in (("MViTv2", True), ("MViTv2, MaskFeat", False))
+    },
     "VideoMAE": recognizer(
         3,
         "type='VisionTransformer', img_size=32, patch_size=16, embed_dims=12, depth=2, num_heads=2, mlp_ratio=4, qkv_bias=True,"
@@ -95,13 +105,9 @@ CONFIGS = {
         "type='TimeSformerHead', in_channels=12",
     )
     + clip(4, 32),
-    "TimeSformer": recognizer(
-        3,
-        "type='TimeSformer', pretrained=None, num_frames=4, img_size=32, patch_size=16, embed_dims=12, num_heads=2,"
-        " num_transformer_layers=2, in_channels=3, dropout_ratio=0., transformer_layers=None,"
-        " attention_type='divided_space_time', norm_cfg=dict(type='LN', eps=1e-6)",
-        "type='TimeSformerHead', in_channels=12",
-    )
-    + clip(4, 32),
+    **{
+        name: recognizer(3, TIMESFORMER % attention, "type='TimeSformerHead', in_channels=12") + clip(4, 32)
+        for name, attention in (("TimeSformer", "divided_space_time"), ("TimeSformer, joint", "joint_space_time"))
+    },
 }
 """By family."""

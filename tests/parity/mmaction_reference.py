@@ -3,14 +3,15 @@
     python -m tests.parity.mmaction_reference
 
 It needs mmaction2 1.2.0, mmengine 0.10.7 and mmcv-lite 2.1.0, which are no dependency of the tests. The wheel of mmaction2 1.2.0
-lacks models/localizers/drn (an empty class DRN in drn.py will do), and its models/multimodal does not import beside transformers 5
-(empty its __init__.py).
+lacks models/localizers/drn (an empty class DRN in drn.py will do), and its models/multimodal does not import beside
+transformers 5 (empty its __init__.py).
 """
 
 import importlib
 import json
 import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .mmaction_configs import CONFIGS
 REFERENCE = Path(__file__).with_suffix(".json")
 
 
-def tensor_of(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+def tensor_of(name: str, shape: Sequence[int]) -> torch.Tensor:
     """Numbers that a tensor's name decides: of a size with which activations neither vanish nor grow."""
     numbers = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
     kind = name.rpartition(".")[2]
@@ -59,7 +60,8 @@ def reference(name: str, folder: Path) -> dict[str, Any]:
     integers = {key: value.tolist() for key, value in state.items() if not value.is_floating_point()}
     shapes = {key: list(value.shape) for key, value in state.items() if value.is_floating_point()}
     for part, module in parts.items():
-        filled = {key: tensor_of(f"{part}.{key}", tuple(value.shape)) for key, value in module.state_dict().items() if f"{part}.{key}" in shapes}
+        names = {key: f"{part}.{key}" for key in module.state_dict()}
+        filled = {key: tensor_of(name, shapes[name]) for key, name in names.items() if name in shapes}
         module.load_state_dict(filled, strict=False)
     sample, crop = config.val_pipeline[1], config.val_pipeline[4].crop_size
     frames = sample.get("num_clips", 1) if config.model.type == "Recognizer2D" else sample.clip_len

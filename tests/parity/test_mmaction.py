@@ -16,7 +16,7 @@ PUBLISHED = json.loads(REFERENCE.read_text(encoding="utf-8"))
 def checkpoint(name):
     """As mmengine's runner saves it."""
     shapes, integers = PUBLISHED[name]["shapes"], PUBLISHED[name]["integers"]
-    state = {key: tensor_of(key, tuple(shape)) for key, shape in shapes.items()}
+    state = {key: tensor_of(key, shape) for key, shape in shapes.items()}
     state |= {key: torch.tensor(value) for key, value in integers.items()}
     return {"meta": {"epoch": 3, "mmengine_version": "0.10.7"}, "state_dict": state, "message_hub": {}}
 

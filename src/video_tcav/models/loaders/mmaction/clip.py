@@ -142,9 +142,7 @@ def _take(steps: _Steps, step: Mapping[str, Any]) -> None:
 
 def _sample(steps: _Steps, settings: Mapping[str, Any]) -> None:
     length, clips = _whole(steps, settings, "clip_len"), _whole(steps, settings, "num_clips", 1)
-    if steps.frames_in_batch:
-        if length != 1:
-            raise steps.error("sample single frames (clip_len=1) for a network of images", f"clip_len={length}")
+    if steps.frames_in_batch and length == 1:
         # The middle of each of `num_clips` equal parts of the video.
         steps.fields |= {"frames": clips, "sampling": "uniform"}
         if settings.get("twice_sample", False):
@@ -158,14 +156,13 @@ def _sample(steps: _Steps, settings: Mapping[str, Any]) -> None:
 
 def _sample_densely(steps: _Steps, settings: Mapping[str, Any]) -> None:
     clips, length = _whole(steps, settings, "num_clips", 1), _whole(steps, settings, "clip_len")
-    if not steps.frames_in_batch or length != 1:
-        raise steps.error(
-            "use DenseSampleFrames for single frames (clip_len=1) of a network of images", f"clip_len={length}"
-        )
+    if 1 not in (clips, length) or (length == 1 and not steps.frames_in_batch):
+        raise steps.error("sample one clip, or frames of a network of images", f"clip_len={length}, num_clips={clips}")
     _count(steps, _whole(steps, settings, "num_sample_positions", 10), "positions")
-    # `num_clips` frames, spread over `sample_range` neighbouring ones (64, if not said).
-    stride = max(1, _whole(steps, settings, "sample_range", 64) // clips)
-    steps.fields |= {"frames": clips, "stride": stride, "sampling": "dense"}
+    # `num_clips` frames, spread over `sample_range` neighbouring ones (64, if not said); or one clip inside these.
+    spread = max(1, _whole(steps, settings, "sample_range", 64) // clips)
+    stride = spread if length == 1 else _whole(steps, settings, "frame_interval", 1)
+    steps.fields |= {"frames": max(clips, length), "stride": stride, "sampling": "dense"}
 
 
 def _count(steps: _Steps, count: int, what: str) -> None:

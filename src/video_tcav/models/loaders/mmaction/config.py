@@ -1,6 +1,7 @@
-"""Config files of mmaction2 and mmengine, read by their syntax tree (`ast`): literals, `dict(...)`, names, `_base_`; nothing is run."""
+"""Config files of mmaction2 and mmengine, read by their syntax tree: literals, `dict(...)`, names, `_base_`; nothing is run."""
 
 import ast
+import copy
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -35,8 +36,8 @@ class Unread:
         """What to say where the value is needed."""
         return ModelError(
             "`model` must be a config of literals, dict(...) and names that were set before, since it is read and not run."
-            f" Got {excerpt(self.source)} in line {self.line} of {self.path}. Write the value itself: `Config.fromfile(path).dump()`"
-            " of mmengine does."
+            f" Got {excerpt(self.source)} in line {self.line} of {self.path}. Write the value itself, as mmengine's"
+            " `Config.fromfile(path).dump()` does."
         )
 
 
@@ -66,8 +67,9 @@ def _read(path: Path, *, depth: int) -> dict[str, Any]:
         raise ModelError(
             f"`model` must stand on {_DEEPEST_BASE} configs at most. Got {path} below more. Look for a circle of _base_."
         )
+    text = read_text(path, error=ModelError)
     try:
-        statements = ast.parse(read_text(path, error=ModelError)).body
+        statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as reason:
         line = f" in line {reason.lineno}" if isinstance(reason, SyntaxError) else ""
         raise ModelError(
@@ -84,29 +86,29 @@ def _read(path: Path, *, depth: int) -> dict[str, Any]:
 
 def _base_files(statements: list[ast.stmt], path: Path) -> list[str]:
     """Paths in `_base_`: one, or several."""
+    reader = _Reader(path=path, names={}, base={})
     for statement in statements:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == _BASE:
-            try:
-                files = ast.literal_eval(statement.value)
-            except (ValueError, TypeError, RecursionError):
-                files = None
-            files = [files] if isinstance(files, str) else files
-            if isinstance(files, list | tuple) and all(isinstance(file, str) and "::" not in file for file in files):
-                return list(files)
-            raise ModelError(
-                f"`_base_` must be the path of a config, or a list of them. Got {excerpt(ast.unparse(statement.value))} in {path}."
-                " Give paths: files of other packages (`mmdet::…`) are not looked for."
-            )
-    return []
+            reader.run(statement)
+    files = reader.names.get(_BASE, [])
+    if isinstance(files, Unread):
+        raise files.error()
+    files = [files] if isinstance(files, str) else files
+    if not isinstance(files, list | tuple) or not all(isinstance(file, str) and "::" not in file for file in files):
+        raise ModelError(
+            f"`_base_` must be the path of a config, or a list of them. Got {excerpt(files)} in {path}. Give paths, not files"
+            " of a package (`mmdet::…`)."
+        )
+    return list(files)
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Dicts of a config over those of its base, key by key; `_delete_=True` in a dict takes it alone."""
-    result = dict(base)
+    result: dict[str, Any] = dict(base)
     for name, value in changes.items():
         if isinstance(value, Mapping):
             content = {key: item for key, item in value.items() if key != _DELETE}
-            below = result.get(name)
+            below: Any = result.get(name)
             stands_alone = value.get(_DELETE, False) or not isinstance(below, Mapping)
             result[name] = merged({} if stands_alone else below, content)
         else:
@@ -127,6 +129,8 @@ class _Reader:
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 self.names[name] = self._value_or_unread(value)
+            case ast.Assign(targets=[ast.Subscript(value=inner, slice=index)], value=value):
+                self._set_item(statement, inner, index, value)
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 self.names[name] = self._value_or_unread(value)
             case ast.Import() | ast.ImportFrom():
@@ -139,6 +143,19 @@ class _Reader:
             case _:
                 # `model.update(...)`, `with read_base():`, `if`: what is read would not be what a run gives.
                 raise self._unread(statement).error()
+
+    def _set_item(self, statement: ast.stmt, inner: ast.expr, index: ast.expr, value: ast.expr) -> None:
+        """`name['key'] = value`: names share their dicts and lists here as they do in a run."""
+        root = inner
+        while isinstance(root, ast.Subscript):
+            root = root.value
+        try:
+            # What `_base_` holds is merged after this file's own names.
+            if not isinstance(root, ast.Name) or root.id == _BASE:
+                raise _NotLiteralError(self._unread(statement))
+            self._value(inner)[self._value(index)] = self._value(value)
+        except (_NotLiteralError, IndexError, TypeError) as reason:
+            raise self._unread(statement).error() from reason
 
     def _unread(self, node: ast.AST) -> Unread:
         return Unread(path=self.path, line=getattr(node, "lineno", 0), source=ast.unparse(node).partition("\n")[0])
@@ -162,6 +179,8 @@ class _Reader:
             case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
                 named = ((None if word.arg is None else ast.Constant(word.arg), word.value) for word in keywords)
                 return dict(self._pairs(named))
+            case ast.Call(func=ast.Attribute(value=inner, attr="copy"), args=[], keywords=[]):
+                return copy.copy(self._value(inner))
             case ast.Name(id=name):
                 return self._known(node, self.base if name == _BASE else self.names.get(name, self._unread(node)))
             case ast.Attribute(value=inner, attr=key):
@@ -198,8 +217,9 @@ class _Reader:
             raise _NotLiteralError(self._unread(node)) from reason
 
     def _arithmetic(self, node: ast.expr, compute: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
-        # Of numbers alone: a list or text times a large number would fill the memory.
-        if not all(isinstance(value, int | float) for value in (left, right)):
+        # Of numbers, and joined texts and lists: a list or text times a large number would fill the memory.
+        joined = compute is operator.add and type(left) is type(right) and isinstance(left, str | list | tuple)
+        if not joined and not all(isinstance(value, int | float) for value in (left, right)):
             raise _NotLiteralError(self._unread(node))
         try:
             return compute(left, right)

@@ -29,12 +29,19 @@ VIDEOMAE_NAMES: NameRules = (
     (r"^fc_norm\.", "backbone.fc_norm."),
     (r"^classifier\.", "cls_head.fc_cls."),
 )
-TIMESFORMER_NAMES: NameRules = (
+_TIMESFORMER_ENDS: NameRules = (
     (r"^timesformer\.embeddings\.patch_embeddings\.", "backbone.patch_embed."),
     (r"^timesformer\.embeddings\.cls_token$", "backbone.cls_token"),
     (r"^timesformer\.embeddings\.position_embeddings$", "backbone.pos_embed"),
     (r"^timesformer\.embeddings\.time_embeddings$", "backbone.time_embed"),
     (r"^timesformer\.encoder\.layer\.", "backbone.transformer_layers.layers."),
+    (r"^timesformer\.layernorm\.", "backbone.norm."),
+    (r"^classifier\.", "cls_head.fc_cls."),
+    (r"\.intermediate\.dense\.", ".ffns.0.layers.0.0."),
+    (r"(\d)\.output\.dense\.", r"\1.ffns.0.layers.1."),
+)
+DIVIDED_NAMES: NameRules = (
+    *_TIMESFORMER_ENDS,
     (r"\.temporal_layernorm\.", ".attentions.0.norm."),
     (r"\.temporal_attention\.attention\.qkv\.", ".attentions.0.attn.in_proj_"),
     (r"\.temporal_attention\.output\.dense\.", ".attentions.0.attn.out_proj."),
@@ -43,11 +50,16 @@ TIMESFORMER_NAMES: NameRules = (
     (r"\.attention\.attention\.qkv\.", ".attentions.1.attn.in_proj_"),
     (r"\.attention\.output\.dense\.", ".attentions.1.attn.out_proj."),
     (r"\.layernorm_after\.", ".ffns.0.norm."),
-    (r"\.intermediate\.dense\.", ".ffns.0.layers.0.0."),
-    (r"\.output\.dense\.", ".ffns.0.layers.1."),
-    (r"^timesformer\.layernorm\.", "backbone.norm."),
-    (r"^classifier\.", "cls_head.fc_cls."),
 )
+JOINT_NAMES: NameRules = (
+    *_TIMESFORMER_ENDS,
+    (r"\.attention\.attention\.qkv\.", ".attentions.0.attn.in_proj_"),
+    (r"\.attention\.output\.dense\.", ".attentions.0.attn.out_proj."),
+    (r"\.layernorm_before\.", ".norms.0."),
+    (r"\.layernorm_after\.", ".norms.1."),
+)
+_TIMESFORMER_NAMES = {"divided_space_time": DIVIDED_NAMES, "joint_space_time": JOINT_NAMES}
+"""By `attention_type`; Hugging Face does not average the frames of `space_only`."""
 _VIDEOMAE_FIXED = {
     "in_channels": (3,),
     "qkv_bias": (True,),
@@ -60,7 +72,7 @@ _VIDEOMAE_FIXED = {
 _TIMESFORMER_FIXED = {
     "in_channels": (3,),
     "transformer_layers": (None,),
-    "attention_type": ("divided_space_time",),
+    "attention_type": tuple(_TIMESFORMER_NAMES),
 }
 
 
@@ -93,7 +105,7 @@ def build_videomae(backbone: Component, head: Component, spec: ClipSpec, outputs
 
 
 def build_timesformer(backbone: Component, head: Component, spec: ClipSpec, outputs: int) -> Recognizer:
-    """A `TimeSformer` with divided attention and a `TimeSformerHead`.
+    """A `TimeSformer` with divided or joint attention and a `TimeSformerHead`.
 
     Source:
         Bertasius et al. 2021, arXiv:2102.05095; mmaction2 1.2.0, models/backbones/timesformer.py.
@@ -106,18 +118,19 @@ def build_timesformer(backbone: Component, head: Component, spec: ClipSpec, outp
     head.checked({"num_classes": None}, {})
     backbone.check_clip(spec, frames=settings["num_frames"], size=settings["img_size"])
     layers = settings["num_transformer_layers"]
+    attention = backbone.settings.get("attention_type", "divided_space_time")
     # The ε of the layers is fixed there; `norm_cfg` is that of the last normalisation alone.
     if backbone.layer_norm_eps(1e-6) != 1e-6:
         raise backbone.error("normalise with an eps of 1e-6", backbone.settings["norm_cfg"])
     config = _library().TimesformerConfig(
         **_shared_sizes(settings, outputs, layers=layers, mlp_ratio=4),
-        attention_type="divided_space_time",
+        attention_type=attention,
         layer_norm_eps=1e-6,
         drop_path_rate=0,
     )
     # Its other attention implementations are not there.
     config._attn_implementation = "eager"
-    return _recognizer(_library().TimesformerForVideoClassification(config), TIMESFORMER_NAMES)
+    return _recognizer(_library().TimesformerForVideoClassification(config), _TIMESFORMER_NAMES[attention])
 
 
 def _shared_sizes(settings: dict[str, Any], outputs: int, *, layers: int, mlp_ratio: float) -> dict[str, Any]:

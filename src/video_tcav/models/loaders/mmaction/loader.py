@@ -101,8 +101,8 @@ def _builder(model: Component, backbone: Component, head: Component) -> Any:
     if parts not in FAMILIES:
         families = ", ".join(f"{backbone_type} with {head_type}" for _, backbone_type, head_type in FAMILIES)
         raise ModelError(
-            f"`model` must be one of mmaction2's {families}. Got {model.source} with {model.kind}, {backbone.kind} and {head.kind}."
-            " Use file: with a function that builds it."
+            f"`model` must be one of mmaction2's {families}. Got {model.source} with {model.kind}, {backbone.kind} and"
+            f" {head.kind}. Use file: with a function that builds it."
         )
     built = {"type", "backbone", "cls_head", "data_preprocessor", "train_cfg", "test_cfg", "init_cfg"}
     others = [key for key, value in model.settings.items() if key not in built and value is not None]

@@ -1,4 +1,4 @@
-"""Published tensor names: those of an mmaction2 checkpoint for each tensor of a network here, with joined and reshaped tensors."""
+"""Published tensor names: what an mmaction2 checkpoint calls each tensor of a network here, with joined and reshaped ones."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

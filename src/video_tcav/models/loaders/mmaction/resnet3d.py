@@ -25,20 +25,21 @@ class Lateral:
         stride: frames of the fast pathway for one of the slow one.
         kernel: length in time.
         growth: channels that come in for each of the fast pathway's.
+        norm: whether normalisation and a rectifier follow.
     """
 
     ratio: int
     stride: int
     kernel: int
     growth: int
+    norm: bool
 
     def convolution(self, slow_channels: int) -> "ConvNorm":
         """That of a place where the slow pathway has so many channels."""
         fast = slow_channels // self.ratio
         kernel, padding = (self.kernel, 1, 1), ((self.kernel - 1) // 2, 0, 0)
-        return ConvNorm(
-            fast, self.growth * fast, kernel, stride=(self.stride, 1, 1), padding=padding, norm=False, relu=False
-        )
+        norm = {"norm": self.norm, "relu": self.norm}
+        return ConvNorm(fast, self.growth * fast, kernel, stride=(self.stride, 1, 1), padding=padding, **norm)
 
 
 class ConvNorm(nn.Sequential):

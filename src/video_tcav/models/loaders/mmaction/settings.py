@@ -1,4 +1,4 @@
-"""Settings of a component of an mmaction2 config: known ones are used, others must say what is built here anyway, or are refused."""
+"""Settings in mmaction2 configs: known ones are used, others must say what is built here anyway, or are refused."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from typing import Any
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
 from video_tcav.core.limits import excerpt
-from video_tcav.models.loaders.mmaction.config import Unread
 
 # What training alone uses: initialisation, dropout, frozen parameters, memory, losses, and how clips of a test are averaged.
 _TRAINING = frozenset(
@@ -85,8 +84,6 @@ class Component:
             ModelError: for a setting that would build something else, or is not known.
         """
         for key, value in self.settings.items():
-            if isinstance(value, Unread):
-                raise value.error()
             if key in fixed:
                 if plain(value) not in fixed[key]:
                     raise self.error(f"have no {key} other than {' or '.join(map(repr, fixed[key]))}", value)
@@ -115,8 +112,8 @@ class Component:
         """Refuse a clip for which the network's tables of positions are not built."""
         if (spec.frames, spec.size) != (frames, (size, size)):
             raise ModelError(
-                f"`frames` and `size` of {self.source} must be {frames} and {size}, as its {self.name} says. Got {spec.frames} and"
-                f" {spec.size or 'native'}. Leave the options out, or correct the config."
+                f"`frames` and `size` of {self.source} must be {frames} and {size}, as its {self.name} says. Got"
+                f" {spec.frames} and {spec.size or 'native'}. Say them by the options, or leave these out."
             )
 
     def error(self, rule: str, value: Any) -> ModelError:

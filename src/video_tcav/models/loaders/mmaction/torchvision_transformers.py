@@ -84,7 +84,6 @@ _MVIT_FIXED = {
     "adaptive_kv_stride": ((1, 8, 8),),
     "rel_pos_embed": (True,),
     "residual_pooling": (True,),
-    "dim_mul_in_attention": (True,),
     "with_cls_token": (True,),
     "output_cls_token": (True,),
     "mlp_ratio": (4, 4.0),
@@ -125,10 +124,10 @@ def build_mvit(backbone: Component, head: Component, spec: ClipSpec, outputs: in
     Source:
         Li et al. 2022, arXiv:2112.01526.
     """
-    defaults = {"arch": "base", "spatial_size": 224, "temporal_size": 16}
+    defaults = {"arch": "base", "spatial_size": 224, "temporal_size": 16, "dim_mul_in_attention": True}
     settings = backbone.checked(defaults, _MVIT_FIXED)
     head.checked({"num_classes": None}, {"with_cls_token": (True,)})
-    size, frames = settings["spatial_size"], settings["temporal_size"]
+    size, frames, in_attention = (settings[key] for key in ("spatial_size", "temporal_size", "dim_mul_in_attention"))
     backbone.check_clip(spec, frames=frames, size=size)
     keys = ("embed_dims", "num_layers", "num_heads", "downscale_indices")
     width, blocks, heads, halved = _sizes(backbone, settings["arch"], _MVIT_SIZES, keys)
@@ -137,35 +136,39 @@ def build_mvit(backbone: Component, head: Component, spec: ClipSpec, outputs: in
     module = MViT(
         spatial_size=(size, size),
         temporal_size=frames,
-        block_setting=_mvit_blocks(width, blocks, heads, halved),
+        block_setting=_mvit_blocks(width, blocks, heads, halved, early=not in_attention),
         residual_pool=True,
         residual_with_cls_embed=False,
         rel_pos_embed=True,
-        proj_after_attn=True,
+        proj_after_attn=in_attention,
         num_classes=outputs,
         norm_layer=partial(nn.LayerNorm, eps=backbone.layer_norm_eps(1e-6)),
     )
     return Recognizer(module=module, names=MVIT_NAMES, stages=last_blocks(module), axes=mvit_axes(module))
 
 
-def _mvit_blocks(width: int, count: int, heads: int, halved: tuple[int, ...]) -> list[MSBlockConfig]:
-    """Settings of each block: where height and width are halved, channels and heads double, and keys are pooled half as much."""
+def _mvit_blocks(width: int, count: int, heads: int, halved: tuple[int, ...], *, early: bool) -> list[MSBlockConfig]:
+    """Settings of each block: where height and width are halved, channels and heads double, and keys are pooled half as much.
+
+    `early` networks double the channels in the block before, behind its attention.
+    """
     blocks, stride_kv = [], 8
     for index in range(count):
         factor = 2 if index in halved else 1
+        widening = 2 if index + early in halved else 1
         stride_kv, heads = stride_kv // factor, heads * factor
         blocks.append(
             MSBlockConfig(
                 num_heads=heads,
                 input_channels=width,
-                output_channels=width * factor,
+                output_channels=width * widening,
                 kernel_q=[3, 3, 3],
                 kernel_kv=[3, 3, 3],
                 stride_q=[1, factor, factor],
                 stride_kv=[1, stride_kv, stride_kv],
             )
         )
-        width *= factor
+        width *= widening
     return blocks
 
 

@@ -32,7 +32,13 @@ _SLOW_ONLY: Mapping[str, Any] = {
     "inflate": (0, 0, 1, 1),
     "with_pool2": False,
 }
-_PATHWAY: Mapping[str, Any] = {**_DEFAULTS, "lateral": False, "fusion_kernel": 5, "lateral_infl": 2}
+_PATHWAY: Mapping[str, Any] = {
+    **_DEFAULTS,
+    "lateral": False,
+    "fusion_kernel": 5,
+    "lateral_infl": 2,
+    "lateral_norm": False,
+}
 _FIXED = {
     "in_channels": (3,),
     "num_stages": (4,),
@@ -44,7 +50,7 @@ _FIXED = {
     "non_local": (0, (0, 0, 0, 0)),
     "non_local_cfg": ({},),
 }
-_PATHWAY_FIXED = {"lateral_inv": (False,), "lateral_norm": (False,), "lateral_activate": ((1, 1, 1, 1),)}
+_PATHWAY_FIXED = {"lateral_inv": (False,), "lateral_activate": ((1, 1, 1, 1),)}
 _HEAD_FIXED = {"spatial_type": ("avg",)}
 
 
@@ -73,7 +79,11 @@ def build_slow_fast(backbone: Component, head: Component, spec: ClipSpec, output
     if fast["lateral"]:
         raise backbone.inner("fast_pathway").error("have no lateral", True)
     lateral = Lateral(
-        ratio=settings["channel_ratio"], stride=speed, kernel=slow["fusion_kernel"], growth=slow["lateral_infl"]
+        ratio=settings["channel_ratio"],
+        stride=speed,
+        kernel=slow["fusion_kernel"],
+        growth=slow["lateral_infl"],
+        norm=slow["lateral_norm"],
     )
     network = SlowFast(
         ResNet3d(slow, lateral if slow["lateral"] else None), ResNet3d(fast), resample=resample, speed_ratio=speed
