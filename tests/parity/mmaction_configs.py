@@ -1,5 +1,11 @@
 """Small configs in the format of mmaction2 1.x: one for each family, as `_base_` model and pipelines."""
 
+from pathlib import Path
+from typing import Any
+
+from video_tcav.models import load_model
+from video_tcav.models.video_model import VideoModel
+
 HEAD = "num_classes=3, average_clips='prob'"
 PREPROCESSOR = (
     "data_preprocessor=dict(type='ActionDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],"
@@ -111,3 +117,17 @@ CONFIGS = {
     },
 }
 """By family."""
+TSM = recognizer(2, "type='ResNetTSM', depth=18, num_segments=4", "type='TSMHead', in_channels=512, num_segments=4")
+"""Without its pipeline."""
+
+
+def config_file(folder: Path, text: str, name: str = "config.py") -> Path:
+    """A config in a file."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def loaded(folder: Path, text: str, **options: Any) -> VideoModel:
+    """The model of a config, on the CPU."""
+    return load_model(f"mmaction:{config_file(folder, text)}", device="cpu", **options)

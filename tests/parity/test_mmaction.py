@@ -5,9 +5,7 @@ import json
 import pytest
 import torch
 
-from video_tcav.models import load_model
-
-from .mmaction_configs import CONFIGS
+from .mmaction_configs import CONFIGS, loaded
 from .mmaction_reference import REFERENCE, clip_of, tensor_of
 
 PUBLISHED = json.loads(REFERENCE.read_text(encoding="utf-8"))
@@ -23,9 +21,8 @@ def checkpoint(name):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_logits_are_those_of_mmaction2(name, tmp_path):
-    (tmp_path / "config.py").write_text(CONFIGS[name], encoding="utf-8")
     torch.save(checkpoint(name), tmp_path / "best.pth")
-    model = load_model(f"mmaction:{tmp_path / 'config.py'}", weights=tmp_path / "best.pth", device="cpu")
+    model = loaded(tmp_path, CONFIGS[name], weights=tmp_path / "best.pth")
     clip = model.prepare(clip_of(name, model.clip_spec.frames, model.clip_spec.size[0]))
     with torch.no_grad():
         logits = model.logits(clip[None])[0]
