@@ -43,6 +43,12 @@ class TestRefusals:
                 ("shift_div=8", "shift_div=8, shift_place='block'"),
                 "must have no shift_place other than 'blockres'",
             ),
+            ("TSM", ("num_segments=4", "num_segments=8"), "as many num_segments as the clip has frames, 4. Got 8"),
+            (
+                "SlowOnly",
+                ("base_channels=8", "base_channels='8'"),
+                "must have settings that fit together. Got .TypeError",
+            ),
             ("I3D", ("depth=50", "depth=50, non_local=((0, 1), 0, 0, 0)"), "must have no non_local other than 0 or"),
             ("SlowFast", ("resample_rate=4", "resample_rate=3"), "have a resample_rate that divides the clip's frames"),
             ("MViTv2", ("temporal_size=4", "temporal_size=8"), "must be 8 and 64, as its backbone says. Got 4 and"),

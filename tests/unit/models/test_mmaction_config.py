@@ -81,6 +81,7 @@ class TestConfig:
             ("_base_ = 'none.py'", "none.py` must be a readable text file"),
             ("data = 3", "`model` must be a dict in mmaction:.*config.py. Got None"),
             ("(" * 3000 + ")" * 3000, "`model` must be a Python config"),
+            ("model = " + "+".join(["1"] * 1500), "whose values nest less deep"),
         ],
     )
     def test_files_that_are_no_configs(self, tmp_path, text, message):
@@ -122,8 +123,9 @@ class TestClip:
         assert spec.std == pytest.approx((0.229, 0.224, 0.225))
         text = text.replace("scale=(-1, 40)", "scale=(48, 40), keep_ratio=False")
         text = text.replace("dict(type='CenterCrop', crop_size=32),", "")
-        spec = loaded(tmp_path, text).clip_spec
-        assert (spec.resize, spec.size) == ((40, 48), (40, 48))
+        model = loaded(tmp_path, text.replace("keep_ratio=False", "keep_ratio=False, interpolation='bicubic'"))
+        assert (model.clip_spec.resize, model.clip_spec.size) == ((40, 48), (40, 48))
+        assert model.notes == ("Resize is bilinear here, and bicubic in the config.",)
         assert loaded(tmp_path, CONFIGS["SlowOnly"], frames=8, size=48).clip_spec.size == (48, 48)
 
     def test_the_pipeline_of_the_loader_wins_over_one_that_has_only_its_name(self, tmp_path):

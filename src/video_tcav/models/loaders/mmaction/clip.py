@@ -177,6 +177,9 @@ def _resize(steps: _Steps, settings: Mapping[str, Any]) -> None:
     if not isinstance(scale, tuple) or len(scale) != 2 or not all(isinstance(side, int) for side in scale):
         raise steps.error("resize to pixels, (-1, 256) or (224, 224)", scale)
     width, height = scale
+    interpolation = settings.get("interpolation", "bilinear")
+    if interpolation != "bilinear":
+        steps.notes.append(f"Resize is bilinear here, and {interpolation} in the config.")
     if not settings.get("keep_ratio", True):
         steps.fields |= {"resize": (height, width), "size": (height, width)}
         return

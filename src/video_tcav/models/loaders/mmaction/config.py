@@ -79,8 +79,11 @@ def _read(path: Path, *, depth: int) -> dict[str, Any]:
     for file in _base_files(statements, path):
         base |= _read(path.parent / file, depth=depth + 1)
     reader = _Reader(path=path, names={}, base=base)
-    for statement in statements:
-        reader.run(statement)
+    try:
+        for statement in statements:
+            reader.run(statement)
+    except RecursionError as reason:
+        raise ModelError(f"`model` must be a config whose values nest less deep. Got {path}. Write it out.") from reason
     return merged(base, {name: value for name, value in reader.names.items() if name != _BASE})
 
 

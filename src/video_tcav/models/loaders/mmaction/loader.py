@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import ModelError
+from video_tcav.core.errors import ModelError, VideoTcavError
 from video_tcav.core.limits import excerpt
 from video_tcav.models.class_names import check_class_count, numbered_names
 from video_tcav.models.clip_fields import merge_clip_spec, parse_clip_fields
+from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.loaders.mmaction.clip import prepare_flipped, published_clip
 from video_tcav.models.loaders.mmaction.config import Unread, read_config
 from video_tcav.models.loaders.mmaction.names import fit_published
@@ -114,7 +115,12 @@ def _builder(model: Component, backbone: Component, head: Component) -> Any:
 def _built(build: Any, backbone: Component, head: Component, spec: ClipSpec, outputs: int) -> Recognizer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_UNTRAINED_SEED)
-        return build(backbone, head, spec, outputs)
+        try:
+            return build(backbone, head, spec, outputs)
+        except VideoTcavError:
+            raise
+        except Exception as reason:  # of settings whose values no network can have
+            raise backbone.error("have settings that fit together", typed_first_line(reason)) from reason
 
 
 def _outputs(head: Component) -> Outputs:

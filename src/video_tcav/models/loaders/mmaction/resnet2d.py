@@ -97,10 +97,14 @@ def build_tsn(backbone: Component, head: Component, spec: ClipSpec, outputs: int
 
 def build_tsm(backbone: Component, head: Component, spec: ClipSpec, outputs: int) -> Recognizer:
     """A `ResNetTSM` with a `TSMHead`."""
-    # The numbers of segments stand in both and say the frames of the clip, which the pipeline says too.
     defaults = {"depth": None, "shift_div": 8, "is_shift": True, "num_segments": 8}
     settings = backbone.checked(defaults, {**_FIXED, **_SHIFT_FIXED})
+    # The head's own number of segments must be the same, as mmaction2 fails otherwise.
     head.checked({"num_classes": None, "is_shift": True, "num_segments": 8}, {**_HEAD_FIXED, "temporal_pool": (False,)})
+    if spec.frames != settings["num_segments"]:
+        raise backbone.error(
+            f"have as many num_segments as the clip has frames, {spec.frames}", settings["num_segments"]
+        )
     network: Any = _resnet(backbone, settings["depth"], outputs)
     every = 2 if len(network.layer3) >= _LONG_STAGE else 1
     stages = (network.layer1, network.layer2, network.layer3, network.layer4) if settings["is_shift"] else ()
