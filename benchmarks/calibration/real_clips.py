@@ -19,11 +19,11 @@ from video_tcav.gram.gram import Gram
 from video_tcav.gram.representation import Representation
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.media import find_videos, load_clips
+from video_tcav.media.grouping import grouping
 from video_tcav.models import VideoModel, parse_target
 from video_tcav.models.hooks import record_activations, record_gradients
 from video_tcav.recording.inner_products import gram
 from video_tcav.recording.rows import RowStore, SpillSpace
-from video_tcav.tcav.comparison import grouping
 
 _BATCH = 4
 _MEMORY_BYTES = 2 * 10**9

@@ -13,8 +13,8 @@ from torch import Tensor
 from video_tcav.core.errors import InputError
 from video_tcav.gram.design import numbering
 from video_tcav.media import find_videos, load_clips
+from video_tcav.media.grouping import grouping
 from video_tcav.models import VideoModel
-from video_tcav.tcav.comparison import grouping
 
 Clip = UInt8[np.ndarray, "time height width 3"]
 Edit = Callable[[Clip, UInt8[np.ndarray, "height width 3"]], Clip]

@@ -1,7 +1,6 @@
 """Predictions: the most probable classes of videos."""
 
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,6 +20,7 @@ from video_tcav.core.logs import log_warnings
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import load_clips
 from video_tcav.models import VideoModel
+from video_tcav.models.class_names import classes_by_simple_name, simple_name
 from video_tcav.models.hooks import check_finite, untouched
 
 
@@ -178,7 +178,7 @@ def predict(
     """
     at_least("top", top, 1)
     sources = as_sources(videos)
-    class_names = _class_names(model)
+    class_names = classes_by_simple_name(model.classes) if model.outputs.has_probabilities else {}
     predictions, skipped = [], []
     with (
         progress_bar("videos", len(sources), visible=progress) as advance,
@@ -197,7 +197,7 @@ def predict(
                 inputs = torch.stack([model.prepare(clip) for clip in loaded.clips])
                 logits = check_finite(model.logits(inputs), f"the logits of {loaded.source.key}")
                 labels = _labels(model, logits, top)
-                actual = class_names.get(_simplified(loaded.source.label or ""))
+                actual = class_names.get(simple_name(loaded.source.label or ""))
                 predictions.append(Prediction(path=loaded.source.key, labels=labels, actual=actual))
             advance(1)
     if not predictions:
@@ -208,19 +208,6 @@ def predict(
     left_out = left_out_notes(videos)
     log_warnings([*model.remarks(), *left_out, *map(str, skipped)])
     return Predictions(predictions=tuple(predictions), skipped=tuple(skipped), left_out=left_out)
-
-
-def _class_names(model: VideoModel) -> Mapping[str, str]:
-    """Classes by their simplified names; none of a regression, and none that two classes share."""
-    if not model.outputs.has_probabilities:
-        return {}
-    counts = Counter(map(_simplified, model.classes))
-    return {_simplified(name): name for name in model.classes if counts[_simplified(name)] == 1}
-
-
-def _simplified(name: str) -> str:
-    """A name without what folders and lists spell differently: `Playing_Tennis` and `playing tennis` are one class."""
-    return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
 
 
 def _labels(model: VideoModel, logits: Float[Tensor, "window class"], top: int) -> tuple[Label, ...]:

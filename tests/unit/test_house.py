@@ -14,6 +14,9 @@ RESULTS_AND_SETTINGS = {
     "effects.InterventionEffect",
     "measure.TextMeasurement",
     "component.Component",
+    "result.DiscoveryResult",
+    "figures.VersionResult",
+    "model_settings.ModelSettings",
 }
 
 

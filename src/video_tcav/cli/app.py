@@ -10,12 +10,14 @@ import typer
 
 from video_tcav._version import __version__
 from video_tcav.cli import (
+    audit,
     bank,
     benchmark,
     cache,
     demo,
     diff,
     discover,
+    erase,
     explain,
     init,
     layers,
@@ -62,6 +64,8 @@ command(app)(pairs.pairs)
 command(app)(diff.diff)
 command(app)(score.score)
 command(app)(explain.explain)
+command(app)(audit.audit)
+command(app)(erase.erase)
 command(app)(discover.discover)
 command(app)(propose.propose)
 command(app)(report.report)

@@ -44,6 +44,9 @@ def world(
     frames: Annotated[int, typer.Option(min=1, help="Frames in a clip.")] = 16,
     size: Annotated[str, typer.Option(metavar="N|HEIGHTxWIDTH", help="Pixels.")] = "64",
     codec: Annotated[Literal["h264", "vp9", "av1"], typer.Option(help="How videos are encoded.")] = "h264",
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Also write masks.json: person and object, as COCO masks.")
+    ] = False,
     correlation: Correlation = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same clips.")] = 0,
 ) -> None:
@@ -57,7 +60,9 @@ def world(
     chosen = _rule(rule, correlation)
     clips, labels = chosen.sample(count, seed=seed)
     names = [chosen.labels[label] for label in labels]
-    manifest = rendered.write_world(out, clips, names, frames=frames, size=pixels, codec=codec, progress=True)
+    manifest = rendered.write_world(
+        out, clips, names, frames=frames, size=pixels, codec=codec, masks=masks, progress=True
+    )
     render.line(f"{count} clips of {len(chosen.labels)} classes, with their truth: {manifest}")
 
 

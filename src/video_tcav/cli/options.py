@@ -30,7 +30,11 @@ GradientAt = Annotated[
     At, typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it.")
 ]
 Group = Annotated[
-    str, typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths.")
+    str,
+    typer.Option(
+        metavar="video|NAME|PATTERN",
+        help="What is independent: the video, what a list names (participant, …), or a regular expression on paths.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
 
@@ -100,7 +104,9 @@ def _option(setting: Setting, panel: str, *, overrides: bool) -> inspect.Paramet
         kind = Literal[setting.choices]
     if optional:
         extra["show_default"] = False if overrides else setting.info.default_text or False
-    annotation = Annotated[Optional[kind] if optional else kind, typer.Option(setting.option, **extra)]  # noqa: UP045
+    # what is done unless it is told otherwise can only be told otherwise by a second name
+    negation = f"/--no-{setting.option.removeprefix('--')}" if kind is bool and setting.default else ""
+    annotation = Annotated[Optional[kind] if optional else kind, typer.Option(f"{setting.option}{negation}", **extra)]  # noqa: UP045
     # Without defaults an option that was set can be told from one that was not: only those override the file.
     default = None if overrides else setting.default
     return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -23,3 +23,8 @@ def embedding_folder() -> Path:
     """Where embeddings of clips by encoders of texts are kept: beside the activation store, which has its folder for itself."""
     store = cache_folder()
     return store.with_name(f"{store.name}-embeddings")
+
+
+def logit_folder(store: Path) -> Path:
+    """Where logits of versions of clips are kept: beside an activation store, which has its folder for itself."""
+    return store.with_name(f"{store.name}-logits")

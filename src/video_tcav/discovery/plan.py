@@ -15,9 +15,11 @@ from video_tcav.discovery.result import Half
 from video_tcav.gram.design import numbering
 from video_tcav.gram.thresholds import MIN_GROUPS
 from video_tcav.media import VideoSource
+from video_tcav.media.digest import Digest, content_digests
+from video_tcav.media.grouping import GroupOf, grouping
 from video_tcav.models import Target, VideoModel, parse_target
-from video_tcav.tcav.comparison import GroupOf, distinct_negatives, grouping
-from video_tcav.tcav.plan import MOST_HELD_OUT, Digest, Plan, content_digests, drawn_groups, layers_of, named_sources
+from video_tcav.tcav.comparison import distinct_negatives
+from video_tcav.tcav.plan import MOST_HELD_OUT, Plan, drawn_groups, layers_of, named_sources
 from video_tcav.tcav.settings import PLACES, At
 
 MOST_TWINS = 40

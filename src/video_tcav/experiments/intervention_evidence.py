@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from video_tcav.experiments.analyses import Analysis
 from video_tcav.experiments.evidence import Evidence
 from video_tcav.experiments.hypothesis import Hypothesis
+from video_tcav.gram.grouped_share import GroupedShare
 from video_tcav.tcav.concept_result import ConceptResult
 from video_tcav.tcav.interventions.effects import InterventionEffect
-from video_tcav.tcav.interventions.shares import GroupedShare
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,13 +17,13 @@ from video_tcav.core.yaml_lines import YamlFile, YamlPath
 from video_tcav.experiments.clips import check_clips
 from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
+from video_tcav.media.grouping import GroupOf, grouping
 from video_tcav.models import VideoModel, load_model, parse_target
 from video_tcav.models.hooks import untouched
 from video_tcav.models.model_file import Model, with_paths_in
 from video_tcav.models.repeatability import random_state_kept
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.comparison import GroupOf, grouping
 from video_tcav.tcav.interventions.plan import plan_interventions
 from video_tcav.tcav.plan import check_only_right
 from video_tcav.tcav.settings import InterventionSettings

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from video_tcav.core import random_streams
@@ -73,10 +73,17 @@ class GroupedClips:
     weights: Float[np.ndarray, "draw clip"]
 
     @classmethod
-    def draw(cls, group_of: Int[np.ndarray, " clip"], draws: int, seed: int) -> "GroupedClips":
+    def draw(
+        cls,
+        group_of: Int[np.ndarray, " clip"],
+        draws: int,
+        seed: int,
+        *,
+        stream: int = random_streams.EDITED_BOOTSTRAP,
+    ) -> "GroupedClips":
         """Draws for clips of these groups; a group has the same weights in every set of clips that it is part of."""
         numbers, positions = np.unique(group_of, return_inverse=True)
-        chunks = bootstrap_weights(numbers, draws, seed, random_streams.EDITED_BOOTSTRAP)
+        chunks = bootstrap_weights(numbers, draws, seed, stream)
         return cls(group_of=group_of, weights=_normalised(np.concatenate(list(chunks))[:, positions]))
 
     @property
@@ -87,6 +94,10 @@ class GroupedClips:
     def first(self, clips: int) -> "GroupedClips":
         """The same draws for the first clips alone."""
         return GroupedClips(group_of=self.group_of[:clips], weights=_normalised(self.weights[:, :clips]))
+
+    def subset(self, clips: Bool[np.ndarray, " clip"]) -> "GroupedClips":
+        """The same draws for some clips alone."""
+        return GroupedClips(group_of=self.group_of[clips], weights=_normalised(self.weights[:, clips]))
 
     def means(self, values: Float[np.ndarray, "clip edit"]) -> Float[np.ndarray, "draw edit"]:
         """Mean of the clips' values in each draw."""

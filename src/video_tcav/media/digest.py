@@ -1,13 +1,16 @@
 """Content digests of files and sources: the same bytes have the same SHA-256 wherever they lie."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, check_file
 from video_tcav.media.files import VideoSource
-from video_tcav.media.memory_clips import MemorySource
+from video_tcav.media.memory_clips import InMemorySource, check_names
 from video_tcav.media.timeline import frame_files
+
+Digest = Callable[[VideoSource], str]
 
 
 def file_digest(path: str | Path) -> str:
@@ -31,8 +34,21 @@ def source_digest(source: VideoSource) -> str:
     Raises:
         MediaError: if it cannot be read.
     """
-    content = source.digest if isinstance(source, MemorySource) else file_digest(source.path)
+    content = source.digest if isinstance(source, InMemorySource) else file_digest(source.path)
     return segment_digest(content, source)
+
+
+def content_digests(sources: Sequence[VideoSource], digest: Digest) -> dict[str, str]:
+    """Digest of each source that can be read, by its key."""
+    check_names(sources)
+    digests: dict[str, str] = {}
+    for source in sources:
+        if source.key not in digests:
+            try:
+                digests[source.key] = digest(source)
+            except (MediaError, OSError):
+                continue  # the decoder will say what is wrong with it
+    return digests
 
 
 def segment_digest(content: str, source: VideoSource) -> str:

@@ -1,8 +1,6 @@
 """Clip loading: threads decode the clips of many videos ahead of the model."""
 
-from collections import deque
 from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +10,7 @@ from torch import Tensor
 from video_tcav.core.checks import at_least
 from video_tcav.core.clip_spec import ClipSpec, Sampling
 from video_tcav.core.errors import MediaError
+from video_tcav.core.work_ahead import work_ahead
 from video_tcav.media.decode import VideoInfo, iter_frames, read_frames
 from video_tcav.media.files import VideoSource
 from video_tcav.media.sampling import check_sampling, clip_times
@@ -95,28 +94,23 @@ def load_clips(
     """
     sampling = check_sampling(spec, windows, sampling)
     at_least("threads", threads, 1, cure="Take the number of free cores.")
-    return _load(sources, spec, windows, sampling, threads)  # a generator of its own: checks come with the call
+
+    ahead = threads * _AHEAD_PER_THREAD
+    return work_ahead(
+        lambda source: load_source(source, spec, windows=windows, sampling=sampling),
+        sources,
+        threads=threads,
+        ahead=ahead,
+        name="video-tcav-decode",
+    )
 
 
-def _load(
-    sources: Iterable[VideoSource], spec: ClipSpec, windows: int, sampling: Sampling, threads: int
-) -> Generator[LoadedClips, None, None]:
-    pending: deque[Future[LoadedClips]] = deque()
-    pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="video-tcav-decode")
+def load_source(
+    source: VideoSource, spec: ClipSpec, *, windows: int = 1, sampling: Sampling | None = None
+) -> LoadedClips:
+    """The clips of one source, in the caller's thread, or what is wrong with it; see `load_clips`."""
     try:
-        for source in sources:
-            pending.append(pool.submit(_load_one, source, spec, windows, sampling))
-            if len(pending) > threads * _AHEAD_PER_THREAD:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _load_one(source: VideoSource, spec: ClipSpec, windows: int, sampling: Sampling) -> LoadedClips:
-    try:
-        return _read(source, spec, windows, sampling)
+        return _read(source, spec, windows, check_sampling(spec, windows, sampling))
     except MediaError as error:
         return LoadedClips(source=source, clips=None, error=error)
 

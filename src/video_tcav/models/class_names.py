@@ -37,6 +37,17 @@ def check_class_names(names: tuple[str, ...], source: str) -> tuple[str, ...]:
     return names
 
 
+def classes_by_simple_name(classes: Sequence[str]) -> dict[str, str]:
+    """Classes by their simple names; without those that two classes share."""
+    counts = Counter(map(simple_name, classes))
+    return {simple_name(name): name for name in classes if counts[simple_name(name)] == 1}
+
+
+def simple_name(name: str) -> str:
+    """A name without what folders and lists spell differently: `Playing_Tennis` and `playing tennis` are one class."""
+    return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
+
+
 def check_class_count(classes: Sequence[str] | None, outputs: int) -> None:
     """Refuse names whose number differs from that of the model's outputs."""
     if classes is not None and len(classes) != outputs:

@@ -49,9 +49,12 @@ _MOST_COST = 20  # grey levels: what moves counts little when the scene's shift 
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Motion:
-    """What moves in a block of frames."""
+class BlockMotion:
+    """What moves in a block of frames, whose pictures are shifted so that their scenes lie on that of the middle one."""
 
+    shifts: Int[np.ndarray, "frame 2"]  # in pixels, right and down, of each picture's scene before that
+    aligned: Float[np.ndarray, "frame height width 3"]
+    noise: float  # grey levels: the median change of the block
     changed: Bool[np.ndarray, "frame height width"]  # differs from the background
     swaying: Bool[np.ndarray, "height width"]  # does so most of the time, if only a little
     objects: Int[np.ndarray, "height width"]  # number of the object that a pixel belongs to; 0 for none
@@ -85,18 +88,27 @@ class MotionDetector(Detector):
 
 def _detect(frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
     height, width = frames.shape[-2:]
-    small = [reduced(frame, _SIDE_PX).permute(1, 2, 0).numpy() for frame in frames]
-    pictures = [cv2.GaussianBlur(picture, (0, 0), _BLUR_PX) for picture in small]
-    shifts = shake_of(pictures)
-    motion = _motion(pictures, shifts)
-    stretch = np.array([width / pictures[0].shape[1], height / pictures[0].shape[0]] * 2)
+    motion = block_motion([reduced(frame, _SIDE_PX).permute(1, 2, 0).numpy() for frame in frames])
+    stretch = np.array([width / motion.changed.shape[2], height / motion.changed.shape[1]] * 2)
     detections = []
-    for changed, shift in zip(motion.changed, shifts, strict=True):
-        boxes, shares = _boxes(changed, motion)
+    for (boxes, shares), shift in zip(moving_boxes(motion), motion.shifts, strict=True):
         boxes = (boxes + np.tile(shift, 2)) * stretch
         scores = shares / (shares + _SCORE_AT)
         detections.append(clipped(boxes, scores, [MOTION] * len(boxes), (height, width)))
     return detections
+
+
+def block_motion(pictures: Sequence[UInt8[np.ndarray, "height width 3"]]) -> BlockMotion:
+    """What moves in pictures that follow each other, of at most `MotionDetector.side_px` pixels at the shorter side."""
+    blurred = [cv2.GaussianBlur(picture, (0, 0), _BLUR_PX) for picture in pictures]
+    return _motion(blurred, shake_of(blurred))
+
+
+def moving_boxes(
+    motion: BlockMotion,
+) -> list[tuple[Float[np.ndarray, "object 4"], Float[np.ndarray, " object"]]]:
+    """For each frame, boxes of what moves (left, top, right, bottom) and the share of the picture that each sweeps."""
+    return [_boxes(changed, motion) for changed in motion.changed]
 
 
 def shake_of(pictures: Sequence[UInt8[np.ndarray, "height width 3"]]) -> Int[np.ndarray, "frame 2"]:
@@ -126,7 +138,7 @@ def shake_of(pictures: Sequence[UInt8[np.ndarray, "height width 3"]]) -> Int[np.
     return np.array(shifts)
 
 
-def _motion(pictures: Sequence[UInt8[np.ndarray, "height width 3"]], shifts: Int[np.ndarray, "frame 2"]) -> _Motion:
+def _motion(pictures: Sequence[UInt8[np.ndarray, "height width 3"]], shifts: Int[np.ndarray, "frame 2"]) -> BlockMotion:
     """What differs from the background, with every picture shifted onto the middle one."""
     aligned = np.stack([_shifted(picture, shift) for picture, shift in zip(pictures, shifts, strict=True)])
     background = np.median(aligned, axis=0)
@@ -134,7 +146,7 @@ def _motion(pictures: Sequence[UInt8[np.ndarray, "height width 3"]], shifts: Int
     visible = np.stack([_visible(change.shape[1:], shift) for shift in shifts.tolist()])
     noise = float(np.median(change))
     strong = change > max(_LEAST_CHANGE, _NOISE_FACTOR * noise)
-    changed = strong & np.stack([_is_core(frame) for frame in change]) & ~_is_shadow(aligned, background) & visible
+    changed = strong & np.stack([_is_core(frame) for frame in change]) & ~is_shadow(aligned, background) & visible
     # Sway: too weak for one frame, but its median over the block stands out from that of the rest of the picture.
     usual = np.median(change, axis=0)
     swaying = (usual > max(_LEAST_SWAY, _SWAY_FACTOR * float(np.median(usual)))) & _is_core(usual) & visible.all(0)
@@ -142,7 +154,15 @@ def _motion(pictures: Sequence[UInt8[np.ndarray, "height width 3"]], shifts: Int
     ever = changed.any(0)
     objects = cv2.connectedComponents(_widened(ever | swaying, _SAME_OBJECT))[1]
     swept = np.bincount(objects[ever], minlength=int(objects.max()) + 1) / objects.size
-    return _Motion(changed=changed, swaying=swaying, objects=objects, swept=swept)
+    return BlockMotion(
+        shifts=shifts,
+        aligned=aligned,
+        noise=noise,
+        changed=changed,
+        swaying=swaying,
+        objects=objects,
+        swept=swept,
+    )
 
 
 def _near_motion(
@@ -180,7 +200,7 @@ def _is_core(change: Float[np.ndarray, "height width"]) -> Bool[np.ndarray, "hei
     return change > _RIM * cv2.dilate(change, np.ones((_RIM_PX, _RIM_PX)))
 
 
-def _is_shadow(
+def is_shadow(
     aligned: Float[np.ndarray, "frame height width 3"], background: Float[np.ndarray, "height width 3"]
 ) -> Bool[np.ndarray, "frame height width"]:
     """Where it is darker than the background in all colours alike."""
@@ -195,7 +215,7 @@ def _widened(mask: Bool[np.ndarray, "height width"], share: float) -> UInt8[np.n
     return cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8))
 
 
-def _boxes(changed: Bool[np.ndarray, "height width"], motion: _Motion) -> tuple[np.ndarray, np.ndarray]:
+def _boxes(changed: Bool[np.ndarray, "height width"], motion: BlockMotion) -> tuple[np.ndarray, np.ndarray]:
     """Box of each object that moves in a frame, and which share of the picture it sweeps in the block."""
     area = changed.size
     _, specks, statistics, _ = cv2.connectedComponentsWithStats(changed.astype(np.uint8))

@@ -5,11 +5,20 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.core.errors import AxesError
 from video_tcav.models import LayerAxes, VideoModel, layer_axes
-from video_tcav.models.hooks import LayerTrace, record_activations, record_gradients, trace_layers
+from video_tcav.models.hooks import (
+    LayerTrace,
+    check_finite,
+    record_activations,
+    record_gradients,
+    trace_layers,
+    untouched,
+)
 from video_tcav.models.targets import Target
 from video_tcav.recording.class_answers import ClassAnswer, class_answers
 from video_tcav.recording.fast.fast_paths import FastPaths, OptimisedPass, choose_fast_paths
@@ -73,7 +82,7 @@ class BatchRunner:
             outputs: whether whole outputs are recorded beside activations; beside gradients they always are.
         """
         passing = self.passing(inputs[0])
-        batch = passing.batch([*inputs, *[inputs[-1]] * (self.batch_size(inputs[0]) - len(inputs))])
+        batch = passing.batch(self._filled_up(inputs))
         with passing.running():
             if target is None:
                 recorded = record_activations(self.model, self.layers, batch, last=self._traced(batch).layers[-1])
@@ -92,12 +101,31 @@ class BatchRunner:
             rows |= {name: values.reshape(len(batch), -1) for name, values in native.items()}
         return {name: stored_values(values[: len(inputs)]) for name, values in rows.items()}, answers
 
+    def logits(self, inputs: Sequence[Tensor]) -> Float[Tensor, "clip class"]:
+        """Logits of one batch alone, filled up likewise, in float32 at least.
+
+        Args:
+            inputs: prepared clips of one size, a batch of them at most.
+
+        Raises:
+            NonFiniteError: if the model gives NaN or infinity.
+        """
+        passing = self.passing(inputs[0])
+        batch = passing.batch(self._filled_up(inputs))
+        with passing.running(), untouched(self.model.module), torch.no_grad():
+            logits = self.model.logits(batch)[: len(inputs)]
+        logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        return check_finite(logits.cpu(), "the logits")
+
     def passing(self, prepared: Tensor) -> OptimisedPass:
         """How clips like this one are passed; the first call decides it."""
         if self._passing is None:
             trace = self._traced(prepared[None].to(self.model.device))
             self._passing = OptimisedPass(self.model, self._optimisations(trace), precision=self.precision)
         return self._passing
+
+    def _filled_up(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        return [*inputs, *[inputs[-1]] * (self.batch_size(inputs[0]) - len(inputs))]
 
     def _optimisations(self, trace: LayerTrace) -> FastPaths:
         decide = partial(choose_fast_paths, self.model, trace.inputs, trace.logits)

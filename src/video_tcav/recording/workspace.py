@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any, Self
 
 from video_tcav.core.scratch import scratch_folder
@@ -58,6 +59,11 @@ class Workspace:
 
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
+
+    @property
+    def store_folder(self) -> Path | None:
+        """The folder of the activation store; `None` without one."""
+        return None if self._store is None else self._store.folder
 
     def digest(self, source: VideoSource) -> str:
         """Digest of a source's content; the activation store remembers those of files that have not changed."""

@@ -10,11 +10,13 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.tables import write_csv
 from video_tcav.media import write_video
+from video_tcav.media.coco_masks import VideoMasks, write_coco_masks
 from video_tcav.media.encode import VideoCodec
 from video_tcav.rendered.factors import Factors
 from video_tcav.rendered.renderer import FRAMES, SIZE, render
 
 FPS = 12.5  # 16 frames show 1.28 s
+MASKS_FILE = "masks.json"
 
 
 def write_world(
@@ -25,6 +27,7 @@ def write_world(
     frames: int = FRAMES,
     size: int | tuple[int, int] = SIZE,
     codec: VideoCodec = "h264",
+    masks: bool = False,
     progress: bool = False,
 ) -> Path:
     """Render clips into `folder/<label>/<number>.mp4`, with `folder/manifest.csv`.
@@ -39,6 +42,8 @@ def write_world(
         frames: frames in a clip.
         size: pixels, or `(height, width)`.
         codec: `h264`, or `vp9` (WebM) or `av1`.
+        masks: whether to write `folder/masks.json`, too: the pixels of figure and object in each frame as COCO masks, with the
+            categories `person` and `object`.
         progress: whether to show a bar.
 
     Returns:
@@ -60,7 +65,7 @@ def write_world(
         )
     # VP9 goes into WebM; H.264 and AV1 into MP4.
     ending = ".webm" if codec == "vp9" else ".mp4"
-    rows = []
+    rows, video_masks = [], []
     with progress_bar("rendering (clips)", len(clips), visible=progress) as advance:
         for number, (factors, label) in enumerate(zip(clips, labels, strict=True)):
             rendered = render(factors, frames=frames, size=size)
@@ -72,6 +77,11 @@ def write_world(
                 for name in ("figure", "arm", "object")
             }
             rows.append({"path": path.as_posix(), "label": label, **factors.to_dict(), "boxes": json.dumps(boxes)})
+            if masks:
+                of_video = {"person": rendered.mask("figure").numpy(), "object": rendered.mask("object").numpy()}
+                video_masks.append(VideoMasks(name=path.as_posix(), masks=of_video))
             advance(1)
+    if masks:
+        write_coco_masks(root / MASKS_FILE, video_masks)
     write_csv(manifest, pd.DataFrame(rows))
     return manifest

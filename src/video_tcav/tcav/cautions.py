@@ -13,7 +13,7 @@ from video_tcav.gram.design import Design
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.significance.significance_test import SignificanceTest
-from video_tcav.gram.thresholds import LEVEL
+from video_tcav.gram.thresholds import FEW_GROUPS, LEVEL
 from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.recording import Recording
 from video_tcav.recording.sketched_rows import SketchError
@@ -23,8 +23,6 @@ from video_tcav.tcav.plan import Plan, Question
 from video_tcav.tcav.set_cautions import set_cautions
 from video_tcav.tcav.wording import comparison_name, effect_text, p_equals
 
-FEW_GROUPS = 10
-"""With fewer, skewed responses get intervals that are too narrow, and p-values are coarse."""
 SURE = 0.99
 """Mean probability of the class from which on gradients at its clips are doubted."""
 _UNEQUAL_SPREAD = 1.5

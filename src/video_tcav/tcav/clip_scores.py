@@ -15,6 +15,7 @@ from video_tcav.core.logs import log_warnings
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.settings import takes_settings
 from video_tcav.media import Skipped
+from video_tcav.media.digest import content_digests
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.clip_id import ClipId
@@ -24,7 +25,6 @@ from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.stream_sinks import ProjectedRows
 from video_tcav.recording.workers import PassSpec
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.plan import content_digests
 from video_tcav.tcav.removed_concepts import ClipAnswers, answers_without
 from video_tcav.tcav.saved_cavs import SavedCav
 from video_tcav.tcav.wording import comparison_name

@@ -1,6 +1,6 @@
 """From recorded clips to comparisons: which rows stand for a concept, which for its matched negatives."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,15 +8,13 @@ from jaxtyping import Int
 
 from video_tcav.concepts import Concept, Twin
 from video_tcav.core.errors import InputError
-from video_tcav.core.patterns import PathPattern
 from video_tcav.gram.design import Design, check_design, check_enough
 from video_tcav.gram.gram import Gram
 from video_tcav.media import VideoSource
+from video_tcav.media.grouping import GroupOf
 from video_tcav.recording.clip_id import ClipId, Version
 from video_tcav.recording.recording import Recording
 from video_tcav.tcav.cav_key import CavKey
-
-GroupOf = Callable[[VideoSource], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,37 +44,6 @@ class Comparison:
     def grams(self, grams: Mapping[str, Gram]) -> dict[str, Gram]:
         """K and C by layer of the comparison's own clips, not their twins, in the design's order."""
         return {layer: gram.of_rows(self.rows["none"]) for layer, gram in grams.items()}
-
-
-def grouping(group: str) -> GroupOf:
-    """The function that names a source's group.
-
-    Args:
-        group: `video` (the source video, or what a manifest's group column says), or a regular expression that is searched
-            in the path; its first group, or the whole match, names the group.
-
-    Raises:
-        InputError: if the expression is invalid or too large; the function raises it for a path that does not match, or on which
-            the search does not end soon.
-    """
-    if group == "video":
-        # segments of one file are not independent, whatever their labels
-        return lambda source: source.group or str(source.path)
-    pattern = PathPattern(group)
-    names: dict[str, str] = {}  # a source is asked for its group in every comparison
-
-    def name(source: VideoSource) -> str:
-        path = str(source.path)
-        if path not in names:
-            group_name = pattern.name_in(path)
-            if group_name is None:
-                raise InputError(
-                    f"`group` must match every path. Got {group}, which is not in {path}. Change the pattern."
-                )
-            names[path] = group_name
-        return names[path]
-
-    return name
 
 
 def distinct_negatives(

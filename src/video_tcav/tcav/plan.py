@@ -1,6 +1,6 @@
 """What a run is asked for, found and checked before any long work."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,22 +9,22 @@ from video_tcav.concepts import TWINS, Concept, Twin, as_sources
 from video_tcav.concepts.concept import Sources, left_out_notes
 from video_tcav.core import random_streams
 from video_tcav.core.checks import at_least, one_of
-from video_tcav.core.errors import InputError, MediaError, SourceError
+from video_tcav.core.errors import InputError, SourceError
 from video_tcav.core.escaping import well_formed
 from video_tcav.gram.design import numbering
 from video_tcav.media import VideoSource, source_digest
-from video_tcav.media.memory_clips import check_names
+from video_tcav.media.digest import Digest, content_digests
+from video_tcav.media.grouping import GroupOf, grouping
 from video_tcav.models import Target, VideoModel, parse_target
 from video_tcav.models.targets import target_name
 from video_tcav.recording.settings import USUAL_SKETCH, RecordingSettings
-from video_tcav.tcav.comparison import GroupOf, check_sizes, distinct_negatives, grouping
+from video_tcav.tcav.comparison import check_sizes, distinct_negatives
 from video_tcav.tcav.effect_check.result import EffectCheck
 from video_tcav.tcav.settings import NEGATIVES, PLACES, At, Negatives
 
 MOST_HELD_OUT = 40
 ROOM_BYTES = 2 * 10**9
 """For inner products, however little `memory` leaves to rows."""
-Digest = Callable[[VideoSource], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Question:
         twins: which twins to record.
         relative: pairs of concepts to compare with each other.
         negatives: whether random clips are frozen where a concept does not move.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         seed: of every random draw.
     """
 
@@ -331,16 +331,3 @@ def named_sources(role: str, where: Sources) -> tuple[VideoSource, ...]:
         return as_sources(where, clip_name="random clip" if role == "random" else "clip")
     except SourceError as error:
         raise SourceError(f"{role}: {error}") from error
-
-
-def content_digests(sources: Sequence[VideoSource], digest: Digest) -> dict[str, str]:
-    """Digest of each source that can be read, by its key."""
-    check_names(sources)
-    digests: dict[str, str] = {}
-    for source in sources:
-        if source.key not in digests:
-            try:
-                digests[source.key] = digest(source)
-            except (MediaError, OSError):
-                continue  # the decoder will say what is wrong with it
-    return digests

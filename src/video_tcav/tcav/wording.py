@@ -3,9 +3,13 @@
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from video_tcav.core.wording import MINUS as MINUS
 from video_tcav.core.wording import SMALLEST_P as SMALLEST_P
+from video_tcav.core.wording import interval as interval
 from video_tcav.core.wording import p_equals as p_equals
 from video_tcav.core.wording import p_text as p_text
+from video_tcav.core.wording import percent as percent
+from video_tcav.core.wording import signed as signed
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.tcav.cav_key import comparison_name as comparison_name
@@ -13,7 +17,6 @@ from video_tcav.tcav.cav_key import comparison_name as comparison_name
 if TYPE_CHECKING:  # the command line starts without loading the statistics
     from video_tcav.tcav.concept_result import ConceptResult
 
-MINUS = "\N{MINUS SIGN}"
 _UNITS = {"log_odds": "log-odds", "number": "units of the output"}
 # Of a million: beyond, a factor of the odds says nothing more.
 _MOST_LOG_ODDS = math.log(1e6)
@@ -93,12 +96,6 @@ def verb(effect: float) -> str:
     return "raises" if effect > 0 else "lowers"
 
 
-def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign for pages: a true minus, and no sign where it rounds to zero."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
-
-
 def odds_text(effect: float) -> str:
     """An effect in log-odds as a factor of the odds: `multiplies the odds by 11`, `divides the odds by 3.2`."""
     if odds_factor(effect) == "1.0":
@@ -113,19 +110,6 @@ def odds_factor(effect: float) -> str:
         return "more than a million"
     factor = float(f"{math.exp(abs(effect)):.1e}")
     return f"{factor:,.0f}" if factor >= 10 else f"{factor:.1f}"
-
-
-def interval(low: float, high: float) -> str:
-    """An interval for pages, as `−1.00 to +2.00`."""
-    return f"{signed(low)} to {signed(high)}"
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """A share as a percentage, with a true minus; a dash where it is no number."""
-    if not math.isfinite(share):
-        return "–"
-    rounded = round(share, digits + 2) + 0.0  # which makes −0 a plain 0
-    return f"{rounded:.{digits}%}".replace("%", "\N{NO-BREAK SPACE}%").replace("-", MINUS)
 
 
 def effect_text(result: EffectInterval) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from torch import nn
 
 import video_tcav as vt
 from video_tcav.core import errors
-from video_tcav.tcav.comparison import grouping
+from video_tcav.media.grouping import grouping
 from video_tcav.tcav.plan import hold_out
 
 RUN = {"permutations": 1999, "random_sets": 20, "bootstraps": 100}

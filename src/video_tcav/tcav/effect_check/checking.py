@@ -7,6 +7,7 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.concepts.edits import EDITS, Edit
 from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.settings import takes_settings
+from video_tcav.media.digest import content_digests
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.settings import RecordingSettings, Space
@@ -15,7 +16,7 @@ from video_tcav.tcav.effect_check.check import MOST_CLIPS, CheckPlan
 from video_tcav.tcav.effect_check.estimate_plan import MOST_RERUN, plan_keywords
 from video_tcav.tcav.effect_check.kept import kept_check
 from video_tcav.tcav.effect_check.result import EffectCheck
-from video_tcav.tcav.plan import check_only_right, content_digests
+from video_tcav.tcav.plan import check_only_right
 
 LEFT_OUT = ("space", "windows", "memory", "sketch", "workers", "backend")
 
@@ -55,7 +56,7 @@ def check_effects(
         space: feature space, or several.
         against: `log_odds`, `logit` or `contrast:CLASS`.
         only_right: whether class clips that the model calls another class are left out.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         edits: which of `EDITS`; 4 or more, or no rank correlation is shown.
         intervene_at: where steps and clamps are measured beside slopes: the `deepest` layer, `all`, or names with commas between;
             the first layers take longest.

@@ -12,13 +12,13 @@ from video_tcav.core.errors import InputError
 from video_tcav.gram.agreement import GroupedClips
 from video_tcav.gram.design import numbering
 from video_tcav.media import VideoSource
+from video_tcav.media.grouping import GroupOf, grouping
 from video_tcav.models import VideoModel
 from video_tcav.models.hooks import trace_layers
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.targets import Target
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.settings import AskedPrecision, RecordingSettings, Space
-from video_tcav.tcav.comparison import GroupOf, grouping
 from video_tcav.tcav.effect_check.estimates import Place
 from video_tcav.tcav.effect_check.passes import ClipPasses, PlainClips
 from video_tcav.tcav.interventions.plan import layers_of_interventions

@@ -11,6 +11,7 @@ from video_tcav.core import random_streams
 from video_tcav.core.progress import Advance, no_progress
 from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.design import Design
+from video_tcav.gram.grouped_share import UNKNOWN_SHARE, GroupedShare
 from video_tcav.gram.kernel import Kernel, unit_coefficients
 from video_tcav.gram.resampling import Resamples
 from video_tcav.gram.studentised import contrast
@@ -21,7 +22,6 @@ from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.manifold import NearestNeighbours, leading_components
 from video_tcav.tcav.interventions.operations import UNEDITED, Operation, Point
 from video_tcav.tcav.interventions.rerun import Reruns
-from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
 
 MANIFOLD_DIRECTIONS = 20
 _DRAWS_AT_ONCE = 16  # CAVs of permuted labels whose vectors are held together

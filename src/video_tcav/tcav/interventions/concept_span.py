@@ -12,6 +12,7 @@ from torch import Tensor
 from video_tcav.core.progress import Advance, no_progress
 from video_tcav.gram.cavs.fitter import Labelling
 from video_tcav.gram.design import Design
+from video_tcav.gram.grouped_share import UNKNOWN_SHARE
 from video_tcav.gram.kernel import Kernel, kernel_of
 from video_tcav.gram.resampling import Resamples
 from video_tcav.tcav.interventions.edit_settings import EditSettings
@@ -20,7 +21,6 @@ from video_tcav.tcav.interventions.layer_clips import LayerClips
 from video_tcav.tcav.interventions.manifold import NearestNeighbours
 from video_tcav.tcav.interventions.operations import AT_RANDOM, UNEDITED
 from video_tcav.tcav.interventions.rerun import Reruns
-from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE
 
 _DEPENDENT = 1e-6  # of the largest eigenvalue: rows are float32, so a smaller one is rounding and no axis
 _DRAWS_AT_ONCE = 16  # spans of permuted labels whose vectors are held together

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from video_tcav.gram.grouped_share import UNKNOWN_SHARE, GroupedShare
 from video_tcav.gram.label_permutations import permutation_p
 from video_tcav.gram.resampling import BootstrapT, Resamples, percentile_interval
 from video_tcav.tcav.cav_key import CavKey
 from video_tcav.tcav.interventions.operations import STEP, Point
 from video_tcav.tcav.interventions.rerun import Reruns
-from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
 
 Sides = tuple[tuple[float, int], ...]
 

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from video_tcav.core import random_streams
 from video_tcav.gram.design import bootstrap_weights
+from video_tcav.gram.grouped_share import GroupedShare
 from video_tcav.models.output_kinds import Outputs
 from video_tcav.recording.inner_products import row_products
 from video_tcav.tcav.interventions.directions import LayerRows
 from video_tcav.tcav.interventions.edit_settings import EditSettings
 from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
-from video_tcav.tcav.interventions.shares import GroupedShare
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

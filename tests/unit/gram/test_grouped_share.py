@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from video_tcav.tcav.interventions.shares import UNKNOWN_SHARE, GroupedShare
+from video_tcav.gram.grouped_share import UNKNOWN_SHARE, GroupedShare
 
 
 def test_independent_clips_have_the_interval_of_clopper_and_pearson():

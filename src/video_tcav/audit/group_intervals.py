@@ -1,0 +1,89 @@
+"""Intervals by groups of clips: shares by Wilson's interval, means and ratios by a bootstrap of groups."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import stats
+
+from video_tcav.core import random_streams
+from video_tcav.gram.agreement import GroupedClips, spread
+from video_tcav.gram.grouped_share import GroupedShare
+from video_tcav.gram.resampling import percentile_interval
+
+_TAIL = 0.025
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval; NaN where there is too little to know."""
+
+    value: float
+    low: float
+    high: float
+
+
+UNKNOWN = Estimate(np.nan, np.nan, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GroupIntervals:
+    """Estimates over some clips that come in groups.
+
+    Attributes:
+        clips: with the weights of each draw.
+    """
+
+    clips: GroupedClips
+
+    @classmethod
+    def draw(cls, group_of: Int[np.ndarray, " clip"], draws: int, seed: int) -> "GroupIntervals":
+        """For clips of these groups."""
+        return cls(clips=GroupedClips.draw(group_of, draws, seed, stream=random_streams.AUDIT_BOOTSTRAP))
+
+    @property
+    def groups(self) -> int:
+        return self.clips.groups
+
+    def subset(self, chosen: Bool[np.ndarray, " clip"]) -> "GroupIntervals":
+        """Over some of the clips, in the same draws."""
+        return GroupIntervals(clips=self.clips.subset(chosen))
+
+    def share(self, counts: Bool[np.ndarray, " clip"]) -> Estimate:
+        """Share of clips that count."""
+        if not len(counts):
+            return UNKNOWN
+        share = GroupedShare.of(counts, self.clips.group_of.tolist())
+        return Estimate(share.share, *share.score_interval())
+
+    def mean(self, values: Float[np.ndarray, " clip"]) -> Estimate:
+        """Mean of a number of each clip."""
+        return self.ratio(values, np.ones(len(values)))
+
+    def lost_share(self, before: Bool[np.ndarray, " clip"], after: Bool[np.ndarray, " clip"]) -> Estimate:
+        """How much smaller a share is after something than before; a share itself where clips change one way alone."""
+        gone, gained = before & ~after, after & ~before
+        if gone.any() and not gained.any():
+            return self.share(gone)
+        if gained.any() and not gone.any():
+            value, low, high = self.share(gained)
+            return Estimate(-value, -high, -low)
+        value, low, high = self.mean(before.astype(float) - after)
+        if self.groups > 1 and len(before) and not gone.any():
+            # no clip changes: the share of groups that may still do, either way, as none of so many did
+            unseen = 1 - _TAIL ** (1 / self.groups)
+            low, high = -unseen, unseen
+        return Estimate(value, low, high)
+
+    def ratio(self, values: Float[np.ndarray, " clip"], wholes: Float[np.ndarray, " clip"]) -> Estimate:
+        """Mean of a number by the mean of another, both of each clip."""
+        if not len(values):
+            return UNKNOWN
+        value = float(values.mean() / wholes.mean())
+        if self.groups < 2:
+            return Estimate(value, np.nan, np.nan)
+        means = self.clips.means(np.stack([values, wholes], axis=1))
+        draws = spread(np.asarray([value]), (means[:, 0] / means[:, 1])[:, None], self.groups)[:, 0]
+        # percentiles as wide as Student's for so few groups (Hesterberg 2015)
+        expanded = value + (draws - value) * float(stats.t.isf(_TAIL, self.groups - 1) / stats.norm.isf(_TAIL))
+        return Estimate(value, *percentile_interval(expanded))

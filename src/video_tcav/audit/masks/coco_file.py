@@ -1,0 +1,89 @@
+"""COCO masks: a JSON file with videos, images that are frames, and masks of the categories `person` and `object`."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from video_tcav.audit.masks.files import FileMasks, FrameMask
+from video_tcav.audit.masks.mask_source import FIT_SIZE, require_masks
+from video_tcav.core.errors import InputError
+from video_tcav.core.text_files import parse_json, read_text
+from video_tcav.media import file_digest
+from video_tcav.media.coco_masks import CATEGORIES, mask_of_run_lengths
+
+_FORM = "COCO JSON with videos, `images` that are frames (video_id, frame_index), `annotations` with run lengths, `categories`"
+
+
+class CocoMasks(FileMasks):
+    """Masks of one file; run lengths are decoded when a clip needs them.
+
+    Source: Lin et al. 2014, arXiv:1405.0312; videos as in TAO, Dave et al. 2020, arXiv:2005.10356.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, str(path)
+        self.settings = {"digest": file_digest(path)}
+        content = parse_json(read_text(path), f"`{path}`")
+        try:
+            self._segmentations = _by_video(content)
+            names = {str(category["name"]).lower() for category in content["categories"]}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise InputError(f"`{path}` must be {_FORM}. Got: {reason}. Write it as COCO does.") from error
+        unknown = sorted(names - set(CATEGORIES))
+        cure = "Rename them; what is neither person nor object is scene, and needs no mask."
+        require_masks(not unknown, "have the categories person and object alone", ", ".join(unknown), cure)
+        require_masks("person" in names, "have the category person", ", ".join(sorted(names)) or "none", cure)
+        self._tells_objects = "object" in names
+
+    def video_names(self) -> Sequence[str]:
+        return tuple(self._segmentations)
+
+    def frame_mask(self, name: str, frame: int, size: tuple[int, int]) -> FrameMask:
+        frames = self._segmentations[name]
+        cure = "List every frame among the images, also those without an annotation."
+        require_masks(frame in frames, f"have an image for each frame of {name}", f"none for frame {frame}", cure)
+        masks = {category: torch.zeros(size, dtype=torch.bool) for category in CATEGORIES}
+        for category, segmentation in frames[frame]:
+            masks[category] |= self._decoded(segmentation, f"{name}, frame {frame}", size)
+        return masks["person"], masks["object"] if self._tells_objects else None
+
+    def _decoded(self, segmentation: Any, where: str, size: tuple[int, int]) -> Bool[Tensor, "height width"]:
+        try:
+            mask = mask_of_run_lengths(segmentation)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise InputError(f"`{self.path}` must be {_FORM}. Got for {where}: {reason}. Write it again.") from error
+        rule = f"have the size of their video, {size[0]}x{size[1]}"
+        require_masks(mask.shape == size, rule, f"{mask.shape[0]}x{mask.shape[1]} for {where}", FIT_SIZE)
+        return torch.from_numpy(mask)
+
+
+def _by_video(content: Any) -> dict[str, dict[int, list[tuple[str, Any]]]]:
+    """Category and segmentation of each annotation, by video and frame; a frame without annotation has none."""
+    videos = {video["id"]: str(video.get("name") or video["file_name"]) for video in content.get("videos", ())}
+    categories = {category["id"]: str(category["name"]).lower() for category in content["categories"]}
+    frame_of_image = {image["id"]: _video_and_frame(image, videos) for image in content["images"]}
+    by_video: dict[str, dict[int, list[tuple[str, Any]]]] = defaultdict(dict)
+    for video, frame in frame_of_image.values():
+        by_video[video][frame] = []
+    for row in content["annotations"]:
+        video, frame = frame_of_image[row["image_id"]]
+        by_video[video][frame].append((categories[row["category_id"]], row["segmentation"]))
+    return dict(by_video)
+
+
+def _video_and_frame(image: dict[str, Any], videos: dict[Any, str]) -> tuple[str, int]:
+    """Video and frame of an image; without a video_id its name is `VIDEO/FRAME.jpg`, as of pictures that were decoded."""
+    if "video_id" in image:
+        return videos[image["video_id"]], int(image["frame_index"] if "frame_index" in image else image["frame_id"])
+    folder, _, file = str(image["file_name"]).replace("\\", "/").rpartition("/")
+    digits = "".join(letter for letter in file.partition(".")[0] if letter.isdigit())
+    if not folder or not digits:
+        raise ValueError(f"the image {image['file_name']!r} without video_id")
+    return folder, int(digits) if "frame_index" not in image else int(image["frame_index"])
