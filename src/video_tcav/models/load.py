@@ -52,9 +52,10 @@ def load_model(
 
     Args:
         spec: `torchvision:swin3d_t`, `hf:user/model` or `hf:folder`, `file:path/to/model.py:function`, `hub:folder:entry`,
-            `onnx:model.onnx`, `rendered:r2plus1d-motion` (a small network with a known cause), a scheme of a plug-in, or a
-            module. A `file:` or `hub:` runs as Python: load only what you trust. Or the path of a model file or experiment file,
-            `model.yaml`, with `#NAME` where it has several models; the other arguments win over what it says.
+            `mmaction:config.py`, `onnx:model.onnx`, `rendered:r2plus1d-motion` (a small network with a known cause), a scheme
+            of a plug-in, or a module. A `file:` or `hub:` runs as Python: load only what you trust. Or the path of a model file
+            or experiment file, `model.yaml`, with `#NAME` where it has several models; the other arguments win over what it
+            says.
         weights: published weights by name (`KINETICS400_V1`, torchvision only; `DEFAULT`, also `hub:`) or a file of tensors,
                 never unpickled here.
         frames: frames in a clip.

@@ -179,7 +179,7 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(model, data, shapes_clips,
         (["test", *model, *data, "--mean", "grey"], "`mean` of the options must be one number or three"),
         (
             ["layers", "--model", "keras:resnet"],
-            "must start with torchvision:, hf:, file:, hub:, timm:, onnx: or rendered:",
+            "must start with torchvision:, hf:, file:, hub:, timm:, mmaction:, onnx: or rendered:",
         ),
         (["layers", "--model", "torchvision:r3d_81"], "r3d_81"),
         (["layers", *model[:2], "--weights", evil], "must hold tensors only"),

@@ -258,13 +258,13 @@ class TestTorchvision:
                 "torchvision:",
                 {},
                 ModelError,
-                "must start with torchvision:, hf:, file:, hub:, timm:, onnx: or rendered:",
+                "must start with torchvision:, hf:, file:, hub:, timm:, mmaction:, onnx: or rendered:",
             ),
             (
                 "swin3d_t",
                 {},
                 ModelError,
-                "must start with torchvision:, hf:, file:, hub:, timm:, onnx: or rendered:. Got 'swin3d_t'",
+                "must start with torchvision:, hf:, file:, hub:, timm:, mmaction:, onnx: or rendered:. Got 'swin3d_t'",
             ),
             (
                 "torchvision:r3d_18",

@@ -56,7 +56,7 @@ def test_a_loader_of_another_package_loads_models(toy):
         load_model("toy:y")
     with pytest.raises(
         ModelError,
-        match=r"must start with torchvision:, hf:, file:, hub:, timm:, onnx:, rendered: or toy:\. Got 'toi:x'",
+        match=r"must start with torchvision:, hf:, file:, hub:, timm:, mmaction:, onnx:, rendered: or toy:\. Got 'toi:x'",
     ):
         load_model("toi:x")
 

@@ -26,6 +26,19 @@ def convolution_axes(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, 
     return CHANNELS_FIRST if len(shape) == 5 else POOLED if len(shape) == 2 else None
 
 
+def folded_frames_axes(frames: int) -> AxesRule:
+    """Image networks over `frames` frames of a clip that are folded into the first dimension: TSN and TSM."""
+    image = ("channel", "height", "width")
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        if shape[0] != frames or len(shape) not in (2, 4):
+            return None
+        time = ("time",) if frames > 1 else ()
+        return LayerAxes(dims=("clip", *time, *image[: len(shape) - 1]), fold=frames)
+
+    return rule
+
+
 def swin3d_axes(module: nn.Module) -> AxesRule:
     """Torchvision's swin3d: channels last, but for the patch convolution and the final pooling."""
     modules = dict(module.named_modules())

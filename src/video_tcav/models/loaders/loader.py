@@ -126,6 +126,14 @@ class _Timm(_BuiltinLoader):
     takes = frozenset({"head"})
 
 
+class _Mmaction(_PathLoader):
+    name, help = "mmaction", "CONFIG.py"
+    function = "video_tcav.models.loaders.mmaction.loader:load_mmaction"
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        return True
+
+
 class _Onnx(_PathLoader):
     name, help = "onnx", "PATH.onnx"
     function = "video_tcav.models.loaders.onnx_graph:load_onnx"
@@ -140,12 +148,13 @@ class _Rendered(_BuiltinLoader):
     function = "video_tcav.rendered.models:load_rendered"
 
 
-TORCHVISION, HUGGING_FACE, PYTHON_FILE, HUB, TIMM, ONNX, RENDERED = (
+TORCHVISION, HUGGING_FACE, PYTHON_FILE, HUB, TIMM, MMACTION, ONNX, RENDERED = (
     _Torchvision(),
     _HuggingFace(),
     _PythonFile(),
     _Hub(),
     _Timm(),
+    _Mmaction(),
     _Onnx(),
     _Rendered(),
 )
@@ -158,6 +167,7 @@ LOADERS: Registry[ModelLoader] = Registry(
         "file": f"{__name__}:PYTHON_FILE",
         "hub": f"{__name__}:HUB",
         "timm": f"{__name__}:TIMM",
+        "mmaction": f"{__name__}:MMACTION",
         "onnx": f"{__name__}:ONNX",
         "rendered": f"{__name__}:RENDERED",
     },
