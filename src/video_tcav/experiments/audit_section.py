@@ -1,0 +1,95 @@
+"""The section `audit` of an experiment file: labelled clips, masks, versions, and which concept belongs to which player."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag, field_validator
+
+from video_tcav.audit.coalitions import Player
+from video_tcav.audit.masks.specs import MASK_SOURCES
+from video_tcav.audit.settings import AuditSettings
+from video_tcav.audit.versions import VERSIONS
+from video_tcav.core.files import beside
+from video_tcav.core.sections import Name, Section, setting_fields
+from video_tcav.core.settings import settings_of
+from video_tcav.experiments.sections import ClipSource, Rendered, RenderedSource
+
+AUDIT = list(settings_of(AuditSettings))
+"""Settings that are keys of the section."""
+_AuditFields = setting_fields("AuditFields", AUDIT)
+WITNESS_VERSIONS: dict[Player, str] = {
+    "person": "scene_only",
+    "scene": "person_only",
+    "motion": "frozen",
+    "order": "reversed",
+}
+"""The version of a clip that has all but one player; without objects there is none but a coalition of the shares."""
+
+
+def _clips_form(value: Any) -> str:
+    return "classes" if isinstance(value, Mapping) else "source"
+
+
+AuditClips = Annotated[
+    Annotated[ClipSource, Tag("source")] | Annotated[dict[Name, ClipSource], Tag("classes"), Field(min_length=1)],
+    Discriminator(_clips_form),
+]
+
+
+class Audit(_AuditFields, Section):
+    """What is asked of a model by edited clips, without concepts."""
+
+    clips: AuditClips | None = Field(
+        None,
+        description="labelled clips: a folder for each class, a manifest or a published list; or the clips of each class by its "
+        "name; those of targets if not given",
+    )
+    versions: tuple[Name, ...] | None = Field(
+        None,
+        min_length=1,
+        description="what clips are made into, beside the clips as they are; all if not given; hypotheses add their own",
+        json_schema_extra=lambda schema: schema["anyOf"][0]["items"].update(enum=list(VERSIONS.names())),
+    )
+    reject: tuple[Name, ...] = Field((), description="clips to leave out, by name or path, since their masks are wrong")
+    witnesses: dict[Name, Player] = Field(
+        default_factory=dict,
+        description="for each concept what it is of: person, scene, motion, order or object; what the concept does is then set "
+        "beside what clips lose without it",
+    )
+
+    @field_validator("clips", mode="before")
+    @classmethod
+    def _with_classes(cls, clips: Any) -> Any:
+        is_rendered = isinstance(clips, RenderedSource) or (isinstance(clips, Mapping) and clips.keys() == {"rendered"})
+        if is_rendered and (isinstance(clips, RenderedSource) or _is_rendered(clips["rendered"])):
+            raise ValueError("clips must have labels. Got rendered alone. Write {CLASS: {rendered: …}, …}")
+        return clips
+
+    @field_validator("versions")
+    @classmethod
+    def _known_versions(cls, versions: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in versions or ():
+            if name not in VERSIONS.names():
+                raise ValueError(f"versions must be among {', '.join(VERSIONS.names())}. Got {name!r}. Choose some of them")
+        return versions
+
+    def settings(self, folder: Path) -> AuditSettings:
+        """Settings of the audit; paths of masks are relative to `folder`, that of the experiment file."""
+        values = {each.name: getattr(self, each.name) for each in AUDIT}
+        return AuditSettings(**{**values, "masks": _masks_in(str(self.masks), folder)})
+
+
+def _is_rendered(value: Any) -> bool:
+    """Whether a value is what stands under `rendered`, and no source of clips of a class of that name."""
+    return isinstance(value, Rendered) or (isinstance(value, Mapping) and "count" in value)
+
+
+def _masks_in(spec: str, folder: Path) -> str:
+    """A source of masks whose path is found beside the experiment file; a detector may be named within one: `boxes:onnx:FILE`."""
+    path, mark, query = spec.partition("?")
+    scheme, _, source = path.partition(":")
+    if scheme not in MASK_SOURCES.names():
+        found_beside = beside(path, folder)
+        return f"{found_beside if Path(found_beside).exists() else path}{mark}{query}"
+    return f"{scheme}:{_masks_in(source, folder)}{mark}{query}" if source else spec
