@@ -98,7 +98,7 @@ def outcomes(result: "experiments.Run") -> None:
         claim = f" — {outcome.claim}" if outcome.name != outcome.claim else ""
         bullet, style = f"{_SIGNS[outcome.verdict]} {outcome.verdict:15} ", _STYLES[outcome.verdict]
         render.paragraph(f"{outcome.name}{claim}{model}", bullet=bullet, bullet_style=style)
-        render.paragraph(f"{outcome.layer}: {outcome.reason}", bullet="  ", style="dim")
+        render.paragraph(f"{outcome.place}: {outcome.reason}", bullet="  ", style="dim")
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
     render.line(f"\n{counts}. Run directory: {result.path}")
     render.warn(*result.warnings())

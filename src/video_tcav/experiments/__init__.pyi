@@ -20,4 +20,4 @@ from .parse import read_experiment as read_experiment
 from .picture_files import complete_test_folder as complete_test_folder
 from .run import run_experiment as run_experiment
 from .validate import check_experiment as check_experiment
-from .verdicts import Outcome as Outcome
+from .outcome import Outcome as Outcome

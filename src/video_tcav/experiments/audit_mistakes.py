@@ -1,6 +1,6 @@
 """Contradictions of an experiment file about its audit, each with its path in the file."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from video_tcav.core.limits import shortened
 from video_tcav.core.yaml_lines import YamlPath
@@ -22,9 +22,6 @@ def audit_contradictions(experiment: Experiment) -> Mistakes:
             got = f"{len(with_clips)} of targets" if with_clips else "none"
             message = f"`audit.clips` must be of two classes or more. Got {got}. Name clips: under audit."
             yield ("audit",), message
-    elif isinstance(audit.clips, Mapping) and len(audit.clips) < 2:
-        message = f"`audit.clips` must be of two classes or more. Got {next(iter(audit.clips))} alone. Add those of another."
-        yield ("audit", "clips"), message
     claimed = claimed_concepts(experiment)
     for concept, player in audit.witnesses.items():
         path: YamlPath = ("audit", "witnesses", concept)

@@ -1,7 +1,7 @@
 """Comparison of two runs of an experiment, such as those of two checkpoints: verdicts, effects, settings, clips."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -10,10 +10,9 @@ import pandas as pd
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.analyses import Analysis, StoredResult
 from video_tcav.experiments.completed_run import Run
-from video_tcav.experiments.decisions import SHARES
 from video_tcav.experiments.directory import changed_settings
-from video_tcav.experiments.verdicts import Outcome
-from video_tcav.gram.corrections import adjust
+from video_tcav.experiments.outcome import Outcome
+from video_tcav.gram.corrections import adjust, adjust_finite
 from video_tcav.gram.resampling import BootstrapT
 from video_tcav.tcav.interventions.effects import InterventionEffect
 
@@ -150,7 +149,7 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
                 after=later[key].verdict,
                 effect_before=earlier[key].effect,
                 effect_after=later[key].effect,
-                is_share=later[key].kind in SHARES,
+                is_share=later[key].is_share,
             )
             for key in shared
         ),
@@ -200,7 +199,7 @@ def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tup
     if not changes:
         return ()
     adjusted = adjust(p_values, "holm")
-    steps = _adjusted_where_made(step_p_values)
+    steps = adjust_finite(step_p_values, "holm")
     effects = [
         ChangedEffect(**facts, p_adjusted=p, step_p_adjusted=step_p)
         for facts, p, step_p in zip(changes, adjusted, steps, strict=True)
@@ -229,12 +228,6 @@ def _step_of(analysis: Analysis, stored: StoredResult) -> InterventionEffect | N
         (edit, (edit.operation, edit.concept, edit.versus, edit.twin, edit.layer)) for edit in analysis.interventions
     )
     return next((edit for edit, names in edits if names == key), None)
-
-
-def _adjusted_where_made(p_values: Sequence[float]) -> list[float]:
-    """Holm over those that are numbers; the others stay NaN."""
-    adjusted = iter(adjust([p for p in p_values if not math.isnan(p)], "holm"))
-    return [math.nan if math.isnan(p) else next(adjusted) for p in p_values]
 
 
 def _share_draws(before: Run, after: Run, first: Analysis, second: Analysis) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from video_tcav.cli import run as command
 from video_tcav.experiments.ci_reports import annotations, write_junit
-from video_tcav.experiments.verdicts import Outcome
+from video_tcav.experiments.outcome import Outcome
 
 HOSTILE = [
     "b\ufffex\uffff",

@@ -11,7 +11,7 @@ from video_tcav.experiments.decisions import PValues, claim_text, decide, unit_o
 from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.sample_size import MOST_GROUPS, groups_to_decide
-from video_tcav.experiments.verdicts import Outcome
+from video_tcav.experiments.outcome import Outcome
 
 ABOUT = {"concept": "swing", "target": "tennis"}
 MARGIN, LEVEL = 0.5, 0.05
