@@ -12,6 +12,9 @@ from .figures import Share as Share
 from .figures import VersionResult as VersionResult
 from .masks.mask_source import ClipMasks as ClipMasks
 from .masks.mask_source import MaskSource as MaskSource
+from .masks.quality import MaskQuality as MaskQuality
+from .masks.quality import mask_quality as mask_quality
+from .masks.quality import quality_table as quality_table
 from .masks.specs import MASK_SOURCES as MASK_SOURCES
 from .masks.specs import MaskLoader as MaskLoader
 from .masks.specs import parse_mask_source as parse_mask_source
@@ -19,6 +22,9 @@ from .material import ClipMaterial as ClipMaterial
 from .repair import Repair as Repair
 from .repair import RepairFigure as RepairFigure
 from .repair import erase as erase
+from .rejections import is_rejected as is_rejected
+from .rejections import read_rejections as read_rejections
+from .rejections import unknown_names as unknown_names
 from .result import AuditResult as AuditResult
 from .result import TellingClip as TellingClip
 from .result_files import is_audit as is_audit

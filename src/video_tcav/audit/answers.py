@@ -37,7 +37,8 @@ class AuditedClip:
         lender: key of the video whose scene it gets; `None` if it gets none.
         lender_label: class of that.
         masks: how its masks were found; empty where there are none.
-        person_share: share of all pixels that are the person's; `None` without masks.
+        person_share: share of all pixels that are the person's, in the frames in which there is one; `None` without masks.
+        doubts: what a person should look at of the masks; empty if nothing.
         filled: how the scene behind the person was filled in; empty without masks.
     """
 
@@ -52,6 +53,7 @@ class AuditedClip:
     lender_label: str | None
     masks: str
     person_share: float | None
+    doubts: str
     filled: str
 
 
@@ -210,6 +212,7 @@ class AnswerCollector:
             lender_label=None if lender is None else self._model.classes[lender],
             masks="" if facts is None else facts.how,
             person_share=None if facts is None else facts.person_share,
+            doubts="" if facts is None else facts.doubts,
             filled="" if facts is None else facts.filled,
         )
 

@@ -31,7 +31,7 @@ def draw_donors(
         raise ShapeError(f"`groups` must be one for each clip. Got {len(groups)} for {len(labels)}. Give one each.")
     classes = sorted(set(labels))
     cure = "Give clips of two classes or more, or leave out the versions that take another scene."
-    require(len(classes) > 1, "clips", "be of two classes or more to be swapped", f"{len(classes)} class", cure)
+    require(len(classes) > 1, "clips", "be of two classes or more to be swapped", classes, cure)
     generator = np.random.default_rng([seed, random_streams.AUDIT_DONORS])
     members = {name: [index for index, label in enumerate(labels) if label == name] for name in classes}
     queues: dict[str, list[int]] = {name: generator.permutation(members[name]).tolist() for name in classes}
@@ -49,7 +49,7 @@ def draw_donors(
                 break
         else:
             rule = "be of two classes or more outside of each group"
-            require(False, "clips", rule, f"none for clip {index}", "Give clips of other videos.")
+            require(False, "clips", rule, f"clip {index} alone", "Give clips of other videos.")
     return donors
 
 

@@ -29,7 +29,8 @@ class MaskFacts:
     Attributes:
         has_object: whether they tell objects.
         how: how they were found.
-        person_share: share of all pixels that are the person's.
+        person_share: share of all pixels that are the person's, in the frames in which there is one.
+        doubts: what a person should look at; empty if nothing.
         filled: how the scene behind it was filled in.
         lender: which of the clip's lenders gave it a scene; `None` if none did.
     """
@@ -37,6 +38,7 @@ class MaskFacts:
     has_object: bool = False
     how: str = ""
     person_share: float = 0.0
+    doubts: str = ""
     filled: str = ""
     lender: int | None = None
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.audit.kept_logits import KeptClip, LogitFiles, MaskFacts, mask_identity
+from video_tcav.audit.masks.quality import mask_quality
 from video_tcav.audit.material import ClipMaterial
 from video_tcav.audit.plan import AuditPlan
 from video_tcav.audit.source_material import MaterialStore, SourceMaterial
@@ -224,10 +224,12 @@ def _window_of(lender: SourceMaterial | None, window: int) -> ClipMaterial | Non
 
 def _facts(material: ClipMaterial, lender: int | None) -> MaskFacts:
     masks = material.known_masks
+    quality = mask_quality(material.key, masks)
     return MaskFacts(
         has_object=masks.object is not None,
         how=masks.how,
-        person_share=float(np.mean([frame.numpy().mean() for frame in masks.person])),
+        person_share=quality.area,
+        doubts="; ".join(quality.doubts),
         filled=material.scene_filling.how,
         lender=lender,
     )

@@ -4,10 +4,12 @@ import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from video_tcav.audit.donors import draw_donors
 from video_tcav.audit.masks.mask_source import MaskSource
 from video_tcav.audit.masks.specs import parse_mask_source
+from video_tcav.audit.rejections import is_rejected, read_rejections, unknown_names
 from video_tcav.audit.settings import AuditSettings
 from video_tcav.audit.versions import ORIGINAL, VERSIONS, Version
 from video_tcav.concepts import as_sources
@@ -21,6 +23,7 @@ from video_tcav.models import VideoModel
 from video_tcav.models.class_names import classes_by_simple_name, simple_name
 
 REJECTED = "rejected, as its masks were judged to be wrong"
+_LISTS = frozenset({".json", ".csv", ".txt"})
 _MOST_LENDERS = 4
 """Clips that are asked for their scene, one after the other, where there is no person in the first."""
 
@@ -145,18 +148,23 @@ def _labelled(clips: Sources | Mapping[str, Sources]) -> tuple[VideoSource, ...]
 def _without_rejected(
     sources: tuple[VideoSource, ...], reject: Sequence[str]
 ) -> tuple[tuple[VideoSource, ...], tuple[Skipped, ...]]:
-    """The sources that were not rejected, by their path, the end of it, or their key."""
-    rejected: dict[str, Skipped] = {}
+    """The sources that were not rejected, by name or in a file of names, and the others."""
+    names = frozenset[str]()
     for name in reject:
-        matches = [source for source in sources if source.key == name or source.path.match(name)]
-        if not matches:
-            hint = _nearest(name, [source.path.name for source in sources]) or f"The first is {sources[0].key}."
-            raise InputError(f"`reject` must name clips of the audit. Got {name}. {hint}")
-        rejected |= {source.key: Skipped(path=source.key, reason=REJECTED) for source in matches}
-    left = tuple(source for source in sources if source.key not in rejected)
+        names |= read_rejections(name) if is_list_of_names(name) else {name}
+    unknown = unknown_names(sources, names)
+    if unknown:
+        hint = _nearest(unknown[0], [source.path.name for source in sources]) or f"The first is {sources[0].key}."
+        raise InputError(f"`reject` must name clips of the audit. Got {unknown[0]}. {hint}")
+    left = tuple(source for source in sources if not is_rejected(source, names))
     if not left:
         raise InputError(f"`reject` must leave a clip. Got all {len(sources)}. Reject fewer.")
-    return left, tuple(rejected.values())
+    return left, tuple(Skipped(path=source.key, reason=REJECTED) for source in sources if is_rejected(source, names))
+
+
+def is_list_of_names(name: str) -> bool:
+    """Whether what is to be rejected is a file of names, and no clip."""
+    return Path(name).suffix.lower() in _LISTS and Path(name).is_file()
 
 
 def _classes(model: VideoModel, sources: Sequence[VideoSource]) -> dict[str, int]:

@@ -52,7 +52,8 @@ def audit(
         model: from `load_model`; its classes are those of the clips.
         clips: with labels: a folder for each class, a manifest, a published list; or the clips of each class by its name.
         versions: names of `audit.VERSIONS`; all if not given. The clip as it is always is one.
-        reject: clips to leave out, by name or path, since their masks are wrong.
+        reject: clips to leave out since their masks are wrong, by name or path, or files of such names, see
+            `audit.read_rejections`.
         group: what is independent: `video`, or a regular expression on the path.
         seed: of every random draw.
         out: folder for results, tables and examples.
@@ -139,6 +140,12 @@ def _cautions(plan: AuditPlan, answers: AuditAnswers, skipped: Sequence[Skipped]
         yield (
             "Masks are boxes, which take some of the scene along with the person: what the scene does counts as the person's, "
             "too."
+        )
+    doubted = sum(bool(clip.doubts) for clip in answers.clips)
+    if doubted:
+        yield (
+            f"The masks of {doubted} of {len(answers.clips)} clips should be looked at: they are very small or large, in pieces, "
+            "cut off, or change their shape. Leave out those that are wrong with --reject."
         )
     lost = len(skipped) - len(plan.rejected)
     if lost:

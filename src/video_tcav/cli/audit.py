@@ -45,7 +45,9 @@ def audit(
     ] = None,
     reject: Annotated[
         list[str] | None,
-        typer.Option(metavar="CLIP", help="Leave out these clips, by path or name, as their masks are wrong."),
+        typer.Option(
+            metavar="CLIP", help="Leave out these clips, as their masks are wrong: names, or a file of names."
+        ),
     ] = None,
     group: options.Group = "video",
     seed: options.Seed = 0,

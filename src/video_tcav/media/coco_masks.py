@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def _annotation(mask: Bool[np.ndarray, "height width"]) -> dict[str, Any]:
 
 def _decompressed(counts: str, height: int, width: int) -> Bool[np.ndarray, "height width"]:
     try:
-        from pycocotools import mask as coco_mask  # noqa: PLC0415 - an optional extra
+        decode = resolve_name("pycocotools.mask:decode")
     except ImportError as error:
         raise MissingExtraError("masks", "A file of compressed masks") from error
-    return coco_mask.decode({"size": [height, width], "counts": counts.encode()}).astype(bool)
+    return decode({"size": [height, width], "counts": counts.encode()}).astype(bool)

@@ -59,7 +59,7 @@ class _Onnx(DetectorLoader):
     name, help, finds = "onnx", "FILE", "a YOLO or YOLOX export, ?classes=FILE for its class names"
 
     def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
-        path, classes = _split(self.name, source, "classes")
+        path, classes = split_option(self.name, source, "classes")
         create = pkgutil.resolve_name("video_tcav.proposals.onnx:OnnxDetector")
         return create(path, classes=classes, labels=labels, threads=threads)
 
@@ -69,7 +69,7 @@ class _Torchvision(DetectorLoader):
     takes_device = True
 
     def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
-        architecture, weights = _split(self.name, source, "weights")
+        architecture, weights = split_option(self.name, source, "weights")
         create = pkgutil.resolve_name("video_tcav.proposals.torchvision_detector:TorchvisionDetector")
         return create(architecture, weights=weights, labels=labels, device=device)
 
@@ -79,19 +79,21 @@ class _HuggingFace(DetectorLoader):
     takes_device = True
 
     def load(self, source: str, *, labels: Any, threads: int, device: Any) -> "Detector":
-        checkpoint, _ = _split(self.name, source, "")
+        checkpoint, _ = split_option(self.name, source, "")
         create = pkgutil.resolve_name("video_tcav.proposals.hf_detector:HuggingFaceDetector")
         return create(checkpoint, labels=labels, device=device)
 
 
-def _split(scheme: str, source: str, option: str) -> tuple[str, str | None]:
-    """`SOURCE?OPTION=VALUE` as source and value; `None` without an option."""
+def split_option(
+    scheme: str, source: str, option: str, *, value: str = "FILE", argument: str = "detector"
+) -> tuple[str, str | None]:
+    """`SOURCE?OPTION=VALUE` as source and value; `None` without an option. Errors call the spec `argument`."""
     name, _, query = source.partition("?")
-    key, _, value = query.partition("=")
-    if not name or (query and (key != option or not value)):
-        allowed = f"?{option}=FILE" if option else "no option"
-        raise InputError(f"`detector` must have {allowed} behind {scheme}:{name}. Got ?{query}. Correct it.")
-    return name, value or None
+    key, _, content = query.partition("=")
+    if not name or (query and (key != option or not content)):
+        allowed = f"?{option}={value}" if option else "no option"
+        raise InputError(f"`{argument}` must have {allowed} behind {scheme}:{name}. Got ?{query}. Correct it.")
+    return name, content or None
 
 
 MOTION, ONNX, TORCHVISION, HUGGING_FACE = _Motion(), _Onnx(), _Torchvision(), _HuggingFace()

@@ -1,6 +1,6 @@
 """Detectors of torchvision, trained on COCO."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -74,12 +74,18 @@ class TorchvisionDetector(Detector):
 
     def detect(self, frames: UInt8[Tensor, "frame 3 height width"]) -> list[Detections]:
         """Some frames at a time; the detector brings them to its own size."""
-        detections = []
-        with untouched(self._module), torch.no_grad():
-            for batch in frames.split(_BATCH):
+        return [self._read(answer, frames.shape[-2:]) for answer in self.answers(frames)]
+
+    def answers(self, frames: UInt8[Tensor, "frame 3 height width"]) -> Iterator[dict[str, Tensor]]:
+        """What the network says of each frame: `boxes`, `labels` and `scores`, and `masks` where it makes some."""
+        for batch in frames.split(_BATCH):
+            with untouched(self._module), torch.no_grad():
                 answers = self._module(list(batch.to(self._device).float() / 255))
-                detections.extend(self._read(answer, frames.shape[-2:]) for answer in answers)
-        return detections
+            yield from answers
+
+    def label_of(self, number: int) -> str:
+        """Name of a class by its number in `labels`."""
+        return self._names[number]
 
     def _read(self, answer: dict[str, Tensor], frame_size: torch.Size) -> Detections:
         names = [self._names[at] for at in answer["labels"].tolist()]

@@ -1,3 +1,4 @@
+from .audit.page import write_audit_page as write_audit_page
 from .clips import ShownClip as ShownClip
 from .clips import picture_uri as picture_uri
 from .clips import video_uri as video_uri
@@ -13,6 +14,8 @@ from .maps.files import on_video as on_video
 from .maps.files import write_explanations as write_explanations
 from .maps.heat import blend_heat as blend_heat
 from .maps.heat import heat_scale as heat_scale
+from .maps.mask_sheet import MaskRow as MaskRow
+from .maps.mask_sheet import mask_sheet as mask_sheet
 from .maps.overlay import write_overlay as write_overlay
 from .maps.tube import tube_picture as tube_picture
 from .page import render_page as render_page

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from video_tcav.audit import AuditResult
 from video_tcav.core.errors import InputError
 from video_tcav.discovery import DiscoveryResult
 from video_tcav.explanation import Explanation
 from video_tcav.gram.thresholds import LEVEL
+from video_tcav.reports.audit.charts import versions_chart
 from video_tcav.reports.charts import Interval, Rows, StyledFigure
 from video_tcav.reports.discovery.charts import components_chart
 from video_tcav.reports.effect_charts import ChartSettings, panels_chart, rows_chart
@@ -67,6 +69,11 @@ def components_figure(result: DiscoveryResult) -> Figure:
     if chart is None:
         raise InputError("`result` must hold an effect. Got components that too few clips have. Give more clips.")
     return chart.figure
+
+
+def versions_figure(result: AuditResult) -> Figure:
+    """Accuracy of each version of an audit."""
+    return versions_chart(result).figure
 
 
 def explanation_figure(explanation: Explanation, *, signed: bool) -> Figure:

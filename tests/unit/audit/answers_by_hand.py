@@ -20,6 +20,7 @@ def clip(number, label, *, group=None, lender_label=None):
         lender_label=lender_label,
         masks="",
         person_share=None,
+        doubts="",
         filled="",
     )
 

@@ -1,9 +1,9 @@
 """Plans of audits: classes of labels, order of the passes, and whose scene each clip may get."""
 
 import pytest
-from tests.unit.audit.rendered_audit import ExactMasks, rendered_clips
 
 import video_tcav as vt
+from tests.unit.audit.rendered_audit import ExactMasks, rendered_clips
 from video_tcav.audit.plan import AuditQuestion, plan_audit
 from video_tcav.audit.settings import AuditSettings
 from video_tcav.media import source_digest

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.unit.audit.rendered_audit import ExactMasks, rendered_clips
 
 import video_tcav as vt
+from tests.unit.audit.rendered_audit import ExactMasks, rendered_clips
 from video_tcav.audit import PLAYERS, AuditResult, is_audit, load_audit
 from video_tcav.core.errors import ClassNotFoundError, InputError, MediaError
-from video_tcav.media import write_video
 from video_tcav.models.output_kinds import Outputs
+from video_tcav.recording.batch_runner import BatchRunner
+from video_tcav.rendered import rule_of, write_world
 
 FEW = ("reversed", "swap", "swap_still")
 
@@ -24,7 +25,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def world():
-    return rendered_clips("scene", 10)
+    return rendered_clips("scene", 6)
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +39,19 @@ def result(model, world, folder):
     return vt.audit(model, clips, masks=ExactMasks(rendered), bootstraps=200, out=folder)
 
 
-def passed_inputs(model, monkeypatch):
-    """Counts clips that go through the network."""
-    count = [0]
-    forward = type(model.module).forward
-    monkeypatch.setattr(
-        type(model.module),
-        "forward",
-        lambda self, clips: count.__setitem__(0, count[0] + len(clips)) or forward(self, clips),
-    )
-    return count
+def counted(monkeypatch, fails_at=None):
+    """How many batches are passed; one of them may be interrupted."""
+    batches = [0]
+    passed = BatchRunner.logits
+
+    def logits(self, inputs):
+        batches[0] += 1
+        if batches[0] == fails_at:
+            raise KeyboardInterrupt
+        return passed(self, inputs)
+
+    monkeypatch.setattr(BatchRunner, "logits", logits)
+    return batches
 
 
 def test_a_model_of_scenes_goes_by_the_scene(result):
@@ -62,12 +66,13 @@ def test_a_model_of_scenes_goes_by_the_scene(result):
 
 
 def test_a_model_of_order_needs_order():
-    clips, rendered = rendered_clips("order", 12)
+    clips, rendered = rendered_clips("order", 8)
     model = vt.load_model("rendered:r2plus1d-order")
     result = vt.audit(model, clips, versions=["reversed"], masks=ExactMasks(rendered, objects=False), bootstraps=200)
     assert result.version("original").accuracy - result.version("reversed").accuracy > 0.7
     shares = {share.player: share.share for share in result.shares_of()}
-    assert max(shares, key=lambda player: shares[player]) == "order"
+    # nothing but order, motion and person together tells the classes apart, so that each gets about a third
+    assert min(shares["order"], shares["motion"], shares["person"]) > 0.2 > abs(shares["scene"])
     assert "object" not in shares
     assert result.to_dict()["shares"]["object"] != 0  # null in the file
 
@@ -101,7 +106,7 @@ def test_a_result_can_be_read_back(result, folder):
     again = load_audit(folder)
     assert isinstance(again, AuditResult)
     assert again.sentences() == result.sentences()
-    assert again.versions == result.versions or str(again.versions) == str(result.versions)  # NaN is no NaN
+    assert str(again.versions) == str(result.versions)  # no NaN is equal to another
     assert again.telling() == result.telling()
     assert [(e.clip, e.version) for e in again.examples] == [(e.clip, e.version) for e in result.examples]
     assert torch.equal(again.examples[0].frames, result.examples[0].frames)
@@ -135,26 +140,23 @@ def test_the_same_seed_gives_the_same_numbers_on_any_number_of_threads(model, wo
 
 class TestKeptLogits:
     @pytest.fixture
-    def videos(self, tmp_path, world):
-        for label, members in world[0].items():
-            for name, clip in members[:1]:
-                path = tmp_path / "clips" / label / f"{name}.mp4"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_video(path, clip, fps=12.5)
-        return tmp_path / "clips"
+    def videos(self, tmp_path):
+        rule = rule_of("scene")
+        factors, labels = rule.sample(5, seed=3)
+        return write_world(tmp_path / "world", factors, [rule.labels[label] for label in labels], masks=True)
 
     def audit(self, model, videos, store, **options):
-        return vt.audit(model, videos, masks="motion", store=store, shares=False, bootstraps=200, **options)
+        masks = videos.parent / "masks.json"
+        return vt.audit(model, videos, masks=masks, store=store, shares=False, bootstraps=200, **options)
 
     def test_a_second_audit_passes_nothing_and_says_the_same(self, model, videos, tmp_path, monkeypatch):
         first = self.audit(model, videos, tmp_path / "store", versions=FEW)
-        count = passed_inputs(model, monkeypatch)
+        batches = counted(monkeypatch)
         again = self.audit(model, videos, tmp_path / "store", versions=FEW)
-        assert count[0] <= 8  # how the model is passed is tried on the first batch, if there is one
-        assert again.versions == first.versions or str(again.versions) == str(first.versions)
-        before = count[0]
+        assert batches == [0]
+        assert str(again.versions) == str(first.versions)
         more = self.audit(model, videos, tmp_path / "store", versions=(*FEW, "mirrored"))
-        assert before < count[0] <= before + 16
+        assert batches == [1]  # five clips in one version
         assert more.version("swap").log_odds == first.version("swap").log_odds
 
     def test_other_seeds_and_files_are_passed_anew(self, model, videos, tmp_path):
@@ -164,17 +166,8 @@ class TestKeptLogits:
 
     def test_an_audit_that_is_killed_goes_on(self, model, videos, tmp_path, monkeypatch):
         whole = self.audit(model, videos, tmp_path / "other", versions=FEW)
-        killed = [0]
-        forward = type(model.module).forward
-
-        def failing(self, clips):
-            killed[0] += 1
-            if killed[0] == 4:
-                raise KeyboardInterrupt
-            return forward(self, clips)
-
         with monkeypatch.context() as patch:
-            patch.setattr(type(model.module), "forward", failing)
+            counted(patch, fails_at=3)
             with pytest.raises(KeyboardInterrupt):
                 self.audit(model, videos, tmp_path / "store", versions=FEW)
         kept = len(list((tmp_path / "store-logits").rglob("*.safetensors")))
@@ -188,9 +181,9 @@ def test_clips_without_a_person_are_listed_and_lend_no_scene(model, world):
     masks = ExactMasks(rendered, empty=["clip 2"])
     result = vt.audit(model, clips, masks=masks, versions=FEW, shares=False, bootstraps=200)
     assert [skipped.path for skipped in result.skipped] == ["clip 2"]
-    assert len(result.answers.clips) == 9
+    assert len(result.answers.clips) == 5
     assert "clip 2" not in {clip.lender for clip in result.answers.clips}
-    assert result.version("swap").n_clips == 9
+    assert result.version("swap").n_clips == 5
     assert any("could not be used" in text for text in result.warnings)
     with pytest.raises(MediaError, match="no person"):
         vt.audit(model, clips, masks=masks, versions=FEW, shares=False, strict=True)
@@ -198,7 +191,7 @@ def test_clips_without_a_person_are_listed_and_lend_no_scene(model, world):
 
 def test_nobody_in_any_clip_is_an_error(model, world):
     clips, rendered = world
-    with pytest.raises(InputError, match="Got 10 that cannot, the first: clip .*no person"):
+    with pytest.raises(InputError, match="Got 6 that cannot, the first: clip .*no person"):
         vt.audit(model, clips, masks=ExactMasks(rendered, empty=rendered), versions=FEW, shares=False)
 
 
@@ -238,11 +231,11 @@ def test_classes_that_do_not_exclude_each_other_are_said_with_probability_one_ha
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"clips": "unlabelled"}, InputError, "`clips` must have labels. Got 10 of 10 without"),
+        ({"clips": "unlabelled"}, InputError, "`clips` must have labels. Got 6 of 6 without"),
         (
             {"clips": "unknown"},
             ClassNotFoundError,
-            "Got 'playing tenis' for 2 of 10 clips.* Did you mean playing tennis",
+            "Got 'playing tenis' for [12] of 6 clips.* Did you mean playing tennis",
         ),
         ({"clips": "single"}, InputError, "two classes or more"),
         ({"versions": ["backwards"]}, InputError, "`version` must be one of original"),
@@ -269,9 +262,7 @@ def test_what_cannot_be_audited_is_refused_in_one_line(model, world, change, err
     assert "\n" not in str(refused.value)
 
 
-def test_the_package_can_be_called_whatever_was_imported_first():
-    import video_tcav.audit as package
+def test_the_function_is_not_hidden_by_the_package_of_its_name():
+    from video_tcav.audit import run
 
-    assert callable(package)
-    assert callable(vt.audit)
-    assert package.load_audit is load_audit
+    assert vt.audit is run.audit

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from video_tcav.audit.masks.files import FileMasks, FrameMask
-from video_tcav.core.checks import require
+from video_tcav.audit.masks.mask_source import FIT_SIZE, require_masks
 from video_tcav.core.errors import InputError
 from video_tcav.core.text_files import parse_json, read_text
 from video_tcav.media import file_digest
@@ -37,8 +37,8 @@ class CocoMasks(FileMasks):
             raise InputError(f"`{path}` must be {_FORM}. Got: {reason}. Write it as COCO does.") from error
         unknown = sorted(names - set(CATEGORIES))
         cure = "Rename them; what is neither person nor object is scene, and needs no mask."
-        require(not unknown, "masks", "have the categories person and object alone", ", ".join(unknown), cure)
-        require("person" in names, "masks", "have the category person", ", ".join(sorted(names)) or "none", cure)
+        require_masks(not unknown, "have the categories person and object alone", ", ".join(unknown), cure)
+        require_masks("person" in names, "have the category person", ", ".join(sorted(names)) or "none", cure)
         self._tells_objects = "object" in names
 
     def video_names(self) -> Sequence[str]:
@@ -47,7 +47,7 @@ class CocoMasks(FileMasks):
     def frame_mask(self, name: str, frame: int, size: tuple[int, int]) -> FrameMask:
         frames = self._segmentations[name]
         cure = "List every frame among the images, also those without an annotation."
-        require(frame in frames, "masks", f"have an image for each frame of {name}", f"none for frame {frame}", cure)
+        require_masks(frame in frames, f"have an image for each frame of {name}", f"none for frame {frame}", cure)
         masks = {category: torch.zeros(size, dtype=torch.bool) for category in CATEGORIES}
         for category, segmentation in frames[frame]:
             masks[category] |= self._decoded(segmentation, f"{name}, frame {frame}", size)
@@ -60,8 +60,7 @@ class CocoMasks(FileMasks):
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise InputError(f"`{self.path}` must be {_FORM}. Got for {where}: {reason}. Write it again.") from error
         rule = f"have the size of their video, {size[0]}x{size[1]}"
-        cure = "Make them from the same file, or scale them without smoothing."
-        require(mask.shape == size, "masks", rule, f"{mask.shape[0]}x{mask.shape[1]} for {where}", cure)
+        require_masks(mask.shape == size, rule, f"{mask.shape[0]}x{mask.shape[1]} for {where}", FIT_SIZE)
         return torch.from_numpy(mask)
 
 

@@ -12,6 +12,9 @@ from torch import Tensor
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.media import LoadedClips, VideoSource
 
+FIT_SIZE = "Make them from the same file, or scale them without smoothing."
+"""What to do about masks of another size than their video."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClipMasks:
@@ -66,14 +69,23 @@ def checked_masks(loaded: LoadedClips, windows: list[ClipMasks]) -> tuple[ClipMa
     assert loaded.clips is not None
     for clip, masks in zip(loaded.clips, windows, strict=True):
         for mask in (masks.person, masks.object):
-            if mask is not None and mask.shape != (len(clip), *clip.shape[-2:]):
-                raise InputError(
-                    f"`masks` must have the size of their video, {_size(clip)}. Got {_size(mask)} for {loaded.source.key}. "
-                    "Make them from the same file, or scale them without smoothing."
-                )
+            if mask is not None:
+                fits = mask.shape == (len(clip), *clip.shape[-2:])
+                rule, got = f"have the size of their video, {_size(clip)}", f"{_size(mask)} for {loaded.source.key}"
+                require_masks(fits, rule, got, FIT_SIZE)
         if not masks.person.any():
             raise no_person(loaded.source)
     return tuple(windows)
+
+
+def require_masks(holds: bool, rule: str, got: object, cure: str) -> None:
+    """Refuse masks, or a source of them, that do not keep a rule: like `core.checks.require`, with `got` as words.
+
+    Raises:
+        InputError: unless `holds`.
+    """
+    if not holds:
+        raise InputError(f"`masks` must {rule}. Got {got}. {cure}")
 
 
 def no_person(source: VideoSource) -> MediaError:

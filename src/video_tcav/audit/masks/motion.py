@@ -6,6 +6,7 @@ and GrabCut decides about the rest by colours that all frames share. Of somebody
 be told from the scene: masks then hold the arm alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -29,10 +30,15 @@ _CONTEXT_FRAMES = 64  # of the video around a window: where somebody stands now,
 _CONTEXT_S = 2.0  # before and after the window; daylight and camera change little in that time
 _JOIN = 0.2  # share: regions of one frame as near as that are one person, whose trunk moves less than the limbs
 _RIM = 0.08  # share: that far around what moves the background is not learned from
-_LEAST_CHANGE, _NOISE_FACTOR = 20, 4  # grey levels, and times the noise: a difference from the background
+_LEAST_CHANGE, _LEAST_GUESSED = 12, 20  # grey levels: a difference from a background that is seen, or inpainted
+_NOISE_FACTOR = 4  # times the noise, likewise
 _SURE, _NONE = 2.0, 0.5  # times that difference: sure where the background is inpainted, and surely none anywhere
-_LEAST_PIECE = 0.1  # of the largest piece: smaller ones are no limbs
+_LEAST_PIECE = 0.1  # of the largest piece in any frame: smaller ones are no persons
+_BESIDE = 0.03  # share: as near as that to a large piece, a small one is its hand or head
+_LEAST_COLOUR = 3  # grey levels between the channels: less is the codec
 _ROUNDS = 2  # of GrabCut: more change little
+_AROUND = 0.1  # share: width of the scene around all regions that it sees
+_PERSON = (cv2.GC_FGD, cv2.GC_PR_FGD)
 
 Frames = Bool[np.ndarray, "frame height width"]
 
@@ -57,17 +63,26 @@ class MotionMasks(MaskSource):
         frames = dict(zip(shown.tolist(), clip, strict=True))
         frames |= dict(zip(others.tolist(), read_frames(loaded.source, others), strict=True)) if len(others) else {}
         chosen = _same_shot(sorted(frames), frames, int(shown[len(shown) // 2]))
-        persons = moving_masks(torch.stack([frames[frame] for frame in chosen]))
+        wanted = [position for position, frame in enumerate(chosen) if frame in set(shown.tolist())]
+        persons = moving_masks(torch.stack([frames[frame] for frame in chosen]), wanted)
         if persons is None:
             raise no_person(loaded.source)
-        by_frame = dict(zip(chosen, persons, strict=True))
+        by_frame = {chosen[position]: person for position, person in zip(wanted, persons, strict=True)}
         nobody = torch.zeros(clip.shape[-2:], dtype=torch.bool)
         person = torch.stack([by_frame.get(frame, nobody) for frame in shown.tolist()])
         return ClipMasks(person=person, how="what moves, against the background")
 
 
-def moving_masks(frames: UInt8[Tensor, "frame 3 height width"]) -> Bool[Tensor, "frame height width"] | None:
-    """Pixels of what moves in frames that follow each other; `None` where nothing does, or all of the picture does."""
+def moving_masks(
+    frames: UInt8[Tensor, "frame 3 height width"], wanted: Sequence[int] | None = None
+) -> Bool[Tensor, "wanted height width"] | None:
+    """Pixels of what moves in frames that follow each other; `None` where nothing does, or all of the picture does.
+
+    Args:
+        frames: of one shot.
+        wanted: indices of the frames whose masks are returned, in rising order; the others only tell the background. All if not
+            given.
+    """
     if len(frames) < 2:
         return None
     height, width = frames.shape[-2:]
@@ -76,9 +91,10 @@ def moving_masks(frames: UInt8[Tensor, "frame 3 height width"]) -> Bool[Tensor, 
     boxes = _box_masks(motion)
     if not boxes.any():
         return None
-    aligned = align(pictures, motion.shifts)
-    masks = align(_cut_out(aligned, motion, boxes), -motion.shifts, outside=False)
-    enlarged = [_enlarged(mask, height, width) for mask in masks]
+    chosen = np.arange(len(frames)) if wanted is None else np.array(wanted)
+    shifts = motion.shifts[chosen]
+    cut_out = _cut_out(align(pictures[chosen], shifts), motion, boxes, chosen)
+    enlarged = [_enlarged(mask, height, width) for mask in align(cut_out, -shifts, outside=False)]
     return torch.from_numpy(np.stack(enlarged)) if np.any(enlarged) else None
 
 
@@ -93,24 +109,38 @@ def _box_masks(motion: BlockMotion) -> Frames:
     return masks
 
 
-def _cut_out(aligned: UInt8[np.ndarray, "frame height width 3"], motion: BlockMotion, boxes: Frames) -> Frames:
-    """What differs from the background in and around the boxes; colours decide where the difference does not."""
+def _cut_out(
+    pictures: UInt8[np.ndarray, "wanted height width 3"],
+    motion: BlockMotion,
+    boxes: Frames,
+    chosen: Int[np.ndarray, " wanted"],
+) -> Frames:
+    """What differs from the background in and around the boxes; colours decide where the background is not seen."""
     side = min(motion.changed.shape[1:])
     seeds = (motion.changed | motion.swaying) & boxes
-    regions = np.stack(
-        [_morphed(_morphed(seed, cv2.MORPH_CLOSE, _JOIN * side), cv2.MORPH_DILATE, _RIM * side) for seed in seeds]
-    )
+    joined = [_morphed(seed, cv2.MORPH_CLOSE, _JOIN * side) for seed in seeds]
+    regions = np.stack([_morphed(mask, cv2.MORPH_DILATE, _RIM * side) for mask in joined])
     background, is_visible = _background(motion.aligned, regions)
-    change = np.abs(motion.aligned - background).max(-1)
-    least = max(_LEAST_CHANGE, _NOISE_FACTOR * motion.noise)
-    differs = (change > least) & ~is_shadow(motion.aligned, background) & regions
+    blurred, regions = motion.aligned[chosen], regions[chosen]
+    change = np.abs(blurred - background).max(-1)
+    noise = _NOISE_FACTOR * motion.noise
+    least = np.where(is_visible, max(_LEAST_CHANGE, noise), max(_LEAST_GUESSED, noise))
+    differs = (change > least) & regions
+    if _has_colours(blurred):  # of a grey picture whatever is darker than the scene would be a shadow
+        differs &= ~is_shadow(blurred, background)
     differs = np.stack([_morphed(frame, cv2.MORPH_OPEN, 3) for frame in differs])
     classes = np.full(regions.shape, cv2.GC_BGD, np.uint8)
-    classes[regions] = cv2.GC_PR_BGD
+    is_guessed = (
+        regions & ~is_visible & (change >= _NONE * least)
+    )  # where the background is seen, the difference decides
+    classes[is_guessed] = cv2.GC_PR_BGD
     classes[differs] = cv2.GC_PR_FGD
     classes[differs & (is_visible | (change > _SURE * least))] = cv2.GC_FGD
-    classes[change < _NONE * least] = cv2.GC_BGD
-    return np.stack([_solid(mask) for mask in _grab_cut(aligned, classes)])
+    return _without_specks(_grab_cut(pictures, classes))
+
+
+def _has_colours(pictures: Float[np.ndarray, "frame height width 3"]) -> bool:
+    return float(np.ptp(pictures, axis=-1).mean()) > _LEAST_COLOUR
 
 
 def _background(
@@ -134,24 +164,44 @@ def _grab_cut(
 
     Source: Rother, Kolmogorov and Blake 2004, "GrabCut".
     """
-    count, height, width = classes.shape
-    column = np.ascontiguousarray(pictures).reshape(count * height, width, 3)
-    mask = classes.reshape(count * height, width).copy()
-    is_person = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    rows, columns = _surroundings(classes != cv2.GC_BGD)
+    inner = np.ascontiguousarray(classes[:, rows, columns])
+    column = np.ascontiguousarray(pictures[:, rows, columns]).reshape(-1, inner.shape[2], 3)
+    mask = inner.reshape(-1, inner.shape[2]).copy()
+    is_person = np.isin(mask, _PERSON)
     if is_person.any() and not is_person.all():  # it takes colours of both
         models = np.zeros((1, 65)), np.zeros((1, 65))  # of five Gaussians, as OpenCV wants them
         cv2.setRNGSeed(0)  # which its clusters start from
         cv2.grabCut(column, mask, (0, 0, 0, 0), *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    return np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).reshape(classes.shape)
+    person = np.zeros(classes.shape, bool)
+    person[:, rows, columns] = np.isin(mask, _PERSON).reshape(inner.shape)
+    return person
 
 
-def _solid(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
-    """The mask without pinholes, and without specks beside its largest piece."""
-    closed = _morphed(mask, cv2.MORPH_CLOSE, 3).astype(np.uint8)
-    count, pieces, statistics, _ = cv2.connectedComponentsWithStats(closed)
-    areas = statistics[1:, cv2.CC_STAT_AREA]
-    large = [number for number in range(1, count) if areas[number - 1] >= _LEAST_PIECE * areas.max()]
-    return np.isin(pieces, large)
+def _surroundings(regions: Frames) -> tuple[slice, slice]:
+    """Rows and columns of the regions and of of what is around them, whose colours tell the scene."""
+    ever = regions.any(0)
+    slices = []
+    for axis in (0, 1):
+        along = np.flatnonzero(np.any(ever, axis=1 - axis))
+        first, last = (int(along[0]), int(along[-1])) if len(along) else (0, ever.shape[axis] - 1)
+        margin = max(2, round(_AROUND * min(ever.shape)))
+        slices.append(slice(max(0, first - margin), last + 1 + margin))
+    return slices[0], slices[1]
+
+
+def _without_specks(masks: Frames) -> Frames:
+    """The masks without pinholes, and without small pieces that are not beside a large one."""
+    closed = [_morphed(mask, cv2.MORPH_CLOSE, 3).astype(np.uint8) for mask in masks]
+    numbered = [np.asarray(cv2.connectedComponents(mask)[1], np.int64) for mask in closed]
+    areas = [np.bincount(pieces.ravel()) * (np.arange(pieces.max() + 1) > 0) for pieces in numbered]  # 0 is no piece
+    least = max(1.0, _LEAST_PIECE * max(area.max() for area in areas))
+    large = [area[pieces] >= least for pieces, area in zip(numbered, areas, strict=True)]
+    reach = 2 * _BESIDE * min(masks.shape[1:])
+    beside = [
+        np.unique(pieces[_morphed(mask, cv2.MORPH_DILATE, reach)]) for pieces, mask in zip(numbered, large, strict=True)
+    ]
+    return np.stack([np.isin(pieces, near[near > 0]) for pieces, near in zip(numbered, beside, strict=True)])
 
 
 def _morphed(mask: Bool[np.ndarray, "height width"], operation: int, size: float) -> Bool[np.ndarray, "height width"]:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Int
 from PIL import Image, UnidentifiedImageError
 
+from video_tcav.audit.masks.mask_source import FIT_SIZE, require_masks
 from video_tcav.audit.masks.files import FileMasks, FrameMask
-from video_tcav.core.checks import require
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import reason_of
 
@@ -26,7 +26,7 @@ class PngMasks(FileMasks):
         self.path, self.name = path, str(path)
         self._videos = _numbered_files(path)
         rule = "be a folder with a folder of numbered PNGs for each video"
-        require(bool(self._videos), "masks", rule, path, "Name them as VIDEO/00000.png.")
+        require_masks(bool(self._videos), rule, path, "Name them as VIDEO/00000.png.")
 
     def video_names(self) -> Sequence[str]:
         return tuple(self._videos)
@@ -34,14 +34,14 @@ class PngMasks(FileMasks):
     def frame_mask(self, name: str, frame: int, size: tuple[int, int]) -> FrameMask:
         files = self._videos[name]
         cure = "Write one for every frame of the video."
-        require(frame in files, "masks", f"have a PNG for each frame of {name}", f"none for frame {frame}", cure)
+        require_masks(frame in files, f"have a PNG for each frame of {name}", f"none for frame {frame}", cure)
         labels = _read_labels(files[frame], size)
         values = set(np.unique(labels).tolist())
         if values <= _BINARY and 255 in values:
             return torch.from_numpy(labels == 255), None
         rule = "have the values 0 scene, 1 person and 2 object, or 0 and 255 for person"
         listed = ", ".join(map(str, sorted(values)[:6]))
-        require(values <= _LABELS, "masks", rule, f"{listed} in {files[frame]}", "Write them without smoothing.")
+        require_masks(values <= _LABELS, rule, f"{listed} in {files[frame]}", "Write them without smoothing.")
         # an empty picture may be of either kind: it tells objects only if others of the video do
         return torch.from_numpy(labels == 1), None if values == {0} else torch.from_numpy(labels == 2)
 
@@ -62,7 +62,7 @@ def _from_zero(files: dict[int, Path], folder: Path) -> dict[int, Path]:
     rule = "be numbered from 0 or 1, without gaps"
     without_gaps = first in (0, 1) and rest == list(range(first, first + len(files)))
     cure = "Write a PNG for every frame of the video, also for those without a person."
-    require(without_gaps, "masks", rule, f"{first} to {rest[-1]}, {len(files)} files, in {folder}", cure)
+    require_masks(without_gaps, rule, f"{first} to {rest[-1]}, {len(files)} files, in {folder}", cure)
     return {number - first: file for number, file in files.items()}
 
 
@@ -70,10 +70,9 @@ def _read_labels(file: Path, size: tuple[int, int]) -> Int[np.ndarray, "height w
     try:
         with Image.open(file) as picture:
             cure = "Save them as grey or palette pictures."
-            require(picture.mode in _MODES, "masks", "have one number a pixel", f"{picture.mode} in {file}", cure)
+            require_masks(picture.mode in _MODES, "have one number a pixel", f"{picture.mode} in {file}", cure)
             rule = f"have the size of their video, {size[0]}x{size[1]}"
-            cure = "Make them from the same file, or scale them without smoothing."
-            require(picture.size == size[::-1], "masks", rule, f"{picture.height}x{picture.width} in {file}", cure)
+            require_masks(picture.size == size[::-1], rule, f"{picture.height}x{picture.width} in {file}", FIT_SIZE)
             return np.asarray(picture).astype(np.int64) * (255 if picture.mode == "1" else 1)
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         if isinstance(error, InputError):  # which is a ValueError, too

@@ -1,0 +1,67 @@
+"""Command line of the audit benchmarks.
+
+python -m benchmarks.audit rendered --clips 400
+python -m benchmarks.audit rendered --models r2plus1d-mixed=WEIGHTS
+python -m benchmarks.audit coverage --runs 400
+python -m benchmarks.audit cost --clips 20
+"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import torch
+from benchmarks.audit.cost import measure_cost
+from benchmarks.audit.coverage import measure_coverage
+from benchmarks.audit.rendered import RenderedAudit, audit_rendered
+
+from video_tcav.core.tables import write_csv
+from video_tcav.rendered.models import rendered_names
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.audit")
+    commands = parser.add_subparsers(dest="command", required=True)
+    rendered = commands.add_parser("rendered", help="planted truth of the rendered world")
+    rendered.add_argument(
+        "--models", default=",".join(rendered_names()), help="NAME or NAME=WEIGHTS, with commas between"
+    )
+    rendered.add_argument("--clips", type=int, default=400)
+    rendered.add_argument("--boxes", default="r2plus1d-scene", help="models that are audited with boxes, too")
+    rendered.add_argument("--seed", type=int, default=0)
+    rendered.add_argument("--out", type=Path, help="file for the table")
+    coverage = commands.add_parser("coverage", help="how often intervals of small audits hold what a large one says")
+    coverage.add_argument("--model", default="r2plus1d-motion")
+    coverage.add_argument("--pool", type=int, default=400, help="clips of the large audit")
+    coverage.add_argument("--clips", type=int, default=60, help="clips of each small one")
+    coverage.add_argument("--runs", type=int, default=1000)
+    cost = commands.add_parser("cost", help="seconds beside the bare passes of as many clips")
+    cost.add_argument("--clips", type=int, default=20)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    if arguments.command == "rendered":
+        _rendered(arguments)
+    elif arguments.command == "coverage":
+        table = measure_coverage(arguments.model, pool=arguments.pool, clips=arguments.clips, runs=arguments.runs)
+        print(table.round(3).to_string(index=False))
+    else:
+        measured = measure_cost(arguments.clips)
+        print(f"{measured}: {measured.factor:.2f} times the bare passes")
+
+
+def _rendered(arguments: argparse.Namespace) -> None:
+    rows: list[RenderedAudit] = []
+    asked = [(name, False) for name in arguments.models.split(",")]
+    asked += [(name, True) for name in arguments.boxes.split(",") if name in arguments.models.split(",")]
+    for name, boxes in asked:
+        name, _, weights = name.partition("=")
+        rows.append(audit_rendered(name, arguments.clips, seed=arguments.seed, boxes=boxes, weights=weights or None))
+        table = pd.DataFrame([asdict(row) for row in rows])
+        print(table.iloc[-1:].round(3).to_string(index=False, header=len(rows) == 1), flush=True)
+        if arguments.out:
+            write_csv(arguments.out, table)
+
+
+if __name__ == "__main__":
+    main()
