@@ -1,5 +1,6 @@
 from .analyses import Analysis as Analysis
 from .analyses import load_analysis as load_analysis
+from .audits import ModelAudit as ModelAudit
 from .ci_reports import annotations as annotations
 from .ci_reports import write_junit as write_junit
 from .completed_run import Run as Run
@@ -20,4 +21,6 @@ from .parse import read_experiment as read_experiment
 from .picture_files import complete_test_folder as complete_test_folder
 from .run import run_experiment as run_experiment
 from .validate import check_experiment as check_experiment
+from .witnesses import Testimony as Testimony
+from .witnesses import ThreeWitnesses as ThreeWitnesses
 from .outcome import Outcome as Outcome

@@ -36,8 +36,10 @@ def decide_audit(
         return "supported", f"{size}; that it is {kept} than {bound} is shown, adjusted p {p_equals(keeps)}"
     if breaks <= level:
         return "contradicted", f"{size}; that it is {broken} than {bound} is shown, adjusted p {p_equals(breaks)}"
-    shown = f"that it is {kept} than {bound} is not shown (adjusted p {p_equals(keeps)}), nor that it is {broken}"
-    return "undecided", f"{size}; {shown} ({p_equals(breaks)}); clips in more groups would narrow the interval"
+    return "undecided", (
+        f"{size}; that it is {kept} than {bound} is not shown (adjusted p {p_equals(keeps)}), nor that it is {broken} "
+        f"(adjusted p {p_equals(breaks)}); clips in more groups would narrow the interval"
+    )
 
 
 def noun(hypothesis: Hypothesis, claim: AuditClaim) -> str:

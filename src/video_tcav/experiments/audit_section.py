@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from video_tcav.audit.coalitions import Player
 from video_tcav.audit.masks.specs import MASK_SOURCES
+from video_tcav.audit.plan import is_list_of_names
 from video_tcav.audit.settings import AuditSettings
 from video_tcav.audit.versions import VERSIONS
 from video_tcav.core.files import beside
@@ -51,7 +52,7 @@ class Audit(_AuditFields, Section):
         description="what clips are made into, beside the clips as they are; all if not given; hypotheses add their own",
         json_schema_extra=lambda schema: schema["anyOf"][0]["items"].update(enum=list(VERSIONS.names())),
     )
-    reject: tuple[Name, ...] = Field((), description="clips to leave out, by name or path, since their masks are wrong")
+    reject: tuple[Name, ...] = Field((), description="clips to leave out, since their masks are wrong: names, or files of names")
     witnesses: dict[Name, Player] = Field(
         default_factory=dict,
         description="for each concept what it is of: person, scene, motion, order or object; what the concept does is then set "
@@ -73,6 +74,11 @@ class Audit(_AuditFields, Section):
             if name not in VERSIONS.names():
                 raise ValueError(f"versions must be among {', '.join(VERSIONS.names())}. Got {name!r}. Choose some of them")
         return versions
+
+    def rejected(self, folder: Path) -> tuple[str, ...]:
+        """What is to be rejected; files of names are relative to `folder`, that of the experiment file."""
+        paths = [(name, beside(name, folder)) for name in self.reject]
+        return tuple(path if is_list_of_names(path) else name for name, path in paths)
 
     def settings(self, folder: Path) -> AuditSettings:
         """Settings of the audit; paths of masks are relative to `folder`, that of the experiment file."""

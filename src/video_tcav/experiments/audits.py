@@ -51,7 +51,7 @@ class ModelAudit:
 
 def compute_audits(context: RunContext, sources: Sequence[VideoSource]) -> None:
     """Compute every audit that is not in the directory yet."""
-    experiment = context.experiment
+    experiment, file_folder = context.experiment, context.file.path.absolute().parent
     for name, folder in context.audits.items():
         if folder.is_dir():
             check_folder(folder, f"Delete the folder {folder}, {RESUME}")
@@ -60,7 +60,7 @@ def compute_audits(context: RunContext, sources: Sequence[VideoSource]) -> None:
         assert experiment.audit is not None
         context.say(f"audit: {name}")
         with atomic_folder(folder) as partial:
-            question = _question(experiment, sources)
+            question = _question(experiment, file_folder, sources)
             audit(
                 context.models[name],
                 question.clips,
@@ -70,7 +70,7 @@ def compute_audits(context: RunContext, sources: Sequence[VideoSource]) -> None:
                 seed=question.seed,
                 out=partial,
                 progress=context.progress,
-                audit_settings=experiment.audit.settings(_folder_of(context.file)),
+                audit_settings=experiment.audit.settings(file_folder),
                 recording=context.recording(experiment.spaces[0]),
             )
             write_json(partial / MODEL, {"model": name})
@@ -113,9 +113,10 @@ def check_audit(name: str, model: VideoModel, experiment: Experiment, file: Yaml
         return
     sources = audited_sources(experiment, file)
     # groups are named by the paths of the run's clips, and checked when these are there
-    question = replace(_question(experiment, sources), group="video")
+    folder = file.path.absolute().parent
+    question = replace(_question(experiment, folder, sources), group="video")
     try:
-        plan = plan_audit(model, question, experiment.audit.settings(_folder_of(file)), lambda source: "")
+        plan = plan_audit(model, question, experiment.audit.settings(folder), lambda source: "")
     except VideoTcavError as error:
         raise file.error(("audit",), f"`audit`: {error}") from error
     audited = {model.classes[index] for index in plan.classes.values()}
@@ -138,16 +139,13 @@ def _labels_of(hypothesis: Hypothesis, settings: Audit) -> Iterator[tuple[str, s
         yield "target", hypothesis.about.target
 
 
-def _question(experiment: Experiment, sources: Sequence[VideoSource]) -> AuditQuestion:
+def _question(experiment: Experiment, folder: Path, sources: Sequence[VideoSource]) -> AuditQuestion:
     assert experiment.audit is not None
     return AuditQuestion(
         clips=sources,
         versions=experiment.audit_versions,
-        reject=experiment.audit.reject,
+        reject=experiment.audit.rejected(folder),
         group=experiment.group,
         seed=experiment.seed,
     )
 
-
-def _folder_of(file: YamlFile) -> Path:
-    return file.path.absolute().parent

@@ -6,6 +6,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from video_tcav.core.cache_folder import logit_folder
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.files import atomic_folder
 from video_tcav.core.progress import progress_bar
@@ -88,7 +89,8 @@ def _run(
         _write_example_clips(context, clips)
         write_verdicts(context, clips)
         if experiment.store is None:
-            shutil.rmtree(directory.store, ignore_errors=True)
+            for store in (directory.store, logit_folder(directory.store)):
+                shutil.rmtree(store, ignore_errors=True)
     return load_run(folder)
 
 

@@ -133,7 +133,7 @@ def _witnesses(
     effect = _slope(analysis, concept, layer, twin, level, margin)
     intervention = _intervention(analysis, concept, layer, twin, level, margin)
     edit = _edit(result, player, class_of_label(result.answers.classes, target), settings.bootstraps, experiment.seed, margin)
-    verdict, look_at = _compared(concept, player, effect, intervention, edit)
+    verdict, look_at = compare(concept, player, effect, intervention, edit)
     return ThreeWitnesses(
         model=analysis.which.model,
         target=target,
@@ -209,7 +209,7 @@ def _not_measured(by: str) -> Testimony:
     return Testimony(by=by, value=math.nan, low=math.nan, high=math.nan, p_value=math.nan, says="not measured")
 
 
-def _compared(
+def compare(
     concept: str, player: Player, effect: Testimony, intervention: Testimony, edit: Testimony
 ) -> tuple[Literal["agree", "disagree", "open"], str]:
     """Whether they agree, and what to look at where they do not."""
