@@ -1,5 +1,6 @@
 from .analyses import Analysis as Analysis
 from .analyses import load_analysis as load_analysis
+from .audit_diff import ChangedShare as ChangedShare
 from .audits import ModelAudit as ModelAudit
 from .ci_reports import annotations as annotations
 from .ci_reports import write_junit as write_junit

@@ -9,6 +9,7 @@ import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.analyses import Analysis, StoredResult
+from video_tcav.experiments.audit_diff import ChangedShare, changed_shares
 from video_tcav.experiments.completed_run import Run
 from video_tcav.experiments.directory import changed_settings
 from video_tcav.experiments.outcome import Outcome
@@ -93,6 +94,7 @@ class RunDiff:
         only_before: hypotheses of the first run alone.
         only_after: of the second alone.
         other_clips: whether the runs saw different clips.
+        shares: of audited clips that both measured; none without audits.
     """
 
     settings: tuple[str, ...]
@@ -101,6 +103,7 @@ class RunDiff:
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
     other_clips: bool
+    shares: tuple[ChangedShare, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row an effect."""
@@ -115,6 +118,7 @@ class RunDiff:
             "only_before": list(self.only_before),
             "only_after": list(self.only_after),
             "effects": [vars(effect) for effect in self.effects],
+            "shares": [vars(share) for share in self.shares],
         }
 
 
@@ -131,9 +135,10 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
     later = {_hypothesis_key(outcome, {}): outcome for outcome in after.outcomes}
     shared = [key for key in earlier if key in later]
     effects = _changed_effects(before, after, renamed)
-    if not shared and not effects:
+    shares = _changed_shares(before, after, renamed)
+    if not shared and not effects and not shares:
         raise ExperimentError(
-            f"{after.path}: two runs must share a hypothesis or an effect. Got none in common with {before.path}. Compare runs of"
+            f"{after.path}: two runs must share a hypothesis, an effect or an audit. Got none in common with {before.path}. Compare runs of"
             " one experiment."
         )
     # no warnings: a test may have settings that no file can have, such as a correction by max-T
@@ -157,6 +162,19 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
         only_before=tuple(outcome.claim for key, outcome in earlier.items() if key not in later),
         only_after=tuple(outcome.claim for key, outcome in later.items() if key not in earlier),
         other_clips=_clip_digests(before) != _clip_digests(after),
+        shares=shares,
+    )
+
+
+def _changed_shares(before: Run, after: Run, renamed: Mapping[str, str]) -> tuple[ChangedShare, ...]:
+    settings = after.experiment.audit
+    if settings is None:
+        return ()
+    return changed_shares(
+        {renamed.get(audit.model, audit.model): audit.result for audit in before.audits},
+        {audit.model: audit.result for audit in after.audits},
+        bootstraps=settings.bootstraps,
+        seed=after.experiment.seed,
     )
 
 
@@ -172,6 +190,7 @@ def _hypothesis_key(outcome: Outcome, renamed: Mapping[str, str]) -> tuple[str, 
 
 def _clip_digests(run: Run) -> set[str | None]:
     sets = [clips for analysis in run.analyses for clips in analysis.record["provenance"]["clips"].values()]
+    sets += [audit.result.provenance["clips"] for audit in run.audits]
     return {digest for clips in sets for digest in clips.values()}
 
 
