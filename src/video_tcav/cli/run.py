@@ -121,9 +121,9 @@ def _witnesses(result: "experiments.Run") -> None:
         model = f" ({row.model})" if several else ""
         sign, style = _AGREEMENT[row.verdict]
         render.paragraph(f"{row.concept} for {row.target}{model}", bullet=f"{sign} {row.verdict:9} ", bullet_style=style)
-        said = "; ".join(f"{each.by} {_said(each)}" for each in row.testimonies)
+        said = "; ".join(f"{each.by} {_said(each)}" for each in row.witnesses)
         render.paragraph(f"{said}. {row.look_at}".strip(), bullet="  ", style="dim")
 
 
-def _said(said: "experiments.Testimony") -> str:
+def _said(said: "experiments.Witness") -> str:
     return said.says if math.isnan(said.value) else f"{said.says} ({said.value:+.2f})"

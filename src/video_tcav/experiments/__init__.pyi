@@ -22,6 +22,6 @@ from .parse import read_experiment as read_experiment
 from .picture_files import complete_test_folder as complete_test_folder
 from .run import run_experiment as run_experiment
 from .validate import check_experiment as check_experiment
-from .witnesses import Testimony as Testimony
+from .witnesses import Witness as Witness
 from .witnesses import ThreeWitnesses as ThreeWitnesses
 from .outcome import Outcome as Outcome

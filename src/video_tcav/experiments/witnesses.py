@@ -25,7 +25,7 @@ _TWINS: dict[Player, str] = {"motion": "motion", "order": "order"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Testimony:
+class Witness:
     """What one witness says, by its own test.
 
     Attributes:
@@ -70,14 +70,14 @@ class ThreeWitnesses:
     player: Player
     layer: str
     part: str
-    effect: Testimony
-    intervention: Testimony
-    edit: Testimony
+    effect: Witness
+    intervention: Witness
+    edit: Witness
     verdict: Literal["agree", "disagree", "open"]
     look_at: str
 
     @property
-    def testimonies(self) -> tuple[Testimony, Testimony, Testimony]:
+    def witnesses(self) -> tuple[Witness, Witness, Witness]:
         """All three, in their order."""
         return self.effect, self.intervention, self.edit
 
@@ -132,7 +132,14 @@ def _witnesses(
     level, margin = experiment.statistics.level, experiment.statistics.margin
     effect = _slope(analysis, concept, layer, twin, level, margin)
     intervention = _intervention(analysis, concept, layer, twin, level, margin)
-    edit = _edit(result, player, class_of_label(result.answers.classes, target), settings.bootstraps, experiment.seed, margin)
+    edit = edit_witness(
+        result,
+        player,
+        class_of_label(result.answers.classes, target),
+        bootstraps=settings.bootstraps,
+        seed=experiment.seed,
+        margin=margin,
+    )
     verdict, look_at = compare(concept, player, effect, intervention, edit)
     return ThreeWitnesses(
         model=analysis.which.model,
@@ -149,7 +156,7 @@ def _witnesses(
     )
 
 
-def _slope(analysis: Analysis, concept: str, layer: str, twin: str, level: float, margin: float) -> Testimony:
+def _slope(analysis: Analysis, concept: str, layer: str, twin: str, level: float, margin: float) -> Witness:
     stored = analysis.get(concept, layer, twin=twin)
     if stored is None:
         return _not_measured("slope")
@@ -157,12 +164,12 @@ def _slope(analysis: Analysis, concept: str, layer: str, twin: str, level: float
     says = _says(row.effect, row.effect_low, row.effect_high, margin, is_significant=row.p_adjusted <= level)
     if not row.represented and says not in ("raises", "lowers"):
         says = "not represented"
-    return Testimony(
+    return Witness(
         by="slope", value=row.effect, low=row.effect_low, high=row.effect_high, p_value=row.p_adjusted, says=says
     )
 
 
-def _intervention(analysis: Analysis, concept: str, layer: str, twin: str, level: float, margin: float) -> Testimony:
+def _intervention(analysis: Analysis, concept: str, layer: str, twin: str, level: float, margin: float) -> Witness:
     """The clamp where it was made, else the step."""
     made = (analysis.edited(concept, layer, operation, twin=twin) for operation in ("clamp", "step"))
     edit = next((each for each in made if each is not None), None)
@@ -171,16 +178,27 @@ def _intervention(analysis: Analysis, concept: str, layer: str, twin: str, level
     # other CAVs of the same clips, where there are some, and other clips: the larger p of the two
     p_value = edit.p_t if math.isnan(edit.p_value) else max(edit.p_value, edit.p_t)
     says = _says(edit.effect, edit.effect_low, edit.effect_high, margin, is_significant=p_value <= level)
-    return Testimony(
+    return Witness(
         by=edit.operation, value=edit.effect, low=edit.effect_low, high=edit.effect_high, p_value=p_value, says=says
     )
 
 
-def _edit(
-    result: AuditResult, player: Player, label: str | None, bootstraps: int, seed: int, margin: float
-) -> Testimony:
-    """Log-odds that clips of the class lose without the player, with an interval by groups."""
+def edit_witness(
+    result: AuditResult, player: Player, label: str | None, *, bootstraps: int, seed: int, margin: float
+) -> Witness:
+    """Log-odds that clips of a class lose without the player, with an interval by groups.
+
+    Args:
+        result: of the audit.
+        player: what is removed.
+        label: the class; `None` where the model has none of that name.
+        bootstraps: resamples of the groups, where the loss is no row of the result.
+        seed: of these.
+        margin: a smaller loss does not matter.
+    """
     version = WITNESS_VERSIONS.get(player, f"without_{player}")
+    if label is None:  # which in a result would be all classes
+        return _not_measured(version)
     if player in WITNESS_VERSIONS:
         row = result.version(version, label)
         if row is None or not row.n_clips:
@@ -196,7 +214,7 @@ def _edit(
         intervals = GroupIntervals.draw(answers.groups, bootstraps, seed).subset(chosen)
         value, low, high = intervals.mean(lost[chosen])
     says = _says(value, low, high, margin, is_significant=low > 0 or high < 0)
-    return Testimony(by=version, value=float(value), low=float(low), high=float(high), p_value=math.nan, says=says)
+    return Witness(by=version, value=float(value), low=float(low), high=float(high), p_value=math.nan, says=says)
 
 
 def _says(value: float, low: float, high: float, margin: float, *, is_significant: bool) -> Says:
@@ -205,12 +223,12 @@ def _says(value: float, low: float, high: float, margin: float, *, is_significan
     return "does not matter" if -margin < low and high < margin else "unclear"
 
 
-def _not_measured(by: str) -> Testimony:
-    return Testimony(by=by, value=math.nan, low=math.nan, high=math.nan, p_value=math.nan, says="not measured")
+def _not_measured(by: str) -> Witness:
+    return Witness(by=by, value=math.nan, low=math.nan, high=math.nan, p_value=math.nan, says="not measured")
 
 
 def compare(
-    concept: str, player: Player, effect: Testimony, intervention: Testimony, edit: Testimony
+    concept: str, player: Player, effect: Witness, intervention: Witness, edit: Witness
 ) -> tuple[Literal["agree", "disagree", "open"], str]:
     """Whether they agree, and what to look at where they do not."""
     witnesses = (effect, intervention, edit)
@@ -223,7 +241,7 @@ def compare(
     return "open", f"Not decided by {open_ones}: clips in more groups, or another layer, may decide it."
 
 
-def _look_at(concept: str, player: Player, effect: Testimony, intervention: Testimony, edit: Testimony) -> str:
+def _look_at(concept: str, player: Player, effect: Witness, intervention: Witness, edit: Witness) -> str:
     layer_says = intervention if intervention.says in _DECIDED else effect
     if layer_says.says == edit.says or edit.says not in _DECIDED:
         return (

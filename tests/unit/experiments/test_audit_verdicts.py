@@ -5,52 +5,23 @@ import math
 import numpy as np
 import pytest
 
-from tests.unit.audit.answers_by_hand import answers, version
-from video_tcav.audit import VERSIONS, AuditResult
-from video_tcav.audit.group_intervals import GroupIntervals
-from video_tcav.audit.numbers import audit_figures, version_results
+from tests.unit.audit.result_by_hand import LABELS, audited
 from video_tcav.experiments import Experiment
 from video_tcav.experiments.audit_evidence import audit_cautions, audit_evidence
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.verdicts import judge
 
-NAMES = ("original", "reversed", "scene_only", "person_only", "swap", "paste_control")
-LABELS = ["run"] * 20 + ["walk"] * 20
-LENDERS = ["walk"] * 20 + ["run"] * 20
-
-
-def audited(said, *, groups=None, is_boxes=False):
-    """A result from the class that is said of each clip in each version."""
-    versions = {name: version(said.get(name, LABELS), LABELS, LENDERS) for name in NAMES}
-    by_hand = answers(LABELS, versions, lenders=LENDERS, groups=groups)
-    intervals, kinds = GroupIntervals.draw(by_hand.groups, 400, 0), [VERSIONS[name] for name in NAMES]
-    return AuditResult(
-        model="by hand",
-        versions=version_results(by_hand, kinds, intervals),
-        figures=audit_figures(by_hand, kinds, intervals),
-        shares=(),
-        answers=by_hand,
-        masks="exact",
-        is_boxes=is_boxes,
-        examples=(),
-        skipped=(),
-        warnings=(),
-        provenance={},
-        seconds={},
-    )
-
-
 def evidence_on(result, **claim):
     return audit_evidence(Hypothesis.model_validate(claim), result, bootstraps=400, seed=0)
 
 
-def verdicts(result, *claims, level=0.05):
+def verdicts(result, *claims, correction="holm"):
     experiment = Experiment.model_validate(
         {
             "title": "by hand",
             "model": "rendered:r2plus1d-scene",
             "audit": {"clips": "clips", "bootstraps": 400},
-            "statistics": {"level": level},
+            "statistics": {"correction": correction},
             "hypotheses": list(claims),
         }
     )
@@ -107,10 +78,9 @@ def test_a_single_claim_is_judged_by_whether_the_whole_interval_keeps_the_bound(
         (measured.low + step, "undecided", "undecided"),
         (measured.low - step, "contradicted", "supported"),
     ):
-        (outcome,) = verdicts(result, {kind: {"at_most": bound}})
-        assert outcome.verdict == at_most, bound
-        (outcome,) = verdicts(result, {kind: {"at_least": bound}})
-        assert outcome.verdict == at_least, bound
+        claims = {kind: {"at_most": bound}}, {kind: {"at_least": bound}}
+        judged = [outcome.verdict for outcome in verdicts(result, *claims, correction="none")]
+        assert judged == [at_most, at_least], bound
 
 
 def test_claims_of_one_family_are_corrected_together(result):

@@ -1,6 +1,6 @@
 """Section: three witnesses of the same claims, concept effect, intervention at the layer and edit of the pixels, side by side."""
 
-from video_tcav.experiments import Testimony
+from video_tcav.experiments import Witness
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import table
 from video_tcav.reports.run.view import RunView
@@ -15,12 +15,12 @@ class Section(TemplateSection[RunView]):
 
     def markdown(self, view: RunView) -> str | None:
         rows = [
-            (row.concept, row.target, row.model, row.player, *map(_testimony, row.testimonies), row.verdict, row.look_at)
+            (row.concept, row.target, row.model, row.player, *map(_witness, row.witnesses), row.verdict, row.look_at)
             for row in view.run.witnesses
         ]
         heads = ("concept", "class", "model", "of", "effect", "intervention", "edit", "verdict", "look at")
         return table(heads, rows) if rows else None
 
 
-def _testimony(said: Testimony) -> str:
+def _witness(said: Witness) -> str:
     return f"{said.by}: {said.says}" + ("" if said.value != said.value else f" ({signed(said.value)})")
