@@ -19,12 +19,12 @@ from .masks.specs import MASK_SOURCES as MASK_SOURCES
 from .masks.specs import MaskLoader as MaskLoader
 from .masks.specs import parse_mask_source as parse_mask_source
 from .material import ClipMaterial as ClipMaterial
-from .repair import Repair as Repair
-from .repair import RepairFigure as RepairFigure
-from .repair import erase as erase
 from .rejections import is_rejected as is_rejected
 from .rejections import read_rejections as read_rejections
 from .rejections import unknown_names as unknown_names
+from .repair import Repair as Repair
+from .repair import RepairFigure as RepairFigure
+from .repair import erase as erase
 from .result import AuditResult as AuditResult
 from .result import TellingClip as TellingClip
 from .result_files import is_audit as is_audit

@@ -85,7 +85,9 @@ class GroupIntervals:
             return (unlikely, 1.0) if lost[0] < bound else (1.0, unlikely)
         draws = self._expanded_draws(lost, np.ones(len(lost)))[1]
         # the draw that was made counts as well, so that no p is 0
-        return float((1 + (draws >= bound).sum()) / (1 + len(draws))), float((1 + (draws <= bound).sum()) / (1 + len(draws)))
+        return float((1 + (draws >= bound).sum()) / (1 + len(draws))), float(
+            (1 + (draws <= bound).sum()) / (1 + len(draws))
+        )
 
     def ratio(self, values: Float[np.ndarray, " clip"], wholes: Float[np.ndarray, " clip"]) -> Estimate:
         """Mean of a number by the mean of another, both of each clip."""

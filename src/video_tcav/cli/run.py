@@ -120,7 +120,9 @@ def _witnesses(result: "experiments.Run") -> None:
     for row in result.witnesses:
         model = f" ({row.model})" if several else ""
         sign, style = _AGREEMENT[row.verdict]
-        render.paragraph(f"{row.concept} for {row.target}{model}", bullet=f"{sign} {row.verdict:9} ", bullet_style=style)
+        render.paragraph(
+            f"{row.concept} for {row.target}{model}", bullet=f"{sign} {row.verdict:9} ", bullet_style=style
+        )
         said = "; ".join(f"{each.by} {_said(each)}" for each in row.witnesses)
         render.paragraph(f"{said}. {row.look_at}".strip(), bullet="  ", style="dim")
 

@@ -18,10 +18,10 @@ from .new_files import ClipPaths as ClipPaths
 from .new_files import check_new as check_new
 from .new_files import clip_paths as clip_paths
 from .new_files import write_new_files as write_new_files
+from .outcome import Outcome as Outcome
 from .parse import read_experiment as read_experiment
 from .picture_files import complete_test_folder as complete_test_folder
 from .run import run_experiment as run_experiment
 from .validate import check_experiment as check_experiment
-from .witnesses import Witness as Witness
 from .witnesses import ThreeWitnesses as ThreeWitnesses
-from .outcome import Outcome as Outcome
+from .witnesses import Witness as Witness

@@ -91,5 +91,7 @@ def audit_cautions(hypothesis: Hypothesis, result: AuditResult) -> tuple[str, ..
     cautions = ["masks are boxes, which take some of the scene along with the person"] if result.is_boxes else []
     control = result.version(PASTE_CONTROL.name)
     if control is not None and control.accuracy_lost_low > 0 and hypothesis.kind != "scene_alone_suffices":
-        cautions.append(f"pasting the person over its own scene alone costs {percent(control.accuracy_lost)} of accuracy")
+        cautions.append(
+            f"pasting the person over its own scene alone costs {percent(control.accuracy_lost)} of accuracy"
+        )
     return tuple(cautions)

@@ -31,10 +31,15 @@ def audit_contradictions(experiment: Experiment) -> Mistakes:
         yield from check_name("witnesses", concept, experiment.all_concepts(), path)
         if concept in experiment.all_concepts() and concept not in claimed:
             names = shortened(sorted(claimed)) or "none"
-            message = f"`witnesses` must be of concepts that a hypothesis is about. Got {concept!r}; they are about {names}."
+            message = (
+                f"`witnesses` must be of concepts that a hypothesis is about. Got {concept!r}; they are about {names}."
+            )
             yield path, f"{message} Add a hypothesis, such as matters."
         if player == "object" and not audit.shares:
-            yield path, "`shares` must be on for a witness of the object, whose removal they measure. Got shares: false. Leave it out."
+            yield (
+                path,
+                "`shares` must be on for a witness of the object, whose removal they measure. Got shares: false. Leave it out.",
+            )
 
 
 def claimed_concepts(experiment: Experiment) -> set[str]:

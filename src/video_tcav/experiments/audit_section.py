@@ -38,6 +38,9 @@ AuditClips = Annotated[
 ]
 
 
+VersionName = Annotated[Name, Field(json_schema_extra=lambda schema: schema.update(enum=list(VERSIONS.names())))]
+
+
 class Audit(_AuditFields, Section):
     """What is asked of a model by edited clips, without concepts."""
 
@@ -46,13 +49,14 @@ class Audit(_AuditFields, Section):
         description="labelled clips: a folder for each class, a manifest or a published list; or the clips of each class by its "
         "name; those of targets if not given",
     )
-    versions: tuple[Name, ...] | None = Field(
+    versions: tuple[VersionName, ...] | None = Field(
         None,
         min_length=1,
         description="what clips are made into, beside the clips as they are; all if not given; hypotheses add their own",
-        json_schema_extra=lambda schema: schema["anyOf"][0]["items"].update(enum=list(VERSIONS.names())),
     )
-    reject: tuple[Name, ...] = Field((), description="clips to leave out, since their masks are wrong: names, or files of names")
+    reject: tuple[Name, ...] = Field(
+        (), description="clips to leave out, since their masks are wrong: names, or files of names"
+    )
     witnesses: dict[Name, Player] = Field(
         default_factory=dict,
         description="for each concept what it is of: person, scene, motion, order or object; what the concept does is then set "
@@ -72,7 +76,9 @@ class Audit(_AuditFields, Section):
     def _known_versions(cls, versions: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for name in versions or ():
             if name not in VERSIONS.names():
-                raise ValueError(f"versions must be among {', '.join(VERSIONS.names())}. Got {name!r}. Choose some of them")
+                raise ValueError(
+                    f"versions must be among {', '.join(VERSIONS.names())}. Got {name!r}. Choose some of them"
+                )
         return versions
 
     def rejected(self, folder: Path) -> tuple[str, ...]:

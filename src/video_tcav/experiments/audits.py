@@ -148,4 +148,3 @@ def _question(experiment: Experiment, folder: Path, sources: Sequence[VideoSourc
         group=experiment.group,
         seed=experiment.seed,
     )
-

@@ -95,7 +95,9 @@ def _audited(
     clips = experiment.audit.clips
     if clips is not None and not isinstance(clips, Mapping):
         return clips_of(AUDIT_CLIPS, clips)
-    by_label = targets if clips is None else {name: clips_of((*AUDIT_CLIPS, name), each) for name, each in clips.items()}
+    by_label = (
+        targets if clips is None else {name: clips_of((*AUDIT_CLIPS, name), each) for name, each in clips.items()}
+    )
     return tuple(replace(source, label=label) for label, sources in by_label.items() for source in sources or ())
 
 

@@ -20,9 +20,9 @@ from video_tcav.experiments.digests import damage_reported
 from video_tcav.experiments.directory import RUN_AGAIN, RunDirectory
 from video_tcav.experiments.example_clips import ShownClip, load_shown
 from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.previews import Preview, load_previews
 from video_tcav.experiments.result_folder import experiment_of, is_test_folder, load_test, record_of
-from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.witnesses import ThreeWitnesses, three_witnesses
 
 

@@ -138,8 +138,8 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
     shares = _changed_shares(before, after, renamed)
     if not shared and not effects and not shares:
         raise ExperimentError(
-            f"{after.path}: two runs must share a hypothesis, an effect or an audit. Got none in common with {before.path}. Compare runs of"
-            " one experiment."
+            f"{after.path}: two runs must share a hypothesis, an effect or an audit. Got none in common with {before.path}. "
+            "Compare runs of one experiment."
         )
     # no warnings: a test may have settings that no file can have, such as a correction by max-T
     settings = changed_settings(*(run.experiment.model_dump(mode="json", warnings=False) for run in (before, after)))

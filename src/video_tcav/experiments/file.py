@@ -100,7 +100,8 @@ class Experiment(_RecordingFields, Section):
     )
     random: ClipSource | None = Field(None, description="clips without the concepts; needed with concepts")
     audit: Audit | None = Field(
-        None, description="what the model needs, measured on edited clips; {} takes the clips of targets and all defaults"
+        None,
+        description="what the model needs, measured on edited clips; {} takes the clips of targets and all defaults",
     )
     layers: tuple[Name, ...] | None = Field(
         None, min_length=1, description="dotted module names; the model's stages if not given"
@@ -158,7 +159,9 @@ class Experiment(_RecordingFields, Section):
         missing = [name for name in CLIP_SETS if not getattr(self, name)]
         if missing and (self.audit is None or len(missing) < len(CLIP_SETS)):
             cure = "Add what is missing" + ("" if self.audit is None else ", or leave out all three")
-            raise ValueError(f"{', '.join(CLIP_SETS)} must be given together. Got no {' and no '.join(missing)}. {cure}")
+            raise ValueError(
+                f"{', '.join(CLIP_SETS)} must be given together. Got no {' and no '.join(missing)}. {cure}"
+            )
         return self
 
     @property
@@ -172,7 +175,9 @@ class Experiment(_RecordingFields, Section):
         if self.audit is None or self.audit.versions is None:
             return None
         needed = [hypothesis.audit_version for hypothesis in self.hypotheses if hypothesis.audit_version]
-        of_witnesses = [WITNESS_VERSIONS[player] for player in self.audit.witnesses.values() if player in WITNESS_VERSIONS]
+        of_witnesses = [
+            WITNESS_VERSIONS[player] for player in self.audit.witnesses.values() if player in WITNESS_VERSIONS
+        ]
         return tuple(dict.fromkeys((*self.audit.versions, *needed, *of_witnesses)))
 
     def all_models(self) -> dict[str, Model]:

@@ -10,7 +10,7 @@ from video_tcav.core.files import write_json
 from video_tcav.core.provenance import provenance
 from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.experiments.analyses import Analysis, load_analysis
-from video_tcav.experiments.audits import ModelAudit, load_model_audit
+from video_tcav.experiments.audits import load_model_audit
 from video_tcav.experiments.clips import ClipSets, left_out_of
 from video_tcav.experiments.run_context import RunContext
 from video_tcav.experiments.verdicts import judge

@@ -90,7 +90,9 @@ def _order_form(value: Any) -> str:
     return "concept" if is_about else "model"
 
 
-OrderMatters = Annotated[Annotated[About, Tag("concept")] | Annotated[OrderClaim, Tag("model")], Discriminator(_order_form)]
+OrderMatters = Annotated[
+    Annotated[About, Tag("concept")] | Annotated[OrderClaim, Tag("model")], Discriminator(_order_form)
+]
 
 
 class Hypothesis(Section):

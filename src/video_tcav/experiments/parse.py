@@ -146,5 +146,3 @@ def _unanswerable(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
             (*path, "needed"),
             "`needed` must be about a model of classes. Got against: number, where no class comes first. Write would_change.",
         )
-
-

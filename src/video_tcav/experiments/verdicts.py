@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 from video_tcav.audit.result import AuditResult
 from video_tcav.experiments.analyses import Analysis, AnalysisKey
-from video_tcav.experiments.audit_decisions import audit_claim_text, audit_unit, decide_audit
+from video_tcav.experiments.audit_decisions import decide_audit
 from video_tcav.experiments.audit_evidence import AuditEvidence, audit_cautions, audit_evidence
 from video_tcav.experiments.decisions import EQUIVALENCE, PValues, VerdictWord, claim_text, decide, unit_of
 from video_tcav.experiments.effect_checks import EffectTrust
@@ -128,7 +128,7 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
     hypothesis, measured, settings = test.hypothesis, test.evidence, experiment.statistics
     more_clips, p_adjusted = None, test.p_values
     claim, against = hypothesis.audit_claim, experiment.against
-    unit = unit_of(hypothesis, against) if claim is None else audit_unit(hypothesis)
+    unit = unit_of(hypothesis, against)
     if measured is None or adjusted is None:
         verdict, reason = _not_measured(hypothesis)
     elif isinstance(measured, AuditEvidence):
@@ -142,7 +142,7 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
             more_clips = _more_clips(test, measured, adjusted.family_size, settings)
             reason += "; " + _more_clips_text(measured, more_clips, settings.power)
         verdict, reason = test.trust.verdict(verdict, reason, hypothesis.least_agreement)
-    text = claim_text(hypothesis, margin=test.margin, against=against) if claim is None else audit_claim_text(hypothesis)
+    text = claim_text(hypothesis, margin=test.margin, against=against)
     return Outcome(
         number=number,
         line=line,
@@ -185,7 +185,10 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
 def _not_measured(hypothesis: Hypothesis) -> tuple[VerdictWord, str]:
     """Why there is no evidence."""
     if hypothesis.audit_claim is not None:
-        return "undecided", f"there is no version {hypothesis.audit_version} of any of the clips: the warnings of the run say why"
+        return (
+            "undecided",
+            f"there is no version {hypothesis.audit_version} of any of the clips: the warnings of the run say why",
+        )
     if hypothesis.operation is None:
         return "not represented", "its clips do not move, so that there is no motion or order to test"
     return "undecided", f"{hypothesis.operation} was not made at this layer: the warnings of the run say why"

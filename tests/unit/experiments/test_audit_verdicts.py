@@ -11,6 +11,7 @@ from video_tcav.experiments.audit_evidence import audit_cautions, audit_evidence
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.verdicts import judge
 
+
 def evidence_on(result, **claim):
     return audit_evidence(Hypothesis.model_validate(claim), result, bootstraps=400, seed=0)
 

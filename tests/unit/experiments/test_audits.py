@@ -119,10 +119,20 @@ def test_other_clips_are_refused(shortcut, folder):
 MISTAKES = {
     "an audit of nothing": (AUDIT, "", 3, "`audit` must be a mapping. Got nothing"),
     "an unknown version": ("[swap]", "[swop]", 3, "versions must be among original, frozen.* Got 'swop'"),
-    "masks that are not there": ("world/masks.json", "gone.json", 3, r"`audit`: `masks` must be motion.*Got '\S*gone.json'"),
+    "masks that are not there": (
+        "world/masks.json",
+        "gone.json",
+        3,
+        r"`audit`: `masks` must be motion.*Got '\S*gone.json'",
+    ),
     "clips that are not there": ("world/manifest.csv", "gone", 3, r"`audit\.clips`.*gone"),
     "clips without labels": ("world/manifest.csv", "bare.csv", 3, "`audit`: `clips` must have labels"),
-    "rendered without a class": ("world/manifest.csv", "{rendered: {count: 3}}", 3, "clips must have labels. Got rendered"),
+    "rendered without a class": (
+        "world/manifest.csv",
+        "{rendered: {count: 3}}",
+        3,
+        "clips must have labels. Got rendered",
+    ),
     "a class that the model lacks": (
         "world/manifest.csv",
         "{flying: {rendered: {count: 3}}, playing tennis: {rendered: {count: 3}}}",
@@ -135,14 +145,34 @@ MISTAKES = {
         3,
         "`audit`: .*class",
     ),
-    "no clips and no targets": ("clips: world/manifest.csv, ", "", 3, "`audit.clips` must be of two classes or more. Got none"),
+    "no clips and no targets": (
+        "clips: world/manifest.csv, ",
+        "",
+        3,
+        "`audit.clips` must be of two classes or more. Got none",
+    ),
     "a clip to reject that is not there": ("shares:", "reject: [gone.mp4], shares:", 3, "`reject` must name clips"),
-    "half of the sets": ("title:", "random: world\ntitle:", 1, "must be given together. Got no targets and no concepts"),
-    "no bound": ("background_bias: {at_most: 0.5}", "background_bias: {}", 5, "must have at_least or at_most. Got neither"),
+    "half of the sets": (
+        "title:",
+        "random: world\ntitle:",
+        1,
+        "must be given together. Got no targets and no concepts",
+    ),
+    "no bound": (
+        "background_bias: {at_most: 0.5}",
+        "background_bias: {}",
+        5,
+        "must have at_least or at_most. Got neither",
+    ),
     "two bounds": ("{at_most: 0.5}\n  - order", "{at_most: 0.5, at_least: 0.1}\n  - order", 5, "Got both"),
     "a bound of all": ("{at_most: 0.5}\n  - order", "{at_most: 1}\n  - order", 5, "less than 1"),
     "a direction": ("family: order", "expect: negative", 6, "a claim about a model has no expect"),
-    "a class without clips": ("{at_most: 0.5}\n  - order", "{at_most: 0.5, label: flying}\n  - order", 5, "Got 'flying'"),
+    "a class without clips": (
+        "{at_most: 0.5}\n  - order",
+        "{at_most: 0.5, label: flying}\n  - order",
+        5,
+        "Got 'flying'",
+    ),
     "a claim about concepts": (
         "background_bias: {at_most: 0.5}",
         "matters: {concept: court, target: playing tennis}",
@@ -186,7 +216,9 @@ def test_an_order_of_frames_is_of_a_concept_or_of_the_model(tmp_path):
     assert experiment.all_twins() == ("reversed",)
     assert type(experiment).model_validate(experiment.model_dump(mode="json")) == experiment
     with pytest.raises(ExperimentError, match="must be about the audit of a model. Got no audit.*or name the concept"):
-        read_experiment(write(tmp_path, re.sub("audit: .*\n", "", text).replace("  - background_bias: {at_most: 0.5}\n", "")))
+        read_experiment(
+            write(tmp_path, re.sub("audit: .*\n", "", text).replace("  - background_bias: {at_most: 0.5}\n", ""))
+        )
 
 
 def test_json_holds_what_the_tables_hold(shortcut):

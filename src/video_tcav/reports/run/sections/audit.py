@@ -54,9 +54,7 @@ def _audited_models(view: RunView) -> list[AuditedModel]:
             model=short_model(audit.model),
             bar=share_bar(audit.result.shares_of()),
             rows=[row for row in audit.result if row.label is None],
-            figures=[
-                (figure_words(figure.name), figure) for figure in audit.result.figures if figure.label is None
-            ],
+            figures=[(figure_words(figure.name), figure) for figure in audit.result.figures if figure.label is None],
             telling=telling_cards(audit.result)[:most],
         )
         for audit in view.run.audits

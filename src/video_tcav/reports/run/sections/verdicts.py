@@ -94,9 +94,7 @@ def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
         if not math.isnan(outcome.p_adjusted):
             facts.append(("adjusted p", f"{p_text(outcome.p_adjusted)} {tests}"))
         facts += [(name, f"{p_text(p_value)} {tests}") for name, p_value in _other_p_values(outcome, view.level)]
-    claimed = (
-        "claimed share" if outcome.is_share else "claimed size" if outcome.kind == "would_change" else "margin"
-    )
+    claimed = "claimed share" if outcome.is_share else "claimed size" if outcome.kind == "would_change" else "margin"
     facts.append((claimed, f"{_margin(outcome)} {outcome.unit or view.unit}"))
     if view.many_models:
         facts.append(("model", outcome.model))
