@@ -16,6 +16,7 @@ from benchmarks.readability import SOURCE, imports
 
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.discovery.settings import DiscoverySettings
+from video_tcav.experiments.audit_section import AUDIT
 from video_tcav.experiments.file import CAV, INTERVENTIONS, RECORDING, STATISTICS
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import InterventionSettings, StatisticsSettings
@@ -30,6 +31,7 @@ KEYS: dict[str, list[Setting]] = {
     "recording": [*RECORDING, *CAV],
     "statistics": STATISTICS,
     "interventions": INTERVENTIONS,
+    "audit": AUDIT,
 }
 MARKED = re.compile(r"(<!-- (settings|keys): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PACKAGES = re.compile(r"(<!-- packages -->\n).*?(<!-- end -->)", re.DOTALL)
