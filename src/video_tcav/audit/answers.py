@@ -163,6 +163,7 @@ class ClipAnswer:
             class_index: the clip's class.
             lender: class of the clip that lends its scene.
         """
+        # float64: log-odds of a sure model are differences of logits in their last digits
         row = logits.double()[None]
         predicted = int(row.argmax())
         likely = (outputs.probabilities(row)[0] >= LIKELY).nonzero().flatten().tolist()

@@ -104,6 +104,7 @@ class AuditPasses:
                 yield each
                 continue
             batch.append(each)
+            # nothing of the clip is missing: it only waits for its turn
             if each.prepared is None:
                 continue
             prepared.append(each.prepared)

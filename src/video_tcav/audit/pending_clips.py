@@ -69,6 +69,7 @@ class PendingClips:
 
     def __init__(self, runner: BatchRunner, plan: AuditPlan, settings: RecordingSettings, store: Path | None) -> None:
         self._plan, self._windows, model = plan, settings.windows, runner.model
+        # with fewer, a lender would be decoded and masked a second time for the clip that comes before it
         most = 2 + settings.threads * (SOURCES_AHEAD + 1)  # those ahead, and their lenders
         self._materials = MaterialStore(model.clip_spec, windows=settings.windows, masks=plan.masks, most=most)
         self._identity = mask_identity(plan.masks)
@@ -85,6 +86,7 @@ class PendingClips:
             kept = [self._kept(source, window) for window in range(self._windows)]
         except MediaError as error:
             return error
+        # clips of one video are decoded together, so that all are made if one is missing
         if all(clip is not None for clip in kept):
             return [clip for clip in kept if clip is not None]
         own = self._materials.of(source)

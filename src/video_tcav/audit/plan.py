@@ -194,6 +194,7 @@ def _nearest(name: str, names: Sequence[str]) -> str:
 
 def _along_chains(donors: Sequence[int]) -> list[int]:
     """Clips so that behind each comes the one that lends it a scene, which is then decoded once for both."""
+    # who lends to whom is nearly a permutation: following it from clip to clip walks along its cycles
     left = dict.fromkeys(range(len(donors)))
     order = []
     while left:

@@ -124,6 +124,7 @@ class AuditResult(ItemSequence[VersionResult]):
         candidates = np.flatnonzero(answers.passed & original.right)
         astray = [int(n) for n in candidates if not answers.right[n]]
         faithful = [int(n) for n in candidates if answers.right[n]]
+        # first those that lost most, or that are surest of the person all the same
         astray.sort(key=lambda n: -lost[n])
         faithful.sort(key=lambda n: -answers.log_odds[n])
         first, second = (astray, faithful) if len(astray) >= len(faithful) else (faithful, astray)

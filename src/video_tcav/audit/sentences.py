@@ -2,17 +2,27 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from video_tcav.audit.figures import AuditFigure, Share, VersionResult
 from video_tcav.audit.versions import FROZEN, ORIGINAL, PASTE_CONTROL, PERSON_ONLY, REVERSED, SCENE_ONLY
 from video_tcav.core.wording import percent
 
-if TYPE_CHECKING:
-    from video_tcav.audit.result import AuditResult
+
+class AuditNumbers(Protocol):
+    """Whatever has the numbers of an audit, such as its result."""
+
+    @property
+    def model(self) -> str: ...
+
+    def version(self, name: str, label: str | None = None) -> VersionResult | None: ...
+
+    def figure(self, name: str, label: str | None = None) -> AuditFigure | None: ...
+
+    def shares_of(self, label: str | None = None) -> tuple[Share, ...]: ...
 
 
-def audit_sentences(result: "AuditResult") -> Iterator[str]:
+def audit_sentences(result: AuditNumbers) -> Iterator[str]:
     """What was found over all classes, the most telling first."""
     original = result.version(ORIGINAL.name)
     yield (
@@ -45,7 +55,7 @@ def audit_sentences(result: "AuditResult") -> Iterator[str]:
         yield f"Pasting alone costs {percent(control.accuracy_lost, 1)} {ends} of accuracy."
 
 
-def shares_sentence(result: "AuditResult") -> str | None:
+def shares_sentence(result: AuditNumbers) -> str | None:
     """The shares, the largest first; `None` where none were asked for."""
     shares = result.shares_of(None)
     if not shares:

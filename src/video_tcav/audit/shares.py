@@ -52,11 +52,13 @@ def shapley_shares(answers: AuditAnswers, intervals: GroupIntervals) -> tuple[Sh
         intervals: over all clips.
     """
     values = shapley_of_clips(answers)
+    # efficiency: Shapley values of a clip add up to the worth of the whole coalition less that of nobody
     gained = np.sum(list(values.values()), axis=0)
     shares = []
     for label, chosen in class_clips(answers):
         some = intervals.subset(chosen)
         whole = some.mean(gained[chosen])
+        # a ratio to what may as well be 0 would have no interval that means anything
         is_clear = whole.low > 0
         for player, of_player in values.items():
             share = some.ratio(of_player[chosen], gained[chosen]) if is_clear else Estimate(np.nan, np.nan, np.nan)

@@ -33,6 +33,7 @@ _RIM = 0.08  # share: that far around what moves the background is not learned f
 _LEAST_CHANGE, _LEAST_GUESSED = 12, 20  # grey levels: a difference from a background that is seen, or inpainted
 _NOISE_FACTOR = 4  # times the noise, likewise
 _SURE, _NONE = 2.0, 0.5  # times that difference: sure where the background is inpainted, and surely none anywhere
+_CORE = 0.5  # of the strongest change beside it: less is the blur of an outline
 _LEAST_PIECE = 0.1  # of the largest piece in any frame: smaller ones are no persons
 _BESIDE = 0.03  # share: as near as that to a large piece, a small one is its hand or head
 _LEAST_COLOUR = 3  # grey levels between the channels: less is the codec
@@ -125,7 +126,7 @@ def _cut_out(
     change = np.abs(blurred - background).max(-1)
     noise = _NOISE_FACTOR * motion.noise
     least = np.where(is_visible, max(_LEAST_CHANGE, noise), max(_LEAST_GUESSED, noise))
-    differs = (change > least) & regions
+    differs = (change > least) & (change > _CORE * _around(change)) & regions
     if _has_colours(blurred):  # of a grey picture whatever is darker than the scene would be a shadow
         differs &= ~is_shadow(blurred, background)
     differs = np.stack([_morphed(frame, cv2.MORPH_OPEN, 3) for frame in differs])
@@ -137,6 +138,11 @@ def _cut_out(
     classes[differs] = cv2.GC_PR_FGD
     classes[differs & (is_visible | (change > _SURE * least))] = cv2.GC_FGD
     return _without_specks(_grab_cut(pictures, classes))
+
+
+def _around(change: Float[np.ndarray, "frame height width"]) -> Float[np.ndarray, "frame height width"]:
+    """The strongest change of a pixel and its neighbours."""
+    return np.stack([cv2.dilate(frame, np.ones((3, 3))) for frame in change])
 
 
 def _has_colours(pictures: Float[np.ndarray, "frame height width 3"]) -> bool:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Int
 from PIL import Image, UnidentifiedImageError
 
-from video_tcav.audit.masks.mask_source import FIT_SIZE, require_masks
 from video_tcav.audit.masks.files import FileMasks, FrameMask
+from video_tcav.audit.masks.mask_source import FIT_SIZE, require_masks
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import reason_of
 

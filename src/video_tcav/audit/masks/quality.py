@@ -88,7 +88,10 @@ def _centred(mask: Bool[np.ndarray, "height width"]) -> Bool[np.ndarray, "rows c
     """The mask with its centre of mass in the middle: somebody who runs past keeps their shape, not their place."""
     rows, columns = np.nonzero(mask)
     centred = np.zeros((2 * mask.shape[0], 2 * mask.shape[1]), bool)
-    centred[rows - round(rows.mean()) + mask.shape[0], columns - round(columns.mean()) + mask.shape[1]] = True
+    down, right = (
+        int(np.floor(places.mean() + 0.5)) for places in (rows, columns)
+    )  # `round` would turn halves both ways
+    centred[rows - down + mask.shape[0], columns - right + mask.shape[1]] = True
     return centred
 
 
