@@ -76,18 +76,23 @@ class GroupIntervals:
         """One-sided p of a lost share of `bound` or more, and of one of `bound` or less: 2.5 % at the ends of `lost_share`.
 
         The first is small where less is shown to be lost, the second where more is; both are NaN where there is no interval.
+
+        Args:
+            before: whether each clip counts before.
+            after: and after.
+            bound: above 0 and below 1.
         """
-        lost = before.astype(float) - after
-        if self.groups < 2 or not len(lost):
+        if self.groups < 2 or not len(before):
             return np.nan, np.nan
-        if np.ptp(lost) == 0:
-            unlikely = float((1 - min(abs(lost[0] - bound), 1.0)) ** self.groups)
-            return (unlikely, 1.0) if lost[0] < bound else (1.0, unlikely)
-        draws = self._expanded_draws(lost, np.ones(len(lost)))[1]
+        gone, gained = before & ~after, after & ~before
+        if not gone.any():  # the chance that none of so many groups would show such a loss
+            return (1 - bound) ** self.groups, 1.0
+        if not gained.any():
+            return GroupedShare.of(gone, self.clips.group_of.tolist()).score_p(bound)
+        draws = self._expanded_draws(before.astype(float) - after, np.ones(len(before)))[1]
         # the draw that was made counts as well, so that no p is 0
-        return float((1 + (draws >= bound).sum()) / (1 + len(draws))), float(
-            (1 + (draws <= bound).sum()) / (1 + len(draws))
-        )
+        chances = [(1 + int(beyond.sum())) / (1 + len(draws)) for beyond in (draws >= bound, draws <= bound)]
+        return chances[0], chances[1]
 
     def ratio(self, values: Float[np.ndarray, " clip"], wholes: Float[np.ndarray, " clip"]) -> Estimate:
         """Mean of a number by the mean of another, both of each clip."""

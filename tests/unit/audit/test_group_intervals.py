@@ -67,5 +67,10 @@ def test_the_test_of_a_lost_share_belongs_to_its_interval():
     assert intervals.lost_share_p(before, after, low)[1] == pytest.approx(0.025, abs=0.006)
     assert sum(intervals.lost_share_p(before, after, value)) > 0.9
     every = np.ones(60, dtype=bool)
-    reach = intervals.lost_share(every, every).high
-    assert intervals.lost_share_p(every, every, reach) == pytest.approx((0.025, 1))
+    for kept in (before, every):  # clips that change one way alone, and clips that do not change
+        low, high = intervals.lost_share(every, kept)[1:]
+        assert intervals.lost_share_p(every, kept, high)[0] == pytest.approx(0.025)
+        if low > 0:
+            assert intervals.lost_share_p(every, kept, low)[1] == pytest.approx(0.025)
+    # that nothing is lost where clips only gain is known no better than where nothing changes
+    assert intervals.lost_share_p(before, every, 0.1) == intervals.lost_share_p(every, every, 0.1)
