@@ -61,13 +61,18 @@ class GroupIntervals:
         return self.ratio(values, np.ones(len(values)))
 
     def lost_share(self, before: Bool[np.ndarray, " clip"], after: Bool[np.ndarray, " clip"]) -> Estimate:
-        """How much smaller a share is after something than before, clip by clip."""
-        lost = before.astype(float) - after
-        value, low, high = self.mean(lost)
-        if self.groups > 1 and len(lost) and np.ptp(lost) == 0:
-            # all clips alike: the share of groups that may still be otherwise, as none of so many was
+        """How much smaller a share is after something than before; a share itself where clips change one way alone."""
+        gone, gained = before & ~after, after & ~before
+        if gone.any() and not gained.any():
+            return self.share(gone)
+        if gained.any() and not gone.any():
+            value, low, high = self.share(gained)
+            return Estimate(-value, -high, -low)
+        value, low, high = self.mean(before.astype(float) - after)
+        if self.groups > 1 and len(before) and not gone.any():
+            # no clip changes: the share of groups that may still do, either way, as none of so many did
             unseen = 1 - _TAIL ** (1 / self.groups)
-            low, high = max(value - unseen, -1.0), min(value + unseen, 1.0)
+            low, high = -unseen, unseen
         return Estimate(value, low, high)
 
     def lost_share_p(

@@ -52,6 +52,17 @@ def test_clips_that_are_all_alike_still_leave_something_unknown():
     assert intervals.share(np.ones(20, dtype=bool))[1] < 0.9
 
 
+def test_a_share_that_only_falls_loses_a_share_of_the_clips():
+    intervals = GroupIntervals.draw(np.arange(20), 200, 0)
+    before, after = np.ones(20, dtype=bool), np.arange(20) >= 3
+    assert intervals.lost_share(before, after) == intervals.share(~after)
+    value, low, high = intervals.lost_share(after, before)
+    assert (-high, -low) == pytest.approx(intervals.share(~after)[1:])
+    assert value == pytest.approx(-3 / 20)
+    both = intervals.lost_share(np.arange(20) < 10, np.arange(20) % 2 == 0)
+    assert both.value == 0 and both.low < 0 < both.high
+
+
 def test_shares_of_no_clip_are_unknown():
     assert np.isnan(
         GroupIntervals.draw(np.arange(5), 200, 0).subset(np.zeros(5, dtype=bool)).share(np.zeros(0, dtype=bool))
