@@ -89,14 +89,14 @@ def _effects(changes: "experiments.RunDiff") -> None:
 
 
 def _shares(changes: "experiments.RunDiff") -> None:
-    """Shares of audited clips whose intervals of the change leave 0 out."""
+    """Shares of audited clips whose change is shown."""
     changed = [share for share in changes.shares if share.is_changed]
     several = len({share.model for share in changes.shares}) > 1
     render.out.print(f"\n{len(changed)} of {len(changes.shares)} shares of audited clips changed.", markup=False)
     for share in sorted(changed, key=lambda share: -abs(share.change))[:_SHOWN]:
         render.line(f"  {f'{share.model}: ' if several else ''}{share.text()}")
     if changed:
-        render.paragraph("change: its 95 % interval, which is of each share alone.", style="dim")
+        render.paragraph("At 5 %, each share by itself; change: its 95 % interval.", style="dim")
 
 
 def _step(effect: "experiments.ChangedEffect") -> str:

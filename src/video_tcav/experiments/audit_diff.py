@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Int
+from scipy import stats
 
 from video_tcav.audit.group_intervals import Estimate, GroupIntervals
 from video_tcav.audit.result import AuditResult
 from video_tcav.audit.versions import SWAP
 from video_tcav.core.wording import percent
 from video_tcav.gram.grouped_share import GroupedShare
+from video_tcav.gram.thresholds import LEVEL
 
 SAYS_SCENE = "swap: says the scene's class"
 
@@ -29,6 +31,7 @@ class ChangedShare:
         change: after less before.
         low: lower end of its 95 % interval.
         high: upper end.
+        p_value: of no change, where clips are paired: a sign test over groups, exact and two-sided; NaN otherwise.
         is_paired: whether both runs saw the same clips, so that they are compared clip by clip.
     """
 
@@ -39,12 +42,14 @@ class ChangedShare:
     change: float
     low: float
     high: float
+    p_value: float
     is_paired: bool
 
     @property
     def is_changed(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low > 0 or self.high < 0
+        """Whether a change is shown at 5 %: by the sign test, or by an interval of independent shares that leaves 0 out."""
+        # a single clip that changes makes an interval of paired shares without 0
+        return self.p_value <= LEVEL if self.is_paired else self.low > 0 or self.high < 0
 
     def text(self) -> str:
         """`swap: right 12 % → 80 % (change 52 % to 81 %)`."""
@@ -75,7 +80,9 @@ def changed_shares(
             if is_pair:
                 lost = GroupIntervals.draw(groups, bootstraps, seed).lost_share(counts, later_counts)
                 low, high = -lost.high, -lost.low
+                p_value = _sign_test(counts, later_counts, groups)
             else:
+                p_value = math.nan
                 low, high = _independent(old, new)
             changes.append(
                 ChangedShare(
@@ -86,6 +93,7 @@ def changed_shares(
                     change=new.value - old.value,
                     low=low,
                     high=high,
+                    p_value=p_value,
                     is_paired=is_pair,
                 )
             )
@@ -105,6 +113,15 @@ def _shares(result: AuditResult) -> Iterator[tuple[str, tuple[Bool[np.ndarray, "
 def _share(counts: Bool[np.ndarray, " clip"], groups: Int[np.ndarray, " clip"]) -> Estimate:
     share = GroupedShare.of(counts, groups.tolist())
     return Estimate(share.share, *share.score_interval())
+
+
+def _sign_test(
+    before: Bool[np.ndarray, " clip"], after: Bool[np.ndarray, " clip"], groups: Int[np.ndarray, " clip"]
+) -> float:
+    """Two-sided p of as many groups that gain as that lose (McNemar's exact test, where each clip is a group)."""
+    net = np.bincount(groups, weights=after.astype(float) - before)
+    gained, lost = int((net > 0).sum()), int((net < 0).sum())
+    return float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
 
 
 def _independent(before: Estimate, after: Estimate) -> tuple[float, float]:

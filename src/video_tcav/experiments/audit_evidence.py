@@ -13,6 +13,9 @@ from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.gram.grouped_share import GroupedShare
 from video_tcav.models.class_names import class_of_label
 
+_PASTING = 0.01
+"""Accuracy that pasting alone may cost without a caution: a point."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AuditEvidence(Evidence):
@@ -90,7 +93,7 @@ def audit_cautions(hypothesis: Hypothesis, result: AuditResult) -> tuple[str, ..
         return ()
     cautions = ["masks are boxes, which take some of the scene along with the person"] if result.is_boxes else []
     control = result.version(PASTE_CONTROL.name)
-    if control is not None and control.accuracy_lost_low > 0 and hypothesis.kind != "scene_alone_suffices":
+    if control is not None and control.accuracy_lost_low > _PASTING and hypothesis.kind != "scene_alone_suffices":
         cautions.append(
             f"pasting the person over its own scene alone costs {percent(control.accuracy_lost)} of accuracy"
         )
