@@ -3,6 +3,11 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -21,6 +26,12 @@ from video_tcav.experiments import (
     run_experiment,
     write_junit,
 )
+
+GO = """
+import sys
+from video_tcav.experiments import run_experiment
+run_experiment(sys.argv[1], out=sys.argv[2], resume=True, store=sys.argv[3])
+"""
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +236,56 @@ def test_json_holds_what_the_tables_hold(shortcut):
     rows = json.loads((shortcut.path / "hypotheses.json").read_text())
     assert [row["verdict"] for row in rows] == [outcome.verdict for outcome in shortcut.outcomes]
     assert rows[0]["p_value"] is None
+
+
+def test_several_models_and_rendered_clips_by_class(tmp_path):
+    path = tmp_path / "several.yaml"
+    path.write_text("""\
+title: Does order matter?
+models: {scenes: rendered:r2plus1d-scene, motions: rendered:r2plus1d-motion}
+audit:
+  clips:
+    playing tennis: {rendered: {count: 3, seed: 1, motion: swing, object: racket, scene: court}}
+    dancing: {rendered: {count: 3, seed: 2, motion: wave, scene: stage}}
+  shares: false
+  versions: [shuffled]
+  bootstraps: 100
+hypotheses:
+  - order_matters: {at_most: 0.9, when: shuffled, label: Playing_Tennis}
+    model: motions
+  - order_matters: {at_most: 0.9, when: shuffled}
+    model: scenes
+""")
+    run = run_experiment(path, out=tmp_path / "run")
+    assert [audit.model for audit in run.audits] == ["scenes", "motions"]
+    assert [clip.label for clip in run.audits[0].result.answers.clips] == ["playing tennis"] * 3 + ["dancing"] * 3
+    assert [(outcome.model, outcome.target, outcome.concept_clips) for outcome in run.outcomes] == [
+        ("motions", "Playing_Tennis", 3),
+        ("scenes", "", 6),
+    ]
+    assert {folder.name for folder in (run.path / "clips").iterdir()} == {
+        "audit-clips-playing tennis",
+        "audit-clips-dancing",
+    }
+    path.write_text(path.read_text().replace("    model: motions\n", ""))
+    with pytest.raises(ExperimentError, match=r":12: `model` must be named where there are several"):
+        read_experiment(path)
+
+
+def test_a_killed_audit_goes_on_with_what_was_passed(shortcut, folder):
+    out, store = folder / "killed", folder / "store"
+    arguments = [str(folder / "audit.yaml"), str(out), str(store)]
+    process = subprocess.Popen([sys.executable, "-c", GO, *arguments])
+    passed: list[Path] = []
+    while len(passed) < 3 and process.poll() is None:
+        time.sleep(0.02)
+        passed = list(folder.glob("store-logits/*/*.safetensors"))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not list(out.glob("audits/[!.]*"))
+    times = {path: path.stat().st_mtime_ns for path in passed if path.exists()}
+    resumed = run_experiment(arguments[0], out=out, resume=True, store=store)
+    assert len(times) >= 3
+    # a clip has a file of versions without masks, and one of those with them: what is whole is not written again
+    assert sum(path.stat().st_mtime_ns == before for path, before in times.items()) >= 2
+    assert resumed.audits[0].result.answers.to_frame().equals(shortcut.audits[0].result.answers.to_frame())
