@@ -246,7 +246,7 @@ models: {scenes: rendered:r2plus1d-scene, motions: rendered:r2plus1d-motion}
 audit:
   clips:
     playing tennis: {rendered: {count: 3, seed: 1, motion: swing, object: racket, scene: court}}
-    dancing: {rendered: {count: 3, seed: 2, motion: wave, scene: stage}}
+    dancing: {rendered: {count: 3, seed: 2, motion: wave, scene: noise}}
   shares: false
   versions: [shuffled]
   bootstraps: 100
