@@ -268,7 +268,7 @@ hypotheses:
         "audit-clips-dancing",
     }
     path.write_text(path.read_text().replace("    model: motions\n", ""))
-    with pytest.raises(ExperimentError, match=r":12: `model` must be named where there are several"):
+    with pytest.raises(ExperimentError, match=r":11: `model` must be named where there are several"):
         read_experiment(path)
 
 
