@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import struct
+import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from video_tcav.experiments import load_run, read_experiment, run_experiment
 from video_tcav.experiments.digests import DIGESTS, seal
 from video_tcav.media import VideoSource
 from video_tcav.media.annotations import read_annotations
+from video_tcav.media.frame_archive import archived_frames
 from video_tcav.media.grouping import grouping
 from video_tcav.media.manifest import read_manifest
 from video_tcav.media.sources import find_videos
@@ -170,6 +172,77 @@ def annotations(folder: Path) -> Iterator[Prepared]:
         return read_annotations(path, format=told) if path.stat().st_size % 3 else find_videos(path)
 
     yield samples, reading(folder, read)
+
+
+EPIC = [
+    *("narration_id", "participant_id", "video_id", "start_timestamp", "stop_timestamp"),
+    *("start_frame", "stop_frame", "narration", "verb_class", "noun_class"),
+]
+ACTION_LISTS: dict[str, tuple[Any, str]] = {
+    "epic.csv": ([EPIC, ["a_0", "P01", "a", "00:00:01.5", "00:01:02", "8", "99", "take it", "0", "4"]], ","),
+    "charades.csv": (
+        [["id", "subject", "scene", "actions"], ["a", "HR43", "Kitchen", "c092 11.90 21.20;c147 0.00 12.60"]],
+        ",",
+    ),
+    "ava.csv": ([["abcdefghijk", "0902", "0.077", "0.151", "0.283", "0.811", "80", "1"]], ","),
+    "echonet.csv": ([["FileName", "EF", "ESV", "EDV", "Split"], ["a", "35.5", "40", "98", "TRAIN"]], ","),
+    "jester.csv": ([["123", "Drumming Fingers"], ["124", "No gesture"]], ";"),
+    "video01-phase.txt": ([["Frame", "Phase"], ["0", "Preparation"], ["1", "Cleaning"]], "\t"),
+    "video01-tool.txt": ([["Frame", "Grasper", "Hook"], ["0", "1", "0"], ["25", "1", "1"]], "\t"),
+    "gym99.txt": ([["abcdefghijk_E_000001_000002_A_0000_0001", "9"]], " "),
+    "haa.txt": ([["Archery/Archery_000.mp4"], ["wave/wave_001.mp4"]], " "),
+    "activitynet.json": (
+        {"database": {"a": {"subset": "training", "annotations": [{"segment": [0.5, 2], "label": "x"}]}}},
+        "",
+    ),
+    "k700.json": ({"a": {"annotations": {"label": "x", "segment": [1.0, 11.0]}, "subset": "train"}}, ""),
+    "gym.json": (
+        {"a": {"E_000001_000002": {"event": 1, "timestamps": [[1.5, 2.5]], "segments": {"A_0000_0001": {}}}}},
+        "",
+    ),
+    "diving.json": ([{"vid_name": "a", "label": 1, "start_frame": 0, "end_frame": 9}], ""),
+}
+LIST_FORMAT_OF = {
+    **{"epic.csv": "epic-kitchens", "charades.csv": "charades", "ava.csv": "ava", "echonet.csv": "echonet"},
+    **{"jester.csv": "jester", "video01-phase.txt": "cholec80", "video01-tool.txt": "cholec80", "gym99.txt": "finegym"},
+    **{"haa.txt": "haa500", "activitynet.json": "activitynet", "k700.json": "kinetics", "gym.json": "finegym"},
+    "diving.json": "diving48",
+}
+
+
+@contextmanager
+def action_lists(folder: Path) -> Iterator[Prepared]:
+    videos_in(folder)
+    for name in ("video01.mp4", "abcdefghijk.mp4", "wave/wave_001.mp4"):
+        (folder / name).touch()
+    (folder / "finegym_annotation_info_v1.1.json").write_bytes(as_json(ACTION_LISTS["gym.json"][0]))
+    samples = [
+        sample_of(name, tree, as_table(separator) if separator else as_json)
+        for name, (tree, separator) in ACTION_LISTS.items()
+    ]
+
+    def read(path: Path) -> object:
+        # as above, and with what may stand behind `::`
+        size = path.stat().st_size
+        if size % 3 == 0:
+            return find_videos(f"{path}::{('EF<40', 'noun=4', 'split=train', 'split=train::x', 'label>=1')[size % 5]}")
+        return read_annotations(path, format=LIST_FORMAT_OF[path.name] if size % 2 else "auto")
+
+    yield samples, reading(folder, read)
+
+
+@contextmanager
+def tars(folder: Path) -> Iterator[Prepared]:
+    for number in range(3):
+        (folder / f"{number:03d}.jpg").write_bytes(bytes(range(64)))
+    for name, kind in (("a.tar", tarfile.USTAR_FORMAT), ("b.tar", tarfile.PAX_FORMAT), ("c.tar", tarfile.GNU_FORMAT)):
+        with tarfile.open(folder / name, "w", format=kind) as tar:
+            for number in range(3):
+                tar.add(
+                    folder / f"{number:03d}.jpg", arcname=f"{'long' * 40 if name != 'a.tar' else 'a'}/{number:03d}.jpg"
+                )
+    samples = [Sample(name, (folder / name).read_bytes()) for name in ("a.tar", "b.tar", "c.tar")]
+    yield samples, reading(folder, lambda path: [frame.read() for frame in archived_frames(path)])
 
 
 @contextmanager
@@ -368,6 +441,23 @@ READERS = {
             [b"a.mp4 1\n", b"youtube_id,", b"frames 3 7\n", b'{"id": "1"}', b"[", b"time_start"],
             annotations,
         ),
+        Reader(
+            "action lists",
+            [
+                *(
+                    b"c092 1.5 2;",
+                    b"00:00:01",
+                    b"narration_id,",
+                    b"abcdefghijk,0902,",
+                    b"Frame\t",
+                    b"0\t",
+                    b'"database": ',
+                ),
+                *(b'"annotations": ', b'"segment": [1, 2]', b'"vid_name": "a"', b"123;", b"_E_000001_000002", b" 9\n"),
+            ],
+            action_lists,
+        ),
+        Reader("tars", [b"ustar", b"000.jpg", b"../", b"0000644", bytes(512), b"2", b"GNU.sparse.size"], tars),
         Reader(
             "fields",
             [b'"size": ', b'"frames": 16,', b"112x112", b"0.45,0.45", b"native", b"cuda:", b"file:a:b"],

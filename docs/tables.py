@@ -1,7 +1,8 @@
 """Tables of the documentation that are made from settings classes: `python docs/tables.py` writes them into the pages.
 
 A page holds a table of options between `<!-- settings: recording -->` and `<!-- end -->`, one of keys of experiment files
-after `<!-- keys: recording -->`, and the packages with what they import after `<!-- packages -->`.
+after `<!-- keys: recording -->`, the packages with what they import after `<!-- packages -->`, and the formats of lists after
+`<!-- lists -->`.
 """
 
 import ast
@@ -19,6 +20,7 @@ from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.experiments.audit_section import AUDIT
 from video_tcav.experiments.file import CAV, INTERVENTIONS, RECORDING, STATISTICS
+from video_tcav.media.video_lists.list_format import LIST_FORMATS
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import InterventionSettings, StatisticsSettings
 
@@ -37,6 +39,7 @@ KEYS: dict[str, list[Setting]] = {
 }
 MARKED = re.compile(r"(<!-- (settings|keys): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PACKAGES = re.compile(r"(<!-- packages -->\n).*?(<!-- end -->)", re.DOTALL)
+LISTS = re.compile(r"(<!-- lists -->\n).*?(<!-- end -->)", re.DOTALL)
 DOCS = Path(__file__).parent
 
 
@@ -88,6 +91,17 @@ def packages_table() -> str:
     return "\n".join(["| package | holds | imports |", "| --- | --- | --- |", *rows[:-1]]) + "\n"
 
 
+def lists_table() -> str:
+    """Formats of published lists: what is read, what can be a group, and what may be chosen behind `::`."""
+    rows = []
+    for known in LIST_FORMATS.values():
+        choices = [*(f"`{kind}=`" for kind in known.labels[1:]), *(["`split=`"] if known.has_splits else [])]
+        groups = ", ".join(known.identifiers) or "the file"
+        rows.append(f"| `{known.name}` | {known.help} | {groups} | {', '.join(choices)} |")
+    header = ["| format | what is read | groups, the first by default | behind `::` |", "| --- | --- | --- | --- |"]
+    return "\n".join([*header, *rows]) + "\n"
+
+
 def _package(module: str) -> str:
     """The first name below the package's own."""
     return module.split(".")[1] if "." in module else ""
@@ -108,6 +122,7 @@ def _first_line(name: str) -> str:
 def with_tables(page: str) -> str:
     """The text of a page with its tables as they must be now."""
     page = PACKAGES.sub(lambda marked: marked[1] + packages_table() + marked[2], page)
+    page = LISTS.sub(lambda marked: marked[1] + lists_table() + marked[2], page)
 
     def replaced(marked: re.Match[str]) -> str:
         name = marked[3]

@@ -2,6 +2,7 @@
 
 python -m benchmarks.discovery rendered --seeds 5 --methods sparse,kmeans,nmf
 python -m benchmarks.discovery null --runs 500
+python -m benchmarks.discovery null --shuffled
 python -m benchmarks.discovery cost --clips 24
 """
 
@@ -35,6 +36,7 @@ def main() -> None:
     null.add_argument("--model", default="r2plus1d-object")
     null.add_argument("--layers", help="with commas between; all stages if not given")
     null.add_argument("--pool", type=int, default=240, help="clips that runs are drawn from")
+    null.add_argument("--shuffled", action="store_true", help="class and random clips, with their labels shuffled")
     null.add_argument("--runs", type=int, default=500)
     null.add_argument("--components", type=int, default=8)
     null.add_argument("--permutations", type=int, default=999)
@@ -54,7 +56,7 @@ def main() -> None:
 def _null(arguments: argparse.Namespace) -> None:
     layers = arguments.layers.split(",") if arguments.layers else load_model(f"rendered:{arguments.model}").stages()
     runs: list[NullRun] = []
-    with recorded_pool(arguments.model, arguments.pool, layers, 0) as pool:
+    with recorded_pool(arguments.model, arguments.pool, layers, 0, shuffled=arguments.shuffled) as pool:
         for seed in range(1, arguments.runs + 1):
             discovery = DiscoverySettings(components=arguments.components)
             runs.append(null_run(pool, discovery, permutations=arguments.permutations, seed=seed))

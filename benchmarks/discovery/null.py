@@ -1,4 +1,7 @@
-"""Null runs: class clips drawn from the random pool, so that nothing sets the class apart. How often is anything confirmed?"""
+"""Null runs: labels that say nothing, so that nothing sets the class apart. How often is anything confirmed?
+
+Class clips are drawn from a pool of random clips, or, shuffled, from one of class and random clips together.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,9 +46,20 @@ class NullRun:
 
 
 @contextmanager
-def recorded_pool(name: str, clips: int, layers: Sequence[str], seed: int) -> Iterator[RecordedClips]:
-    """Random clips of a model's world, passed once, with the gradient at every one."""
-    world = DiscoveryWorld.sample(name, seed, class_clips=0, random_clips=clips)
+def recorded_pool(
+    name: str, clips: int, layers: Sequence[str], seed: int, *, shuffled: bool = False
+) -> Iterator[RecordedClips]:
+    """Clips of a model's world, passed once, with the gradient at every one.
+
+    Args:
+        name: of the model.
+        clips: how many.
+        layers: to record.
+        seed: of the clips.
+        shuffled: whether a third of them are of the class, as in a discovery, whose labels each run shuffles.
+    """
+    of_class = clips // 3 if shuffled else 0
+    world = DiscoveryWorld.sample(name, seed, class_clips=of_class, random_clips=clips - of_class)
     sources = named_sources("random", world.named(slice(None)))
     with Workspace(RecordingSettings()) as work:
         plan = DiscoveryPlan(

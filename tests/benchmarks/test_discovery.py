@@ -34,9 +34,10 @@ def test_an_ideal_map_lies_on_the_mask():
     assert world.has_cause[:2].all()
 
 
-def test_nothing_is_confirmed_where_class_clips_are_random_clips():
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_nothing_is_confirmed_where_class_clips_are_random_clips_or_labels_are_shuffled(shuffled):
     discovery = DiscoverySettings(components=4)
-    with recorded_pool("r2plus1d-object", 120, ["stages.3"], 0) as pool:
+    with recorded_pool("r2plus1d-object", 120, ["stages.3"], 0, shuffled=shuffled) as pool:
         runs = [null_run(pool, discovery, permutations=199, seed=seed) for seed in range(1, 16)]
     assert sum(run.confirmed > 0 for run in runs) <= 2
     assert np.mean([run.uncorrected / run.components for run in runs]) < 0.15

@@ -14,6 +14,7 @@ RESULTS_AND_SETTINGS = {
     "effects.InterventionEffect",
     "measure.TextMeasurement",
     "component.Component",
+    "result.DiscoveryResult",
     "figures.VersionResult",
 }
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from video_tcav.audit.pending_clips import PassedClip
 from video_tcav.audit.plan import AuditPlan
+from video_tcav.media.memory_clips import InMemorySource
 from video_tcav.models import Target, VideoModel
 from video_tcav.models.output_kinds import Outputs
 
@@ -200,7 +201,7 @@ class AnswerCollector:
         }
         facts = clip.facts
         self._objects[key] = facts is not None and facts.has_object
-        in_memory = hasattr(clip.source, "frames")
+        in_memory = isinstance(clip.source, InMemorySource)
         self._clips[key] = AuditedClip(
             clip=clip.source.key,
             window=clip.window,

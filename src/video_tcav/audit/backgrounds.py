@@ -29,7 +29,7 @@ def stripes_picture(height: int, width: int, seed: int) -> Picture:
         Sinusoidal stripes behind persons: Li et al. 2023, "Mitigating and Evaluating Static Bias of Action Representations in
         the Background and the Foreground", arXiv:2211.12883.
     """
-    generator = np.random.default_rng([seed, random_streams.AUDIT_BACKGROUNDS, 1])
+    generator = np.random.default_rng([seed, random_streams.AUDIT_STRIPES])
     angle, phase = generator.uniform(0, np.pi), generator.uniform(0, 2 * np.pi)
     waves = generator.uniform(*_WAVES) / min(height, width)
     rows, columns = np.mgrid[:height, :width]

@@ -9,13 +9,14 @@ import typer
 import video_tcav as vt
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
-from video_tcav.core.errors import UnsavedResultError
+from video_tcav.core.errors import InputError, UnsavedResultError
 from video_tcav.core.files import check_writable, write_json
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.core.wording import p_text
 from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import At, InterventionSettings, StatisticsSettings
+from video_tcav.words.encoder_spec import encoder_help
 
 _MOST_ROWS = 12  # a screenful; the files have all
 _BAR_CELLS = 9
@@ -61,6 +62,20 @@ def discover(
         str,
         typer.Option(metavar="step|clamp|none", help="What to do to activations along confirmed components."),
     ] = "step,clamp",
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="E", help=f"Suggest names for confirmed components by an encoder of texts: {encoder_help()}."
+        ),
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --text-encoder: words to choose from, one a line. [dim]default: a thousand common ones[/]",
+            show_default=False,
+        ),
+    ] = None,
     group: options.Group = "video",
     alpha: Annotated[
         float, typer.Option(metavar="P", help="Level of all components together, between 0 and 1.")
@@ -78,8 +93,13 @@ def discover(
     """
     from video_tcav.concepts.twins import TWINS  # noqa: PLC0415 - PyTorch, which other commands need not load
 
+    if words and not text_encoder:
+        raise InputError(
+            "`--words` must come with --text-encoder, which compares clips with them. Got none. Name an encoder."
+        )
     if out:
         check_writable(out)
+    encoder = options.load_encoder(text_encoder, model_options.device) if text_encoder else None
     loaded = vt.load_model(model, **vars(model_options))
     try:
         result = vt.discover(
@@ -96,6 +116,8 @@ def discover(
             group=group,
             alpha=alpha,
             seed=seed,
+            text_encoder=encoder,
+            words=options.read_word_file(words),
             out=out,
             progress=True,
             recording=recording,

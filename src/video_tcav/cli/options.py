@@ -30,7 +30,11 @@ GradientAt = Annotated[
     At, typer.Option(help="Where the gradient is taken: at clips of the class, or at random clips, set aside for it.")
 ]
 Group = Annotated[
-    str, typer.Option(metavar="video|PATTERN", help="What is independent: the video, or a regular expression on paths.")
+    str,
+    typer.Option(
+        metavar="video|NAME|PATTERN",
+        help="What is independent: the video, what a list names (participant, …), or a regular expression on paths.",
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of every random draw.")]
 

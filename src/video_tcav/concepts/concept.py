@@ -1,6 +1,6 @@
 """A concept: a name, and the clips that show it; clips from paths, clips in memory, or both."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count, repeat
 from pathlib import Path
@@ -10,6 +10,7 @@ from video_tcav.concepts.bank import bank_sources
 from video_tcav.core.errors import SourceError
 from video_tcav.core.escaping import well_formed
 from video_tcav.media import VideoSource, find_videos
+from video_tcav.media.dataset_rows import dataset_sources, is_dataset, refuse_mapping
 from video_tcav.media.memory_clips import ClipArray, check_names, memory_sources
 from video_tcav.media.sources import left_out_note, numbered_stills_note
 
@@ -50,7 +51,8 @@ def as_sources(clips: Sources, *, clip_name: str = "clip") -> tuple[VideoSource,
         clips: a path (file, folder, glob, manifest; `BANK::NAME` and `BANK::NAME:KIND` are the accepted clips of a concept in
             a bank), a source, or a tensor or array: one clip `(time, 3, height, width)` or `(time, height, width, 3)`, or a
             batch of them with one more dimension in front, as `uint8`, or as floats in [0, 1]. Also a tuple `(name, clip)`,
-            and any iterable of all these, such as a list, a generator, or a `DataLoader` of clips.
+            and any iterable of all these, such as a list, a generator, or a `DataLoader` of clips; and a `datasets.Dataset` with
+            a column of videos, whose rows may have the columns of a manifest.
         clip_name: what clips in memory without a name are called, with a number behind it.
 
     Raises:
@@ -70,6 +72,10 @@ def _sources(clips: Sources, default_names: Iterator[str]) -> Iterator[VideoSour
     elif isinstance(clips, str | Path):
         banked = bank_sources(str(clips))
         yield from find_videos(clips) if banked is None else banked
+    elif is_dataset(clips):
+        yield from dataset_sources(clips, default_names)
+    elif isinstance(clips, Mapping):
+        refuse_mapping(clips)
     elif (in_memory := memory_sources(clips, default_names)) is not None:
         yield from in_memory
     elif hasattr(clips, "__iter__") or hasattr(clips, "__getitem__"):  # a PyTorch `Dataset` has the second only

@@ -63,6 +63,8 @@ TEXT_FOLDS = 113
 """Folds of the groups of clips that a map from embeddings to activations is learned from."""
 BENCHMARK_ORDER = 131
 """Benchmark of concepts: order of the clips on which components are scored."""
+EXCHANGED_PRESENCES = 137
+"""Completeness: presences of concepts that go to other clips, to see what meaningless concepts explain."""
 DISCOVERY_HALVES = 97
 """Discovery: halves of the groups, of which one finds and the other confirms."""
 DISCOVERY_STABILITY = 109
@@ -76,6 +78,8 @@ DISCOVERY_TWINS = 107
 AUDIT_DONORS = 137
 """Audit: which clip lends its scene to which."""
 AUDIT_BACKGROUNDS = 139
-"""Audit: noise behind persons; then 1 for stripes. The seed before it is a clip's own."""
-AUDIT_BOOTSTRAP = 149
+"""Audit: noise behind persons; the seed before it is a clip's own."""
+AUDIT_STRIPES = 149
+"""Audit: stripes behind persons; likewise."""
+AUDIT_BOOTSTRAP = 151
 """Audit: bootstrap weights of a group of clips, then the group's number and the chunk of draws."""

@@ -52,7 +52,8 @@ def numbered_lines(text: str) -> list[tuple[int, str]]:
 
 def visible(text: str) -> str:
     """Text without spaces around it, and without zero-width characters."""
-    return text.translate(_INVISIBLE).strip()
+    # lists have a million lines, most of them in ASCII, for which `translate` is slow
+    return (text if text.isascii() and "\0" not in text else text.translate(_INVISIBLE)).strip()
 
 
 def plain_name(text: str) -> str:

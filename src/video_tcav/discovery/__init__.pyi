@@ -4,6 +4,8 @@ from .comparison import compare_discoveries as compare_discoveries
 from .component import Component as Component
 from .component import ComponentKind as ComponentKind
 from .discover import discover as discover
+from .explained import ExplainedShare as ExplainedShare
+from .explained import NothingExplained as NothingExplained
 from .factorisers.factoriser import Factoriser as Factoriser
 from .maps import ComponentMaps as ComponentMaps
 from .result import ComponentExample as ComponentExample

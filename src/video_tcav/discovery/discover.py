@@ -1,11 +1,8 @@
 """Discovery from clips to confirmed components: the function behind `video-tcav discover`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from video_tcav.concepts import TWINS, ConceptBank
 from video_tcav.concepts.concept import Sources, left_out_notes
@@ -14,33 +11,35 @@ from video_tcav.core.files import check_writable
 from video_tcav.core.logs import log_warnings
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.settings import takes_settings
+from video_tcav.discovery.bank_tubes import with_tubes
 from video_tcav.discovery.component import Component
 from video_tcav.discovery.component_rows import component_rows, judged
+from video_tcav.discovery.edited_components import with_interventions
+from video_tcav.discovery.explained import ExplainedShare, NothingExplained
 from video_tcav.discovery.layer_discovery import LayerDiscovery
 from video_tcav.discovery.layer_grid import layer_grids
 from video_tcav.discovery.maps import ComponentMaps
+from video_tcav.discovery.measure_explained import measure_explained
 from video_tcav.discovery.plan import DiscoveryPlan, DiscoveryQuestion, plan_discovery
 from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
 from video_tcav.discovery.result import DiscoveryResult
 from video_tcav.discovery.result_files import save_discovery
 from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
-from video_tcav.discovery.tubes import MOST_TUBES, MappedClip, cut_tubes
+from video_tcav.discovery.suggested_names import suggested_names
 from video_tcav.gram.concept_test import TestSettings
 from video_tcav.gram.thresholds import LEVEL
 from video_tcav.media import Skipped
+from video_tcav.media.grouping import listed_groups
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import target_name
-from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.concept_result import Measurement
-from video_tcav.tcav.interventions.edit_settings import EditSettings
-from video_tcav.tcav.interventions.intervene import Interventions, intervene
 from video_tcav.tcav.interventions.operations import CLAMP, STEP, parse_operations
-from video_tcav.tcav.interventions.plan import InterventionPlan, layers_of_interventions
+from video_tcav.tcav.interventions.plan import InterventionPlan, deepest_layer, layers_of_interventions
 from video_tcav.tcav.run_provenance import run_provenance
 from video_tcav.tcav.settings import At, InterventionSettings, StatisticsSettings
+from video_tcav.words import NameSuggestions, TextVideoEncoder
 
 
 @takes_settings(
@@ -65,6 +64,8 @@ def discover(
     group: str = "video",
     alpha: float = LEVEL,
     seed: int = 0,
+    text_encoder: TextVideoEncoder | None = None,
+    words: Sequence[str] | None = None,
     out: str | Path | None = None,
     progress: bool = False,
     recording: RecordingSettings,
@@ -85,9 +86,11 @@ def discover(
         at: where the gradient is taken, in the half that finds: at `random` or at `class` clips; see `run_tcav`.
         twins: that kinds are told by; none makes every kind unclear.
         operations: interventions along the CAVs of confirmed components: `step` and `clamp`, or `none`.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         alpha: level of the whole family of components, in (0, 1).
         seed: of every random draw.
+        text_encoder: suggests names for confirmed components; from `words.load_encoder`.
+        words: that names are chosen from; `words.common_words()` if not given.
         out: folder for results, tables and maps.
         progress: whether to show progress bars on standard error.
         recording: how clips are passed and kept; its fields are keywords of this function.
@@ -117,14 +120,7 @@ def discover(
         alpha=alpha,
         seed=seed,
     )
-    settings = TestSettings(
-        cav=statistics.fitter,
-        significance=statistics.test,
-        permutations=statistics.permutations,
-        random_sets=2,  # the spread of TCAV scores is not shown
-        bootstraps=statistics.bootstraps,
-        seed=seed,
-    )
+    settings = _test_settings(statistics, seed)
     names = tuple(one_of("operations", each, (STEP.name, CLAMP.name)) for each in parse_operations(operations))
     folder = None if out is None else check_writable(Path(out))
     with Workspace(recording, progress=progress) as work:
@@ -132,7 +128,7 @@ def discover(
         asked = _asked(model, plan, names, interventions)
         grids = layer_grids(model, plan.layers)
         with work.timed("passes"):
-            recorded, runner = record_clips(plan, model, grids, asked.layers, work)
+            recorded, runner = record_clips(plan, model, grids, _kept_whole(model, plan, asked), work)
         with work.timed("components"):
             found = _found(recorded, discovery, settings, progress)
         with work.timed("tests"):
@@ -140,31 +136,49 @@ def discover(
         with work.timed("kinds"):
             components = judged([row for each in found for row in component_rows(each, effects)], alpha)
         with work.timed("interventions"):
-            components, cautions = _with_interventions(components, found, asked, runner, settings, progress=progress)
+            components, cautions = with_interventions(components, found, asked, runner, settings, progress=progress)
+        with work.timed("explained"):
+            explained = measure_explained(found, components, question.against, runner, settings, progress=progress)
+        with work.timed("names"):
+            suggested = _suggested(found, components, text_encoder, words, recording, progress)
         with work.timed("maps"):
             maps = tuple(each.kept_maps() for each in found)
         skipped = recorded.recording.skipped
         if bank is not None:
             with work.timed("tubes"):
-                components, unread = _with_tubes(components, found, bank, recording)
+                components, unread = with_tubes(components, found, bank, recording, suggested)
                 skipped = (*skipped, *unread)
         noticed = (
             *left_out_notes(clips),
             *left_out_notes(random),
             *cautions,
+            *listed_groups(plan.sources, plan.group_of, group),
             *work.warnings({each.path for each in skipped}),
         )
         noted = _noted_settings(question, plan, discovery, settings, names)
-        result = _result(found, components, maps, skipped, noticed, noted, work.seconds)
+        result = _result(found, components, suggested, explained, maps, skipped, noticed, noted, work.seconds)
         if folder is not None:
             save_discovery(folder, result)
     log_warnings([*result.warnings, *map(str, result.skipped)])
     return result
 
 
+def _test_settings(statistics: StatisticsSettings, seed: int) -> TestSettings:
+    return TestSettings(
+        cav=statistics.fitter,
+        significance=statistics.test,
+        permutations=statistics.permutations,
+        random_sets=2,  # the spread of TCAV scores is not shown
+        bootstraps=statistics.bootstraps,
+        seed=seed,
+    )
+
+
 def _result(
     found: Sequence[LayerDiscovery],
     components: tuple[Component, ...],
+    names: Mapping[str, NameSuggestions],
+    explained: ExplainedShare | NothingExplained,
     maps: tuple[ComponentMaps, ...],
     skipped: tuple[Skipped, ...],
     noticed: Sequence[str],
@@ -180,6 +194,8 @@ def _result(
         method=noted["method"],
         alpha=noted["alpha"],
         components=components,
+        names=names,
+        explained=explained,
         clips=clips.described(),
         presences={name: each.presences[:, column] for each in found for column, name in enumerate(each.names)},
         maps=maps,
@@ -201,6 +217,11 @@ def _asked(
     return InterventionPlan(operations=names, layers=layers)
 
 
+def _kept_whole(model: VideoModel, plan: DiscoveryPlan, asked: InterventionPlan) -> tuple[str, ...]:
+    """Layers from which the rest of the network is run: for interventions, and for the answers of the half that confirms."""
+    return tuple(dict.fromkeys((*asked.layers, deepest_layer(model, plan.layers))))
+
+
 def _found(
     recorded: RecordedClips, discovery: DiscoverySettings, settings: TestSettings, progress: bool
 ) -> list[LayerDiscovery]:
@@ -212,122 +233,23 @@ def _found(
     return found
 
 
+def _suggested(
+    found: Sequence[LayerDiscovery],
+    components: Sequence[Component],
+    encoder: TextVideoEncoder | None,
+    words: Sequence[str] | None,
+    recording: RecordingSettings,
+    progress: bool,
+) -> dict[str, NameSuggestions]:
+    if encoder is None:
+        return {}
+    return suggested_names(found, components, encoder, words, recording, progress=progress)
+
+
 def _effects(found: Sequence[LayerDiscovery], progress: bool) -> dict[str, Measurement]:
     total = sum(len(each.comparisons) for each in found)
     with progress_bar("tests (components)", total, visible=progress) as advance:
         return {name: measurement for each in found for name, measurement in each.effects(advance).items()}
-
-
-def _with_interventions(
-    components: Sequence[Component],
-    found: Sequence[LayerDiscovery],
-    asked: InterventionPlan,
-    runner: BatchRunner,
-    settings: TestSettings,
-    *,
-    progress: bool,
-) -> tuple[tuple[Component, ...], tuple[str, ...]]:
-    """Step and clamp along the CAVs of confirmed components, at the gradient clips, and what a reader must know about them."""
-    numbers: dict[str, dict[str, float]] = {}
-    cautions: list[str] = []
-    for layer in found:
-        names = {each.name for each in components if each.confirmed and each.layer == layer.layer}
-        comparisons = [comparison for name, comparison in layer.comparisons.items() if name in names]
-        if layer.layer in asked.layers and comparisons:
-            edited = _intervened(layer, comparisons, asked, runner, settings, progress=progress)
-            cautions += edited.cautions
-            for key, operations in edited.draws.items():
-                numbers[key.concept] = {
-                    column: value
-                    for operation, draws in operations.items()
-                    for column, value in draws.columns(operation).items()
-                    if not column.endswith("_p")  # no CAVs of permuted labels: the effect itself is tested
-                }
-    return tuple(replace(each, **numbers.get(each.name, {})) for each in components), tuple(cautions)
-
-
-def _intervened(
-    layer: LayerDiscovery,
-    comparisons: Sequence[Comparison],
-    asked: InterventionPlan,
-    runner: BatchRunner,
-    settings: TestSettings,
-    *,
-    progress: bool,
-) -> Interventions:
-    recording = layer.clips.recording
-    pooled = replace(
-        recording,
-        settings=recording.settings.with_values(space="spacetime"),
-        activations={layer.layer: layer.clips.layers[layer.layer].pooled},
-    )
-    drawn = EditSettings(
-        fitter=settings.fitter,
-        bootstraps=settings.bootstraps,
-        permutations=settings.permutations,
-        relabellings=0,
-        seed=settings.seed,
-    )
-    return intervene(
-        layer.clips.plan.as_test(),
-        replace(asked, layers=(layer.layer,)),
-        pooled,
-        comparisons,
-        {layer.layer: layer.gram},
-        layer.clips.gradient_groups,
-        drawn,
-        runner,
-        progress=progress,
-    )
-
-
-def _with_tubes(
-    components: Sequence[Component],
-    found: Sequence[LayerDiscovery],
-    bank: ConceptBank | str | Path,
-    recording: RecordingSettings,
-) -> tuple[tuple[Component, ...], tuple[Skipped, ...]]:
-    """Cut tubes of confirmed components from the clips that have most of each."""
-    by_layer = {each.layer: each for each in found}
-    cut, skipped = [], []
-    with ConceptBank.opened(bank, create=True) as opened:
-        for component in components:
-            if not component.confirmed:
-                cut.append(component)
-                continue
-            layer, column = by_layer[component.layer], component.number - 1
-            count, unread = cut_tubes(
-                opened,
-                layer.clips.recording.model,
-                component.name,
-                _strongest_maps(layer, column),
-                _record(component),
-                windows=recording.windows,
-                threads=recording.threads,
-            )
-            cut.append(replace(component, n_tubes=count))
-            skipped += unread
-    return tuple(cut), tuple(skipped)
-
-
-def _strongest_maps(layer: LayerDiscovery, column: int) -> list[MappedClip]:
-    order = np.argsort(-layer.presences[:, column], kind="stable")[:MOST_TUBES].tolist()
-    clips = layer.clips
-    return [
-        MappedClip(
-            source=clips.sources[clips.ids[clip].source],
-            window=clips.ids[clip].window,
-            values=layer.map_on_clip(column, clip),
-            threshold=float(layer.components.thresholds[column]),
-        )
-        for clip in order
-    ]
-
-
-def _record(component: Component) -> dict[str, Any]:
-    """What stands beside a clip of the bank about the component that it shows."""
-    names = ("layer", "number", "kind", "stability", "presence_auc", "effect", "p_adjusted")
-    return {"component": component.name, **{name: getattr(component, name) for name in names}}
 
 
 def _cautions(components: Sequence[Component], settings: TestSettings, alpha: float) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from video_tcav.discovery.result import DiscoveredClip
 from video_tcav.gram.design import Design, check_enough, numbering
 from video_tcav.gram.gram import Gram
 from video_tcav.media import VideoSource
-from video_tcav.media.memory_clips import MemorySource
+from video_tcav.media.memory_clips import InMemorySource
 from video_tcav.models import VideoModel
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.clip_id import ClipId, Version
@@ -119,7 +119,7 @@ class RecordedClips:
                 DiscoveredClip(
                     clip=clip.source,
                     window=clip.window,
-                    path="" if isinstance(source, MemorySource) else str(source.path),
+                    path="" if isinstance(source, InMemorySource) else str(source.path),
                     start_s=source.start_s,
                     end_s=source.end_s,
                     group=self.plan.group_of(source),
@@ -139,7 +139,8 @@ def record_clips(
         plan: of the run.
         model: the explained model.
         grids: of its layers.
-        whole: layers whose whole outputs are kept for interventions.
+        whole: layers whose whole outputs are kept, of gradient clips and of the half that confirms, from which the rest of the
+            network can be run.
         work: of the run.
 
     Returns:
@@ -161,19 +162,23 @@ def record_clips(
         whole=whole,
     )
     twin_keys = {source.key for source in plan.twin_sources}
-    without_twins = [source for source in plan.sources if source.key not in twin_keys]
+    finding = [source for source in plan.sources if plan.halves[source.key] == "find"]
+    without_twins = [s for s in plan.sources if plan.halves[s.key] == "confirm" and s.key not in twin_keys]
+    confirming = {source.key for source in (*without_twins, *plan.twin_sources)} if whole else set()
     versions: tuple[Version, ...] = ("none", *plan.twins)
     work.fill(
         recorder,
         PassSpec(plan.gradient_sources, ("none",), plan.target),
-        PassSpec(without_twins, ("none",)),
-        PassSpec(plan.twin_sources, versions),
+        PassSpec(finding, ("none",)),
+        PassSpec(without_twins, ("none",), outputs=bool(confirming)),
+        PassSpec(plan.twin_sources, versions, outputs=bool(confirming)),
     )
     total = len(plan.gradient_sources) + len(plan.sources)
     with progress_bar("model passes (videos)", total, visible=work.progress) as advance, freed_memory_kept():
         recorder.record_class(plan.gradient_sources, plan.target, advance)
-        recorder.record_concepts(without_twins, ("none",), advance)
-        recorder.record_concepts(plan.twin_sources, versions, advance)
+        recorder.record_concepts(finding, ("none",), advance)
+        recorder.record_concepts(without_twins, ("none",), advance, whole_of=confirming)
+        recorder.record_concepts(plan.twin_sources, versions, advance, whole_of=confirming)
     recording = recorder.recording()
     windows = recording.windows
     ids = [

@@ -14,10 +14,12 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.files import write_json
 from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.discovery.component import Component
+from video_tcav.discovery.explained import ExplainedShare, NothingExplained
 from video_tcav.discovery.maps import ComponentMaps
-from video_tcav.discovery.sentences import component_sentence, headline
+from video_tcav.discovery.sentences import component_sentence, headline, suggestion_sentence
 from video_tcav.media import Skipped
 from video_tcav.tcav.wording import effect_text, p_text, units
+from video_tcav.words import NameSuggestions
 
 if TYPE_CHECKING:  # figures are drawn above results
     from matplotlib.figure import Figure
@@ -78,6 +80,8 @@ class DiscoveryResult(ItemSequence[Component]):
         method: name of the factorisation.
         alpha: level of the family of tests.
         components: of all layers.
+        names: words nearest to the tubes of each confirmed component, by its name; none without an encoder of texts.
+        explained: how much of the target the confirmed ones explain together, and what they leave.
         clips: in which they were looked for.
         presences: mean over positions, in standard deviations of random clips, of each component in each clip.
         maps: by layer, of the clips that have most of each component and some more.
@@ -95,6 +99,8 @@ class DiscoveryResult(ItemSequence[Component]):
     method: str
     alpha: float
     components: tuple[Component, ...]
+    names: Mapping[str, NameSuggestions]
+    explained: ExplainedShare | NothingExplained
     clips: tuple[DiscoveredClip, ...]
     presences: Mapping[str, Float[np.ndarray, " clip"]] = field(repr=False)
     maps: tuple[ComponentMaps, ...] = field(repr=False)
@@ -170,6 +176,8 @@ class DiscoveryResult(ItemSequence[Component]):
         return replace(
             self,
             components=components,
+            names={names.get(name, name): suggestions for name, suggestions in self.names.items()},
+            explained=self.explained.renamed(names),
             presences={names.get(name, name): values for name, values in self.presences.items()},
         )
 
@@ -183,11 +191,13 @@ class DiscoveryResult(ItemSequence[Component]):
         return rows.assign(**self.presences)
 
     def sentences(self) -> tuple[str, ...]:
-        """What was confirmed, in plain words, and then one sentence for each component that was."""
+        """What was confirmed, in plain words, one sentence for each component that was, names, and how much they explain."""
         unit = units(self.against)
         return (
             headline(self.components, self.target),
             *(component_sentence(each, self.target, unit) for each in self.confirmed),
+            *(suggestion_sentence(name, suggestions) for name, suggestions in self.names.items()),
+            *([self.explained.sentence()] if self.confirmed else []),
         )
 
     def plot(self) -> "Figure":
@@ -231,6 +241,8 @@ class DiscoveryResult(ItemSequence[Component]):
             "warnings": list(self.warnings),
             "skipped": [asdict(skipped) for skipped in self.skipped],
             "components": [asdict(component) for component in self.components],
+            "suggested_names": {name: asdict(suggestions) for name, suggestions in self.names.items()},
+            "explained": self.explained.to_dict(),
             "clips": [asdict(clip) for clip in self.clips],
             "presences": {name: values.tolist() for name, values in self.presences.items()},
         }

@@ -14,10 +14,12 @@ from video_tcav.core.errors import InputError, OutputError, UnsavedResultError
 from video_tcav.core.files import read_json, write_in_turn
 from video_tcav.core.tables import TABLE_DAMAGE, write_csv, write_parquet, write_tensors
 from video_tcav.discovery.component import Component
+from video_tcav.discovery.explained import explained_of
 from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.result import DiscoveredClip, DiscoveryResult
 from video_tcav.media import Skipped
 from video_tcav.models.axes.spacing import Spacing
+from video_tcav.words import NameSuggestion, NameSuggestions
 
 RESULTS, MAPS = "results.json", "maps.safetensors"
 
@@ -73,6 +75,8 @@ def _result(content: Mapping[str, Any], maps: tuple[ComponentMaps, ...]) -> Disc
     return DiscoveryResult(
         **{name: content[name] for name in ("target", "against", "at", "method", "alpha")},
         components=tuple(components),
+        names={name: _suggestions(each) for name, each in content.get("suggested_names", {}).items()},
+        explained=explained_of(content.get("explained")),
         clips=tuple(DiscoveredClip(**clip) for clip in content["clips"]),
         presences={name: np.asarray(values, dtype=float) for name, values in content["presences"].items()},
         maps=maps,
@@ -81,6 +85,15 @@ def _result(content: Mapping[str, Any], maps: tuple[ComponentMaps, ...]) -> Disc
         provenance=provenance,
         seconds=seconds,
     )
+
+
+def _suggestions(content: Mapping[str, Any]) -> NameSuggestions:
+    words = [
+        NameSuggestion(**{field.name: _number(field.type, each[field.name]) for field in fields(NameSuggestion)})
+        for each in content["suggestions"]
+    ]
+    skipped = tuple(Skipped(**each) for each in content["skipped"])
+    return NameSuggestions(**{**content, "suggestions": tuple(words), "skipped": skipped})
 
 
 def _number(kind: Any, value: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from video_tcav.discovery.component import Component, ComponentKind
 from video_tcav.tcav.wording import effect_text, p_equals, verb
+from video_tcav.words import NameSuggestions
 
 _KINDS: dict[ComponentKind, str] = {
     "appearance": "appearance: it stays in frozen clips",
@@ -27,6 +28,17 @@ def headline(components: Sequence[Component], target: str) -> str:
     return (
         f"{count} of {len(components)} components {'is' if count == 1 else 'are'} confirmed for {target} in {tested}."
     )
+
+
+def suggestion_text(names: NameSuggestions) -> str:
+    """The first word with its margin, and what comes next: `court (margin 0.041), then lawn, street`."""
+    first, *others = names
+    return f"{first.word} (margin {first.margin:.3f}), then {', '.join(other.word for other in others)}"
+
+
+def suggestion_sentence(component: str, names: NameSuggestions) -> str:
+    """The words nearest to a component, as a suggestion."""
+    return f"Words nearest to {component}, of {names.words}: {suggestion_text(names)}."
 
 
 def component_sentence(component: Component, target: str, unit: str) -> str:

@@ -12,7 +12,7 @@ from video_tcav._version import __version__
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.errors import MediaError
 from video_tcav.media import LoadedClips, Skipped, VideoSource, load_clips
-from video_tcav.media.memory_clips import MemorySource
+from video_tcav.media.memory_clips import InMemorySource
 from video_tcav.models import VideoModel
 from video_tcav.models.preprocess import seen_box
 from video_tcav.proposals.bank_writer import concept_of
@@ -72,6 +72,16 @@ def strongest_region(values: Float[np.ndarray, "time height width"], threshold: 
     return Region(first=times.start, boxes=np.asarray(boxes, dtype=float), share=share)
 
 
+def boxes_in_clip(
+    region: Region, mapped: MappedClip, native: tuple[int, int], model: VideoModel
+) -> Float[np.ndarray, "frame 4"]:
+    """Left, top, right and bottom of a region in pixels of the video, whose pictures are `(height, width)`."""
+    height, width = mapped.values.shape[1:]
+    top, left, bottom, right = seen_box(native, model.clip_spec)
+    scale = np.array([(right - left) / width, (bottom - top) / height] * 2)
+    return np.array([left, top] * 2) + region.boxes * scale
+
+
 def cut_tubes(
     bank: ConceptBank,
     model: VideoModel,
@@ -98,7 +108,7 @@ def cut_tubes(
     """
     by_source: dict[str, list[MappedClip]] = {}
     for each in maps:
-        if not isinstance(each.source, MemorySource) and each.source.kind == "video":
+        if not isinstance(each.source, InMemorySource) and each.source.kind == "video":
             by_source.setdefault(each.source.key, []).append(each)
     sources = [members[0].source for members in by_source.values()]
     count, skipped = 0, []
@@ -123,10 +133,7 @@ def _cut(
     region = strongest_region(mapped.values, mapped.threshold)
     if loaded.clips is None or region is None:
         return False
-    height, width = mapped.values.shape[1:]
-    top, left, bottom, right = seen_box((loaded.clips.shape[-2], loaded.clips.shape[-1]), model.clip_spec)
-    scale = np.array([(right - left) / width, (bottom - top) / height] * 2)
-    boxes = np.array([left, top] * 2) + region.boxes * scale
+    boxes = boxes_in_clip(region, mapped, (loaded.clips.shape[-2], loaded.clips.shape[-1]), model)
     clip_times_s = loaded.timestamps_s[mapped.window]
     times_s = clip_times_s[region.first : region.first + len(boxes)]
     # a tube lasts until its last frame goes

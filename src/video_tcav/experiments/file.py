@@ -128,7 +128,9 @@ class Experiment(_RecordingFields, Section):
     )
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
     interventions: Interventions = Interventions()
-    group: Name = Field("video", description="what is independent: video, or a regular expression on the path")
+    group: Name = Field(
+        "video", description="what is independent: video, what a list names, or a regular expression on the path"
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="of every random draw")
     shown: int = Field(4, ge=0, le=50, description="clips of each class that the report shows in full, with timelines")
     attribution: Name = Field(

@@ -8,7 +8,6 @@ from .cavs.registry import CAV_FITTERS as CAV_FITTERS
 from .cavs.registry import cav_fitter as cav_fitter
 from .completeness import Completeness as Completeness
 from .completeness import ConceptShare as ConceptShare
-from .completeness import Explained as Explained
 from .completeness import measure_completeness as measure_completeness
 from .concept_test import ConceptStatistics as ConceptStatistics
 from .concept_test import Draws as Draws
@@ -27,6 +26,7 @@ from .kernel import unit_coefficients as unit_coefficients
 from .label_permutations import permutation_null as permutation_null
 from .label_permutations import permutation_p as permutation_p
 from .power import groups_needed as groups_needed
+from .regressand import Explained as Explained
 from .representation import Representation as Representation
 from .representation import representations as representations
 from .resampling import BootstrapT as BootstrapT

@@ -1,187 +1,105 @@
-"""Annotation files of Kinetics, UCF101, HMDB51 and Something-Something V2, and lists of training code."""
+"""Reading published lists of videos: their format detected by content, their videos found below a folder."""
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, cast
 
 from video_tcav.core.checks import require
 from video_tcav.core.errors import SourceError
-from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
-from video_tcav.media.files import VIDEO_SUFFIXES, VideoSource, media_files
-from video_tcav.media.manifest import any_exists, first_line, read_table, refuse_repeats
-from video_tcav.media.training_lists import TRAINING_SUFFIXES, is_training_line, read_training_list, ucf101_group
+from video_tcav.media.files import VideoSource
+from video_tcav.media.manifest import any_exists, refuse_repeats
+from video_tcav.media.training_lists import TRAINING_SUFFIXES
+from video_tcav.media.video_lists.list_format import LIST_FORMATS, ListChoice, ListFile, VideoListFormat
+from video_tcav.media.video_lists.video_folder import VideoFolder
 
-AnnotationFormat = Literal["kinetics", "ucf101", "hmdb51", "ssv2", "training"]
-
-_UCF101_LINE = re.compile(r"(?P<file>\S+/(?P<stem>v_[^/\s]+)\.\w+)(?:\s+\d+)?")
-_HMDB51_NAME = re.compile(r"(?P<label>.+)_test_split\d")
-_HMDB51_LINE = re.compile(r"(?P<file>.+\.\w+)\s+(?P<split>[012])")
-_HMDB51_SPLITS = {"train": ("1",), "test": ("2",), None: ("1", "2")}
+_LIST_SUFFIXES = TRAINING_SUFFIXES | {".json"}
+# data sets are published with lists in a folder of their own, beside one with the videos
+_LIST_FOLDER = re.compile(r".*(?:annotations?|labels?|splits?|lists?)", re.IGNORECASE)
 
 
-def detect_annotations(path: Path) -> AnnotationFormat | None:
-    """Format of a published annotation file, by name and content; `None` if it is none of them."""
-    suffix = path.suffix.lower()
-    if suffix not in TRAINING_SUFFIXES | {".json"}:
+def detected_format(file: ListFile) -> VideoListFormat | None:
+    """Format of a published list, by name and content; `None` if it is none of them."""
+    if file.suffix not in _LIST_SUFFIXES:
         return None
-    line = first_line(read_text(path, error=SourceError))
-    if suffix == ".json":
-        return "ssv2" if line.startswith("[") else None
-    if suffix == ".csv" and "youtube_id" in line:
-        return "kinetics"
-    if suffix == ".txt" and _HMDB51_NAME.fullmatch(path.stem) and _HMDB51_LINE.fullmatch(line):
-        return "hmdb51"
-    if suffix == ".txt" and _UCF101_LINE.fullmatch(line):
-        return "ucf101"
-    return "training" if is_training_line(line) else None
+    formats = sorted(map(LIST_FORMATS.resolve, LIST_FORMATS.names()), key=lambda each: each.is_general)
+    return next((each for each in formats if each.detects(file)), None)
 
 
 def read_annotations(
     path: str | Path,
     *,
     root: Path | None = None,
-    format: Literal["auto", "kinetics", "ucf101", "hmdb51", "ssv2", "training"] = "auto",
+    format: str = "auto",
     split: str | None = None,
+    labels: str | None = None,
 ) -> list[VideoSource]:
-    """Sources of a published annotation file, in its order.
+    """Sources of a published list of videos, in its order.
 
     A listed file that is not on disk becomes a source with the path where it was expected, so that the decoder reports it.
 
     Args:
-        path: the annotation file.
-        root: folder with the videos, searched with its subfolders; by default that of the annotation file.
-        format: `auto` detects it by name and content.
-        split: Kinetics: a value of its `split` column. HMDB51: `train` or `test`, both by default. The others have a file for
-            each split.
+        path: the list.
+        root: folder with the videos, searched with its subfolders; by default that of the list, and the one above it where the
+            list lies in a folder for lists, such as `annotations`.
+        format: name of a format; `auto` detects it by name and content.
+        split: name of a split, where one file holds several (Kinetics, ActivityNet, EchoNet; HMDB51: `train` or `test`); all by
+            default.
+        labels: which labels, where a format has several kinds: `noun` of EPIC-Kitchens; its first kind by default.
 
     Raises:
-        SourceError: if the file cannot be read, is malformed, or none of its videos is under `root`.
-        InputError: if there is no such split.
+        SourceError: if the file cannot be read, is malformed, or none of its videos is found.
+        InputError: if there is no such format, split or kind of labels.
     """
     path = Path(path)
     if not path.is_file():
         raise SourceError(f"`{path}` must be an annotation file. Got no such file. Check the path.")
-    detected = detect_annotations(path) if format == "auto" else format
-    if detected is None:
+    file = ListFile(path)
+    chosen = detected_format(file) if format == "auto" else LIST_FORMATS.resolve(format)
+    if chosen is None:
         raise SourceError(
-            f"`{path}` must be an annotation file of Kinetics, UCF101, HMDB51 or Something-Something V2, or a training list. "
-            "Got another content. Name its `format`, or write a manifest with a column `path`."
+            f"`{path}` must be an annotation file of Kinetics, UCF101, HMDB51, Something-Something V2 or another known data "
+            f"set, or a training list. Got another content. Name its `format`, one of {', '.join(LIST_FORMATS.names())}, or "
+            "write a manifest with a column `path`."
         )
-    fixed = split is not None and detected in ("ucf101", "ssv2", "training")
-    require(not fixed, "split", f"be left out for {detected}", split, "Choose the file of that split instead.")
-    folder = path.parent if root is None else Path(root)
-    if not folder.is_dir():
-        raise SourceError(f"`root` must be a folder with videos. Got {folder}. Check the path.")
-    if detected == "training":
-        sources = read_training_list(path, folder)
+    return read_list(file, chosen, ListChoice(split=split, labels=labels), root)
+
+
+def read_list(
+    file: ListFile, chosen: VideoListFormat, choice: ListChoice, root: Path | None = None
+) -> list[VideoSource]:
+    """Sources of a list of a known format; see `read_annotations`."""
+    path, folders = file.path, _folders(file.path, root)
+    _check_choice(chosen, choice)
+    sources: list[VideoSource] = []
+    for folder in folders:
+        sources = chosen.read(file, VideoFolder(folder), choice)
+        if any_exists(sources):
+            break
     else:
-        read = {"kinetics": _kinetics, "ucf101": _ucf101, "hmdb51": _hmdb51, "ssv2": _ssv2}[detected]
-        sources = read(path, _VideoFolder(folder), split)
-    refuse_repeats(path, [(f"entry {number}", source) for number, source in enumerate(sources, start=1)])
-    if not any_exists(sources):
+        listed = " or ".join(str(folder) for folder in folders)
         raise SourceError(
-            f"`{path}` must list videos that exist. Got {len(sources)} listed, none is under {folder}. "
+            f"`{path}` must list videos that exist. Got {len(sources)} listed, none is under {listed}. "
             "Give the folder with the videos as `root`."
         )
+    if chosen.may_repeat:
+        return list(dict.fromkeys(sources))
+    refuse_repeats(path, [(f"entry {number}", source) for number, source in enumerate(sources, start=1)])
     return sources
 
 
-class _VideoFolder:
-    """The videos below a folder, found by their name without ending."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._by_stem: dict[str, list[Path]] = {}
-        for path in media_files(root):
-            if path.suffix.lower() in VIDEO_SUFFIXES:
-                self._by_stem.setdefault(path.stem, []).append(path)
-
-    def find(self, stem: str, label: str | None = None) -> Path | None:
-        """The video of that name; of several, one in a folder that is named like the label."""
-        folders = {label, label.replace(" ", "_")} if label else set()
-        return min(self._by_stem.get(stem, []), key=lambda path: path.parent.name not in folders, default=None)
+def _check_choice(chosen: VideoListFormat, choice: ListChoice) -> None:
+    split, labels = choice.split, choice.labels
+    has_split = split is None or chosen.has_splits
+    require(has_split, "split", f"be left out for {chosen.name}", split, "Choose the file of that split instead.")
+    kinds = ", ".join(chosen.labels)
+    rule = f"be one of {kinds} for {chosen.name}" if kinds else f"be left out for {chosen.name}, which has one kind"
+    require(labels is None or labels in chosen.labels, "labels", rule, labels, "Choose one, or leave it out.")
 
 
-def _kinetics(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
-    table = read_table(path)
-    missing = {"youtube_id", "time_start", "time_end"} - set(table.columns)
-    if missing:
-        names = ", ".join(sorted(missing))
-        raise SourceError(f"`{path}` must have Kinetics' columns. Got none named {names}. Use the published file.")
-    if split is not None:
-        splits = sorted(set(table["split"])) if "split" in table.columns else []
-        require(split in splits, "split", f"be one that {path} has: {', '.join(splits)}", split, "Choose one.")
-        table = table[table["split"] == split]
-    rows = enumerate(table.to_dict("records"), start=1)
-    return [_kinetics_source(path, number, row, videos) for number, row in rows]
-
-
-def _kinetics_source(path: Path, number: int, row: dict, videos: _VideoFolder) -> VideoSource:
-    label, youtube_id = plain_name(row.get("label", "")) or None, row["youtube_id"]
-    try:
-        start_s, end_s = float(row["time_start"]), float(row["time_end"])
-        trimmed = f"{youtube_id}_{int(start_s):06d}_{int(end_s):06d}"
-        clip = videos.find(trimmed, label)
-        if clip is None and (video := videos.find(youtube_id, label)) is not None:
-            return VideoSource(path=video, kind="video", label=label, start_s=start_s, end_s=end_s, group=youtube_id)
-    except (ValueError, OverflowError) as error:  # no number, infinity, or (an InputError) an end before its start
-        raise SourceError(
-            f"`{path}`, row {number} after the header, must have seconds in time_start and time_end. "
-            f"Got {row['time_start']!r} and {row['time_end']!r}. Correct the row."
-        ) from error
-    expected = videos.root / (label or "") / f"{trimmed}.mp4"
-    return VideoSource(path=clip or expected, kind="video", label=label, group=youtube_id)
-
-
-def _ucf101(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
-    sources = []
-    for match in _matched_lines(path, _UCF101_LINE, "Class/v_Class_g01_c01.avi 1"):
-        file = Path(match["file"])
-        label = file.parent.name
-        video = videos.find(match["stem"], label) or videos.root / file
-        sources.append(VideoSource(path=video, kind="video", label=label, group=ucf101_group(file)))
-    return sources
-
-
-def _hmdb51(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
-    name = _HMDB51_NAME.fullmatch(path.stem)
-    if name is None:
-        raise SourceError(f"`{path}` must be named like brush_hair_test_split1.txt. Got {path.name}. Keep its name.")
-    is_split = split in _HMDB51_SPLITS
-    require(is_split, "split", "be train or test for hmdb51", split, "Choose one, or leave it out.")
-    label = name["label"]
-    sources = []
-    for match in _matched_lines(path, _HMDB51_LINE, "name.avi 1"):
-        if match["split"] in _HMDB51_SPLITS[split]:
-            stem = Path(match["file"]).stem
-            source_video, _, codes = stem.rpartition(f"_{label}_")  # codes of view, motion and clip number
-            video = videos.find(stem, label) or videos.root / label / match["file"]
-            group = source_video if codes and source_video else None
-            sources.append(VideoSource(path=video, kind="video", label=label, group=group))
-    return sources
-
-
-def _ssv2(path: Path, videos: _VideoFolder, split: str | None) -> list[VideoSource]:
-    entries = parse_json(read_text(path, error=SourceError), f"`{path}`", error=SourceError)
-    if not isinstance(entries, list):
-        raise SourceError(f"`{path}` must be a JSON list of objects. Got another value. Use the published file.")
-    sources = []
-    for number, entry in enumerate(cast(Iterable[object], entries), start=1):
-        if not isinstance(entry, dict) or "id" not in entry:
-            raise SourceError(f"`{path}`, entry {number}, must be an object with an `id`. Got {entry!r}. Correct it.")
-        template = entry.get("template") or entry.get("label")
-        # templates mark their placeholders, as in "Putting [something] on [something]"
-        label = plain_name(re.sub(r"[\[\]]", "", str(template))) if template else None
-        video_id = plain_name(str(entry["id"]))
-        video = videos.find(video_id) or videos.root / f"{video_id}.webm"
-        sources.append(VideoSource(path=video, kind="video", label=label))
-    return sources
-
-
-def _matched_lines(path: Path, pattern: re.Pattern[str], example: str) -> Iterable[re.Match[str]]:
-    for number, line in numbered_lines(read_text(path, error=SourceError)):
-        match = pattern.fullmatch(line)
-        if match is None:
-            raise SourceError(f"`{path}`, line {number}, must read like `{example}`. Got {line!r}. Correct it.")
-        yield match
+def _folders(path: Path, root: Path | None) -> list[Path]:
+    """Folders to look for videos in, one after the other."""
+    if root is None:
+        folder = path.parent
+        return [folder, folder.absolute().parent] if _LIST_FOLDER.fullmatch(folder.absolute().name) else [folder]
+    if not Path(root).is_dir():
+        raise SourceError(f"`root` must be a folder with videos. Got {root}. Check the path.")
+    return [Path(root)]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -38,16 +39,24 @@ _HEAD_BYTES = 65536
 
 
 @contextmanager
-def open_media(path: Path, *, image: bool = False) -> Iterator[InputContainer]:
+def open_media(path: Path, *, image: bool = False, content: bytes | None = None) -> Iterator[InputContainer]:
     """An open container; FFmpeg's errors inside the `with` become a `MediaError` in plain words.
 
     The format of an `image` is detected by content alone: FFmpeg trusts its ending, and takes `%d` for a counter.
 
+    Args:
+        path: the file, or what messages call it where there is `content`.
+        image: whether it is a picture.
+        content: bytes of a picture that is no file of its own.
+
     Raises:
         MediaError: if the file is missing, unreadable, empty, or not a video.
     """
-    check_file(path)
-    if image and _is_animation(path):
+    if content is None:
+        check_file(path)
+    elif not content:
+        raise MediaError(path, f"empty file of 0 bytes; {COPY_AGAIN}")
+    if image and _is_animation(_head(path) if content is None else content[:_HEAD_BYTES]):
         raise MediaError(path, "an animation that is named like a picture; convert it to mp4, or name a PNG .apng")
     options = {
         "format_whitelist": f"{_VIDEO_FORMATS},{_IMAGE_FORMATS}",
@@ -57,15 +66,19 @@ def open_media(path: Path, *, image: bool = False) -> Iterator[InputContainer]:
     try:
         with ExitStack() as stack:
             # an absolute path cannot be taken for a protocol ("a:b.mp4"), and a map of bytes has no name at all
-            target = stack.enter_context(mapped(path)) if image else str(path.absolute())
+            if content is not None:
+                target = BytesIO(content)
+            else:
+                target = stack.enter_context(mapped(path)) if image else str(path.absolute())
             try:
                 container = av.open(target, "r", metadata_errors="replace", options=options)
             except ArgumentError as error:  # of the allow-list
                 reason = "not one of the containers that are read; convert it to H.264 in mp4"
-                raise MediaError(path, _PLAYLIST if _is_playlist(path) else reason) from error
+                is_playlist = content is None and _is_playlist(path)
+                raise MediaError(path, _PLAYLIST if is_playlist else reason) from error
             yield stack.enter_context(container)
     except FFmpegError as error:
-        raise MediaError(path, _plain_reason(path, error)) from error
+        raise MediaError(path, _plain_reason(None if content is not None else path, error)) from error
 
 
 def decoder_limit(image: bool) -> str:
@@ -123,14 +136,14 @@ def _refuse_enormous(stream: VideoStream, path: Path) -> None:
         )
 
 
-def _plain_reason(path: Path, error: FFmpegError) -> str:
-    if _is_playlist(path):
+def _plain_reason(path: Path | None, error: FFmpegError) -> str:
+    if path is not None and _is_playlist(path):
         return _PLAYLIST
     if isinstance(error, DecoderNotFoundError):
         return "its codec is unknown to FFmpeg; convert it to H.264 in mp4"
     if isinstance(error, PermissionError):
         return "may not be read; change its permissions"
-    missing = missing_of_iso_file(path)
+    missing = None if path is None else missing_of_iso_file(path)
     if missing:
         return f"truncated: {missing}; {COPY_AGAIN}"
     if isinstance(error, InvalidDataError):
@@ -144,10 +157,13 @@ def _is_playlist(path: Path) -> bool:
         return file.read(512).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_PLAYLIST_STARTS)
 
 
-def _is_animation(path: Path) -> bool:
-    """Whether a WebP, AVIF or PNG is an animation, of which a decoder of stills would give the first picture."""
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+        return file.read(_HEAD_BYTES)
+
+
+def _is_animation(head: bytes) -> bool:
+    """Whether a WebP, AVIF or PNG is an animation, of which a decoder of stills would give the first picture."""
     if head.startswith(b"RIFF"):
         return head[8:16] == b"WEBPVP8X" and len(head) > 20 and bool(head[20] & _WEBP_ANIMATION)
     _, chunk, control = head.partition(b"acTL")

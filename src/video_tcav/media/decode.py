@@ -15,11 +15,13 @@ from video_tcav.core.checks import require
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, MOST_STILL_MEGAPIXELS, decoder_limit, open_media, picture_stream
 from video_tcav.media.decoder import DecodedFrame, FrameDecoder, damaged_at
+from video_tcav.media.encoded_clips import EncodedSource, local_file
 from video_tcav.media.files import VideoSource, kind_of
+from video_tcav.media.frame_archive import ArchivedFrame
 from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.messages import MESSAGE_ONLY, decoder_messages, refuse_enormous
 from video_tcav.media.picture import Picture, PictureMaker, pixel_aspect
-from video_tcav.media.timeline import Timeline, frame_files, read_timeline
+from video_tcav.media.timeline import Timeline, frames_of, read_timeline
 
 _SEEK_BEYOND_S = 5.0  # decoding a few seconds is cheaper than a seek and its uncertainties
 _SWALLOWED_FRAMES = 2  # decoders may swallow that many packets (packed or invisible frames) without a loss to the eye
@@ -59,8 +61,8 @@ def probe_video(path: str | Path) -> VideoInfo:
     path = Path(path)
     kind = kind_of(path) or "video"
     timeline = read_timeline(VideoSource(path=path, kind=kind))
-    first = frame_files(path)[0] if kind == "frames" else path
-    with open_media(first, image=kind != "video") as container:
+    first, content = _file_or_bytes(frames_of(path)[0] if kind == "frames" else path)
+    with open_media(first, image=kind != "video", content=content) as container:
         stream = picture_stream(container, first)
         frame = next(container.decode(stream), None)
         if frame is None:
@@ -143,14 +145,28 @@ def _pictures(source: VideoSource, timeline: Timeline, indices: Int[np.ndarray, 
     """Pictures at increasing indices, each decoded when it is taken."""
     if isinstance(source, MemorySource):
         return (source.read(index)[0].permute(1, 2, 0).numpy() for index in indices[:, None])
+    if isinstance(source, EncodedSource):
+        return _encoded_pictures(source, timeline, indices)
     if source.kind == "video":
         return _video_pictures(source.path, timeline, indices)
-    files = frame_files(source.path) if source.kind == "frames" else [source.path]
-    return (_read_image(files[index]) for index in indices)
+    frames = frames_of(source.path) if source.kind == "frames" else [source.path]
+    return (_read_image(*_file_or_bytes(frames[index])) for index in indices)
 
 
-def _read_image(path: Path) -> Picture:
-    with open_media(path, image=True) as container:
+def _encoded_pictures(
+    source: EncodedSource, timeline: Timeline, indices: Int[np.ndarray, " time"]
+) -> Iterator[Picture]:
+    with local_file(source) as path:
+        yield from _video_pictures(path, timeline, indices)
+
+
+def _file_or_bytes(frame: Path | ArchivedFrame) -> tuple[Path, bytes | None]:
+    """Path of a picture, and its bytes where it is no file of its own."""
+    return (frame.path, frame.read()) if isinstance(frame, ArchivedFrame) else (frame, None)
+
+
+def _read_image(path: Path, content: bytes | None) -> Picture:
+    with open_media(path, image=True, content=content) as container:
         stream = picture_stream(container, path)
         options = {"max_pixels": decoder_limit(image=True)}
         if stream.codec_context.name != "tiff":  # whose decoder then refuses the tags that OpenCV writes

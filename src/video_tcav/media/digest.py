@@ -7,7 +7,7 @@ from pathlib import Path
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, check_file
 from video_tcav.media.files import VideoSource
-from video_tcav.media.memory_clips import MemorySource, check_names
+from video_tcav.media.memory_clips import InMemorySource, check_names
 from video_tcav.media.timeline import frame_files
 
 Digest = Callable[[VideoSource], str]
@@ -34,7 +34,7 @@ def source_digest(source: VideoSource) -> str:
     Raises:
         MediaError: if it cannot be read.
     """
-    content = source.digest if isinstance(source, MemorySource) else file_digest(source.path)
+    content = source.digest if isinstance(source, InMemorySource) else file_digest(source.path)
     return segment_digest(content, source)
 
 

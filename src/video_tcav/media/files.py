@@ -11,6 +11,7 @@ from typing import Literal
 from video_tcav.core.checks import require
 from video_tcav.core.errors import SourceError
 from video_tcav.core.escaping import well_formed
+from video_tcav.core.limits import finite
 
 SourceKind = Literal["video", "still", "frames"]
 
@@ -25,8 +26,12 @@ IMAGE_SUFFIXES = frozenset(
     | {".avif", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".qoi"}
 )
 
+TAR_SUFFIX = ".tar"  # of the frames of one video
+
 # frames of a video are numbered with three digits or more; with fewer they may be a person's numbered photos
 _FRAME_STEM_LIKE = re.compile(r"(?:img|image|frame)?[-_ ]?\d+", re.IGNORECASE)
+# Toyota Smarthome: class, person, repetition, view, camera (Das et al. 2019, doi:10.1109/ICCV.2019.00092)
+_SMARTHOME_STEM = re.compile(r"(?P<label>[A-Za-z][\w.]*?)_(?P<person>p\d{2})_r\d{2}_v\d{2}_(?P<camera>c\d{2})")
 _FRAME_STEM = re.compile(r"(?P<prefix>(?:img|image|frame)?[-_ ]?)(?P<number>\d{3,})", re.IGNORECASE)
 
 
@@ -35,13 +40,15 @@ class VideoSource:
     """One video, or one segment of it, to take clips from.
 
     Attributes:
-        path: the video file, the image file, or the folder of frames; the name of a clip in memory.
-        kind: `video` for a file that plays, `still` for one image, `frames` for a folder of numbered images.
+        path: the video file, the image file, or the folder or tar of frames; the name of a clip in memory.
+        kind: `video` for a file that plays, `still` for one image, `frames` for a folder or tar of numbered images.
         label: from the folder, manifest or annotation file.
         start_s: start of the segment in seconds; `None` is the start of the video.
         end_s: end of the segment in seconds, exclusive; `None` is the end of the video.
         group: name of the exchangeability block (such as a person or camera); `None` is the file itself.
         pair: name of the pair of clips, with and without a concept, that it belongs to; `None` is none, or as the file is named.
+        identifiers: what a published list or name tells of it, such as `(("participant", "P01"), ("recording", "P01_01"))`; the
+            first is the group, and `group` of a run may name another.
     """
 
     path: Path
@@ -51,6 +58,7 @@ class VideoSource:
     end_s: float | None = None
     group: str | None = None
     pair: str | None = None
+    identifiers: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         start_s = self.start_s or 0
@@ -58,6 +66,14 @@ class VideoSource:
         require(exists, "start_s", "be 0 or more", start_s, "Give seconds from the start of the video.")
         later = self.end_s is None or self.end_s > start_s
         require(later, "end_s", f"be later than `start_s`, {start_s}", self.end_s, "Swap them.")
+
+    @property
+    def number(self) -> float | None:
+        """The label as a number, such as a measured ejection fraction; `None` where it is none."""
+        try:
+            return finite(self.label or "")
+        except ValueError:
+            return None
 
     @property
     def key(self) -> str:
@@ -70,23 +86,28 @@ class VideoSource:
 
 
 def kind_of(path: Path) -> SourceKind | None:
-    """Kind of a source by the ending of its path; folders are `frames`, and other files `None`."""
+    """Kind of a source by the ending of its path; folders and tars are `frames`, and other files `None`."""
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return "video"
     if suffix in IMAGE_SUFFIXES:
         return "still"
-    return "frames" if path.is_dir() else None
+    return "frames" if is_tar(path) or path.is_dir() else None
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a path has the ending of a tar and is no folder."""
+    return path.suffix.lower() == TAR_SUFFIX and not path.is_dir()
 
 
 def media_files(folder: Path) -> list[Path]:
-    """All video and image files below a folder, sorted."""
+    """All video and image files and tars of frames below a folder, sorted."""
     return sorted(path for path in files_below(folder) if is_media(path))
 
 
 def is_media(path: Path) -> bool:
-    """Whether a path has the ending of a video or an image."""
-    return path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES
+    """Whether a path has the ending of a video, an image or a tar of frames."""
+    return path.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES | {TAR_SUFFIX}
 
 
 def files_below(folder: Path, visited: set[Path] | None = None) -> Iterator[Path]:
@@ -135,6 +156,16 @@ def is_broken_sequence(images: Sequence[Path]) -> bool:
     return len(images) > 1 and are_numbered and not is_frame_sequence(images)
 
 
+def named_source(path: Path, label: str | None) -> VideoSource:
+    """A source of a file; published names that say what it shows, and of whom, count more than its folder."""
+    kind, match = kind_of(path) or "video", _SMARTHOME_STEM.fullmatch(path.stem)
+    if match is None:
+        return VideoSource(path=path, kind=kind, label=label)
+    person, camera = match["person"], match["camera"]
+    identifiers = (("person", person), ("camera", camera))
+    return VideoSource(path=path, kind=kind, label=match["label"], group=person, identifiers=identifiers)
+
+
 def sources_of_files(files: Iterable[Path]) -> list[VideoSource]:
     """One source per file, labelled by its folder; a numbered sequence that is all images of its folder is one source."""
     sources: list[VideoSource] = []
@@ -145,5 +176,5 @@ def sources_of_files(files: Iterable[Path]) -> list[VideoSource]:
             sources.append(VideoSource(path=folder, kind="frames", label=folder.absolute().parent.name))
             paths = [path for path in paths if path not in set(images)]
         label = folder.absolute().name
-        sources += [VideoSource(path=path, kind=kind_of(path) or "video", label=label) for path in paths]
+        sources += [named_source(path, label) for path in paths]
     return sorted(sources, key=lambda source: source.path)

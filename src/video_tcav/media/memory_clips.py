@@ -1,6 +1,7 @@
 """Clips in memory: arrays and tensors as sources, beside video files."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +25,20 @@ _HASHED_FRAMES = 64  # converted to uint8 at a time: a digest of a long float cl
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemorySource(VideoSource):
+class InMemorySource(VideoSource, ABC):
+    """A clip in memory, named by its `path`: frames, or the bytes of a video."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content, without the segment."""
+        return self._content_digest()
+
+    @abstractmethod
+    def _content_digest(self) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemorySource(InMemorySource):
     """A clip in memory: a sequence of frames without times, read at a nominal 25 fps like a folder of frames.
 
     Its `path` is its name. The array is neither copied nor checked again: do not change it while it is in use.
@@ -35,9 +49,8 @@ class MemorySource(VideoSource):
 
     frames: ClipArray = field(repr=False, compare=False)
 
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of size and pixels, whatever the array's own type, layout and device."""
+    def _content_digest(self) -> str:
+        """Of size and pixels, whatever the array's own type, layout and device."""
         total = hashlib.sha256(f"frames in memory {tuple(self.frames.shape)}\n".encode())
         for start in range(0, len(self.frames), _HASHED_FRAMES):
             chunk = self.read(np.arange(start, min(start + _HASHED_FRAMES, len(self.frames))))
@@ -91,7 +104,7 @@ def check_names(sources: Iterable[VideoSource]) -> None:
     by_key: dict[str, VideoSource] = {}
     for source in sources:
         earlier = by_key.setdefault(source.key, source)
-        if earlier is source or not (isinstance(source, MemorySource) or isinstance(earlier, MemorySource)):
+        if earlier is source or not (isinstance(source, InMemorySource) or isinstance(earlier, InMemorySource)):
             continue
         if getattr(source, "digest", None) != getattr(earlier, "digest", None):
             raise SourceError(
@@ -102,7 +115,7 @@ def check_names(sources: Iterable[VideoSource]) -> None:
 def refuse_memory(sources: Iterable[VideoSource], purpose: str) -> None:
     """Refuse clips in memory where files are needed."""
     for source in sources:
-        if isinstance(source, MemorySource):
+        if isinstance(source, InMemorySource):
             raise SourceError(
                 f"`videos` must be files for {purpose}. Got {source.key}, a clip in memory. Write it with `write_video`."
             )

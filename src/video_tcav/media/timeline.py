@@ -1,5 +1,6 @@
 """Timelines: when each frame of a video is on display, read from its packets without decoding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,9 @@ from jaxtyping import Float, Int
 
 from video_tcav.core.errors import MediaError
 from video_tcav.media.container import COPY_AGAIN, open_media, picture_stream, strict_decoding
-from video_tcav.media.files import VideoSource, images_in, is_frame_sequence
+from video_tcav.media.encoded_clips import EncodedSource, local_file
+from video_tcav.media.files import VideoSource, images_in, is_frame_sequence, is_tar
+from video_tcav.media.frame_archive import ArchivedFrame, archived_frames
 from video_tcav.media.memory_clips import MemorySource
 from video_tcav.media.structure import container_damage, missing_of_iso_file
 
@@ -71,13 +74,21 @@ def read_timeline(source: VideoSource) -> Timeline:
     Raises:
         MediaError: if the source cannot be read, has no picture, or is truncated.
     """
+    if isinstance(source, EncodedSource):
+        with local_file(source) as path:
+            return _video_timeline(path)
     if source.kind == "video":
         return _video_timeline(source.path)
     if isinstance(source, MemorySource):
         count = len(source.frames)
     else:
-        count = len(frame_files(source.path)) if source.kind == "frames" else 1
+        count = len(frames_of(source.path)) if source.kind == "frames" else 1
     return _constant_timeline(count, Fraction(1, round(FRAME_FOLDER_FPS)))
+
+
+def frames_of(path: Path) -> Sequence[Path | ArchivedFrame]:
+    """The frames of a folder or a tar, in order; see `frame_files` and `archived_frames`."""
+    return archived_frames(path) if is_tar(path) else frame_files(path)
 
 
 def frame_files(folder: Path) -> list[Path]:

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from video_tcav.core.errors import SourceError
+from video_tcav.core.errors import MediaError, SourceError
 from video_tcav.core.text_files import numbered_lines, plain_name, read_text, visible
-from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, VideoSource, images_in, kind_of
+from video_tcav.media.files import IMAGE_SUFFIXES, TAR_SUFFIX, VIDEO_SUFFIXES, VideoSource, images_in, is_tar, kind_of
+from video_tcav.media.frame_archive import archived_frames
 from video_tcav.media.manifest import listed_path, refuse_repeats, split_cells
 from video_tcav.media.timeline import FRAME_FOLDER_FPS
 
 TRAINING_SUFFIXES = frozenset({".txt", ".csv", ".tsv", ".list", ".lst"})
 
-_ENDINGS = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES | IMAGE_SUFFIXES))
+_ENDINGS = "|".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES | IMAGE_SUFFIXES | {TAR_SUFFIX}))
 _FILE_END = re.compile(rf"\.(?:{_ENDINGS})(?=[\s,;]|$)", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
 _UCF101_GROUP = re.compile(r"v_(?P<group>.+_g\d+)_c\d+")
@@ -141,7 +142,8 @@ def _frames_source(where: str, line: TrainingLine, files: _FilesBelow, folder: P
             "read: write a manifest."
         )
     listed = int(cells[0]) if len(cells) == 2 else None
-    count = len(images_in(folder)) if folder is not None and folder.is_dir() else None
+    folder = folder or files.find(f"{name}{TAR_SUFFIX}")
+    count = None if folder is None else _frame_count(folder)
     if listed is not None and (listed < 1 or (count is not None and count < listed)):
         raise SourceError(
             f"{where} must list frames that are there. Got {listed} of {name}, which has {count}. Correct the list."
@@ -154,6 +156,16 @@ def _frames_source(where: str, line: TrainingLine, files: _FilesBelow, folder: P
         end_s=listed / FRAME_FOLDER_FPS if listed and count is not None and listed < count else None,
         group=ucf101_group(Path(name)),
     )
+
+
+def _frame_count(path: Path) -> int | None:
+    """Frames of a folder or tar; `None` for another file, and for a tar that the decoder will report."""
+    if not is_tar(path):
+        return len(images_in(path)) if path.is_dir() else None
+    try:
+        return len(archived_frames(path))
+    except MediaError:
+        return None
 
 
 def _label(text: str | None) -> str | None:

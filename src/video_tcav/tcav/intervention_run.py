@@ -83,7 +83,7 @@ def intervene(
         only_right: whether clips that the model calls another class are left out.
         twins: `frozen` adds operations along what motion adds to a concept, `reversed` along what order adds.
         negatives: as in `run_tcav`.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         seed: of every random draw.
         progress: whether to show progress bars on standard error.
         recording: how clips are passed and kept; its fields are keywords of this function.

@@ -43,7 +43,7 @@ class Question:
         twins: which twins to record.
         relative: pairs of concepts to compare with each other.
         negatives: whether random clips are frozen where a concept does not move.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         seed: of every random draw.
     """
 

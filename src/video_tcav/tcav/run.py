@@ -83,7 +83,7 @@ def run_tcav(
         relative: pairs of concepts to compare with each other (relative TCAV).
         negatives: `matched` freezes random clips where a concept does not move, so that its CAV does not learn that; `moving`
             leaves them as they are.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         seed: of every random draw.
         effect_check: from `check_effects` with the same model, target and clips: where effects do not predict edits of these, the
             result's sentences and warnings say so.

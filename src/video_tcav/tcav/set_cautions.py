@@ -8,6 +8,7 @@ from video_tcav.core.limits import shortened
 from video_tcav.core.patterns import PathPattern
 from video_tcav.gram.thresholds import MIN_GROUPS
 from video_tcav.media import VideoSource
+from video_tcav.media.grouping import listed_groups
 from video_tcav.tcav.plan import Plan
 
 _MOST_NAMES = 3
@@ -33,7 +34,8 @@ def set_cautions(plan: Plan, *, at: str, group: str) -> tuple[str, ...]:
         at: where gradients are taken: `class` or `random`.
         group: what the user named as independent.
     """
-    texts = (_copies(plan), _shared_clips(plan), _class_groups(plan), _shared_names(plan, at, group))
+    shared = (_shared_clips(plan), _class_groups(plan), _shared_names(plan, at, group))
+    texts = (_copies(plan), *shared, listed_groups((*plan.compared(), *plan.class_sources), plan.group_of, group))
     return tuple(line for lines in texts for line in lines)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -16,9 +16,9 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.media import Skipped, load_clips, source_digest
 from video_tcav.words.embedding_files import EmbeddingFiles
-from video_tcav.words.encoder import Rows, TextVideoEncoder, clip_rows, text_rows
-from video_tcav.words.text_scores import text_scores
-from video_tcav.words.word_lists import TEMPLATE, common_words, neutral_prompts, prompts
+from video_tcav.words.encoder import Rows, TextVideoEncoder, clip_rows
+from video_tcav.words.text_scores import TextRows, text_scores
+from video_tcav.words.word_lists import TEMPLATE, common_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,24 +88,54 @@ def suggest_names(
         InputError: if there are less than two words, or no clip can be used.
     """
     at_least("count", count, 1)
-    chosen = tuple(dict.fromkeys(common_words() if words is None else words))
-    at_least("words", len(chosen), 2, cure="Give words to choose from.")
+    candidates = CandidateNames.embed(encoder, words, template=template, keep=keep)
     rows, skipped = source_rows(encoder, clips, keep=keep)
-    of_words, neutral = text_rows(encoder, prompts(chosen, template)), text_rows(encoder, neutral_prompts())
-    scores = text_scores(rows, of_words, neutral).mean(0)
+    background_rows = None
     if background is not None:
         background_rows, background_skipped = source_rows(encoder, background, keep=keep)
-        scores -= text_scores(background_rows, of_words, neutral).mean(0)
         skipped += background_skipped
-    order = np.argsort(-scores, kind="stable")
-    margins = np.append(scores[order][:-1] - scores[order][1:], np.nan)  # nothing is behind the last
-    suggestions = tuple(
-        NameSuggestion(word=chosen[at], rank=rank + 1, score=float(scores[at]), margin=float(margins[rank]))
-        for rank, at in enumerate(order[:count].tolist())
-    )
-    return NameSuggestions(
-        suggestions=suggestions, words=len(chosen), clips=len(rows), encoder=encoder.name, skipped=skipped
-    )
+    return replace(candidates.suggested(rows, background_rows, count=count), skipped=skipped)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CandidateNames:
+    """Words that names are chosen from, embedded once for any number of sets of clips.
+
+    Attributes:
+        encoder: its name.
+        words: each once.
+        rows: unit embeddings of the words and of neutral prompts.
+    """
+
+    encoder: str
+    words: tuple[str, ...]
+    rows: TextRows
+
+    @classmethod
+    def embed(
+        cls, encoder: TextVideoEncoder, words: Sequence[str] | None, *, template: str = TEMPLATE, keep: bool = True
+    ) -> "CandidateNames":
+        """Embed words, the common ones if none are given.
+
+        Raises:
+            InputError: if there are less than two.
+        """
+        chosen = tuple(dict.fromkeys(common_words() if words is None else words))
+        at_least("words", len(chosen), 2, cure="Give words to choose from.")
+        return cls(encoder=encoder.name, words=chosen, rows=TextRows.embed_words(encoder, chosen, template, keep=keep))
+
+    def suggested(self, clips: Rows, background: Rows | None, *, count: int = 10) -> NameSuggestions:
+        """The words nearest to some clips, less what they are to the background; from unit embeddings."""
+        scores = text_scores(clips, self.rows.words, self.rows.neutral).mean(0)
+        if background is not None:
+            scores -= text_scores(background, self.rows.words, self.rows.neutral).mean(0)
+        order = np.argsort(-scores, kind="stable")
+        margins = np.append(scores[order][:-1] - scores[order][1:], np.nan)  # nothing is behind the last
+        suggestions = tuple(
+            NameSuggestion(word=self.words[at], rank=rank + 1, score=float(scores[at]), margin=float(margins[rank]))
+            for rank, at in enumerate(order[:count].tolist())
+        )
+        return NameSuggestions(suggestions=suggestions, words=len(self.words), clips=len(clips), encoder=self.encoder)
 
 
 def source_rows(encoder: TextVideoEncoder, clips: Sources, *, keep: bool) -> tuple[Rows, tuple[Skipped, ...]]:

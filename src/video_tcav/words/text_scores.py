@@ -5,7 +5,7 @@ always the most like it. It is answered by the same figures of other words.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -44,14 +44,18 @@ class TextRows:
         keep: bool = False,
     ) -> "TextRows":
         """Embed texts and words in the same sentence, and the neutral prompts; see `EmbeddingFiles` for `keep`."""
+        of_words = cls.embed_words(encoder, words, template, keep=keep)
+        return replace(of_words, texts=text_rows(encoder, prompts(texts, template)))
+
+    @classmethod
+    def embed_words(
+        cls, encoder: TextVideoEncoder, words: Sequence[str], template: str = TEMPLATE, *, keep: bool = False
+    ) -> "TextRows":
+        """Embed words and neutral prompts, without any text."""
         files, sentences = EmbeddingFiles(encoder, keep=keep), prompts(words, template)
         # a thousand words take a text tower as long as some dozen clips
         of_words = files.rows("texts", sentences, count=len(words), make=lambda: text_rows(encoder, sentences))
-        return cls(
-            texts=text_rows(encoder, prompts(texts, template)),
-            words=of_words,
-            neutral=text_rows(encoder, neutral_prompts()),
-        )
+        return cls(texts=of_words[:0], words=of_words, neutral=text_rows(encoder, neutral_prompts()))
 
     def differences(self) -> tuple[Rows, Rows]:
         """Texts and words less the mean neutral prompt: what is particular about each."""

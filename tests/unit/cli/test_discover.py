@@ -1,6 +1,7 @@
 """`discover`, as a user meets it: sentences, a table of 80 columns, JSON and files, and what is refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -57,4 +58,29 @@ def test_nmf_on_signed_activations_is_one_line(call, videos):
     sets = ("--clips", videos / "court", "--random", videos / "any")
     code, _, error = call("discover", *options, *sets, *QUICK, "--method", "nmf")
     assert code == 2
-    assert "error: `method` must be sparse or kmeans at a layer whose activations have signs. Got nmf" in error
+    assert (
+        "error: `method` must be sparse, convex, topk or kmeans at a layer whose activations have signs. Got nmf"
+        in error
+    )
+
+
+def test_words_without_an_encoder_are_one_line(call, videos, tmp_path):
+    code, _, error = call(*arguments(videos, "--words", tmp_path / "words.txt"))
+    assert code == 2
+    assert error.strip() == (
+        "error: `--words` must come with --text-encoder, which compares clips with them. Got none. Name an encoder."
+    )
+
+
+def test_names_are_suggested_by_words_of_a_file(call, videos, tmp_path):
+    encoder = Path(__file__).parents[1] / "words" / "colours.py"
+    (tmp_path / "words.txt").write_text("red\ngreen\nblue\n")
+    options = ("--text-encoder", f"file:{encoder}:build", "--words", tmp_path / "words.txt", "--alpha", "0.99")
+    code, out, error = call(*arguments(videos, *options, "--json", tmp_path / "result.json"))
+    assert code == 0, error
+    names = json.loads((tmp_path / "result.json").read_text())["suggested_names"]
+    assert names
+    for component, suggestions in names.items():
+        words = [suggestion["word"] for suggestion in suggestions["suggestions"]]
+        assert sorted(words) == ["blue", "green", "red"]
+        assert f"Words nearest to {component}, of 3: {words[0]}" in " ".join(out.split())

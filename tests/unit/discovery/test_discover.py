@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import video_tcav as vt
 from video_tcav.concepts import ConceptBank
 from video_tcav.core.errors import InputError
 from video_tcav.discovery.comparison import compare_discoveries
+from video_tcav.models import parse_target
 from video_tcav.rendered import render, sample_factors
 
 TARGET, SETTINGS = "playing tennis", {"components": 4, "permutations": 499, "bootstraps": 100}
@@ -57,6 +59,34 @@ def test_confirmed_means_all_that_it_says(result):
         assert component.p_adjusted >= component.p_value
 
 
+def test_the_planted_cause_explains_the_answers_and_shares_add_up(result):
+    explained = result.explained
+    assert explained.explained > 0.85
+    assert explained.explained_low < explained.explained <= explained.explained_high
+    assert explained.exchanged < 0.1 and explained.exchanged_high < explained.explained
+    assert explained.layer == "stages.3" and explained.all_directions > 0.9
+    assert sum(share.share for share in explained.shares) == pytest.approx(explained.explained)
+    assert {share.concept for share in explained.shares} == {component.name for component in result.confirmed}
+    assert explained.n_clips == sum(clip.half == "confirm" for clip in result.clips)
+    assert explained.left == pytest.approx(1 - explained.explained)
+    assert explained.sentence() in result.summary()
+
+
+def test_the_difference_that_is_explained_is_that_of_the_models_own_answers(result, model):
+    of_class, random = clips("court", 16, 1, scene="court"), clips("any", 28, 2)
+    target = parse_target(model, TARGET, "log_odds")
+    confirming = {clip.clip for clip in result.clips if clip.half == "confirm"}
+    with torch.no_grad():
+        means = [
+            np.mean(
+                [float(target(model.logits(model.prepare(clip)[None]))) for name, clip in side if name in confirming]
+            )
+            for side in (of_class, random)
+        ]
+    assert result.explained.difference == pytest.approx(means[0] - means[1], abs=1e-3)
+    assert result.explained.predicted_difference == pytest.approx(result.explained.difference, rel=0.25)
+
+
 def test_presences_by_clip_have_the_auc_of_the_component(result):
     frame, component = result.presence_frame(), result.confirmed[0]
     confirming = frame[frame.half == "confirm"]
@@ -92,13 +122,18 @@ def test_a_saved_result_is_read_back(result, model, tmp_path):
     assert again.to_frame().equals(result.to_frame())
     assert again.clips == result.clips
     assert again.sentences() == result.sentences()
+    assert again.explained == result.explained
     assert all(np.allclose(again.presences[name], result.presences[name]) for name in result.presences)
     for read, kept in zip(again.maps, result.maps, strict=True):
         assert read.clips == kept.clips and read.spacings == kept.spacings
         assert np.array_equal(read.values, kept.values)
     written = json.loads((tmp_path / "results.json").read_text())
     assert written["components"][0]["name"] == result[0].name
-    assert {"provenance", "skipped", "components"} <= set(written)
+    assert {"provenance", "skipped", "components", "explained"} <= set(written)
+    assert written["explained"]["left"] == pytest.approx(1 - result.explained.explained)
+    del written["explained"]  # as an earlier version wrote it
+    (tmp_path / "results.json").write_text(json.dumps(written))
+    assert "an earlier version" in vt.load_discovery(tmp_path).explained.sentence()
 
 
 def test_another_folder_is_no_result(tmp_path):
@@ -109,6 +144,7 @@ def test_another_folder_is_no_result(tmp_path):
 def test_a_component_can_be_renamed(result):
     old = result[0].name
     renamed = result.renamed({old: "court"})
+    assert renamed.explained.shares[0].concept == "court"
     assert renamed[0].name == "court"
     assert np.array_equal(renamed.presences["court"], result.presences[old])
     assert renamed.examples("court")
@@ -146,6 +182,7 @@ def test_a_class_that_is_none_has_nothing_confirmed_and_says_so(model):
         **SETTINGS,
     )
     assert nothing.confirmed == ()
+    assert nothing.explained.sentence().endswith("was not measured: none is confirmed.")
     assert nothing.summary().startswith(f"None of 4 components is confirmed for {TARGET} in")
     assert {component.kind for component in nothing} == {"unclear"}
 

@@ -1,13 +1,18 @@
 """Factorisations: planted directions come back, codes are the minimum that they claim to be, signs are refused where needed."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 from sklearn.decomposition import sparse_encode
 
 from video_tcav.core.errors import InputError
 from video_tcav.discovery.components_of_layer import match_rows, matched_cosines
+from video_tcav.discovery.factorisers.convex import updated_weights
 from video_tcav.discovery.factorisers.non_negative_codes import non_negative_codes
 from video_tcav.discovery.factorisers.registry import FACTORISERS, factoriser
+from video_tcav.discovery.factorisers.top_k import top_k_codes
 
 
 def planted(seed, *, signed, positions=600, components=4, channels=16):
@@ -23,7 +28,10 @@ def planted(seed, *, signed, positions=600, components=4, channels=16):
     return sample / scale, directions, codes
 
 
-@pytest.mark.parametrize(("name", "signed"), [("sparse", True), ("sparse", False), ("nmf", False)])
+@pytest.mark.parametrize(
+    ("name", "signed"),
+    [("sparse", True), ("sparse", False), ("topk", True), ("topk", False), ("convex", False), ("nmf", False)],
+)
 def test_planted_directions_come_back_with_their_signs(name, signed):
     sample, directions, codes = planted(3, signed=signed)
     method = factoriser(name)
@@ -35,7 +43,7 @@ def test_planted_directions_come_back_with_their_signs(name, signed):
 
 def test_the_same_seed_gives_the_same_directions():
     sample, *_ = planted(3, signed=True)
-    for name in ("sparse", "kmeans"):
+    for name in ("sparse", "convex", "topk", "kmeans"):
         method = factoriser(name)
         assert np.array_equal(method.fit(sample, 4, 7), method.fit(sample, 4, 7))
 
@@ -52,6 +60,38 @@ def test_codes_are_those_of_the_non_negative_lasso():
     assert np.abs(gain[codes > 0]).max() < 1e-6
 
 
+def test_a_position_has_two_components_at_most_and_the_best_two_where_all_pairs_are_tried():
+    sample, directions, _ = planted(4, signed=True, positions=30)
+    codes = top_k_codes(sample, directions)
+    assert (codes >= 0).all() and ((codes > 0).sum(1) <= 2).all()
+    errors = np.square(sample - codes @ directions).sum(1)
+    best = np.full(len(sample), np.inf)
+    for pair in combinations(range(len(directions)), 2):
+        slow = np.stack([nnls(directions[list(pair)].T, position)[0] for position in sample])
+        best = np.minimum(best, np.square(sample - slow @ directions[list(pair)]).sum(1))
+    # greedy choice of directions that are not alike is nearly always the best one
+    assert (errors < best + 0.02).mean() > 0.9
+
+
+def test_updates_of_convex_weights_lower_the_error_and_keep_weights_positive():
+    sample, _, codes = planted(5, signed=True, positions=80)
+    anchors, weights = sample[:40], np.random.default_rng(0).random((40, codes.shape[1]))
+    errors = []
+    for _ in range(20):
+        errors.append(np.square(sample - codes @ weights.T @ anchors).sum())
+        weights = updated_weights(weights, codes.T @ codes, anchors @ (sample.T @ codes), anchors @ anchors.T, steps=1)
+        assert (weights >= 0).all()
+    assert (np.diff(errors) <= 1e-9 * errors[0]).all()
+    assert errors[-1] < 0.5 * errors[0]
+
+
+def test_directions_of_convex_nmf_are_sums_of_positions():
+    sample, *_ = planted(6, signed=True, positions=120)
+    for direction in factoriser("convex").fit(sample, 4, 0):
+        _, distance = nnls(sample.T, direction)
+        assert distance < 1e-5
+
+
 def test_a_position_has_one_cluster():
     sample, *_ = planted(2, signed=True)
     method = factoriser("kmeans")
@@ -63,7 +103,8 @@ def test_a_position_has_one_cluster():
 def test_nmf_refuses_activations_with_signs():
     sample, *_ = planted(0, signed=True)
     with pytest.raises(
-        InputError, match="`method` must be sparse or kmeans at a layer whose activations have signs. Got nmf"
+        InputError,
+        match="`method` must be sparse, convex, topk or kmeans at a layer whose activations have signs. Got nmf",
     ):
         factoriser("nmf").fit(sample, 3, 0)
 
@@ -76,7 +117,7 @@ def test_every_kind_has_a_name_and_a_line_of_help():
 
 
 def test_an_unknown_kind_is_one_line():
-    with pytest.raises(InputError, match="`method` must be one of sparse, nmf, kmeans. Got 'pca'"):
+    with pytest.raises(InputError, match="`method` must be one of sparse, convex, topk, nmf, kmeans. Got 'pca'"):
         factoriser("pca")
 
 

@@ -9,9 +9,10 @@ from sklearn.linear_model import Ridge
 from video_tcav.core import random_streams
 from video_tcav.core.errors import InputError, ShapeError
 from video_tcav.gram import FactoredKernel, measure_completeness
-from video_tcav.gram.completeness import too_few
+from video_tcav.gram.completeness import completeness_of_presences
 from video_tcav.gram.group_ridge import COLUMN_PENALTIES, KERNEL_PENALTIES, kernel_predictions
 from video_tcav.gram.presences import held_out_projections
+from video_tcav.gram.regressand import too_few
 from video_tcav.gram.shapley import shapley_values
 
 QUICK = {"relabellings": 3, "bootstraps": 20}
@@ -250,3 +251,32 @@ def test_few_clips_say_nothing():
     assert too_few(np.arange(20.0), 5) is None
     assert "Got 19 clips in 5" in str(too_few(np.arange(19.0), 5))
     assert "Got 20 clips in 4" in str(too_few(np.arange(20.0), 4))
+
+
+def test_presences_that_are_known_explain_what_their_regression_does(world):
+    generator = np.random.default_rng(1)
+    presences = {"cause": world.activations[:, 0], "nothing": generator.normal(size=60)}
+    groups, kernel = np.asarray(world.groups), kernel_of(world.activations)
+    measured = completeness_of_presences(kernel, world.values, groups, presences, bootstraps=100, seed=0)
+    slow = slow_r2(np.stack(list(presences.values()), axis=1), world.values, folds_of(world), COLUMN_PENALTIES)
+    assert measured.concepts.share == pytest.approx(slow, abs=1e-9)
+    assert measured.concepts.low < 0.9 < measured.concepts.high
+    assert measured.shares["cause"].share > 0.8 and abs(measured.shares["nothing"].share) < 0.05
+    assert measured.relabelled < measured.relabelled_high < 0.2
+
+
+def test_presences_of_nothing_explain_nothing_and_clips_without_a_value_say_nothing(world):
+    generator = np.random.default_rng(2)
+    presences = {f"nothing {number}": generator.normal(size=60) for number in range(3)}
+    groups, kernel = np.asarray(world.groups), kernel_of(world.activations)
+    measured = completeness_of_presences(kernel, world.values, groups, presences, bootstraps=100, seed=0)
+    assert abs(measured.concepts.share) < 0.15
+    assert measured.concepts.low < 0.05
+    values = world.values.copy()
+    values[50:] = np.nan
+    presences["nothing 0"][50:] = 1e6  # of clips that have no value: no regression may see them
+    fewer = completeness_of_presences(kernel, values, groups, presences, bootstraps=20, seed=0)
+    presences["nothing 0"][50:] = 0
+    assert fewer.concepts.share == pytest.approx(
+        completeness_of_presences(kernel, values, groups, presences, bootstraps=20, seed=0).concepts.share
+    )

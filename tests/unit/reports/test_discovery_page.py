@@ -22,12 +22,13 @@ from tests.unit.reports.discovery_sample import (
 )
 from tests.unit.reports.test_demo_page import HOSTILE, Page
 from video_tcav.core.errors import InputError, OutputError
-from video_tcav.discovery import load_discovery
+from video_tcav.discovery import NothingExplained, load_discovery
 from video_tcav.discovery.result_files import save_discovery
 from video_tcav.reports import write_discovery_page
 from video_tcav.reports.discovery.answer import answer
 from video_tcav.reports.discovery.charts import components_chart
 from video_tcav.reports.discovery.clips import lit, read_discovered, typical_clips, typical_numbers
+from video_tcav.words import NameSuggestion, NameSuggestions
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,31 @@ def test_it_answers_first_and_says_what_was_not_shown(result, written):
     assert found.not_shown[0] == "Whether the 2 other components matter. Not confirmed is no proof that they do not."
     assert text.index("2 of 4 components") < text.index("What is confirmed") < text.index("More figures")
     assert f"{N_CLIPS} clips of {N_CLIPS} groups" in found.asked
+
+
+def test_it_says_how_much_is_explained_and_what_is_left(result, written, tmp_path):
+    text = Page(written.read_text()).text.replace("\N{NO-BREAK SPACE}", " ")
+    assert (
+        "explain 75 % (60 % to 85 %) of the log-odds of playing tennis over 8 clips that found nothing, and leave 25 %"
+        in text
+    )
+    assert "Between class and random clips they account for +5.00 of +6.00 log-odds." in text
+    assert "70 % 60 % to 80 %" in " ".join(text.split())
+    why = replace(result, explained=NothingExplained(reason="the layer cannot be run on."))
+    other = Page(write_discovery_page(why, tmp_path / "report.html").read_text()).text
+    assert "was not measured: the layer cannot be run on." in other and "Table of shares" not in other
+
+
+def test_a_suggested_name_is_a_fact_of_its_card_and_none_is_there_without_an_encoder(result, written, tmp_path):
+    assert "A name?" not in written.read_text()
+    words = [
+        NameSuggestion(word=w, rank=n, score=0.2 - n / 20, margin=0.05) for n, w in enumerate(("racket", "<ball>"), 1)
+    ]
+    names = NameSuggestions(suggestions=tuple(words), words=1000, clips=6, encoder="tiny")
+    text = write_discovery_page(replace(result, names={RAISING: names}), tmp_path / "report.html").read_text()
+    assert "Of 1000 words, nearest to 6 of its tubes: racket (" in Page(text).text
+    assert "0.050), then <ball> (tiny)." in Page(text).text
+    assert "<ball>" not in text and text.count("A name?") == 1
 
 
 def test_each_component_has_its_figures_in_words(written):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.tcav.test_plan import planned
+from video_tcav.core.errors import InputError
 from video_tcav.tcav.set_cautions import set_cautions
 
 PEOPLE = ("daria", "denis", "eli", "ido", "ira")
@@ -19,7 +20,7 @@ def files(folder: Path, names: list[str], contents: str | None = None) -> Path:
     return folder
 
 
-def cautions_of(concept: Path, random: Path, *, group: str = "video", **question: Any) -> tuple[str, ...]:
+def cautions_of(concept: Path | str, random: Path | str, *, group: str = "video", **question: Any) -> tuple[str, ...]:
     plan = planned({"wave": concept}, random, group=group, **question)
     return set_cautions(plan, at=question.get("at", "class"), group=group)
 
@@ -120,3 +121,31 @@ def test_copies_within_a_set(tmp_path):
     # copies of one group count once
     assert lines(tmp_path / "one", "abcdabcd", "x", group=r"(p\d)_") == []
     assert lines(tmp_path / "each", "abcdabcd", "x") != []
+
+
+HEADER = "narration_id,participant_id,video_id,start_timestamp,stop_timestamp,verb_class"
+
+
+def kitchens(folder: Path) -> str:
+    """A list of 12 actions by 4 participants, each in a recording of its own; 6 of verb 0 and 6 of verb 1."""
+    rows = []
+    for number in range(12):
+        recording = f"P{number % 4}_{number % 6}"
+        rows.append(f"{number},P{number % 4},{recording},0:{number},0:{number + 1},{number // 6}")
+        (folder / f"{recording}.mp4").write_text(recording)
+    (folder / "epic.csv").write_text("\n".join([HEADER, *rows]))
+    return f"{folder}/epic.csv"
+
+
+def test_groups_of_a_list_are_used_and_said(tmp_path):
+    path = kitchens(tmp_path)
+    random = files(tmp_path / "random", [f"{letter}{letter}.mp4" for letter in "abcdef"])
+    clips = files(tmp_path / "class", ["one clip.mp4"])
+    *_, line = cautions_of(clips=clips, concept=f"{path}::0", random=random)
+    assert line == "groups: 6 clips are of 4 groups by participant, as their list says; --group recording names others."
+    *_, line = cautions_of(clips=f"{path}::0", concept=f"{path}::0", random=f"{path}::1", group="recording")
+    assert line == "groups: 12 clips are of 12 groups by recording, as --group says; --group participant names others."
+    with pytest.raises(InputError, match="Got kitchen, which is not in .* or name one of participant, recording"):
+        cautions_of(clips=f"{path}::0", concept=f"{path}::0", random=f"{path}::1", group="kitchen")
+    with pytest.raises(InputError, match="Got participant, which is not in .*random/aa.mp4. Change the pattern."):
+        cautions_of(clips=f"{path}::0", concept=f"{path}::0", random=random, group="participant")

@@ -51,23 +51,6 @@ class FileMasks(MaskSource):
         return ClipMasks(person=person, object=held & ~person if tells_objects else None, how=f"from {self.path.name}")
 
 
-def masks_from_files(path: Path) -> FileMasks:
-    """The masks of a JSON file, or of a folder of PNGs.
-
-    Raises:
-        InputError: if the path is neither.
-    """
-    # both import this module, which holds what they share
-    from video_tcav.audit.masks.coco_file import CocoMasks  # noqa: PLC0415
-    from video_tcav.audit.masks.png_folder import PngMasks  # noqa: PLC0415
-
-    if path.is_dir():
-        return PngMasks(path)
-    if path.is_file() and path.suffix.lower() == ".json":
-        return CocoMasks(path)
-    raise InputError(f"`masks` must be a folder of PNGs or a COCO JSON file. Got {path}. Give one of them.")
-
-
 def matching_name(source: VideoSource, names: Iterable[str], origin: Path) -> str:
     """The name among those of a file that a video has: the one that agrees with most of its path, from the end.
 

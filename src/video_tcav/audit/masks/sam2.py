@@ -1,5 +1,6 @@
 """Masks by SAM 2, which follows the persons that a detector's boxes point at through the clip."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,7 +8,6 @@ from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from video_tcav.audit.masks.boxes import person_boxes, person_detector
-from video_tcav.audit.masks.hugging_face import short_name
 from video_tcav.audit.masks.mask_source import ClipMasks, MaskSource, checked_masks, no_person
 from video_tcav.media import LoadedClips
 from video_tcav.models.devices import pick_device
@@ -39,7 +39,7 @@ class Sam2Masks(MaskSource):
             WeightsError: if its weights cannot be read safely.
         """
         self._detector = person_detector(detector, threads=threads, device=device)
-        self.name = f"hf:{short_name(source)}?boxes={self._detector.name}"
+        self.name = f"hf:{Path(source).name}?boxes={self._detector.name}"
         self._device = pick_device(device)
         with quiet():
             auto: Any = transformers.AutoProcessor

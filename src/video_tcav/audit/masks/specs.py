@@ -91,7 +91,7 @@ class _Files(MaskLoader):
     name, help, finds = FILES, "PATH", "a folder of PNGs, or COCO with run lengths; the path alone will do"
 
     def load(self, source: str, *, threads: int, device: Any) -> "MaskSource":
-        return pkgutil.resolve_name("video_tcav.audit.masks.files:masks_from_files")(Path(source))
+        return pkgutil.resolve_name("video_tcav.audit.masks.paths:masks_from_files")(Path(source))
 
 
 MOTION, MASK_RCNN, HUGGING_FACE, ONNX, BOXES, OF_FILES = (

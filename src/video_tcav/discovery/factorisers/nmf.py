@@ -21,8 +21,8 @@ class NonNegative(Factoriser):
     def fit(self, positions: Positions, components: int, seed: int) -> Directions:
         if (positions < 0).any():
             raise InputError(
-                "`method` must be sparse or kmeans at a layer whose activations have signs. Got nmf, which needs them to be 0 or "
-                "more. Choose another, or a layer behind a rectifier."
+                "`method` must be sparse, convex, topk or kmeans at a layer whose activations have signs. Got nmf, which "
+                "needs them to be 0 or more. Choose another, or a layer behind a rectifier."
             )
         with warnings.catch_warnings():
             # the last digits of the error: components are matched and tested afterwards

@@ -12,6 +12,8 @@ FACTORISERS: "Registry[Factoriser]" = Registry(
     "method",
     {
         "sparse": "video_tcav.discovery.factorisers.sparse:SparseSemiNMF",
+        "convex": "video_tcav.discovery.factorisers.convex:ConvexNMF",
+        "topk": "video_tcav.discovery.factorisers.top_k:TopK",
         "nmf": "video_tcav.discovery.factorisers.nmf:NonNegative",
         "kmeans": "video_tcav.discovery.factorisers.k_means:Clusters",
     },

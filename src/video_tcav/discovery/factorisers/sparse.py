@@ -1,17 +1,15 @@
 """Sparse semi-NMF: signed directions, codes that are 0 or more and mostly 0."""
 
-import numpy as np
-from sklearn.cluster import KMeans
+from functools import partial
 
-from video_tcav.discovery.factorisers.factoriser import Codes, Directions, Factoriser, Positions, of_length_one
+from video_tcav.discovery.factorisers.alternating import fit_alternating
+from video_tcav.discovery.factorisers.factoriser import Codes, Directions, Factoriser, Positions
 from video_tcav.discovery.factorisers.non_negative_codes import non_negative_codes
 
 _PENALTY = 0.2
 """Of activations with root mean square length one: then 10 to 20 % of codes of recorded layers are above 0."""
-_ROUNDS, _SWEEPS = 30, 10
-"""Of codes and directions in turn; and of coordinates within each."""
-_RIDGE = 1e-6
-"""Keeps directions of components that go together apart from rounding."""
+_SWEEPS = 10
+"""Over all coordinates, within each round of the fit."""
 
 
 class SparseSemiNMF(Factoriser):
@@ -25,20 +23,9 @@ class SparseSemiNMF(Factoriser):
     help = "sparse semi-NMF: for activations of any sign"
 
     def fit(self, positions: Positions, components: int, seed: int) -> Directions:
-        clusters = KMeans(components, n_init=1, random_state=seed).fit(positions)  # pyright: ignore[reportArgumentType]
-        generator, directions = (
-            np.random.default_rng(seed),
-            of_length_one(clusters.cluster_centers_.astype(positions.dtype)),
+        return fit_alternating(
+            positions, components, seed, partial(non_negative_codes, penalty=_PENALTY, rounds=_SWEEPS)
         )
-        ridge = _RIDGE * np.eye(components, dtype=positions.dtype)
-        for _ in range(_ROUNDS):
-            codes = non_negative_codes(positions, directions, penalty=_PENALTY, rounds=_SWEEPS)
-            directions = np.linalg.solve(codes.T @ codes + ridge, codes.T @ positions)
-            unused = ~codes.any(0)
-            if unused.any():  # a component that no position has starts again at one of them
-                directions[unused] = positions[generator.integers(len(positions), size=int(unused.sum()))]
-            directions = of_length_one(directions)
-        return directions
 
     def codes(self, positions: Positions, directions: Directions) -> Codes:
         return non_negative_codes(positions, directions, penalty=_PENALTY)

@@ -8,8 +8,9 @@ from pathlib import Path
 import xxhash
 
 from video_tcav.core.escaping import well_formed
-from video_tcav.media import MemorySource, VideoSource
+from video_tcav.media import VideoSource
 from video_tcav.media.digest import file_digest, segment_digest
+from video_tcav.media.memory_clips import InMemorySource
 from video_tcav.media.timeline import frame_files
 from video_tcav.recording.cache.layout import FILE_DIGESTS, read_checked_json, write_checked_json
 
@@ -32,8 +33,8 @@ class FileDigests:
         Raises:
             MediaError: if it cannot be read.
         """
-        if isinstance(source, MemorySource):
-            return source.digest
+        if isinstance(source, InMemorySource):
+            return segment_digest(source.digest, source)
         path = source.path.absolute()
         signature = self._signatures[path] = file_signature(path)
         name = well_formed(str(path))
@@ -47,7 +48,7 @@ class FileDigests:
 
     def unchanged(self, source: VideoSource) -> bool:
         """Whether the file is still the one whose digest was returned; clips in memory are taken to be."""
-        if isinstance(source, MemorySource):
+        if isinstance(source, InMemorySource):
             return True
         path = source.path.absolute()
         return bool(self._signatures.get(path)) and file_signature(path) == self._signatures[path]

@@ -50,7 +50,8 @@ def _findings(result: DiscoveryResult) -> list[str]:
     sentences = [f"{len(confirmed)} of {len(result)} components {verb} confirmed."]
     sentences += [f"{_named(component)} {does(result, component)}." for component in confirmed[:_MOST_NAMED]]
     left = len(confirmed) - _MOST_NAMED
-    return sentences + ([f"{left} more {'has' if left == 1 else 'have'} a smaller effect."] if left > 0 else [])
+    sentences += [f"{left} more {'has' if left == 1 else 'have'} a smaller effect."] if left > 0 else []
+    return [*sentences, result.explained.sentence()]
 
 
 def _named(component: Component) -> str:

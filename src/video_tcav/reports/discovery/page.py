@@ -6,7 +6,7 @@ from pathlib import Path
 
 from video_tcav.core.files import check_file_writable
 from video_tcav.core.progress import progress_bar
-from video_tcav.discovery import Component, DiscoveryResult
+from video_tcav.discovery import Component, DiscoveryResult, ExplainedShare
 from video_tcav.reports.discovery.answer import answer
 from video_tcav.reports.discovery.charts import components_chart
 from video_tcav.reports.discovery.clips import TypicalClip, read_discovered, typical_clips, typical_numbers
@@ -16,6 +16,7 @@ from video_tcav.reports.discovery.words import (
     edit_words,
     effect_figures,
     kind_words,
+    name_words,
     presence_words,
     stability_words,
     why_not_confirmed,
@@ -86,6 +87,7 @@ def write_discovery_page(result: DiscoveryResult, path: str | Path, *, progress:
         "discovery.html.j2",
         result=result,
         answer=answer(result),
+        explained=result.explained if isinstance(result.explained, ExplainedShare) else None,
         counts={},
         unit=units(result.against),
         chart=None if chart is None else chart.svg,
@@ -121,6 +123,7 @@ def _card(result: DiscoveryResult, component: Component, clips: tuple[TypicalCli
         ("In the class", presence_words(result, component)),
         ("Stability", stability_words(component)),
         ("Edited", edit_words(result, component)),
+        ("A name?", name_words(result, component)),
     ]
     return ComponentCard(
         component=component,

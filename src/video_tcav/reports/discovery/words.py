@@ -3,6 +3,7 @@
 import math
 
 from video_tcav.discovery import Component, ComponentKind, DiscoveryResult
+from video_tcav.discovery.sentences import suggestion_text
 from video_tcav.reports.run.text import listed
 from video_tcav.tcav.wording import interval, odds_text, p_equals, percent, signed, units, verb
 
@@ -70,6 +71,17 @@ def edit_words(result: DiscoveryResult, component: Component) -> str:
         if not math.isnan(value):
             edits.append(f"{words}: {signed(value)} ({interval(low, high)})")
     return f"With the rest of the network run again, {'; '.join(edits)} {units(result.against)}." if edits else ""
+
+
+def name_words(result: DiscoveryResult, component: Component) -> str:
+    """The words that an encoder of texts suggests; empty where none was asked."""
+    names = result.names.get(component.name)
+    if names is None:
+        return ""
+    return (
+        f"Of {names.words} words, nearest to {names.clips} of its tubes: {suggestion_text(names)} ({names.encoder}). Something "
+        "is always nearest, and a small margin says that two words would do: look, and name it yourself."
+    )
 
 
 def why_not_confirmed(component: Component, alpha: float) -> str:

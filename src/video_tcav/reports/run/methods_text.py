@@ -150,7 +150,9 @@ def _clips(view: RunView) -> str:
         first = target.results[0]  # all results of a target share its clips
         classes.append(f"{target.target} ({first.n_class_clips} {'random ' if first.at == 'random' else ''}clips)")
     pattern = view.experiment.group
-    group = "the source video" if pattern == "video" else f"the match of /{pattern}/ in the path"
+    named = pattern.isidentifier() and f"the {pattern} that a list names, or the match of /{pattern}/ in the path"
+    default = "the source video, or the group that a list names"
+    group = default if pattern == "video" else named or f"the match of /{pattern}/ in the path"
     return (
         f"The classes were {listed(classes)}. The concepts were {listed(list(concepts.values()))}, compared with {pool} "
         f"random clips. {_passes(view)}{_negatives(view.run)}The unit of resampling, label permutation and "

@@ -6,10 +6,11 @@ import numpy as np
 
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.gram.cavs.fitter import CavFitter
-from video_tcav.gram.completeness import FEWEST_CLIPS, FEWEST_GROUPS, Completeness, completeness
+from video_tcav.gram.completeness import Completeness, completeness
 from video_tcav.gram.gram import Gram
 from video_tcav.gram.presences import ComparedClips
-from video_tcav.media.memory_clips import MemorySource
+from video_tcav.gram.regressand import FEWEST_CLIPS, FEWEST_GROUPS
+from video_tcav.media.memory_clips import InMemorySource
 from video_tcav.recording.recording import Recording
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.completeness.explained_clips import ExplainedClips, explained_clips
@@ -129,7 +130,7 @@ def _worst(plan: Plan, explained: ExplainedClips, predicted: np.ndarray) -> list
             UnexplainedClip(
                 clip=clip.source,
                 window=clip.window,
-                path="" if isinstance(source, MemorySource) else str(source.path),
+                path="" if isinstance(source, InMemorySource) else str(source.path),
                 start_s=source.start_s,
                 end_s=source.end_s,
                 group=plan.group_of(source),

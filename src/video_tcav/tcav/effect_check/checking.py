@@ -56,7 +56,7 @@ def check_effects(
         space: feature space, or several.
         against: `log_odds`, `logit` or `contrast:CLASS`.
         only_right: whether class clips that the model calls another class are left out.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         edits: which of `EDITS`; 4 or more, or no rank correlation is shown.
         intervene_at: where steps and clamps are measured beside slopes: the `deepest` layer, `all`, or names with commas between;
             the first layers take longest.

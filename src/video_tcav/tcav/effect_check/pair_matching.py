@@ -16,7 +16,7 @@ from video_tcav.gram.design import numbering
 from video_tcav.media import VideoSource
 from video_tcav.media.files import is_media
 from video_tcav.media.grouping import GroupOf
-from video_tcav.media.memory_clips import MemorySource
+from video_tcav.media.memory_clips import InMemorySource
 
 WITH, WITHOUT = "with_concept", "without"
 _CURE = "Name the pair of each clip in a manifest's column `pair`, or give both files of a pair one name."
@@ -76,7 +76,7 @@ def _set_apart(side: str) -> Callable[[VideoSource], VideoSource]:
 
     def renamed(source: VideoSource) -> VideoSource:
         # results and digests know a clip by its path alone
-        return replace(source, path=Path(side) / source.path) if isinstance(source, MemorySource) else source
+        return replace(source, path=Path(side) / source.path) if isinstance(source, InMemorySource) else source
 
     return renamed
 

@@ -8,6 +8,7 @@ from video_tcav.concepts.concept import Sources, left_out_notes
 from video_tcav.core.checks import at_least
 from video_tcav.core.settings import takes_settings
 from video_tcav.media.digest import content_digests
+from video_tcav.media.grouping import listed_groups
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import parse_target
 from video_tcav.recording.settings import RecordingSettings, Space
@@ -60,7 +61,8 @@ def pairs(
         layers: dotted module names, from the first to the deepest; the model's stages if not given.
         space: feature space, or several.
         against: `log_odds`, `logit` or `contrast:CLASS`.
-        group: what is independent: `video`, or a regular expression on the path. The groups of both clips of a pair are one.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path. The groups
+            of both clips of a pair are one.
         intervene_at: where steps and clamps are measured beside slopes: the `deepest` layer, `all`, or names with commas between;
             the first layers take longest.
         most_pairs: that are measured, drawn from as many groups as there are; fewer where activations at these layers would take
@@ -87,11 +89,12 @@ def pairs(
         seed=seed,
         recording=recording,
     )
+    sides = [source for pair in matched for source in (pair.with_concept, pair.without)]
+    named = listed_groups((*sides, *pool), keywords["group_of"], group)
     keywords["group_of"] = pair_groups(matched, pool, keywords["group_of"])
     plan = PairPlan(pairs=matched, random=pool, most_pairs=at_least("most_pairs", most_pairs, 2), **keywords)
     left_out = [note for clips in (with_concept, without, random) for note in left_out_notes(clips)]
     with Workspace(recording, progress=progress) as work:
-        sources = [source for pair in matched for source in (pair.with_concept, pair.without)]
-        digests = content_digests((*sources, *pool), work.digest)
+        digests = content_digests((*sides, *pool), work.digest)
         result = kept_pairs(model, aim, plan, digests, work)
-    return replace(result, notes=(*model.remarks(), *result.notes, *left_out))
+    return replace(result, notes=(*model.remarks(), *result.notes, *named, *left_out))

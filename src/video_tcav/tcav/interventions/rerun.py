@@ -98,6 +98,11 @@ class LayerRerun:
         with self._passing.running(), self.tail.running():
             yield
 
+    def unedited(self, clips: Int[np.ndarray, " clip"]) -> Reruns:
+        """The target of clips as they left the layer."""
+        nowhere = torch.zeros_like(self.features(clips[:1]))
+        return self.edited(np.zeros(len(clips)), nowhere, clips)
+
     def edited(
         self,
         shifts: Float[np.ndarray, " point"],

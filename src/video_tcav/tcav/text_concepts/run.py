@@ -17,6 +17,7 @@ from video_tcav.core.settings import takes_settings
 from video_tcav.gram.cavs.registry import cav_fitter
 from video_tcav.gram.corrections import adjust
 from video_tcav.media import VideoSource
+from video_tcav.media.grouping import listed_groups
 from video_tcav.models import VideoModel
 from video_tcav.recording.clip_id import ClipId
 from video_tcav.recording.recording import Recording
@@ -86,7 +87,7 @@ def run_text_tcav(
         template: the sentence around each text and word.
         cav: how CAVs of clips are learned.
         bootstraps: draws of groups for the intervals.
-        group: what is independent: `video`, or a regular expression on the path.
+        group: what is independent: `video`, what a published list names (`participant`), or a pattern on the path.
         seed: of every random draw.
         keep: whether embeddings are kept on disk, by the content of clips and encoder.
         out: folder for tables.
@@ -226,6 +227,7 @@ def _result(
         *recorded.model.remarks(),
         *work.warnings({skipped.path for skipped in recorded.skipped}),
         *(text for check in checks.values() for text in check.warnings),
+        *listed_groups((*plan.compared(), *plan.class_sources), plan.group_of, question.group),
     ]
     if not recorded.model.trained:
         warnings.append(

@@ -1,0 +1,58 @@
+"""Videos below a folder, found by their name without ending: files, folders of frames, and tars of frames."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, VideoSource, files_below, is_tar, kind_of
+
+
+class VideoFolder:
+    """The videos below a folder; it is searched when a video is not directly in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @cached_property
+    def _by_name(self) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
+        """Video files; and tars and folders of frames."""
+        files: dict[str, list[Path]] = {}
+        frames: dict[str, dict[Path, None]] = {}
+        for path in sorted(files_below(self.root)):
+            suffix = path.suffix.lower()
+            if suffix in VIDEO_SUFFIXES:
+                files.setdefault(path.stem, []).append(path)
+            elif is_tar(path):
+                frames.setdefault(path.stem, {})[path] = None
+            elif suffix in IMAGE_SUFFIXES:
+                frames.setdefault(path.parent.name, {})[path.parent] = None
+        return files, {name: list(paths) for name, paths in frames.items()}
+
+    def find_file(self, name: str, label: str | None = None) -> Path | None:
+        """The video file of that name; of several, one in a folder that is named like the label.
+
+        Segments in seconds need a file: frames in folders and tars have no times, and were extracted at any rate.
+        """
+        return _nearest(self._by_name[0].get(name, []), label)
+
+    def find(self, name: str, label: str | None = None) -> Path | None:
+        """The video file of that name, or else its tar or folder of frames."""
+        return self.find_file(name, label) or _nearest(self._by_name[1].get(name, []), label)
+
+    def find_frames(self, name: str) -> Path | None:
+        """A folder of frames of that name directly in this folder, without a search among millions of frames; else any video."""
+        folder = self.root / name
+        is_direct = bool(name) and Path(name).name == name and os.path.isdir(folder)  # noqa: PTH112  is_dir raises for long names
+        return folder if is_direct else self.find(name)
+
+    def source(self, path: Path | None, expected: str, **fields: Any) -> VideoSource:
+        """A source of a video, or of where it was expected below this folder."""
+        path = self.root / expected if path is None else path
+        return VideoSource(path=path, kind=kind_of(path) or "video", **fields)
+
+
+def _nearest(paths: Sequence[Path], label: str | None) -> Path | None:
+    folders = {label, label.replace(" ", "_")} if label else set()
+    return min(paths, key=lambda path: path.parent.name not in folders, default=None)
