@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from video_tcav.core.sections import Name, Section
 
+# Without 0 and 1: a share is never more than all nor less than nothing, so that such a claim could not fail.
 Bound = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
@@ -37,6 +38,7 @@ class AuditClaim(Section):
 class OrderClaim(AuditClaim):
     """The accuracy that is lost when frames change places."""
 
+    # Reversed frames still move smoothly, so that what is lost is due to order alone; shuffled ones do not.
     when: Literal["reversed", "shuffled"] = Field(
         "reversed", description="how frames change places: played backwards, or in random order"
     )

@@ -21,8 +21,10 @@ def decide_audit(
         f"the {measured_share(hypothesis)} is {percent(measured.effect)}{ends} of {measured.concept_clips} clips in "
         f"{measured.concept_groups} groups"
     )
+    # A share has an interval only over independent groups.
     if math.isnan(p_adjusted.equivalence):
         return "undecided", f"{size}; clips of one group have no interval"
+    # `beyond` is small where the share is shown to be above the bound, `equivalence` where it is shown to be below
     keeps, breaks = (p_adjusted.beyond, p_adjusted.equivalence) if claim.claims_more else p_adjusted[1:]
     kept, broken = ("more", "less") if claim.claims_more else ("less", "more")
     if keeps <= level:

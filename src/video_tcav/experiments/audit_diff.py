@@ -71,13 +71,14 @@ def changed_shares(
     changes = []
     for model in (model for model in after if model in before):
         first, second = before[model], after[model]
+        # By content: runs render their clips into folders of their own.
         is_paired = _digests(first) == _digests(second)
         earlier, later = dict(_shares(first)), dict(_shares(second))
         for name in (name for name in earlier if name in later):
             (counts, groups), (later_counts, later_groups) = earlier[name], later[name]
             is_pair = is_paired and np.array_equal(groups, later_groups)
             old, new = (_share(*each) for each in (earlier[name], later[name]))
-            if is_pair:
+            if is_pair:  # a version may be missing of other clips in each run, by who lent a scene to whom
                 lost = GroupIntervals.draw(groups, bootstraps, seed).lost_share(counts, later_counts)
                 low, high = -lost.high, -lost.low
                 p_value = _sign_test(counts, later_counts, groups)

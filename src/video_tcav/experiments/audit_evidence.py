@@ -61,6 +61,7 @@ def audit_evidence(hypothesis: Hypothesis, result: AuditResult, *, bootstraps: i
     if not chosen.any():
         return None
     if hypothesis.kind == "order_matters":
+        # drawn over all clips before some are chosen, as the audit does: the interval is the one that it reports
         intervals = GroupIntervals.draw(answers.groups, bootstraps, seed).subset(chosen)
         before, after = answers.versions[ORIGINAL.name].right[chosen], version.right[chosen]
         effect, low, high = intervals.lost_share(before, after)
@@ -70,6 +71,7 @@ def audit_evidence(hypothesis: Hypothesis, result: AuditResult, *, bootstraps: i
         share = GroupedShare.of(counted[chosen], answers.groups[chosen].tolist())
         effect, (low, high) = share.share, share.score_interval()
         p_values = share.score_p(claim.bound)
+    # NaN, which is unequal to itself, stays NaN
     below, above = (float(min(1.0, 2 * p)) if p == p else p for p in p_values)
     groups = len(np.unique(answers.groups[chosen]))
     return AuditEvidence(
@@ -91,6 +93,7 @@ def audit_cautions(hypothesis: Hypothesis, result: AuditResult) -> tuple[str, ..
     """What belongs beside a verdict on edited pixels: masks that hold some of the scene, and what pasting alone does."""
     if hypothesis.kind == "order_matters":
         return ()
+    # Boxes leave scene around the person, so that a swap shows less of a shortcut than there is.
     cautions = ["masks are boxes, which take some of the scene along with the person"] if result.is_boxes else []
     control = result.version(PASTE_CONTROL.name)
     if control is not None and control.accuracy_lost_low > _PASTING and hypothesis.kind != "scene_alone_suffices":

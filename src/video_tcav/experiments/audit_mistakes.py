@@ -17,6 +17,7 @@ def audit_contradictions(experiment: Experiment) -> Mistakes:
     if audit is None:
         return
     if audit.clips is None:
+        # With `at: random` targets have no clips, which leaves nothing to audit.
         with_clips = [name for name, source in experiment.targets.items() if source is not None]
         if len(with_clips) < 2:
             got = f"{len(with_clips)} of targets" if with_clips else "none"
@@ -35,6 +36,7 @@ def audit_contradictions(experiment: Experiment) -> Mistakes:
                 f"`witnesses` must be of concepts that a hypothesis is about. Got {concept!r}; they are about {names}."
             )
             yield path, f"{message} Add a hypothesis, such as matters."
+        # There is no version without the object alone: it takes a coalition of the shares.
         if player == "object" and not audit.shares:
             yield (
                 path,

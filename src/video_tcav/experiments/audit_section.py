@@ -19,6 +19,7 @@ from video_tcav.experiments.sections import ClipSource, Rendered, RenderedSource
 AUDIT = list(settings_of(AuditSettings))
 """Settings that are keys of the section."""
 _AuditFields = setting_fields("AuditFields", AUDIT)
+# Clips without the person have lost what it holds as well: a racket that hangs in the air would be a strange scene.
 WITNESS_VERSIONS: dict[Player, str] = {
     "person": "scene_only",
     "scene": "person_only",
@@ -66,6 +67,7 @@ class Audit(_AuditFields, Section):
     @field_validator("clips", mode="before")
     @classmethod
     def _with_classes(cls, clips: Any) -> Any:
+        # A file may hold a class that is called "rendered": only its own keys tell a rendered source from that.
         is_rendered = isinstance(clips, RenderedSource) or (isinstance(clips, Mapping) and clips.keys() == {"rendered"})
         if is_rendered and (isinstance(clips, RenderedSource) or _is_rendered(clips["rendered"])):
             raise ValueError("clips must have labels. Got rendered alone. Write {CLASS: {rendered: …}, …}")
@@ -99,9 +101,11 @@ def _is_rendered(value: Any) -> bool:
 
 def _masks_in(spec: str, folder: Path) -> str:
     """A source of masks whose path is found beside the experiment file; a detector may be named within one: `boxes:onnx:FILE`."""
+    # options of a source stand behind a question mark, and are no part of its path
     path, mark, query = spec.partition("?")
     scheme, _, source = path.partition(":")
     if scheme not in MASK_SOURCES.names():
-        found_beside = beside(path, folder)
-        return f"{found_beside if Path(found_beside).exists() else path}{mark}{query}"
+        near = beside(path, folder)
+        # What is not there may be a name that a plug-in knows; if it is none, the source of masks says so.
+        return f"{near if Path(near).exists() else path}{mark}{query}"
     return f"{scheme}:{_masks_in(source, folder)}{mark}{query}" if source else spec

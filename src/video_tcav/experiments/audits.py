@@ -58,6 +58,7 @@ def compute_audits(context: RunContext, sources: Sequence[VideoSource]) -> None:
             _check_same_clips(folder, sources)
             continue
         assert experiment.audit is not None
+        # The folder gets its name when all is in it: a killed audit leaves its logits beside the store, and no half a folder.
         context.say(f"audit: {name}")
         with atomic_folder(folder) as partial:
             question = _question(experiment, file_folder, sources)
@@ -73,6 +74,7 @@ def compute_audits(context: RunContext, sources: Sequence[VideoSource]) -> None:
                 audit_settings=experiment.audit.settings(file_folder),
                 recording=context.recording(experiment.spaces[0]),
             )
+            # the result has the model's own name, which two entries of the file may share
             write_json(partial / MODEL, {"model": name})
             write_digests(partial)
 
@@ -80,6 +82,7 @@ def compute_audits(context: RunContext, sources: Sequence[VideoSource]) -> None:
 def _check_same_clips(folder: Path, sources: Sequence[VideoSource]) -> None:
     result = load_model_audit(folder).result
     digests = result.provenance["clips"]
+    # Rejected clips have no digest there; unreadable ones have, if only of what could be read.
     rejected = {skipped.path for skipped in result.skipped} - digests.keys()
     check_same_digests(folder, digests, [source for source in sources if source.key not in rejected])
 
@@ -119,8 +122,10 @@ def check_audit(name: str, model: VideoModel, experiment: Experiment, file: Yaml
         plan = plan_audit(model, question, experiment.audit.settings(folder), lambda source: "")
     except VideoTcavError as error:
         raise file.error(("audit",), f"`audit`: {error}") from error
+    # After rejections: a claim on a class of which nothing is left would stay undecided after all the work.
     audited = {model.classes[index] for index in plan.classes.values()}
     for number, hypothesis in enumerate(experiment.hypotheses):
+        # `same_in` names no single model, and is about all that it names
         if hypothesis.model not in (None, name):
             continue
         for key, label in _labels_of(hypothesis, experiment.audit):

@@ -95,6 +95,7 @@ def _audited(
     clips = experiment.audit.clips
     if clips is not None and not isinstance(clips, Mapping):
         return clips_of(AUDIT_CLIPS, clips)
+    # the label that a folder gives a clip says less than where the file puts it
     by_label = (
         targets if clips is None else {name: clips_of((*AUDIT_CLIPS, name), each) for name, each in clips.items()}
     )
@@ -111,6 +112,7 @@ def audited_sources(experiment: Experiment, file: YamlFile) -> tuple[VideoSource
     def clips_of(path: YamlPath, source: ClipSource) -> tuple[VideoSource, ...]:
         if not isinstance(source, RenderedSource):
             return _sources_at(source, path, file)
+        # nothing is rendered for a check: labels and versions can be told by the names alone
         folder = Path("-".join(map(str, path)))
         return tuple(VideoSource(path=folder / f"{n:05d}.mp4", kind="video") for n in range(source.rendered.count))
 

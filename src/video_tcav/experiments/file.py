@@ -158,6 +158,7 @@ class Experiment(_RecordingFields, Section):
 
     @model_validator(mode="after")
     def _whole_sets(self) -> "Experiment":
+        # Half of them is a slip, whether or not there is an audit: concepts would silently not be tested.
         missing = [name for name in CLIP_SETS if not getattr(self, name)]
         if missing and (self.audit is None or len(missing) < len(CLIP_SETS)):
             cure = "Add what is missing" + ("" if self.audit is None else ", or leave out all three")
@@ -174,6 +175,7 @@ class Experiment(_RecordingFields, Section):
     @property
     def audit_versions(self) -> tuple[str, ...] | None:
         """The versions of the audit, and those that hypotheses need; `None` for all."""
+        # A claim whose version is not made would stay undecided: it adds what it needs, as hypotheses add twins.
         if self.audit is None or self.audit.versions is None:
             return None
         needed = [hypothesis.audit_version for hypothesis in self.hypotheses if hypothesis.audit_version]

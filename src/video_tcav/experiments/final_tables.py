@@ -28,10 +28,12 @@ def write_verdicts(context: RunContext, clips: ClipSets) -> None:
     outcomes = [vars(outcome) for outcome in judge(experiment, analyses, lines, by_model)]
     _write_tables(directory.path, "hypotheses", pd.DataFrame(outcomes))
     write_json(directory.path / "hypotheses.json", outcomes)
+    # An experiment without concepts has no such tables, rather than empty ones that look like a run without results.
     if analyses:
         _write_analyses(directory.path, analyses)
     if audits:
         _write_tables(directory.path, "audit", pd.concat([audit.to_frame() for audit in audits], ignore_index=True))
+    # from what the folders hold, as `Run.witnesses` is, so that both say the same
     if witnesses := three_witnesses(experiment, analyses, by_model):
         _write_tables(directory.path, "witnesses", witnesses_frame(witnesses))
         write_json(directory.path / "witnesses.json", [asdict(each) for each in witnesses])

@@ -151,6 +151,7 @@ class Hypothesis(Section):
             raise ValueError("would_change has its direction in by. Got expect: negative. Write by with a minus")
         if kinds[0] == "same_in" and self.model is not None:
             raise ValueError("same_in names its models itself. Got model as well. Leave it out")
+        # By value: a file that was resolved has every key.
         of_concepts = {
             "expect": self.expect != "positive",
             "layer": self.layer is not None,

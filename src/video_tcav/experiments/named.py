@@ -12,7 +12,7 @@ _COMPARED = 500
 
 def check_name(key: str, value: str, allowed: Iterable[str], path: YamlPath) -> Iterator[tuple[YamlPath, str]]:
     """The mistake of a name that is none of the allowed ones, with its path; nothing where it is."""
-    names = list(allowed)
+    names = list(allowed)  # of a mapping, too
     if value not in names:
         near = difflib.get_close_matches(value, names[:_COMPARED], n=1, cutoff=0.6)
         hint = f"Did you mean {near[0]}?" if near else f"Choose one of {shortened(names)}, or add it there."

@@ -91,7 +91,7 @@ class Outcome:
     @property
     def is_about_model(self) -> bool:
         """Whether it is a claim about a model, which its audit judges, and not about a concept."""
-        return not self.concept
+        return not self.concept  # `kind` alone does not tell: order may matter for a concept and for a model
 
     @property
     def is_share(self) -> bool:

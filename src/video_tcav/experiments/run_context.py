@@ -41,6 +41,7 @@ class RunContext:
     def analyses(self) -> dict[AnalysisKey, Path]:
         """The folder of every analysis, in order; none where the experiment has no concepts."""
         experiment = self.experiment
+        # Hypotheses are judged by the first space and test; the others are computed for the tables.
         keys = product(experiment.all_models(), experiment.targets, experiment.spaces, experiment.statistics.tests)
         if not experiment.tests_concepts:
             return {}

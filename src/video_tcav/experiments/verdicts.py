@@ -112,6 +112,7 @@ class _Test:
         measured = audit_evidence(hypothesis, result, bootstraps=settings.bootstraps, seed=experiment.seed)
         p_values = PValues(math.nan, math.nan, math.nan)
         if measured is not None:
+            # A share has no natural zero that "no effect" would mean.
             p_values = PValues(math.nan, measured.below, measured.above)
         return cls(
             hypothesis=hypothesis,

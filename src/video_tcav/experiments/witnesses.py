@@ -126,6 +126,7 @@ def _witnesses(
 ) -> ThreeWitnesses:
     concept, target = hypothesis.about.concept, hypothesis.about.target
     player = settings.witnesses[concept]
+    # What motion adds is the claim that a frozen clip tests; a concept whose clips do not move has no such effect.
     twin = _TWINS.get(player, "none")
     if analysis.get(concept, layer, twin=twin) is None:
         twin = "none"
@@ -162,6 +163,7 @@ def _slope(analysis: Analysis, concept: str, layer: str, twin: str, level: float
         return _not_measured("slope")
     row = stored.result
     says = _says(row.effect, row.effect_low, row.effect_high, margin, is_significant=row.p_adjusted <= level)
+    # A significant effect counts even there, as in verdicts: the means differ along the CAV in what the class reads.
     if not row.represented and says not in ("raises", "lowers"):
         says = "not represented"
     return Witness(
@@ -196,6 +198,7 @@ def edit_witness(
         seed: of these.
         margin: a smaller loss does not matter.
     """
+    # a version that is in the table of the audit, where there is one
     version = WITNESS_VERSIONS.get(player, f"without_{player}")
     if label is None:  # which in a result would be all classes
         return _not_measured(version)
@@ -209,6 +212,7 @@ def edit_witness(
         chosen = answers.clip_objects & (np.asarray(answers.labels) == label)
         if not chosen.any():
             return _not_measured(version)
+        # All players but one are present, so that nothing else differs from the clip.
         others = frozenset(players_of(has_objects=True)) - {player}
         lost = answers.versions[ORIGINAL.name].log_odds - coalition_log_odds(answers, others)
         intervals = GroupIntervals.draw(answers.groups, bootstraps, seed).subset(chosen)
@@ -220,6 +224,7 @@ def edit_witness(
 def _says(value: float, low: float, high: float, margin: float, *, is_significant: bool) -> Says:
     if is_significant and abs(value) >= margin:
         return "raises" if value > 0 else "lowers"
+    # The interval of an equivalence test at 2.5 % on each side, so that all three witnesses have one rule.
     return "does not matter" if -margin < low and high < margin else "unclear"
 
 
@@ -242,6 +247,7 @@ def compare(
 
 
 def _look_at(concept: str, player: Player, effect: Witness, intervention: Witness, edit: Witness) -> str:
+    # Of the two at the layer the intervention is believed: the slope is its first order.
     layer_says = intervention if intervention.says in _DECIDED else effect
     if layer_says.says == edit.says or edit.says not in _DECIDED:
         return (

@@ -67,6 +67,7 @@ class GroupedShare:
         """
         if not math.isfinite(self.share) or self.groups < 2:
             return math.nan, math.nan
+        # the spread is that under the tested share, which makes Wilson's interval its inversion
         distance = (self.share - share) / math.sqrt(share * (1 - share) / self.effective_clips)
         return float(stats.t.cdf(distance, self.groups - 1)), float(stats.t.sf(distance, self.groups - 1))
 

@@ -24,6 +24,7 @@ _ORDER_SENTENCES = {
 
 def audited_sentence(outcome: Outcome) -> str:
     """What was decided about a model by its audit."""
+    # The claim says which order was tested; an outcome has no field for it.
     sentence = _SENTENCES.get(outcome.kind) or _ORDER_SENTENCES[outcome.claim.partition(" ")[0]]
     of_class = f" of “{outcome.target}”" if outcome.target else ""
     as_claimed = "" if outcome.verdict == "supported" else ", which is not what was claimed"
@@ -34,7 +35,7 @@ def audits_text(run: Run) -> str:
     """A paragraph on how models were audited; nothing where they were not."""
     if not run.audits:
         return ""
-    first = run.audits[0].result
+    first = run.audits[0].result  # all models were audited on the same clips
     clips, groups = first.answers.clips, {clip.group for clip in first.answers.clips}
     models = listed([short_model(audit.model) for audit in run.audits])
     versions = listed([row.version.replace("_", " ") for row in first if row.label is None])

@@ -48,6 +48,7 @@ class Section(TemplateSection[RunView]):
 
 
 def _audited_models(view: RunView) -> list[AuditedModel]:
+    # each clip takes three small videos, some tens of kilobytes
     most = max(1, _MOST_TELLING // max(1, len(view.run.audits)))
     return [
         AuditedModel(
