@@ -26,12 +26,12 @@ def decide_audit(
         return "undecided", f"{size}; clips of one group have no interval"
     # `beyond` is small where the share is shown to be above the bound, `equivalence` where it is shown to be below
     keeps, breaks = (p_adjusted.beyond, p_adjusted.equivalence) if claim.claims_more else p_adjusted[1:]
-    kept, broken = ("more", "less") if claim.claims_more else ("less", "more")
+    claimed, contrary = ("more", "less") if claim.claims_more else ("less", "more")
     if keeps <= level:
-        return "supported", f"{size}; that it is {kept} than {bound} is shown, adjusted p {p_equals(keeps)}"
+        return "supported", f"{size}; that it is {claimed} than {bound} is shown, adjusted p {p_equals(keeps)}"
     if breaks <= level:
-        return "contradicted", f"{size}; that it is {broken} than {bound} is shown, adjusted p {p_equals(breaks)}"
+        return "contradicted", f"{size}; that it is {contrary} than {bound} is shown, adjusted p {p_equals(breaks)}"
     return "undecided", (
-        f"{size}; that it is {kept} than {bound} is not shown (adjusted p {p_equals(keeps)}), nor that it is {broken} "
+        f"{size}; that it is {claimed} than {bound} is not shown (adjusted p {p_equals(keeps)}), nor that it is {contrary} "
         f"(adjusted p {p_equals(breaks)}); clips in more groups would narrow the interval"
     )

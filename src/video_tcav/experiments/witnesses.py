@@ -213,8 +213,8 @@ def edit_witness(
         if not chosen.any():
             return _not_measured(version)
         # All players but one are present, so that nothing else differs from the clip.
-        others = frozenset(players_of(has_objects=True)) - {player}
-        lost = answers.versions[ORIGINAL.name].log_odds - coalition_log_odds(answers, others)
+        team = frozenset(players_of(has_objects=True)) - {player}
+        lost = answers.versions[ORIGINAL.name].log_odds - coalition_log_odds(answers, team)
         intervals = GroupIntervals.draw(answers.groups, bootstraps, seed).subset(chosen)
         value, low, high = intervals.mean(lost[chosen])
     says = _says(value, low, high, margin, is_significant=low > 0 or high < 0)
