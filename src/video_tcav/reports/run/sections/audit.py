@@ -55,7 +55,12 @@ def _audited_models(view: RunView) -> list[AuditedModel]:
             model=short_model(audit.model),
             bar=share_bar(audit.result.shares_of()),
             rows=[row for row in audit.result if row.label is None],
-            figures=[(figure_words(figure.name), figure) for figure in audit.result.figures if figure.label is None],
+            # contrasted accuracies are in the files: four more rows would hide the two that a reader looks for
+            figures=[
+                (figure_words(figure.name), figure)
+                for figure in audit.result.figures
+                if figure.label is None and not figure.name.startswith("contrasted_")
+            ],
             telling=telling_cards(audit.result)[:most],
         )
         for audit in view.run.audits
