@@ -17,6 +17,7 @@ RESULTS_AND_SETTINGS = {
     "component.Component",
     "result.DiscoveryResult",
     "figures.VersionResult",
+    "model_settings.ModelSettings",
 }
 
 
