@@ -80,10 +80,8 @@ def plan_audit(model: VideoModel, question: AuditQuestion, settings: AuditSettin
             of another is needed.
     """
     at_least("seed", question.seed, 0)
-    _check_model(model)
     versions, group_of = _versions(question.versions), grouping(question.group)
-    sources, rejected = _without_rejected(labelled_sources(question.clips), question.reject)
-    classes = _classes(model, sources)
+    sources, classes, rejected = audited_clips(model, question)
     for source in sources:
         group_of(source)  # a pattern that does not match is found before the long work
     lenders: dict[str, tuple[VideoSource, ...]] = {}
@@ -109,6 +107,21 @@ def plan_audit(model: VideoModel, question: AuditQuestion, settings: AuditSettin
     )
 
 
+def audited_clips(
+    model: VideoModel, question: AuditQuestion
+) -> tuple[tuple[VideoSource, ...], dict[str, int], tuple[Skipped, ...]]:
+    """The clips, the index of the class of each by its key, and the clips that are left out on request.
+
+    Raises:
+        SourceError: where there is no video.
+        ClassNotFoundError: for a label that is no class of the model.
+        InputError: for clips without labels, a model without classes, or an unknown clip.
+    """
+    _check_model(model)
+    sources, rejected = _without_rejected(_labelled(question.clips), question.reject)
+    return sources, _classes(model, sources), rejected
+
+
 def _check_model(model: VideoModel) -> None:
     if not model.outputs.has_probabilities:
         raise InputError(
@@ -126,7 +139,7 @@ def _versions(names: Sequence[str] | None) -> tuple[Version, ...]:
     return tuple(VERSIONS[name] for name in dict.fromkeys((ORIGINAL.name, *chosen)))
 
 
-def labelled_sources(clips: Sources | Mapping[str, Sources]) -> tuple[VideoSource, ...]:
+def _labelled(clips: Sources | Mapping[str, Sources]) -> tuple[VideoSource, ...]:
     """All sources; those of a mapping have the label that they stand under.
 
     Raises:

@@ -1,6 +1,6 @@
 """Review of masks: made clip by clip in the background, the doubtful first, with verdicts that are in a file at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +10,17 @@ import torch
 
 from video_tcav.audit.masks.mask_source import ClipMasks, MaskSource
 from video_tcav.audit.masks.quality import MaskQuality, mask_quality, set_doubts
+from video_tcav.audit.masks.specs import parse_mask_source
+from video_tcav.audit.plan import AuditQuestion, audited_clips
 from video_tcav.audit.rejections import MaskVerdicts, read_verdicts, rejected_keys, unknown_names, write_verdicts
 from video_tcav.concepts.bank import Verdict
+from video_tcav.concepts.concept import Sources
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError, VideoTcavError
 from video_tcav.core.files import check_file_writable, reason_of
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import LoadedClips, VideoSource, load_source, write_video
+from video_tcav.models import VideoModel
 from video_tcav.reports.maps.mask_outlines import outlined_frame
 
 _HEIGHT_PX = 240  # one and a half times a tile, for screens of high resolution
@@ -83,6 +87,33 @@ class MaskReview:
         self.failure = ""
         check_file_writable(self.file)
         self._verdicts: dict[int, Verdict] = self._read()[0]
+
+    @classmethod
+    def of_audit(
+        cls,
+        model: VideoModel,
+        clips: Sources | Mapping[str, Sources],
+        *,
+        file: str | Path,
+        masks: str | Path | MaskSource = "motion",
+        windows: int = 1,
+        reject: Sequence[str] = (),
+        next_command: str = "",
+    ) -> "MaskReview":
+        """The review of the masks that an audit of a model would use; see `audit` for its arguments and errors.
+
+        Args:
+            model: from `load_model`; it says which frames are taken, and runs nothing.
+            clips: labelled with classes of the model.
+            file: see `MaskReview`, as are the windows and the next command.
+            masks: a spec or a source.
+            windows: clips taken from each video.
+            reject: clips that are left out already.
+            next_command: what to type when all is judged.
+        """
+        sources, _, _ = audited_clips(model, AuditQuestion(clips=clips, reject=reject))
+        source = parse_mask_source(masks, device=model.device)
+        return cls(sources, source, model.clip_spec, file=file, windows=windows, next_command=next_command)
 
     def start(self) -> None:
         """Begin to make masks."""
@@ -156,7 +187,9 @@ class MaskReview:
         """Write changes into the file as it is now, since another session may have written to it; the verdicts before."""
         verdicts, others = self._read()
         before: dict[int, Verdict] = {id: verdicts.get(id, "open") for id in changes}
-        verdicts = {id: verdict for id, verdict in (verdicts | changes).items() if verdict != "open"}
+        verdicts |= changes
+        for id in [id for id, verdict in verdicts.items() if verdict == "open"]:
+            del verdicts[id]
         keys = {
             verdict: frozenset(self._sources[id - 1].key for id, each in verdicts.items() if each == verdict)
             for verdict in ("rejected", "accepted")

@@ -100,6 +100,7 @@ function showStatus(now) {
   element("counts").textContent = `${open.toLocaleString("en")} open, ${accepted.toLocaleString("en")} accepted, ${rejected.toLocaleString("en")} rejected`;
   element("file").textContent = now.file;
   element("next").textContent = now.next;
+  element("then").hidden = !now.next;
   const done = now.made === now.total;
   element("bar").hidden = done || now.failure !== "";
   element("bar").value = now.made / now.total;
@@ -114,9 +115,9 @@ async function follow() {
     showStatus(await read("/api/masks"));
     if (status.made > before) {
       element("sort").hidden = status.made < 2;
-      const { total } = await read("/api/clips", { ...filters(), limit: 1, offset: wall.tiles.size });
-      if (wall.tiles.size) await wall.grow(total);
-      else if (total) await go();
+      const passing = filters().verdict ? (await read("/api/ids", filters())).total : status.made;
+      if (wall.tiles.size) await wall.grow(passing);
+      else if (passing) await go();
     }
     if (status.made === status.total || status.failure) return;
   } catch (error) {

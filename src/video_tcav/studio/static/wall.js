@@ -56,9 +56,11 @@ function more() {
 }
 
 /** So many clips pass the filters by now: load those that there is room for. */
-export async function grow(count) {
-  if (count <= total) return;
-  total = count;
+export async function grow(passing) {
+  const judged = order.filter((id) => !passes(tiles.get(id).clip, filters())).length; /* which stay on the wall */
+  if (passing + judged <= total) return;
+  total = passing + judged;
+  count();
   if (order.length < BATCH || end.getBoundingClientRect().top < innerHeight + 1200) await more();
 }
 
