@@ -12,7 +12,7 @@ from video_tcav.audit.rejections import MaskVerdicts, read_verdicts, rejected_ke
 from video_tcav.core.errors import InputError, ShapeError
 from video_tcav.media import VideoSource
 from video_tcav.reports import MaskRow, mask_sheet
-from video_tcav.reports.maps.mask_sheet import PERSON_COLOUR
+from video_tcav.reports.maps.mask_outlines import PERSON_COLOUR
 
 
 def blocks(*boxes):

@@ -43,11 +43,12 @@ async function ask(path, body) {
 
 function judge(verdict, ids = wall.targets()) {
   if (!ids.length) return say("No clip in focus.");
-  const onwards = verdict !== "open" && ids.includes(wall.current()?.id);
+  /* at once: the next key is meant for the next clip, whether the server has answered or not */
+  const onwards = verdict === "open" || !ids.includes(wall.current()?.id) ? null : wall.after(ids);
   return queue(async () => {
     const answer = await ask("/api/verdict", { ids, verdict });
     say(`${answer.said} ${counted(status.verdicts.open, "clip")} left.`);
-    if (onwards) await wall.after(ids);
+    await onwards;
   });
 }
 
@@ -78,6 +79,7 @@ async function go() {
   try {
     const page = await wall.firstPage(filters());
     if (page) wall.fill(page, { focus: true });
+    element("sort").hidden = true;
   } catch (error) {
     say(error.message, true);
   }
@@ -111,10 +113,10 @@ function showStatus(now) {
 /* Clips on the wall keep their places while others are being made; the button sorts them again. */
 async function follow() {
   try {
-    const before = status?.made ?? 0;
+    const isFirst = status === null, before = status?.made ?? 0;
     showStatus(await read("/api/masks"));
     if (status.made > before) {
-      element("sort").hidden = status.made < 2;
+      if (!isFirst && wall.tiles.size) element("sort").hidden = false;
       const passing = filters().verdict ? (await read("/api/ids", filters())).total : status.made;
       if (wall.tiles.size) await wall.grow(passing);
       else if (passing) await go();
