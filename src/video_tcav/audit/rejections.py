@@ -34,9 +34,7 @@ def read_verdicts(path: Path) -> MaskVerdicts:
     Raises:
         InputError: if the file is no JSON file, cannot be read, or is of another form.
     """
-    require(
-        path.suffix.lower() == ".json", "rejections", "be a JSON file", path, "Name it, for example, rejected.json."
-    )
+    require(path.suffix.lower() == ".json", "file", "be a JSON file", str(path), "Name it, for example, rejected.json.")
     if not path.exists():
         return MaskVerdicts()
     content = parse_json(read_text(path), f"`{path}`")

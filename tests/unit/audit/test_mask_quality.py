@@ -119,7 +119,7 @@ def test_verdicts_are_read_as_written_and_as_rejections(tmp_path):
     path.write_text('{"rejected": [], "accepted": [3]}')
     with pytest.raises(InputError, match="must be a JSON list of names"):
         read_verdicts(path)
-    with pytest.raises(InputError, match="`rejections` must be a JSON file"):
+    with pytest.raises(InputError, match="`file` must be a JSON file"):
         read_verdicts(tmp_path / "rejected.csv")
 
 
