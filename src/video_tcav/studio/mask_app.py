@@ -77,13 +77,13 @@ def _add_changes(app: FastAPI, review: MaskReview) -> None:
         for id in body.ids:
             if _clip_of(review, id).picture is None and body.verdict == "accepted":
                 raise Refusal(409, f"Clip {id} has no masks to accept: an audit lists it, and leaves it out.")
-        review.judge(body.ids, body.verdict)
+        review.verdicts.judge(body.ids, body.verdict)
         count = len(set(body.ids))
         return _done(review, f"{_WORDS[body.verdict]}: {count} clip{'' if count == 1 else 's'}.", body.ids)
 
     @app.post("/api/undo")
     def undo(_body: Nothing) -> dict[str, Any]:
-        ids = review.undo()
+        ids = review.verdicts.undo()
         words = ", ".join(f"clip {id} is {review.verdict(_clip_of(review, id))}" for id in ids[:3])
         return _done(
             review, f"Undone: {words}{' …' if len(ids) > 3 else ''}." if ids else "There is nothing to undo.", ids
@@ -107,8 +107,8 @@ def _status(review: MaskReview) -> dict[str, Any]:
         "total": review.total,
         "made": review.made,
         "failure": review.failure,
-        "verdicts": {verdict: review.count(verdict) for verdict in ("open", "accepted", "rejected")},
-        "file": str(review.file),
+        "verdicts": {verdict: review.verdicts.count(verdict) for verdict in ("open", "accepted", "rejected")},
+        "file": str(review.verdicts.path),
         "next": review.next_command,
     }
 

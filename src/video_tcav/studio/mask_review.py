@@ -12,16 +12,16 @@ from video_tcav.audit.masks.mask_source import ClipMasks, MaskSource
 from video_tcav.audit.masks.quality import MaskQuality, mask_quality, set_doubts
 from video_tcav.audit.masks.specs import parse_mask_source
 from video_tcav.audit.plan import AuditQuestion, audited_clips
-from video_tcav.audit.rejections import MaskVerdicts, read_verdicts, rejected_keys, unknown_names, write_verdicts
 from video_tcav.concepts.bank import Verdict
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError, VideoTcavError
-from video_tcav.core.files import check_file_writable, reason_of
+from video_tcav.core.files import reason_of
 from video_tcav.core.scratch import scratch_folder
 from video_tcav.media import LoadedClips, VideoSource, load_source, write_video
 from video_tcav.models import VideoModel
 from video_tcav.reports.maps.mask_outlines import outlined_frame
+from video_tcav.studio.mask_verdicts import VerdictFile
 
 _HEIGHT_PX = 240  # one and a half times a tile, for screens of high resolution
 _FPS = 8  # slow enough for the eye to follow an outline
@@ -76,17 +76,14 @@ class MaskReview:
         windows: int = 1,
         next_command: str = "",
     ) -> None:
-        self.file, self.next_command, self.total = Path(file), next_command, len(sources)
+        self.next_command, self.total = next_command, len(sources)
+        self.verdicts = VerdictFile(Path(file), sources)
         self._sources, self._masks, self._spec, self._windows = tuple(sources), masks, spec, windows
-        self._ids = {source.key: number for number, source in enumerate(self._sources, start=1)}
         self._made: dict[int, MaskedClip] = {}
         self._listed: list[int] = []  # in the order of the page, which stays while masks are still being made
-        self._undo: list[dict[int, Verdict]] = []  # verdicts before each change
         self._lock, self._stop, self._scratch = Lock(), Event(), ExitStack()
         self._thread = Thread(target=self._make_all, daemon=True)
         self.failure = ""
-        check_file_writable(self.file)
-        self._verdicts: dict[int, Verdict] = self._read()[0]
 
     @classmethod
     def of_audit(
@@ -157,58 +154,7 @@ class MaskReview:
 
     def verdict(self, clip: MaskedClip) -> Verdict:
         """What was decided about a clip."""
-        return self._verdicts.get(clip.id, "open")
-
-    def count(self, verdict: Verdict) -> int:
-        """How many clips have a verdict, whether their masks were made or not."""
-        verdicts = dict(self._verdicts)
-        decided = sum(each == verdict for each in verdicts.values())
-        return self.total - len(verdicts) if verdict == "open" else decided
-
-    def judge(self, ids: Sequence[int], verdict: Verdict) -> None:
-        """Decide about clips; the file is written before this returns.
-
-        Raises:
-            InputError: if another program has made the file unreadable.
-            OutputError: if the file cannot be written.
-        """
-        with self._lock:
-            self._undo.append(self._set(dict.fromkeys(ids, verdict)))
-
-    def undo(self) -> list[int]:
-        """Take back the last decision of this session; the clips that it was about, none if there was none."""
-        with self._lock:
-            if not self._undo:
-                return []
-            self._set(self._undo[-1])
-            return [*self._undo.pop()]
-
-    def _set(self, changes: dict[int, Verdict]) -> dict[int, Verdict]:
-        """Write changes into the file as it is now, since another session may have written to it; the verdicts before."""
-        verdicts, others = self._read()
-        before: dict[int, Verdict] = {id: verdicts.get(id, "open") for id in changes}
-        verdicts |= changes
-        for id in [id for id, verdict in verdicts.items() if verdict == "open"]:
-            del verdicts[id]
-        keys = {
-            verdict: frozenset(self._sources[id - 1].key for id, each in verdicts.items() if each == verdict)
-            for verdict in ("rejected", "accepted")
-        }
-        written = MaskVerdicts(rejected=keys["rejected"] | others.rejected, accepted=keys["accepted"] | others.accepted)
-        write_verdicts(self.file, written)
-        self._verdicts = verdicts
-        return before
-
-    def _read(self) -> tuple[dict[int, Verdict], MaskVerdicts]:
-        """Verdicts by number, and those of the file that are about no clip of this review."""
-        stored = read_verdicts(self.file)
-        verdicts: dict[int, Verdict] = {}
-        for key in rejected_keys(self._sources, stored.accepted):
-            verdicts[self._ids[key]] = "accepted"
-        for key in rejected_keys(self._sources, stored.rejected):
-            verdicts[self._ids[key]] = "rejected"
-        others = (frozenset(unknown_names(self._sources, names - self._ids.keys())) for names in vars(stored).values())
-        return verdicts, MaskVerdicts(**dict(zip(vars(stored), others, strict=True)))
+        return self.verdicts.of(clip.id)
 
     def _with_set_doubts(self) -> dict[int, MaskedClip]:
         made = dict(self._made)
