@@ -158,32 +158,64 @@ def test_what_cannot_be_done_is_one_line(folder):
         assert client.post("/api/undo", json={}, headers={"Origin": "http://other"}).status_code == 403
 
 
-def test_judging_by_keys_and_undo(browser, folder):
-    review = review_of(folder, next_command="video-tcav audit clips --reject rejected.json")
+@contextmanager
+def served(browser, review):
+    """The page of a review in a browser."""
     with open_mask_studio(review) as studio:
         thread = threading.Thread(target=studio.run)
         thread.start()
         try:
             with opened(browser, studio.link) as page:
                 assert "token" not in page.url
-                until(page, "document.getElementById('made').textContent === 'All masks are made.'")
-                page.reload()
-                until(page, "document.querySelector('.tile.current b')?.textContent === '4.mp4'")
-                assert page.inner_text("#next") == "video-tcav audit clips --reject rejected.json"
-                press(page, "r", "a", "a")  # faster than the server answers
-                until(page, "document.getElementById('counts').textContent === '3 open, 2 accepted, 1 rejected'")
-                press(page, "u")
-                said(page, "Undone: clip")
-                press(page, "Home", "ArrowRight", "r")
-                until(page, "document.getElementById('counts').textContent === '4 open, 0 accepted, 2 rejected'")
-                until(page, "[...document.querySelectorAll('.tile video')].some((video) => video.currentTime > 0)")
-                page.check("input[name=verdict][value=rejected]", force=True)
-                until(page, "document.querySelectorAll('.tile').length === 2")
-                page.reload()
-                until(page, "document.querySelectorAll('.tile').length === 2")
+                yield page
         finally:
             studio.server.should_exit = True
             thread.join(timeout=20)
+
+
+def test_a_verdict_for_a_clip_that_is_still_to_come_does_not_change_the_last_one(browser, folder):
+    class GatedMasks(SquareMasks):
+        gate = threading.Event()
+
+        def masks(self, loaded):
+            assert loaded.source.path.stem == "1" or self.gate.wait(30)  # run/1.mp4 is the first
+            return super().masks(loaded)
+
+    file = folder / "rejected.json"
+    review = MaskReview(find_videos(folder / "clips"), GatedMasks(), SPEC, file=file)
+    try:
+        with served(browser, review) as page:
+            press(page, "a", "r")
+            said(page, "The next clip is on its way.")
+            until(page, "document.getElementById('counts').textContent === '5 open, 1 accepted, 0 rejected'")
+            GatedMasks.gate.set()
+            until(page, "document.querySelector('.tile.current b').textContent === '3.mp4'")
+            press(page, "r")
+            until(page, "document.getElementById('counts').textContent === '4 open, 1 accepted, 1 rejected'")
+            until(page, "document.querySelectorAll('.tile').length === 6")
+    finally:
+        GatedMasks.gate.set()
+    assert [name.rpartition("/")[2] for name in read_rejections(file)] == ["3.mp4"]
+
+
+def test_judging_by_keys_and_undo(browser, folder):
+    review = review_of(folder, next_command="video-tcav audit clips --reject rejected.json")
+    with served(browser, review) as page:
+        until(page, "document.getElementById('made').textContent === 'All masks are made.'")
+        page.reload()
+        until(page, "document.querySelector('.tile.current b')?.textContent === '4.mp4'")
+        assert page.inner_text("#next") == "video-tcav audit clips --reject rejected.json"
+        press(page, "r", "a", "a")  # faster than the server answers
+        until(page, "document.getElementById('counts').textContent === '3 open, 2 accepted, 1 rejected'")
+        press(page, "u")
+        said(page, "Undone: clip")
+        press(page, "Home", "ArrowRight", "r")
+        until(page, "document.getElementById('counts').textContent === '4 open, 0 accepted, 2 rejected'")
+        until(page, "[...document.querySelectorAll('.tile video')].some((video) => video.currentTime > 0)")
+        page.check("input[name=verdict][value=rejected]", force=True)
+        until(page, "document.querySelectorAll('.tile').length === 2")
+        page.reload()
+        until(page, "document.querySelectorAll('.tile').length === 2")
     assert len(json.loads((folder / "rejected.json").read_text())["rejected"]) == 2
 
 

@@ -125,6 +125,6 @@ def _tile(review: MaskReview, clip: MaskedClip) -> dict[str, Any]:
         "short": source.key.rpartition("/")[2],
         "label": source.label or "",
         "doubts": [] if quality is None else list(quality.doubts),
-        "area": "" if quality is None else f"{percent(quality.area)} of the picture",
+        "area": "" if quality is None else f"{percent(quality.area, 1)} of the picture",
         "how": clip.how,
     }

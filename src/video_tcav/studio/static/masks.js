@@ -11,6 +11,7 @@ const WORDS = { open: "open", accepted: "accepted", rejected: "rejected" };
 const element = (id) => document.getElementById(id);
 let last = Promise.resolve();
 let status = null;
+let waiting = null; /* id of the last clip of the wall, judged while others are still on their way */
 
 setDress((tile, clip) => {
   const doubts = clip.doubts.join(", ");
@@ -43,8 +44,12 @@ async function ask(path, body) {
 
 function judge(verdict, ids = wall.targets()) {
   if (!ids.length) return say("No clip in focus.");
+  const id = wall.current()?.id;
+  /* else a verdict that is meant for the next clip would change that of this one */
+  if (id === waiting && ids.includes(id) && verdict !== "open") return say("The next clip is on its way.");
+  if (ids.includes(id) && verdict !== "open" && isMaking() && !next(id)) waiting = id;
   /* at once: the next key is meant for the next clip, whether the server has answered or not */
-  const onwards = verdict === "open" || !ids.includes(wall.current()?.id) ? null : wall.after(ids);
+  const onwards = verdict === "open" || !ids.includes(id) ? null : wall.after(ids);
   return queue(async () => {
     const answer = await ask("/api/verdict", { ids, verdict });
     say(`${answer.said} ${counted(status.verdicts.open, "clip")} left.`);
@@ -52,7 +57,11 @@ function judge(verdict, ids = wall.targets()) {
   });
 }
 
+function isMaking() { return !status || (status.made < status.total && !status.failure); }
+function next(id) { return wall.tiles.get(id)?.element.nextElementSibling; }
+
 function undo() {
+  waiting = null;
   return queue(async () => {
     const answer = await ask("/api/undo", {});
     say(answer.said);
@@ -120,6 +129,10 @@ async function follow() {
       const passing = filters().verdict ? (await read("/api/ids", filters())).total : status.made;
       if (wall.tiles.size) await wall.grow(passing);
       else if (passing) await go();
+    }
+    if (waiting !== null && (next(waiting) || !isMaking())) {
+      if (wall.current()?.id === waiting && next(waiting)) wall.setFocus(Number(next(waiting).dataset.id));
+      waiting = null;
     }
     if (status.made === status.total || status.failure) return;
   } catch (error) {
