@@ -50,6 +50,18 @@ class SquareMasks(MaskSource):
         return (ClipMasks(person=person, how="by colour"),)
 
 
+class GatedMasks(SquareMasks):
+    """Masks of run/1.mp4, the first clip, at once, of others when the gate is opened."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.gate = threading.Event()
+
+    def masks(self, loaded):
+        assert loaded.source.path.stem == "1" or self.gate.wait(30)
+        return super().masks(loaded)
+
+
 @pytest.fixture
 def folder(tmp_path):
     for number in range(6):
@@ -68,11 +80,15 @@ def review_of(folder, *, lost=("4",), empty=("5",), **options):
 def serving(review):
     app = create_mask_app(review, port=PORT, token="secret")
     with TestClient(app, base_url=ORIGIN, headers=SIDES) as client:
-        end = time.monotonic() + 20
-        while client.get("/api/masks").json()["made"] < review.total:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        wait_for(client, review.total)
         yield client
+
+
+def wait_for(client, made):
+    end = time.monotonic() + 20
+    while client.get("/api/masks").json()["made"] < made:
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def names(client, **query):
@@ -94,6 +110,18 @@ def test_the_doubtful_come_first_and_clips_without_masks_last(folder):
         picture = client.get(page["clips"][0]["url"])
         assert picture.headers["content-type"] == "video/mp4" and len(picture.content) > 500
         assert client.get(f"/masks/{page['clips'][-1]['id']}").status_code == 404
+
+
+def test_clips_on_the_page_keep_their_places_until_it_is_sorted_anew(folder):
+    masks = GatedMasks(lost=("4",))
+    review = MaskReview(find_videos(folder / "clips"), masks, SPEC, file=folder / "rejected.json")
+    with TestClient(create_mask_app(review, port=PORT, token="secret"), base_url=ORIGIN, headers=SIDES) as client:
+        wait_for(client, 1)
+        assert names(client) == ["1.mp4"]
+        masks.gate.set()
+        wait_for(client, 6)
+        assert names(client, offset=1)[0] == "4.mp4"
+        assert names(client)[:2] == ["4.mp4", "1.mp4"]
 
 
 def test_the_outline_is_where_the_mask_is(folder):
@@ -174,27 +202,21 @@ def served(browser, review):
 
 
 def test_a_verdict_for_a_clip_that_is_still_to_come_does_not_change_the_last_one(browser, folder):
-    class GatedMasks(SquareMasks):
-        gate = threading.Event()
-
-        def masks(self, loaded):
-            assert loaded.source.path.stem == "1" or self.gate.wait(30)  # run/1.mp4 is the first
-            return super().masks(loaded)
-
     file = folder / "rejected.json"
-    review = MaskReview(find_videos(folder / "clips"), GatedMasks(), SPEC, file=file)
+    masks = GatedMasks()
+    review = MaskReview(find_videos(folder / "clips"), masks, SPEC, file=file)
     try:
         with served(browser, review) as page:
             press(page, "a", "r")
             said(page, "The next clip is on its way.")
             until(page, "document.getElementById('counts').textContent === '5 open, 1 accepted, 0 rejected'")
-            GatedMasks.gate.set()
+            masks.gate.set()
             until(page, "document.querySelector('.tile.current b').textContent === '3.mp4'")
             press(page, "r")
             until(page, "document.getElementById('counts').textContent === '4 open, 1 accepted, 1 rejected'")
             until(page, "document.querySelectorAll('.tile').length === 6")
     finally:
-        GatedMasks.gate.set()
+        masks.gate.set()
     assert [name.rpartition("/")[2] for name in read_rejections(file)] == ["3.mp4"]
 
 

@@ -52,10 +52,12 @@ def _add_reads(app: FastAPI, review: MaskReview) -> None:
     @app.get("/api/clips")
     def read_clips(query: Annotated[MaskQuery, Query()]) -> dict[str, Any]:
         ids = [int(id) for id in query.ids.split(",")] if query.ids else None
+        if ids is None and query.offset == 0:
+            review.sort_anew()  # the page begins anew
         clips = review.clips(verdict=query.verdict, ids=ids)
         page = clips[query.offset : query.offset + query.limit]
         if ids is None:
-            review.list_clips(page, anew=query.offset == 0)
+            review.keep_order(page)
         return {"total": len(clips), "clips": [_tile(review, clip) for clip in page]}
 
     @app.get("/api/ids")

@@ -146,11 +146,15 @@ class MaskReview:
             if (wanted is None or id in wanted) and (verdict is None or self.verdict(made[id]) == verdict)
         ]
 
-    def list_clips(self, clips: Sequence[MaskedClip], *, anew: bool) -> None:
-        """Remember that the page shows clips, so that they keep their places; `anew` forgets those that it showed before."""
+    def keep_order(self, clips: Sequence[MaskedClip]) -> None:
+        """Let clips that the page has got keep their places, while masks of others are still being made."""
         with self._lock:
-            listed = dict.fromkeys([] if anew else self._listed)
-            self._listed = [*(listed | dict.fromkeys(clip.id for clip in clips))]
+            self._listed = [*dict.fromkeys([*self._listed, *(clip.id for clip in clips)])]
+
+    def sort_anew(self) -> None:
+        """Put the doubtful first again, whatever the page has."""
+        with self._lock:
+            self._listed = []
 
     def verdict(self, clip: MaskedClip) -> Verdict:
         """What was decided about a clip."""
