@@ -1,7 +1,7 @@
 """Answers of an audited model as arrays over clips: what it says of each version, and how sure it is of the clip's class."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from video_tcav.audit.masks.quality import SMALLER, small_beside_others
 from video_tcav.audit.pending_clips import PassedClip
 from video_tcav.audit.plan import AuditPlan
 from video_tcav.media.memory_clips import InMemorySource
@@ -224,11 +225,24 @@ class AnswerCollector:
         keys = sorted(self._clips, key=lambda key: (position[key[0]], key[1]))
         names = dict.fromkeys(name for key in keys for name in self._answers[key])
         return AuditAnswers(
-            clips=tuple(self._clips[key] for key in keys),
+            clips=_compared([self._clips[key] for key in keys]),
             classes=self._model.classes,
             versions={name: version_answers([self._answers[key].get(name) for key in keys]) for name in names},
             clip_objects=np.asarray([self._objects[key] for key in keys], dtype=bool),
         )
+
+
+def _compared(clips: Sequence[AuditedClip]) -> tuple[AuditedClip, ...]:
+    """The clips, with the doubts about masks that come of comparing them with each other."""
+    masked = [clip for clip in clips if clip.person_share is not None]
+    small = small_beside_others([clip.person_share or 0.0 for clip in masked])
+    smaller = {(clip.clip, clip.window) for clip, is_small in zip(masked, small, strict=True) if is_small}
+    return tuple(
+        replace(clip, doubts="; ".join(filter(None, (clip.doubts, SMALLER))))
+        if (clip.clip, clip.window) in smaller
+        else clip
+        for clip in clips
+    )
 
 
 def version_answers(answers: Sequence[ClipAnswer | None]) -> VersionAnswers:

@@ -9,7 +9,7 @@ from pathlib import Path
 from video_tcav.audit.donors import draw_donors
 from video_tcav.audit.masks.mask_source import MaskSource
 from video_tcav.audit.masks.specs import parse_mask_source
-from video_tcav.audit.rejections import is_rejected, read_rejections, unknown_names
+from video_tcav.audit.rejections import read_rejections, rejected_keys, unknown_names
 from video_tcav.audit.settings import AuditSettings
 from video_tcav.audit.versions import ORIGINAL, VERSIONS, Version
 from video_tcav.concepts import as_sources
@@ -80,10 +80,8 @@ def plan_audit(model: VideoModel, question: AuditQuestion, settings: AuditSettin
             of another is needed.
     """
     at_least("seed", question.seed, 0)
-    _check_model(model)
     versions, group_of = _versions(question.versions), grouping(question.group)
-    sources, rejected = _without_rejected(_labelled(question.clips), question.reject)
-    classes = _classes(model, sources)
+    sources, classes, rejected = audited_clips(model, question)
     for source in sources:
         group_of(source)  # a pattern that does not match is found before the long work
     lenders: dict[str, tuple[VideoSource, ...]] = {}
@@ -107,6 +105,21 @@ def plan_audit(model: VideoModel, question: AuditQuestion, settings: AuditSettin
         group_of=group_of,
         seed=question.seed,
     )
+
+
+def audited_clips(
+    model: VideoModel, question: AuditQuestion
+) -> tuple[tuple[VideoSource, ...], dict[str, int], tuple[Skipped, ...]]:
+    """The clips, the index of the class of each by its key, and the clips that are left out on request.
+
+    Raises:
+        SourceError: where there is no video.
+        ClassNotFoundError: for a label that is no class of the model.
+        InputError: for clips without labels, a model without classes, or an unknown clip.
+    """
+    _check_model(model)
+    sources, rejected = _without_rejected(_labelled(question.clips), question.reject)
+    return sources, _classes(model, sources), rejected
 
 
 def _check_model(model: VideoModel) -> None:
@@ -156,10 +169,11 @@ def _without_rejected(
     if unknown:
         hint = _nearest(unknown[0], [source.path.name for source in sources]) or f"The first is {sources[0].key}."
         raise InputError(f"`reject` must name clips of the audit. Got {unknown[0]}. {hint}")
-    left = tuple(source for source in sources if not is_rejected(source, names))
+    rejected = rejected_keys(sources, names)
+    left = tuple(source for source in sources if source.key not in rejected)
     if not left:
         raise InputError(f"`reject` must leave a clip. Got all {len(sources)}. Reject fewer.")
-    return left, tuple(Skipped(path=source.key, reason=REJECTED) for source in sources if is_rejected(source, names))
+    return left, tuple(Skipped(path=source.key, reason=REJECTED) for source in sources if source.key in rejected)
 
 
 def is_list_of_names(name: str) -> bool:

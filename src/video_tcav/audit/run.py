@@ -144,8 +144,9 @@ def _cautions(plan: AuditPlan, answers: AuditAnswers, skipped: Sequence[Skipped]
     doubted = sum(bool(clip.doubts) for clip in answers.clips)
     if doubted:
         yield (
-            f"The masks of {doubted} of {len(answers.clips)} clips should be looked at: they are very small or large, in pieces, "
-            "cut off, or change their shape. Leave out those that are wrong with --reject."
+            f"The masks of {doubted} of {len(answers.clips)} clips should be looked at: they are very small or large, vanish, "
+            "are in pieces, cut off, or change their shape. See them with --judge-masks rejected.json, and leave out wrong ones "
+            "with --reject."
         )
     lost = len(skipped) - len(plan.rejected)
     if lost:

@@ -1,13 +1,18 @@
 """`video-tcav audit`: does a model need the person or the scene, motion or one frame, the order of frames?"""
 
+import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import video_tcav as vt
+import video_tcav.studio as studios
 from video_tcav.audit.settings import NOT_TAKEN, AuditSettings
 from video_tcav.cli import options, render
+from video_tcav.cli.serving import OpenBrowser, require_studio, serve
 from video_tcav.core.errors import UnsavedResultError
 from video_tcav.core.files import check_writable, write_json
 from video_tcav.core.model_settings import ModelSettings
@@ -49,6 +54,15 @@ def audit(
             metavar="CLIP", help="Leave out these clips, as their masks are wrong: names, or a file of names."
         ),
     ] = None,
+    judge_masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Look at the masks in the browser in place of the audit, the doubtful ones first, and reject wrong ones into "
+            "this file, which --reject takes.",
+        ),
+    ] = None,
+    open_browser: OpenBrowser = True,
     group: options.Group = "video",
     seed: options.Seed = 0,
     out: Annotated[
@@ -62,6 +76,21 @@ def audit(
     """
     import video_tcav.reports as reports  # noqa: PLC0415 - drawing, which other commands need not load
 
+    if judge_masks:
+        require_studio("`video-tcav audit --judge-masks`")
+        loaded = vt.load_model(model, **vars(model_options))
+        review = studios.MaskReview.of_audit(
+            loaded,
+            clips,
+            masks=audit_settings.masks,
+            file=judge_masks,
+            windows=recording.windows,
+            reject=reject or (),
+            next_command=_audit_command(sys.argv, judge_masks),
+        )
+        with studios.open_mask_studio(review) as page:
+            serve(page, f"Masks of {review.total} clips, verdicts in {judge_masks}", open_browser=open_browser)
+        return
     if out:
         check_writable(out)
     loaded = vt.load_model(model, **vars(model_options))
@@ -88,6 +117,19 @@ def audit(
         render.line(f"The page: {reports.write_audit_page(result, out / 'report.html', progress=True)}")
     if json:
         write_json(json, result.to_dict())
+
+
+def _audit_command(arguments: Sequence[str], file: Path) -> str:
+    """The command line of the audit that leaves out what was rejected: the present one but for options of the page."""
+    words = iter(arguments[1:])
+    words_of_audit = []
+    for word in words:
+        option = word.partition("=")
+        if option[0] == "--judge-masks":
+            _ = option[1] or next(words, None)  # its value
+        elif word not in ("--open", "--no-open"):
+            words_of_audit.append(word)
+    return shlex.join(["video-tcav", *words_of_audit, "--reject", str(file)])
 
 
 def _print(result: "AuditResult") -> None:

@@ -1,15 +1,12 @@
 """`video-tcav studio`: review a concept bank in the browser."""
 
-from contextlib import nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import video_tcav.studio as studios
-from video_tcav.cli import render
-from video_tcav.core.errors import MissingExtraError
+from video_tcav.cli.serving import OpenBrowser, require_studio, serve
 
 
 def studio(
@@ -40,7 +37,7 @@ def studio(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0 takes a free one.")] = 0,
     token: Annotated[bool, typer.Option("--token/--no-token", help="Ask for the secret of the link.")] = True,
-    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the link in the browser.")] = True,
+    open_browser: OpenBrowser = True,
     effect: Annotated[
         float,
         typer.Option(
@@ -59,9 +56,7 @@ def studio(
     need_clips: Annotated[int, typer.Option(min=3, help="Accepted clips that a concept needs at least.")] = 3,
 ) -> None:
     """Review a concept bank in the browser: accept, reject, name, cut. Nothing leaves this machine."""
-    # found, not imported: that takes a second
-    if not (find_spec("fastapi") and find_spec("uvicorn")):
-        raise MissingExtraError("studio", "`video-tcav studio`")
+    require_studio("`video-tcav studio`")
     need = studios.Need(effect=effect, power=power, random_videos=random_videos, at_least=need_clips)
     with studios.open_studio(
         bank,
@@ -73,8 +68,4 @@ def studio(
         blind=blind,
         videos=videos or (),
     ) as studio_server:
-        render.line(f"Reviewing {bank}. Open this link, end with Ctrl+C:\n{studio_server.link}")
-        for problem in studio_server.problems:
-            render.line(problem)
-        with studios.browser_opened(studio_server.link) if open_browser else nullcontext():
-            studio_server.run()
+        serve(studio_server, f"Reviewing {bank}", open_browser=open_browser)

@@ -1,4 +1,4 @@
-"""A local web app in which a person reviews a concept bank."""
+"""A local web app in which a person reviews a concept bank, or the masks of an audit."""
 
 import lazy_loader
 

@@ -1,6 +1,9 @@
 from .app import create_app as create_app
+from .mask_app import create_mask_app as create_mask_app
+from .mask_review import MaskReview as MaskReview
 from .runs import Runs as Runs
 from .sample_size import Need as Need
 from .server import Studio as Studio
 from .server import browser_opened as browser_opened
+from .server import open_mask_studio as open_mask_studio
 from .server import open_studio as open_studio

@@ -1,6 +1,6 @@
 """HTTP interface of the studio: every change is in the bank before the answer leaves."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,15 +13,12 @@ import video_tcav.concepts.bank as banks  # its names load when used: kappa need
 from video_tcav.concepts.bank import ConceptBank
 from video_tcav.concepts.bank.records import reviewer_name
 from video_tcav.core.checks import require
-from video_tcav.core.errors import MediaError, MissingExtraError, OutputError, VideoTcavError
-from video_tcav.core.files import reason_of
+from video_tcav.core.errors import MediaError, MissingExtraError
 
 # before the studio's own modules, which need it as well
 try:
-    from fastapi import FastAPI, Query, Request, Response
-    from fastapi.exceptions import RequestValidationError
+    from fastapi import FastAPI, Query, Response
     from fastapi.responses import FileResponse
-    from starlette.exceptions import HTTPException
     from starlette.types import ASGIApp
 except ImportError as error:
     raise MissingExtraError("studio", "The studio") from error
@@ -38,6 +35,7 @@ from video_tcav.studio.clip_lookup import (
 )
 from video_tcav.studio.cut_routes import add_cuts
 from video_tcav.studio.likeness import Likeness, add_likeness
+from video_tcav.studio.page_app import STATIC_FILES, page_app
 from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, detail_payload, tile_payloads
 from video_tcav.studio.requests import MOST_IDS, ClipFilters, ClipQuery, PathId
 from video_tcav.studio.run_matches import list_payload, run_payload
@@ -46,7 +44,6 @@ from video_tcav.studio.sample_size import Need
 from video_tcav.studio.security import Guard, Refusal, excerpt
 from video_tcav.studio.session import Session
 
-_STATIC = {path.name: path for path in (Path(__file__).parent / "static").iterdir()}
 _KEEP = {"Cache-Control": "private, max-age=3600"}  # a clip of that digest never changes
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 # A sandboxed page has an origin of its own: a report may run the scripts in it, but has neither the studio's cookie nor its
@@ -97,9 +94,7 @@ def create_app(
         likeness.close()
         encodings.close()
 
-    app = FastAPI(title="video-tcav studio", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
-    _add_errors(app)
-    _add_pages(app)
+    app = page_app("index.html", life)
     _add_clips(app, bank, encodings)
     _add_reads(app, session)
     _add_runs(app, session, runs or Runs())
@@ -107,18 +102,6 @@ def create_app(
     add_cuts(app, session, encodings)
     add_likeness(app, likeness)
     return Guard(app, port=port, token=token)
-
-
-def _add_pages(app: FastAPI) -> None:
-    @app.get("/")
-    def page() -> Response:
-        return FileResponse(_STATIC["index.html"])
-
-    @app.get("/static/{name}")
-    def static(name: str) -> Response:
-        if name not in _STATIC:
-            raise Refusal(404, f"There is no file {excerpt(name)} here.")
-        return FileResponse(_STATIC[name], headers={"Cache-Control": "no-cache"})
 
 
 def _add_clips(app: FastAPI, bank: ConceptBank, encodings: Encodings) -> None:
@@ -220,12 +203,12 @@ def _add_runs(app: FastAPI, session: Session, runs: Runs) -> None:
 
     @app.get("/runs")
     def list_page() -> Response:
-        return FileResponse(_STATIC["runs.html"])
+        return FileResponse(STATIC_FILES["runs.html"])
 
     @app.get("/runs/{id}")
     def run_page(id: RunId) -> Response:
         run_of(id)
-        return FileResponse(_STATIC["runs.html"])
+        return FileResponse(STATIC_FILES["runs.html"])
 
     @app.get("/runs/{id}/report")
     def report(id: RunId) -> Response:
@@ -233,29 +216,3 @@ def _add_runs(app: FastAPI, session: Session, runs: Runs) -> None:
         if path is None:
             raise Refusal(404, "The run has no report.html in its folder.")
         return FileResponse(path, media_type="text/html", headers={"Content-Security-Policy": _REPORT_POLICY})
-
-
-def _add_errors(app: FastAPI) -> None:
-    """Every failure is one plain line."""
-
-    def plain(kind: type[Exception], refusal: Callable[[Any], Refusal]) -> None:
-        async def answer(_request: Request, error: Exception) -> Response:
-            return refusal(error).response()
-
-        app.add_exception_handler(kind, answer)
-
-    plain(Refusal, lambda error: error)
-    plain(HTTPException, lambda error: Refusal(error.status_code, f"{error.detail}.", **(error.headers or {})))
-    plain(RequestValidationError, _not_valid)
-    plain(MediaError, lambda error: Refusal(404, f"{Path(error.path).name} {error.reason}."))
-    plain(OutputError, lambda error: Refusal(507, reason_of(error)))
-    plain(VideoTcavError, lambda error: Refusal(400, reason_of(error)))
-    # Only the terminal is told what went wrong inside: the message may hold anything.
-    plain(Exception, lambda _error: Refusal(500, "The studio failed. Its terminal says more. Reload the page."))
-
-
-def _not_valid(error: RequestValidationError) -> Refusal:
-    first = error.errors()[0]
-    location = [str(step) for step in first["loc"]]
-    text = f"{excerpt('.'.join(location))} is not valid: {first['msg']}. Got {excerpt(first.get('input'))}."
-    return Refusal(404 if location[0] == "path" else 422, text)

@@ -64,6 +64,27 @@ class Judge(_Strict):
     settle: bool = False  # what reviewers disagree on
 
 
+class MaskFilters(_Strict):
+    """Filters of clips whose masks are judged."""
+
+    verdict: Verdict | None = None
+    ids: IdList | None = None
+
+
+class MaskQuery(MaskFilters):
+    """A page of such clips."""
+
+    offset: Annotated[int, Field(ge=0, le=2**31)] = 0
+    limit: Annotated[int, Field(ge=1, le=500)] = 60
+
+
+class JudgeMasks(_Strict):
+    """A verdict on the masks of clips."""
+
+    ids: Ids
+    verdict: Verdict
+
+
 class Move(_Strict):
     """Clips into a concept; `""` takes them out of theirs."""
 

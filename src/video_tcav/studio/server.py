@@ -16,11 +16,14 @@ from video_tcav.concepts.bank import ConceptBank
 from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.media import find_videos
 from video_tcav.studio.app import create_app
+from video_tcav.studio.mask_app import create_mask_app
+from video_tcav.studio.mask_review import MaskReview
 from video_tcav.studio.runs import Runs, default_folders
 from video_tcav.studio.sample_size import Need
 
 try:
     import uvicorn
+    from starlette.types import ASGIApp
 except ImportError as error:
     raise MissingExtraError("studio", "The studio") from error
 
@@ -85,9 +88,46 @@ def open_studio(
         SourceError: if there is no video.
         InputError: if the port cannot be had, a folder of runs is none, or a blind pass has no reviewer.
     """
+    with ConceptBank.open(folder) as bank, _listener(port) as listener:
+        folders = default_folders(bank.folder) if runs is None else runs
+        found_runs = Runs(folders=[Path(path) for path in folders])
+        paths = [source.path.absolute() for where in videos for source in find_videos(where) if source.kind == "video"]
+        token = _secret(token)
+        app = create_app(
+            bank,
+            port=listener.getsockname()[1],
+            token=token,
+            need=need,
+            runs=found_runs,
+            reviewer=reviewer,
+            blind=blind,
+            videos=paths,
+        )
+        yield _studio(app, listener, token, problems=found_runs.find().problems)
+
+
+@contextmanager
+def open_mask_studio(review: MaskReview, *, port: int = 0, token: str | None = "") -> Iterator[Studio]:
+    """Open a port for the page on which masks are judged; it is closed when the block ends.
+
+    Args:
+        review: the clips, their masks and verdicts.
+        port: where to listen on 127.0.0.1; 0 takes a free one.
+        token: secret in the link; `""` makes a random one, `None` asks for none.
+
+    Raises:
+        InputError: if the port cannot be had.
+    """
+    with _listener(port) as listener:
+        token = _secret(token)
+        app = create_mask_app(review, port=listener.getsockname()[1], token=token)
+        yield _studio(app, listener, token)
+
+
+@contextmanager
+def _listener(port: int) -> Iterator[socket.socket]:
     # asyncio turns Nagle's delay off only where the protocol is named: without it, an answer waits 40 ms for an acknowledgement
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    with listener, ConceptBank.open(folder) as bank:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((_HOST, port))
@@ -96,32 +136,26 @@ def open_studio(
             raise InputError(
                 f"`port` must be free. Got {port}: {error}. Give another, or 0 for any that is free."
             ) from error
-        port = listener.getsockname()[1]
-        folders = default_folders(bank.folder) if runs is None else runs
-        found_runs = Runs(folders=[Path(path) for path in folders])
-        paths = [source.path.absolute() for where in videos for source in find_videos(where) if source.kind == "video"]
-        token = secrets.token_urlsafe(24) if token == "" else token
-        config = uvicorn.Config(
-            create_app(
-                bank,
-                port=port,
-                token=token,
-                need=need,
-                runs=found_runs,
-                reviewer=reviewer,
-                blind=blind,
-                videos=paths,
-            ),
-            log_level="warning",
-            access_log=False,  # it would write the token down
-            proxy_headers=False,
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=2,
-        )
-        link = f"http://{_HOST}:{port}/" + ("" if token is None else f"?token={token}")
-        server = uvicorn.Server(config)
-        yield Studio(link=link, port=port, server=server, listener=listener, problems=found_runs.find().problems)
+        yield listener
+
+
+def _secret(token: str | None) -> str | None:
+    return secrets.token_urlsafe(24) if token == "" else token
+
+
+def _studio(app: ASGIApp, listener: socket.socket, token: str | None, *, problems: Sequence[str] = ()) -> Studio:
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,  # it would write the token down
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=2,
+    )
+    port = listener.getsockname()[1]
+    link = f"http://{_HOST}:{port}/" + ("" if token is None else f"?token={token}")
+    return Studio(link=link, port=port, server=uvicorn.Server(config), listener=listener, problems=problems)
 
 
 @contextmanager

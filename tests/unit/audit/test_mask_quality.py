@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from video_tcav.audit import ClipMasks, is_rejected, mask_quality, quality_table, read_rejections, unknown_names
-from video_tcav.audit.masks.quality import overlap
+from video_tcav.audit.masks.quality import SMALLER, overlap, set_doubts
+from video_tcav.audit.rejections import MaskVerdicts, read_verdicts, rejected_keys, write_verdicts
 from video_tcav.core.errors import InputError, ShapeError
 from video_tcav.media import VideoSource
 from video_tcav.reports import MaskRow, mask_sheet
-from video_tcav.reports.maps.mask_sheet import PERSON_COLOUR
+from video_tcav.reports.maps.mask_outlines import PERSON_COLOUR
 
 
 def blocks(*boxes):
@@ -34,6 +35,7 @@ def test_each_doubt_has_its_cause():
         "hardly any person": blocks([(5, 5, 1, 2)], [(5, 5, 1, 2)]),
         "most of the picture": blocks([(1, 1, 18, 38)], [(1, 1, 18, 38)]),
         "no person in half of the frames": blocks([(5, 5, 5, 5)], [], []),
+        "vanishes in some frames": blocks([(5, 5, 5, 5)], [], [(5, 5, 5, 5)], [(5, 5, 5, 5)]),
         "changes shape between frames": blocks([(2, 5, 16, 2)], [(9, 5, 2, 30)]),
         "in many pieces": blocks([(2, 4 * piece + 2, 9, 2) for piece in range(5)]),
         "cut off at the border": blocks([(0, 5, 6, 6)], [(0, 5, 6, 6)]),
@@ -42,6 +44,25 @@ def test_each_doubt_has_its_cause():
         assert doubt in mask_quality("a", masks).doubts
     table = quality_table([mask_quality("fine", blocks([(5, 5, 8, 6)])), mask_quality("bad", doubts["in many pieces"])])
     assert list(table["clip"]) == ["bad", "fine"] and "in many pieces" in table["doubts"][0]
+
+
+def test_somebody_who_stands_still_for_a_while_is_doubted_and_somebody_who_walks_out_is_not():
+    body, hand = (4, 15, 12, 8), (6, 24, 2, 2)
+    still = mask_quality("still", blocks([body], [body], [hand], [body]))
+    assert still.gaps == 1 / 4 and "vanishes in some frames" in still.doubts
+    leaving = mask_quality("leaving", blocks([body], [body], [(8, 38, 2, 2)], []))
+    assert leaving.gaps == 0 and "vanishes in some frames" not in leaving.doubts
+
+
+def test_a_limb_is_doubted_beside_bodies_and_nobody_among_few_clips():
+    bodies = [mask_quality(name, blocks([(4, 15, 12, 8)], [(4, 15, 12, 8)])) for name in "abcd"]
+    limb = mask_quality("z", blocks([(6, 24, 5, 4)], [(6, 24, 5, 4)]))
+    assert limb.doubts == ()
+    doubted = set_doubts([*bodies, limb])
+    assert [quality.doubts for quality in doubted] == [(), (), (), (), (SMALLER,)]
+    assert set_doubts(doubted) == doubted  # saying it twice adds nothing
+    assert list(quality_table([*bodies, limb])["clip"]) == ["z", "a", "b", "c", "d"]
+    assert set_doubts([*bodies[:3], limb])[-1].doubts == ()
 
 
 def test_nobody_has_no_stability():
@@ -85,6 +106,27 @@ def test_rejections_of_another_form_are_refused(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):
         read_rejections(tmp_path / name)
+
+
+def test_verdicts_are_read_as_written_and_as_rejections(tmp_path):
+    path = tmp_path / "rejected.json"
+    assert read_verdicts(path) == MaskVerdicts()
+    verdicts = MaskVerdicts(rejected=frozenset({"run/a.mp4"}), accepted=frozenset({"run/b.mp4"}))
+    write_verdicts(path, verdicts)
+    assert read_verdicts(path) == verdicts and read_rejections(path) == {"run/a.mp4"}
+    path.write_text('["c.mp4"]')
+    assert read_verdicts(path) == MaskVerdicts(rejected=frozenset({"c.mp4"}))
+    path.write_text('{"rejected": [], "accepted": [3]}')
+    with pytest.raises(InputError, match="must be a JSON list of names"):
+        read_verdicts(path)
+    with pytest.raises(InputError, match="`file` must be a JSON file"):
+        read_verdicts(tmp_path / "rejected.csv")
+
+
+def test_a_whole_key_names_one_clip_though_others_end_alike():
+    sources = [VideoSource(path=Path(name), kind="video") for name in ("run/a.mp4", "b/run/a.mp4", "c.mp4")]
+    assert rejected_keys(sources, frozenset({"run/a.mp4"})) == {"run/a.mp4"}
+    assert rejected_keys(sources, frozenset({"a.mp4"})) == {"run/a.mp4", "b/run/a.mp4"}
 
 
 def test_a_sheet_outlines_the_masks_and_shows_frames_without():

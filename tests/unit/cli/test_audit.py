@@ -51,6 +51,8 @@ def test_sentences_come_first_then_a_row_a_version(call, world, tmp_path):
         (("--versions", "backwards"), "`version` must be one of original"),
         (("--masks", "nobody"), "`masks` must be motion"),
         (("--reject", "none.mp4"), "`reject` must name clips of the audit. Got none.mp4"),
+        (("--judge-masks", "rejected.csv"), "`file` must be a JSON file. Got 'rejected.csv'"),
+        (("--judge-masks", "rejected.json", "--masks", "nobody"), "`masks` must be motion"),
         (("--group", "person"), "`group` must match every path"),
     ],
 )

@@ -16,6 +16,14 @@ _SMALL, _LARGE = 0.005, 0.6  # of the picture
 _UNSTABLE = 0.4  # the shape of people who run changes by half at most between neighbouring frames
 _MANY_PIECES = 4
 _OFTEN = 0.5  # of the frames
+_SHRUNK = (
+    0.1  # of the clip's median area: somebody who stands still for a while is lost to masks of motion but for an arm
+)
+_BESIDE_OTHERS = 0.25  # of the set's median area: half as tall as others, or a limb in place of a body
+_FEWEST_OTHERS = 5  # clips: of fewer, the median says little
+
+SMALLER = "much smaller than in other clips"
+"""The doubt that comes of comparing clips with each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +38,8 @@ class MaskQuality:
             centres of mass, on average; NaN if there are no two.
         pieces: separate regions of a frame's mask, on average over the frames in which there is a person.
         border: share of these frames in which the mask touches the picture's border, where it may be cut off.
+        gaps: share of the frames between the first and the last with a person in which the mask is empty, or below a tenth of
+            its median area and off the border.
         doubts: what a person should look at, in words; empty if nothing.
     """
 
@@ -39,6 +49,7 @@ class MaskQuality:
     stability: float
     pieces: float
     border: float
+    gaps: float = 0.0
     doubts: tuple[str, ...] = ()
 
 
@@ -61,12 +72,35 @@ def mask_quality(clip: str, masks: ClipMasks) -> MaskQuality:
         stability=_stability(person),
         pieces=float(np.mean(counts)) if counts else 0.0,
         border=float(on_border.mean()) if len(visible) else 0.0,
+        gaps=_gaps(person),
     )
     return replace(quality, doubts=_doubts(quality))
 
 
+def small_beside_others(areas: Sequence[float]) -> list[bool]:
+    """Whether the person of each clip is so much smaller than in most clips that only a limb may have been found.
+
+    Args:
+        areas: `MaskQuality.area` of all clips that are judged together.
+    """
+    if len(areas) < _FEWEST_OTHERS:
+        return [False] * len(areas)
+    least = _BESIDE_OTHERS * float(np.median(areas))
+    return [area < least for area in areas]
+
+
+def set_doubts(qualities: Sequence[MaskQuality]) -> list[MaskQuality]:
+    """The same qualities, with the doubt that comes of comparing the clips with each other."""
+    small = small_beside_others([quality.area for quality in qualities])
+    return [
+        replace(quality, doubts=(*quality.doubts, SMALLER)) if is_small and SMALLER not in quality.doubts else quality
+        for quality, is_small in zip(qualities, small, strict=True)
+    ]
+
+
 def quality_table(qualities: Sequence[MaskQuality]) -> pd.DataFrame:
-    """One row a clip, those with the most doubts first."""
+    """One row a clip, those with the most doubts first; clips are compared with each other, too."""
+    qualities = set_doubts(qualities)
     rows = [{**vars(quality), "doubts": "; ".join(quality.doubts)} for quality in qualities]
     order = sorted(range(len(rows)), key=lambda index: (-len(qualities[index].doubts), qualities[index].clip))
     return pd.DataFrame([rows[index] for index in order], columns=list(MaskQuality.__dataclass_fields__))
@@ -76,6 +110,18 @@ def overlap(first: Bool[Tensor, "..."] | np.ndarray, second: Bool[Tensor, "..."]
     """Intersection over union of two masks; NaN if both are empty."""
     union = int((first | second).sum())
     return int((first & second).sum()) / union if union else float("nan")
+
+
+def _gaps(person: Bool[np.ndarray, "time height width"]) -> float:
+    areas = person.sum((1, 2))
+    visible = np.flatnonzero(areas)
+    if not len(visible):
+        return 0.0
+    between = slice(visible[0], visible[-1] + 1)
+    # whoever leaves the picture gets smaller, too: at the border that is no gap
+    on_border = person[:, [0, -1]].any((1, 2)) | person[:, :, [0, -1]].any((1, 2))
+    is_gap = (areas < _SHRUNK * np.median(areas[visible])) & ~on_border
+    return float(is_gap[between].mean())
 
 
 def _stability(person: Bool[np.ndarray, "time height width"]) -> float:
@@ -100,6 +146,7 @@ def _doubts(quality: MaskQuality) -> tuple[str, ...]:
         "hardly any person": quality.area < _SMALL,
         "most of the picture": quality.area > _LARGE,
         "no person in half of the frames": quality.frames < _OFTEN,
+        "vanishes in some frames": quality.gaps > 0,
         "changes shape between frames": quality.stability < _UNSTABLE,
         "in many pieces": quality.pieces >= _MANY_PIECES,
         "cut off at the border": quality.border > _OFTEN,

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,10 +13,9 @@ from video_tcav.core.checks import at_least, require
 from video_tcav.core.errors import ShapeError
 from video_tcav.reports.charts import INK, PAPER, chart_style
 from video_tcav.reports.maps.canvas import to_picture
+from video_tcav.reports.maps.mask_outlines import outlined_frame
 
-PERSON_COLOUR, OBJECT_COLOUR = (255, 0, 170), (0, 200, 255)  # that neither skin nor scenes have
 _CELL_PX, _GAP_PX, _TITLE_PX, _DPI = 150, 4, 26, 100
-_LINE_PX = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,13 +80,5 @@ def _strip(row: MaskRow, columns: int) -> UInt8[np.ndarray, "height width 3"]:
 
 
 def _outlined(row: MaskRow, frame: int) -> UInt8[np.ndarray, "height width 3"]:
-    picture = np.ascontiguousarray(row.frames[frame].permute(1, 2, 0).numpy())
-    scale = _CELL_PX / picture.shape[0]
-    size = max(1, round(picture.shape[1] * scale)), _CELL_PX
-    cell = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    for masks, colour in ((row.person, PERSON_COLOUR), (row.object, OBJECT_COLOUR)):
-        if masks is not None:
-            mask = cv2.resize(masks[frame].numpy().astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-            outlines, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-            cv2.drawContours(cell, outlines, -1, colour, _LINE_PX)
-    return cell
+    masks = [None if mask is None else mask[frame] for mask in (row.person, row.object)]
+    return outlined_frame(row.frames[frame], *masks, height=_CELL_PX)

@@ -1,89 +1,54 @@
-/* Keys and mouse: which action they stand for. */
+/* Keys and mouse on the page of a bank: those of every wall, concepts by number, and details. */
 
-import { counted } from "./api.js";
 import * as detail from "./detail.js";
 import * as names from "./names.js";
 import * as panel from "./panel.js";
-import * as wall from "./wall.js";
-
-let actions = {};
-
-/** What can be done: `DO` by name, `judge`, `move`, `copy`, `go`, `toggleDetail` and `say`. */
-export function listen(callbacks) { actions = callbacks; }
+import * as walls from "./wall_keys.js";
 
 const KEYS = { a: "accept", r: "reject", o: "open", n: "name", m: "like", c: "add", u: "undo", "?": "help" };
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-document.addEventListener("keydown", (event) => {
-  if (document.querySelector("dialog[open]") || event.isComposing) return;
-  const { key, target } = event;
-  if (target.closest("input:not([type=radio]), select, textarea")) return;
-  const onWall = target.closest(".wall") || target === document.body;
-  if (event.ctrlKey || event.metaKey || event.altKey) {
-    if (onWall && key.toLowerCase() === "a" && !event.altKey) { event.preventDefault(); chooseAll(); }
-    return;
-  }
-  if (key in ARROWS && onWall) { event.preventDefault(); wall.step(...ARROWS[key], event.shiftKey).then(choice); return; }
-  if ((key === "Home" || key === "End") && onWall) { event.preventDefault(); wall.toEnd(key === "End", event.shiftKey); choice(); return; }
-  if (key === " " && target.closest(".tile")) { event.preventDefault(); wall.toggle(wall.current().id); choice(); return; }
-  if (key === "Enter" && target.closest(".tile")) { event.preventDefault(); if (!event.repeat) actions.toggleDetail(); return; }
-  if (key === "Escape") { if (wall.choiceSize()) { wall.chooseNone(); choice(); } else if (detail.isOpen()) actions.toggleDetail(false); return; }
-  if (event.repeat) return; /* a key that is held judges one clip, not the whole wall */
-  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] ?? (/^[1-9]$/.test(key) ? key : null);
-  if (digit && (event.shiftKey || key === digit)) {
-    const concept = panel.bank?.concepts.find(({ number }) => number === Number(digit));
-    if (concept) (event.shiftKey ? actions.copy : actions.move)(concept.name);
-    else actions.say(`There is no concept ${digit}.`);
-    return;
-  }
-  if (detail.isOpen() && detail.key(key)) { event.preventDefault(); return; }
-  if (key === "0") { actions.move(""); return; }
-  const action = KEYS[key.length === 1 ? key.toLowerCase() : key];
-  if (action) { event.preventDefault(); actions.DO[action](); }
-});
-
-/** Choose all clips that pass the filters. */
-export async function chooseAll() {
-  try {
-    const total = await wall.chooseAll();
-    const size = wall.choiceSize();
-    actions.say(size < total ? `${counted(size, "clip")} of ${total.toLocaleString("en")} chosen, the most at once.` : `${counted(size, "clip")} chosen.`);
-    announced = size;
-  } catch (error) {
-    actions.say(error.message, true);
-  }
+/** What can be done: `DO` by name, `judge`, `move`, `copy`, `go`, `toggleDetail` and `say`. */
+export function listen(actions) {
+  walls.listen({
+    DO: actions.DO, KEYS, judge: actions.judge, say: actions.say,
+    enter: () => actions.toggleDetail(),
+    escape: () => { if (detail.isOpen()) actions.toggleDetail(false); },
+    special: (event) => byNumber(event, actions) || inDetail(event) || outOfConcept(event, actions),
+    click: (event) => onConcept(event, actions),
+  });
+  document.getElementById("wall").addEventListener("dblclick", (event) => {
+    if (event.target.closest(".tile") && !event.target.closest("[data-mark]")) actions.toggleDetail(true);
+  });
 }
 
-let announced = 0;
-function choice() {
-  const size = wall.choiceSize();
-  if (size !== announced) actions.say(size ? `${counted(size, "clip")} chosen.` : "");
-  announced = size;
+function byNumber({ code, key, shiftKey }, { copy, move, say }) {
+  const digit = /^(?:Digit|Numpad)([1-9])$/.exec(code)?.[1] ?? (/^[1-9]$/.test(key) ? key : null);
+  if (!digit || !(shiftKey || key === digit)) return false;
+  const concept = panel.bank?.concepts.find(({ number }) => number === Number(digit));
+  if (concept) (shiftKey ? copy : move)(concept.name);
+  else say(`There is no concept ${digit}.`);
+  return true;
 }
 
-document.addEventListener("click", (event) => {
+function inDetail(event) {
+  if (!detail.isOpen() || !detail.key(event.key)) return false;
+  event.preventDefault();
+  return true;
+}
+
+function outOfConcept({ key }, { move }) {
+  if (key !== "0") return false;
+  move("");
+  return true;
+}
+
+function onConcept(event, { go }) {
   const { target } = event;
-  const act = target.closest("[data-do]");
-  if (act) { actions.DO[act.dataset.do](); return; }
   const rename = target.closest("[data-rename]");
-  if (rename) { names.nameConcept(rename.dataset.rename); return; }
+  if (rename) { names.nameConcept(rename.dataset.rename); return true; }
   const link = target.closest("a.concept");
-  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
-    event.preventDefault();
-    actions.go(Object.fromEntries(new URL(link.href).searchParams));
-    return;
-  }
-  const tile = target.closest(".tile");
-  if (!tile) return;
-  const id = Number(tile.dataset.id);
-  const mark = target.closest("[data-mark]")?.dataset.mark;
-  if (mark) { actions.judge(mark === "accept" ? "accepted" : "rejected", wall.targets().includes(id) ? wall.targets() : [id]); return; }
-  if (event.shiftKey) wall.setFocus(id, { extend: true });
-  else if (event.ctrlKey || event.metaKey) { wall.toggle(id); wall.setFocus(id); }
-  else { if (wall.choiceSize()) wall.chooseNone(); wall.setFocus(id); }
-  choice();
-});
-document.getElementById("wall").addEventListener("dblclick", (event) => {
-  if (event.target.closest(".tile") && !event.target.closest("[data-mark]")) actions.toggleDetail(true);
-});
-document.getElementById("wall").addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); });
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return false;
+  event.preventDefault();
+  go(Object.fromEntries(new URL(link.href).searchParams));
+  return true;
+}

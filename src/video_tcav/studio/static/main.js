@@ -9,6 +9,7 @@ import * as panel from "./panel.js";
 import * as reviewers from "./reviewers.js";
 import * as results from "./results.js";
 import * as wall from "./wall.js";
+import { chooseAll } from "./wall_keys.js";
 
 const said = document.getElementById("said");
 const helpDialog = document.getElementById("help-dialog");
@@ -241,7 +242,7 @@ document.getElementById("filters").addEventListener("input", ({ target }) => {
 });
 document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("leave-like").addEventListener("click", () => go({ ...filters(), like: undefined, sort: undefined }, { focus: true }));
-document.getElementById("choose-all").addEventListener("click", keys.chooseAll);
+document.getElementById("choose-all").addEventListener("click", chooseAll);
 
 document.getElementById("move").addEventListener("change", ({ target }) => {
   if (target.value) (target.value[0] === "+" ? copy : move)(target.value.slice(1));

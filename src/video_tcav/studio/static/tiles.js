@@ -6,6 +6,11 @@ const WORDS = { open: "open", accepted: "accepted", rejected: "rejected" };
 const clips = new WeakMap(); /* tile -> clip */
 export const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
+let wear = dress; /* what a tile of this page says */
+
+/** Let tiles say something else than those of a bank: `wearing(tile, clip)` fills in the words. */
+export function setDress(wearing) { wear = wearing; }
+
 /** The tile of a clip. */
 export function tile(clip) {
   const element = make("div", { className: "tile", role: "option", tabIndex: -1, data: { id: clip.id } },
@@ -16,13 +21,18 @@ export function tile(clip) {
     make("div", { className: "words", ariaHidden: "true" },
       make("b"), make("span", { className: "where" }), make("span", { className: "said" }), make("span", { className: "noted" })),
     make("span", { className: "hidden name" }));
-  dress(element, clip);
+  redress(element, clip);
   onScreen.observe(element);
   return element;
 }
 
-/** Say what a clip is now. */
-export function dress(element, clip) {
+/** Say what a clip is now, in the words of the page. */
+export function redress(element, clip) {
+  hold(element, clip);
+  wear(element, clip);
+}
+
+function hold(element, clip) {
   const before = clips.get(element);
   clips.set(element, clip);
   if (before && before.url !== clip.url && element.querySelector(".view").firstChild) { /* it was cut anew, and is on screen */
@@ -30,6 +40,10 @@ export function dress(element, clip) {
     show(element);
   }
   element.dataset.verdict = clip.verdict;
+}
+
+/* the words of a bank's clip */
+function dress(element, clip) {
   const name = clip.concept || "no concept";
   element.querySelector("b").textContent = name;
   element.querySelector("b").classList.toggle("none", !clip.concept);
@@ -59,6 +73,10 @@ function show(element) {
   const view = element.querySelector(".view");
   const clip = clips.get(element);
   if (!element.isConnected || view.firstChild) return;
+  if (clip.problem) {
+    view.append(make("p", { textContent: clip.problem }));
+    return;
+  }
   if (!clip.moves) {
     const image = make("img", { alt: "", draggable: false, src: clip.url });
     image.addEventListener("error", () => failed(image, clip, view));

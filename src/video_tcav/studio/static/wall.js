@@ -1,7 +1,7 @@
 /* The wall: its clips in their order, the focus and the choice. */
 
 import { counted, filters, read } from "./api.js";
-import { calm, dress, play, release, tile } from "./tiles.js";
+import { calm, play, redress, release, tile } from "./tiles.js";
 
 const BATCH = 60;
 const wall = document.getElementById("wall");
@@ -55,6 +55,15 @@ function more() {
   return loading;
 }
 
+/** So many clips pass the filters by now: load those that there is room for. */
+export async function grow(passing) {
+  const judged = order.filter((id) => !passes(tiles.get(id).clip, filters())).length; /* which stay on the wall */
+  if (passing + judged <= total) return;
+  total = passing + judged;
+  count();
+  if (order.length < BATCH || end.getBoundingClientRect().top < innerHeight + 1200) await more();
+}
+
 async function load(startedIn) {
   const wanted = filters();
   /* clips that were judged stay on the wall, but the server no longer counts them under its filter */
@@ -95,7 +104,7 @@ function count() {
   countChosen();
   const empty = document.getElementById("empty");
   empty.hidden = total > 0;
-  empty.textContent = Object.keys(filters()).length ? "No clip passes these filters." : "This bank has no clips yet. Fill it with: video-tcav propose VIDEO… --bank BANK";
+  empty.textContent = Object.keys(filters()).length ? "No clip passes these filters." : empty.dataset.nothing;
 }
 
 function countChosen() {
@@ -203,7 +212,7 @@ export function apply(ids, changed) {
     const entry = tiles.get(id);
     if (!entry) continue;
     entry.clip = { ...entry.clip, ...changed };
-    dress(entry.element, entry.clip);
+    redress(entry.element, entry.clip);
   }
 }
 
