@@ -128,19 +128,7 @@ class AuditAnswers:
             for name, answers in self.versions.items()
             if answers.passed[number]
         ]
-        columns = [
-            "clip",
-            "window",
-            "label",
-            "lender",
-            "lender_label",
-            "version",
-            "log_odds",
-            "right",
-            "says_lender",
-            "predicted",
-        ]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Intervals by groups of clips: shares by Wilson's interval, means and ratios by a bootstrap of groups."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,16 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def interval_columns(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    """Columns of results: `accuracy`, `accuracy_low` and `accuracy_high` of an estimate that is called `accuracy`."""
+    ends = ("", "_low", "_high")
+    return {
+        f"{name}{end}": float(number)
+        for name, estimate in estimates.items()
+        for end, number in zip(ends, estimate, strict=True)
+    }
 
 
 UNKNOWN = Estimate(np.nan, np.nan, np.nan)

@@ -19,7 +19,7 @@ from video_tcav.audit.masks.specs import MASK_SOURCES
 from video_tcav.core.tables import write_tensors
 from video_tcav.media import file_digest
 
-_FORMAT = 1  # raise it where the same version would have other pixels
+_FORMAT = 2  # raise it where the same version would have other pixels
 
 
 @dataclass(frozen=True, kw_only=True)

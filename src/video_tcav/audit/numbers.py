@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from video_tcav.audit.answers import AuditAnswers, VersionAnswers
 from video_tcav.audit.figures import AuditFigure, VersionResult
-from video_tcav.audit.group_intervals import UNKNOWN, Estimate, GroupIntervals
+from video_tcav.audit.group_intervals import UNKNOWN, Estimate, GroupIntervals, interval_columns
 from video_tcav.audit.versions import ORIGINAL, REVERSED, SHUFFLED, SWAP, Version
 
 
@@ -54,15 +54,8 @@ def _version_result(
         "still_right": right_ones.share(version.right[right]),
     }
     return VersionResult(
-        version=name, label=label, n_clips=int(chosen.sum()), n_groups=some.groups, **_columns(estimates)
+        version=name, label=label, n_clips=int(chosen.sum()), n_groups=some.groups, **interval_columns(estimates)
     )
-
-
-def _columns(estimates: dict[str, Estimate]) -> dict[str, float]:
-    ends = {"": 0, "_low": 1, "_high": 2}
-    return {
-        f"{name}{end}": float(estimate[place]) for name, estimate in estimates.items() for end, place in ends.items()
-    }
 
 
 def audit_figures(

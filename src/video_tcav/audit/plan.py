@@ -170,11 +170,16 @@ def is_list_of_names(name: str) -> bool:
 def _classes(model: VideoModel, sources: Sequence[VideoSource]) -> dict[str, int]:
     """The class of each source: by a name that is spelled alike, or else by its number."""
     names = classes_by_simple_name(model.classes)
+    # where classes are called `1`, `2`, …, a label `0` that is none of them says that labels count otherwise than names do
+    are_numbers = any(name.isdecimal() for name in model.classes)
     classes, unknown = dict[str, int](), Counter[str]()
     for source in sources:
         label = source.label or ""
         try:
-            classes[source.key] = model.class_index(names.get(simple_name(label), label))
+            name = names.get(simple_name(label), label)
+            if are_numbers and label.isdecimal() and name not in model.classes:
+                raise ClassNotFoundError(label)
+            classes[source.key] = model.class_index(name)
         except ClassNotFoundError:
             unknown[label] += 1
     if unknown:

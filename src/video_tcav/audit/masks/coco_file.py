@@ -1,5 +1,6 @@
 """COCO masks: a JSON file with videos, images that are frames, and masks of the categories `person` and `object`."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from video_tcav.core.text_files import parse_json, read_text
 from video_tcav.media import file_digest
 from video_tcav.media.coco_masks import CATEGORIES, mask_of_run_lengths
 
+_LAST_NUMBER = re.compile(r"(\d+)$")
 _FORM = "COCO JSON with videos, `images` that are frames (video_id, frame_index), `annotations` with run lengths, `categories`"
 
 
@@ -68,7 +70,7 @@ def _by_video(content: Any) -> dict[str, dict[int, list[tuple[str, Any]]]]:
     """Category and segmentation of each annotation, by video and frame; a frame without annotation has none."""
     videos = {video["id"]: str(video.get("name") or video["file_name"]) for video in content.get("videos", ())}
     categories = {category["id"]: str(category["name"]).lower() for category in content["categories"]}
-    frame_of_image = {image["id"]: _video_and_frame(image, videos) for image in content["images"]}
+    frame_of_image = _indexed_frames(content["images"], videos) | _named_frames(content["images"])
     by_video: dict[str, dict[int, list[tuple[str, Any]]]] = defaultdict(dict)
     for video, frame in frame_of_image.values():
         by_video[video][frame] = []
@@ -78,12 +80,30 @@ def _by_video(content: Any) -> dict[str, dict[int, list[tuple[str, Any]]]]:
     return dict(by_video)
 
 
-def _video_and_frame(image: dict[str, Any], videos: dict[Any, str]) -> tuple[str, int]:
-    """Video and frame of an image; without a video_id its name is `VIDEO/FRAME.jpg`, as of pictures that were decoded."""
-    if "video_id" in image:
-        return videos[image["video_id"]], int(image["frame_index"] if "frame_index" in image else image["frame_id"])
-    folder, _, file = str(image["file_name"]).replace("\\", "/").rpartition("/")
-    digits = "".join(letter for letter in file.partition(".")[0] if letter.isdigit())
-    if not folder or not digits:
-        raise ValueError(f"the image {image['file_name']!r} without video_id")
-    return folder, int(digits) if "frame_index" not in image else int(image["frame_index"])
+def _indexed_frames(images: Sequence[dict[str, Any]], videos: dict[Any, str]) -> dict[Any, tuple[str, int]]:
+    """Video and frame of each image that has a video_id; their frames count from 0, as in TAO."""
+    return {
+        image["id"]: (videos[image["video_id"]], int(image.get("frame_index", image.get("frame_id"))))
+        for image in images
+        if "video_id" in image
+    }
+
+
+def _named_frames(images: Sequence[dict[str, Any]]) -> dict[Any, tuple[str, int]]:
+    """Video and frame of each image without video_id, by its name `VIDEO/FRAME.jpg`, as of pictures that were decoded."""
+    numbers: dict[Any, tuple[str, int]] = {}
+    for image in images:
+        if "video_id" not in image:
+            folder, _, file = str(image["file_name"]).replace("\\", "/").rpartition("/")
+            number = _LAST_NUMBER.search(file.partition(".")[0])
+            if not folder or not number:
+                raise ValueError(f"the image {image['file_name']!r} without video_id")
+            numbers[image["id"]] = folder, int(number[1])
+    firsts: dict[str, int] = {}
+    for video, number in numbers.values():
+        firsts[video] = min(number, firsts.get(video, number))
+    for video, first in firsts.items():
+        if first > 1:
+            raise ValueError(f"frames of {video} that are numbered from {first}, not from 0 or 1")
+    # FFmpeg calls the first frame 1, OpenCV's users call it 0: taken for each other, masks lag behind by a frame
+    return {image: (video, number - firsts[video]) for image, (video, number) in numbers.items()}
