@@ -70,6 +70,7 @@ class PendingClips:
     def __init__(self, runner: BatchRunner, plan: AuditPlan, settings: RecordingSettings, store: Path | None) -> None:
         self._plan, self._windows, model = plan, settings.windows, runner.model
         # with fewer, a lender would be decoded and masked a second time for the clip that comes before it
+        # a full-HD clip of 16 frames has 100 MB: the store holds what threads work on, and no more
         most = 2 + settings.threads * (SOURCES_AHEAD + 1)  # those ahead, and their lenders
         self._materials = MaterialStore(model.clip_spec, windows=settings.windows, masks=plan.masks, most=most)
         self._identity = mask_identity(plan.masks)
@@ -85,6 +86,7 @@ class PendingClips:
     def of(self, source: VideoSource) -> Sequence[PendingClip] | MediaError:
         """The clips of a video, or what is wrong with it."""
         try:
+            # asked before any decoding: a second audit of all clips opens no video
             kept = [self._kept(source, window) for window in range(self._windows)]
         except MediaError as error:
             return error
@@ -119,6 +121,7 @@ class PendingClips:
             contents.append((self._masked_content(source, window), passed.facts, masked))
         for content, facts, names in contents:
             if names:
+                # read again: another version of the clip may have been kept since its material was made
                 earlier = self._files.read(*content).logits
                 new = {name: logits[name] for name in names}
                 self._files.write(KeptClip(logits={**earlier, **new}, facts=facts), *content)
@@ -165,6 +168,7 @@ class PendingClips:
             has_object=facts is not None and facts.has_object,
             has_lender=lender is not None,
         )
+        # which versions there must be depends on the masks, whose facts are kept beside the logits
         if any(name not in logits for name in names):
             return None
         passed = PassedClip(
@@ -208,7 +212,9 @@ class PendingClips:
 
     def _plain_content(self, source: VideoSource, window: int) -> tuple[Any, ...]:
         """What decides about the logits of a clip's versions without masks."""
+        # the digest holds the segment, too: two segments of one file are two clips
         name = source_name(source, self._plan.digests.get(source.key, ""))
+        # the file's name decides about the shuffle of its frames, and the number of windows about which frames each has
         return ("plain", name, source.path.name, window, self._windows, self._plan.seed)
 
     def _masked_content(self, source: VideoSource, window: int) -> tuple[Any, ...]:

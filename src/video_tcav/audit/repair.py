@@ -223,6 +223,7 @@ def erase(
     settings = audit_settings.with_values(shares=False)
     keywords = {"group": group, "seed": seed, "progress": progress, "audit_settings": settings, "recording": recording}
     versions = (SWAP.name,) if swap else (ORIGINAL.name,)
+    # the model and its repaired copy by the same seed: each clip gets the same scene in both, and pairs can be compared
     own = [audit(each, clips, versions=versions, **keywords) for each in (model, repaired)]
     free = [audit(each, concept_free, versions=(ORIGINAL.name,), **keywords) for each in (model, repaired)]
     noted = audit_settings.for_provenance() | {"swap": swap, "margin": margin, "group": group, "seed": seed}

@@ -58,6 +58,7 @@ class MaterialStore:
             self._futures[source.key] = future  # behind all others
             while len(self._futures) > self._most:
                 self._futures.popitem(last=False)
+        # outside of the lock: others may ask for other videos meanwhile
         if is_new:
             try:
                 future.set_result(self._make(source))

@@ -163,10 +163,12 @@ class _ErasedDirections(nn.Module):
                 f"`clips` must have the size that directions were erased for. Got an output of {tuple(output.shape[1:])} at "
                 f"{self.layer}, not {tuple(shape)}. Give --size."
             )
+        # a layer of single frames has them in its batch: rows of one clip follow each other
         clips = output.reshape(len(output) // folded, -1)
         # in the wider of both types: a coordinate is a sum over all values of a layer
         wide = torch.promote_types(output.dtype, torch.float32)
         read, write, values = (tensor.to(wide) for tensor in (self.read, self.write, self.values))
+        # h + (v - R h) W: `read` R takes a coordinate off, `write` W moves it alone, whatever the layout of the layer
         shifts = values - clips.to(wide) @ read.flatten(1).T
         return output + (shifts @ write.flatten(1)).to(output.dtype).reshape(output.shape)
 

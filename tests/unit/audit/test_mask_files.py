@@ -91,6 +91,12 @@ def test_the_rendered_worlds_masks_are_its_truth(tmp_path):
         (masks,) = source.masks(loaded)
         assert torch.equal(masks.person, render(factors).mask("figure"))
         assert torch.equal(masks.object, render(factors).mask("object"))
+    write_world(tmp_path / "other", clips[::-1], ["run", "run"], masks=True)
+    (loaded, *_) = load_clips(vt.find_videos(tmp_path / "other"), vt.ClipSpec(frames=16, size=(64, 64)))
+    with pytest.raises(
+        InputError, match="must be of the videos that are audited. Got .*other/run/0000.* is another file"
+    ):
+        parse_mask_source(tmp_path / "masks.json").masks(loaded)
     write_world(tmp_path / "without", clips[:1], ["run"])
     assert not (tmp_path / "without" / "masks.json").exists()
 

@@ -245,6 +245,11 @@ def test_nobody_in_any_clip_is_an_error(model, world):
         vt.audit(model, clips, masks=ExactMasks(rendered, empty=rendered), versions=FEW, shares=False)
 
 
+def test_masks_that_no_version_needs_are_said_to_be_unused(model, world):
+    result = vt.audit(model, world[0], masks="misspelt.json", versions=["reversed"], shares=False, bootstraps=200)
+    assert any("Masks of misspelt.json were not used" in text for text in result.warnings)
+
+
 def test_rejected_clips_are_left_out(model, world):
     clips, rendered = world
     result = vt.audit(model, clips, masks=ExactMasks(rendered), versions=FEW, shares=False, reject=["clip 4"])

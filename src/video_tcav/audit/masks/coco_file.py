@@ -14,7 +14,7 @@ from video_tcav.audit.masks.files import FileMasks, FrameMask
 from video_tcav.audit.masks.mask_source import FIT_SIZE, require_masks
 from video_tcav.core.errors import InputError
 from video_tcav.core.text_files import parse_json, read_text
-from video_tcav.media import file_digest
+from video_tcav.media import VideoSource, file_digest
 from video_tcav.media.coco_masks import CATEGORIES, mask_of_run_lengths
 
 _LAST_NUMBER = re.compile(r"(\d+)$")
@@ -33,6 +33,7 @@ class CocoMasks(FileMasks):
         content = parse_json(read_text(path), f"`{path}`")
         try:
             self._segmentations = _by_video(content)
+            self._digests = {_name_of(video): video.get("sha256") for video in content.get("videos", ())}
             names = {str(category["name"]).lower() for category in content["categories"]}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -41,7 +42,21 @@ class CocoMasks(FileMasks):
         cure = "Rename them; what is neither person nor object is scene, and needs no mask."
         require_masks(not unknown, "have the categories person and object alone", ", ".join(unknown), cure)
         require_masks("person" in names, "have the category person", ", ".join(sorted(names)) or "none", cure)
+        self._checked: set[Path] = set()
         self._tells_objects = "object" in names
+
+    def entry(self, source: VideoSource) -> str:
+        """The name that a video's masks stand under, if it is the video that they were made of; see `MaskSource.entry`."""
+        name = super().entry(source)
+        # two worlds have the same names and sizes: masks of one would cut pieces out of the other, and nobody would see it
+        if (digest := self._digests.get(name)) is not None and source.path not in self._checked:
+            cure = (
+                "Give the file that was written with these videos, or leave out its sha256 if they were encoded anew."
+            )
+            got = f"{source.path}, which is another file than {self.path} says"
+            require_masks(file_digest(source.path) == digest, "be of the videos that are audited", got, cure)
+            self._checked.add(source.path)
+        return name
 
     def video_names(self) -> Sequence[str]:
         return tuple(self._segmentations)
@@ -66,9 +81,13 @@ class CocoMasks(FileMasks):
         return torch.from_numpy(mask)
 
 
+def _name_of(video: dict[str, Any]) -> str:
+    return str(video.get("name") or video["file_name"])
+
+
 def _by_video(content: Any) -> dict[str, dict[int, list[tuple[str, Any]]]]:
     """Category and segmentation of each annotation, by video and frame; a frame without annotation has none."""
-    videos = {video["id"]: str(video.get("name") or video["file_name"]) for video in content.get("videos", ())}
+    videos = {video["id"]: _name_of(video) for video in content.get("videos", ())}
     categories = {category["id"]: str(category["name"]).lower() for category in content["categories"]}
     frame_of_image = _indexed_frames(content["images"], videos) | _named_frames(content["images"])
     by_video: dict[str, dict[int, list[tuple[str, Any]]]] = defaultdict(dict)

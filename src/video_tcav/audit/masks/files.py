@@ -81,7 +81,11 @@ def matching_name(source: VideoSource, names: Iterable[str], origin: Path) -> st
         if parts[:common] == wanted[:common]:  # not only its last name: other folders may have a video of that name
             agreeing.setdefault(common, []).append(name)
     if not agreeing:
-        raise MediaError(source.path, f"no masks of that name in {origin}; name them as the video, such as {wanted[0]}")
+        alike = next((name for name in names if _trailing_parts(name)[0] == wanted[0]), None)
+        others = f", which has {alike}" if alike else ""
+        example = "/".join(reversed(wanted[:2]))
+        reason = f"no masks of that name in {origin}{others}; name them as the video, such as {example}"
+        raise MediaError(source.path, reason)
     best = agreeing[max(agreeing)]
     if len(best) > 1:
         raise InputError(
