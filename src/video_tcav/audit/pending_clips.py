@@ -115,7 +115,9 @@ class PendingClips:
         if source.key not in self._plan.digests:  # it could not be read when digests were taken
             return passed
         lasting = [name for name in logits if name not in self._foreign]
-        contents = [(self._plain_content(source, window), None, [name for name in lasting if name in self._unmasked])]
+        plain = [name for name in lasting if name in self._unmasked]
+        contents: list[tuple[tuple[Any, ...], MaskFacts | None, list[str]]]
+        contents = [(self._plain_content(source, window), None, plain)]
         if self._keeps_masked:
             masked = [name for name in lasting if name not in self._unmasked]
             contents.append((self._masked_content(source, window), passed.facts, masked))

@@ -222,9 +222,9 @@ def erase(
     repaired = with_erasure(model, erasure)
     settings = audit_settings.with_values(shares=False)
     keywords = {"group": group, "seed": seed, "progress": progress, "audit_settings": settings, "recording": recording}
-    versions = (SWAP.name,) if swap else (ORIGINAL.name,)
     # the model and its repaired copy by the same seed: each clip gets the same scene in both, and pairs can be compared
-    own = [audit(each, clips, versions=versions, **keywords) for each in (model, repaired)]
+    own = [audit(each, clips, versions=[(SWAP if swap else ORIGINAL).name], **keywords) for each in (model, repaired)]
+    keywords["audit_settings"] = settings.with_values(masks=AuditSettings().masks)  # nothing is swapped there
     free = [audit(each, concept_free, versions=(ORIGINAL.name,), **keywords) for each in (model, repaired)]
     noted = audit_settings.for_provenance() | {"swap": swap, "margin": margin, "group": group, "seed": seed}
     repair = Repair(

@@ -131,7 +131,7 @@ def _unused_masks(plan: AuditPlan, settings: AuditSettings) -> Iterator[str]:
     """That masks were named for nothing: a misspelt path is not even looked at."""
     if plan.masks is None and settings.masks != AuditSettings().masks:
         name = getattr(settings.masks, "name", settings.masks)
-        yield f"Masks of {name} were not used, as no version needs them. Leave out --no-shares, or name one that does."
+        yield f"Masks of {name} were not used, as no version needs them. Ask for shares, or for a version of the person."
 
 
 def _clip_notes(clips: Sources | Mapping[str, Sources]) -> tuple[str, ...]:

@@ -102,7 +102,10 @@ def _by_video(content: Any) -> dict[str, dict[int, list[tuple[str, Any]]]]:
 def _indexed_frames(images: Sequence[dict[str, Any]], videos: dict[Any, str]) -> dict[Any, tuple[str, int]]:
     """Video and frame of each image that has a video_id; their frames count from 0, as in TAO."""
     return {
-        image["id"]: (videos[image["video_id"]], int(image.get("frame_index", image.get("frame_id"))))
+        image["id"]: (
+            videos[image["video_id"]],
+            int(image["frame_index"] if "frame_index" in image else image["frame_id"]),
+        )
         for image in images
         if "video_id" in image
     }
