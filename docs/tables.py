@@ -18,6 +18,7 @@ from benchmarks.readability import SOURCE, imports
 from video_tcav.audit.settings import AuditSettings
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.discovery.settings import DiscoverySettings
+from video_tcav.experiments.audit_section import AUDIT
 from video_tcav.experiments.file import CAV, INTERVENTIONS, RECORDING, STATISTICS
 from video_tcav.media.video_lists.list_format import LIST_FORMATS
 from video_tcav.recording.settings import RecordingSettings
@@ -34,6 +35,7 @@ KEYS: dict[str, list[Setting]] = {
     "recording": [*RECORDING, *CAV],
     "statistics": STATISTICS,
     "interventions": INTERVENTIONS,
+    "audit": AUDIT,
 }
 MARKED = re.compile(r"(<!-- (settings|keys): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 PACKAGES = re.compile(r"(<!-- packages -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -4,6 +4,8 @@ python -m benchmarks.audit rendered --clips 400
 python -m benchmarks.audit rendered --models r2plus1d-mixed=WEIGHTS
 python -m benchmarks.audit coverage --runs 400
 python -m benchmarks.audit cost --clips 20
+python -m benchmarks.audit masks --clips 60
+python -m benchmarks.audit repair WEIGHTS --correlation 0.9
 """
 
 import argparse
@@ -14,7 +16,9 @@ import pandas as pd
 import torch
 from benchmarks.audit.cost import measure_cost
 from benchmarks.audit.coverage import measure_coverage
+from benchmarks.audit.masks import SEED, measure_masks, score_table
 from benchmarks.audit.rendered import RenderedAudit, audit_rendered
+from benchmarks.audit.repair import measure_repairs
 
 from video_tcav.core.tables import write_csv
 from video_tcav.rendered.models import rendered_names
@@ -38,6 +42,14 @@ def main() -> None:
     coverage.add_argument("--runs", type=int, default=1000)
     cost = commands.add_parser("cost", help="seconds beside the bare passes of as many clips")
     cost.add_argument("--clips", type=int, default=20)
+    masks = commands.add_parser("masks", help="masks of what moves against the truth")
+    masks.add_argument("--clips", type=int, default=60, help="for each camera")
+    masks.add_argument("--seed", type=int, default=SEED)
+    repair = commands.add_parser("repair", help="scenes erased from a model with a planted shortcut")
+    repair.add_argument("weights", help="that `video-tcav benchmark train r2plus1d mixed` wrote")
+    repair.add_argument("--correlation", type=float, default=0.9)
+    repair.add_argument("--clips", type=int, default=300)
+    repair.add_argument("--layers", default="stages.2,stages.3", help="with commas between")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.command == "rendered":
@@ -45,6 +57,14 @@ def main() -> None:
     elif arguments.command == "coverage":
         table = measure_coverage(arguments.model, pool=arguments.pool, clips=arguments.clips, runs=arguments.runs)
         print(table.round(3).to_string(index=False))
+    elif arguments.command == "masks":
+        scores = measure_masks(arguments.clips, seed=arguments.seed, progress=True)
+        for by in ("motion", "scene"):
+            print(score_table(scores, by).to_string(), end="\n\n")
+    elif arguments.command == "repair":
+        layers = arguments.layers.split(",")
+        rows = measure_repairs(arguments.weights, arguments.correlation, clips=arguments.clips, layers=layers)
+        print(pd.DataFrame([asdict(row) for row in rows]).round(3).to_string(index=False))
     else:
         measured = measure_cost(arguments.clips)
         print(f"{measured}: {measured.factor:.2f} times the bare passes")

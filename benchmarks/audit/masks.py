@@ -3,7 +3,6 @@
 python -m benchmarks.audit masks --clips 100
 """
 
-import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -94,17 +93,3 @@ def _difference_box(clip: Clip) -> Masks:
 
 
 _METHODS: dict[str, Callable[[Clip], Masks]] = {"motion": _motion, "box of frame difference": _difference_box}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.audit.masks")
-    parser.add_argument("--clips", type=int, default=60, help="for each camera")
-    parser.add_argument("--size", type=int, default=64, help="pixels")
-    arguments = parser.parse_args()
-    scores = measure_masks(arguments.clips, size=arguments.size, progress=True)
-    for by in ("motion", "scene"):
-        print(score_table(scores, by).to_string(), end="\n\n")
-
-
-if __name__ == "__main__":
-    main()

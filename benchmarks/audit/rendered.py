@@ -77,7 +77,7 @@ class RenderedAudit:
 
 
 def audit_rendered(
-    name: str, clips: int, *, seed: int = 0, boxes: bool = False, weights: str | None = None, correlation: float = 0.0
+    name: str, clips: int, *, seed: int = 0, boxes: bool = False, weights: str | None = None, correlation: float = 1.0
 ) -> RenderedAudit:
     """Audit a packaged model, or one with weights of its own, on clips that its rule labels.
 
@@ -87,7 +87,8 @@ def audit_rendered(
         seed: of the clips and of the audit.
         boxes: whether masks are boxes.
         weights: of a model that is not packaged.
-        correlation: of the clips that a mixed model is audited on; 0, so that scenes say nothing of the class.
+        correlation: of the clips that a mixed model is audited on; 1, so that the scene of a swap is the usual one of another
+            class: at 0 it would say nothing, and no error could be seen.
     """
     architecture, _, rule_name = name.partition("-")
     model = vt.load_model(f"rendered:{name if weights is None else architecture}", weights=weights)

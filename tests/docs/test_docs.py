@@ -197,7 +197,11 @@ PARTS = {
     "A concept in two versions": ("Pair",),
     "Statistics": ("Statistics",),
     "Interventions": ("Interventions",),
-    "Hypotheses": ("Hypothesis", "About", "MoreThan", "Bounded", "SameIn", "WouldChange", "Needed", "Carries"),
+    "The audit": ("Audit",),
+    "Hypotheses": (
+        *("Hypothesis", "About", "MoreThan", "Bounded", "SameIn", "WouldChange", "Needed", "Carries"),
+        *("AuditClaim", "OrderClaim"),
+    ),
 }
 """Headings of the page on experiments, and the parts of the file that are explained below each."""
 

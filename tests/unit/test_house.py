@@ -8,7 +8,8 @@ RESULTS_AND_SETTINGS = {
     "result.ConceptResult",
     "result.ExplanationFacts",
     "concept_test.ConceptStatistics",
-    "verdicts.Outcome",
+    "outcome.Outcome",
+    "hypothesis.Hypothesis",
     "file.Experiment",
     "diff.ChangedEffect",
     "effects.InterventionEffect",
@@ -16,6 +17,7 @@ RESULTS_AND_SETTINGS = {
     "component.Component",
     "result.DiscoveryResult",
     "figures.VersionResult",
+    "model_settings.ModelSettings",
 }
 
 

@@ -90,16 +90,46 @@ class GroupIntervals:
             low, high = -unseen, unseen
         return Estimate(value, low, high)
 
+    def lost_share_p(
+        self, before: Bool[np.ndarray, " clip"], after: Bool[np.ndarray, " clip"], bound: float
+    ) -> tuple[float, float]:
+        """One-sided p of a lost share of `bound` or more, and of one of `bound` or less: 2.5 % at the ends of `lost_share`.
+
+        The first is small where less is shown to be lost, the second where more is; both are NaN where there is no interval.
+
+        Args:
+            before: whether each clip counts before.
+            after: and after.
+            bound: above 0 and below 1.
+        """
+        if self.groups < 2 or not len(before):
+            return np.nan, np.nan
+        gone, gained = before & ~after, after & ~before
+        if not gone.any():  # the chance that none of so many groups would show such a loss
+            return (1 - bound) ** self.groups, 1.0
+        if not gained.any():
+            return GroupedShare.of(gone, self.clips.group_of.tolist()).score_p(bound)
+        draws = self._expanded_draws(before.astype(float) - after, np.ones(len(before)))[1]
+        # the draw that was made counts as well, so that no p is 0
+        chances = [(1 + int(beyond.sum())) / (1 + len(draws)) for beyond in (draws >= bound, draws <= bound)]
+        return chances[0], chances[1]
+
     def ratio(self, values: Float[np.ndarray, " clip"], wholes: Float[np.ndarray, " clip"]) -> Estimate:
         """Mean of a number by the mean of another, both of each clip."""
         if not len(values):
             return UNKNOWN
-        value = float(values.mean() / wholes.mean())
         if self.groups < 2:
-            return Estimate(value, np.nan, np.nan)
+            return Estimate(float(values.mean() / wholes.mean()), np.nan, np.nan)
+        value, draws = self._expanded_draws(values, wholes)
+        return Estimate(value, *percentile_interval(draws))
+
+    def _expanded_draws(
+        self, values: Float[np.ndarray, " clip"], wholes: Float[np.ndarray, " clip"]
+    ) -> tuple[float, Float[np.ndarray, " draw"]]:
+        """A ratio of means, and its draws."""
+        value = float(values.mean() / wholes.mean())
         # numerator and denominator of the same draw: they vary together, and their ratio varies less than either
         means = self.clips.means(np.stack([values, wholes], axis=1))
         draws = spread(np.asarray([value]), (means[:, 0] / means[:, 1])[:, None], self.groups)[:, 0]
         # percentiles as wide as Student's for so few groups (Hesterberg 2015)
-        expanded = value + (draws - value) * float(stats.t.isf(_TAIL, self.groups - 1) / stats.norm.isf(_TAIL))
-        return Estimate(value, *percentile_interval(expanded))
+        return value, value + (draws - value) * float(stats.t.isf(_TAIL, self.groups - 1) / stats.norm.isf(_TAIL))

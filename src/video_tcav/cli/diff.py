@@ -30,7 +30,10 @@ def diff(
         render.warn("The runs saw different clips.")
     if changes.verdicts:
         _verdicts(changes)
-    _effects(changes)
+    if changes.effects or not changes.shares:
+        _effects(changes)
+    if changes.shares:
+        _shares(changes)
     for word, claims in (("first", changes.only_before), ("second", changes.only_after)):
         if claims:
             render.out.print(f"Only in the {word}: {one_line('; '.join(claims))}.", markup=False)
@@ -83,6 +86,17 @@ def _effects(changes: "experiments.RunDiff") -> None:
     render.paragraph(f"error: standard error of the change.{of_step}", style="dim")
     if len(strong) > _SHOWN:
         render.out.print(f"… and {len(strong) - _SHOWN} more; --json FILE lists all.", style="dim", markup=False)
+
+
+def _shares(changes: "experiments.RunDiff") -> None:
+    """Shares of audited clips whose change is shown."""
+    changed = [share for share in changes.shares if share.is_changed]
+    several = len({share.model for share in changes.shares}) > 1
+    render.out.print(f"\n{len(changed)} of {len(changes.shares)} shares of audited clips changed.", markup=False)
+    for share in sorted(changed, key=lambda share: -abs(share.change))[:_SHOWN]:
+        render.line(f"  {f'{share.model}: ' if several else ''}{share.text()}")
+    if changed:
+        render.paragraph("At 5 %, each share by itself; change: its 95 % interval.", style="dim")
 
 
 def _step(effect: "experiments.ChangedEffect") -> str:

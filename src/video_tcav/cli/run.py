@@ -1,5 +1,6 @@
 """`video-tcav run`: run an experiment file and print the verdicts on its hypotheses."""
 
+import math
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,8 @@ from video_tcav.recording.settings import RecordingSettings
 # Colours and signs of verdicts; the sign carries the meaning where there is no colour.
 _STYLES = {"supported": "green", "contradicted": "bold red", "undecided": "yellow", "not represented": "dim"}
 _SIGNS = {"supported": "✓", "contradicted": "✗", "undecided": "?", "not represented": "–"}
+
+_AGREEMENT = {"agree": ("✓", "green"), "disagree": ("✗", "bold red"), "open": ("?", "yellow")}
 
 
 @options.with_settings(overrides=True, leave_out=("space",), recording=RecordingSettings)
@@ -98,10 +101,31 @@ def outcomes(result: "experiments.Run") -> None:
         claim = f" — {outcome.claim}" if outcome.name != outcome.claim else ""
         bullet, style = f"{_SIGNS[outcome.verdict]} {outcome.verdict:15} ", _STYLES[outcome.verdict]
         render.paragraph(f"{outcome.name}{claim}{model}", bullet=bullet, bullet_style=style)
-        render.paragraph(f"{outcome.layer}: {outcome.reason}", bullet="  ", style="dim")
+        render.paragraph(f"{outcome.place}: {outcome.reason}", bullet="  ", style="dim")
+    _witnesses(result)
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
     render.line(f"\n{counts}. Run directory: {result.path}")
     render.warn(*result.warnings())
     if remarks := result.remarks():
         text = f"Diagnostics have {render.counted(len(remarks), 'remark')} on CAVs and effects: see the report."
         render.out.print(text, style="dim", markup=False)
+
+
+def _witnesses(result: "experiments.Run") -> None:
+    """A line for each claim that three witnesses were asked about."""
+    if not result.witnesses:
+        return
+    render.out.print("\n[bold]Three witnesses[/]: slope, intervention at the layer, edit of the pixels")
+    several = len(result.experiment.all_models()) > 1
+    for row in result.witnesses:
+        model = f" ({row.model})" if several else ""
+        sign, style = _AGREEMENT[row.verdict]
+        render.paragraph(
+            f"{row.concept} for {row.target}{model}", bullet=f"{sign} {row.verdict:9} ", bullet_style=style
+        )
+        said = "; ".join(f"{each.by} {_said(each)}" for each in row.witnesses)
+        render.paragraph(f"{said}. {row.look_at}".strip(), bullet="  ", style="dim")
+
+
+def _said(said: "experiments.Witness") -> str:
+    return said.says if math.isnan(said.value) else f"{said.says} ({said.value:+.2f})"

@@ -32,8 +32,19 @@ class ModelSettings(Settings):
     mean: float | tuple[float, float, float] | None = setting(None, "Mean of the pixels in [0, 1].", metavar="X[,X,X]")
     std: float | tuple[float, float, float] | None = setting(None, "Their standard deviation.", metavar="X[,X,X]")
     classes: Path | None = setting(None, "Class names, one a line, numbered, or in JSON.", metavar="FILE")
-    erased: str | None = setting(
+    erased: Path | None = setting(
         None, "Concepts to take out of a layer, as `video-tcav erase` wrote them.", metavar="FILE"
+    )
+    classes_text: str | None = setting(
+        None, "Zero-shot models: the text of a class.", metavar="TEXT", default_text="a video of {}"
+    )
+    adapter: Path | None = setting(None, "A PEFT adapter (LoRA) of the model.", metavar="FOLDER")
+    probe: Path | None = setting(None, "A linear or attentive probe of an encoder: safetensors.", metavar="FILE")
+    head: str | None = setting(
+        None, "Which output of several is explained, such as noun; of timm:, mean or lstm over frames.", metavar="NAME"
+    )
+    at_time: float | None = setting(
+        None, "Which second of the clip is explained, of one row of outputs a frame.", metavar="S"
     )
     allow_impure: bool = setting(
         False, "Take a network that gives one clip other outputs each time, or among other clips."

@@ -1,5 +1,7 @@
 from .analyses import Analysis as Analysis
 from .analyses import load_analysis as load_analysis
+from .audit_diff import ChangedShare as ChangedShare
+from .audits import ModelAudit as ModelAudit
 from .ci_reports import annotations as annotations
 from .ci_reports import write_junit as write_junit
 from .completed_run import Run as Run
@@ -16,8 +18,10 @@ from .new_files import ClipPaths as ClipPaths
 from .new_files import check_new as check_new
 from .new_files import clip_paths as clip_paths
 from .new_files import write_new_files as write_new_files
+from .outcome import Outcome as Outcome
 from .parse import read_experiment as read_experiment
 from .picture_files import complete_test_folder as complete_test_folder
 from .run import run_experiment as run_experiment
 from .validate import check_experiment as check_experiment
-from .verdicts import Outcome as Outcome
+from .witnesses import ThreeWitnesses as ThreeWitnesses
+from .witnesses import Witness as Witness

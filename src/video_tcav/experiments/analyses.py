@@ -32,6 +32,11 @@ _KEYS = ("model", "target", "space", "test")
 _COMPLETENESS = TypeAdapter(RunCompleteness)
 
 
+def numbered_name(number: int, words: str) -> str:
+    """A readable name of a folder that is valid in every file system."""
+    return f"{number:03d}-{re.sub(r'[^A-Za-z0-9.]+', '_', words)[:_MOST_NAME]}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnalysisKey:
     """What an analysis is of: a model by its name in the experiment, a class, a feature space, and a significance test."""
@@ -43,8 +48,7 @@ class AnalysisKey:
 
     def folder_name(self, number: int) -> str:
         """A readable name that is valid in every file system."""
-        words = "-".join((self.model, self.target, self.space, self.test))
-        return f"{number:03d}-{re.sub(r'[^A-Za-z0-9.]+', '_', words)[:_MOST_NAME]}"
+        return numbered_name(number, "-".join((self.model, self.target, self.space, self.test)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from video_tcav.core.escaping import workflow_message, workflow_property, xml_text
 from video_tcav.core.files import atomic_path
-from video_tcav.experiments.verdicts import Outcome
+from video_tcav.experiments.outcome import Outcome
 
 # GitHub marks a change as failed only by the exit code: --fail-on-contradicted of `run`.
 _LEVELS = {"contradicted": "error", "undecided": "warning", "not represented": "warning"}
@@ -24,7 +24,7 @@ def annotations(outcomes: Sequence[Outcome], file: str) -> tuple[str, ...]:
         if outcome.verdict in _LEVELS:
             title = workflow_property(f"{outcome.verdict}: {outcome.name}")
             position = f"file={workflow_property(file)},line={outcome.line},title={title}"
-            message = workflow_message(f"{outcome.claim}: {outcome.reason} ({outcome.model}, {outcome.layer})")
+            message = workflow_message(f"{outcome.claim}: {outcome.reason} ({outcome.model}, {outcome.place})")
             commands.append(f"::{_LEVELS[outcome.verdict]} {position}::{message}")
     return tuple(commands)
 
@@ -42,7 +42,7 @@ def write_junit(outcomes: Sequence[Outcome], path: str | Path, *, suite: str) ->
     root = ElementTree.Element("testsuites", numbers)
     inside = ElementTree.SubElement(root, "testsuite", {"name": xml_text(suite), **numbers})
     for outcome in outcomes:
-        name = {"name": xml_text(outcome.name), "classname": xml_text(f"{outcome.model}.{outcome.target}")}
+        name = {"name": xml_text(outcome.name), "classname": xml_text(f"{outcome.model}.{outcome.target or 'audit'}")}
         case = ElementTree.SubElement(inside, "testcase", name)
         if outcome.verdict == "contradicted":
             failure = ElementTree.SubElement(

@@ -1,7 +1,7 @@
 """The clips of an experiment: found beside its file, or rendered into the run directory."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from video_tcav.concepts import as_sources
@@ -16,6 +16,8 @@ from video_tcav.media import VideoSource, write_picture, write_video
 from video_tcav.rendered import render, sample_factors
 from video_tcav.rendered.dataset import FPS
 
+AUDIT_CLIPS: YamlPath = ("audit", "clips")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSets:
@@ -24,17 +26,20 @@ class ClipSets:
     Attributes:
         targets: by class; `None` where gradients are taken at random clips.
         concepts: by name.
-        random: the pool.
+        random: the pool; empty without concepts.
+        audit: labelled clips that are audited; `None` without an audit.
     """
 
     targets: Mapping[str, tuple[VideoSource, ...] | None]
     concepts: Mapping[str, tuple[VideoSource, ...]]
     random: tuple[VideoSource, ...]
+    audit: tuple[VideoSource, ...] | None = None
 
     def sources(self) -> list[VideoSource]:
         """Clips of all sets."""
         targets = [sources for sources in self.targets.values() if sources is not None]
-        return [source for sources in (*targets, *self.concepts.values(), self.random) for source in sources]
+        sets = (*targets, *self.concepts.values(), self.random, self.audit or ())
+        return [source for sources in sets for source in sources]
 
 
 def check_clips(experiment: Experiment, file: YamlFile) -> None:
@@ -64,24 +69,74 @@ def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress
     sources = _sources_by_path(experiment).values()
     total = sum(source.rendered.count for source in sources if isinstance(source, RenderedSource))
     with progress_bar("rendering (clips)", total, visible=progress and total > 0) as advance:
+        targets = {
+            name: None if source is None else clips_of(("targets", name), source)
+            for name, source in experiment.targets.items()
+        }
         return ClipSets(
-            targets={
-                name: None if source is None else clips_of(("targets", name), source)
-                for name, source in experiment.targets.items()
-            },
+            targets=targets,
             concepts={
                 name: clips_of(_concept_path(name, experiment), source)
                 for name, source in experiment.all_concepts().items()
             },
-            random=clips_of(("random",), experiment.random),
+            random=() if experiment.random is None else clips_of(("random",), experiment.random),
+            audit=_audited(experiment, targets, clips_of),
         )
+
+
+def _audited(
+    experiment: Experiment,
+    targets: Mapping[str, tuple[VideoSource, ...] | None],
+    clips_of: Callable[[YamlPath, ClipSource], tuple[VideoSource, ...]],
+) -> tuple[VideoSource, ...] | None:
+    """The clips of the audit; those of a mapping, or of targets, have the label that they stand under."""
+    if experiment.audit is None:
+        return None
+    clips = experiment.audit.clips
+    if clips is not None and not isinstance(clips, Mapping):
+        return clips_of(AUDIT_CLIPS, clips)
+    # the label that a folder gives a clip says less than where the file puts it
+    by_label = (
+        targets if clips is None else {name: clips_of((*AUDIT_CLIPS, name), each) for name, each in clips.items()}
+    )
+    return tuple(replace(source, label=label) for label, sources in by_label.items() for source in sources or ())
+
+
+def audited_sources(experiment: Experiment, file: YamlFile) -> tuple[VideoSource, ...]:
+    """The labelled clips of an audit before any is rendered: those that will be have the names that they will get.
+
+    Raises:
+        ExperimentError: with file and line, if there is none behind a path.
+    """
+
+    def clips_of(path: YamlPath, source: ClipSource) -> tuple[VideoSource, ...]:
+        if not isinstance(source, RenderedSource):
+            return _sources_at(source, path, file)
+        # nothing is rendered for a check: labels and versions can be told by the names alone
+        folder = Path("-".join(map(str, path)))
+        return tuple(VideoSource(path=folder / f"{n:05d}.mp4", kind="video") for n in range(source.rendered.count))
+
+    targets = {
+        name: None if source is None else clips_of(("targets", name), source)
+        for name, source in experiment.targets.items()
+    }
+    return _audited(experiment, targets, clips_of) or ()
 
 
 def _sources_by_path(experiment: Experiment) -> dict[YamlPath, ClipSource]:
     """Every set of clips by its place in the file."""
-    targets = {("targets", name): source for name, source in experiment.targets.items() if source is not None}
-    concepts = {_concept_path(name, experiment): source for name, source in experiment.all_concepts().items()}
-    return {**targets, **concepts, ("random",): experiment.random}
+    paths: dict[YamlPath, ClipSource] = {
+        ("targets", name): source for name, source in experiment.targets.items() if source is not None
+    }
+    paths |= {_concept_path(name, experiment): source for name, source in experiment.all_concepts().items()}
+    if experiment.random is not None:
+        paths["random",] = experiment.random
+    clips = None if experiment.audit is None else experiment.audit.clips
+    if isinstance(clips, Mapping):
+        paths |= {(*AUDIT_CLIPS, name): source for name, source in clips.items()}
+    elif clips is not None:
+        paths[AUDIT_CLIPS] = clips
+    return paths
 
 
 def _concept_path(name: str, experiment: Experiment) -> YamlPath:

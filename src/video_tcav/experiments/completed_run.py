@@ -14,14 +14,16 @@ from video_tcav.core.displays import html_heading, html_list, html_table
 from video_tcav.core.errors import ExperimentError
 from video_tcav.core.files import read_json
 from video_tcav.experiments.analyses import Analysis, load_analysis
+from video_tcav.experiments.audits import ModelAudit, load_model_audit
 from video_tcav.experiments.decisions import VERDICTS
 from video_tcav.experiments.digests import damage_reported
 from video_tcav.experiments.directory import RUN_AGAIN, RunDirectory
 from video_tcav.experiments.example_clips import ShownClip, load_shown
 from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.previews import Preview, load_previews
 from video_tcav.experiments.result_folder import experiment_of, is_test_folder, load_test, record_of
-from video_tcav.experiments.verdicts import Outcome
+from video_tcav.experiments.witnesses import ThreeWitnesses, three_witnesses
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -45,8 +47,18 @@ class Run:
         """Every analysis, read on first use."""
         if is_test_folder(self.path):
             return (load_test(self.path),)
-        folders = sorted(folder for folder in (self.path / "analyses").iterdir() if not folder.name.startswith("."))
-        return tuple(load_analysis(folder) for folder in folders)
+        return tuple(load_analysis(folder) for folder in _folders(self.path / "analyses"))
+
+    @cached_property
+    def audits(self) -> tuple[ModelAudit, ...]:
+        """The audit of every model, read on first use; none where nothing was audited."""
+        return tuple(load_model_audit(folder) for folder in _folders(self.path / "audits"))
+
+    @cached_property
+    def witnesses(self) -> tuple[ThreeWitnesses, ...]:
+        """What concept effect, intervention and edit of the pixels say of the same claims, where the experiment asks for it."""
+        audits = {audit.model: audit.result for audit in self.audits}
+        return three_witnesses(self.experiment, self.analyses, audits) if audits else ()
 
     @cached_property
     def shown(self) -> tuple[ShownClip, ...]:
@@ -71,8 +83,13 @@ class Run:
         return self._each(lambda analysis: analysis.sentences())
 
     def warnings(self) -> tuple[str, ...]:
-        """Files that are in no set, then the warnings of all analyses, each once."""
-        return *self.record.get("left_out", ()), *self._each(lambda analysis: analysis.record["warnings"])
+        """Files that are in no set, then the warnings of all analyses and audits, each once."""
+        several = len(self.experiment.all_models()) > 1
+        of_audits = (
+            f"{audit.model}: {text}" if several else text for audit in self.audits for text in audit.result.warnings
+        )
+        of_analyses = self._each(lambda analysis: analysis.record["warnings"])
+        return tuple(dict.fromkeys((*self.record.get("left_out", ()), *of_analyses, *of_audits)))
 
     def remarks(self) -> tuple[str, ...]:
         """Warnings of the diagnostics on some CAVs and effects, of all analyses, each once."""
@@ -99,6 +116,11 @@ class Run:
         rows = [(each.verdict, each.name, each.model, each.reason) for each in self.outcomes]
         verdicts = html_table(("verdict", "hypothesis", "model", "why"), rows) if rows else html_list(self.sentences())
         return html_heading(self.experiment.title) + verdicts
+
+
+def _folders(parent: Path) -> list[Path]:
+    """The folders in a folder, in order; none where it is not there, as a test has none."""
+    return sorted(folder for folder in parent.glob("[!.]*") if folder.is_dir())
 
 
 def load_run(path: str | Path) -> Run:

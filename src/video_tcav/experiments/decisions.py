@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, get_args
 
+from video_tcav.experiments.audit_wording import audit_claim_text, audit_unit
 from video_tcav.experiments.evidence import Evidence
 from video_tcav.experiments.hypothesis import Hypothesis, Kind
 from video_tcav.tcav.wording import p_equals, units
@@ -37,6 +38,8 @@ class PValues(NamedTuple):
 
 def unit_of(hypothesis: Hypothesis, against: str) -> str:
     """What the size of a claim is measured in."""
+    if hypothesis.audit_claim is not None:
+        return audit_unit(hypothesis)
     if hypothesis.kind == "needed":
         return "of the class clips"
     if hypothesis.kind == "carries":
@@ -160,6 +163,8 @@ def _not_represented(hypothesis: Hypothesis, findings: _Findings) -> str:
 
 def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
     """The claim of a hypothesis."""
+    if hypothesis.audit_claim is not None:
+        return audit_claim_text(hypothesis)
     about, verb = hypothesis.about, _VERBS[hypothesis.direction]
     subject = f"{_PARTS[hypothesis.part]}{about.concept}"
     small = f"by less than {margin:g} {units(against)}"
@@ -184,3 +189,5 @@ def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
             assert hypothesis.same_in is not None
             first, second = hypothesis.same_in.models
             return f"{subject} matters for {about.target} as much in {first} as in {second}: they differ {small}"
+        case _:
+            raise AssertionError(hypothesis.kind)  # a claim about a model, which has its text above

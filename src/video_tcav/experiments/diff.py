@@ -1,7 +1,7 @@
 """Comparison of two runs of an experiment, such as those of two checkpoints: verdicts, effects, settings, clips."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -9,11 +9,11 @@ import pandas as pd
 
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments.analyses import Analysis, StoredResult
+from video_tcav.experiments.audit_diff import ChangedShare, changed_shares
 from video_tcav.experiments.completed_run import Run
-from video_tcav.experiments.decisions import SHARES
 from video_tcav.experiments.directory import changed_settings
-from video_tcav.experiments.verdicts import Outcome
-from video_tcav.gram.corrections import adjust
+from video_tcav.experiments.outcome import Outcome
+from video_tcav.gram.corrections import adjust, adjust_finite
 from video_tcav.gram.resampling import BootstrapT
 from video_tcav.tcav.interventions.effects import InterventionEffect
 
@@ -94,6 +94,7 @@ class RunDiff:
         only_before: hypotheses of the first run alone.
         only_after: of the second alone.
         other_clips: whether the runs saw different clips.
+        shares: of audited clips that both measured; none without audits.
     """
 
     settings: tuple[str, ...]
@@ -102,6 +103,7 @@ class RunDiff:
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
     other_clips: bool
+    shares: tuple[ChangedShare, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
         """One row an effect."""
@@ -116,6 +118,7 @@ class RunDiff:
             "only_before": list(self.only_before),
             "only_after": list(self.only_after),
             "effects": [vars(effect) for effect in self.effects],
+            "shares": [vars(share) for share in self.shares],
         }
 
 
@@ -132,10 +135,11 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
     later = {_hypothesis_key(outcome, {}): outcome for outcome in after.outcomes}
     shared = [key for key in earlier if key in later]
     effects = _changed_effects(before, after, renamed)
-    if not shared and not effects:
+    shares = _changed_shares(before, after, renamed)
+    if not shared and not effects and not shares:
         raise ExperimentError(
-            f"{after.path}: two runs must share a hypothesis or an effect. Got none in common with {before.path}. Compare runs of"
-            " one experiment."
+            f"{after.path}: two runs must share a hypothesis, an effect or an audit. Got none in common with {before.path}. "
+            "Compare runs of one experiment."
         )
     # no warnings: a test may have settings that no file can have, such as a correction by max-T
     settings = changed_settings(*(run.experiment.model_dump(mode="json", warnings=False) for run in (before, after)))
@@ -150,7 +154,7 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
                 after=later[key].verdict,
                 effect_before=earlier[key].effect,
                 effect_after=later[key].effect,
-                is_share=later[key].kind in SHARES,
+                is_share=later[key].is_share,
             )
             for key in shared
         ),
@@ -158,6 +162,19 @@ def diff_runs(before: Run, after: Run) -> RunDiff:
         only_before=tuple(outcome.claim for key, outcome in earlier.items() if key not in later),
         only_after=tuple(outcome.claim for key, outcome in later.items() if key not in earlier),
         other_clips=_clip_digests(before) != _clip_digests(after),
+        shares=shares,
+    )
+
+
+def _changed_shares(before: Run, after: Run, renamed: Mapping[str, str]) -> tuple[ChangedShare, ...]:
+    settings = after.experiment.audit
+    if settings is None:
+        return ()
+    return changed_shares(
+        {renamed.get(audit.model, audit.model): audit.result for audit in before.audits},
+        {audit.model: audit.result for audit in after.audits},
+        bootstraps=settings.bootstraps,
+        seed=after.experiment.seed,
     )
 
 
@@ -173,6 +190,7 @@ def _hypothesis_key(outcome: Outcome, renamed: Mapping[str, str]) -> tuple[str, 
 
 def _clip_digests(run: Run) -> set[str | None]:
     sets = [clips for analysis in run.analyses for clips in analysis.record["provenance"]["clips"].values()]
+    sets += [audit.result.provenance["clips"] for audit in run.audits]
     return {digest for clips in sets for digest in clips.values()}
 
 
@@ -200,7 +218,7 @@ def _changed_effects(before: Run, after: Run, renamed: Mapping[str, str]) -> tup
     if not changes:
         return ()
     adjusted = adjust(p_values, "holm")
-    steps = _adjusted_where_made(step_p_values)
+    steps = adjust_finite(step_p_values, "holm")
     effects = [
         ChangedEffect(**facts, p_adjusted=p, step_p_adjusted=step_p)
         for facts, p, step_p in zip(changes, adjusted, steps, strict=True)
@@ -229,12 +247,6 @@ def _step_of(analysis: Analysis, stored: StoredResult) -> InterventionEffect | N
         (edit, (edit.operation, edit.concept, edit.versus, edit.twin, edit.layer)) for edit in analysis.interventions
     )
     return next((edit for edit, names in edits if names == key), None)
-
-
-def _adjusted_where_made(p_values: Sequence[float]) -> list[float]:
-    """Holm over those that are numbers; the others stay NaN."""
-    adjusted = iter(adjust([p for p in p_values if not math.isnan(p)], "holm"))
-    return [math.nan if math.isnan(p) else next(adjusted) for p in p_values]
 
 
 def _share_draws(before: Run, after: Run, first: Analysis, second: Analysis) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from video_tcav.attribution.methods import METHODS
 from video_tcav.concepts import Twin
 from video_tcav.core.sections import Name, Section, setting_fields
 from video_tcav.core.settings import settings_of
+from video_tcav.experiments.audit_section import WITNESS_VERSIONS, Audit
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
 from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry, Pair
 from video_tcav.gram.significance.registry import significance_test
@@ -75,18 +76,33 @@ class Statistics(_StatisticsFields, Section):
     _distinct = field_validator("tests")(_each_once)
 
 
+CLIP_SETS = ("targets", "concepts", "random")
+"""Keys that are needed where concepts are tested, and left out where a model is audited alone."""
+
+
 class Experiment(_RecordingFields, Section):
-    """An experiment: a model, clips, concepts, and hypotheses about them."""
+    """An experiment: a model, clips, concepts or an audit, and hypotheses about them."""
+
+    # Not `required`, as an experiment with an audit may do without them.
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": list(CLIP_SETS)}, {"required": ["audit"]}]},
+    )
 
     title: Name = Field(description="the question, as the report's heading")
     description: str = Field("", description="what a reader should know; an empty line begins a paragraph")
     model: ModelEntry | None = Field(None, description="the model; several go under models")
     models: dict[Name, ModelEntry] = Field(default_factory=dict, description="several models, by a name of your own")
     targets: dict[Name, ClipSource | None] = Field(
-        min_length=1, description="clips of each class that is explained, by its name"
+        default_factory=dict, description="clips of each class that is explained, by its name; needed with concepts"
     )
-    concepts: dict[Name, ConceptClips] = Field(min_length=1, description="clips of each concept, by its name")
-    random: ClipSource = Field(description="clips without the concepts")
+    concepts: dict[Name, ConceptClips] = Field(
+        default_factory=dict, description="clips of each concept, by its name; an experiment that only audits has none"
+    )
+    random: ClipSource | None = Field(None, description="clips without the concepts; needed with concepts")
+    audit: Audit | None = Field(
+        None,
+        description="what the model needs, measured on edited clips; {} takes the clips of targets and all defaults",
+    )
     layers: tuple[Name, ...] | None = Field(
         None, min_length=1, description="dotted module names; the model's stages if not given"
     )
@@ -140,6 +156,34 @@ class Experiment(_RecordingFields, Section):
             raise ValueError(f"an experiment must have model, or models with a name each. Got {got}. Give one of them")
         return self
 
+    @model_validator(mode="after")
+    def _whole_sets(self) -> "Experiment":
+        # Half of them is a slip, whether or not there is an audit: concepts would silently not be tested.
+        missing = [name for name in CLIP_SETS if not getattr(self, name)]
+        if missing and (self.audit is None or len(missing) < len(CLIP_SETS)):
+            cure = "Add what is missing" + ("" if self.audit is None else ", or leave out all three")
+            raise ValueError(
+                f"{', '.join(CLIP_SETS)} must be given together. Got no {' and no '.join(missing)}. {cure}"
+            )
+        return self
+
+    @property
+    def tests_concepts(self) -> bool:
+        """Whether there are concepts; an experiment may audit its models alone."""
+        return bool(self.concepts)
+
+    @property
+    def audit_versions(self) -> tuple[str, ...] | None:
+        """The versions of the audit, and those that hypotheses need; `None` for all."""
+        # A claim whose version is not made would stay undecided: it adds what it needs, as hypotheses add twins.
+        if self.audit is None or self.audit.versions is None:
+            return None
+        needed = [hypothesis.audit_version for hypothesis in self.hypotheses if hypothesis.audit_version]
+        of_witnesses = [
+            WITNESS_VERSIONS[player] for player in self.audit.witnesses.values() if player in WITNESS_VERSIONS
+        ]
+        return tuple(dict.fromkeys((*self.audit.versions, *needed, *of_witnesses)))
+
     def all_models(self) -> dict[str, Model]:
         """Every model by its name; that of a single one is its spec."""
         single = [] if self.model is None else [as_model(self.model)]
@@ -166,7 +210,9 @@ class Experiment(_RecordingFields, Section):
         hypotheses = [
             hypothesis
             for hypothesis in (self.hypotheses if judging else ())
-            if hypothesis.about.target == target and (hypothesis.model or model) == model
+            if hypothesis.audit_claim is None
+            and hypothesis.about.target == target
+            and (hypothesis.model or model) == model
         ]
         operations = [
             *self.interventions.operations,

@@ -1,10 +1,12 @@
-"""Hypotheses of an experiment file: a claim about a concept and a target, of one of nine kinds."""
+"""Hypotheses of an experiment file: a claim about a concept and a target, or about a model, of one of twelve kinds."""
 
-from typing import Annotated, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from video_tcav.core.sections import Name, Section
+from video_tcav.experiments.audit_claims import AuditClaim, OrderClaim
 
 Kind = Literal[
     "matters",
@@ -16,6 +18,9 @@ Kind = Literal[
     "would_change",
     "needed",
     "carries",
+    "scene_alone_suffices",
+    "person_alone_suffices",
+    "background_bias",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Direction = Literal["positive", "negative", "either"]
@@ -24,6 +29,12 @@ Margin = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 OPERATIONS: dict[Kind, str] = {"would_change": "clamp", "needed": "remove", "carries": "restore"}
 """The intervention that a kind of hypothesis is about."""
+AUDIT_VERSIONS: dict[Kind, str] = {
+    "scene_alone_suffices": "scene_only",
+    "person_alone_suffices": "person_only",
+    "background_bias": "swap",
+}
+"""The version of clips that a kind of claim about a model is judged by."""
 
 
 class About(Section):
@@ -73,6 +84,17 @@ class Carries(About):
     share: Share = Field(description="at least this share of that comes back through the concept alone")
 
 
+def _order_form(value: Any) -> str:
+    """A claim about a concept names it, or its target; one about the model has neither."""
+    is_about = isinstance(value, About) or (isinstance(value, Mapping) and bool({"concept", "target"} & value.keys()))
+    return "concept" if is_about else "model"
+
+
+OrderMatters = Annotated[
+    Annotated[About, Tag("concept")] | Annotated[OrderClaim, Tag("model")], Discriminator(_order_form)
+]
+
+
 class Hypothesis(Section):
     """A claim that the run supports, contradicts, or leaves undecided."""
 
@@ -80,7 +102,11 @@ class Hypothesis(Section):
     matters: About | None = Field(None, description="the concept moves the target")
     more_than: MoreThan | None = Field(None, description="the concept moves it more than another does")
     motion_matters: About | None = Field(None, description="the motion of the concept moves it")
-    order_matters: About | None = Field(None, description="the order of its frames moves it")
+    order_matters: OrderMatters | None = Field(
+        None,
+        description="the order of its frames moves it; without a concept: accuracy that the audited model loses when frames "
+        "change places",
+    )
     does_not_matter: Bounded | None = Field(None, description="the effect is smaller than the margin")
     same_in: SameIn | None = Field(None, description="two models differ by less than the margin")
     would_change: WouldChange | None = Field(
@@ -89,6 +115,15 @@ class Hypothesis(Section):
     needed: Needed | None = Field(None, description="without the concept the first class of many clips changes: remove")
     carries: Carries | None = Field(
         None, description="what motion or the order of frames does goes through the concept: restore"
+    )
+    scene_alone_suffices: AuditClaim | None = Field(
+        None, description="share of clips that the audited model is right about where the person is filled in"
+    )
+    person_alone_suffices: AuditClaim | None = Field(
+        None, description="share of clips that it is right about where the scene is one colour"
+    )
+    background_bias: AuditClaim | None = Field(
+        None, description="SBErr: share of swapped clips of which it says the scene's class"
     )
     expect: Direction = Field("positive", description="the direction of the effect")
     layer: Name | None = Field(None, description="where to look; the experiment's deepest layer if not given")
@@ -116,6 +151,15 @@ class Hypothesis(Section):
             raise ValueError("would_change has its direction in by. Got expect: negative. Write by with a minus")
         if kinds[0] == "same_in" and self.model is not None:
             raise ValueError("same_in names its models itself. Got model as well. Leave it out")
+        # By value: a file that was resolved has every key.
+        of_concepts = {
+            "expect": self.expect != "positive",
+            "layer": self.layer is not None,
+            "least_agreement": self.least_agreement is not None,
+        }
+        needless = [name for name, is_set in of_concepts.items() if is_set]
+        if self.audit_claim is not None and needless:
+            raise ValueError(f"a claim about a model has no {needless[0]}. Got {kinds[0]} with it. Leave it out")
         return self
 
     @property
@@ -124,11 +168,28 @@ class Hypothesis(Section):
 
     @property
     def about(self) -> About:
-        return getattr(self, self.kind)
+        """The concept and target; only of a claim about these."""
+        about = getattr(self, self.kind)
+        assert isinstance(about, About)
+        return about
+
+    @property
+    def audit_claim(self) -> AuditClaim | None:
+        """The claim about the model, where it is one."""
+        claim = getattr(self, self.kind)
+        return claim if isinstance(claim, AuditClaim) else None
+
+    @property
+    def audit_version(self) -> str | None:
+        """The version of clips that a claim about the model is judged by."""
+        claim = self.audit_claim
+        return claim.when if isinstance(claim, OrderClaim) else AUDIT_VERSIONS.get(self.kind)
 
     @property
     def part(self) -> EffectPart:
         """The effect that is tested: of the clips, or what motion or the order of frames adds."""
+        if self.audit_claim is not None:
+            return "whole"
         parts: dict[Kind, EffectPart] = {"motion_matters": "motion", "order_matters": "order"}
         return parts.get(self.kind) or getattr(self.about, "part", "whole")
 
@@ -147,6 +208,8 @@ class Hypothesis(Section):
     @property
     def stated_size(self) -> float | None:
         """The size that the claim itself states, which stands in for the margin of the experiment."""
+        if self.audit_claim is not None:
+            return self.audit_claim.bound
         if self.would_change is not None:
             return abs(self.would_change.by)
         return getattr(self.about, "share", None) or getattr(self.about, "margin", None)

@@ -1,8 +1,7 @@
 """Parse and check an experiment file; an error is one message with file, line and cure, before any work."""
 
-import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,13 +10,12 @@ from video_tcav.core.errors import InputError
 from video_tcav.core.limits import excerpt, shortened
 from video_tcav.core.sections import first_mistake
 from video_tcav.core.yaml_lines import YamlFile, YamlPath, read_yaml
+from video_tcav.experiments.audit_mistakes import audit_contradictions, claim_contradictions
 from video_tcav.experiments.file import Experiment, as_model
 from video_tcav.experiments.hypothesis import Hypothesis
+from video_tcav.experiments.named import check_name
 from video_tcav.experiments.sections import Pair
 from video_tcav.models.model_file import described
-
-# Names among which difflib looks for a similar one: each takes some 50 microseconds.
-_COMPARED = 500
 
 
 def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
@@ -33,6 +31,8 @@ def read_experiment(path: str | Path) -> tuple[Experiment, YamlFile]:
     if not isinstance(file.values, Mapping):
         got = "nothing" if file.values is None else excerpt(file.values)
         raise file.error((), f"the file must be an experiment. Got {got}. Write title, model, targets and so on.")
+    if file.values.get("audit", {}) is None:  # which would be no audit at all
+        raise file.error(("audit",), "`audit` must be a mapping. Got nothing. Write audit: {} for all defaults.")
     try:
         experiment = Experiment.model_validate(file.values)
     except ValidationError as error:
@@ -68,6 +68,7 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
         experiment.interventions.operations  # noqa: B018 - reads the names
     except InputError as error:
         yield ("interventions", "intervene"), str(error)
+    yield from audit_contradictions(experiment)
     for number, hypothesis in enumerate(experiment.hypotheses):
         path: YamlPath = ("hypotheses", number)
         yield from _contradictions_of(hypothesis, path, experiment)
@@ -81,24 +82,38 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
 def _contradictions_of(
     hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
 ) -> Iterator[tuple[YamlPath, str]]:
+    if hypothesis.audit_claim is None:
+        yield from _contradictions_of_concepts(hypothesis, path, experiment)
+    else:
+        yield from claim_contradictions(hypothesis, path, experiment)
+    models = experiment.all_models()
+    if hypothesis.same_in is None and hypothesis.model is not None:
+        yield from check_name("model", hypothesis.model, models, (*path, "model"))
+    elif hypothesis.same_in is None and len(models) > 1:
+        cure = f"Add model: and one of {shortened(list(models))}."
+        yield path, f"`model` must be named where there are several. Got none. {cure}"
+
+
+def _contradictions_of_concepts(
+    hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
+) -> Iterator[tuple[YamlPath, str]]:
     claim_path: YamlPath = (*path, hypothesis.kind)
+    if not experiment.tests_concepts:
+        message = f"`{hypothesis.kind}` must be about concepts of the file. Got no concepts. Add targets, concepts and random."
+        yield claim_path, message
+        return
     about, models = hypothesis.about, experiment.all_models()
-    yield from _check_name("target", about.target, experiment.targets, (*claim_path, "target"))
+    yield from check_name("target", about.target, experiment.targets, (*claim_path, "target"))
     for key in ("concept", "than"):
         if hasattr(about, key):
-            yield from _check_name(key, getattr(about, key), experiment.all_concepts(), (*claim_path, key))
+            yield from check_name(key, getattr(about, key), experiment.all_concepts(), (*claim_path, key))
     if hypothesis.more_than is not None and hypothesis.more_than.than == hypothesis.more_than.concept:
         yield (*claim_path, "than"), "`than` must be another concept. Got the same one twice. Compare with another."
     if hypothesis.same_in is not None:
         for number, name in enumerate(hypothesis.same_in.models):
-            yield from _check_name("models", name, models, (*claim_path, "models", number))
+            yield from check_name("models", name, models, (*claim_path, "models", number))
         if len(set(hypothesis.same_in.models)) == 1:
             yield (*claim_path, "models"), "`models` must be two different ones. Got one twice. Name another."
-    elif hypothesis.model is not None:
-        yield from _check_name("model", hypothesis.model, models, (*path, "model"))
-    elif len(models) > 1:
-        cure = f"Add model: and one of {shortened(list(models))}."
-        yield path, f"`model` must be named where there are several. Got none. {cure}"
     if hypothesis.least_agreement is not None and not experiment.check_effects:
         message = (
             "`least_agreement` must not be asked for without check_effects. Got both. Remove check_effects: false."
@@ -107,7 +122,7 @@ def _contradictions_of(
     if hypothesis.operation is not None:
         yield from _unanswerable(hypothesis, path, experiment)
     if hypothesis.layer is not None and experiment.layers is not None:
-        yield from _check_name("layer", hypothesis.layer, experiment.layers, (*path, "layer"))
+        yield from check_name("layer", hypothesis.layer, experiment.layers, (*path, "layer"))
 
 
 def _unanswerable(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
@@ -131,11 +146,3 @@ def _unanswerable(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
             (*path, "needed"),
             "`needed` must be about a model of classes. Got against: number, where no class comes first. Write would_change.",
         )
-
-
-def _check_name(key: str, value: str, allowed: Iterable[str], path: YamlPath) -> Iterator[tuple[YamlPath, str]]:
-    names = list(allowed)
-    if value not in names:
-        near = difflib.get_close_matches(value, names[:_COMPARED], n=1, cutoff=0.6)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose one of {shortened(names)}, or add it there."
-        yield path, f"`{key}` must be one that the experiment names. Got {value!r}. {hint}"

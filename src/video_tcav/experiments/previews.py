@@ -67,7 +67,8 @@ def sets_of(clips: ClipSets) -> Iterator[tuple[Role, str, Sequence[VideoSource]]
             yield "target", name, sources
     for name, sources in clips.concepts.items():
         yield "concept", name, sources
-    yield "random", "random", clips.random
+    if clips.random:
+        yield "random", "random", clips.random
 
 
 def _spread(sources: Sequence[VideoSource]) -> list[VideoSource]:

@@ -2,66 +2,29 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass
-from functools import cached_property
-from itertools import product
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from video_tcav.core.cache_folder import logit_folder
 from video_tcav.core.errors import VideoTcavError
-from video_tcav.core.escaping import one_line
-from video_tcav.core.files import atomic_folder, write_json
+from video_tcav.core.files import atomic_folder
 from video_tcav.core.progress import progress_bar
-from video_tcav.core.provenance import provenance
-from video_tcav.core.tables import write_csv, write_parquet
-from video_tcav.core.terminal import console
-from video_tcav.core.yaml_lines import YamlFile
 from video_tcav.experiments.analyses import AnalysisKey, load_analysis, save_analysis
-from video_tcav.experiments.clips import ClipSets, find_clips, left_out_of
+from video_tcav.experiments.audits import compute_audits
+from video_tcav.experiments.clips import ClipSets, find_clips
 from video_tcav.experiments.completed_run import Run, load_run
 from video_tcav.experiments.digests import DIGESTS, RESUME, check_folder, write_digests
-from video_tcav.experiments.directory import RunDirectory, locked, prepare_directory
+from video_tcav.experiments.directory import locked, prepare_directory
 from video_tcav.experiments.example_clips import save_shown, show_clips
-from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.final_tables import write_verdicts
 from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
+from video_tcav.experiments.run_context import RunContext
 from video_tcav.experiments.same_clips import check_same_clips
 from video_tcav.experiments.validate import InMemory, check_file, check_grouping, check_value, unchanged
-from video_tcav.experiments.verdicts import judge
-from video_tcav.media.used_steps import used_steps
-from video_tcav.models import VideoModel, parse_target
+from video_tcav.models import parse_target
 from video_tcav.models.targets import target_name
-from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.tcav import EffectCheck, TcavResult, check_effects, run_tcav
-from video_tcav.tcav.settings import Significance
-
-
-@dataclass(frozen=True, kw_only=True)
-class _RunContext:
-    """An experiment, its models and directory, and how to compute it."""
-
-    experiment: Experiment
-    file: YamlFile
-    models: Mapping[str, VideoModel]
-    directory: RunDirectory
-    progress: bool
-
-    def recording(self, key: AnalysisKey) -> RecordingSettings:
-        """Settings of the passes of an analysis; without a store, the run's own serves all of them."""
-        settings = self.experiment.recording(key.space)
-        return settings.with_values(store=settings.store or self.directory.store)
-
-    @cached_property
-    def analyses(self) -> dict[AnalysisKey, Path]:
-        """The folder of every analysis, in order."""
-        experiment = self.experiment
-        keys = product(experiment.all_models(), experiment.targets, experiment.spaces, experiment.statistics.tests)
-        folders: dict[AnalysisKey, Path] = {}
-        for number, (model, target, space, test) in enumerate(keys, start=1):
-            key = AnalysisKey(model=model, target=target, space=space, test=test)
-            folders[key] = self.directory.analyses / key.folder_name(number)
-        return folders
 
 
 def run_experiment(
@@ -117,19 +80,21 @@ def _run(
     with locked(directory):
         if directory.is_finished():  # by another process, since the check above
             return load_run(folder)
-        context = _RunContext(experiment=experiment, file=file, models=loaded, directory=directory, progress=progress)
+        context = RunContext(experiment=experiment, file=file, models=loaded, directory=directory, progress=progress)
         clips = find_clips(experiment, file, directory.clips, progress=progress)
         for source in clips.sources():  # a pattern that does not match a clip, before the long work
             check_value(file, ("group",), lambda source=source: group_of(source))
         _analyse(context, clips)
+        compute_audits(context, clips.audit or ())
         _write_example_clips(context, clips)
-        _write_verdicts(context, clips)
+        write_verdicts(context, clips)
         if experiment.store is None:
-            shutil.rmtree(directory.store, ignore_errors=True)
+            for store in (directory.store, logit_folder(directory.store)):
+                shutil.rmtree(store, ignore_errors=True)
     return load_run(folder)
 
 
-def _analyse(context: _RunContext, clips: ClipSets) -> None:
+def _analyse(context: RunContext, clips: ClipSets) -> None:
     """Compute every analysis that is not in the directory yet."""
     experiment, checks = context.experiment, {}
     for number, (key, folder) in enumerate(context.analyses.items(), start=1):
@@ -137,9 +102,7 @@ def _analyse(context: _RunContext, clips: ClipSets) -> None:
             check_folder(folder, f"Delete the folder {folder}, {RESUME}")
             check_same_clips(folder, clips, key.target)
             continue
-        if context.progress:
-            text = f"analysis {number} of {len(context.analyses)}: {', '.join(astuple(key))}"
-            console(error=True).print(one_line(text), style="dim", markup=False)
+        context.say(f"analysis {number} of {len(context.analyses)}: {', '.join(astuple(key))}")
         about = (key.model, key.target)
         if experiment.check_effects and about not in checks:
             checks[about] = _check_effects(context, clips, key)
@@ -148,7 +111,7 @@ def _analyse(context: _RunContext, clips: ClipSets) -> None:
             write_digests(partial)
 
 
-def _check_effects(context: _RunContext, clips: ClipSets, key: AnalysisKey) -> EffectCheck:
+def _check_effects(context: RunContext, clips: ClipSets, key: AnalysisKey) -> EffectCheck:
     """How far effects on a target predict edits of its clips, in every space; the store keeps it for a resumed run."""
     experiment, model = context.experiment, context.models[key.model]
     try:
@@ -165,7 +128,7 @@ def _check_effects(context: _RunContext, clips: ClipSets, key: AnalysisKey) -> E
             # where hypotheses about interventions are judged, too
             intervene_at=experiment.intervention_settings(key.model, key.target).intervene_at,
             seed=experiment.seed,
-            recording=context.recording(key),
+            recording=context.recording(key.space),
             progress=context.progress,
         )
     except VideoTcavError as error:  # what stops the analyses, too, they will say themselves
@@ -177,7 +140,7 @@ def _check_effects(context: _RunContext, clips: ClipSets, key: AnalysisKey) -> E
 
 
 def _run_analysis(
-    context: _RunContext, clips: ClipSets, key: AnalysisKey, effect_check: EffectCheck | None, out: Path
+    context: RunContext, clips: ClipSets, key: AnalysisKey, effect_check: EffectCheck | None, out: Path
 ) -> TcavResult:
     experiment = context.experiment
     # Pairs of concepts that hypotheses compare for this model and target.
@@ -203,11 +166,11 @@ def _run_analysis(
         negatives=experiment.negatives,
         group=experiment.group,
         seed=experiment.seed,
-        recording=context.recording(key),
+        recording=context.recording(key.space),
         statistics=experiment.statistics_settings(key.test),
         effect_check=effect_check,
         interventions=experiment.intervention_settings(
-            key.model, key.target, judging=(key.space, key.test) == _judging(experiment)
+            key.model, key.target, judging=(key.space, key.test) == context.judging
         ),
         out=out,
         detail=True,
@@ -215,12 +178,7 @@ def _run_analysis(
     )
 
 
-def _judging(experiment: Experiment) -> tuple[Space, Significance]:
-    """Feature space and test of the analyses that judge the hypotheses: the first ones."""
-    return experiment.spaces[0], experiment.statistics.tests[0]
-
-
-def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
+def _write_example_clips(context: RunContext, clips: ClipSets) -> None:
     """Write a few clips of every set, and maps and timelines of example clips of the class, for each model and target."""
     experiment, folder = context.experiment, context.directory.shown
     if (folder / DIGESTS).exists():
@@ -229,7 +187,7 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # of a killed run: it has no digests yet
     folder.mkdir()
     # Example clips are the same for all spaces and tests: those of the first ones, which judge the hypotheses.
-    judging = _judging(experiment)
+    judging = context.judging
     first = {key: folder for key, folder in context.analyses.items() if (key.space, key.test) == judging}
     # Maps need gradients at class clips, which `at: random` does not have.
     previews = sum(min(PER_SET, len(sources)) for *_, sources in sets_of(clips))
@@ -252,37 +210,3 @@ def _write_example_clips(context: _RunContext, clips: ClipSets) -> None:
                 written += 1
                 save_shown(folder, written, example)
     write_digests(folder)
-
-
-def _write_verdicts(context: _RunContext, clips: ClipSets) -> None:
-    """Write verdicts and the tables of all analyses; last, that the run is finished."""
-    directory, experiment = context.directory, context.experiment
-    analyses = [load_analysis(folder) for folder in context.analyses.values()]
-    lines = [context.file.line(("hypotheses", number)) for number in range(len(experiment.hypotheses))]
-    outcomes = [vars(outcome) for outcome in judge(experiment, analyses, lines)]
-    _write_tables(directory.path, "hypotheses", pd.DataFrame(outcomes))
-    write_json(directory.path / "hypotheses.json", outcomes)
-    results = pd.concat([analysis.to_frame() for analysis in analyses], ignore_index=True)
-    _write_tables(directory.path, "results", results)
-    edits = pd.concat([analysis.interventions_frame() for analysis in analyses], ignore_index=True)
-    _write_tables(directory.path, "interventions", edits)
-    frames = []
-    for analysis in analyses:
-        frame = pd.read_parquet(analysis.folder / "clip_effects.parquet")
-        for position, name in enumerate(("model", "space", "test")):
-            frame.insert(position, name, getattr(analysis.which, name))
-        frames.append(frame)
-    _write_tables(directory.path, "clip_effects", pd.concat(frames, ignore_index=True))
-    # Last: with `finished` and all digests the run is complete, and a killed one is resumed up to here.
-    record = {name: value for name, value in directory.record().items() if name not in ("format", "digest")}
-    made_by = provenance(models=[analysis.record["provenance"].get("model") for analysis in analyses])
-    facts = {"lines": lines, "provenance": made_by, "left_out": left_out_of(experiment, context.file)}
-    facts["steps"] = {
-        name: asdict(used_steps(clips.sources(), model.clip_spec)) for name, model in context.models.items()
-    }
-    directory.write_record(**{**record, **facts, "digests": directory.digests(), "finished": True})
-
-
-def _write_tables(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    write_parquet(folder / f"{name}.parquet", frame)
-    write_csv(folder / f"{name}.csv", frame)

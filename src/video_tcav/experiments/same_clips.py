@@ -1,5 +1,6 @@
 """A run that is resumed goes on with the same clips: their keys and digests against those of a finished analysis."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from video_tcav.core.errors import ExperimentError, MediaError
@@ -20,7 +21,16 @@ def check_same_clips(folder: Path, clips: ClipSets, target: str) -> None:
         for key, digest in digests.items()
     }
     sets = (clips.random, *clips.concepts.values(), clips.targets[target] or ())
-    now = {source.key: source for sources in sets for source in sources}
+    check_same_digests(folder, before, [source for sources in sets for source in sources])
+
+
+def check_same_digests(folder: Path, before: Mapping[str, str | None], sources: Sequence[VideoSource]) -> None:
+    """Refuse to resume a run whose finished part in `folder` is of other clips than `sources`, by their keys and digests.
+
+    Raises:
+        ExperimentError: if a file was added, removed or changed.
+    """
+    now = {source.key: source for source in sources}
     for key in dict.fromkeys([*before, *now]):
         if key not in before or key not in now or _digest(now[key]) != before[key]:
             word = "a new" if key not in before else "no longer a" if key not in now else "a changed"

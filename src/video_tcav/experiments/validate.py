@@ -14,6 +14,7 @@ from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.core.files import beside
 from video_tcav.core.yaml_lines import YamlFile, YamlPath
+from video_tcav.experiments.audits import check_audit
 from video_tcav.experiments.clips import check_clips
 from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
@@ -143,7 +144,10 @@ def _load(name: str, settings: Model, in_memory: InMemory | None, file: YamlFile
 
 
 def _check_model(name: str, model: VideoModel, experiment: Experiment, file: YamlFile, entry: YamlPath) -> None:
-    """Check targets, layers and hypotheses against a model."""
+    """Check targets, layers, audit and hypotheses against a model."""
+    check_audit(name, model, experiment, file)
+    if not experiment.tests_concepts:
+        return
     check_value(
         file, ("against",), lambda: parse_target(model, _other_class(model, experiment.against), experiment.against)
     )

@@ -1,112 +1,45 @@
 """Verdicts on hypotheses, from evidence corrected for multiple testing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from video_tcav.audit.result import AuditResult
 from video_tcav.experiments.analyses import Analysis, AnalysisKey
+from video_tcav.experiments.audit_decisions import decide_audit
+from video_tcav.experiments.audit_evidence import AuditEvidence, audit_cautions, audit_evidence
 from video_tcav.experiments.decisions import EQUIVALENCE, PValues, VerdictWord, claim_text, decide, unit_of
 from video_tcav.experiments.effect_checks import EffectTrust
 from video_tcav.experiments.evidence import Evidence, evidence
 from video_tcav.experiments.file import Experiment, Statistics
-from video_tcav.experiments.hypothesis import Hypothesis, Kind
+from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.intervention_evidence import ShareEvidence, intervention_evidence
+from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.sample_size import groups_to_decide
-from video_tcav.gram.corrections import adjust
+from video_tcav.gram.corrections import adjust_finite
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """A hypothesis and its verdict: a row of `hypotheses.csv`.
-
-    Attributes:
-        number: its place in the file, from one.
-        line: its line there.
-        name: as the file has it, or the claim.
-        claim: the hypothesis in words.
-        kind: of hypothesis.
-        verdict: supported, contradicted, undecided, or not represented.
-        reason: why, in words.
-        model: name of the model; of both with `same_in`.
-        target: class.
-        concept: the concept.
-        than: what it is compared with; empty where it is not.
-        layer: where.
-        expect: the direction it claims.
-        margin: an effect below it does not matter.
-        effect: in `unit`; NaN where there is nothing to measure, as for all numbers below.
-        effect_low: lower end of its 95 % interval.
-        effect_high: upper end.
-        standard_error: of the effect.
-        p_value: two-sided, of no effect.
-        p_perm: its part from label permutations; NaN where there are none.
-        p_t: its part from the effect over its standard error.
-        p_adjusted: `p_value` after correction in its family.
-        equivalence_p: of an effect of the margin or more: small where the effect is shown to be smaller than the margin.
-        equivalence_p_adjusted: after correction in its family.
-        beyond_p: of an effect of the margin or less: small where the effect is shown to be larger than the margin.
-        beyond_p_adjusted: after correction in its family.
-        represented: whether the layer encodes the concept.
-        concept_clips: that were used.
-        more_clips: of the concept that would decide it, others in proportion, with the probability that the experiment asks
-            for (`power`); `None` where it is decided, or no practical number would.
-        family: it was corrected in.
-        family_size: how many hypotheses of it were tested.
-        level: of significance that the adjusted p-values were compared with.
-        agreement: share of plain edits of the class clips whose sign effects at the layer predict; NaN where not measured.
-        unit: of effect, interval and margin; empty in runs of earlier versions, where it is that of the target.
-        doubted: whether the reason has a caution that the effect may not be what the model would say.
-    """
-
-    number: int
-    line: int
-    name: str
-    claim: str
-    kind: Kind
-    verdict: VerdictWord
-    reason: str
-    model: str
-    target: str
-    concept: str
-    than: str
-    layer: str
-    expect: str
-    margin: float
-    effect: float
-    effect_low: float
-    effect_high: float
-    standard_error: float
-    p_value: float
-    p_adjusted: float
-    equivalence_p: float
-    equivalence_p_adjusted: float
-    represented: bool
-    concept_clips: int
-    more_clips: int | None
-    family: str
-    # what runs of version 0.1 do not have
-    p_perm: float = math.nan
-    p_t: float = math.nan
-    beyond_p: float = math.nan
-    beyond_p_adjusted: float = math.nan
-    family_size: int = 0
-    level: float = math.nan
-    agreement: float = math.nan
-    # of runs before there were shares
-    unit: str = ""
-    doubted: bool = False
-
-
-def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[int]) -> tuple[Outcome, ...]:
+def judge(
+    experiment: Experiment,
+    analyses: Sequence[Analysis],
+    lines: Sequence[int],
+    audits: Mapping[str, AuditResult] | None = None,
+) -> tuple[Outcome, ...]:
     """The verdict on every hypothesis.
 
     Args:
         experiment: with its hypotheses.
         analyses: all of the run; each hypothesis uses those of its model and target, in the first space and test.
         lines: of each hypothesis in its file.
+        audits: of each model, by its name; they judge claims about models.
     """
-    tests = [_Test.of(hypothesis, experiment, analyses) for hypothesis in experiment.hypotheses]
+    tests = [
+        _Test.of(hypothesis, experiment, analyses)
+        if hypothesis.audit_claim is None
+        else _Test.of_model(hypothesis, experiment, audits or {})
+        for hypothesis in experiment.hypotheses
+    ]
     families: dict[str, list[_Test]] = {}
     for test in tests:
         # A hypothesis that cannot be tested must not cost the others of its family any power.
@@ -114,9 +47,9 @@ def judge(experiment: Experiment, analyses: Sequence[Analysis], lines: Sequence[
             families.setdefault(test.hypothesis.family, []).append(test)
     adjusted: dict[int, _Adjusted] = {}
     for members in families.values():
-        # one column a question, each corrected over the family
+        # one column a question, each corrected over those of the family that it is asked of
         questions = zip(*(test.p_values for test in members), strict=True)
-        corrected = [adjust(list(p_values), experiment.statistics.correction) for p_values in questions]
+        corrected = [adjust_finite(p_values, experiment.statistics.correction) for p_values in questions]
         for test, p_values in zip(members, zip(*corrected, strict=True), strict=True):
             adjusted[id(test)] = _Adjusted(PValues(*p_values), len(members))
     return tuple(
@@ -170,13 +103,39 @@ class _Test:
             trust=EffectTrust.of(hypothesis, chosen, layer, math.nan if measured is None else measured.effect),
         )
 
+    @classmethod
+    def of_model(cls, hypothesis: Hypothesis, experiment: Experiment, audits: Mapping[str, AuditResult]) -> Self:
+        """The test of a claim about a model, by its audit."""
+        name = hypothesis.model or next(iter(experiment.all_models()))
+        claim, result, settings = hypothesis.audit_claim, audits[name], experiment.audit
+        assert claim is not None and settings is not None
+        measured = audit_evidence(hypothesis, result, bootstraps=settings.bootstraps, seed=experiment.seed)
+        p_values = PValues(math.nan, math.nan, math.nan)
+        if measured is not None:
+            # A share has no natural zero that "no effect" would mean.
+            p_values = PValues(math.nan, measured.below, measured.above)
+        return cls(
+            hypothesis=hypothesis,
+            model=name,
+            layer="",
+            margin=claim.bound,
+            evidence=measured,
+            p_values=p_values,
+            trust=EffectTrust(warnings=audit_cautions(hypothesis, result)),
+        )
+
 
 def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, experiment: Experiment) -> Outcome:
     hypothesis, measured, settings = test.hypothesis, test.evidence, experiment.statistics
     more_clips, p_adjusted = None, test.p_values
-    unit = unit_of(hypothesis, experiment.against)
+    claim, against = hypothesis.audit_claim, experiment.against
+    unit = unit_of(hypothesis, against)
     if measured is None or adjusted is None:
         verdict, reason = _not_measured(hypothesis)
+    elif isinstance(measured, AuditEvidence):
+        p_adjusted = adjusted.p_values
+        verdict, reason = decide_audit(hypothesis, measured, p_adjusted, level=settings.level)
+        verdict, reason = test.trust.verdict(verdict, reason, None)
     else:
         p_adjusted = adjusted.p_values
         verdict, reason = decide(hypothesis, measured, p_adjusted, margin=test.margin, level=settings.level, unit=unit)
@@ -184,21 +143,21 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
             more_clips = _more_clips(test, measured, adjusted.family_size, settings)
             reason += "; " + _more_clips_text(measured, more_clips, settings.power)
         verdict, reason = test.trust.verdict(verdict, reason, hypothesis.least_agreement)
-    claim = claim_text(hypothesis, margin=test.margin, against=experiment.against)
+    text = claim_text(hypothesis, margin=test.margin, against=against)
     return Outcome(
         number=number,
         line=line,
-        name=hypothesis.name or claim,
-        claim=claim,
+        name=hypothesis.name or text,
+        claim=text,
         kind=hypothesis.kind,
         verdict=verdict,
         reason=reason,
         model=test.model,
-        target=hypothesis.about.target,
-        concept=hypothesis.about.concept,
+        target=hypothesis.about.target if claim is None else claim.label or "",
+        concept=hypothesis.about.concept if claim is None else "",
         than=hypothesis.more_than.than if hypothesis.more_than else "",
         layer=test.layer,
-        expect=hypothesis.direction,
+        expect=hypothesis.direction if claim is None else "at least" if claim.claims_more else "at most",
         margin=test.margin,
         effect=measured.effect if measured else math.nan,
         effect_low=measured.low if measured else math.nan,
@@ -226,6 +185,11 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
 
 def _not_measured(hypothesis: Hypothesis) -> tuple[VerdictWord, str]:
     """Why there is no evidence."""
+    if hypothesis.audit_claim is not None:
+        return (
+            "undecided",
+            f"there is no version {hypothesis.audit_version} of any of the clips: the warnings of the run say why",
+        )
     if hypothesis.operation is None:
         return "not represented", "its clips do not move, so that there is no motion or order to test"
     return "undecided", f"{hypothesis.operation} was not made at this layer: the warnings of the run say why"

@@ -1,5 +1,6 @@
 """Corrections for many tests: Holm, Bonferroni, Benjamini–Hochberg, and Westfall and Young's step-down max-T."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -29,12 +30,18 @@ def adjust(
         observed: the tests' statistics, for `maxt`.
         nulls: the statistics under permuted labels, for `maxt`; draw b of each comes from the same permutation.
     """
-    if correction == "none":
+    if correction == "none" or not p_values:
         return list(p_values)
     if correction == "maxt":
         assert observed is not None and nulls is not None
         return max_t(observed, nulls)
     return np.asarray(multipletests(p_values, method=_STATSMODELS_NAMES[correction])[1]).tolist()
+
+
+def adjust_finite(p_values: Sequence[float], correction: Correction) -> list[float]:
+    """As `adjust`, over those p-values that are numbers; the others stay NaN."""
+    adjusted = iter(adjust([p for p in p_values if not math.isnan(p)], correction))
+    return [p if math.isnan(p) else next(adjusted) for p in p_values]
 
 
 def max_t(observed: Sequence[float], nulls: Sequence[Float[np.ndarray, " draw"]]) -> list[float]:

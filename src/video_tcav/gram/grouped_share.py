@@ -59,6 +59,18 @@ class GroupedShare:
         # rounding would leave a share of 0 or 1 outside
         return min(max(middle - half, 0.0), self.share), max(min(middle + half, 1.0), self.share)
 
+    def score_p(self, share: float) -> tuple[float, float]:
+        """One-sided p of a true share of `share` or more, and of one of `share` or less: 2.5 % at the ends of `score_interval`.
+
+        The first is small where the share is shown to be smaller, the second where it is shown to be larger; both are NaN where
+        there is no interval.
+        """
+        if not math.isfinite(self.share) or self.groups < 2:
+            return math.nan, math.nan
+        # the spread is that under the tested share, which makes Wilson's interval its inversion
+        distance = (self.share - share) / math.sqrt(share * (1 - share) / self.effective_clips)
+        return float(stats.t.cdf(distance, self.groups - 1)), float(stats.t.sf(distance, self.groups - 1))
+
     def below_p(self, share: float) -> float:
         """One-sided p of a true share of `share` or more: small where it is shown to be smaller."""
         no = self.effective_clips - self._yes

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import PIL.Image
 from matplotlib.figure import Figure
 
+from video_tcav.audit import AuditResult
 from video_tcav.experiments import Run
 from video_tcav.reports.charts import chart_style
 from video_tcav.reports.run.target_sections.effects import effects_chart
@@ -62,6 +63,9 @@ def _record_of_run(run: Run) -> LogRecord:
     for analysis in analyses:
         words = [short_model(str(getattr(analysis.which, name))) for name in several]
         numbers |= _numbers_of((stored.result for stored in analysis.found), words)
+    for audit in run.audits:
+        words = ["audit", *([short_model(audit.model)] if view.many_models else [])]
+        numbers |= _numbers_of_audit(audit.result, words)
     for outcome in run.outcomes:
         numbers[f"verdict/{_word(outcome.name)}"] = VERDICT_NUMBERS.get(outcome.verdict, 0)
     charts = {f"effects-{slug(target.target)}": effects_chart(target).figure for target in view.targets}
@@ -92,6 +96,15 @@ def _numbers_of(rows: Sequence[ConceptResult] | Iterator[ConceptResult], words: 
         name = "/".join(map(_word, [*words, row.target, version, row.layer]))
         numbers |= {f"{name}/{number}": float(getattr(row, number)) for number in NUMBERS}
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
+
+
+def _numbers_of_audit(result: AuditResult, words: Sequence[str]) -> dict[str, float]:
+    """Accuracy of each version, single figures and shares over all classes, by name."""
+    values = {f"{row.version}/accuracy": row.accuracy for row in result if row.label is None}
+    values |= {figure.name: figure.value for figure in result.figures if figure.label is None}
+    values |= {f"share/{share.player}": share.share for share in result.shares_of()}
+    prefix = "/".join(map(_word, words))
+    return {f"{prefix}/{name}": float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def _word(name: str) -> str:

@@ -43,6 +43,15 @@ def classes_by_simple_name(classes: Sequence[str]) -> dict[str, str]:
     return {simple_name(name): name for name in classes if counts[simple_name(name)] == 1}
 
 
+def class_of_label(classes: Sequence[str], label: str) -> str | None:
+    """The class that a label means: by a name that is spelled alike, or else by its number; `None` if there is none."""
+    name = classes_by_simple_name(classes).get(simple_name(label), label)
+    number = _integer(name)
+    if name in classes:
+        return name
+    return classes[number] if 0 <= number < len(classes) else None
+
+
 def simple_name(name: str) -> str:
     """A name without what folders and lists spell differently: `Playing_Tennis` and `playing tennis` are one class."""
     return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())

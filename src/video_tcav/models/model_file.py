@@ -104,8 +104,9 @@ def with_paths_in(model: Model, prefix: Path, folder: Path = Path()) -> Model:
         changed["spec"] = f"{scheme}:{beside(source, prefix)}"
     if model.weights is not None:
         changed["weights"] = _weights_in(model.weights, prefix, folder)
-    if model.classes is not None:
-        changed["classes"] = Path(beside(str(model.classes), prefix))
+    for name in ("classes", "adapter", "probe", "erased"):
+        if (path := getattr(model, name)) is not None:
+            changed[name] = Path(beside(str(path), prefix))
     return model.model_copy(update=changed)
 
 

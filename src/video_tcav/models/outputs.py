@@ -97,7 +97,7 @@ def output_rows(output: object, *, clips: int, classes: int | None = None) -> Te
         listed = ", ".join(f"{path or 'output'} {tuple(tensor.shape)}" for path, tensor in candidates[:4])
         raise ModelError(
             f"`model` must return one tensor that can be the logits. Got {len(candidates)}: {listed}."
-            " Wrap the model in a module that returns the logits alone, or names them `logits`."
+            " Say which by head (--head NAME), or wrap the model in a module that names them `logits`."
         )
     tensors = [*tensors_in(output)][:4]
     shapes = [f"{'' if t.is_floating_point() else f'{t.dtype} '}shape {tuple(t.shape)}" for t in tensors]
@@ -105,7 +105,7 @@ def output_rows(output: object, *, clips: int, classes: int | None = None) -> Te
     raise ModelError(
         f"`model` must return one row of logits a clip, ({clips}, {width}). Got"
         f" {', '.join(shapes) or type(output).__name__} for {clips} clips."
-        " Wrap the model in a module that returns that, or give `classes` that fit."
+        " Say which by head (--head NAME) or second (--at-time S), wrap the model in a module, or give `classes` that fit."
     )
 
 
@@ -117,7 +117,7 @@ def _candidates(output: object, path: str, clips: int, classes: int | None) -> l
     if isinstance(output, Tensor):
         rows = _as_rows(output, clips, classes)
         return [] if rows is None else [(path, rows)]
-    items = _named_items(output)
+    items = named_items(output)
     if items is None:
         chosen = _items(output)
     elif items.get("logits") is not None:
@@ -127,7 +127,7 @@ def _candidates(output: object, path: str, clips: int, classes: int | None) -> l
     return [match for key, item in chosen for match in _candidates(item, f"{path}[{key!r}]", clips, classes)]
 
 
-def _named_items(output: object) -> dict[Any, object] | None:
+def named_items(output: object) -> dict[Any, object] | None:
     """The items of a dict, dataclass, named tuple or object with `logits`; `None` for a plain sequence."""
     if isinstance(output, tuple | list):
         fields = getattr(output, "_fields", None)
@@ -143,6 +143,9 @@ def _as_rows(tensor: Tensor, clips: int, classes: int | None) -> Tensor | None:
     # (clip, class, 1, 1, 1) of fully convolutional heads
     if tensor.ndim > 2 and tensor.shape[0] == clips and all(size == 1 for size in tensor.shape[2:]):
         tensor = tensor.flatten(1)
+    # (clip, 1, class) of pooling heads with one query; without the number of classes it could be an embedding
+    elif tensor.ndim == 3 and tuple(tensor.shape) == (clips, 1, classes):
+        tensor = tensor[:, 0]
     elif tensor.ndim < 2 and classes is not None and tensor.numel() == clips * classes and 1 in (clips, classes):
         tensor = tensor.reshape(clips, classes)  # the model squeezed a dimension of size one
     elif tensor.ndim == 1 and classes is None and clips > 1 and len(tensor) == clips:

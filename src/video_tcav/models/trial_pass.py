@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from video_tcav.core.errors import ModelError
+from video_tcav.core.errors import InputError, ModelError
 from video_tcav.models.class_names import check_class_count
 from video_tcav.models.devices import where_float64
 from video_tcav.models.error_lines import typed_first_line
@@ -51,14 +51,8 @@ class Trial:
 def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Trial:
     """Pass two noise clips of the model's own spec; `classes`, as the user gives them, tell the logits among several tensors."""
     clips = torch.cat([scale * noise_clip(model, seed=seed) for seed, scale in enumerate(_TRIAL_SCALES)])
-    try:
-        with untouched(model.module), torch.no_grad(), _LastOperation():
-            output = model.forward(clips)
-    except Exception as reason:  # any error of a foreign network
-        raise ModelError(
-            f"`model` must take a clip of shape {(1, *clips.shape[1:])}. Got {typed_first_line(reason)} from {model.name}."
-            " Say frames, size or layout, or set clip_spec on the module."
-        ) from reason
+    with _LastOperation():
+        output = trial_output(model, clips)
     with _LastOperation():  # rows that are reshaped keep their mark
         try:
             values = output_rows(output, clips=len(clips))
@@ -68,6 +62,25 @@ def try_model(model: VideoModel, *, classes: Sequence[str] | None = None) -> Tri
             values = output_rows(output, clips=len(clips), classes=len(classes))
     check_class_count(classes, values.shape[1])
     return Trial(values=values.detach().cpu(), last_operation=getattr(values, _MARK, ""))
+
+
+def trial_output(model: VideoModel, clips: Float[Tensor, "clip ..."]) -> object:
+    """What a network of unknown family returns for noise clips, without a gradient.
+
+    Raises:
+        ModelError: if it does not take them.
+        InputError: if its output has no such part as the user asks for.
+    """
+    try:
+        with untouched(model.module), torch.no_grad():
+            return model.forward(clips)
+    except InputError:
+        raise
+    except Exception as reason:  # any error of a foreign network
+        raise ModelError(
+            f"`model` must take a clip of shape {(1, *clips.shape[1:])}. Got {typed_first_line(reason)} from {model.name}."
+            " Say frames, size or layout, or set clip_spec on the module."
+        ) from reason
 
 
 def outputs_of(trial: Trial, settings: Mapping[str, Any]) -> Outputs:

@@ -42,6 +42,7 @@ class VideoModel:
         outputs: what the numbers that the module returns are.
         notes: what was assumed or done when it was loaded, one sentence each.
         no_layers: why no layer can be looked into, in sentences for errors; empty where layers can.
+        part: which part of what the module returns is explained; `None`: its one row of numbers a clip.
         recipe: arguments with which `load_model` loads it again, the device excepted; `None` for a module in memory.
     """
 
@@ -57,6 +58,7 @@ class VideoModel:
     outputs: Outputs = BUILT_IN_LOGITS
     notes: tuple[str, ...] = ()
     no_layers: str = ""
+    part: Callable[[object], object] | None = None
     recipe: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -97,11 +99,12 @@ class VideoModel:
         )
 
     def forward(self, inputs: Float[Tensor, "clip ..."]) -> object:
-        """Whatever the module returns for a batch, which is moved to its device and type."""
+        """What the module returns for a batch, which is moved to its device and type; or the part of it that is explained."""
         inputs = inputs.to(device=self.device, dtype=self.dtype)
         # Compiled submodules run eagerly: compiled code does not call hooks that were registered later.
         with torch.compiler.set_stance("force_eager") if self._is_compiled else nullcontext():
-            return self.module(inputs) if self.input_name is None else self.module(**{self.input_name: inputs})
+            output = self.module(inputs) if self.input_name is None else self.module(**{self.input_name: inputs})
+        return output if self.part is None else self.part(output)
 
     def values(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:
         """What the module returns for a batch of prepared clips on any device, one row a clip; gradients flow unless disabled.

@@ -67,3 +67,21 @@ def test_shares_of_no_clip_are_unknown():
     assert np.isnan(
         GroupIntervals.draw(np.arange(5), 200, 0).subset(np.zeros(5, dtype=bool)).share(np.zeros(0, dtype=bool))
     ).all()
+
+
+def test_the_test_of_a_lost_share_belongs_to_its_interval():
+    generator = np.random.default_rng(4)
+    before, after = generator.random(60) < 0.9, generator.random(60) < 0.6
+    intervals = GroupIntervals.draw(np.repeat(np.arange(30), 2), 4000, 0)
+    value, low, high = intervals.lost_share(before, after)
+    assert intervals.lost_share_p(before, after, high)[0] == pytest.approx(0.025, abs=0.006)
+    assert intervals.lost_share_p(before, after, low)[1] == pytest.approx(0.025, abs=0.006)
+    assert sum(intervals.lost_share_p(before, after, value)) > 0.9
+    every = np.ones(60, dtype=bool)
+    for kept in (before, every):  # clips that change one way alone, and clips that do not change
+        low, high = intervals.lost_share(every, kept)[1:]
+        assert intervals.lost_share_p(every, kept, high)[0] == pytest.approx(0.025)
+        if low > 0:
+            assert intervals.lost_share_p(every, kept, low)[1] == pytest.approx(0.025)
+    # that nothing is lost where clips only gain is known no better than where nothing changes
+    assert intervals.lost_share_p(before, every, 0.1) == intervals.lost_share_p(every, every, 0.1)

@@ -2,6 +2,7 @@
 
 import json
 
+from tests.unit.experiments.audited_world import write_audit
 from tests.unit.experiments.files import SMALL, write
 
 FLIPPED = SMALL.partition("hypotheses:")[0] + (
@@ -57,3 +58,31 @@ def test_defaults_stand_in_only_where_the_file_says_nothing(call, tmp_path, monk
     path = write(tmp_path, SMALL.replace("shown: 1", "shown: 1\nbackend: local"))
     assert call("run", path, "--check")[0] == 0
     assert call("run", path, "--check", "--backend", "nowhere")[0] == 2
+
+
+def test_a_planted_shortcut_fails_the_build_and_a_sound_model_does_not(call, tmp_path):
+    codes = {}
+    for model in ("scene", "motion"):
+        (tmp_path / model).mkdir()
+        file, out = write_audit(tmp_path / model, model), tmp_path / model / "run"
+        assert call("run", file, "--check")[1].endswith("2 hypotheses can be tested.\n")
+        codes[model], said, _ = call(
+            "run", file, "--out", out, "--fail-on-contradicted", "--junit", out / "../junit.xml"
+        )
+        assert "pixels: the share of swapped clips of which it says the scene's class is" in said
+        assert (out / "report.html").stat().st_size > 10**5
+    assert codes == {"scene": 1, "motion": 0}
+    assert (tmp_path / "scene" / "junit.xml").read_text().count("<failure") == 1
+    assert "<failure" not in (tmp_path / "motion" / "junit.xml").read_text()
+    code, said, _ = call(
+        "diff", tmp_path / "scene" / "run", tmp_path / "motion" / "run", "--json", tmp_path / "diff.json"
+    )
+    assert code == 0
+    assert "1 of 2 verdicts changed" in said
+    assert "of 4 shares of audited clips changed" in said
+    assert "swap: says the scene's class 100" in said
+    assert len(json.loads((tmp_path / "diff.json").read_text())["shares"]) == 4
+    code, _, error = call("run", write_audit(tmp_path / "scene", "scene", audit="{clips: world/gone.csv}"), "--check")
+    assert code == 2
+    assert len(error.strip().splitlines()) == 1
+    assert "audit.yaml:3: `audit.clips`" in error

@@ -7,7 +7,8 @@ import pytest
 
 from video_tcav.cli import run as command
 from video_tcav.experiments.ci_reports import annotations, write_junit
-from video_tcav.experiments.verdicts import Outcome
+from video_tcav.experiments.outcome import Outcome
+from video_tcav.experiments.witnesses import ThreeWitnesses, Witness
 
 HOSTILE = [
     "b\ufffex\uffff",
@@ -43,12 +44,19 @@ def test_an_annotation_is_one_command(text):
     line.encode("utf-8")
 
 
+def witnesses(text: str) -> ThreeWitnesses:
+    witness = Witness(by=text, value=1.0, low=0.5, high=1.5, p_value=0.01, says="raises")
+    values = {field.name: text for field in fields(ThreeWitnesses)}
+    said = dict.fromkeys(("effect", "intervention", "edit"), witness)
+    return ThreeWitnesses(**{**values, **said, "verdict": "disagree"})
+
+
 class Finished:
     """What the command prints of a run."""
 
     def __init__(self, text: str) -> None:
         self.experiment, self.path, self.text = self, text, text
-        self.title, self.outcomes = text, [outcome(text, "supported")]
+        self.title, self.outcomes, self.witnesses = text, [outcome(text, "supported")], [witnesses(text)]
 
     def all_models(self):
         return {self.text: 1, "other": 2}

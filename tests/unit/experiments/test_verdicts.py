@@ -10,8 +10,8 @@ from video_tcav.experiments import annotations, write_junit
 from video_tcav.experiments.decisions import PValues, claim_text, decide, unit_of
 from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p
 from video_tcav.experiments.hypothesis import Hypothesis
+from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.sample_size import MOST_GROUPS, groups_to_decide
-from video_tcav.experiments.verdicts import Outcome
 
 ABOUT = {"concept": "swing", "target": "tennis"}
 MARGIN, LEVEL = 0.5, 0.05

@@ -51,3 +51,16 @@ def test_intervals_of_grouped_clips_cover_the_true_share():
 
 def test_a_share_of_nothing_has_no_interval():
     assert all(math.isnan(end) for end in UNKNOWN_SHARE.interval())
+
+
+def test_the_score_test_belongs_to_its_interval_and_is_wrong_as_often_as_it_says():
+    share = GroupedShare.of(np.random.default_rng(0).random(60) < 0.3, np.repeat(range(20), 3).tolist())
+    low, high = share.score_interval()
+    assert share.score_p(high)[0] == pytest.approx(0.025)
+    assert share.score_p(low)[1] == pytest.approx(0.025)
+    assert share.score_p(0.9)[0] < 0.001 < 0.5 < share.score_p(0.9)[1]
+    generator, wrong = np.random.default_rng(1), np.zeros(2)
+    for _ in range(2000):
+        wrong += np.array(GroupedShare.of(generator.random(50) < 0.3, range(50)).score_p(0.3)) <= 0.025
+    assert (wrong / 2000 < 0.04).all()
+    assert math.isnan(GroupedShare.of(np.ones(5, bool), [0] * 5).score_p(0.5)[0])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import video_tcav as vt
+from tests.unit.reports.sample_audit import write_audited
 from video_tcav.core.errors import InputError, MissingExtraError
 from video_tcav.experiments import Run
 from video_tcav.integrations import Tracker, log_to
@@ -36,6 +37,14 @@ def test_a_record_has_every_effect_with_its_interval_and_every_verdict(run):
     assert low < effect_of(run) < high
     assert [row[0] for row in record.rows] == [outcome.verdict for outcome in run.outcomes]
     assert [*record.charts] == ["effects-right"]
+
+
+def test_a_record_has_the_figures_of_audits(tmp_path):
+    record = LogRecord.of(write_audited(tmp_path, concepts=False))
+    assert record.numbers["audit/first net/sb_err"] == 1
+    assert record.numbers["audit/second net/swap/accuracy"] == 0
+    assert record.verdicts == {"no shortcut": "contradicted"}
+    assert not record.charts
 
 
 def test_a_test_in_memory_is_logged_with_its_sentences(shapes):

@@ -310,7 +310,10 @@ class TestFolders:
             ("global_step5/zero_pp_rank_0_mp_rank_00_optim_states.pt", "ZeRO. Merge them .*zero_to_fp32.py"),
             ("zero_to_fp32.py", "ZeRO. Merge them"),
             ("__0_0.distcp", "format_utils dcp_to_torch"),
-            ("adapter_config.json", r"a PEFT adapter \(LORA\) for some/base. Merge it with model.merge_and_unload"),
+            (
+                "adapter_config.json",
+                r"a PEFT adapter \(LORA\) for some/base. Give the base model, and this folder as --adapter",
+            ),
             ("epoch=1.ckpt", "Got .* with epoch=1.ckpt. Give the file itself"),
         ],
     )

@@ -262,7 +262,7 @@ def test_weights_that_are_missing_or_run_code(folders, tmp_path):
 
 def test_other_families_and_folders(tmp_path):
     transformers.BertConfig().save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"one of the families videomae, timesformer, vivit, vjepa2. Got .* is bert"):
+    with pytest.raises(ModelError, match=r"one of the families videomae, timesformer, .* videoprism. Got .* is bert"):
         load_model(f"hf:{tmp_path}")
     with pytest.raises(ModelError, match=r"must name a folder with config.json, or a model of the Hugging Face hub"):
         load_model("hf:./no/such/folder")

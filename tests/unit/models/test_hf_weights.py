@@ -173,5 +173,5 @@ def test_an_adapter(tmp_path, whole):
         saved(tmp_path)
     settings = {"peft_type": "LORA", "base_model_name_or_path": "MCG-NJU/videomae-base"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
-    with pytest.raises(VideoTcavError, match=r"PEFT adapter \(LORA\) for MCG-NJU/videomae-base. Merge it"):
+    with pytest.raises(VideoTcavError, match=r"PEFT adapter \(LORA\) for MCG-NJU/videomae-base. Give the base model"):
         load_model(f"hf:{tmp_path}")

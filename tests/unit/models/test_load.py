@@ -254,12 +254,17 @@ class TestTorchvision:
         ("spec", "options", "error", "message"),
         [
             ("torchvision:resnet18", {}, ModelError, "must be one of torchvision's r3d_18, .*Got 'resnet18'"),
-            ("torchvision:", {}, ModelError, "must start with torchvision:, hf:, file:, onnx: or rendered:"),
+            (
+                "torchvision:",
+                {},
+                ModelError,
+                "must start with torchvision:, hf:, file:, hub:, timm:, mmaction:, onnx: or rendered:",
+            ),
             (
                 "swin3d_t",
                 {},
                 ModelError,
-                "must start with torchvision:, hf:, file:, onnx: or rendered:. Got 'swin3d_t'",
+                "must start with torchvision:, hf:, file:, hub:, timm:, mmaction:, onnx: or rendered:. Got 'swin3d_t'",
             ),
             (
                 "torchvision:r3d_18",

@@ -55,7 +55,8 @@ def test_a_loader_of_another_package_loads_models(toy):
     with pytest.raises(ModelError, match=r"must be toy:x\. Got toy:y"):
         load_model("toy:y")
     with pytest.raises(
-        ModelError, match=r"must start with torchvision:, hf:, file:, onnx:, rendered: or toy:\. Got 'toi:x'"
+        ModelError,
+        match=r"must start with torchvision:, hf:, file:, hub:, timm:, mmaction:, onnx:, rendered: or toy:\. Got 'toi:x'",
     ):
         load_model("toi:x")
 

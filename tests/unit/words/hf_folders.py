@@ -30,14 +30,14 @@ _VISION: dict[str, Any] = {
 }
 
 
-def write_encoder(folder: Path, family: str) -> Path:
-    """A folder with configuration, weights, tokenizer and processor."""
+def write_encoder(folder: Path, family: str, **vision: Any) -> Path:
+    """A folder with configuration, weights, tokenizer and processor; `vision` changes the configuration of the vision tower."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = getattr(transformers, _CLASSES[family])(_config(family))
+        model = getattr(transformers, _CLASSES[family])(_config(family, vision))
     model.save_pretrained(folder)
     tokenizer(12).save_pretrained(folder)
-    _processor(family).save_pretrained(folder)
+    _processor(family, vision.get("image_size", _SIDE_PX)).save_pretrained(folder)
     return folder
 
 
@@ -50,12 +50,12 @@ _CLASSES = {
 FAMILIES = tuple(family for family, name in _CLASSES.items() if hasattr(transformers, name))
 
 
-def _config(family: str) -> Any:
+def _config(family: str, changes: dict[str, Any]) -> Any:
     if family == "clip":
-        return transformers.CLIPConfig(text_config=_TEXT, vision_config=_VISION, projection_dim=8)
+        return transformers.CLIPConfig(text_config=_TEXT, vision_config=_VISION | changes, projection_dim=8)
     if family == "siglip":
         text = _TEXT | {"projection_size": 16}
-        return transformers.SiglipConfig(text_config=text, vision_config=_VISION)
+        return transformers.SiglipConfig(text_config=text, vision_config=_VISION | changes)
     if family == "xclip":
         mit = {
             "mit_hidden_size": 8,
@@ -63,7 +63,7 @@ def _config(family: str) -> Any:
             "mit_num_hidden_layers": 1,
             "mit_num_attention_heads": 2,
         }
-        vision = _VISION | mit | {"num_frames": 4}
+        vision = _VISION | mit | {"num_frames": 4} | changes
         options = {"prompt_layers": 1, "prompt_num_attention_heads": 2}
         return transformers.XCLIPConfig(text_config=_TEXT, vision_config=vision, projection_dim=8, **options)
     vision = {
@@ -77,18 +77,18 @@ def _config(family: str) -> Any:
         "tubelet_size": [1, 16, 16],
         "num_frames": 4,
     }
-    return transformers.VideoPrismConfig(text_config=_TEXT, vision_config=vision)
+    return transformers.VideoPrismConfig(text_config=_TEXT, vision_config=vision | changes)
 
 
-def _processor(family: str) -> Any:
-    side = {"height": _SIDE_PX, "width": _SIDE_PX}
+def _processor(family: str, pixels: int) -> Any:
+    side = {"height": pixels, "width": pixels}
     if family == "siglip":
         return transformers.SiglipImageProcessor(size=side)
     if family == "xclip":  # as published: a processor of videos
-        return transformers.VideoMAEImageProcessor(size={"shortest_edge": _SIDE_PX}, crop_size=side)
+        return transformers.VideoMAEImageProcessor(size={"shortest_edge": pixels}, crop_size=side)
     if family == "videoprism":
         return transformers.LlavaOnevisionVideoProcessor(size=side)
-    return transformers.CLIPImageProcessor(size={"shortest_edge": _SIDE_PX}, crop_size=side)
+    return transformers.CLIPImageProcessor(size={"shortest_edge": pixels}, crop_size=side)
 
 
 def tokenizer(longest: int) -> transformers.PreTrainedTokenizerFast:

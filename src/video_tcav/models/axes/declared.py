@@ -26,6 +26,19 @@ def convolution_axes(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, 
     return CHANNELS_FIRST if len(shape) == 5 else POOLED if len(shape) == 2 else None
 
 
+def folded_frames_axes(frames: int) -> AxesRule:
+    """Image networks over `frames` frames of a clip that are folded into the first dimension: TSN and TSM."""
+    image = ("channel", "height", "width")
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        if shape[0] != frames or len(shape) not in (2, 4):
+            return None
+        time = ("time",) if frames > 1 else ()
+        return LayerAxes(dims=("clip", *time, *image[: len(shape) - 1]), fold=frames)
+
+    return rule
+
+
 def swin3d_axes(module: nn.Module) -> AxesRule:
     """Torchvision's swin3d: channels last, but for the patch convolution and the final pooling."""
     modules = dict(module.named_modules())
@@ -54,6 +67,37 @@ def mvit_axes(module: nn.Module) -> AxesRule:
     return rule
 
 
+def folded_tokens(shape: tuple[int, ...], grid: tuple[int, int, int], *, prefix_tokens: int = 0) -> LayerAxes | None:
+    """Axes of `(clip × time, token, channel)`: an image transformer that runs over frames folded into the first dimension.
+
+    `None` where the shape of one clip's output is another.
+    """
+    time, height, width = grid
+    # Of a single frame nothing is folded, and what the first dimension would be is left to probing.
+    if time == 1 or len(shape) != 3 or shape[:2] != (time, prefix_tokens + height * width):
+        return None
+    dims = ("clip", "time", "token", "channel")
+    return LayerAxes(dims=dims, token_order=("height", "width"), grid=grid, prefix_tokens=prefix_tokens, fold=time)
+
+
+def videoprism_axes(config: Any) -> AxesRule:
+    """VideoPrism's vision tower: layers over the patches of a frame, then layers over the frames of a patch."""
+    tubelet = _tubelet(config)
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        time, height, width = (size // patch for size, patch in zip(clip_shape, tubelet, strict=True))
+        if ".spatial_layers." in layer or layer.startswith("spatial_layers."):
+            return folded_tokens(shape, (time, height, width))
+        # Frames are folded out again, and patches in: (clip × height × width, time, channel).
+        if ".temporal_layers." in layer and height * width > 1 and shape[:2] == (height * width, time):
+            dims = ("clip", "token", "time", "channel")
+            order = ("height", "width")
+            return LayerAxes(dims=dims, token_order=order, grid=(time, height, width), fold=height * width)
+        return POOLED if len(shape) == 2 else None
+
+    return rule
+
+
 def huggingface_axes(config: Any, prefix: str) -> AxesRule | None:
     """VideoMAE, TimeSformer, ViViT and V-JEPA 2 classifiers of Hugging Face; `None` for another family.
 
@@ -65,6 +109,8 @@ def huggingface_axes(config: Any, prefix: str) -> AxesRule | None:
     folds_frames = (
         family == "timesformer" and config.attention_type == "space_only"
     )  # into the batch; probing sees that
+    if family == "videoprism_vision_model":
+        return videoprism_axes(config)
     if folds_frames or family not in ("videomae", "timesformer", "vivit", "vjepa2"):
         return None
     tubelet = _tubelet(config)
@@ -98,6 +144,16 @@ def _tubelet(config: Any) -> tuple[int, int, int]:
     return tubelet, height, width
 
 
+def pooled_grid(grid: tuple[int, int, int], pool: Any) -> tuple[int, int, int]:
+    """Grid of tokens behind a pooling or strided convolution of queries."""
+    # Output size of a convolution without dilation.
+    time, height, width = (
+        (size + 2 * padding - kernel) // stride + 1
+        for size, padding, kernel, stride in zip(grid, pool.padding, pool.kernel_size, pool.stride, strict=True)
+    )
+    return time, height, width
+
+
 def _mvit_grids(module: Any) -> Iterator[tuple[str, tuple[int, int, int]]]:
     grid: Any = (module.pos_encoding.temporal_size, *module.pos_encoding.spatial_size)
     yield "pos_encoding", grid
@@ -105,12 +161,7 @@ def _mvit_grids(module: Any) -> Iterator[tuple[str, tuple[int, int, int]]]:
         yield f"blocks.{index}.norm1", grid
         # norm1 runs before the queries are pooled, everything after it behind them.
         if block.attn.pool_q is not None:
-            pool = block.attn.pool_q.pool
-            # Output size of a convolution without dilation.
-            grid = tuple(
-                (size + 2 * padding - kernel) // stride + 1
-                for size, padding, kernel, stride in zip(grid, pool.padding, pool.kernel_size, pool.stride, strict=True)
-            )
+            grid = pooled_grid(grid, block.attn.pool_q.pool)
         for submodule in ("", ".attn", ".attn.project", ".norm2", ".mlp", ".stochastic_depth"):
             yield f"blocks.{index}{submodule}", grid
     yield "norm", grid

@@ -106,6 +106,8 @@ class _SpacingTracker(TorchFunctionMode):
                 spacings = _behind_kernel(spacings, name, args, options)
             elif name in ("pad", "constant_pad_nd"):
                 spacings = _behind_padding(spacings, args, options)
+            elif name == "index_select":
+                spacings = _of_selection(spacings, args, options)
             for tensor in tensors_in(output):
                 setattr(tensor, _MARK, spacings)
         return output
@@ -146,6 +148,23 @@ def _behind_padding(before: Spacings, args: Sequence[Any], options: Mapping[str,
     for number, front in enumerate(settings["pad"][0 : 2 * max(0, axes) : 2], start=1):
         axis = moved[-number]
         moved[-number] = Spacing(first=axis.first - front * axis.step, step=axis.step)
+    return tuple(moved)
+
+
+def _of_selection(before: Spacings, args: Sequence[Any], options: Mapping[str, Any]) -> Spacings:
+    """Frames or pixels that are picked in order, as those of SlowFast's slow pathway: evenly, but for rounding of the indices."""
+    settings = dict(zip(("input", "dim", "index"), args, strict=False)) | dict(options)
+    index, position = (
+        settings["index"],
+        settings["dim"] - settings["input"].ndim,
+    )  # time, height and width are the last axes
+    if not -3 <= position < 0 or len(index) < 2:
+        return before
+    first, last = float(index[0]), float(index[-1])
+    axis, moved = before[position], list(before)
+    moved[position] = Spacing(
+        first=axis.first + first * axis.step, step=axis.step * (last - first) / (len(index) - 1) or axis.step
+    )
     return tuple(moved)
 
 

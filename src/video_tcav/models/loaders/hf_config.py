@@ -12,6 +12,7 @@ from video_tcav.core.limits import shortened
 from video_tcav.core.text_files import plain_name
 from video_tcav.models.class_names import check_class_count, check_class_names
 from video_tcav.models.error_lines import first_line
+from video_tcav.models.loaders.hf_towers import TOWER_FAMILIES
 from video_tcav.models.output_kinds import OutputKind, Outputs
 from video_tcav.models.weights.files import check_no_adapter, checkpoint_folder
 
@@ -35,14 +36,14 @@ class Family:
         stride: published distance of frames, by the number of frames.
         frames: name of the configuration's number of frames.
         size: name of the configuration's pixels.
-        layers: the encoder layers, inside the backbone.
+        layers: the containers of encoder layers, inside the backbone.
         fixed_clip: whether frames and size are part of the weights (learned positions).
     """
 
     stride: Callable[[int], int]
     frames: str = "num_frames"
     size: str = "image_size"
-    layers: str = "encoder.layer"
+    layers: tuple[str, ...] = ("encoder.layer",)
     fixed_clip: bool = False
 
 
@@ -52,10 +53,14 @@ FAMILIES: Mapping[str, Family] = {
     # The model zoo of facebookresearch/TimeSformer (README.md) names its Kinetics models 8x32, 16x16 and 96x4.
     "timesformer": Family(stride=lambda frames: {16: 16, 96: 4}.get(frames, 32), fixed_clip=True),
     # google-research/scenic, projects/vivit/configs/kinetics400/vivit_base_k400.py: 32 frames, stride 2
-    "vivit": Family(stride=lambda frames: 2, layers="layers", fixed_clip=True),
+    "vivit": Family(stride=lambda frames: 2, layers=("layers",), fixed_clip=True),
     # frame_step in facebookresearch/vjepa2, configs/inference: 4 for 16 frames (vitl/ssv2.yaml), 2 for 32
     # (vitl/diving48.yaml) and for 64 (vitg-384/ssv2.yaml).
     "vjepa2": Family(stride=lambda frames: 4 if frames <= 16 else 2, frames="frames_per_clip", size="crop_size"),
+    # Frames are spread over the video (`sampling`), so that no stride is published.
+    "videoprism_vision_model": Family(
+        stride=lambda frames: 1, layers=("spatial_layers", "temporal_layers"), fixed_clip=True
+    ),
 }
 
 
@@ -82,9 +87,12 @@ def read_config(source: str, *, has_classes: bool) -> Any:
             f"`model` must name a folder with config.json, or a model of the Hugging Face hub. Got hf:{source}:"
             f" {first_line(reason)}. Check the name and the connection."
         ) from reason
+    if config.model_type in TOWER_FAMILIES and config.model_type != "siglip2":
+        return config
     if config.model_type not in FAMILIES:
+        families = ", ".join([*FAMILIES, *(name for name in TOWER_FAMILIES if name != "siglip2")])
         raise ModelError(
-            f"`model` must be one of the families {', '.join(FAMILIES)}. Got hf:{source}, which is"
+            f"`model` must be one of the families {families}. Got hf:{source}, which is"
             f" {config.model_type}. Use file: with a function that loads it."
         )
     channels = getattr(config, "num_channels", getattr(config, "in_chans", 3))

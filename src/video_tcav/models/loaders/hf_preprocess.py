@@ -20,8 +20,12 @@ IMAGE_PROCESSORS = {
     "videomae": "VideoMAEImageProcessor",
     "timesformer": "VideoMAEImageProcessor",
     "vivit": "VivitImageProcessor",
+    "videoprism_vision_model": "LlavaOnevisionVideoProcessor",
 }
-VIDEO_PROCESSORS = tuple(f"{family}VideoProcessor" for family in ("VideoMAE", "Timesformer", "Vivit", "VJEPA2"))
+VIDEO_PROCESSORS = tuple(
+    f"{family}VideoProcessor" for family in ("VideoMAE", "Timesformer", "Vivit", "VJEPA2", "LlavaOnevision")
+)
+"""`LlavaOnevisionVideoProcessor` is what VideoPrism's checkpoints name as theirs."""
 
 
 @contextmanager
@@ -88,7 +92,7 @@ def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec
     mean: Any = ((offset + value) / scale for value in means)
     std: Any = (value / scale for value in stds)
     resized = _pixels(processor.size) if processor.do_resize else None
-    cropped = _pixels(processor.crop_size) if processor.do_center_crop else resized
+    cropped = _pixels(processor.crop_size) if getattr(processor, "do_center_crop", False) else resized
     return ClipSpec(
         frames=frames,
         stride=stride,
@@ -126,7 +130,8 @@ def processor_prepare(
                 frames = list(clip.numpy())
                 batch = processor(frames, input_data_format="channels_first", return_tensors="pt", **options)
         (pixels,) = batch.values()
-        return pixels[0].to(torch.float32)
+        # Processors of images return frames, those of videos a batch of one clip.
+        return (pixels[0] if pixels.ndim == 5 else pixels).to(torch.float32)
 
     return prepare
 
@@ -152,7 +157,11 @@ def _processor_file(source: str) -> Path | None:
 # VideoMAE's own defaults in transformers, 0.5 and 0.5, are not what its networks were trained with: kinetics.py of
 # MCG-NJU/VideoMAE normalises as ImageNet does, facebook/timesformer-* by values of its own, behind the same processor.
 _IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-_MEANS_AND_STDS = {"timesformer": ([0.45, 0.45, 0.45], [0.225, 0.225, 0.225])}
+_MEANS_AND_STDS = {
+    "timesformer": ([0.45, 0.45, 0.45], [0.225, 0.225, 0.225]),
+    # "RGB values of input videos should be normalized in [0.0, 1.0]": google-deepmind/videoprism, README.md
+    "videoprism_vision_model": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
+}
 
 
 def _default_processor(family: str, size: tuple[int, int]) -> Any:

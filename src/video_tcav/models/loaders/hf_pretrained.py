@@ -39,8 +39,8 @@ def checked_family(source: str, families: Collection[str], *, argument: str, cur
     return family
 
 
-def load_whole_model(auto: Any, source: str, *, argument: str) -> Any:
-    """The network with all of its weights, in float32; see `checked_family` for the arguments.
+def load_whole_model(auto: Any, source: str, *, argument: str, **options: Any) -> Any:
+    """The network with all of its weights, in float32; see `checked_family` for the arguments, `options` go to transformers.
 
     Raises:
         WeightsError: if weights cannot be read safely, do not fit, or are not all there: what lacks would be random numbers.
@@ -50,7 +50,7 @@ def load_whole_model(auto: Any, source: str, *, argument: str) -> Any:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol
             module, report = auto.from_pretrained(
-                source, trust_remote_code=False, weights_only=True, output_loading_info=True
+                source, trust_remote_code=False, weights_only=True, output_loading_info=True, **options
             )
     except pickle.UnpicklingError as reason:
         raise WeightsError(

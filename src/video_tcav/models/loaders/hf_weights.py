@@ -16,8 +16,13 @@ from video_tcav.models.weights.loading import Weights, choose_match, fit_weights
 from video_tcav.models.weights.tensor_names import NameMatch, match_names, shared_prefix, unwrapped_name
 
 
-def load_classifier(source: str, config: Any, weights: str | None) -> tuple[Any, tuple[str, ...]]:
-    """The video classifier of a configuration with its published weights, or those of a file; and notes on loading them."""
+def load_classifier(
+    source: str, config: Any, weights: str | None, *, brought: Collection[str] = ()
+) -> tuple[Any, tuple[str, ...]]:
+    """The video classifier of a configuration with its published weights, or those of a file; and notes on loading them.
+
+    Tensors that are `brought` by an adapter need not be among them.
+    """
     auto = transformers.AutoModelForVideoClassification
     # Its other attention implementations are not there: `from_pretrained` would raise.
     options = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
@@ -28,10 +33,11 @@ def load_classifier(source: str, config: Any, weights: str | None) -> tuple[Any,
     )
     if getattr(module, "_hf_peft_config_loaded", False):
         raise WeightsError(
-            f"`model` must hold a whole model. Got hf:{source}, a PEFT adapter. Merge it with model.merge_and_unload() and"
-            " save the result with save_pretrained."
+            f"`model` must hold a whole model. Got hf:{source}, a PEFT adapter. Give its base model, and the adapter's folder as"
+            " --adapter."
         )
-    missing, mismatched = sorted(report["missing_keys"]), sorted(report["mismatched_keys"])
+    missing = sorted(set(report["missing_keys"]) - set(brought))
+    mismatched = sorted(mismatch for mismatch in report["mismatched_keys"] if mismatch[0] not in brought)
     if missing and Path(source).is_dir():
         content = read_weights(source)
         # Names that all begin alike have what training wrappers put before them.

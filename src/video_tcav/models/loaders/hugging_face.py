@@ -1,15 +1,24 @@
-"""The video classifiers of Hugging Face: VideoMAE, TimeSformer, ViViT, V-JEPA 2."""
+"""Models of Hugging Face: its video classifiers, encoders with probes, zero-shot models, and adapters on any of them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from video_tcav.core.errors import MissingExtraError, ModelError
 from video_tcav.models.axes.declared import huggingface_axes
+from video_tcav.models.class_names import check_class_count, numbered_names
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.layers import evenly_spaced
+from video_tcav.models.loaders.hf_adapter import (
+    adapter_folder,
+    adapter_tensors,
+    brought_names,
+    head_outputs,
+    with_adapter,
+)
 from video_tcav.models.loaders.hf_config import (
     FAMILIES,
     Family,
@@ -26,7 +35,10 @@ from video_tcav.models.loaders.hf_preprocess import (
     processor_prepare,
     quiet,
 )
+from video_tcav.models.loaders.hf_probe import ProbedEncoder, load_probed
 from video_tcav.models.loaders.hf_weights import load_classifier
+from video_tcav.models.loaders.zero_shot import ZERO_SHOT_FAMILIES, load_zero_shot
+from video_tcav.models.output_kinds import Outputs
 from video_tcav.models.video_model import VideoModel
 
 SSV2_CLASSES = 174
@@ -40,22 +52,74 @@ def load_huggingface(
     fields: Mapping[str, Any],
     classes: tuple[str, ...] | None,
     allow_impure: bool = False,
+    classes_text: str | None = None,
+    adapter: Path | None = None,
+    probe: Path | None = None,
 ) -> VideoModel:
     """Loader of `hf:ID` and `hf:FOLDER`; arguments as in `ModelLoader.load`, of which `allow_impure` is not used.
 
     Never runs code that comes with a checkpoint.
+
+    Args:
+        source: hub id or folder.
+        weights: a file instead of the checkpoint's own weights.
+        fields: see `ModelLoader.load`.
+        classes: likewise.
+        allow_impure: likewise.
+        classes_text: of zero-shot models, the text of a class.
+        adapter: folder of a PEFT adapter.
+        probe: file of a linear or attentive probe, where the source is an encoder.
     """
     if transformers is None:
         raise MissingExtraError("hf", f"hf:{source}")
+    adapter = None if adapter is None else adapter_folder(adapter)
     with quiet():
         folder, notes = checkpoint_source(source)
-        config = read_config(folder, has_classes=classes is not None)
+        config = read_config(folder, has_classes=classes is not None or probe is not None or adapter is not None)
+        if config.model_type in ZERO_SHOT_FAMILIES:
+            _refuse(f"hf:{source}, a zero-shot model", weights=weights, probe=probe)
+            return load_zero_shot(
+                folder, config.model_type, fields=fields, classes=classes, template=classes_text, adapter=adapter
+            )
+        _refuse(f"hf:{source}, which has a head of its own", classes_text=classes_text)
         family = FAMILIES[config.model_type]
         _apply_clip(config, family, fields, source)
-        module, weights_notes = load_classifier(folder, config, weights)
+        if probe is not None:
+            _refuse(f"hf:{source} with a probe", weights=weights)
+            module, weights_notes = load_probed(folder, config, str(probe), adapter)
+        else:
+            module, weights_notes = _adapted_classifier(folder, config, weights, adapter)
         processor = load_processor(folder, config.model_type, _square(getattr(config, family.size)))
     # In float32 also where the checkpoint is in half precision: that is a choice of the recording, not of the file.
     return _described(f"hf:{source}", module.float().eval(), processor, fields, classes, (*notes, *weights_notes))
+
+
+def _adapted_classifier(
+    folder: str, config: Any, weights: str | None, adapter: Path | None
+) -> tuple[Any, tuple[str, ...]]:
+    """A classifier with an adapter merged into it, which may bring the head along."""
+    if adapter is None:
+        return load_classifier(folder, config, weights)
+    tensors = adapter_tensors(adapter)
+    outputs = head_outputs(tensors)
+    if outputs is not None:
+        config.id2label = {index: f"LABEL_{index}" for index in range(outputs)}
+    module, notes = load_classifier(folder, config, weights, brought=brought_names(tensors))
+    module, note = with_adapter(module, adapter)
+    if outputs is not None:
+        note += (
+            f" It brings a head of {outputs} classes, which may not be the base model's: say their names by classes."
+        )
+    return module, (*notes, note)
+
+
+def _refuse(model: str, **options: object) -> None:
+    """Refuse the options that a model cannot take."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise ModelError(
+            f"`{given[0]}` must go with a model that takes it. Got {options[given[0]]} for {model}. Leave it out."
+        )
 
 
 def describe_huggingface(module: nn.Module, fields: Mapping[str, Any]) -> VideoModel | None:
@@ -93,7 +157,8 @@ def _described(
     frames, size = getattr(config, family.frames), _square(getattr(config, family.size))
     published = processor_clip_spec(processor, frames=frames, stride=family.stride(frames))
     # MCG-NJU/VideoMAE tests its Something-Something models on frames spread over the whole video (ssv2.py, test_mode).
-    if config.model_type == "videomae" and config.num_labels == SSV2_CLASSES:
+    is_ssv2 = config.model_type == "videomae" and getattr(config, "num_labels", 0) == SSV2_CLASSES
+    if is_ssv2 or config.model_type == "videoprism_vision_model":
         published = replace(published, sampling="uniform")
     spec = merge_clip_spec(published, fields)
     if spec.size != size:
@@ -101,18 +166,29 @@ def _described(
             f"`size` of {name} must be {size}, as its configuration says. Got {spec.size or 'native'}."
             f" Give size={size[0]}, or another checkpoint."
         )
+    is_probed = isinstance(module, ProbedEncoder)
+    backbone = "backbone" if is_probed else module.base_model_prefix
     return VideoModel(
         name=name,
         module=module,
         clip_spec=spec,
-        classes=config_classes(config, classes),
-        default_layers=_stages(module, config, family),
+        classes=_probe_classes(module, classes) if is_probed else config_classes(config, classes),
+        default_layers=_stages(module, backbone, family),
         prepare=processor_prepare(processor, spec, overridden=frozenset(fields)),
         input_name=module.main_input_name,
-        declare_axes=huggingface_axes(config, module.base_model_prefix),
-        outputs=config_outputs(config),
+        declare_axes=huggingface_axes(config, backbone),
+        outputs=_PROBE_OUTPUTS if is_probed else config_outputs(config),
         notes=notes,
     )
+
+
+_PROBE_OUTPUTS = Outputs(kind="logits", known_by="taken for such since a file of a probe does not say", is_assumed=True)
+
+
+def _probe_classes(module: ProbedEncoder, classes: tuple[str, ...] | None) -> tuple[str, ...]:
+    outputs = module.classifier.out_features
+    check_class_count(classes, outputs)
+    return classes or numbered_names(outputs)
 
 
 def _apply_clip(config: Any, family: Family, fields: Mapping[str, Any], source: str) -> None:
@@ -132,14 +208,21 @@ def _apply_clip(config: Any, family: Family, fields: Mapping[str, Any], source: 
         setattr(config, key, number)
 
 
-def _stages(module: nn.Module, config: Any, family: Family) -> tuple[str, ...]:
+def _stages(module: Any, backbone: str, family: Family) -> tuple[str, ...]:
     """Four encoder layers at even distances.
 
     Where the head reads the first token alone, the patch tokens of the last layer have no gradient: it is left out.
     """
-    encoder = f"{module.base_model_prefix}.{family.layers}"
-    names = [f"{encoder}.{name}" for name, _ in module.get_submodule(encoder).named_children()]
-    first_token = config.model_type in ("timesformer", "vivit") or not getattr(config, "use_mean_pooling", True)
+    config = module.config
+    names = [
+        f"{backbone}.{container}.{name}"
+        for container in family.layers
+        for name, _ in module.get_submodule(f"{backbone}.{container}").named_children()
+    ]
+    if isinstance(module, ProbedEncoder):
+        first_token = module.pooler is None and module.pooling == "first"
+    else:
+        first_token = config.model_type in ("timesformer", "vivit") or not getattr(config, "use_mean_pooling", True)
     return evenly_spaced(names[:-1] if first_token and len(names) > 1 else names)
 
 

@@ -5,7 +5,7 @@ Nothing here imports PyTorch: `video-tcav --help` lists the loaders.
 
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from video_tcav.models.video_model import VideoModel
 
 
+OUTPUT_OPTIONS = frozenset({"head", "at_time"})
+"""Options of `load_model` that pick a part of what a network returns."""
+
+
 class ModelLoader(Protocol):
     """Loads models whose spec is `SCHEME:SOURCE`; subclass it to add a scheme.
 
@@ -24,11 +28,14 @@ class ModelLoader(Protocol):
         help: what SOURCE is, in one line: `NAME`, or `PATH.py:FACTORY`.
         has_trial: whether `load` passes a trial clip itself; otherwise one is passed where options change frames, size or
             outputs.
+        takes: options of `load_model` beyond those of all loaders, which `load` gets as keywords where they are given:
+            `classes_text`, `adapter`, `probe`, `head`, `at_time`.
     """
 
     name: str
     help: str
     has_trial: bool = False
+    takes: Collection[str] = frozenset()
 
     def load(
         self,
@@ -38,6 +45,7 @@ class ModelLoader(Protocol):
         fields: Mapping[str, Any],
         classes: tuple[str, ...] | None,
         allow_impure: bool,
+        **extras: Any,
     ) -> "VideoModel":
         """The model on the CPU, in evaluation mode.
 
@@ -47,6 +55,7 @@ class ModelLoader(Protocol):
             fields: clip settings (fields of `ClipSpec`, and `outputs`) that win over all others.
             classes: names of the outputs that win over all others.
             allow_impure: take a network that is not repeatable.
+            **extras: options in `takes` that were given.
 
         Raises:
             ModelError: if the source leads to no usable model.
@@ -84,6 +93,7 @@ class _Torchvision(_BuiltinLoader):
 class _HuggingFace(_PathLoader):
     name, help = "hf", "ID or FOLDER"
     function = "video_tcav.models.loaders.hugging_face:load_huggingface"
+    takes = frozenset({"classes_text", "adapter", "probe"})
 
     def is_path(self, source: str, folder: Path) -> bool:
         return (folder / source).is_dir()
@@ -92,7 +102,33 @@ class _HuggingFace(_PathLoader):
 class _PythonFile(_PathLoader):
     name, help = "file", "PATH.py:FACTORY"
     function = "video_tcav.models.loaders.python_file:load_file"
+    takes = OUTPUT_OPTIONS
     has_trial = True
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        return True
+
+
+class _Hub(_PathLoader):
+    name, help = "hub", "FOLDER:ENTRY"
+    function = "video_tcav.models.loaders.hub_checkout:load_hub"
+    takes = OUTPUT_OPTIONS
+    has_trial = True
+
+    def is_path(self, source: str, folder: Path) -> bool:
+        return True
+
+
+class _Timm(_BuiltinLoader):
+    name, help = "timm", "NAME"
+    function = "video_tcav.models.loaders.timm_frames:load_timm"
+    has_trial = True
+    takes = frozenset({"head"})
+
+
+class _Mmaction(_PathLoader):
+    name, help = "mmaction", "CONFIG.py"
+    function = "video_tcav.models.loaders.mmaction.loader:load_mmaction"
 
     def is_path(self, source: str, folder: Path) -> bool:
         return True
@@ -112,10 +148,13 @@ class _Rendered(_BuiltinLoader):
     function = "video_tcav.rendered.models:load_rendered"
 
 
-TORCHVISION, HUGGING_FACE, PYTHON_FILE, ONNX, RENDERED = (
+TORCHVISION, HUGGING_FACE, PYTHON_FILE, HUB, TIMM, MMACTION, ONNX, RENDERED = (
     _Torchvision(),
     _HuggingFace(),
     _PythonFile(),
+    _Hub(),
+    _Timm(),
+    _Mmaction(),
     _Onnx(),
     _Rendered(),
 )
@@ -126,6 +165,9 @@ LOADERS: Registry[ModelLoader] = Registry(
         "torchvision": f"{__name__}:TORCHVISION",
         "hf": f"{__name__}:HUGGING_FACE",
         "file": f"{__name__}:PYTHON_FILE",
+        "hub": f"{__name__}:HUB",
+        "timm": f"{__name__}:TIMM",
+        "mmaction": f"{__name__}:MMACTION",
         "onnx": f"{__name__}:ONNX",
         "rendered": f"{__name__}:RENDERED",
     },

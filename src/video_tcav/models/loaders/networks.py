@@ -4,6 +4,7 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -17,7 +18,9 @@ from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
 from video_tcav.models.layers import noise_clip, stage_layers
 from video_tcav.models.loaders.hugging_face import describe_huggingface
-from video_tcav.models.output_kinds import Outputs
+from video_tcav.models.loaders.packages import known_network
+from video_tcav.models.output_kinds import BUILT_IN_LOGITS, Outputs
+from video_tcav.models.output_part import output_part
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.repeatability import check_repeats, random_state_kept
@@ -25,6 +28,8 @@ from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import Weights, fit_weights, metadata_classes, metadata_fields
 from video_tcav.models.wrappers import unwrapped
+
+_PACKAGE_LOGITS = Outputs(kind="logits", known_by="as its package builds the head")
 
 
 def describe_network(
@@ -36,6 +41,9 @@ def describe_network(
     name: str = "",
     trained: bool = True,
     allow_impure: bool = False,
+    published: Mapping[str, Any] = MappingProxyType({}),
+    head: str | None = None,
+    at_time: float | None = None,
 ) -> VideoModel:
     """Any network as a `VideoModel`, with weights loaded into it; it is put in evaluation mode.
 
@@ -47,20 +55,25 @@ def describe_network(
         name: of the model; by default that of the network's class.
         trained: whether the weights are trained.
         allow_impure: see `ModelLoader.load`.
+        published: clip settings that the module's `clip_spec` wins over.
+        head: see `load_model`.
+        at_time: likewise.
     """
     module, wrapper_notes = unwrapped(module)
     settings = merge_fields(metadata_fields(content), fields)
     classes = classes or metadata_classes(content)
     weight_notes = () if content is None else fit_weights(module, content)
     model = None
-    if getattr(module, "clip_spec", None) is None:
+    if getattr(module, "clip_spec", None) is None and not published:
         model = _describe_torchvision(module, settings) or describe_huggingface(module, settings)
     _evaluation_mode(module)
     if model is None:
         declared, clip_notes = _declared_fields(module)
-        settings = merge_fields(declared, settings)
+        settings = merge_fields(published, declared, settings)
         model = _unknown_network(module, settings, clip_notes)
     with random_state_kept(model.device):
+        part = output_part(model, head=head, at_time=at_time, classes=None if classes is None else len(classes))
+        model = replace(model, part=part)
         model = _tried(model, settings, classes)
         impurities = check_repeats(model, allow_impure=allow_impure)
         stages = model.default_layers or stage_layers(model)
@@ -76,14 +89,17 @@ def _describe_torchvision(module: nn.Module, settings: Mapping[str, Any]) -> Vid
 
 
 def _unknown_network(module: nn.Module, settings: Mapping[str, Any], notes: tuple[str, ...]) -> VideoModel:
-    """The clip by the settings; outputs, classes and stages are left to passes of noise clips."""
+    """The clip by the settings; outputs, classes, and what its class does not tell, are left to passes of noise clips."""
     spec = merge_clip_spec(ClipSpec(), settings)
+    known = known_network(module)
     return VideoModel(
         name=type(module).__name__,
-        module=module,
+        module=module if known is None else known.module.eval(),
         clip_spec=spec,
         classes=(),
-        default_layers=(),
+        default_layers=() if known is None else known.stages,
+        declare_axes=None if known is None else known.axes,
+        outputs=_PACKAGE_LOGITS if known is not None and known.keeps_logits else BUILT_IN_LOGITS,
         prepare=partial(prepare_clip, spec=spec),
         notes=(*notes, *_assumption_notes(module, spec, settings)),
     )
@@ -101,7 +117,8 @@ def _tried(model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, .
         notes = (*notes, f"The {width} outputs are taken for classes, though the clip has as many frames.")
     # A replaced head has another number of outputs, and may be trained for something else.
     is_published_head = len(model.classes) == width
-    if is_published_head and "outputs" not in settings and _is_configured(model.outputs, outputs):
+    says_outputs = is_published_head or model.outputs is _PACKAGE_LOGITS
+    if says_outputs and "outputs" not in settings and _is_configured(model.outputs, outputs):
         outputs = model.outputs
     names = model.classes if is_published_head else numbered_names(width)
     return replace(model, classes=classes or names, outputs=outputs, notes=notes)

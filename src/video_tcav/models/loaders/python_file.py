@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import torch
@@ -30,8 +30,10 @@ def load_file(
     fields: Mapping[str, Any],
     classes: tuple[str, ...] | None,
     allow_impure: bool = False,
+    head: str | None = None,
+    at_time: float | None = None,
 ) -> VideoModel:
-    """Loader of `file:path/to/model.py:function`; arguments as in `ModelLoader.load`.
+    """Loader of `file:path/to/model.py:function`; arguments as in `ModelLoader.load` and `load_model`.
 
     The file runs as Python: load only files that you trust. Its folder can be imported from while it runs. The function gets
     `num_classes` if it takes that and the classes are known. The metadata of safetensors weights may hold `classes` (a JSON
@@ -44,13 +46,34 @@ def load_file(
     path, factory = split_factory(source)
     content = None if weights is None else read_weights(weights)
     classes = classes or metadata_classes(content)
-    module = _build(path, factory, classes, seed=0)
-    # Random initialisation differs between seeds; weights that the factory loads do not.
-    trained = content is not None or state_digest(module) == state_digest(_build(path, factory, classes, seed=1))
+    offered = {} if classes is None else {"num_classes": len(classes)}
+    module, trained = build_network(path, factory, offered=offered, has_weights=content is not None)
     name = f"file:{path}:{factory}"
     return describe_network(
-        module, content, name=name, fields=fields, classes=classes, trained=trained, allow_impure=allow_impure
+        module,
+        content,
+        name=name,
+        fields=fields,
+        classes=classes,
+        trained=trained,
+        allow_impure=allow_impure,
+        head=head,
+        at_time=at_time,
     )
+
+
+def build_network(
+    path: Path, factory: str, *, offered: Mapping[str, Any], forced: Mapping[str, Any] | None = None, has_weights: bool
+) -> tuple[nn.Module, bool]:
+    """The network that a function of a file builds, and whether it is trained; see `call_factory`.
+
+    Without weights of its own (`has_weights`) the function is called a second time: random initialisation differs between seeds,
+    weights that it loads do not.
+    """
+    module = _build(path, factory, offered, forced or {}, seed=0)
+    if has_weights:
+        return module, True
+    return module, state_digest(module) == state_digest(_build(path, factory, offered, forced or {}, seed=1))
 
 
 def split_factory(source: str, *, argument: str = "model") -> tuple[Path, str]:
@@ -68,7 +91,13 @@ def split_factory(source: str, *, argument: str = "model") -> tuple[Path, str]:
 
 
 def call_factory(
-    path: Path, factory: str, *, argument: str = "model", seed: int = 0, offered: Mapping[str, Any]
+    path: Path,
+    factory: str,
+    *,
+    argument: str = "model",
+    seed: int = 0,
+    offered: Mapping[str, Any],
+    forced: Mapping[str, Any] = MappingProxyType({}),
 ) -> Any:
     """What a function of a file builds; its folder can be imported from while it runs.
 
@@ -77,7 +106,8 @@ def call_factory(
         factory: name of the function.
         argument: what errors call the argument.
         seed: of random initialisation.
-        offered: arguments, of which the function gets those that it takes.
+        offered: arguments, of which the function gets those that it takes by name.
+        forced: arguments that it gets also where it has no parameter of that name, but takes any.
 
     Raises:
         ModelError: if there is no such file or function, or it fails.
@@ -94,7 +124,7 @@ def call_factory(
             parameters = inspect.signature(build).parameters
         except (TypeError, ValueError):  # a builtin without a signature
             parameters = {}
-        options = {name: value for name, value in offered.items() if name in parameters}
+        options = {name: value for name, value in offered.items() if name in parameters} | dict(forced)
         try:
             return build(**options)
         except Exception as reason:  # any error of the user's code
@@ -104,9 +134,8 @@ def call_factory(
             ) from reason
 
 
-def _build(path: Path, factory: str, classes: tuple[str, ...] | None, *, seed: int) -> nn.Module:
-    offered = {} if classes is None else {"num_classes": len(classes)}
-    module = call_factory(path, factory, seed=seed, offered=offered)
+def _build(path: Path, factory: str, offered: Mapping[str, Any], forced: Mapping[str, Any], *, seed: int) -> nn.Module:
+    module = call_factory(path, factory, seed=seed, offered=offered, forced=forced)
     if not isinstance(module, nn.Module):
         raise ModelError(
             f"`model` must name a function that returns a torch.nn.Module. Got {type(module).__name__} from"

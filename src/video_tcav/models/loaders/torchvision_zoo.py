@@ -68,7 +68,7 @@ _SWIN = _Architecture(
     # SwinTransformer3d.features alternates stages (even) with patch merging (odd).
     stages=("features.0", "features.2", "features.4", "features.6"),
 )
-_MVIT = _Architecture(frames=16, fps=7.5, head="head.1.weight", axes=mvit_axes, stages=())  # `_last_blocks`
+_MVIT = _Architecture(frames=16, fps=7.5, head="head.1.weight", axes=mvit_axes, stages=())  # `last_blocks`
 ARCHITECTURES: Mapping[str, _Architecture] = {
     **dict.fromkeys(("r3d_18", "mc3_18", "r2plus1d_18"), _RESNET),
     "s3d": _S3D,
@@ -143,13 +143,13 @@ def _described(
         module=module,
         clip_spec=spec,
         classes=tuple(preset.meta["categories"]),
-        default_layers=architecture.stages or _last_blocks(module),
+        default_layers=architecture.stages or last_blocks(module),
         prepare=partial(prepare_clip, spec=spec) if set(fields) & _PIXEL_FIELDS else preset.transforms(),
         declare_axes=architecture.axes(module),
     )
 
 
-def _last_blocks(module: nn.Module) -> tuple[str, ...]:
+def last_blocks(module: nn.Module) -> tuple[str, ...]:
     """Last block of each resolution of MViT.
 
     The very last block is left out: the head reads its class token alone, so its patch tokens have no gradient.

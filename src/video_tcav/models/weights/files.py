@@ -75,7 +75,7 @@ def check_no_adapter(folder: Path, argument: str) -> None:
     base = settings.get("base_model_name_or_path") or "an unnamed base model"
     raise WeightsError(
         f"`{argument}` must hold a whole model. Got {folder}, a PEFT adapter ({settings.get('peft_type', 'PEFT')}) for {base}."
-        " Merge it with model.merge_and_unload() and save the result with save_pretrained."
+        " Give the base model, and this folder as --adapter."
     )
 
 

@@ -50,6 +50,12 @@ class NameMatch:
 
 def find_state_dicts(content: Any, location: str = "", depth: int = 0) -> Iterator[StateDict]:
     """Every mapping that holds tensors by name, from the outside in."""
+    if (
+        isinstance(content, list) and depth < _DEEPEST_STATE_DICT
+    ):  # several probes, as evaluations of V-JEPA 2 save them
+        for number, item in enumerate(content):
+            if isinstance(item, Mapping):
+                yield from find_state_dicts(item, f"{location}.{number}", depth + 1)
     if not isinstance(content, Mapping):
         return
     tensors = {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}

@@ -49,6 +49,8 @@ def model_digest(model: VideoModel) -> str:
     for content in sorted(_code_of(model.module)):
         digest.update(content.encode())
     digest.update(json.dumps([model.input_name, len(model.classes), model.outputs.kind]).encode())
+    if model.part is not None:
+        digest.update(repr(model.part).encode())
     return digest.hexdigest()
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from video_tcav.experiments import Outcome
-from video_tcav.experiments.decisions import EQUIVALENCE, SHARES
+from video_tcav.experiments.decisions import EQUIVALENCE
 from video_tcav.experiments.hypothesis import OPERATIONS
+from video_tcav.reports.run.audit_text import UNSEEN_BY_AUDITS, WHAT_IT_NEEDS, audited_sentence
 from video_tcav.reports.run.sections.cautions import FEW_GROUPS, cautions
 from video_tcav.reports.run.text import alternatives, listed, short_model
 from video_tcav.reports.run.view import DYNAMIC, STATIC, RunView
@@ -60,13 +61,13 @@ def plain_concept(view: RunView, name: str) -> str:
 
 def quantity(outcome: Outcome, value: float) -> str:
     """An effect, a margin or an end of an interval for pages: shares as percentages, all else with its sign."""
-    return percent(value) if outcome.kind in SHARES else signed(value)
+    return percent(value) if outcome.is_share else signed(value)
 
 
 def limits(outcome: Outcome) -> str:
     """The interval, as `−1.00 to +2.00` or `40 % to 81 %`."""
     low, high = outcome.effect_low, outcome.effect_high
-    return f"{percent(low)} to {percent(high)}" if outcome.kind in SHARES else interval(low, high)
+    return f"{percent(low)} to {percent(high)}" if outcome.is_share else interval(low, high)
 
 
 def size_text(view: RunView, effect: float) -> str:
@@ -76,16 +77,19 @@ def size_text(view: RunView, effect: float) -> str:
 
 def _asked(view: RunView) -> str:
     experiment = view.experiment
+    count = len(view.run.outcomes)
+    written = f"{'One claim was' if count == 1 else f'{count} claims were'} written down before the run."
+    if not experiment.tests_concepts:
+        return f"{WHAT_IT_NEEDS} {written}"
     concepts = list(
         dict.fromkeys(name.removesuffix(STATIC).removesuffix(DYNAMIC) for name in experiment.all_concepts())
     )
     models = [short_model(name) for name in experiment.all_models()] if view.many_models else []
     where = f" in the {listed(models)}" if models else ""
     targets = alternatives([f"“{target}”" for target in experiment.targets])
-    count = len(view.run.outcomes)
-    claims = "One claim was" if count == 1 else f"{count} claims were"
     named = [*concepts[:_MANY], *([f"{len(concepts) - _MANY} others"] if len(concepts) > _MANY else [])]
-    return f"What raises {targets}{where}: {alternatives(named)}? {claims} written down before the run."
+    audit = "" if experiment.audit is None else f" {WHAT_IT_NEEDS}"
+    return f"What raises {targets}{where}: {alternatives(named)}?{audit} {written}"
 
 
 def _findings(view: RunView, model: str) -> list[str]:
@@ -95,8 +99,9 @@ def _findings(view: RunView, model: str) -> list[str]:
     ]
     # The strongest first, and each concept before its parts.
     strength: dict[str, float] = {}
+    audited = [outcome for outcome in decided if outcome.is_about_model]
     edited = [outcome for outcome in decided if outcome.kind in OPERATIONS]
-    decided = [outcome for outcome in decided if outcome not in edited]  # shares are no sizes of effects
+    decided = [outcome for outcome in decided if outcome not in (*edited, *audited)]  # shares are no sizes of effects
     for outcome in decided:
         strength[outcome.concept] = max(strength.get(outcome.concept, 0.0), abs(outcome.effect))
     decided.sort(key=lambda outcome: (-strength[outcome.concept], outcome.concept, bool(_part(outcome))))
@@ -113,7 +118,8 @@ def _findings(view: RunView, model: str) -> list[str]:
         sentences += [_small_sentence(view, target, small)] if small else []
     sentences += [_comparison(view, outcome) for outcome in comparisons]
     sentences += [_edited_sentence(view, outcome) for outcome in edited]
-    sentences += _doubts(view, [*decided, *edited])
+    sentences += map(audited_sentence, audited)
+    sentences += _doubts(view, [*decided, *edited, *audited])
     return sentences or ["Nothing was decided: see what was not shown."]
 
 
@@ -128,7 +134,10 @@ def _once(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 def _doubts(view: RunView, decided: Sequence[Outcome]) -> list[str]:
     """Claims whose reasons have cautions: a step or edits of the clips may not bear the effect out."""
-    names = dict.fromkeys(plain_concept(view, outcome.concept) for outcome in decided if outcome.doubted)
+    doubted = [outcome for outcome in decided if outcome.doubted]
+    names = dict.fromkeys(
+        "the audit" if outcome.is_about_model else plain_concept(view, outcome.concept) for outcome in doubted
+    )
     if not names:
         return []
     return [f"Read the caution on {listed(list(names))} before you rely on this."]
@@ -233,6 +242,9 @@ def _few(groups: int) -> str:
 
 def deciding_p(outcome: Outcome) -> tuple[str, float]:
     """Name and value of the adjusted p that bears on the verdict: of no effect, or of one at the margin."""
+    if outcome.is_about_model:
+        shows_more = (outcome.expect == "at least") == (outcome.verdict == "supported")
+        return "adjusted p", outcome.beyond_p_adjusted if shows_more else outcome.equivalence_p_adjusted
     claims_nil = outcome.kind in EQUIVALENCE
     if claims_nil and outcome.verdict == "contradicted" and not math.isnan(outcome.beyond_p_adjusted):
         return "beyond p", outcome.beyond_p_adjusted
@@ -253,6 +265,10 @@ def _not_shown(view: RunView) -> list[str]:
             sentences.append(f"Open{where}, as the layer does not tell these clips from random ones: {outcome.claim}.")
     if len(outcomes) > _MOST_NAMED:
         sentences.append(f"{len(outcomes) - _MOST_NAMED} more claims: see below.")
-    layers = sorted({outcome.layer for outcome in view.run.outcomes})
+    if view.experiment.audit is not None:
+        sentences.append(UNSEEN_BY_AUDITS)
+    layers = sorted({outcome.layer for outcome in view.run.outcomes if not outcome.is_about_model})
+    if not layers and view.run.outcomes:
+        return sentences
     sentences.append(_RESOLUTION.format(layers=f"layer {layers[0]}" if len(layers) == 1 else "its layers"))
     return sentences

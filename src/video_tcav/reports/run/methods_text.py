@@ -6,6 +6,7 @@ from typing import Any
 from video_tcav.experiments import Run
 from video_tcav.gram import DrawSettings, significance_test
 from video_tcav.gram.cavs.registry import cav_fitter
+from video_tcav.reports.run.audit_text import audits_text
 from video_tcav.reports.run.interventions_text import interventions_text
 from video_tcav.reports.run.text import listed, short_model
 from video_tcav.reports.run.view import RunView, layers_of
@@ -101,9 +102,11 @@ def bibtex(run: Run) -> str:
 
 def methods(view: RunView) -> str:
     """Paragraphs that can be pasted into a paper and edited there."""
-    tests = " ".join(_tests(view))
-    asked = (interventions_text(view), _edits(view), _hypotheses(view))
-    paragraphs = (_models(view.run), _clips(view), _vectors(view), tests, *asked, _software(view.run))
+    concepts: tuple[str, ...] = ()
+    if view.run.analyses:
+        tests = " ".join(_tests(view))
+        concepts = (_models(view.run), _clips(view), _vectors(view), tests, interventions_text(view), _edits(view))
+    paragraphs = (*concepts, audits_text(view.run), _hypotheses(view), _software(view.run))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
@@ -230,9 +233,15 @@ def _hypotheses(view: RunView) -> str:
     if not hypotheses:  # of a test
         return ""
     count, families = len(hypotheses), len({hypothesis.family for hypothesis in hypotheses})
-    return (
+    stated = (
         f"{count} {'hypothesis was' if count == 1 else 'hypotheses were'} stated beforehand"
-        f"{f' in {families} families' if families > 1 else ''}. An effect counts where it is significant and not smaller "
+        f"{f' in {families} families' if families > 1 else ''}."
+    )
+    if all(hypothesis.audit_claim is not None for hypothesis in hypotheses):
+        correction = _CORRECTIONS.get(view.experiment.statistics.correction)
+        return f"{stated} They were corrected for multiple tests by {correction}." if correction else stated
+    return (
+        f"{stated} An effect counts where it is significant and not smaller "
         f"than a margin of {margin:g} {view.unit} (unless a hypothesis states another); that there is none of that size "
         "was tested by two one-sided tests against the margin."
     )

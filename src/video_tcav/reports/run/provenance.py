@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from video_tcav.core.errors import ExperimentError
-from video_tcav.experiments import Analysis, Run
+from video_tcav.experiments import Analysis, ModelAudit, Run
 
 Facts = list[tuple[str, str]]
 
 
 def provenance_facts(run: Run) -> list[tuple[str, Facts]]:
-    """Facts of the run, then of each analysis."""
-    return [("The run", _run_facts(run)), *(_analysis_facts(analysis) for analysis in run.analyses)]
+    """Facts of the run, then of each analysis and audit."""
+    analyses = [_analysis_facts(analysis) for analysis in run.analyses]
+    return [("The run", _run_facts(run)), *analyses, *map(_audit_facts, run.audits)]
 
 
 def _run_facts(run: Run) -> Facts:
@@ -41,6 +42,19 @@ def _analysis_facts(analysis: Analysis) -> tuple[str, Facts]:
         "seconds": named_values(seconds),
     }
     return f"Analysis: {key}", present(facts)
+
+
+def _audit_facts(audit: ModelAudit) -> tuple[str, Facts]:
+    result = audit.result
+    provenance: Mapping[str, Any] = result.provenance
+    facts = {
+        "settings": named_values(provenance.get("settings")),
+        "clips of the model": named_values(provenance.get("clip_spec")),
+        "clips (SHA-256 each)": f"{len(provenance['clips'])}; all in audits/{audit.folder.name}/results.json",
+        "files left out": len(result.skipped) or None,
+        "seconds": named_values({name: f"{value:.1f}" for name, value in result.seconds.items()}),
+    }
+    return f"Audit: {audit.model}", present(facts)
 
 
 def _results_file(analysis: Analysis) -> str:

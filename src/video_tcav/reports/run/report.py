@@ -69,6 +69,7 @@ def run_page(view: RunView, sections: list[ReportSection[RunView]]) -> str:
         sections=[(section, html) for section, html in filled if not section.folded],
         folded=[(section, html) for section, html in filled if section.folded],
         provenance=view.run.record["provenance"],
+        audited=bool(view.run.audits),
     )
 
 

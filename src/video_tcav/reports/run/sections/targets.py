@@ -13,9 +13,13 @@ class Section(TemplateSection[RunView]):
 
     def values(self, view: RunView) -> Values:
         sections = ordered(TARGET_SECTIONS)
+        if not view.targets:  # of an experiment that only audits
+            return None
         return {"targets": [(target, fragments(sections, target)) for target in view.targets]}
 
-    def markdown(self, view: RunView) -> str:
+    def markdown(self, view: RunView) -> str | None:
+        if not view.targets:
+            return None
         blocks = ["## Effects"]
         # Figures come first, in the order of the page.
         for target in view.targets:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from video_tcav.experiments import Outcome
-from video_tcav.experiments.decisions import SHARES, VERDICTS
+from video_tcav.experiments.decisions import VERDICTS
 from video_tcav.reports.run.answer import deciding_p, limits, quantity, size_text
 from video_tcav.reports.run.section import TemplateSection, Values
 from video_tcav.reports.run.text import table
@@ -35,7 +35,7 @@ class Section(TemplateSection[RunView]):
                 (outcome, _in_short(outcome, view), _facts(outcome, view), _interval_drawing(outcome, reach))
                 for outcome in outcomes
             ],
-            "shares": any(outcome.kind in SHARES for outcome in outcomes),
+            "shares": any(outcome.is_share for outcome in outcomes),
             "meanings": [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]],
         }
 
@@ -48,22 +48,23 @@ class Section(TemplateSection[RunView]):
 def _row(outcome: Outcome, view: RunView) -> tuple[str, ...]:
     numbers = ("–", "–", "–")
     if math.isfinite(outcome.effect):
-        p_value = f"{p_text(outcome.p_adjusted)} (of {tests_text(_family_size(outcome, view))})"
+        p_value = deciding_p(outcome)[1] if outcome.is_about_model else outcome.p_adjusted
+        p_value = f"{p_text(p_value)} (of {tests_text(_family_size(outcome, view))})"
         numbers = (quantity(outcome, outcome.effect), limits(outcome), p_value)
     name = outcome.name if outcome.name == outcome.claim else f"{outcome.name}: {outcome.claim}"
     verdict = (_MARKS[outcome.verdict], outcome.verdict)
-    return (*verdict, name, outcome.model, outcome.layer, *numbers, _margin(outcome), outcome.reason)
+    return (*verdict, name, outcome.model, outcome.place, *numbers, _margin(outcome), outcome.reason)
 
 
 def _margin(outcome: Outcome) -> str:
-    return percent(outcome.margin) if outcome.kind in SHARES else f"{outcome.margin:g}"
+    return percent(outcome.margin) if outcome.is_share else f"{outcome.margin:g}"
 
 
 def _sentence(outcome: Outcome) -> str:
     """The reason with a capital letter, unless it begins with the name of a concept, and with true minus signs."""
     # A minus that begins a number, not a hyphen inside a name such as `layer-4`.
     text = re.sub(r"(?<![\w.])-(?=\d)", MINUS, outcome.reason)
-    return text if text.startswith(outcome.concept) else text[:1].upper() + text[1:]
+    return text if outcome.concept and text.startswith(outcome.concept) else text[:1].upper() + text[1:]
 
 
 def _in_short(outcome: Outcome, view: RunView) -> str:
@@ -72,7 +73,7 @@ def _in_short(outcome: Outcome, view: RunView) -> str:
         return "The layer does not tell these clips from random ones, so nothing follows."
     if not math.isfinite(outcome.effect):
         return ""
-    if outcome.kind in SHARES:
+    if outcome.is_share:
         effect = f"is {quantity(outcome, outcome.effect)} {outcome.unit}, interval {limits(outcome)}"
     else:
         size = size_text(view, outcome.effect)
@@ -90,15 +91,15 @@ def _facts(outcome: Outcome, view: RunView) -> list[tuple[str, str]]:
         facts.insert(0, ("claim", f"{outcome.claim}."))
     if math.isfinite(outcome.effect) and outcome.verdict != "not represented":
         tests = f"(of {tests_text(_family_size(outcome, view))})"
-        facts.append(("adjusted p", f"{p_text(outcome.p_adjusted)} {tests}"))
+        if not math.isnan(outcome.p_adjusted):
+            facts.append(("adjusted p", f"{p_text(outcome.p_adjusted)} {tests}"))
         facts += [(name, f"{p_text(p_value)} {tests}") for name, p_value in _other_p_values(outcome, view.level)]
-    claimed = (
-        "claimed share" if outcome.kind in SHARES else "claimed size" if outcome.kind == "would_change" else "margin"
-    )
+    claimed = "claimed share" if outcome.is_share else "claimed size" if outcome.kind == "would_change" else "margin"
     facts.append((claimed, f"{_margin(outcome)} {outcome.unit or view.unit}"))
     if view.many_models:
         facts.append(("model", outcome.model))
-    facts += [("layer", outcome.layer), ("clips of the concept", str(outcome.concept_clips))]
+    clips = "clips" if outcome.is_about_model else "clips of the concept"
+    facts += [("layer", outcome.layer)] * (not outcome.is_about_model) + [(clips, str(outcome.concept_clips))]
     if outcome.more_clips is not None:
         facts.append(("would decide it", f"about {outcome.more_clips} more clips of the concept"))
     if outcome.family != "all":
@@ -120,7 +121,7 @@ def _family_size(outcome: Outcome, view: RunView) -> int:
 
 def _reach(outcomes: Sequence[Outcome]) -> float:
     """How far the scale goes to either side of zero: past the furthest end of an interval, and well past each margin."""
-    outcomes = [outcome for outcome in outcomes if outcome.kind not in SHARES]
+    outcomes = [outcome for outcome in outcomes if not outcome.is_share]
     ends = [abs(end) for outcome in outcomes for end in (outcome.effect_low, outcome.effect_high) if math.isfinite(end)]
     return 1.05 * max([*ends, *(1.5 * outcome.margin for outcome in outcomes)], default=1.0)
 
@@ -131,7 +132,7 @@ def _interval_drawing(outcome: Outcome, reach: float) -> dict[str, Any] | None:
         return None
 
     start, end = (-reach, reach)
-    if outcome.kind in SHARES:  # from nothing to all; what is restored may be less than nothing, or more than all
+    if outcome.is_share:  # from nothing to all; what is restored may be less than nothing, or more than all
         start, end = min(0.0, outcome.effect_low), max(1.0, outcome.effect_high)
 
     def x(value: float) -> str:
@@ -146,7 +147,7 @@ def _interval_drawing(outcome: Outcome, reach: float) -> dict[str, Any] | None:
         "zero": x(0),
         "size": (_WIDTH, _HEIGHT, _PAD),
     }
-    if outcome.kind in SHARES:
+    if outcome.is_share:
         # labels stand centred under their values, but at the ends of the scale a phone has no room for half of them
         positions = [min(max(float(x(share)), 1.4 * _PAD), _WIDTH - 2.2 * _PAD) for share in (0, 0.5, 1)]
         ticks = [(f"{position:.1f}", percent(share)) for position, share in zip(positions, (0, 0.5, 1), strict=True)]

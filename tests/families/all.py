@@ -1,0 +1,8 @@
+"""All families, in the order of the table."""
+
+from .frames import FRAMES
+from .hub import HUB
+from .huggingface import HUGGING_FACE
+from .modules import MODULES
+
+FAMILIES = [*HUGGING_FACE, *HUB, *FRAMES, *MODULES]
