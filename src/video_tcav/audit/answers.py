@@ -129,19 +129,7 @@ class AuditAnswers:
             for name, answers in self.versions.items()
             if answers.passed[number]
         ]
-        columns = [
-            "clip",
-            "window",
-            "label",
-            "lender",
-            "lender_label",
-            "version",
-            "log_odds",
-            "right",
-            "says_lender",
-            "predicted",
-        ]
-        return pd.DataFrame(rows, columns=columns)
+        return pd.DataFrame(rows, columns=ANSWER_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +157,7 @@ class ClipAnswer:
         row = logits.double()[None]
         predicted = int(row.argmax())
         likely = (outputs.probabilities(row)[0] >= LIKELY).nonzero().flatten().tolist()
+        # of classes that do not exclude each other several may be said at once, or none
         said = {predicted} if outputs.is_exclusive else set(likely)
         return cls(
             log_odds=float(Target(class_index=class_index, outputs=outputs.kind)(row)),
@@ -195,6 +184,7 @@ class AnswerCollector:
     def add(self, clip: PassedClip) -> None:
         """Add a clip."""
         plan, key = self._plan, (clip.source.key, clip.window)
+        # by the plan, not by the lender's own label, which may be spelled otherwise or be a number
         lender = None if clip.lender is None else plan.classes[clip.lender.key]
         self._answers[key] = {
             name: ClipAnswer.of(logits, self._model.outputs, plan.classes[clip.source.key], lender)
@@ -222,6 +212,7 @@ class AnswerCollector:
     def answers(self) -> AuditAnswers:
         """The answers of all clips that were added, in the order of the plan."""
         position = {source.key: number for number, source in enumerate(self._plan.sources)}
+        # clips come in the order of their passes, along chains of lenders: tables and draws need one that does not depend on it
         keys = sorted(self._clips, key=lambda key: (position[key[0]], key[1]))
         names = dict.fromkeys(name for key in keys for name in self._answers[key])
         return AuditAnswers(
@@ -253,6 +244,7 @@ def version_answers(answers: Sequence[ClipAnswer | None]) -> VersionAnswers:
 
     return VersionAnswers(
         passed=np.asarray([answer is not None for answer in answers], dtype=bool),
+        # NaN, as a mean over a clip without such a version must not pass unnoticed as one with 0
         log_odds=np.asarray(column("log_odds", np.nan), dtype=float),
         right=np.asarray(column("right", False), dtype=bool),
         says_lender=np.asarray(column("says_lender", False), dtype=bool),

@@ -46,6 +46,7 @@ def coalition_clip(material: ClipMaterial, present: Collection[Player], *, seed:
     """
     players = distinct_coalition(present)
     content = _content(material, players)
+    # the content is put together frame by frame before it is frozen: its middle frame then fits its own masks
     if "motion" not in players:
         return twin_clip(content, "frozen")
     return content if "order" in players else twin_clip(content, "shuffled", seed=shuffle_seed(seed, material.key))
@@ -60,6 +61,7 @@ def _content(material: ClipMaterial, players: frozenset[Player]) -> Clip:
             return material.clip if has_object else material.without_object
         return material.without_person if has_object else material.scene
     if has_person:
+        # without the scene, what is left out shows the same mean colour as the scene does
         visible = masks.occupied if has_object else masks.person
     elif has_object and masks.object is not None:
         visible = masks.object

@@ -32,6 +32,7 @@ def paste(clip: Clip, mask: Bool[Tensor, "time height width"], background: Clip)
     """The clip's pixels inside the mask over another clip of the same shape."""
     pasted = np.empty(tuple(clip.shape), np.uint8)
     for index, alpha in enumerate(alpha_of(mask)):
+        # below + alpha (above - below), in float32: uint8 would wrap around where the difference is negative
         below = background[index].numpy()
         pasted[index] = np.rint(below + alpha * (clip[index].numpy().astype(np.float32) - below))
     return torch.from_numpy(pasted)
@@ -53,6 +54,7 @@ def fitted(clip: Clip, frames: int, height: int, width: int) -> Clip:
     if chosen.shape[-2:] == (height, width):
         return chosen
     cut = _cut_to_aspect(chosen, height / width)
+    # INTER_AREA averages what falls into a pixel: linear interpolation of a much larger picture would flicker
     shrinks = cut.shape[-1] > width
     scaled = [
         cv2.resize(
@@ -66,6 +68,7 @@ def fitted(clip: Clip, frames: int, height: int, width: int) -> Clip:
 
 
 def _spread(length: int, frames: int) -> Int[np.ndarray, " time"]:
+    # both ends included, so that a longer scene is not cut off, nor a shorter one repeated from its start
     return np.arange(frames) if length == frames else np.rint(np.linspace(0, length - 1, frames)).astype(np.int64)
 
 

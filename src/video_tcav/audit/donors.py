@@ -34,9 +34,11 @@ def draw_donors(
     require(len(classes) > 1, "clips", "be of two classes or more to be swapped", classes, cure)
     generator = np.random.default_rng([seed, random_streams.AUDIT_DONORS])
     members = {name: [index for index, label in enumerate(labels) if label == name] for name in classes}
+    # queues, not free draws: in small classes free draws would let one clip lend its scene to half of the others
     queues: dict[str, list[int]] = {name: generator.permutation(members[name]).tolist() for name in classes}
     turns = {name: [other for other in _shuffled(classes, generator) if other != name] for name in classes}
     donors = np.empty(len(labels), np.int64)
+    # in random order, as the first clips of a list are often of one class, and would empty the same queues
     order: list[int] = generator.permutation(len(labels)).tolist()
     for index in order:
         turn = turns[labels[index]]

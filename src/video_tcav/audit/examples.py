@@ -77,6 +77,7 @@ def wanted_examples(
     answers: AuditAnswers, versions: Sequence[str], telling: Iterable[tuple[int, str]]
 ) -> list[tuple[int, str]]:
     """All versions of the first clip that has them all, and the telling versions beside the clips as they are."""
+    # a clip that has no swap would leave holes in the sheet
     complete = (n for n in range(len(answers.clips)) if all(answers.versions[name].passed[n] for name in versions))
     sheet = next(complete, None)
     wanted = [] if sheet is None else [(sheet, name) for name in (*versions, MASKS)]

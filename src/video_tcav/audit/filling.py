@@ -53,6 +53,7 @@ def fill_in(clip: Clip, holes: Bool[Tensor, "time height width"]) -> FilledClip:
     if not grown_holes.any():
         return FilledClip(clip=clip, how="nothing")
     pictures = np.ascontiguousarray(clip.permute(0, 2, 3, 1).numpy())
+    # a hand-held camera shakes: its frames show one background once they are laid over each other
     shifts = camera_shifts(pictures)
     background = _background(pictures, grown_holes, shifts)
     if background is None:
@@ -81,6 +82,7 @@ def _background(
         return None
     visible = np.any(shown, axis=0)
     mixed = visible & ~shown.all(0)  # elsewhere any frame will do, and large clips would fill the memory
+    # pixels that no hole ever covers keep their own noise, which a median would smooth away
     picture = aligned[len(aligned) // 2].copy()
     picture[mixed] = np.rint(_median(aligned[:, mixed], shown[:, mixed]))
     return _Background(picture=_inpainted(picture, ~visible), visible=visible)
@@ -88,12 +90,14 @@ def _background(
 
 def _is_static(aligned: UInt8[np.ndarray, "time height width 3"], shown: Bool[np.ndarray, "time height width"]) -> bool:
     """Whether the frames are their median outside of the holes, but for noise and what little else moves."""
+    # a sample of pixels tells as much: medians of whole large frames take longer than the model
     step = max(1, min(aligned.shape[1:3]) // _CHECKED_SIDE_PX)
     pixels, is_shown = aligned[:, ::step, ::step], shown[:, ::step, ::step]
     is_shown = is_shown[:, several] if (several := is_shown.sum(0) > 1).any() else is_shown[:, :0]
     if not is_shown.size:
         return False
     pixels = pixels[:, several].astype(np.float32)
+    # the largest of three channels: a change of hue alone is one, too
     change = np.abs(pixels - _median(pixels, is_shown)).max(-1)
     return float((change[is_shown] <= _STATIC_LEVELS).mean()) >= _STATIC_SHARE
 
@@ -114,6 +118,7 @@ def _from_background(
     background: _Background,
 ) -> tuple[UInt8[np.ndarray, "time height width 3"], str]:
     repeated = np.broadcast_to(background.picture, pictures.shape)
+    # the background back to where each frame's camera saw it
     behind = align(repeated, -shifts)
     is_visible = align(np.broadcast_to(background.visible, holes.shape), -shifts, outside=False)
     filled = np.where(holes[..., None], behind, pictures)

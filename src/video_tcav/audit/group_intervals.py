@@ -1,5 +1,6 @@
 """Intervals by groups of clips: shares by Wilson's interval, means and ratios by a bootstrap of groups."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,6 +22,16 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def interval_columns(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    """Columns of results: `accuracy`, `accuracy_low` and `accuracy_high` of an estimate that is called `accuracy`."""
+    ends = ("", "_low", "_high")
+    return {
+        f"{name}{end}": float(number)
+        for name, estimate in estimates.items()
+        for end, number in zip(ends, estimate, strict=True)
+    }
 
 
 UNKNOWN = Estimate(np.nan, np.nan, np.nan)
@@ -53,15 +64,18 @@ class GroupIntervals:
         """Share of clips that count."""
         if not len(counts):
             return UNKNOWN
+        # Wilson's score: a bootstrap of 12 right ones of 12 would have no width at all
         share = GroupedShare.of(counts, self.clips.group_of.tolist())
         return Estimate(share.share, *share.score_interval())
 
     def mean(self, values: Float[np.ndarray, " clip"]) -> Estimate:
         """Mean of a number of each clip."""
+        # the weights of a draw add up to 1, so that a mean is the ratio to ones
         return self.ratio(values, np.ones(len(values)))
 
     def lost_share(self, before: Bool[np.ndarray, " clip"], after: Bool[np.ndarray, " clip"]) -> Estimate:
         """How much smaller a share is after something than before; a share itself where clips change one way alone."""
+        # clips that change one way alone have no pairs that cancel: their share has an exact interval, a difference has none
         gone, gained = before & ~after, after & ~before
         if gone.any() and not gained.any():
             return self.share(gone)
@@ -71,6 +85,7 @@ class GroupIntervals:
         value, low, high = self.mean(before.astype(float) - after)
         if self.groups > 1 and len(before) and not gone.any():
             # no clip changes: the share of groups that may still do, either way, as none of so many did
+            # the largest share p of changing groups with (1 - p)^n >= 2.5 %: what n groups without a change leave possible
             unseen = 1 - _TAIL ** (1 / self.groups)
             low, high = -unseen, unseen
         return Estimate(value, low, high)
@@ -113,6 +128,7 @@ class GroupIntervals:
     ) -> tuple[float, Float[np.ndarray, " draw"]]:
         """A ratio of means, and its draws."""
         value = float(values.mean() / wholes.mean())
+        # numerator and denominator of the same draw: they vary together, and their ratio varies less than either
         means = self.clips.means(np.stack([values, wholes], axis=1))
         draws = spread(np.asarray([value]), (means[:, 0] / means[:, 1])[:, None], self.groups)[:, 0]
         # percentiles as wide as Student's for so few groups (Hesterberg 2015)

@@ -68,6 +68,7 @@ class LogitFiles:
 
     def __init__(self, folder: Path | None, *context: Any) -> None:
         self._folder = folder
+        # the package's version: any release may draw, fill or paste pixels otherwise
         self._context = [_FORMAT, __version__, *context]
 
     def read(self, *content: Any) -> KeptClip:
@@ -79,6 +80,7 @@ class LogitFiles:
                     known = json.loads(file.metadata()["audit"])
                     rows = file.get_tensor("logits")
                 facts = None if known["facts"] is None else MaskFacts(**known["facts"])
+                # a file that was cut off, or of a run that went wrong, is as good as none
                 if len(rows) == len(known["versions"]) and bool(torch.isfinite(rows).all()):
                     logits = dict(zip(known["versions"], rows, strict=True))
                     return KeptClip(logits=logits, facts=facts, skipped=known["skipped"])
@@ -105,6 +107,7 @@ class LogitFiles:
         if self._folder is None:
             return None
         key = hashlib.sha256(json.dumps([*self._context, *content], sort_keys=True).encode()).hexdigest()
+        # 256 folders, as some file systems are slow with a million files in one
         return self._folder / key[:2] / f"{key}.safetensors"
 
 
@@ -118,6 +121,7 @@ def mask_identity(masks: MaskSource | None) -> list[Any] | None:
     scheme, _, source = masks.name.partition(":")
     if not type(masks).__module__.startswith("video_tcav.audit.masks."):
         return None
+    # a spec such as hf:FOLDER names files, and so does a path alone; what is no file has no content
     places = [source if scheme in MASK_SOURCES.names() else masks.name, *_paths(masks.settings)]
     contents = [_content(Path(place.partition("?")[0])) for place in places if place]
     return [masks.name, {name: str(value) for name, value in masks.settings.items()}, contents]
@@ -133,6 +137,7 @@ def _content(path: Path) -> str:
         return file_digest(path)
     if not path.is_dir():
         return ""
+    # by names from the folder: it may lie elsewhere, but a file may not take the place of another
     total = hashlib.sha256()
     for file in sorted(path.rglob("*")):
         if file.is_file():

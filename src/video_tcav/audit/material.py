@@ -62,6 +62,7 @@ class ClipMaterial:
     @cached_property
     def mean_colour(self) -> UInt8[Tensor, "3"]:
         """Mean of all pixels of the clip."""
+        # frame by frame: float64 of a whole clip would be eight times its memory
         colour = np.mean([frame.numpy().mean((1, 2)) for frame in self.clip], axis=0)
         return torch.from_numpy(colour.round().astype(np.uint8))
 

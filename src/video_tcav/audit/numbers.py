@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from video_tcav.audit.answers import AuditAnswers, VersionAnswers
 from video_tcav.audit.figures import AuditFigure, VersionResult
-from video_tcav.audit.group_intervals import UNKNOWN, Estimate, GroupIntervals
+from video_tcav.audit.group_intervals import UNKNOWN, Estimate, GroupIntervals, interval_columns
 from video_tcav.audit.versions import ORIGINAL, REVERSED, SHUFFLED, SWAP, Version
 
 
@@ -32,6 +32,7 @@ def version_results(
 def class_clips(answers: AuditAnswers) -> Iterator[tuple[str | None, Bool[np.ndarray, " clip"]]]:
     """All clips, then those of each class that has some, in the order of the model's classes."""
     labels = np.asarray(answers.labels)
+    # over all first: readers and JSON take the first row of a version for it
     yield None, np.ones(len(labels), dtype=bool)
     present = set(answers.labels)
     for name in answers.classes:
@@ -43,6 +44,7 @@ def _version_result(
     answers: AuditAnswers, name: str, label: str | None, of_class: Bool[np.ndarray, " clip"], intervals: GroupIntervals
 ) -> VersionResult:
     original, version = answers.versions[ORIGINAL.name], answers.versions[name]
+    # original and version over the same clips: what is lost is a difference of pairs, and clips without a lender have no swap
     chosen = of_class & version.passed
     right = chosen & original.right
     some, right_ones = intervals.subset(chosen), intervals.subset(right)
@@ -54,15 +56,8 @@ def _version_result(
         "still_right": right_ones.share(version.right[right]),
     }
     return VersionResult(
-        version=name, label=label, n_clips=int(chosen.sum()), n_groups=some.groups, **_columns(estimates)
+        version=name, label=label, n_clips=int(chosen.sum()), n_groups=some.groups, **interval_columns(estimates)
     )
-
-
-def _columns(estimates: dict[str, Estimate]) -> dict[str, float]:
-    ends = {"": 0, "_low": 1, "_high": 2}
-    return {
-        f"{name}{end}": float(estimate[place]) for name, estimate in estimates.items() for end, place in ends.items()
-    }
 
 
 def audit_figures(
@@ -96,6 +91,7 @@ def _figures(
         yield "sb_err", *share(swap.says_lender, swap.passed)
     for version in versions:
         if version.still_of in by_name and version.name in by_name:
+            # right where it moves and wrong where it does not: only motion can have told the class (StillMix)
             moving, still = by_name[version.still_of], by_name[version.name]
             yield f"contrasted_{version.still_of}", *share(moving.right & ~still.right, moving.passed & still.passed)
     for name in (REVERSED.name, SHUFFLED.name):

@@ -91,6 +91,7 @@ class AuditPasses:
             if each.prepared is not None:
                 task.logits[task.name] = next(rows)
             if task.is_last:
+                # the last version comes behind all others of the clip, as batches keep the order of the tasks
                 yield self._clips.keep(task.clip, task.logits)
             advance(task.share)
 
@@ -107,6 +108,7 @@ class AuditPasses:
             # nothing of the clip is missing: it only waits for its turn
             if each.prepared is None:
                 continue
+            # batches are of one shape, so that they can be stacked
             prepared.append(each.prepared)
             shape = shape or tuple(each.prepared.shape)
             if tuple(each.prepared.shape) != shape:
@@ -138,10 +140,13 @@ class AuditPasses:
                 yield clips
                 continue
             for clip in clips:
+                # a clip of which all is kept still needs a task, or it would never reach the results
                 names = list(clip.missing) or [""]
+                # one dictionary for all tasks of the clip: its versions may fall into several batches
                 logits: dict[str, Tensor] = {}
                 for name in names:
                     is_last = name == names[-1]
+                    # windows share one video, and the bar counts videos
                     share = is_last / len(clips)
                     yield _Task(clip=clip, logits=logits, name=name, is_last=is_last, share=share)
 

@@ -70,6 +70,7 @@ class PendingClips:
     def __init__(self, runner: BatchRunner, plan: AuditPlan, settings: RecordingSettings, store: Path | None) -> None:
         self._plan, self._windows, model = plan, settings.windows, runner.model
         # with fewer, a lender would be decoded and masked a second time for the clip that comes before it
+        # a full-HD clip of 16 frames has 100 MB: the store holds what threads work on, and no more
         most = 2 + settings.threads * (SOURCES_AHEAD + 1)  # those ahead, and their lenders
         self._materials = MaterialStore(model.clip_spec, windows=settings.windows, masks=plan.masks, most=most)
         self._identity = mask_identity(plan.masks)
@@ -79,10 +80,13 @@ class PendingClips:
             context = (model_digest(model), preparation_digest(model), numerics(model, runner.precision))
         self._files = LogitFiles(None if store is None else logit_folder(store), *context)
         self._unmasked = {version.name for version in plan.versions if not version.needs_masks}
+        # of another package's version nothing tells when its code changes, and with it its pixels
+        self._foreign = {v.name for v in plan.versions if not type(v).__module__.startswith("video_tcav.")}
 
     def of(self, source: VideoSource) -> Sequence[PendingClip] | MediaError:
         """The clips of a video, or what is wrong with it."""
         try:
+            # asked before any decoding: a second audit of all clips opens no video
             kept = [self._kept(source, window) for window in range(self._windows)]
         except MediaError as error:
             return error
@@ -91,8 +95,9 @@ class PendingClips:
             return [clip for clip in kept if clip is not None]
         own = self._materials.of(source)
         if own.error is not None:
-            # that there is no person in it, may have taken a segmenter to find out
-            if self._keeps_masked:
+            # That nobody is in it may have taken a segmenter to find out. What cannot be decoded is tried again next time:
+            # a drive that was away for a moment would leave the video out for good.
+            if self._keeps_masked and own.is_unmasked and source.key in self._plan.digests:
                 self._files.write(KeptClip(skipped=own.error.reason), *self._masked_content(source, 0))
             return own.error
         number, lender = self._lender(source)
@@ -109,15 +114,16 @@ class PendingClips:
         passed = replace(pending.passed, logits={**pending.passed.logits, **logits})
         if source.key not in self._plan.digests:  # it could not be read when digests were taken
             return passed
-        for content, facts, names in (
-            (self._plain_content(source, window), None, [name for name in logits if name in self._unmasked]),
-            (
-                self._masked_content(source, window),
-                passed.facts,
-                [name for name in logits if name not in self._unmasked],
-            ),
-        ):
-            if names and (facts is None or self._keeps_masked):
+        lasting = [name for name in logits if name not in self._foreign]
+        plain = [name for name in lasting if name in self._unmasked]
+        contents: list[tuple[tuple[Any, ...], MaskFacts | None, list[str]]]
+        contents = [(self._plain_content(source, window), None, plain)]
+        if self._keeps_masked:
+            masked = [name for name in lasting if name not in self._unmasked]
+            contents.append((self._masked_content(source, window), passed.facts, masked))
+        for content, facts, names in contents:
+            if names:
+                # read again: another version of the clip may have been kept since its material was made
                 earlier = self._files.read(*content).logits
                 new = {name: logits[name] for name in names}
                 self._files.write(KeptClip(logits={**earlier, **new}, facts=facts), *content)
@@ -164,6 +170,7 @@ class PendingClips:
             has_object=facts is not None and facts.has_object,
             has_lender=lender is not None,
         )
+        # which versions there must be depends on the masks, whose facts are kept beside the logits
         if any(name not in logits for name in names):
             return None
         passed = PassedClip(
@@ -207,16 +214,32 @@ class PendingClips:
 
     def _plain_content(self, source: VideoSource, window: int) -> tuple[Any, ...]:
         """What decides about the logits of a clip's versions without masks."""
+        # the digest holds the segment, too: two segments of one file are two clips
         name = source_name(source, self._plan.digests.get(source.key, ""))
+        # the file's name decides about the shuffle of its frames, and the number of windows about which frames each has
         return ("plain", name, source.path.name, window, self._windows, self._plan.seed)
 
     def _masked_content(self, source: VideoSource, window: int) -> tuple[Any, ...]:
-        """What decides about the logits of all others: also the masks, and whose scene it may get."""
+        """What decides about the logits of all others: also the masks, and whose scene it may get.
+
+        Raises:
+            MediaError: if masks stand in files that have none of the video.
+        """
+        assert self._plan.masks is not None
+        # masks in files go by the names of videos, which may change while their bytes stay
         lenders = [
-            source_name(lender, self._plan.digests.get(lender.key, ""))
+            [*source_name(lender, self._plan.digests.get(lender.key, "")), self._entry(lender)]
             for lender in self._plan.lenders.get(source.key, ())
         ]
-        return ("masked", *self._plain_content(source, window), self._identity, lenders)
+        entry = self._plan.masks.entry(source)
+        return ("masked", *self._plain_content(source, window), self._identity, entry, lenders)
+
+    def _entry(self, lender: VideoSource) -> str | None:
+        assert self._plan.masks is not None
+        try:
+            return self._plan.masks.entry(lender)
+        except MediaError:  # the next lender is asked
+            return None
 
 
 def _window_of(lender: SourceMaterial | None, window: int) -> ClipMaterial | None:

@@ -16,6 +16,7 @@ from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.checks import at_least
 from video_tcav.core.errors import ClassNotFoundError, InputError
+from video_tcav.core.limits import shortened
 from video_tcav.media import Skipped, VideoSource
 from video_tcav.media.digest import Digest, content_digests
 from video_tcav.media.grouping import GroupOf, grouping
@@ -24,6 +25,7 @@ from video_tcav.models.class_names import classes_by_simple_name, simple_name
 
 REJECTED = "rejected, as its masks were judged to be wrong"
 _LISTS = frozenset({".json", ".csv", ".txt"})
+_MOST_NAMED = 10  # classes in a message, which stays a line
 _MOST_LENDERS = 4
 """Clips that are asked for their scene, one after the other, where there is no person in the first."""
 
@@ -88,6 +90,7 @@ def plan_audit(model: VideoModel, question: AuditQuestion, settings: AuditSettin
     order = sources
     if any(version.needs_donor for version in versions):
         labels, groups = [model.classes[classes[source.key]] for source in sources], [*map(group_of, sources)]
+        # by the model's names: two spellings of a class must not lend to each other as if they were two
         donors = draw_donors(labels, seed=question.seed, groups=groups).tolist()
         order = tuple(sources[index] for index in _along_chains(donors))
         lenders = _lenders(sources, donors, labels, groups)
@@ -135,6 +138,7 @@ def _check_model(model: VideoModel) -> None:
 
 
 def _versions(names: Sequence[str] | None) -> tuple[Version, ...]:
+    # the clip as it is comes always: all others are compared with it
     chosen = VERSIONS.names() if names is None else tuple(names)
     return tuple(VERSIONS[name] for name in dict.fromkeys((ORIGINAL.name, *chosen)))
 
@@ -184,19 +188,25 @@ def is_list_of_names(name: str) -> bool:
 def _classes(model: VideoModel, sources: Sequence[VideoSource]) -> dict[str, int]:
     """The class of each source: by a name that is spelled alike, or else by its number."""
     names = classes_by_simple_name(model.classes)
+    # where classes are called `1`, `2`, …, a label `0` that is none of them says that labels count otherwise than names do
+    are_numbers = any(name.isdecimal() for name in model.classes)
     classes, unknown = dict[str, int](), Counter[str]()
     for source in sources:
         label = source.label or ""
         try:
-            classes[source.key] = model.class_index(names.get(simple_name(label), label))
+            name = names.get(simple_name(label), label)
+            if are_numbers and label.isdecimal() and name not in model.classes:
+                raise ClassNotFoundError(label)
+            classes[source.key] = model.class_index(name)
         except ClassNotFoundError:
             unknown[label] += 1
     if unknown:
         label, count = unknown.most_common(1)[0]
         more = f", and of {len(unknown) - 1} more labels" if len(unknown) > 1 else ""
+        cure = f"They are {shortened(model.classes, _MOST_NAMED)}. Rename labels, or name classes with --classes."
         raise ClassNotFoundError(
             f"`clips` must be labelled with classes of {model.name}. Got {label!r} for {count} of {len(sources)} clips{more}. "
-            f"{_nearest(label, model.classes) or 'Rename labels, or name the classes of the model with --classes.'}"
+            f"{_nearest(label, model.classes) or cure}"
         )
     return classes
 
@@ -228,6 +238,7 @@ def _lenders(
     for clip, source in enumerate(sources):
         chain, lender = [donors[clip]], donors[donors[clip]]
         for _ in range(len(sources)):
+            # the next along the chain is decoded soon anyway, but may be of the clip's own class or group
             fits = labels[lender] != labels[clip] and groups[lender] != groups[clip] and lender not in chain
             if len(chain) == _MOST_LENDERS:
                 break

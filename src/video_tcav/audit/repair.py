@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from video_tcav.audit.answers import AuditAnswers
-from video_tcav.audit.group_intervals import Estimate, GroupIntervals
+from video_tcav.audit.group_intervals import Estimate, GroupIntervals, interval_columns
 from video_tcav.audit.result import AuditResult
 from video_tcav.audit.run import audit
 from video_tcav.audit.settings import NOT_TAKEN, AuditSettings
@@ -222,8 +222,9 @@ def erase(
     repaired = with_erasure(model, erasure)
     settings = audit_settings.with_values(shares=False)
     keywords = {"group": group, "seed": seed, "progress": progress, "audit_settings": settings, "recording": recording}
-    versions = (SWAP.name,) if swap else (ORIGINAL.name,)
-    own = [audit(each, clips, versions=versions, **keywords) for each in (model, repaired)]
+    # the model and its repaired copy by the same seed: each clip gets the same scene in both, and pairs can be compared
+    own = [audit(each, clips, versions=[(SWAP if swap else ORIGINAL).name], **keywords) for each in (model, repaired)]
+    keywords["audit_settings"] = settings.with_values(masks=AuditSettings().masks)  # nothing is swapped there
     free = [audit(each, concept_free, versions=(ORIGINAL.name,), **keywords) for each in (model, repaired)]
     noted = audit_settings.for_provenance() | {"swap": swap, "margin": margin, "group": group, "seed": seed}
     repair = Repair(
@@ -256,6 +257,10 @@ def _compared(
     clips: str, version: str, answers: Sequence[AuditAnswers], draws: int, seed: int
 ) -> Iterator[RepairFigure]:
     """Figures of one version, before and after, over the clips that have it."""
+    clips_of = [[(each.clip, each.window, each.lender) for each in of_model.clips] for of_model in answers]
+    cure = "Check that all files can be read, and run it again."
+    # rows are compared one by one: a file that failed once would shift all behind it
+    require(clips_of[0] == clips_of[1], "clips", "be the same for both models", f"{clips}, which changed", cure)
     before, after = (each.versions[version] for each in answers)
     passed = before.passed & after.passed
     intervals = GroupIntervals.draw(answers[0].groups, draws, seed).subset(passed)
@@ -278,12 +283,7 @@ def _share(
 
 
 def _row(clips: str, measure: str, n_clips: int, before: Estimate, after: Estimate, change: Estimate) -> RepairFigure:
-    ends = {"": 0, "_low": 1, "_high": 2}
-    columns: dict[str, float] = {
-        f"{name}{end}": float(estimate[place])
-        for name, estimate in (("before", before), ("after", after), ("change", change))
-        for end, place in ends.items()
-    }
+    columns = interval_columns({"before": before, "after": after, "change": change})
     return RepairFigure(clips=clips, measure=measure, n_clips=n_clips, **columns)
 
 

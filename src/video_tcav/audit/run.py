@@ -81,10 +81,12 @@ def audit(
             passes = AuditPasses(runner, plan, pending, threads=recording.threads)
             answers, skipped = _passed(model, plan, passes, strict=recording.strict, progress=progress)
         with work.timed("numbers"):
-            noticed = (*model.remarks(), *_clip_notes(clips), *_cautions(plan, answers, skipped), *work.warnings(set()))
+            # the same lines go to the terminal, the page and the JSON file, so that none of them sounds surer than another
+            noticed = [*model.remarks(), *_clip_notes(clips), *_cautions(plan, answers, skipped)]
+            noticed += [*_unused_masks(plan, audit_settings), *work.warnings(set())]
             settings = audit_settings.for_provenance() | recording.for_provenance(precision=runner.precision)
             noted = _noted(question, plan, settings)
-            result = _result(model, plan, answers, skipped, noticed, noted, audit_settings.bootstraps)
+            result = _result(model, plan, answers, skipped, tuple(noticed), noted, audit_settings.bootstraps)
         if folder is not None:
             with work.timed("examples"):
                 result = replace(result, examples=_examples(plan, pending, result, progress))
@@ -123,6 +125,13 @@ def _passed(
             "Give other clips, or another source of masks with --masks."
         )
     return answers, tuple(skipped)
+
+
+def _unused_masks(plan: AuditPlan, settings: AuditSettings) -> Iterator[str]:
+    """That masks were named for nothing: a misspelt path is not even looked at."""
+    if plan.masks is None and settings.masks != AuditSettings().masks:
+        name = getattr(settings.masks, "name", settings.masks)
+        yield f"Masks of {name} were not used, as no version needs them. Ask for shares, or for a version of the person."
 
 
 def _clip_notes(clips: Sources | Mapping[str, Sources]) -> tuple[str, ...]:

@@ -25,12 +25,14 @@ def shapley_of_clips(answers: AuditAnswers) -> dict[Player, Float[np.ndarray, " 
     def worth(team: Sequence[int]) -> Float[np.ndarray, " clip"]:
         return coalition_log_odds(answers, frozenset(players[number] for number in team))
 
+    # 2^4 or 2^5 coalitions: few enough to be summed over exactly
     values, _ = shapley_values(worth, len(players), seed=0)  # so few players are never drawn
     return dict(zip(players, values, strict=True))
 
 
 def coalition_log_odds(answers: AuditAnswers, team: frozenset[Player]) -> Float[np.ndarray, " clip"]:
     """What a coalition is worth at each clip; an object that no mask tells changes nothing."""
+    # order without motion is no other clip: the frames are all the same
     present = distinct_coalition(team)
     log_odds = [
         answers.versions[
@@ -41,6 +43,8 @@ def coalition_log_odds(answers: AuditAnswers, team: frozenset[Player]) -> Float[
     ]
     if len(log_odds) == 1:
         return log_odds[0]
+    # clips of which no mask tells an object have the coalition without one: there the object adds nothing, so that its value
+    # is 0, and those of the others are as without that player
     return np.where(answers.clip_objects, log_odds[1], log_odds[0])
 
 

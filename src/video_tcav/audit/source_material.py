@@ -24,11 +24,13 @@ class SourceMaterial:
     Attributes:
         windows: material of each clip; none where the video cannot be used.
         error: what is wrong with it; `None` if nothing.
+        is_unmasked: whether it could be decoded, and only the mask source found nobody in it.
         fps: frames a second, of those that the model takes.
     """
 
     windows: tuple[ClipMaterial, ...] = ()
     error: MediaError | None = None
+    is_unmasked: bool = False
     fps: float = _NOMINAL_FPS
 
 
@@ -56,6 +58,7 @@ class MaterialStore:
             self._futures[source.key] = future  # behind all others
             while len(self._futures) > self._most:
                 self._futures.popitem(last=False)
+        # outside of the lock: others may ask for other videos meanwhile
         if is_new:
             try:
                 future.set_result(self._make(source))
@@ -70,7 +73,7 @@ class MaterialStore:
         try:
             masks = self._masks_of(loaded)
         except MediaError as error:
-            return SourceMaterial(error=error)
+            return SourceMaterial(error=error, is_unmasked=True)
         windows = tuple(
             ClipMaterial(key=source.key, clip=clip, masks=each) for clip, each in zip(loaded.clips, masks, strict=True)
         )

@@ -68,6 +68,7 @@ def version_makers(
 def coalitions_of(*, has_objects: bool) -> tuple[frozenset[Player], ...]:
     """The distinct coalitions, the empty one first: 24 with objects, 12 without."""
     players = players_of(has_objects=has_objects)
+    # 32 coalitions of five, of which 24 differ: order without motion is no other clip
     teams = [distinct_coalition(team) for size in range(len(players) + 1) for team in combinations(players, size)]
     return tuple(dict.fromkeys(teams))
 

@@ -66,6 +66,7 @@ class _Kind:
         require(has_masks, "masks", f"be there for the version {self.name}", "none", "Say --masks motion, for example.")
         has_donor = donor is not None or not self.needs_donor
         require(has_donor, "donor", f"be there for the version {self.name}", "none", "Give clips of another class.")
+        # each clip has draws of its own, which do not depend on the other clips, on threads, or on what is kept
         return self.make(material, donor, shuffle_seed(seed, material.key))
 
 
@@ -99,7 +100,7 @@ def _still(kind: _Kind) -> _Kind:
     """One frame of a version, repeated."""
     return _Kind(
         name=f"{kind.name}_still",
-        sentence=f"One frame of {kind.name} is repeated.",
+        sentence=f"One frame of {kind.name.replace('_', ' ')} is repeated.",
         make=lambda material, donor, seed: twin_clip(kind.make(material, donor, seed), "frozen"),
         needs_masks=kind.needs_masks,
         needs_donor=kind.needs_donor,
@@ -109,6 +110,7 @@ def _still(kind: _Kind) -> _Kind:
 
 def _half_speed(clip: Clip) -> Clip:
     """The middle half of the clip, each frame shown twice."""
+    # frames 4, 4, 5, 5, … 11, 11 of 16: as long as the clip, so that the model takes it as it is
     order = len(clip) // 4 + torch.arange(len(clip)) // 2
     return clip[order]
 

@@ -48,6 +48,7 @@ def measure_explained(
     clips = discoveries[0].clips
     layer = deepest_layer(clips.recording.model, clips.plan.layers)
     confirming = by_layer[layer].confirming
+    # only the half that confirms: on the other half components were chosen for what they explain
     rows = clips.rows[confirming]
     try:
         values = confirming_answers(clips, layer, runner, progress=progress)
@@ -97,6 +98,7 @@ def confirming_answers(
     Raises:
         ModelError: for a layer whose output cannot be replaced.
     """
+    # in the order of `confirming`, as presences and groups are
     names = [clip for clip, confirms in zip(clips.ids, clips.confirms, strict=True) if confirms]
     tail, passing = recorded_tail(clips.recording, layer, runner)
     rerun = recorded_rerun(

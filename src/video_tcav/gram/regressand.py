@@ -75,6 +75,7 @@ class Regressand:
             mean=float(clip_values.mean()),
             names=names,
             group_of=group_of,
+            # whole groups: clips of one video in two folds would explain each other
             folds=generator.permutation(np.arange(len(names)) % FOLDS),
             weights=np.concatenate([np.ones((1, len(names))), *drawn]),
         )
@@ -87,6 +88,7 @@ class Regressand:
         self, ridge: GroupRidge, presences: Float[np.ndarray, "clip concept"]
     ) -> Float[np.ndarray, " clip"]:
         """What the regression on all presences says of each clip that it was not learned on."""
+        # values less what is left of them out of fold is what the regression predicts
         weights = ridge.residual_weights(range(presences.shape[1]))[self.folds[self.group_of]]
         residuals = np.einsum("ce,ce->c", weights, self._entries(presences))
         predicted = np.full(len(presences), np.nan)
@@ -108,6 +110,7 @@ class Regressand:
     def explained(self, shares: Float[np.ndarray, " draw"]) -> Explained:
         """R², or a share of it, with the interval of its draws."""
         low, high = BootstrapT.of_draws(float(shares[0]), shares[1:], len(self.names)).interval()
+        # R² cannot be more than 1, while an interval around a large one may reach beyond
         return Explained(share=float(shares[0]), low=low, high=min(high, 1.0))
 
     @cached_property

@@ -24,10 +24,12 @@ class VideoMasks:
     Attributes:
         name: of the video: its path from the folder of the file.
         masks: by category, one a frame, from the first frame on.
+        digest: SHA-256 of the video, with which its masks are not taken for those of another of its name; `None` tells none.
     """
 
     name: str
     masks: Mapping[str, Bool[np.ndarray, "time height width"]]
+    digest: str | None = None
 
 
 def run_lengths(mask: Bool[np.ndarray, "height width"]) -> list[int]:
@@ -81,7 +83,8 @@ def write_coco_masks(path: Path, videos: Sequence[VideoMasks]) -> None:
     for video_id, video in enumerate(videos, start=1):
         frames, height, width = next(iter(video.masks.values())).shape
         size = {"width": width, "height": height}
-        content["videos"].append({"id": video_id, "name": video.name, **size})
+        digest = {} if video.digest is None else {"sha256": video.digest}
+        content["videos"].append({"id": video_id, "name": video.name, **size, **digest})
         for frame in range(frames):
             image_id = len(content["images"]) + 1
             image = {"id": image_id, "video_id": video_id, "frame_index": frame, "file_name": f"{video.name}#{frame}"}

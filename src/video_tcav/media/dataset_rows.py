@@ -42,6 +42,7 @@ def dataset_sources(dataset: Any, default_names: Iterator[str]) -> Iterator[Vide
     feature = features[column]
     if type(feature).__name__ == "Video":  # as bytes or a path: the package's own decoders need FFmpeg's libraries
         dataset = dataset.cast_column(column, type(feature)(decode=False))
+    # a ClassLabel is stored as its number, which means another class to a model with another order
     names = getattr(features[label], "names", None) if label else None
     for number, row in enumerate(dataset.select_columns(columns).with_format(None)):  # not as tensors
         fields = {name: convert(row[name]) for name, convert in _FIELDS.items() if row.get(name) not in (None, "")}

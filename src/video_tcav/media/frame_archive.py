@@ -61,6 +61,7 @@ def _listed(archive: Path, size: int, modified_ns: int) -> tuple[ArchivedFrame, 
         raise
     except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError) as error:
         raise MediaError(archive, _reason(archive, error)) from error
+    # members may be in any order; names have the same number of digits, so that text sorts as numbers do
     frames.sort(key=lambda frame: frame.name)
     _check_sequence(archive, frames)
     return tuple(frames)

@@ -25,6 +25,7 @@ def grouping(group: str) -> GroupOf:
         # segments of one file are not independent, whatever their labels
         return lambda source: source.group or str(source.path)
     if group.isidentifier():
+        # a word that no list uses as an identifier still is an expression that may stand in the path
         by_path = _by_pattern(group)
         return lambda source: dict(source.identifiers).get(group) or by_path(source)
     return _by_pattern(group)

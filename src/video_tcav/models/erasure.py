@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from video_tcav.core.errors import ModelError, WeightsError
 from video_tcav.core.limits import check_regular
 from video_tcav.core.tables import tensors_digest, write_tensors
+from video_tcav.models.hooks import trace_layers
+from video_tcav.models.layers import noise_clip
 from video_tcav.models.outputs import layer_tensor, replace_layer_tensor
 from video_tcav.models.video_model import VideoModel
 
@@ -119,12 +121,26 @@ def with_erasure(model: VideoModel, erasure: Erasure, *, in_place: bool = False)
         )
     if hasattr(model.module, _SUBMODULE):
         raise ModelError(f"`model` must have nothing erased yet. Got {model.name} with it. Erase all concepts at once.")
+    _check_shape(model, erasure)
     module = model.module if in_place else _copied(model)
     directions = _ErasedDirections(erasure).to(model.device)
     module.add_module(_SUBMODULE, directions)  # its buffers become part of the weights' digest
     dict(module.named_modules())[erasure.layer].register_forward_hook(directions.replaced)
     note = f"{' and '.join(erasure.concepts)} erased at {erasure.layer}: {len(erasure.values)} directions."
     return replace(model, module=module, notes=(*model.notes, note), recipe=None)
+
+
+def _check_shape(model: VideoModel, erasure: Erasure) -> None:
+    """Refuse directions of clips of another length or size, before any clip is passed.
+
+    A network of frames folds time into its batch: 16 frames would pass there as two clips of the 8 that were erased.
+    """
+    shape = trace_layers(model, [erasure.layer], noise_clip(model).to(model.device)).shapes[erasure.layer]
+    if tuple(shape) != tuple(erasure.read.shape[1:]):
+        raise ModelError(
+            f"`erased` must be of clips of the same size and length. Got directions for {tuple(erasure.read.shape[1:])} at "
+            f"{erasure.layer}, where {model.name} gives {tuple(shape)}. Give the --size and --frames that they were made with."
+        )
 
 
 class _ErasedDirections(nn.Module):
@@ -147,10 +163,12 @@ class _ErasedDirections(nn.Module):
                 f"`clips` must have the size that directions were erased for. Got an output of {tuple(output.shape[1:])} at "
                 f"{self.layer}, not {tuple(shape)}. Give --size."
             )
+        # a layer of single frames has them in its batch: rows of one clip follow each other
         clips = output.reshape(len(output) // folded, -1)
         # in the wider of both types: a coordinate is a sum over all values of a layer
         wide = torch.promote_types(output.dtype, torch.float32)
         read, write, values = (tensor.to(wide) for tensor in (self.read, self.write, self.values))
+        # h + (v - R h) W: `read` R takes a coordinate off, `write` W moves it alone, whatever the layout of the layer
         shifts = values - clips.to(wide) @ read.flatten(1).T
         return output + (shifts @ write.flatten(1)).to(output.dtype).reshape(output.shape)
 

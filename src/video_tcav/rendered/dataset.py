@@ -9,7 +9,7 @@ import pandas as pd
 from video_tcav.core.errors import InputError
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.tables import write_csv
-from video_tcav.media import write_video
+from video_tcav.media import file_digest, write_video
 from video_tcav.media.coco_masks import VideoMasks, write_coco_masks
 from video_tcav.media.encode import VideoCodec
 from video_tcav.rendered.factors import Factors
@@ -79,7 +79,8 @@ def write_world(
             rows.append({"path": path.as_posix(), "label": label, **factors.to_dict(), "boxes": json.dumps(boxes)})
             if masks:
                 of_video = {"person": rendered.mask("figure").numpy(), "object": rendered.mask("object").numpy()}
-                video_masks.append(VideoMasks(name=path.as_posix(), masks=of_video))
+                digest = file_digest(root / path)
+                video_masks.append(VideoMasks(name=path.as_posix(), masks=of_video, digest=digest))
             advance(1)
     if masks:
         write_coco_masks(root / MASKS_FILE, video_masks)

@@ -23,7 +23,7 @@ NAME = "cavs.safetensors"
 FORMAT = "video-tcav cavs 2"
 FORMAT_WITHOUT_DIGEST = "video-tcav cavs 1"
 """Of version 0.1: read with a warning, since nothing but the length of its vectors tells a damaged one."""
-_CURE = "Give the cavs.safetensors of --out; if that is this one, test again."
+_CURE = "Give the folder that `video-tcav test --out` wrote, or test again."
 _LENGTH_TOLERANCE = 1e-3  # of a unit vector of millions of float32 values; one in bfloat16 is off by less, too
 
 _Finite = Annotated[float, Field(allow_inf_nan=False)]

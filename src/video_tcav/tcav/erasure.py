@@ -46,6 +46,7 @@ def erase_cavs(model: VideoModel, cavs: Sequence[SavedCav]) -> Erasure:
     axes, values = _span(cavs)
     shape = trace_layers(model, [layer], noise_clip(model).to(model.device)).shapes[layer]
     layer_axes = space_axes(model, layer, shape, space)
+    # coordinates are linear in the output, so that their gradient is the same anywhere, also at 0
     output = torch.zeros(shape, requires_grad=True)
     with torch.enable_grad():
         features = to_space(output, layer_axes, space)[0]
@@ -70,6 +71,7 @@ def erase_cavs(model: VideoModel, cavs: Sequence[SavedCav]) -> Erasure:
 
 def _span(cavs: Sequence[SavedCav]) -> tuple[Float[Tensor, "axis feature"], Float[Tensor, " axis"]]:
     """Orthonormal axes of the span of CAVs, and where the mean random clip lies on each."""
+    # the axes of the span by the small matrix of products: a CAV of a large layer has millions of values
     units = torch.stack([cav.vector.double() for cav in cavs])
     eigenvalues, rotation = torch.linalg.eigh(units @ units.T)
     is_axis = eigenvalues > _DEPENDENT * eigenvalues[-1]
@@ -78,6 +80,7 @@ def _span(cavs: Sequence[SavedCav]) -> tuple[Float[Tensor, "axis feature"], Floa
             f"`cavs` must point somewhere. Got zero for {cavs[0].concept} at {cavs[0].layer}, where the layer tells nothing "
             "apart. Choose another layer."
         )
+    # C with C U orthonormal: C = D^(-1/2) V^T, where U U^T = V D V^T
     combined = rotation[:, is_axis].T / eigenvalues[is_axis].sqrt()[:, None]
     means = torch.tensor([cav.random_mean for cav in cavs], dtype=torch.float64)
     # coordinates along the CAVs are linear in those along the axes, and so the other way round

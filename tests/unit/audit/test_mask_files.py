@@ -91,8 +91,61 @@ def test_the_rendered_worlds_masks_are_its_truth(tmp_path):
         (masks,) = source.masks(loaded)
         assert torch.equal(masks.person, render(factors).mask("figure"))
         assert torch.equal(masks.object, render(factors).mask("object"))
+    write_world(tmp_path / "other", clips[::-1], ["run", "run"], masks=True)
+    (loaded, *_) = load_clips(vt.find_videos(tmp_path / "other"), vt.ClipSpec(frames=16, size=(64, 64)))
+    with pytest.raises(
+        InputError, match="must be of the videos that are audited. Got .*other/run/0000.* is another file"
+    ):
+        parse_mask_source(tmp_path / "masks.json").masks(loaded)
     write_world(tmp_path / "without", clips[:1], ["run"])
     assert not (tmp_path / "without" / "masks.json").exists()
+
+
+@pytest.mark.parametrize("first", [0, 1, 3])
+def test_frames_by_name_count_from_the_first(tmp_path, video, first):
+    """FFmpeg calls the first frame 1: taken as index 1, masks would be those of the frame before."""
+    person, _ = planted()
+    write_coco_masks(tmp_path / "m.json", [VideoMasks(name="run/a", masks={"person": person})])
+
+    def by_name(content):
+        content.pop("videos")
+        for image in content["images"]:
+            image["file_name"] = f"run/a/img2_{image.pop('frame_index') + first:05d}.jpg"
+            image.pop("video_id")
+
+    edited(tmp_path / "m.json", by_name)
+    if first > 1:
+        with pytest.raises(InputError, match="frames of run/a that are numbered from 3, not from 0 or 1"):
+            parse_mask_source(tmp_path / "m.json")
+        return
+    spec = vt.ClipSpec(frames=3, size=(32, 32), sampling="dense")
+    loaded = loaded_clip(video, spec)
+    assert loaded.frame_indices.min() > 0  # the missing frame 0 would not be noticed
+    (masks,) = parse_mask_source(tmp_path / "m.json").masks(loaded)
+    np.testing.assert_array_equal(masks.person, person[loaded.frame_indices[0]])
+
+
+def test_masks_fit_segments_and_windows_by_the_frames_of_the_file(tmp_path, video):
+    person, _ = planted()
+    write_coco_masks(tmp_path / "m.json", [VideoMasks(name="run/a", masks={"person": person})])
+    segment = vt.VideoSource(path=video, kind="video", start_s=0.25, end_s=1.0)
+    (loaded,) = load_clips([segment], vt.ClipSpec(frames=2, stride=2, size=(32, 32)), windows=2)
+    assert loaded.frame_indices.min() >= 2
+    for mask, frames in zip(parse_mask_source(tmp_path / "m.json").masks(loaded), loaded.frame_indices, strict=True):
+        np.testing.assert_array_equal(mask.person, person[frames])
+
+
+def test_one_entry_is_not_taken_for_two_videos(tmp_path, video):
+    person, _ = planted()
+    write_coco_masks(tmp_path / "m.json", [VideoMasks(name="a.mp4", masks={"person": person})])
+    source = parse_mask_source(tmp_path / "m.json")
+    (tmp_path / "walk").mkdir()
+    (tmp_path / "walk" / "a.mp4").write_bytes(video.read_bytes())
+    assert source.masks(loaded_clip(video)) and source.masks(loaded_clip(video))
+    with pytest.raises(
+        InputError, match=r"must have an entry for each video. Got a.mp4 in .* for .*run.a.mp4 and .*walk.a"
+    ):
+        source.masks(loaded_clip(tmp_path / "walk"))
 
 
 def edited(path, change):
@@ -198,6 +251,14 @@ def test_pngs_are_label_maps_by_frame(tmp_path, video, first, mode):
 def test_binary_pngs_tell_persons_alone(tmp_path, video):
     person, _ = planted()
     write_pngs(tmp_path / "masks" / "a", 255 * person)
+    (masks,) = parse_mask_source(tmp_path / "masks").masks(loaded_clip(video))
+    assert masks.object is None and masks.person.any()
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated:DeprecationWarning")
+def test_label_maps_without_any_object_tell_persons_alone(tmp_path, video):
+    person, _ = planted()
+    write_pngs(tmp_path / "masks" / "a", person)
     (masks,) = parse_mask_source(tmp_path / "masks").masks(loaded_clip(video))
     assert masks.object is None and masks.person.any()
 

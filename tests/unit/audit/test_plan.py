@@ -1,11 +1,14 @@
 """Plans of audits: classes of labels, order of the passes, and whose scene each clip may get."""
 
+import dataclasses
+
 import pytest
 
 import video_tcav as vt
 from tests.unit.audit.rendered_audit import ExactMasks, rendered_clips
 from video_tcav.audit.plan import AuditQuestion, plan_audit
 from video_tcav.audit.settings import AuditSettings
+from video_tcav.core.errors import ClassNotFoundError
 from video_tcav.media import source_digest
 
 
@@ -45,6 +48,17 @@ def test_labels_may_be_spelled_otherwise_or_be_numbers(tmp_path):
         for labelled in (clips, spelled, numbered)
     ]
     assert plans[0] == plans[1] == plans[2]
+
+
+def test_numbers_that_are_no_names_are_refused_where_classes_are_called_by_numbers():
+    """Classes `1`, `2`, …: a label `0` is no first class, since `1` is."""
+    clips, _ = rendered_clips("scene", 10)
+    count = len(model().classes)
+    by_name = dataclasses.replace(model(), classes=tuple(map(str, range(1, count + 1))))
+    numbered = {str(number): members for number, members in enumerate(clips.values())}
+    question = AuditQuestion(clips=numbered, versions=["reversed"])
+    with pytest.raises(ClassNotFoundError, match="must be labelled with classes of .* Got '0' for"):
+        plan_audit(by_name, question, AuditSettings(shares=False), source_digest)
 
 
 def test_the_clip_as_it_is_is_always_the_first_version():

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 import video_tcav as vt
+from tests.plugins import installed, make_plugin
 from tests.unit.audit.rendered_audit import ExactMasks, rendered_clips
 from video_tcav.audit import PLAYERS, AuditResult, is_audit, load_audit
+from video_tcav.audit.versions import VERSIONS
 from video_tcav.core.errors import ClassNotFoundError, InputError, MediaError
 from video_tcav.models.output_kinds import Outputs
 from video_tcav.recording.batch_runner import BatchRunner
@@ -175,6 +177,54 @@ class TestKeptLogits:
         assert len(list((tmp_path / "store-logits").rglob("*.safetensors"))) > kept
         assert str(resumed.versions) == str(whole.versions)
 
+    def test_other_masks_of_the_same_videos_are_passed_anew(self, model, videos, tmp_path):
+        first = self.audit(model, videos, tmp_path / "store", versions=["person_only"])
+        leave_objects_out(videos.parent / "masks.json")
+        other = self.audit(model, videos, tmp_path / "store", versions=["person_only"])
+        assert other.version("person_only").log_odds != first.version("person_only").log_odds
+
+    def test_a_video_that_had_no_masks_is_looked_for_again_under_its_new_name(self, model, videos, tmp_path):
+        """Names, not bytes, tell which masks of a file are a video's: what was skipped for its name is not skipped for good."""
+        root, rows = videos.parent, videos.read_text()
+        folders = {video.parent for video in root.rglob("*.mp4")}
+        listed = [f"old {file.parent.name}/{file.name},{file.parent.name}" for file in root.rglob("*.mp4")]
+        videos.write_text("\n".join(["path,label", *listed]))
+        for each in folders:
+            each.rename(root / f"old {each.name}")
+        with pytest.raises(InputError, match="no masks of that name"):
+            self.audit(model, videos, tmp_path / "store", versions=FEW)
+        for each in folders:
+            (root / f"old {each.name}").rename(each)
+        videos.write_text(rows)
+        assert self.audit(model, videos, tmp_path / "store", versions=FEW).skipped == ()
+
+    def test_a_version_of_another_package_is_never_kept(self, model, videos, tmp_path):
+        """Nothing tells when its code changes."""
+        plugin = make_plugin(tmp_path, "video_tcav.audit_versions", "painted", PAINTED, "PAINTED")
+        with installed(plugin, VERSIONS):
+            first = self.audit(model, videos, tmp_path / "store", versions=["painted"])
+            VERSIONS["painted"].level = 250
+            other = self.audit(model, videos, tmp_path / "store", versions=["painted"])
+        assert other.version("painted").log_odds != first.version("painted").log_odds
+
+
+PAINTED = """
+import torch
+class Painted:
+    name, sentence, level = "painted", "All pixels have one level.", 0
+    needs_masks, needs_donor, still_of = False, False, ""
+    def frames(self, material, donor=None, *, seed=0):
+        return torch.full_like(material.clip, self.level)
+PAINTED = Painted()
+"""
+
+
+def leave_objects_out(path):
+    """Masks in which the object belongs to the scene."""
+    content = json.loads(path.read_text())
+    content["annotations"] = [row for row in content["annotations"] if row["category_id"] == 1]
+    path.write_text(json.dumps(content))
+
 
 def test_clips_without_a_person_are_listed_and_lend_no_scene(model, world):
     clips, rendered = world
@@ -193,6 +243,11 @@ def test_nobody_in_any_clip_is_an_error(model, world):
     clips, rendered = world
     with pytest.raises(InputError, match="Got 6 that cannot, the first: clip .*no person"):
         vt.audit(model, clips, masks=ExactMasks(rendered, empty=rendered), versions=FEW, shares=False)
+
+
+def test_masks_that_no_version_needs_are_said_to_be_unused(model, world):
+    result = vt.audit(model, world[0], masks="misspelt.json", versions=["reversed"], shares=False, bootstraps=200)
+    assert any("Masks of misspelt.json were not used" in text for text in result.warnings)
 
 
 def test_rejected_clips_are_left_out(model, world):

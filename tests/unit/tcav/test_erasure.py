@@ -57,6 +57,13 @@ def test_all_coordinates_of_a_span_are_those_of_random_clips_and_all_others_stay
         assert torch.allclose(after @ across, before @ across, atol=1e-4)
 
 
+def test_directions_of_shorter_clips_are_refused_before_any_pass(model, cavs):
+    erasure = erase_cavs(model, cavs[:1])
+    longer = replace(model, clip_spec=replace(model.clip_spec, frames=2 * model.clip_spec.frames))
+    with pytest.raises(errors.ModelError, match="`erased` must be of clips of the same size and length"):
+        with_erasure(longer, erasure)
+
+
 def test_erased_once_more_changes_nothing_and_the_model_stays_as_it_was(model, cavs):
     inputs = prepared(model, SETS["clips"])
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """COCO masks: a JSON file with videos, images that are frames, and masks of the categories `person` and `object`."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,10 @@ from video_tcav.audit.masks.files import FileMasks, FrameMask
 from video_tcav.audit.masks.mask_source import FIT_SIZE, require_masks
 from video_tcav.core.errors import InputError
 from video_tcav.core.text_files import parse_json, read_text
-from video_tcav.media import file_digest
+from video_tcav.media import VideoSource, file_digest
 from video_tcav.media.coco_masks import CATEGORIES, mask_of_run_lengths
 
+_LAST_NUMBER = re.compile(r"(\d+)$")
 _FORM = "COCO JSON with videos, `images` that are frames (video_id, frame_index), `annotations` with run lengths, `categories`"
 
 
@@ -31,6 +33,7 @@ class CocoMasks(FileMasks):
         content = parse_json(read_text(path), f"`{path}`")
         try:
             self._segmentations = _by_video(content)
+            self._digests = {_name_of(video): video.get("sha256") for video in content.get("videos", ())}
             names = {str(category["name"]).lower() for category in content["categories"]}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
@@ -39,7 +42,21 @@ class CocoMasks(FileMasks):
         cure = "Rename them; what is neither person nor object is scene, and needs no mask."
         require_masks(not unknown, "have the categories person and object alone", ", ".join(unknown), cure)
         require_masks("person" in names, "have the category person", ", ".join(sorted(names)) or "none", cure)
+        self._checked: set[Path] = set()
         self._tells_objects = "object" in names
+
+    def entry(self, source: VideoSource) -> str:
+        """The name that a video's masks stand under, if it is the video that they were made of; see `MaskSource.entry`."""
+        name = super().entry(source)
+        # two worlds have the same names and sizes: masks of one would cut pieces out of the other, and nobody would see it
+        if (digest := self._digests.get(name)) is not None and source.path not in self._checked:
+            cure = (
+                "Give the file that was written with these videos, or leave out its sha256 if they were encoded anew."
+            )
+            got = f"{source.path}, which is another file than {self.path} says"
+            require_masks(file_digest(source.path) == digest, "be of the videos that are audited", got, cure)
+            self._checked.add(source.path)
+        return name
 
     def video_names(self) -> Sequence[str]:
         return tuple(self._segmentations)
@@ -64,11 +81,15 @@ class CocoMasks(FileMasks):
         return torch.from_numpy(mask)
 
 
+def _name_of(video: dict[str, Any]) -> str:
+    return str(video.get("name") or video["file_name"])
+
+
 def _by_video(content: Any) -> dict[str, dict[int, list[tuple[str, Any]]]]:
     """Category and segmentation of each annotation, by video and frame; a frame without annotation has none."""
-    videos = {video["id"]: str(video.get("name") or video["file_name"]) for video in content.get("videos", ())}
+    videos = {video["id"]: _name_of(video) for video in content.get("videos", ())}
     categories = {category["id"]: str(category["name"]).lower() for category in content["categories"]}
-    frame_of_image = {image["id"]: _video_and_frame(image, videos) for image in content["images"]}
+    frame_of_image = _indexed_frames(content["images"], videos) | _named_frames(content["images"])
     by_video: dict[str, dict[int, list[tuple[str, Any]]]] = defaultdict(dict)
     for video, frame in frame_of_image.values():
         by_video[video][frame] = []
@@ -78,12 +99,33 @@ def _by_video(content: Any) -> dict[str, dict[int, list[tuple[str, Any]]]]:
     return dict(by_video)
 
 
-def _video_and_frame(image: dict[str, Any], videos: dict[Any, str]) -> tuple[str, int]:
-    """Video and frame of an image; without a video_id its name is `VIDEO/FRAME.jpg`, as of pictures that were decoded."""
-    if "video_id" in image:
-        return videos[image["video_id"]], int(image["frame_index"] if "frame_index" in image else image["frame_id"])
-    folder, _, file = str(image["file_name"]).replace("\\", "/").rpartition("/")
-    digits = "".join(letter for letter in file.partition(".")[0] if letter.isdigit())
-    if not folder or not digits:
-        raise ValueError(f"the image {image['file_name']!r} without video_id")
-    return folder, int(digits) if "frame_index" not in image else int(image["frame_index"])
+def _indexed_frames(images: Sequence[dict[str, Any]], videos: dict[Any, str]) -> dict[Any, tuple[str, int]]:
+    """Video and frame of each image that has a video_id; their frames count from 0, as in TAO."""
+    return {
+        image["id"]: (
+            videos[image["video_id"]],
+            int(image["frame_index"] if "frame_index" in image else image["frame_id"]),
+        )
+        for image in images
+        if "video_id" in image
+    }
+
+
+def _named_frames(images: Sequence[dict[str, Any]]) -> dict[Any, tuple[str, int]]:
+    """Video and frame of each image without video_id, by its name `VIDEO/FRAME.jpg`, as of pictures that were decoded."""
+    numbers: dict[Any, tuple[str, int]] = {}
+    for image in images:
+        if "video_id" not in image:
+            folder, _, file = str(image["file_name"]).replace("\\", "/").rpartition("/")
+            number = _LAST_NUMBER.search(file.partition(".")[0])
+            if not folder or not number:
+                raise ValueError(f"the image {image['file_name']!r} without video_id")
+            numbers[image["id"]] = folder, int(number[1])
+    firsts: dict[str, int] = {}
+    for video, number in numbers.values():
+        firsts[video] = min(number, firsts.get(video, number))
+    for video, first in firsts.items():
+        if first > 1:
+            raise ValueError(f"frames of {video} that are numbered from {first}, not from 0 or 1")
+    # FFmpeg calls the first frame 1, OpenCV's users call it 0: taken for each other, masks lag behind by a frame
+    return {image: (video, number - firsts[video]) for image, (video, number) in numbers.items()}

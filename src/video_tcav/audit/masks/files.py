@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from video_tcav.audit.masks.mask_source import ClipMasks, MaskSource, checked_masks
+from video_tcav.audit.masks.mask_source import ClipMasks, MaskSource, checked_masks, require_masks
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.media import LoadedClips, VideoSource
 from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
@@ -34,10 +35,24 @@ class FileMasks(MaskSource):
             InputError: if there is none, or it is not of that size.
         """
 
+    @cached_property
+    def _video_of_entry(self) -> dict[str, Path]:
+        return {}
+
+    def entry(self, source: VideoSource) -> str:
+        """The name that a video's masks stand under; see `MaskSource.entry`."""
+        name = matching_name(source, self.video_names(), self.path)
+        # `001` fits `run/001.mp4` and `walk/001.mp4`: one of them would get the other's person, and nobody would see it
+        first = self._video_of_entry.setdefault(name, source.path)
+        cure = "Name them with the folders of their videos."
+        got = f"{name} in {self.path} for {first} and {source.path}"
+        require_masks(first == source.path, "have an entry for each video", got, cure)
+        return name
+
     def masks(self, loaded: LoadedClips) -> tuple[ClipMasks, ...]:
         """The masks of the frames that each window shows; see `MaskSource.masks`."""
         assert loaded.clips is not None
-        name = matching_name(loaded.source, self.video_names(), self.path)
+        name = self.entry(loaded.source)
         size = (loaded.clips.shape[-2], loaded.clips.shape[-1])
         return checked_masks(loaded, [self._window(name, frames.tolist(), size) for frames in loaded.frame_indices])
 
@@ -66,7 +81,11 @@ def matching_name(source: VideoSource, names: Iterable[str], origin: Path) -> st
         if parts[:common] == wanted[:common]:  # not only its last name: other folders may have a video of that name
             agreeing.setdefault(common, []).append(name)
     if not agreeing:
-        raise MediaError(source.path, f"no masks of that name in {origin}; name them as the video, such as {wanted[0]}")
+        alike = next((name for name in names if _trailing_parts(name)[0] == wanted[0]), None)
+        others = f", which has {alike}" if alike else ""
+        example = "/".join(reversed(wanted[:2]))
+        reason = f"no masks of that name in {origin}{others}; name them as the video, such as {example}"
+        raise MediaError(source.path, reason)
     best = agreeing[max(agreeing)]
     if len(best) > 1:
         raise InputError(

@@ -49,6 +49,15 @@ class MaskSource(ABC):
     is_boxes: bool = False
     settings: Mapping[str, Any] = MappingProxyType({})
 
+    def entry(self, source: VideoSource) -> str:
+        """Name of what the source has on a video in its files; empty where pixels alone decide about masks.
+
+        Raises:
+            MediaError: if the files have nothing on the video.
+            InputError: if they have two entries for it, or one that fits several videos.
+        """
+        return ""
+
     @abstractmethod
     def masks(self, loaded: LoadedClips) -> tuple[ClipMasks, ...]:
         """The masks of each window of a video that could be read.

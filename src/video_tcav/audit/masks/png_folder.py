@@ -42,8 +42,9 @@ class PngMasks(FileMasks):
         rule = "have the values 0 scene, 1 person and 2 object, or 0 and 255 for person"
         listed = ", ".join(map(str, sorted(values)[:6]))
         require_masks(values <= _LABELS, rule, f"{listed} in {files[frame]}", "Write them without smoothing.")
-        # an empty picture may be of either kind: it tells objects only if others of the video do
-        return torch.from_numpy(labels == 1), None if values == {0} else torch.from_numpy(labels == 2)
+        # Of 0 and 1 alone nothing says whether objects were looked for: their share is unknown then, not 0.
+        # Beside clips that have some, a clip without any gives objects a share of 0 all the same.
+        return torch.from_numpy(labels == 1), torch.from_numpy(labels == 2) if 2 in values else None
 
 
 def _numbered_files(root: Path) -> dict[str, dict[int, Path]]:

@@ -63,6 +63,7 @@ def mask_quality(clip: str, masks: ClipMasks) -> MaskQuality:
     person = masks.person.numpy()
     has_person = person.any((1, 2))
     visible = person[has_person]
+    # means over frames with a person alone: those without would make a good mask look small
     counts = [cv2.connectedComponents(mask.astype(np.uint8))[0] - 1 for mask in visible]  # 0 is the background
     on_border = visible[:, [0, -1]].any((1, 2)) | visible[:, :, [0, -1]].any((1, 2))
     quality = MaskQuality(

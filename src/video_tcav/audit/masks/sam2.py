@@ -54,6 +54,7 @@ class Sam2Masks(MaskSource):
         windows = []
         for clip in loaded.clips:
             boxes = person_boxes(self._detector, clip)
+            # the frame with the most persons, of these the one nearest to the middle: tracks drift with time
             prompted = max(range(len(clip)), key=lambda frame: (len(boxes[frame]), -abs(frame - len(clip) // 2)))
             if not len(boxes[prompted]):
                 raise no_person(loaded.source)

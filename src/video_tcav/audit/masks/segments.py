@@ -49,6 +49,7 @@ class SegmentMasks(MaskSource):
             person = torch.stack([_union(segments, size, PERSON) for segments in frames])
             held = [_held(segments, mask) for segments, mask in zip(frames, person, strict=True)]
             objects = torch.stack(held) if self.tells_objects else None
+            # objects by frame: what is put down is part of the scene again
             windows.append(ClipMasks(person=person, object=objects, how=f"segments of {self.name}"))
         return checked_masks(loaded, windows)
 

@@ -44,6 +44,7 @@ class Ava(VideoListFormat):
                 "video", "second", "action", "person"
             )  # version 1.0 has no person
             path = videos.find_file(video)
+            # seconds count from the start of the film, also in lists of cut files
             middle_s = float(second) - (0 if path is None else start_of(path))
             identifiers = {"video": video} | ({"person": f"{video} person {person}"} if person else {})
             sources.append(

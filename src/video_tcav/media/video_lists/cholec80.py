@@ -81,6 +81,7 @@ def _tools(file: ListFile, header: list[str], table: list[tuple[int, list[str]]]
         for is_there, members in groupby(rows, key=lambda row, column=column: row[1][column] == "1"):
             frames = [frame for frame, _ in members]
             if is_there:
+                # the last row counts for its whole second, as every row before it
                 yield frames[0], frames[-1] + step, name
 
 

@@ -86,6 +86,7 @@ class _Times:
             if not match["action"]:
                 return shift_s, event_end_s
             spans = event["segments"][match["action"]]["timestamps"]
+            # a vault has several stages in one action, which follow each other
             start_s, end_s = float(spans[0][0]), float(spans[-1][1])
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise self._file.bad(where, f"have times in {self._path}", match["name"]) from error

@@ -64,6 +64,7 @@ def _source(file: ListFile, where: str, row: dict[str, Any], videos: VideoFolder
     fields = {"label": label, **grouped({"video": youtube_id})}
     try:
         start_s, end_s = float(row["time_start"]), float(row["time_end"])
+        # the name that the published download scripts give: both seconds with six digits
         trimmed = f"{youtube_id}_{int(start_s):06d}_{int(end_s):06d}"
         clip = videos.find(trimmed, label)
         if clip is None and (video := videos.find_file(youtube_id, label)) is not None:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from video_tcav.core.errors import SourceError
 from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, VideoSource, files_below, is_tar, kind_of
 
 
@@ -35,11 +36,18 @@ class VideoFolder:
 
         Segments in seconds need a file: frames in folders and tars have no times, and were extracted at any rate.
         """
-        return _nearest(self._by_name[0].get(name, []), label)
+        files = _nearest(self._by_name[0].get(name, []), label)
+        # copies will do, but `flow/1.mp4` beside `rgb/1.mp4` would be taken since it comes first in the alphabet
+        if len({file.stat().st_size for file in files}) > 1:
+            raise SourceError(
+                f"`{self.root}` must have one video of each name. Got {files[0]} and {files[1]}. "
+                "Put the list into the folder of those that are meant."
+            )
+        return next(iter(files), None)
 
     def find(self, name: str, label: str | None = None) -> Path | None:
         """The video file of that name, or else its tar or folder of frames."""
-        return self.find_file(name, label) or _nearest(self._by_name[1].get(name, []), label)
+        return self.find_file(name, label) or next(iter(_nearest(self._by_name[1].get(name, []), label)), None)
 
     def find_frames(self, name: str) -> Path | None:
         """A folder of frames of that name directly in this folder, without a search among millions of frames; else any video."""
@@ -53,6 +61,7 @@ class VideoFolder:
         return VideoSource(path=path, kind=kind_of(path) or "video", **fields)
 
 
-def _nearest(paths: Sequence[Path], label: str | None) -> Path | None:
+def _nearest(paths: Sequence[Path], label: str | None) -> Sequence[Path]:
+    """Those in a folder that is named like the label; all where there is none."""
     folders = {label, label.replace(" ", "_")} if label else set()
-    return min(paths, key=lambda path: path.parent.name not in folders, default=None)
+    return [path for path in paths if path.parent.name in folders] or paths

@@ -66,8 +66,12 @@ def _sure(result: AuditResult) -> Iterator[str]:
     yield "Intervals are 95 %, by groups of clips."
     control = result.version("paste_control")
     if control is not None:
-        verb = "cost" if control.accuracy_lost > 0 else "do not cost"
-        yield f"The edits themselves {verb} accuracy: {percent(control.accuracy_lost, 1)} where a person is pasted where it was."
+        # with the interval: that few clips lose nothing does not show that pasting costs nothing
+        low, high = percent(control.accuracy_lost_low), percent(control.accuracy_lost_high)
+        yield (
+            f"The edits themselves cost {percent(control.accuracy_lost, 1)} [{low} to {high}] of accuracy, where a person is "
+            "pasted where it was."
+        )
     if result.is_boxes:
         yield "The masks are only boxes, which hold some of the scene."
 

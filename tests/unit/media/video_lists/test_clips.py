@@ -173,3 +173,14 @@ def test_another_package_adds_a_format(listed, tmp_path):
         ]
         assert len(find_videos(f"{path}::format=lines::line 3")) == 1
     vars(LIST_FORMATS).pop("_added", None)
+
+
+def test_two_videos_of_one_name_are_refused_and_copies_are_not(listed, videos, tmp_path):
+    """Optical flow beside pictures: the first in the alphabet would be taken."""
+    path = listed("lists/ssv2.json", '[{"id": "1", "template": "Putting [something]"}]')
+    videos("lists/rgb/1.mp4", "lists/flow/1.mp4")
+    (source,) = read_annotations(path)
+    assert source.path.name == "1.mp4"
+    videos("lists/flow/1.mp4", frames=30)
+    with pytest.raises(SourceError, match=r"must have one video of each name. Got .*flow/1.mp4 and .*rgb/1.mp4"):
+        read_annotations(path)
