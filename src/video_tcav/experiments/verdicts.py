@@ -141,7 +141,7 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
         verdict, reason = decide(hypothesis, measured, p_adjusted, margin=test.margin, level=settings.level, unit=unit)
         if verdict == "undecided":
             more_clips = _more_clips(test, measured, adjusted.family_size, settings)
-            reason += "; " + _more_clips_text(measured, more_clips, settings.power)
+            reason += "; " + more_clips_text(measured, more_clips, settings.power)
         verdict, reason = test.trust.verdict(verdict, reason, hypothesis.least_agreement)
     text = claim_text(hypothesis, margin=test.margin, against=against)
     return Outcome(
@@ -215,12 +215,16 @@ def _more_clips(test: _Test, measured: Evidence, family_size: int, settings: Sta
     return max(1, round((groups - measured.concept_groups) * per_group))
 
 
-def _more_clips_text(measured: Evidence, more_clips: int | None, power: float) -> str:
+def more_clips_text(measured: Evidence, more_clips: int | None, power: float) -> str:
+    """How many more clips would decide it, and from how many more groups where groups have several clips."""
     if isinstance(measured, ShareEvidence):
         return "clips of the class in more groups would narrow the interval"
     if more_clips is None:
         return "no practical number of clips would decide it, so close may the effect be to the margin"
+    # clips of groups that are there already add next to nothing
+    groups = round(more_clips * measured.concept_groups / measured.concept_clips)
+    origin = "" if groups == more_clips else f" from {max(1, groups)} more group{'s' if groups > 1 else ''}"
     return (
-        f"{more_clips} more clips of the concept, and as many more of the others in proportion, would decide it with a "
+        f"{more_clips} more clips of the concept{origin}, and as many more of the others in proportion, would decide it with a "
         f"probability of {power:.0%}"
     )

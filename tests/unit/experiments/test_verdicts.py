@@ -12,6 +12,7 @@ from video_tcav.experiments.evidence import Evidence, beyond_p, equivalence_p
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.sample_size import MOST_GROUPS, groups_to_decide
+from video_tcav.experiments.verdicts import more_clips_text
 
 ABOUT = {"concept": "swing", "target": "tennis"}
 MARGIN, LEVEL = 0.5, 0.05
@@ -226,6 +227,18 @@ OUTCOME = Outcome(
     more_clips=None,
     family="all",
 )
+
+
+def test_more_clips_must_be_of_more_groups():
+    of_two_clips_each = seen(0.4)
+    assert more_clips_text(of_two_clips_each, 6, 0.8).startswith(
+        "6 more clips of the concept from 3 more groups, and as many"
+    )
+    assert more_clips_text(of_two_clips_each, 1, 0.8).startswith("1 more clips of the concept from 1 more group, and")
+    of_one_clip_each = replace(of_two_clips_each, concept_clips=20)
+    assert more_clips_text(of_one_clip_each, 6, 0.8).startswith(
+        "6 more clips of the concept, and as many more of the others"
+    )
 
 
 def test_annotations_stand_at_the_line_and_supported_ones_say_nothing():
