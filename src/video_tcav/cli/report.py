@@ -8,7 +8,6 @@ import typer
 import video_tcav.discovery as discovery
 import video_tcav.experiments as experiments
 import video_tcav.reports as reports
-from video_tcav.audit import is_audit, load_audit
 from video_tcav.cli import render
 
 
@@ -24,6 +23,8 @@ def report(
 
     Runs and tests get the same as Markdown, too. The clips of a discovery are read from their files again.
     """
+    from video_tcav.audit import is_audit, load_audit  # noqa: PLC0415 - PyTorch, which other commands need not load
+
     if discovery.is_discovery(run):
         page = reports.write_discovery_page(discovery.load_discovery(run), out or run / "report.html", progress=True)
     elif is_audit(run):
