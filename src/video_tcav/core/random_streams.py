@@ -63,7 +63,7 @@ TEXT_FOLDS = 113
 """Folds of the groups of clips that a map from embeddings to activations is learned from."""
 BENCHMARK_ORDER = 131
 """Benchmark of concepts: order of the clips on which components are scored."""
-EXCHANGED_PRESENCES = 137
+EXCHANGED_PRESENCES = 163
 """Completeness: presences of concepts that go to other clips, to see what meaningless concepts explain."""
 DISCOVERY_HALVES = 97
 """Discovery: halves of the groups, of which one finds and the other confirms."""
