@@ -207,6 +207,7 @@ def test_a_verdict_for_a_clip_that_is_still_to_come_does_not_change_the_last_one
     review = MaskReview(find_videos(folder / "clips"), masks, SPEC, file=file)
     try:
         with served(browser, review) as page:
+            until(page, "document.querySelector('.tile.current b')?.textContent === '1.mp4'")
             press(page, "a", "r")
             said(page, "The next clip is on its way.")
             until(page, "document.getElementById('counts').textContent === '5 open, 1 accepted, 0 rejected'")

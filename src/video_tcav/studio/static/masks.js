@@ -46,7 +46,8 @@ function judge(verdict, ids = wall.targets()) {
   if (!ids.length) return say("No clip in focus.");
   const id = wall.current()?.id;
   /* else a verdict that is meant for the next clip would change that of this one */
-  if (id === waiting && ids.includes(id) && verdict !== "open") return say("The next clip is on its way.");
+  /* queued, or the answer to the verdict before would take its place at once */
+  if (id === waiting && ids.includes(id) && verdict !== "open") return queue(() => say("The next clip is on its way."));
   if (ids.includes(id) && verdict !== "open" && isMaking() && !next(id)) waiting = id;
   /* at once: the next key is meant for the next clip, whether the server has answered or not */
   const onwards = verdict === "open" || !ids.includes(id) ? null : wall.after(ids);
