@@ -206,12 +206,7 @@ def _result(
         warnings=noticed,
         provenance=provenance(
             settings=settings,
-            model={
-                "name": model.name,
-                "weights": model.weights_digest,
-                "trained": model.trained,
-                "outputs": model.outputs.kind,
-            },
+            model=model.for_provenance(),
             clip_spec=asdict(model.clip_spec),
             clips={source.key: plan.digests.get(source.key) for source in plan.sources},
         ),

@@ -96,3 +96,13 @@ class Registry(Generic[Kind]):
 
 def _package(entry: EntryPoint) -> str:
     return entry.value if entry.dist is None else f"package {entry.dist.name}"
+
+
+def spec_form(registry: "Registry[Any]", name: str, *, finds: bool = False) -> str:
+    """How a spec of a kind is written, for messages and help texts: `onnx:FILE`, or with what it finds, `onnx:FILE (objects)`."""
+    try:
+        loader = registry[name]
+    except PluginError:  # help is also printed beside a broken plug-in; using it says what is wrong
+        return f"{name}:..."
+    form = f"{name}:{loader.help}" if loader.help else name
+    return f"{form} ({loader.finds})" if finds and loader.finds else form

@@ -77,16 +77,7 @@ def measure_explained(
         predicted_difference=float(measured.predicted[of_class].mean() - measured.predicted[~of_class].mean()),
         n_clips=measured.n_clips,
         n_groups=measured.n_groups,
-        shares=tuple(
-            ShareOfConcept(
-                concept=name,
-                share=share.share,
-                share_low=share.low,
-                share_high=share.high,
-                sampling_error=share.sampling_error,
-            )
-            for name, share in measured.shares.items()
-        ),
+        shares=ShareOfConcept.of_all(measured),
     )
 
 

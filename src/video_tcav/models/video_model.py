@@ -85,6 +85,15 @@ class VideoModel:
         is_plain = self.outputs.kind == "logits" and not self.outputs.is_assumed
         return self.notes if is_plain else (self.outputs.sentence, *self.notes)
 
+    def for_provenance(self) -> dict[str, Any]:
+        """What says which model it is, in the provenance of results."""
+        return {
+            "name": self.name,
+            "weights": self.weights_digest,
+            "trained": self.trained,
+            "outputs": self.outputs.kind,
+        }
+
     @cached_property
     def weights_digest(self) -> str:
         """SHA-256 over the names, types, shapes and bytes of all weights and buffers; computed once."""

@@ -7,8 +7,8 @@ import pkgutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from video_tcav.core.errors import InputError, PluginError
-from video_tcav.core.registry import Registry
+from video_tcav.core.errors import InputError
+from video_tcav.core.registry import Registry, spec_form
 
 if TYPE_CHECKING:
     import torch
@@ -147,14 +147,5 @@ def find_loader(spec: str) -> tuple[DetectorLoader, str]:
 
 def detector_help(*, finds: bool = False) -> str:
     """All forms of a detector spec for messages and help texts, and what each `finds`: `motion, onnx:FILE, … or hf:ID`."""
-    *forms, last = (_form(name, finds) for name in DETECTORS.names())
+    *forms, last = (spec_form(DETECTORS, name, finds=finds) for name in DETECTORS.names())
     return f"{', '.join(forms)}, or {last}"
-
-
-def _form(name: str, finds: bool) -> str:
-    try:
-        loader = DETECTORS[name]
-    except PluginError:  # help is also printed beside a broken plug-in; using it says what is wrong
-        return f"{name}:..."
-    form = f"{name}:{loader.help}" if loader.help else name
-    return f"{form} ({loader.finds})" if finds and loader.finds else form

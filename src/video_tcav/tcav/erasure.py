@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,9 +14,8 @@ from video_tcav.models.hooks import trace_layers
 from video_tcav.models.layers import noise_clip
 from video_tcav.recording.batch_runner import space_axes
 from video_tcav.recording.feature_spaces import from_space, to_space
+from video_tcav.tcav.interventions.concept_span import orthonormal_axes
 from video_tcav.tcav.saved_cavs import SavedCav
-
-_DEPENDENT = 1e-6  # of the largest eigenvalue: vectors are float32, so that a smaller one is rounding and no axis
 
 
 def erase_cavs(model: VideoModel, cavs: Sequence[SavedCav]) -> Erasure:
@@ -71,17 +71,15 @@ def erase_cavs(model: VideoModel, cavs: Sequence[SavedCav]) -> Erasure:
 
 def _span(cavs: Sequence[SavedCav]) -> tuple[Float[Tensor, "axis feature"], Float[Tensor, " axis"]]:
     """Orthonormal axes of the span of CAVs, and where the mean random clip lies on each."""
-    # the axes of the span by the small matrix of products: a CAV of a large layer has millions of values
     units = torch.stack([cav.vector.double() for cav in cavs])
-    eigenvalues, rotation = torch.linalg.eigh(units @ units.T)
-    is_axis = eigenvalues > _DEPENDENT * eigenvalues[-1]
-    if not bool(eigenvalues[-1] > 0):
+    # the axes of the span by the small matrix of products: a CAV of a large layer has millions of values
+    axes = orthonormal_axes(np.eye(len(cavs))[None], (units @ units.T).numpy())[0]
+    combined = torch.from_numpy(axes[axes.any(1)])
+    if not len(combined):
         raise InputError(
             f"`cavs` must point somewhere. Got zero for {cavs[0].concept} at {cavs[0].layer}, where the layer tells nothing "
             "apart. Choose another layer."
         )
-    # C with C U orthonormal: C = D^(-1/2) V^T, where U U^T = V D V^T
-    combined = rotation[:, is_axis].T / eigenvalues[is_axis].sqrt()[:, None]
     means = torch.tensor([cav.random_mean for cav in cavs], dtype=torch.float64)
     # coordinates along the CAVs are linear in those along the axes, and so the other way round
     return (combined @ units).float(), (combined @ means).float()

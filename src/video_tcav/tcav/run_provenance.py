@@ -21,12 +21,7 @@ def run_provenance(plan: Plan, recorded: Recording, settings: Mapping[str, Any],
     model = recorded.model
     return provenance(
         settings=settings,
-        model={
-            "name": model.name,
-            "weights": model.weights_digest,
-            "trained": model.trained,
-            "outputs": model.outputs.kind,
-        },
+        model=model.for_provenance(),
         clip_spec=asdict(model.clip_spec),
         clips={"gradient": plan.digests_of(plan.class_sources), "random": plan.digests_of(plan.random)}
         | {concept.name: plan.digests_of(concept.sources) for concept in plan.concepts},

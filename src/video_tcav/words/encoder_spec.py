@@ -6,8 +6,8 @@ Nothing here imports PyTorch, which takes seconds: the help of commands lists th
 import pkgutil
 from typing import TYPE_CHECKING, Protocol
 
-from video_tcav.core.errors import InputError, PluginError
-from video_tcav.core.registry import Registry
+from video_tcav.core.errors import InputError
+from video_tcav.core.registry import Registry, spec_form
 
 if TYPE_CHECKING:
     import torch
@@ -98,12 +98,5 @@ def load_encoder(spec: str, *, device: "str | torch.device" = "auto") -> "TextVi
 
 def encoder_help() -> str:
     """All forms of an encoder spec for messages and help texts: `hf:ID or FOLDER, … or file:PATH.py:FUNCTION`."""
-    *forms, last = (_form(name) for name in TEXT_ENCODERS.names())
+    *forms, last = (spec_form(TEXT_ENCODERS, name) for name in TEXT_ENCODERS.names())
     return f"{', '.join(forms)}, or {last}"
-
-
-def _form(name: str) -> str:
-    try:
-        return f"{name}:{TEXT_ENCODERS[name].help}"
-    except PluginError:  # help is also printed beside a broken plug-in; using it says what is wrong
-        return f"{name}:..."

@@ -7,8 +7,8 @@ import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from video_tcav.core.errors import InputError, PluginError
-from video_tcav.core.registry import Registry
+from video_tcav.core.errors import InputError
+from video_tcav.core.registry import Registry, spec_form
 
 if TYPE_CHECKING:
     import torch
@@ -150,13 +150,4 @@ def parse_mask_source(
 
 def mask_source_help(*, finds: bool = False) -> str:
     """All forms of a spec for messages and help texts, and what each `finds`: `motion, maskrcnn:FILE, …`."""
-    return ", ".join(_form(name, finds) for name in MASK_SOURCES.names())
-
-
-def _form(name: str, finds: bool) -> str:
-    try:
-        loader = MASK_SOURCES[name]
-    except PluginError:  # help is also printed beside a broken plug-in; using it says what is wrong
-        return f"{name}:..."
-    form = f"{name}:{loader.help}" if loader.help else name
-    return f"{form} ({loader.finds})" if finds and loader.finds else form
+    return ", ".join(spec_form(MASK_SOURCES, name, finds=finds) for name in MASK_SOURCES.names())

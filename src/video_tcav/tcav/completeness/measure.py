@@ -105,16 +105,7 @@ def _of_run(
         all_directions=measured.all_directions,
         n_clips=measured.n_clips,
         n_groups=measured.n_groups,
-        shares=tuple(
-            ShareOfConcept(
-                concept=name,
-                share=share.share,
-                share_low=share.low,
-                share_high=share.high,
-                sampling_error=share.sampling_error,
-            )
-            for name, share in measured.shares.items()
-        ),
+        shares=ShareOfConcept.of_all(measured),
         clips=tuple(clips),
     )
 

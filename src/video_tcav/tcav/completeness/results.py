@@ -9,6 +9,7 @@ import pandas as pd
 
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.tables import write_csv
+from video_tcav.gram.completeness import Completeness
 from video_tcav.tcav.wording import units
 
 MANIFEST = "unexplained.csv"
@@ -33,6 +34,20 @@ class ShareOfConcept:
     share_low: float
     share_high: float
     sampling_error: float
+
+    @classmethod
+    def of_all(cls, measured: Completeness) -> "tuple[ShareOfConcept, ...]":
+        """The share of each concept, from arrays."""
+        return tuple(
+            cls(
+                concept=name,
+                share=share.share,
+                share_low=share.low,
+                share_high=share.high,
+                sampling_error=share.sampling_error,
+            )
+            for name, share in measured.shares.items()
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
