@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from video_tcav.auditing.pending_clips import SOURCES_AHEAD, PassedClip, PendingClip, PendingClips
-from video_tcav.auditing.plan import AuditPlan
 from video_tcav.core.errors import MediaError, ShapeError
 from video_tcav.core.progress import Advance
 from video_tcav.core.work_ahead import work_ahead
+from video_tcav.media import VideoSource
 from video_tcav.recording.batch_runner import BatchRunner
 
 _INPUTS_AHEAD = 16  # two of the largest batches
@@ -44,22 +44,22 @@ class _Input:
 
 
 class AuditPasses:
-    """Passes the versions of a plan.
+    """Passes the versions of clips.
 
     Args:
         runner: passes batches.
-        plan: which clips and versions.
         clips: what is known of each clip, and material for the rest.
         threads: clips and versions that are made at once, beside the model.
     """
 
-    def __init__(self, runner: BatchRunner, plan: AuditPlan, clips: PendingClips, *, threads: int) -> None:
-        self._runner, self._plan, self._clips, self._threads = runner, plan, clips, threads
+    def __init__(self, runner: BatchRunner, clips: PendingClips, *, threads: int) -> None:
+        self._runner, self._clips, self._threads = runner, clips, threads
 
-    def run(self, advance: Advance) -> Generator[PassedClip | MediaError, None, None]:
-        """The clips, in the order of the passes, or what is wrong with a video.
+    def run(self, sources: Sequence[VideoSource], advance: Advance) -> Generator[PassedClip | MediaError, None, None]:
+        """The clips, in the order of the videos, or what is wrong with a video.
 
         Args:
+            sources: the videos.
             advance: told which share of a video is done.
 
         Raises:
@@ -68,7 +68,7 @@ class AuditPasses:
         """
         pending = work_ahead(
             self._clips.of,
-            self._plan.order,
+            sources,
             threads=self._threads,
             ahead=self._threads * SOURCES_AHEAD,
             name="video-tcav-audit-clips",

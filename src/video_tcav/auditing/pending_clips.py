@@ -2,23 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.auditing.kept_logits import KeptClip, LogitFiles, MaskFacts, mask_identity
-from video_tcav.auditing.plan import AuditPlan
+from video_tcav.auditing.plan import VersionPlan
 from video_tcav.auditing.version_makers import VersionMaker, version_makers, version_names
-from video_tcav.core.cache_folder import logit_folder
+from video_tcav.auditing.versions import Version
+from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError
 from video_tcav.masks.material import ClipMaterial
 from video_tcav.masks.quality import mask_quality
 from video_tcav.masks.source_material import MaterialStore, SourceMaterial
 from video_tcav.media import VideoSource
-from video_tcav.recording.batch_runner import BatchRunner
-from video_tcav.recording.cache.keys import model_digest, numerics, preparation_digest, source_name
+from video_tcav.recording.cache.keys import source_name
 from video_tcav.recording.settings import RecordingSettings
 
 SOURCES_AHEAD = 2
@@ -51,37 +50,34 @@ class PendingClip:
     Attributes:
         passed: the clip and those logits.
         missing: versions still to be passed, with what makes their pixels.
+        names: of all versions, in the order of the plan.
     """
 
     passed: PassedClip
     missing: Mapping[str, VersionMaker] = field(default_factory=dict)
+    names: tuple[str, ...]
 
 
 class PendingClips:
     """Finds what is kept of each clip, and makes material for the rest; called in threads.
 
     Args:
-        runner: knows the model.
-        plan: which clips and versions.
-        settings: how clips are passed and kept.
-        store: the folder of the activation store, beside which logits are kept; `None` keeps nothing.
+        spec: what clips the model takes.
+        plan: which versions.
+        settings: how clips are passed.
+        files: where logits are kept.
     """
 
-    def __init__(self, runner: BatchRunner, plan: AuditPlan, settings: RecordingSettings, store: Path | None) -> None:
-        self._plan, self._windows, model = plan, settings.windows, runner.model
+    def __init__(self, spec: ClipSpec, plan: VersionPlan, settings: RecordingSettings, files: LogitFiles) -> None:
+        self._plan, self._windows, self._files = plan, settings.windows, files
         # with fewer, a lender would be decoded and masked a second time for the clip that comes before it
         # a full-HD clip of 16 frames has 100 MB: the store holds what threads work on, and no more
         most = 2 + settings.threads * (SOURCES_AHEAD + 1)  # those ahead, and their lenders
-        self._materials = MaterialStore(model.clip_spec, windows=settings.windows, masks=plan.masks, most=most)
+        self._materials = MaterialStore(spec, windows=settings.windows, masks=plan.masks, most=most)
         self._identity = mask_identity(plan.masks)
         self._keeps_masked = plan.masks is not None and self._identity is not None
-        context: tuple[Any, ...] = ()
-        if store is not None:
-            context = (model_digest(model), preparation_digest(model), numerics(model, runner.precision))
-        self._files = LogitFiles(None if store is None else logit_folder(store), *context)
         self._unmasked = {version.name for version in plan.versions if not version.needs_masks}
-        # of another package's version nothing tells when its code changes, and with it its pixels
-        self._foreign = {v.name for v in plan.versions if not type(v).__module__.startswith("video_tcav.")}
+        self._foreign = {version.name for version in plan.versions if is_foreign(version)}
 
     def of(self, source: VideoSource) -> Sequence[PendingClip] | MediaError:
         """The clips of a video, or what is wrong with it."""
@@ -98,7 +94,7 @@ class PendingClips:
             # That nobody is in it may have taken a segmenter to find out. What cannot be decoded is tried again next time:
             # a drive that was away for a moment would leave the video out for good.
             if self._keeps_masked and own.is_unmasked and source.key in self._plan.digests:
-                self._files.write(KeptClip(skipped=own.error.reason), *self._masked_content(source, 0))
+                self._files.add(KeptClip(skipped=own.error.reason), *self._masked_content(source, 0))
             return own.error
         number, lender = self._lender(source)
         return [self._pending(source, window, own, number, lender) for window in range(len(own.windows))]
@@ -111,7 +107,9 @@ class PendingClips:
             logits: of its missing versions.
         """
         source, window = pending.passed.source, pending.passed.window
-        passed = replace(pending.passed, logits={**pending.passed.logits, **logits})
+        # in the order of the plan, whichever were kept: tables must not depend on that
+        complete = {**pending.passed.logits, **logits}
+        passed = replace(pending.passed, logits={name: complete[name] for name in pending.names})
         if source.key not in self._plan.digests:  # it could not be read when digests were taken
             return passed
         lasting = [name for name in logits if name not in self._foreign]
@@ -123,11 +121,15 @@ class PendingClips:
             contents.append((self._masked_content(source, window), passed.facts, masked))
         for content, facts, names in contents:
             if names:
-                # read again: another version of the clip may have been kept since its material was made
-                earlier = self._files.read(*content).logits
-                new = {name: logits[name] for name in names}
-                self._files.write(KeptClip(logits={**earlier, **new}, facts=facts), *content)
+                self._files.add(KeptClip(logits={name: logits[name] for name in names}, facts=facts), *content)
         return passed
+
+    def is_kept(self, source: VideoSource) -> bool:
+        """Whether nothing of a video is missing; also where it is known that it cannot be used."""
+        try:
+            return all(self._kept(source, window) is not None for window in range(self._windows))
+        except MediaError:
+            return True
 
     def makers(
         self, source: VideoSource, window: int, lender: VideoSource | None
@@ -180,7 +182,7 @@ class PendingClips:
             facts=facts,
             logits={name: logits[name] for name in names},
         )
-        return PendingClip(passed=passed)
+        return PendingClip(passed=passed, names=tuple(names))
 
     def _pending(
         self, source: VideoSource, window: int, own: SourceMaterial, number: int | None, lender: SourceMaterial | None
@@ -202,7 +204,8 @@ class PendingClips:
             facts=facts,
             logits={name: kept[name] for name in makers if name in kept},
         )
-        return PendingClip(passed=passed, missing={name: maker for name, maker in makers.items() if name not in kept})
+        missing = {name: maker for name, maker in makers.items() if name not in kept}
+        return PendingClip(passed=passed, missing=missing, names=tuple(makers))
 
     def _lender(self, source: VideoSource) -> tuple[int | None, SourceMaterial | None]:
         """The first of a source's lenders that can be used, and its number."""
@@ -240,6 +243,11 @@ class PendingClips:
             return self._plan.masks.entry(lender)
         except MediaError:  # the next lender is asked
             return None
+
+
+def is_foreign(version: Version) -> bool:
+    """Whether it is of another package: nothing tells when its code changes, and with it its pixels."""
+    return not type(version).__module__.startswith("video_tcav.")
 
 
 def _window_of(lender: SourceMaterial | None, window: int) -> ClipMaterial | None:

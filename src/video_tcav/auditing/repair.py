@@ -14,7 +14,7 @@ from video_tcav.auditing.answers import AuditAnswers
 from video_tcav.auditing.group_intervals import Estimate, GroupIntervals, interval_columns
 from video_tcav.auditing.result import AuditResult
 from video_tcav.auditing.run import audit
-from video_tcav.auditing.settings import NOT_TAKEN, AuditSettings
+from video_tcav.auditing.settings import REPAIR_NOT_TAKEN, AuditSettings
 from video_tcav.auditing.versions import ORIGINAL, SWAP
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.checks import require
@@ -174,7 +174,7 @@ class Repair(ItemSequence[RepairFigure]):
         return html_heading(self.sentences()[0]) + html_table(columns, rows, numbers=columns[2:])
 
 
-@takes_settings(audit_settings=AuditSettings, recording=RecordingSettings, leave_out=(*NOT_TAKEN, "shares"))
+@takes_settings(audit_settings=AuditSettings, recording=RecordingSettings, leave_out=REPAIR_NOT_TAKEN)
 def erase(
     model: VideoModel,
     cavs: Sequence[SavedCav],

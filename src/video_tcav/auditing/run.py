@@ -9,6 +9,7 @@ from typing import Any
 from video_tcav.auditing.answers import AnswerCollector, AuditAnswers
 from video_tcav.auditing.examples import AuditExample, make_examples, wanted_examples
 from video_tcav.auditing.group_intervals import GroupIntervals
+from video_tcav.auditing.kept_logits import LogitFiles
 from video_tcav.auditing.numbers import audit_figures, version_results
 from video_tcav.auditing.passes import AuditPasses
 from video_tcav.auditing.pending_clips import PendingClips
@@ -16,8 +17,10 @@ from video_tcav.auditing.plan import AuditPlan, AuditQuestion, plan_audit
 from video_tcav.auditing.result import AuditResult
 from video_tcav.auditing.result_files import save_audit
 from video_tcav.auditing.settings import NOT_TAKEN, AuditSettings
+from video_tcav.auditing.shared_passes import share_passes
 from video_tcav.auditing.shares import shapley_shares
 from video_tcav.concepts.concept import Sources, left_out_notes
+from video_tcav.core.cache_folder import logit_folder
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.files import check_writable
 from video_tcav.core.logs import log_warnings
@@ -75,15 +78,15 @@ def audit(
     folder = None if out is None else check_writable(Path(out))
     with Workspace(recording, progress=progress) as work:
         plan = plan_audit(model, question, audit_settings, work.digest)
-        runner = BatchRunner(model, (), precision=recording.precision)
-        pending = PendingClips(runner, plan, recording, work.store_folder)
+        runner, files = _runner_and_files(work, model, plan)
+        pending = PendingClips(model.clip_spec, plan, recording, files)
         with work.timed("passes"):
-            passes = AuditPasses(runner, plan, pending, threads=recording.threads)
+            passes = AuditPasses(runner, pending, threads=recording.threads)
             answers, skipped = _passed(model, plan, passes, strict=recording.strict, progress=progress)
         with work.timed("numbers"):
             # the same lines go to the terminal, the page and the JSON file, so that none of them sounds surer than another
             noticed = [*model.remarks(), *_clip_notes(clips), *_cautions(plan, answers, skipped)]
-            noticed += [*_unused_masks(plan, audit_settings), *work.warnings(set())]
+            noticed += [*_unused_masks(plan, audit_settings), *work.warnings({file.path for file in skipped})]
             settings = audit_settings.for_provenance() | recording.for_provenance(precision=runner.precision)
             noted = _noted(question, plan, settings)
             result = _result(model, plan, answers, skipped, tuple(noticed), noted, audit_settings.bootstraps)
@@ -95,6 +98,20 @@ def audit(
         save_audit(folder, result)
     log_warnings([*result.warnings, *map(str, result.skipped)])
     return result
+
+
+def _runner_and_files(work: Workspace, model: VideoModel, plan: AuditPlan) -> tuple[BatchRunner, LogitFiles]:
+    """What passes batches, and where logits are kept; workers have kept there what was missing."""
+    view, precision = work.cache_view(model, plan.digests), work.settings.precision
+    if view is None or work.store_folder is None:
+        return BatchRunner(model, (), precision=precision), LogitFiles(None)
+    # a decision that all runs on one store share: one that was killed goes on with the same bits
+    runner = BatchRunner(model, (), precision=precision, shared_fact=view.fact)
+    files = LogitFiles(logit_folder(work.store_folder), view.identity)
+    if work.has_workers:
+        with work.timed("workers"):
+            share_passes(work, runner, plan, files, view)
+    return runner, files
 
 
 def _passed(
@@ -109,7 +126,7 @@ def _passed(
     collector, skipped = AnswerCollector(model, plan), [*plan.rejected]
     with (
         progress_bar("audit (clips)", len(plan.order), visible=progress) as advance,
-        closing(passes.run(advance)) as passed,
+        closing(passes.run(plan.order, advance)) as passed,
     ):
         for clip in passed:
             if isinstance(clip, MediaError):
