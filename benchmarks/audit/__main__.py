@@ -11,7 +11,6 @@ python -m benchmarks.audit repair WEIGHTS --correlation 0.9
 """
 
 import argparse
-import itertools
 from dataclasses import asdict
 from pathlib import Path
 
@@ -82,22 +81,17 @@ def main() -> None:
 
 def _rendered(arguments: argparse.Namespace) -> None:
     rows: list[RenderedAudit] = []
-    for name, kind in itertools.product(arguments.models.split(","), arguments.masks):
+    for name in arguments.models.split(","):
         name, _, weights = name.partition("=")
-        rows.append(
-            audit_rendered(
-                name,
-                arguments.clips,
-                seed=arguments.seed,
-                masks=kind,
-                moving="motion" in arguments.masks,
-                weights=weights or None,
-            )
+        audits = audit_rendered(
+            name, arguments.clips, seed=arguments.seed, masks=arguments.masks, weights=weights or None
         )
-        table = pd.DataFrame([asdict(row) for row in rows])
-        print(table.iloc[-1:].round(3).to_string(index=False, header=len(rows) == 1), flush=True)
-        if arguments.out:
-            write_csv(arguments.out, table)
+        for row in audits:
+            rows.append(row)
+            table = pd.DataFrame([asdict(row) for row in rows])
+            print(table.iloc[-1:].round(3).to_string(index=False, header=len(rows) == 1), flush=True)
+            if arguments.out:
+                write_csv(arguments.out, table)
 
 
 if __name__ == "__main__":

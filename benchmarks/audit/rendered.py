@@ -1,6 +1,7 @@
 """Planted truth: audits of the rendered world's models with its exact masks, with those of motion, or with boxes."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -48,6 +49,7 @@ class RenderedMasks(MaskSource):
         return (masks,)
 
 
+@functools.lru_cache(maxsize=1000)  # those of motion take a while, and are asked for by filter, audit and overlap
 def rendered_masks(clip: RenderedClip, kind: MaskKind) -> ClipMasks | None:
     """Masks of a rendered clip; `None` where nothing moves enough to be found."""
     person, held = clip.mask("figure"), clip.mask("object")
@@ -106,29 +108,30 @@ def audit_rendered(
     clips: int,
     *,
     seed: int = 0,
-    masks: MaskKind = "exact",
-    moving: bool = False,
+    masks: Sequence[MaskKind] = ("exact",),
     weights: str | None = None,
     correlation: float = 1.0,
-) -> RenderedAudit:
-    """Audit a packaged model, or one with weights of its own, on clips that its rule labels.
+) -> Iterator[RenderedAudit]:
+    """Audit a packaged model, or one with weights of its own, on clips that its rule labels, with each kind of masks.
+
+    All are of the same clips: those in which masks of motion find nobody are left out for all, where they are compared.
 
     Args:
         name: `ARCHITECTURE-RULE`.
         clips: how many.
         seed: of the clips and of the audit.
-        masks: of which kind.
-        moving: whether clips in which motion masks find nobody are left out, so that all kinds of masks are of the same clips.
+        masks: of which kinds.
         weights: of a model that is not packaged.
         correlation: of the clips that a mixed model is audited on; 1, so that the scene of a swap is the usual one of another
             class: at 0 it would say nothing, and no error could be seen.
     """
     architecture, _, rule_name = name.partition("-")
     model = vt.load_model(f"rendered:{name if weights is None else architecture}", weights=weights)
-    world = rendered_world(rule_of(rule_name, correlation=correlation), clips, seed=seed, moving=moving)
-    result = audited(model, world, seed=seed, masks=masks)
+    world = rendered_world(rule_of(rule_name, correlation=correlation), clips, seed=seed, moving="motion" in masks)
     model_name = name if weights is None else f"{name} ({weights})"
-    return measured(result, model_name, CAUSES[rule_name], masks=masks, iou=mean_overlap(world, masks))
+    for kind in masks:
+        result = audited(model, world, seed=seed, masks=kind)
+        yield measured(result, model_name, CAUSES[rule_name], masks=kind, iou=mean_overlap(world, kind))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -274,6 +274,8 @@ def test_the_larger_view_shows_the_clip_in_focus_and_takes_the_same_keys(browser
                 page.set_viewport_size({"width": width, "height": 800})
                 page.emulate_media(color_scheme=scheme)
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
+                stage, video = (page.locator(name).bounding_box() for name in ("#view-stage", "#view-stage video"))
+                assert video["height"] <= stage["height"] and video["width"] <= stage["width"]  # nothing is cut off
                 assert [(one["id"], one["nodes"][0]["target"]) for one in axe.run(page).response["violations"]] == []
 
 
