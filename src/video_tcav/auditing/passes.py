@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from video_tcav.auditing.pending_clips import SOURCES_AHEAD, PassedClip, PendingClip, PendingClips
@@ -47,13 +48,13 @@ class AuditPasses:
     """Passes the versions of clips.
 
     Args:
-        runner: passes batches.
+        runners: each passes batches through one model; all prepare clips alike.
         clips: what is known of each clip, and material for the rest.
         threads: clips and versions that are made at once, beside the model.
     """
 
-    def __init__(self, runner: BatchRunner, clips: PendingClips, *, threads: int) -> None:
-        self._runner, self._clips, self._threads = runner, clips, threads
+    def __init__(self, runners: Sequence[BatchRunner], clips: PendingClips, *, threads: int) -> None:
+        self._runners, self._clips, self._threads = runners, clips, threads
 
     def run(self, sources: Sequence[VideoSource], advance: Advance) -> Generator[PassedClip | MediaError, None, None]:
         """The clips, in the order of the videos, or what is wrong with a video.
@@ -85,7 +86,7 @@ class AuditPasses:
     def _passed(self, batch: Sequence[_Input], advance: Advance) -> Iterator[PassedClip]:
         """Pass a batch; the clips whose last version was in it."""
         inputs = [each.prepared for each in batch if each.prepared is not None]
-        rows = iter(self._runner.logits(inputs) if inputs else ())
+        rows = iter(torch.stack([runner.logits(inputs) for runner in self._runners], dim=1) if inputs else ())
         for each in batch:
             task = each.task
             if each.prepared is not None:
@@ -116,7 +117,7 @@ class AuditPasses:
                     f"`clips` must have one size. Got {each.task.clip.passed.source.key} of {tuple(each.prepared.shape)} "
                     f"after {shape}. Give --size, so that every clip is resized."
                 )
-            if len(prepared) >= self._runner.batch_size(each.prepared):
+            if len(prepared) >= min(runner.batch_size(each.prepared) for runner in self._runners):
                 yield batch
                 batch, prepared = [], []
         if batch:
@@ -154,4 +155,4 @@ class AuditPasses:
         if isinstance(task, MediaError):
             return task
         maker = task.clip.missing.get(task.name)
-        return _Input(task=task, prepared=None if maker is None else self._runner.model.prepare(maker.frames()))
+        return _Input(task=task, prepared=None if maker is None else self._runners[0].model.prepare(maker.frames()))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -26,21 +27,21 @@ SOURCES_AHEAD = 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PassedClip:
-    """What the model says of all versions of one clip.
+    """What the models say of all versions of one clip.
 
     Attributes:
         source: the video.
         window: which clip of it.
         lender: the video that lent it a scene; `None` if none did.
         facts: of its masks; `None` where versions without masks alone were passed.
-        logits: by the name of the version; without those that a missing lender would be needed for.
+        logits: of each model, by the name of the version; without those that a missing lender would be needed for.
     """
 
     source: VideoSource
     window: int
     lender: VideoSource | None
     facts: MaskFacts | None
-    logits: Mapping[str, Float[Tensor, " class"]]
+    logits: Mapping[str, Float[Tensor, "model class"]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,10 +66,12 @@ class PendingClips:
         spec: what clips the model takes.
         plan: which versions.
         settings: how clips are passed.
-        files: where logits are kept.
+        files: where the logits of each model are kept.
     """
 
-    def __init__(self, spec: ClipSpec, plan: VersionPlan, settings: RecordingSettings, files: LogitFiles) -> None:
+    def __init__(
+        self, spec: ClipSpec, plan: VersionPlan, settings: RecordingSettings, files: Sequence[LogitFiles]
+    ) -> None:
         self._plan, self._windows, self._files = plan, settings.windows, files
         # with fewer, a lender would be decoded and masked a second time for the clip that comes before it
         # a full-HD clip of 16 frames has 100 MB: the store holds what threads work on, and no more
@@ -94,7 +97,7 @@ class PendingClips:
             # That nobody is in it may have taken a segmenter to find out. What cannot be decoded is tried again next time:
             # a drive that was away for a moment would leave the video out for good.
             if self._keeps_masked and own.is_unmasked and source.key in self._plan.digests:
-                self._files.add(KeptClip(skipped=own.error.reason), *self._masked_content(source, 0))
+                self._add(KeptClip(skipped=own.error.reason), *self._masked_content(source, 0))
             return own.error
         number, lender = self._lender(source)
         return [self._pending(source, window, own, number, lender) for window in range(len(own.windows))]
@@ -121,7 +124,7 @@ class PendingClips:
             contents.append((self._masked_content(source, window), passed.facts, masked))
         for content, facts, names in contents:
             if names:
-                self._files.add(KeptClip(logits={name: logits[name] for name in names}, facts=facts), *content)
+                self._add(KeptClip(logits={name: logits[name] for name in names}, facts=facts), *content)
         return passed
 
     def is_kept(self, source: VideoSource) -> bool:
@@ -157,9 +160,9 @@ class PendingClips:
         plan = self._plan
         if source.key not in plan.digests or (plan.masks is not None and not self._keeps_masked):
             return None
-        without, masked = self._files.read(*self._plain_content(source, window)), KeptClip()
+        without, masked = self._read(*self._plain_content(source, window)), KeptClip()
         if plan.masks is not None:
-            masked = self._files.read(*self._masked_content(source, window))
+            masked = self._read(*self._masked_content(source, window))
             if masked.skipped:
                 raise MediaError(source.path, masked.skipped)
             if masked.facts is None:
@@ -192,9 +195,9 @@ class PendingClips:
         facts = None if material.masks is None else _facts(material, number)
         kept: dict[str, Tensor] = {}
         if source.key in plan.digests:
-            kept |= self._files.read(*self._plain_content(source, window)).logits
+            kept |= self._read(*self._plain_content(source, window)).logits
             if self._keeps_masked:
-                kept |= self._files.read(*self._masked_content(source, window)).logits
+                kept |= self._read(*self._masked_content(source, window)).logits
         donor = _window_of(lender, window)
         makers = version_makers(plan.versions, material, donor, shares=plan.shares, seed=plan.seed)
         passed = PassedClip(
@@ -206,6 +209,17 @@ class PendingClips:
         )
         missing = {name: maker for name, maker in makers.items() if name not in kept}
         return PendingClip(passed=passed, missing=missing, names=tuple(makers))
+
+    def _read(self, *content: Any) -> KeptClip:
+        """What is kept of a clip for every model."""
+        clips = [files.read(*content) for files in self._files]
+        names = [name for name in clips[0].logits if all(name in clip.logits for clip in clips)]
+        logits = {name: torch.stack([clip.logits[name] for clip in clips]) for name in names}
+        return replace(clips[0], logits=logits)
+
+    def _add(self, clip: KeptClip, *content: Any) -> None:
+        for number, files in enumerate(self._files):
+            files.add(replace(clip, logits={name: rows[number] for name, rows in clip.logits.items()}), *content)
 
     def _lender(self, source: VideoSource) -> tuple[int | None, SourceMaterial | None]:
         """The first of a source's lenders that can be used, and its number."""

@@ -75,29 +75,55 @@ def audit(
         HAT (arXiv:2211.01480) for SHAcc and SBErr; StillMix (arXiv:2211.12883) for contrasted accuracy; Shapley 1953.
     """
     question = AuditQuestion(clips=clips, versions=versions, reject=reject, group=group, seed=seed)
+    [result] = audit_models([model], question, audit_settings, recording, out=out, progress=progress)
+    return result
+
+
+def audit_models(
+    models: Sequence[VideoModel],
+    question: AuditQuestion,
+    audit_settings: AuditSettings,
+    recording: RecordingSettings,
+    *,
+    out: str | Path | None = None,
+    progress: bool = False,
+) -> tuple[AuditResult, ...]:
+    """The audit of each of several models that prepare clips alike and have the same classes: clips are decoded and masked once.
+
+    Args:
+        models: one, or a model and copies of it.
+        question: what is asked of each.
+        audit_settings: who is the person, and what is computed.
+        recording: how clips are passed.
+        out: folder for results, tables and examples of the first model.
+        progress: whether to show progress bars on standard error.
+
+    Raises:
+        VideoTcavError: see `audit`.
+    """
     folder = None if out is None else check_writable(Path(out))
     with Workspace(recording, progress=progress) as work:
-        plan = plan_audit(model, question, audit_settings, work.digest)
-        runner, files = _runner_and_files(work, model, plan)
-        pending = PendingClips(model.clip_spec, plan, recording, files)
+        plan = plan_audit(models[0], question, audit_settings, work.digest)
+        runners, files = zip(*(_runner_and_files(work, model, plan) for model in models), strict=True)
+        pending = PendingClips(models[0].clip_spec, plan, recording, files)
         with work.timed("passes"):
-            passes = AuditPasses(runner, pending, threads=recording.threads)
-            answers, skipped = _passed(model, plan, passes, strict=recording.strict, progress=progress)
+            passes = AuditPasses(runners, pending, threads=recording.threads)
+            answers, skipped = _passed(models, plan, passes, strict=recording.strict, progress=progress)
         with work.timed("numbers"):
             # the same lines go to the terminal, the page and the JSON file, so that none of them sounds surer than another
-            noticed = [*model.remarks(), *_clip_notes(clips), *_cautions(plan, answers, skipped)]
+            noticed = [*models[0].remarks(), *_clip_notes(question.clips), *_cautions(plan, answers[0], skipped)]
             noticed += [*_unused_masks(plan, audit_settings), *work.warnings({file.path for file in skipped})]
-            settings = audit_settings.for_provenance() | recording.for_provenance(precision=runner.precision)
-            noted = _noted(question, plan, settings)
-            result = _result(model, plan, answers, skipped, tuple(noticed), noted, audit_settings.bootstraps)
+            settings = audit_settings.for_provenance() | recording.for_provenance(precision=runners[0].precision)
+            common = (skipped, tuple(noticed), _noted(question, plan, settings), audit_settings.bootstraps)
+            results = [_result(model, plan, own, *common) for model, own in zip(models, answers, strict=True)]
         if folder is not None:
             with work.timed("examples"):
-                result = replace(result, examples=_examples(plan, pending, result, progress))
-    result = replace(result, seconds=dict(work.seconds))
+                results[0] = replace(results[0], examples=_examples(plan, pending, results[0], progress))
+    results = [replace(result, seconds=dict(work.seconds)) for result in results]
     if folder is not None:
-        save_audit(folder, result)
-    log_warnings([*result.warnings, *map(str, result.skipped)])
-    return result
+        save_audit(folder, results[0])
+    log_warnings([*results[0].warnings, *map(str, results[0].skipped)])
+    return tuple(results)
 
 
 def _runner_and_files(work: Workspace, model: VideoModel, plan: AuditPlan) -> tuple[BatchRunner, LogitFiles]:
@@ -115,15 +141,16 @@ def _runner_and_files(work: Workspace, model: VideoModel, plan: AuditPlan) -> tu
 
 
 def _passed(
-    model: VideoModel, plan: AuditPlan, passes: AuditPasses, *, strict: bool, progress: bool
-) -> tuple[AuditAnswers, tuple[Skipped, ...]]:
-    """What the model says of all clips that can be used, and the others.
+    models: Sequence[VideoModel], plan: AuditPlan, passes: AuditPasses, *, strict: bool, progress: bool
+) -> tuple[tuple[AuditAnswers, ...], tuple[Skipped, ...]]:
+    """What each model says of all clips that can be used, and the others.
 
     Raises:
         InputError: if none can be used.
         MediaError: for the first one that cannot, if `strict`.
     """
-    collector, skipped = AnswerCollector(model, plan), [*plan.rejected]
+    collectors = [AnswerCollector(model, plan, number) for number, model in enumerate(models)]
+    skipped = [*plan.rejected]
     with (
         progress_bar("audit (clips)", len(plan.order), visible=progress) as advance,
         closing(passes.run(plan.order, advance)) as passed,
@@ -134,9 +161,10 @@ def _passed(
                     raise clip
                 skipped.append(Skipped(path=str(clip.path), reason=clip.reason))
             else:
-                collector.add(clip)
-    answers = collector.answers()
-    if not answers.clips:
+                for collector in collectors:
+                    collector.add(clip)
+    answers = tuple(collector.answers() for collector in collectors)
+    if not answers[0].clips:
         raise InputError(
             f"`clips` must hold a clip that can be used. Got {len(skipped)} that cannot, the first: {skipped[0]}. "
             "Give other clips, or another source of masks with --masks."

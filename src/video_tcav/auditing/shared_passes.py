@@ -120,8 +120,8 @@ class AuditWorker:
             digests=chunk.digests,
             seed=job.seed,
         )
-        clips = PendingClips(self._runner.model.clip_spec, plan, job.recording, self._files)
-        passes = AuditPasses(self._runner, clips, threads=job.recording.threads)
+        clips = PendingClips(self._runner.model.clip_spec, plan, job.recording, [self._files])
+        passes = AuditPasses([self._runner], clips, threads=job.recording.threads)
         sources = [source for source in chunk.sources if not reasons[source.key]]
         with closing(passes.run(sources, advance)) as passed:
             for clip in passed:
@@ -166,7 +166,7 @@ def share_passes(work: Workspace, runner: BatchRunner, plan: AuditPlan, files: L
     assert files.folder is not None  # whoever has workers has a store
     versions = tuple(version for version in plan.versions if not is_foreign(version))
     settings = work.settings
-    clips = PendingClips(runner.model.clip_spec, replace(plan, versions=versions), settings, files)
+    clips = PendingClips(runner.model.clip_spec, replace(plan, versions=versions), settings, [files])
     missing = [source for source in plan.order if source.key in plan.digests and not clips.is_kept(source)]
     # decides how clips are passed, which workers must be told
     if batch_size(runner, missing, windows=settings.windows) is None:

@@ -148,7 +148,7 @@ def test_what_is_sent_from_elsewhere_is_what_is_kept_here_and_takes_nothing_away
     wider = replace(plan, versions=(*plan.versions, VERSIONS["mirrored"]))
     settings = RecordingSettings()
     for source in piece.sources:
-        mine, other = (PendingClips(model.clip_spec, plan, settings, files).of(source)[0] for files in (here, there))
+        mine, other = (PendingClips(model.clip_spec, plan, settings, [files]).of(source)[0] for files in (here, there))
         assert not mine.missing
         assert not other.missing
         assert mine.passed.facts == other.passed.facts
@@ -156,8 +156,8 @@ def test_what_is_sent_from_elsewhere_is_what_is_kept_here_and_takes_nothing_away
         for name, logits in mine.passed.logits.items():
             assert logits.dtype == other.passed.logits[name].dtype
             assert np.array_equal(logits.numpy(), other.passed.logits[name].numpy())
-        assert PendingClips(model.clip_spec, wider, settings, there).is_kept(source)
-        assert not PendingClips(model.clip_spec, wider, settings, here).is_kept(source)
+        assert PendingClips(model.clip_spec, wider, settings, [there]).is_kept(source)
+        assert not PendingClips(model.clip_spec, wider, settings, [here]).is_kept(source)
 
 
 def test_videos_that_differ_elsewhere_are_left_to_the_run(model, world, tmp_path):
