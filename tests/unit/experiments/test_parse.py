@@ -29,7 +29,7 @@ MISTAKES = {
         SMALL,
         re.sub(r"targets:\n.*\n", "targets: [playing tennis]\n", SMALL),
         3,
-        "must hold names, each with what belongs to it",
+        "must hold names, each with its value",
     ),
     "an empty list": ("layers: [stages.2, stages.3]", "layers: []", 9, "`layers` must hold at least 1"),
     "a list of settings": (
