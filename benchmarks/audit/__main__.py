@@ -68,8 +68,8 @@ def main() -> None:
         for by in ("motion", "scene"):
             print(score_table(scores, by).to_string(), end="\n\n")
     elif arguments.command == "memory":
-        peaks = [measure_peak(clips, size=arguments.size) for clips in arguments.clips]
-        print(pd.DataFrame([asdict(peak) for peak in peaks]).round().to_string(index=False))
+        for clips in arguments.clips:
+            print(measure_peak(clips, size=arguments.size), flush=True)
     elif arguments.command == "repair":
         layers = arguments.layers.split(",")
         rows = measure_repairs(arguments.weights, arguments.correlation, clips=arguments.clips, layers=layers)
