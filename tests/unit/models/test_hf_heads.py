@@ -149,6 +149,20 @@ def test_adapters_that_do_not_fit_are_refused(adapter_folders, tmp_path):
         load_model(f"hf:{base}", adapter=misfit, device="cpu")
 
 
+@pytest.mark.parametrize(
+    "lost", ["layer.0.attention.attention.query.lora_B", "layer.1.attention.attention.value.lora_A"]
+)
+def test_an_adapter_that_lost_tensors_is_refused(adapter_folders, tmp_path, lost):
+    base, adapter = adapter_folders
+    damaged = shutil.copytree(adapter, tmp_path / "damaged")
+    tensors = load_file(damaged / "adapter_model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if lost not in name}
+    assert len(kept) == len(tensors) - 1
+    save_file(kept, damaged / "adapter_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=f"must hold all tensors of its configuration.*1 missing, such as .*{lost}"):
+        load_model(f"hf:{base}", adapter=damaged, device="cpu")
+
+
 def test_without_peft_the_extra_is_named(adapter_folders, monkeypatch):
     base, adapter = adapter_folders
 
