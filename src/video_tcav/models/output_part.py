@@ -32,7 +32,9 @@ class OutputPart:
 
     def __call__(self, output: object) -> object:
         """The part of an output."""
-        for key in self.head.split(".") if self.head else ():
+        # a name with dots in it comes before the path that it could be
+        is_name = self.head in _by_name(output)
+        for key in (self.head,) if is_name else self.head.split(".") if self.head else ():
             output = _item(output, key, self.head)
         if self.row is None:
             return output

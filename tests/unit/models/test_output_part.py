@@ -39,6 +39,7 @@ CONTAINERS = {
     "tuple": (lambda verb, noun: (verb, noun), "1"),
     "named tuple": (Heads, "noun"),
     "nested": (lambda verb, noun: {"heads": [verb, noun]}, "heads.1"),
+    "a name with a dot": (lambda verb, noun: {"fc.verb": verb, "fc.noun": noun}, "fc.noun"),
 }
 
 
