@@ -15,10 +15,16 @@ from video_tcav.models import VideoModel
 from video_tcav.models.axes.spacing import layer_spacings
 from video_tcav.models.layers import layers_axes, noise_clip
 
+from .audited import audit_agrees
+
 TOLERANCE = 1e-5
-COLUMNS = ("loads", "outputs as the original code", "axes", "default layers", "Grad-CAM", "`test`")
+COLUMNS = ("loads", "outputs as the original code", "axes", "default layers", "Grad-CAM", "`test`", "`audit`")
 YES = "yes"
 CLASSES = ("walk", "run", "wave", "jump", "sit")
+
+
+def _two_noise_clips(model: VideoModel) -> Tensor:
+    return torch.cat([noise_clip(model, seed=seed) for seed in (7, 8)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +35,13 @@ class Family:
         name: of the row.
         load: from what it writes into a folder.
         original: what the code that published it returns for prepared clips, from the same folder.
+        clips: those that it is asked for.
     """
 
     name: str
     load: Callable[[Path], VideoModel]
     original: Callable[[Path, VideoModel, Tensor], Tensor]
+    clips: Callable[[VideoModel], Tensor] = _two_noise_clips
 
 
 def row(family: Family, folder: Path) -> list[str]:
@@ -41,12 +49,12 @@ def row(family: Family, folder: Path) -> list[str]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = family.load(folder)
-        checks = (_outputs_agree, _axes_hold, _stages, _map_is_on_the_square, _test_runs)
+        checks = (_outputs_agree, _axes_hold, _stages, _map_is_on_the_square, _test_runs, _audit_runs)
         return [YES, *(check(family, folder, model) for check in checks)]
 
 
 def _outputs_agree(family: Family, folder: Path, model: VideoModel) -> str:
-    clips = torch.cat([noise_clip(model, seed=seed) for seed in (7, 8)])
+    clips = family.clips(model)
     with torch.no_grad():
         expected, actual = family.original(folder, model, clips), model.values(clips)
     assert float(expected.std()) > 0, "outputs that do not depend on the clip would prove nothing"
@@ -116,3 +124,7 @@ def _test_runs(_family: Family, _folder: Path, model: VideoModel) -> str:
         )
     table = result.to_frame()
     return YES if len(table) and table["effect"].notna().all() else "no"
+
+
+def _audit_runs(_family: Family, _folder: Path, model: VideoModel) -> str:
+    return YES if audit_agrees(model) else "no"
