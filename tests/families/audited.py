@@ -27,7 +27,8 @@ class GivenMasks(MaskSource):
     name: str = "given"
 
     def masks(self, loaded: LoadedClips) -> tuple[ClipMasks, ...]:
-        return tuple(ClipMasks(person=self.person[loaded.source.key], how="given") for _ in loaded.clips or ())
+        assert loaded.clips is not None
+        return tuple(ClipMasks(person=self.person[loaded.source.key], how="given") for _ in loaded.clips)
 
 
 def moving_square(model: VideoModel, seed: int) -> tuple[Tensor, Tensor]:
@@ -51,7 +52,7 @@ def audit_agrees(model: VideoModel) -> bool:
         warnings.simplefilter("ignore")  # so few clips show nothing, which the result says
         result = vt.audit(
             model,
-            {labels[name]: [(name, clip)] for name, (clip, _) in made.items()},
+            {labels[name]: [(name, clip.movedim(1, 3))] for name, (clip, _) in made.items()},
             masks=GivenMasks({name: there for name, (_, there) in made.items()}),
             versions=VERSIONS_ASKED,
             shares=False,

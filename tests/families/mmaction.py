@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tests.parity.mmaction_configs import CONFIGS, loaded
 from tests.parity.mmaction_reference import REFERENCE, checkpoint, clip_of
+from tests.unit.models.networks import pooled_without_overlap
 from video_tcav.models import VideoModel
 
 from .family import Family
@@ -33,6 +34,7 @@ MMACTION = [
         load=lambda folder, name=name: load(name, folder),
         original=lambda _folder, _model, _clips, name=name: torch.tensor(_PUBLISHED[name]["logits"])[None],
         clips=lambda model, name=name: clips(name, model),
+        in_place=pooled_without_overlap if name.startswith("MViT") else None,
     )
     for name in NAMES
 ]
