@@ -23,6 +23,12 @@ def audit_contradictions(experiment: Experiment) -> Mistakes:
             got = f"{len(with_clips)} of targets" if with_clips else "none"
             message = f"`audit.clips` must be of two classes or more. Got {got}. Name clips: under audit."
             yield ("audit",), message
+    if audit.witnesses and experiment.against != "log_odds":
+        # Slope and intervention are in units of the target, what an edit costs is in log-odds: side by side, and under one
+        # margin, they would be figures of two questions.
+        message = "`against` must be log_odds with witnesses, since an edit of the pixels is measured in log-odds."
+        yield ("audit", "witnesses"), f"{message} Got {experiment.against}. Leave one of them out."
+        return
     claimed = claimed_concepts(experiment)
     for concept, player in audit.witnesses.items():
         path: YamlPath = ("audit", "witnesses", concept)

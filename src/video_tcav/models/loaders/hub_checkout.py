@@ -104,7 +104,12 @@ def load_hub(
     offered: dict[str, Any] = {} if is_pretrained else {"pretrained": False}
     if classes is not None and not is_pretrained:
         (offered if entry is None else forced)[width] = len(classes)
-    module, trained = build_network(path, name, offered=offered, forced=forced, has_weights=weights is not None)
+    module, trained = build_network(path, name, offered=offered, forced=forced, has_weights=content is not None)
+    if is_pretrained and not trained:  # an entry may take the word, and do nothing with it
+        raise ModelError(
+            f"`weights` must be a file where an entry loads none of its own. Got {PRETRAINED} for hub:{source}, whose weights are"
+            " random. Give --weights FILE."
+        )
     return describe_network(
         module,
         content,
