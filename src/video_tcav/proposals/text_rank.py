@@ -84,7 +84,8 @@ class TextRank:
                 if isinstance(row, MediaError):
                     self._unusable.update(tubes[source.path])
                 else:
-                    self._rows.update(dict.fromkeys(tubes[source.path], row[0]))
+                    for tube in tubes[source.path]:
+                        self._rows[tube] = row[0]
                 each(number, len(sources))
 
     def scores(self, text: str) -> TubeScores:

@@ -8,7 +8,7 @@ export let bank = null;
 const list = document.getElementById("concept-list");
 const form = document.getElementById("filters");
 const ORDERS = [["", "Best first"], ["confident", "Most confident"], ["unsure", "Least confident"], ["added", "Oldest first"]];
-const BY_WORDS = [["", "Most like the words first"], ["unlike", "Least like them first"]];
+const BY_WORDS = [["", "Most like them first"], ["unlike", "Least like them first"]];
 const LIKENESS = [["", "Most alike first"], ["unlike", "Least alike first"]];
 
 /** Show the bank as the server reports it. */
