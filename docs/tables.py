@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the scripts of a checkout
 from benchmarks.readability import SOURCE, imports
 
-from video_tcav.audit.settings import AuditSettings
+from video_tcav.auditing.settings import AuditSettings
 from video_tcav.core.settings import Setting, Settings, settings_of
 from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.experiments.audit_section import AUDIT

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 import video_tcav as vt
-from video_tcav.audit import VERSIONS
+from video_tcav.auditing import VERSIONS
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.rendered import render, sample_factors
 

@@ -7,11 +7,11 @@ import pandas as pd
 from benchmarks.audit.rendered import VERSIONS, audited
 
 import video_tcav as vt
-from video_tcav.audit import VERSIONS as KINDS
-from video_tcav.audit.answers import AuditAnswers
-from video_tcav.audit.group_intervals import GroupIntervals
-from video_tcav.audit.numbers import audit_figures, version_results
-from video_tcav.audit.shares import shapley_shares
+from video_tcav.auditing import VERSIONS as KINDS
+from video_tcav.auditing.answers import AuditAnswers
+from video_tcav.auditing.group_intervals import GroupIntervals
+from video_tcav.auditing.numbers import audit_figures, version_results
+from video_tcav.auditing.shares import shapley_shares
 from video_tcav.rendered import rule_of
 
 _BOOTSTRAPS = 1000

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
-from video_tcav.audit.masks.motion import moving_masks
-from video_tcav.audit.masks.quality import overlap
 from video_tcav.core.progress import progress_bar
+from video_tcav.masks.motion import moving_masks
+from video_tcav.masks.quality import overlap
 from video_tcav.rendered import RenderedClip, render, sample_factors
 
 SEED = 1000

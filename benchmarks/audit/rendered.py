@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 
 import video_tcav as vt
-from video_tcav.audit import AuditResult, ClipMasks, MaskSource
+from video_tcav.auditing import AuditResult
+from video_tcav.masks import ClipMasks, MaskSource
 from video_tcav.media import LoadedClips
 from video_tcav.models import VideoModel
 from video_tcav.rendered import RenderedClip, Rule, render, rule_of

@@ -18,7 +18,7 @@ _MOST_CLIPS = 24
 def lost_without(world: DiscoveryWorld, layer: LayerDiscovery, column: int) -> float:
     """Mean of what the target loses when a component's share of the layer's activation is taken out, position by position.
 
-    Of clips that have it and did not find it. A shift along the CAV, as slopes and steps are, is the same at all places and times.
+    Of clips that have it and did not find it. A shift along the CAV, as slopes and steps are, is the same everywhere.
     """
     strong = layer.strong[layer.names[column]]
     chosen = [int(clip) for clip in strong.clips[strong.strong]][:_MOST_CLIPS]

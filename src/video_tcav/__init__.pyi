@@ -1,10 +1,10 @@
 from . import attribution as attribution
 from ._version import __version__ as __version__
-from .audit.repair import Repair as Repair
-from .audit.repair import erase as erase
-from .audit.result import AuditResult as AuditResult
-from .audit.result_files import load_audit as load_audit
-from .audit.run import audit as audit
+from .auditing.repair import Repair as Repair
+from .auditing.repair import erase as erase
+from .auditing.result import AuditResult as AuditResult
+from .auditing.result_files import load_audit as load_audit
+from .auditing.run import audit as audit
 from .core.cache_folder import cache_folder as cache_folder
 from .core.clip_spec import ClipSpec as ClipSpec
 from .core.errors import VideoTcavError as VideoTcavError

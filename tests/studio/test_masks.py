@@ -17,9 +17,10 @@ from starlette.testclient import TestClient
 from tests.chromium import browser as browser
 from tests.studio.banks import moving_square
 from tests.studio.test_browser import opened, press, said, until
-from video_tcav.audit import ClipMasks, MaskSource, read_rejections
+from video_tcav.auditing import read_rejections
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import InputError, MediaError, OutputError
+from video_tcav.masks import ClipMasks, MaskSource
 from video_tcav.media import find_videos, read_frames, write_video
 from video_tcav.rendered import rule_of, write_world
 from video_tcav.studio import MaskReview, create_mask_app, open_mask_studio

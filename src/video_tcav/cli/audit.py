@@ -10,7 +10,7 @@ import typer
 
 import video_tcav as vt
 import video_tcav.studio as studios
-from video_tcav.audit.settings import NOT_TAKEN, AuditSettings
+from video_tcav.auditing.settings import NOT_TAKEN, AuditSettings
 from video_tcav.cli import options, render
 from video_tcav.cli.serving import OpenBrowser, require_studio, serve
 from video_tcav.core.errors import UnsavedResultError
@@ -20,7 +20,7 @@ from video_tcav.core.wording import percent
 from video_tcav.recording.settings import RecordingSettings
 
 if TYPE_CHECKING:
-    from video_tcav.audit import AuditResult
+    from video_tcav.auditing import AuditResult
 
 _BAR_CELLS = 40
 

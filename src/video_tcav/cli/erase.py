@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import video_tcav as vt
-from video_tcav.audit.settings import NOT_TAKEN, AuditSettings
+from video_tcav.auditing.settings import NOT_TAKEN, AuditSettings
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, write_json
@@ -14,7 +14,7 @@ from video_tcav.core.model_settings import ModelSettings
 from video_tcav.recording.settings import RecordingSettings
 
 if TYPE_CHECKING:
-    from video_tcav.audit import Repair
+    from video_tcav.auditing import Repair
     from video_tcav.tcav import SavedCav
 
 

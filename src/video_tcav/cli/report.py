@@ -23,7 +23,7 @@ def report(
 
     Runs and tests get the same as Markdown, too. The clips of a discovery are read from their files again.
     """
-    from video_tcav.audit import is_audit, load_audit  # noqa: PLC0415 - PyTorch, which other commands need not load
+    from video_tcav.auditing import is_audit, load_audit  # noqa: PLC0415 - PyTorch, which other commands need not load
 
     if discovery.is_discovery(run):
         page = reports.write_discovery_page(discovery.load_discovery(run), out or run / "report.html", progress=True)

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 from scipy import stats
 
-from video_tcav.audit.group_intervals import Estimate, GroupIntervals
-from video_tcav.audit.result import AuditResult
-from video_tcav.audit.versions import SWAP
+from video_tcav.auditing.group_intervals import Estimate, GroupIntervals
+from video_tcav.auditing.result import AuditResult
+from video_tcav.auditing.versions import SWAP
 from video_tcav.core.wording import percent
 from video_tcav.gram.grouped_share import GroupedShare
 from video_tcav.gram.thresholds import LEVEL

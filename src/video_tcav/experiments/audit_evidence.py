@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from video_tcav.audit.group_intervals import GroupIntervals
-from video_tcav.audit.result import AuditResult
-from video_tcav.audit.versions import ORIGINAL, PASTE_CONTROL
+from video_tcav.auditing.group_intervals import GroupIntervals
+from video_tcav.auditing.result import AuditResult
+from video_tcav.auditing.versions import ORIGINAL, PASTE_CONTROL
 from video_tcav.core.wording import percent
 from video_tcav.experiments.evidence import Evidence
 from video_tcav.experiments.hypothesis import Hypothesis

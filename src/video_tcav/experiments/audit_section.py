@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from video_tcav.audit.coalitions import Player
-from video_tcav.audit.masks.specs import MASK_SOURCES
-from video_tcav.audit.plan import is_list_of_names
-from video_tcav.audit.settings import AuditSettings
-from video_tcav.audit.versions import VERSIONS
+from video_tcav.auditing.coalitions import Player
+from video_tcav.auditing.plan import is_list_of_names
+from video_tcav.auditing.settings import AuditSettings
+from video_tcav.auditing.versions import VERSIONS
 from video_tcav.core.files import beside
 from video_tcav.core.sections import Name, Section, setting_fields
 from video_tcav.core.settings import settings_of
 from video_tcav.experiments.sections import ClipSource, Rendered, RenderedSource
+from video_tcav.masks.specs import MASK_SOURCES
 
 AUDIT = list(settings_of(AuditSettings))
 """Settings that are keys of the section."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from video_tcav.audit.plan import AuditQuestion, plan_audit
-from video_tcav.audit.result import AuditResult
-from video_tcav.audit.result_files import load_audit
-from video_tcav.audit.run import audit
+from video_tcav.auditing.plan import AuditQuestion, plan_audit
+from video_tcav.auditing.result import AuditResult
+from video_tcav.auditing.result_files import load_audit
+from video_tcav.auditing.run import audit
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.files import atomic_folder, read_json, write_json
 from video_tcav.core.yaml_lines import YamlFile, YamlPath

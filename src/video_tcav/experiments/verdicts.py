@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from video_tcav.audit.result import AuditResult
+from video_tcav.auditing.result import AuditResult
 from video_tcav.experiments.analyses import Analysis, AnalysisKey
 from video_tcav.experiments.audit_decisions import decide_audit
 from video_tcav.experiments.audit_evidence import AuditEvidence, audit_cautions, audit_evidence

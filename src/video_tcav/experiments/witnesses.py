@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from video_tcav.audit.coalitions import Player, players_of
-from video_tcav.audit.group_intervals import GroupIntervals
-from video_tcav.audit.result import AuditResult
-from video_tcav.audit.shares import coalition_log_odds
-from video_tcav.audit.versions import ORIGINAL
+from video_tcav.auditing.coalitions import Player, players_of
+from video_tcav.auditing.group_intervals import GroupIntervals
+from video_tcav.auditing.result import AuditResult
+from video_tcav.auditing.shares import coalition_log_odds
+from video_tcav.auditing.versions import ORIGINAL
 from video_tcav.experiments.analyses import Analysis, AnalysisKey
 from video_tcav.experiments.audit_section import WITNESS_VERSIONS, Audit
 from video_tcav.experiments.file import Experiment

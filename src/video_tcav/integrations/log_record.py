@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import PIL.Image
 from matplotlib.figure import Figure
 
-from video_tcav.audit import AuditResult
+from video_tcav.auditing import AuditResult
 from video_tcav.experiments import Run
 from video_tcav.reports.charts import chart_style
 from video_tcav.reports.run.target_sections.effects import effects_chart

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from video_tcav.audit import AuditResult
+from video_tcav.auditing import AuditResult
 from video_tcav.core.errors import InputError
 from video_tcav.discovery import DiscoveryResult
 from video_tcav.explanation import Explanation

@@ -8,16 +8,16 @@ from threading import Event, Lock, Thread
 
 import torch
 
-from video_tcav.audit.masks.mask_source import ClipMasks, MaskSource
-from video_tcav.audit.masks.quality import MaskQuality, mask_quality, set_doubts
-from video_tcav.audit.masks.specs import parse_mask_source
-from video_tcav.audit.plan import AuditQuestion, audited_clips
+from video_tcav.auditing.plan import AuditQuestion, audited_clips
 from video_tcav.concepts.bank import Verdict
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError, VideoTcavError
 from video_tcav.core.files import reason_of
 from video_tcav.core.scratch import scratch_folder
+from video_tcav.masks.mask_source import ClipMasks, MaskSource
+from video_tcav.masks.quality import MaskQuality, mask_quality, set_doubts
+from video_tcav.masks.specs import parse_mask_source
 from video_tcav.media import LoadedClips, VideoSource, load_source, write_video
 from video_tcav.models import VideoModel
 from video_tcav.reports.maps.mask_outlines import outlined_frame

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
-from video_tcav.audit.rejections import MaskVerdicts, read_verdicts, rejected_keys, unknown_names, write_verdicts
+from video_tcav.auditing.rejections import MaskVerdicts, read_verdicts, rejected_keys, unknown_names, write_verdicts
 from video_tcav.concepts.bank import Verdict
 from video_tcav.core.files import check_file_writable
 from video_tcav.media import VideoSource

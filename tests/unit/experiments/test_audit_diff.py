@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from tests.unit.audit.result_by_hand import LABELS, audited
+from tests.unit.auditing.result_by_hand import LABELS, audited
 from video_tcav.experiments.audit_diff import changed_shares
 
 

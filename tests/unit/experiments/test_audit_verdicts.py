@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.unit.audit.result_by_hand import LABELS, audited
+from tests.unit.auditing.result_by_hand import LABELS, audited
 from video_tcav.experiments import Experiment
 from video_tcav.experiments.audit_evidence import audit_cautions, audit_evidence
 from video_tcav.experiments.hypothesis import Hypothesis

@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from tests.unit.audit.result_by_hand import audited
+from tests.unit.auditing.result_by_hand import audited
 from tests.unit.experiments.audited_world import AUDIT, write_audit
 from video_tcav.experiments import Witness, load_run, run_experiment
 from video_tcav.experiments.witnesses import compare, edit_witness

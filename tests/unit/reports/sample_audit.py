@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from tests.unit.audit.result_by_hand import audited
+from tests.unit.auditing.result_by_hand import audited
 from tests.unit.reports.sample_run import Sample, write_run
-from video_tcav.audit.result_files import save_audit
+from video_tcav.auditing.result_files import save_audit
 from video_tcav.core.files import write_json
 from video_tcav.experiments import load_run
 

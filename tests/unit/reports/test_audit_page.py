@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import video_tcav as vt
-from tests.unit.audit.rendered_audit import ExactMasks, rendered_clips
+from tests.unit.auditing.rendered_audit import ExactMasks, rendered_clips
 from tests.unit.reports.test_demo_page import HOSTILE, Page
 from video_tcav.media import Skipped
 from video_tcav.reports import write_audit_page

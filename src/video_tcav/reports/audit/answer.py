@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from video_tcav.audit import AuditResult
+from video_tcav.auditing import AuditResult
 from video_tcav.core.wording import percent
 from video_tcav.reports.run.answer import Answer
 

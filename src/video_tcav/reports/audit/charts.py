@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from video_tcav.audit import AuditResult, Share
+from video_tcav.auditing import AuditResult, Share
 from video_tcav.core.wording import percent
 from video_tcav.reports.charts import Interval
 from video_tcav.reports.effect_charts import Chart, ChartSettings, rows_chart

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from video_tcav.audit import VERSIONS, AuditExample, AuditResult, TellingClip
+from video_tcav.auditing import VERSIONS, AuditExample, AuditResult, TellingClip
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.wording import signed
 from video_tcav.reports.clips import ShownClip, picture_uri, video_uri

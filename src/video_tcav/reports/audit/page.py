@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from video_tcav.audit import PLAYERS, AuditFigure, AuditResult, VersionResult
+from video_tcav.auditing import PLAYERS, AuditFigure, AuditResult, VersionResult
 from video_tcav.core.files import check_file_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.core.wording import percent

@@ -11,6 +11,7 @@ const WORDS = { open: "open", accepted: "accepted", rejected: "rejected" };
 const element = (id) => document.getElementById(id);
 let last = Promise.resolve();
 let status = null;
+let grown = 0; /* clips that were made when the wall last grew */
 let waiting = null; /* id of the last clip of the wall, judged while others are still on their way */
 
 setDress((tile, clip) => {
@@ -123,19 +124,21 @@ function showStatus(now) {
 /* Clips on the wall keep their places while others are being made; the button sorts them again. */
 async function follow() {
   try {
-    const isFirst = status === null, before = status?.made ?? 0;
+    const isFirst = status === null;
     showStatus(await read("/api/masks"));
-    if (status.made > before) {
+    const { made } = status;
+    if (made > grown) {
       if (!isFirst && wall.tiles.size) element("sort").hidden = false;
-      const passing = filters().verdict ? (await read("/api/ids", filters())).total : status.made;
+      const passing = filters().verdict ? (await read("/api/ids", filters())).total : made;
       if (wall.tiles.size) await wall.grow(passing);
       else if (passing) await go();
+      if (wall.tiles.size || !passing) grown = made; /* not before: what failed is tried again */
     }
     if (waiting !== null && (next(waiting) || !isMaking())) {
       if (wall.current()?.id === waiting && next(waiting)) wall.setFocus(Number(next(waiting).dataset.id));
       waiting = null;
     }
-    if (status.made === status.total || status.failure) return;
+    if (grown === status.total || status.failure) return;
   } catch (error) {
     say(error.message, true);
   }

@@ -57,6 +57,7 @@ function more() {
 
 /** So many clips pass the filters by now: load those that there is room for. */
 export async function grow(passing) {
+  await loading; /* a page that was asked for before does not hold them, and its total would take their place */
   const judged = order.filter((id) => !passes(tiles.get(id).clip, filters())).length; /* which stay on the wall */
   if (passing + judged <= total) return;
   total = passing + judged;

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from video_tcav.audit import AuditFigure, AuditResult, VersionResult
+from video_tcav.auditing import AuditFigure, AuditResult, VersionResult
 from video_tcav.core.wording import percent, signed
 from video_tcav.reports.audit.charts import BarPiece, share_bar
 from video_tcav.reports.audit.clips import TellingCard, telling_cards

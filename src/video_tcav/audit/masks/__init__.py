@@ -1,1 +1,0 @@
-"""Masks: who the person of a clip is, and what they hold, pixel by pixel."""

@@ -1,0 +1,9 @@
+from .mask_source import ClipMasks as ClipMasks
+from .mask_source import MaskSource as MaskSource
+from .material import ClipMaterial as ClipMaterial
+from .quality import MaskQuality as MaskQuality
+from .quality import mask_quality as mask_quality
+from .quality import quality_table as quality_table
+from .specs import MASK_SOURCES as MASK_SOURCES
+from .specs import MaskLoader as MaskLoader
+from .specs import parse_mask_source as parse_mask_source

@@ -1,0 +1,34 @@
+"""Rendered clips with exact masks, for tests of audits."""
+
+from video_tcav.core.errors import MediaError
+from video_tcav.masks import ClipMasks, MaskSource
+from video_tcav.rendered import render, rule_of
+
+
+class ExactMasks(MaskSource):
+    """The rendered world's own masks; clips whose names are in `empty` have nobody in them."""
+
+    def __init__(self, rendered, *, empty=(), objects=True):
+        self.name, self.rendered, self.empty, self.objects, self.calls = "exact", rendered, set(empty), objects, []
+
+    def masks(self, loaded):
+        key = loaded.source.key
+        self.calls.append(key)
+        if key in self.empty:
+            raise MediaError(loaded.source.path, "no person was found in the clip")
+        clip = self.rendered[key]
+        return (
+            ClipMasks(person=clip.mask("figure"), object=clip.mask("object") if self.objects else None, how="exact"),
+        )
+
+
+def rendered_clips(rule_name, count, *, seed=0):
+    """Clips by class, and what was rendered by the name of the clip."""
+    rule = rule_of(rule_name)
+    factors, labels = rule.sample(count, seed=seed)
+    clips, rendered = {}, {}
+    for number, (each, label) in enumerate(zip(factors, labels, strict=True)):
+        name = f"clip {number}"
+        rendered[name] = render(each)
+        clips.setdefault(rule.labels[label], []).append((name, rendered[name].clip))
+    return clips, rendered
