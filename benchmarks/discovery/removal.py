@@ -29,7 +29,7 @@ def lost_without(world: DiscoveryWorld, layer: LayerDiscovery, column: int) -> f
     inputs = normalised(torch.stack([world.rendered[clip].clip for clip in chosen]))
 
     def without(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        return output - _as_output(shares, components.grid, output)
+        return output - as_output(shares, components.grid, output)
 
     with torch.no_grad():
         plain = target(world.model.logits(inputs))
@@ -41,7 +41,7 @@ def lost_without(world: DiscoveryWorld, layer: LayerDiscovery, column: int) -> f
     return float((plain - edited).mean())
 
 
-def _as_output(shares: Float[Tensor, "clip time height width channel"], grid: LayerGrid, output: Tensor) -> Tensor:
+def as_output(shares: Float[Tensor, "clip time height width channel"], grid: LayerGrid, output: Tensor) -> Tensor:
     """Shares on the grid in the layout of the layer's own output: feature maps, or tokens in the order of time, height, width."""
     for dim, factor in enumerate(grid.factors, start=1):
         shares = shares.repeat_interleave(factor, dim)

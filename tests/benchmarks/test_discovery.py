@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from benchmarks.discovery.layers import layer_table, measure_layers
 from benchmarks.discovery.null import null_run, recorded_pool
+from benchmarks.discovery.removal import as_output
 from benchmarks.discovery.rendered import PlacedMaps, measure_rendered, table
 from benchmarks.discovery.worlds import DiscoveryWorld
 
 from video_tcav.discovery.layer_grid import layer_grids
 from video_tcav.discovery.settings import DiscoverySettings
+from video_tcav.models import load_model
 
 
 def test_the_planted_scene_is_among_the_confirmed_components():
@@ -70,5 +73,18 @@ def test_layers_are_measured_one_by_one():
     # where the component that is most on the object is one of the confirmed ones, both columns say so
     assert all(not row.confirmed > row.stable + 1e-9 for row in rows)
     # what is taken out where it is changes the class as its presence says, though a shift everywhere may not
-    assert rows[1].right_removal == rows[3].right_removal == 1
+    assert rows[1].right_sign < 0.5 < rows[1].right_removal
+    assert rows[3].right_sign == rows[3].right_removal == 1
     assert layer_table(rows).layer.tolist() == [row.layer for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("r2plus1d-object", ("stages.0", "stages.1")), ("transformer-object", ("blocks.1",))]
+)
+def test_shares_of_positions_come_back_from_the_layout_of_the_layer(name, layers):
+    model = load_model(f"rendered:{name}")
+    for layer, grid in layer_grids(model, layers).items():
+        channels = grid.width // (np.prod(grid.size) * np.prod(grid.factors))
+        shares = torch.rand(2, *grid.size, int(channels), generator=torch.Generator().manual_seed(0))
+        output = as_output(shares, grid, torch.empty(2, *grid.shape[1:]))
+        torch.testing.assert_close(grid.positions(output.flatten(1)), shares)
