@@ -83,7 +83,7 @@ def test_layers_are_measured_one_by_one():
 )
 def test_shares_of_positions_come_back_from_the_layout_of_the_layer(name, layers):
     model = load_model(f"rendered:{name}")
-    for layer, grid in layer_grids(model, layers).items():
+    for grid in layer_grids(model, layers).values():
         channels = grid.width // (np.prod(grid.size) * np.prod(grid.factors))
         shares = torch.rand(2, *grid.size, int(channels), generator=torch.Generator().manual_seed(0))
         output = as_output(shares, grid, torch.empty(2, *grid.shape[1:]))
