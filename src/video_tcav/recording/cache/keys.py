@@ -51,6 +51,8 @@ def model_digest(model: VideoModel) -> str:
     digest.update(json.dumps([model.input_name, len(model.classes), model.outputs.kind]).encode())
     if model.part is not None:
         digest.update(repr(model.part).encode())
+    if model.box is not None:
+        digest.update(repr(model.box).encode())
     return digest.hexdigest()
 
 
