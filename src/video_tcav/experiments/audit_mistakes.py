@@ -52,7 +52,7 @@ def audit_contradictions(experiment: Experiment) -> Mistakes:
 
 def claimed_concepts(experiment: Experiment) -> set[str]:
     """Concepts that hypotheses are about."""
-    return {hypothesis.about.concept for hypothesis in experiment.hypotheses if hypothesis.audit_claim is None}
+    return {hypothesis.about.concept for hypothesis in experiment.hypotheses if hypothesis.is_about_concept}
 
 
 def claim_contradictions(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment) -> Mistakes:
