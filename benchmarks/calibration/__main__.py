@@ -16,6 +16,8 @@ from benchmarks.calibration.confounded import CONCEPTS, concept_truth, confounde
 from benchmarks.calibration.designs import design_table
 from benchmarks.calibration.figure import write_calibration_figure
 from benchmarks.calibration.gate import gate_table
+from benchmarks.calibration.head_models import trained_heads
+from benchmarks.calibration.heads import head_tables
 from benchmarks.calibration.real_clips import real_clips_table, record_real_clips
 from benchmarks.calibration.rendered_recording import record_world
 from benchmarks.calibration.tables import Row, markdown, write_tables
@@ -128,6 +130,25 @@ def clips(
     )
     rows = real_clips_table(recording, draws=draws, seed=seed)
     _write({"Real clips": rows}, out, "clips", {"draws": draws, "seed": seed, "model": model, "target": target})
+
+
+@app.command()
+def heads(
+    draws: Annotated[int, typer.Option(min=1, help="Of clips, for each row.")] = 1000,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Batches that each network is trained for; 320 and twice 160 if not given."),
+    ] = None,
+    out: Out = _OUT,
+    seed: Seed = 0,
+) -> None:
+    """Measure size and power for a verb and a noun head, several labels and a number, and equivalence in the number's unit."""
+    check_writable(out)
+    nulls, own_causes, equivalence = head_tables(
+        trained_heads(seed=seed, steps=steps, progress=True), draws=draws, seed=seed, progress=True
+    )
+    tables = {"Heads without a concept": nulls, "Causes of heads": own_causes, "Equivalence of a number": equivalence}
+    _write(tables, out, "heads", {"draws": draws, "steps": steps or "default", "seed": seed})
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Recorded responses of rendered models: size once both sets have one mean, power for the model's own causes, wrong signs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -100,7 +100,7 @@ def cause_tables(
                     (
                         _RowKey("power", recording.name, at, sizes),
                         partial(
-                            _power_draws, _cause(recording, at, label), *sizes, draws, _seeds(recording, seed, label)
+                            power_draws, cause_of(recording, at, label), *sizes, draws, _seeds(recording, seed, label)
                         ),
                     )
                     for sizes in POWER_DESIGNS
@@ -109,7 +109,7 @@ def cause_tables(
                 (
                     _RowKey("shifted", "all models", at, sizes),
                     partial(
-                        _shifted_draws, _cause(recording, at, 0), *sizes, 5 * draws, _seeds(recording, seed, sizes[0])
+                        _shifted_draws, cause_of(recording, at, 0), *sizes, 5 * draws, _seeds(recording, seed, sizes[0])
                     ),
                 )
                 for sizes in NULL_DESIGNS
@@ -132,17 +132,17 @@ def cause_tables(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Cause:
+class Cause:
     """Inner products of the pool with the gradients of one class, and which clips show its cause."""
 
     gram: Gram
     has_cause: np.ndarray
 
 
-def _cause(recording: Recording, at: At, label: int) -> _Cause:
+def cause_of(recording: Recording, at: At, label: int) -> Cause:
     target = recording.targets[label]
     rows = recording.rows(recording.rule.cause, recording.rule.classes[target])
-    return _Cause(
+    return Cause(
         gram=recording.grams[at][recording.deepest][label], has_cause=np.isin(np.arange(len(recording.pool)), rows)
     )
 
@@ -152,12 +152,12 @@ def _seeds(recording: Recording, seed: int, *more: int) -> list[int]:
     return [seed, random_streams.REAL_CONCEPTS, *more, crc32(recording.name.encode())]
 
 
-def _power_draws(cause: _Cause, n_concept: int, n_random: int, draws: int, seeds: Sequence[int]) -> list[Outcome]:
+def power_draws(cause: Cause, n_concept: int, n_random: int, draws: int, seeds: Sequence[int]) -> list[Outcome]:
     """Clips are drawn without replacement; draws of a batch share permutations and resamples."""
     return _draws(cause.gram, cause.has_cause, n_concept, n_random, draws, seeds, replace=False)
 
 
-def _shifted_draws(cause: _Cause, n_concept: int, n_random: int, draws: int, seeds: Sequence[int]) -> list[Outcome]:
+def _shifted_draws(cause: Cause, n_concept: int, n_random: int, draws: int, seeds: Sequence[int]) -> list[Outcome]:
     """Draws with replacement, of class clips too: the pool is then the population, in which the true effect is exactly zero."""
     gram = equal_means(cause.gram, cause.has_cause)
     return _draws(gram, cause.has_cause, n_concept, n_random, draws, seeds, replace=True)
@@ -175,28 +175,62 @@ def _draws(
 ) -> list[Outcome]:
     generator, tested = np.random.default_rng(seeds), []
     design = make_design(np.arange(n_concept + n_random) < n_concept)
-    sides = (np.flatnonzero(has_cause), n_concept), (np.flatnonzero(~has_cause), n_random)
-    n_class = len(gram.cross)
-    for start in range(0, draws, BATCH_SETS):
-        grams = {}
-        for number in range(start, min(start + BATCH_SETS, draws)):
-            rows = np.concatenate([generator.choice(clips, size, replace=replace) for clips, size in sides])
-            drawn = gram.of_rows(rows)
-            class_rows = generator.integers(n_class, size=n_class) if replace else np.arange(n_class)
-            grams[number] = Gram(kernel=drawn.kernel, cross=drawn.cross[class_rows])
-        tested += outcomes(grams, design, range(n_class), seed=seed_of(generator)).values()
+    choose = partial(draw_sides, has_cause, n_concept, n_random, replace=replace)
+    for grams in drawn_grams({"": gram}, choose, draws, generator, new_class_clips=replace):
+        tested += outcomes(grams, design, range(len(gram.cross)), seed=seed_of(generator)).values()
     return tested
+
+
+def draw_sides(
+    has_cause: np.ndarray, n_concept: int, n_random: int, generator: np.random.Generator, *, replace: bool
+) -> np.ndarray:
+    """Rows of clips with the cause, then of clips without it."""
+    sides = (np.flatnonzero(has_cause), n_concept), (np.flatnonzero(~has_cause), n_random)
+    return np.concatenate([generator.choice(clips, size, replace=replace) for clips, size in sides])
+
+
+def drawn_grams(
+    grams: Mapping[str, Gram],
+    choose: Callable[[np.random.Generator], np.ndarray],
+    draws: int,
+    generator: np.random.Generator,
+    *,
+    new_class_clips: bool,
+) -> Iterator[dict[tuple[int, str], Gram]]:
+    """Inner products of drawn clips by draw and layer, in batches that are tested together.
+
+    Args:
+        grams: of the pool, by layer.
+        choose: draws rows of the pool.
+        draws: how many.
+        generator: of all draws.
+        new_class_clips: whether class clips are drawn, too, with replacement.
+    """
+    n_class = len(next(iter(grams.values())).cross)
+    for start in range(0, draws, BATCH_SETS):
+        batch = {}
+        for number in range(start, min(start + BATCH_SETS, draws)):
+            rows = choose(generator)
+            class_rows = generator.integers(n_class, size=n_class) if new_class_clips else np.arange(n_class)
+            for layer, gram in grams.items():
+                drawn = gram.of_rows(rows)
+                batch[number, layer] = Gram(kernel=drawn.kernel, cross=drawn.cross[class_rows])
+        yield batch
 
 
 def equal_means(gram: Gram, is_concept: np.ndarray) -> Gram:
     """Inner products after concept clips were moved by the difference of the means: then no class gradient has an effect."""
-    difference = is_concept / is_concept.sum() - ~is_concept / (~is_concept).sum()
+    return moved(gram, is_concept, ~is_concept / (~is_concept).sum() - is_concept / is_concept.sum())
+
+
+def moved(gram: Gram, is_concept: np.ndarray, direction: np.ndarray) -> Gram:
+    """Inner products after concept clips were moved by `Aᵀu`, a combination u of clips."""
     assert isinstance(gram.kernel, np.ndarray)
-    moved = gram.kernel @ difference
-    # (a − zδ)·(b − z'δ) with z one for concept clips and δ = Aᵀu
-    kernel = gram.kernel - np.outer(is_concept, moved) - np.outer(moved, is_concept)
-    kernel += float(difference @ moved) * np.outer(is_concept, is_concept)
-    return Gram(kernel=kernel, cross=gram.cross - np.outer(gram.cross @ difference, is_concept))
+    along = gram.kernel @ direction
+    # (a + zAᵀu)·(b + z'Aᵀu) with z one for concept clips
+    kernel = gram.kernel + np.outer(is_concept, along) + np.outer(along, is_concept)
+    kernel += float(direction @ along) * np.outer(is_concept, is_concept)
+    return Gram(kernel=kernel, cross=gram.cross + np.outer(gram.cross @ direction, is_concept))
 
 
 def _meaningless_gates(kernel: Kernel, draws: int, seeds: Sequence[int]) -> list[Representation]:

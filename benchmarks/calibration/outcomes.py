@@ -29,6 +29,7 @@ class Outcome:
     Attributes:
         effect: from random to concept clips.
         standard_error: bootstrap, corrected for the product of two measured factors.
+        freedom: its degrees of freedom.
         low: lower end of the bootstrap-t interval.
         high: upper end.
         p_plain: label permutation of the effect itself.
@@ -41,6 +42,7 @@ class Outcome:
 
     effect: float
     standard_error: float
+    freedom: float
     low: float
     high: float
     p_plain: float
@@ -93,6 +95,7 @@ def outcomes(
         return Outcome(
             effect=effect,
             standard_error=corrected.error,
+            freedom=corrected.freedom,
             low=low,
             high=high,
             p_plain=permutation_p(effect, labels.effects),

@@ -11,7 +11,9 @@ import pandas as pd
 from benchmarks.calibration.causes import CauseRow
 from benchmarks.calibration.confounded import ConfoundedRow
 from benchmarks.calibration.designs import DesignRow
+from benchmarks.calibration.equivalence import EquivalenceRow
 from benchmarks.calibration.gate import GateRow
+from benchmarks.calibration.heads import HeadCauseRow, HeadNullRow
 from benchmarks.calibration.real_clips import RealClipsRow
 from benchmarks.calibration.whole_runs import WholeRunRow
 from matplotlib.figure import Figure
@@ -22,7 +24,17 @@ from video_tcav.gram.thresholds import LEVEL
 from video_tcav.reports.charts import INK, MUTED, chart_style
 from video_tcav.reports.figure_files import write_figure
 
-Row = DesignRow | GateRow | WholeRunRow | CauseRow | ConfoundedRow | RealClipsRow
+Row = (
+    DesignRow
+    | GateRow
+    | WholeRunRow
+    | CauseRow
+    | ConfoundedRow
+    | RealClipsRow
+    | HeadNullRow
+    | HeadCauseRow
+    | EquivalenceRow
+)
 Column = Callable[[Any], str]
 _KEPT = {True: "kept", False: "**not kept**", None: "–"}
 
@@ -100,6 +112,39 @@ COLUMNS: Mapping[type[Row], Mapping[str, Column]] = {
         "splits": lambda row: f"{row.draws:,}",
         **_TESTS,
         "represented": _rate("represented"),
+    },
+    HeadNullRow: {
+        "head": lambda row: row.head,
+        "target": lambda row: row.target,
+        "layer": lambda row: f"`{row.layer}`",
+        "draws": lambda row: f"{row.draws:,}",
+        **_TESTS,
+        "its interval": lambda row: f"{100 * row.low:.1f} to {100 * row.high:.1f} %",
+        "": lambda row: _KEPT[row.holds],
+    },
+    HeadCauseRow: {
+        "head": lambda row: row.head,
+        "target": lambda row: row.target,
+        "fit": lambda row: f"{row.fit:.3f}",
+        "concept": lambda row: row.concept,
+        "draws": lambda row: f"{row.draws:,}",
+        "significant": _rate("both"),
+        "wrong sign": _rate("wrong_sign"),
+        "TCAV effect": lambda row: f"{row.effect:+.2f}",
+        "intervention": lambda row: f"{row.truth:+.2f} ± {row.truth_error:.2f}",
+        "unit": lambda row: row.unit,
+    },
+    EquivalenceRow: {
+        "concept": lambda row: row.concept,
+        "true effect": lambda row: f"{row.effect:+.1f}",
+        "margin": lambda row: f"{row.margin:.1f}",
+        "draws": lambda row: f"{row.draws:,}",
+        "test: smaller": _rate("smaller"),
+        "supported": _rate("supported"),
+        "contradicted": _rate("contradicted"),
+        "undecided": _rate("undecided"),
+        "not represented": _rate("not_represented"),
+        "": lambda row: _KEPT[row.holds],
     },
 }
 

@@ -1,6 +1,7 @@
 """Command line of the discovery benchmarks.
 
 python -m benchmarks.discovery rendered --seeds 5 --methods sparse,kmeans,nmf
+python -m benchmarks.discovery layers --seeds 5
 python -m benchmarks.discovery null --runs 500
 python -m benchmarks.discovery null --shuffled
 python -m benchmarks.discovery cost --clips 24
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from benchmarks.discovery.cost import measure_cost
+from benchmarks.discovery.layers import LayerRow, layer_table, measure_all_layers
 from benchmarks.discovery.null import NullRun, null_run, recorded_pool
 from benchmarks.discovery.rendered import measure_all, table
 
@@ -32,6 +34,9 @@ def main() -> None:
     rendered.add_argument("--seeds", type=int, default=5)
     rendered.add_argument("--methods", default="sparse")
     rendered.add_argument("--out", type=Path, help="folder for the tables")
+    layers = commands.add_parser("layers", help="every layer for itself, beside what the true mask reaches on its grid")
+    layers.add_argument("--models", default=",".join(rendered_names()))
+    layers.add_argument("--seeds", type=int, default=5)
     null = commands.add_parser("null", help="how often anything is confirmed where nothing is there")
     null.add_argument("--model", default="r2plus1d-object")
     null.add_argument("--layers", help="with commas between; all stages if not given")
@@ -46,6 +51,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if arguments.command == "rendered":
         _rendered(arguments)
+    elif arguments.command == "layers":
+        _layers(arguments)
     elif arguments.command == "null":
         _null(arguments)
     else:
@@ -62,6 +69,14 @@ def _null(arguments: argparse.Namespace) -> None:
             runs.append(null_run(pool, discovery, permutations=arguments.permutations, seed=seed))
             if seed % 20 == 0:
                 print(_rates(runs), flush=True)
+
+
+def _layers(arguments: argparse.Namespace) -> None:
+    rows: list[LayerRow] = []
+    for of_run in measure_all_layers(arguments.models.split(","), range(arguments.seeds)):
+        rows += of_run
+        print(*of_run, sep="\n", flush=True)
+    print(layer_table(rows).to_string(index=False))
 
 
 def _rates(runs: Sequence[NullRun]) -> str:

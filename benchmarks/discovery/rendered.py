@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from benchmarks.discovery.runs import discovered, recorded
 from benchmarks.discovery.worlds import CLASS_CLIPS, DiscoveryWorld
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from video_tcav.attribution.attribution_map import to_clip
 from video_tcav.discovery.component import Component
 from video_tcav.discovery.layer_discovery import LayerDiscovery
+from video_tcav.discovery.layer_grid import LayerGrid
 from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.gram.concept_test import TestSettings
 
@@ -144,15 +145,11 @@ def _planted(
     discovery: DiscoverySettings,
     seed: int,
 ) -> PlantedRow:
-    clips, column = layer.clips, component.number - 1
-    pooled = clips.layers[layer.layer].pooled.take(clips.rows.tolist()).numpy().astype(float)
-    strong = layer.strong[layer.names[column]]
-    cav = pooled[strong.clips[strong.strong]].mean(0) - pooled[strong.clips[~strong.strong]].mean(0)
-    planted = pooled[world.has_cause].mean(0) - pooled[~world.has_cause].mean(0)
-    cosine = float(cav @ planted / np.linalg.norm(cav) / np.linalg.norm(planted))
+    column = component.number - 1
     enrichment, ceiling = math.nan, math.nan
     if world.rule.cause != "scene":
-        enrichment, ceiling = _enrichment(world, layer, column)
+        maps = PlacedMaps.of(world, layer)
+        enrichment, ceiling = maps.enrichment(column), maps.own
     return PlantedRow(
         model=name,
         seed=seed,
@@ -162,7 +159,7 @@ def _planted(
         enrichment=enrichment,
         ceiling=ceiling,
         auc=component.presence_auc,
-        cosine=abs(cosine),
+        cosine=cosine_with_cause(world, layer, column),
         kind=component.kind,
         true_kind=world.true_kind,
         stability=component.stability,
@@ -170,19 +167,60 @@ def _planted(
     )
 
 
-def _enrichment(world: DiscoveryWorld, layer: LayerDiscovery, column: int) -> tuple[float, float]:
-    """Share of the map in the mask over the mask's share of the pixels, in clips that found nothing; and of the ideal map."""
-    clips, grid = layer.clips, layer.components.grid
-    chosen = [clip for clip in layer.confirming.tolist() if world.mask(clip).any()]
-    maps = np.concatenate(list(layer.components.maps(layer.store, clips.rows[chosen])))[..., column]
-    masks = np.stack([world.mask(clip) for clip in chosen])
-    ideal = torch.nn.functional.adaptive_avg_pool3d(torch.from_numpy(masks).float()[:, None], grid.size)[:, 0]
-    enlarged = [to_clip(values, grid.clip_shape, grid.spacings).numpy() for values in (_float(maps), ideal)]
-    shares = [(values * masks).sum() / values.sum() / masks.mean() for values in enlarged]
-    return float(shares[0]), float(shares[1])
+def cosine_with_cause(world: DiscoveryWorld, layer: LayerDiscovery, column: int) -> float:
+    """Cosine of a component's CAV with the CAV of the planted cause, in absolute size."""
+    clips, strong = layer.clips, layer.strong[layer.names[column]]
+    pooled = clips.layers[layer.layer].pooled.take(clips.rows.tolist()).numpy().astype(float)
+    cav = pooled[strong.clips[strong.strong]].mean(0) - pooled[strong.clips[~strong.strong]].mean(0)
+    planted = pooled[world.has_cause].mean(0) - pooled[~world.has_cause].mean(0)
+    return abs(float(cav @ planted / np.linalg.norm(cav) / np.linalg.norm(planted)))
 
 
-def _float(maps: Float[np.ndarray, "clip time height width"]) -> torch.Tensor:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlacedMaps:
+    """Maps of a layer's components beside the true masks, in clips that found nothing.
+
+    Attributes:
+        grid: of the layer.
+        maps: of all components.
+        masks: where the cause is, pixel by pixel.
+    """
+
+    grid: LayerGrid
+    maps: Float[np.ndarray, "clip time height width component"]
+    masks: Bool[np.ndarray, "clip frame row column"]
+
+    @classmethod
+    def of(cls, world: DiscoveryWorld, layer: LayerDiscovery) -> "PlacedMaps":
+        """Of the clips that confirm and show the cause."""
+        clips, components = layer.clips, layer.components
+        chosen = [clip for clip in layer.confirming.tolist() if world.mask(clip).any()]
+        maps = np.concatenate(list(components.maps(layer.store, clips.rows[chosen])))
+        return cls(grid=components.grid, maps=maps, masks=np.stack([world.mask(clip) for clip in chosen]))
+
+    def enrichment(self, column: int) -> float:
+        """Share of a component's map in the mask, over the mask's share of the pixels."""
+        return self._enrichment(_float(self.maps[..., column]))
+
+    @property
+    def own(self) -> float:
+        """The same of the mask itself, seen through the grid: averaged around each position as a map is enlarged from it."""
+        masks = _float(self.masks)
+        grid = torch.zeros(len(masks), *self.grid.size, requires_grad=True)
+        enlarged = to_clip(grid, self.grid.clip_shape, self.grid.spacings)
+        # the gradient of a sum over pixels is, at each position, that sum weighted as the position is enlarged
+        weighted = [
+            torch.autograd.grad((enlarged * pixels).sum(), grid, retain_graph=True)[0]
+            for pixels in (masks, torch.ones_like(masks))
+        ]
+        return self._enrichment(weighted[0] / weighted[1].clamp_min(1e-9))  # a position may lie outside the clip
+
+    def _enrichment(self, maps: torch.Tensor) -> float:
+        enlarged = to_clip(maps, self.grid.clip_shape, self.grid.spacings).numpy()
+        return float((enlarged * self.masks).sum() / enlarged.sum() / self.masks.mean())
+
+
+def _float(maps: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(maps.astype(np.float32))
 
 

@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
+from benchmarks.discovery.layers import layer_table, measure_layers
 from benchmarks.discovery.null import null_run, recorded_pool
-from benchmarks.discovery.rendered import measure_rendered, table
+from benchmarks.discovery.removal import as_output
+from benchmarks.discovery.rendered import PlacedMaps, measure_rendered, table
 from benchmarks.discovery.worlds import DiscoveryWorld
 
+from video_tcav.discovery.layer_grid import layer_grids
 from video_tcav.discovery.settings import DiscoverySettings
+from video_tcav.models import load_model
 
 
 def test_the_planted_scene_is_among_the_confirmed_components():
@@ -41,3 +46,45 @@ def test_nothing_is_confirmed_where_class_clips_are_random_clips_or_labels_are_s
         runs = [null_run(pool, discovery, permutations=199, seed=seed) for seed in range(1, 16)]
     assert sum(run.confirmed > 0 for run in runs) <= 2
     assert np.mean([run.uncorrected / run.components for run in runs]) < 0.15
+
+
+def test_the_true_mask_is_seen_where_positions_lie():
+    """Against the definition, written out: a position averages the pixels around its middle by the weight that it gives them."""
+    world = DiscoveryWorld.sample("r2plus1d-object", 0, class_clips=3, random_clips=0)
+    masks = np.stack([world.mask(clip) for clip in range(3)])
+    for layer, grid in layer_grids(world.model, ("stages.1", "stages.3")).items():
+        maps = PlacedMaps(grid=grid, maps=np.zeros((3, *grid.size, 1)), masks=masks)
+        weights = []
+        for positions, length, spacing in zip(grid.size, grid.clip_shape, grid.spacings, strict=True):
+            at = np.clip((np.arange(length) - spacing.first) / spacing.step, 0, positions - 1)
+            weights.append(np.maximum(0, 1 - np.abs(at - np.arange(positions)[:, None])))
+        mean = [weight / np.maximum(weight.sum(1, keepdims=True), 1e-9) for weight in weights]
+        seen = np.einsum("cthw,at,bh,dw->cabd", masks, *mean)
+        enlarged = np.einsum("cabd,at,bh,dw->cthw", seen, *weights)
+        assert maps.own == pytest.approx((enlarged * masks).sum() / enlarged.sum() / masks.mean(), rel=1e-4), layer
+
+
+def test_layers_are_measured_one_by_one():
+    rows = measure_layers("r2plus1d-object", 0, class_clips=24, permutations=199)
+    assert [row.layer for row in rows] == ["stages.0", "stages.1", "stages.2", "stages.3"]
+    assert [row.step_px for row in rows] == [8, 8, 16, 16]
+    # finer grids let a mask be seen more sharply
+    assert rows[1].own > rows[3].own > 2
+    # where the component that is most on the object is one of the confirmed ones, both columns say so
+    assert all(not row.confirmed > row.stable + 1e-9 for row in rows)
+    # what is taken out where it is changes the class as its presence says, though a shift everywhere may not
+    assert rows[1].right_sign < 0.5 < rows[1].right_removal
+    assert rows[3].right_sign == rows[3].right_removal == 1
+    assert layer_table(rows).layer.tolist() == [row.layer for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("r2plus1d-object", ("stages.0", "stages.1")), ("transformer-object", ("blocks.1",))]
+)
+def test_shares_of_positions_come_back_from_the_layout_of_the_layer(name, layers):
+    model = load_model(f"rendered:{name}")
+    for grid in layer_grids(model, layers).values():
+        channels = grid.width // (np.prod(grid.size) * np.prod(grid.factors))
+        shares = torch.rand(2, *grid.size, int(channels), generator=torch.Generator().manual_seed(0))
+        output = as_output(shares, grid, torch.empty(2, *grid.shape[1:]))
+        torch.testing.assert_close(grid.positions(output.flatten(1)), shares)

@@ -208,9 +208,10 @@ PARTS = {
     "Statistics": ("Statistics",),
     "Interventions": ("Interventions",),
     "The audit": ("Audit",),
+    "Concepts in words": ("Words",),
     "Hypotheses": (
         *("Hypothesis", "About", "MoreThan", "Bounded", "SameIn", "WouldChange", "Needed", "Carries"),
-        *("AuditClaim", "OrderClaim"),
+        *("AuditClaim", "OrderClaim", "TextClaim"),
     ),
 }
 """Headings of the page on experiments, and the parts of the file that are explained below each."""

@@ -3,6 +3,7 @@
 from .frames import FRAMES
 from .hub import HUB
 from .huggingface import HUGGING_FACE
+from .mmaction import MMACTION
 from .modules import MODULES
 
-FAMILIES = [*HUGGING_FACE, *HUB, *FRAMES, *MODULES]
+FAMILIES = [*HUGGING_FACE, *HUB, *FRAMES, *MMACTION, *MODULES]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import video_tcav as vt
 from tests.unit.models.networks import layers_that_single_cells_contradict
@@ -15,10 +15,16 @@ from video_tcav.models import VideoModel
 from video_tcav.models.axes.spacing import layer_spacings
 from video_tcav.models.layers import layers_axes, noise_clip
 
+from .audited import audit_agrees
+
 TOLERANCE = 1e-5
-COLUMNS = ("loads", "outputs as the original code", "axes", "default layers", "Grad-CAM", "`test`")
+COLUMNS = ("loads", "outputs as the original code", "axes", "default layers", "Grad-CAM", "`test`", "`audit`")
 YES = "yes"
 CLASSES = ("walk", "run", "wave", "jump", "sit")
+
+
+def _two_noise_clips(model: VideoModel) -> Tensor:
+    return torch.cat([noise_clip(model, seed=seed) for seed in (7, 8)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +35,15 @@ class Family:
         name: of the row.
         load: from what it writes into a folder.
         original: what the code that published it returns for prepared clips, from the same folder.
+        clips: those that it is asked for.
+        in_place: changes the loaded network so that positions stay where they are, where random weights move them.
     """
 
     name: str
     load: Callable[[Path], VideoModel]
     original: Callable[[Path, VideoModel, Tensor], Tensor]
+    clips: Callable[[VideoModel], Tensor] = _two_noise_clips
+    in_place: Callable[[nn.Module], None] | None = None
 
 
 def row(family: Family, folder: Path) -> list[str]:
@@ -41,23 +51,26 @@ def row(family: Family, folder: Path) -> list[str]:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = family.load(folder)
-        checks = (_outputs_agree, _axes_hold, _stages, _map_is_on_the_square, _test_runs)
-        return [YES, *(check(family, folder, model) for check in checks)]
+        outputs = _outputs_agree(family, folder, model)
+        if family.in_place is not None:
+            family.in_place(model.module)
+        checks = (_axes_hold, _stages, _map_is_on_the_square, _test_runs, _audit_runs)
+        return [YES, outputs, *(check(model) for check in checks)]
 
 
 def _outputs_agree(family: Family, folder: Path, model: VideoModel) -> str:
-    clips = torch.cat([noise_clip(model, seed=seed) for seed in (7, 8)])
+    clips = family.clips(model)
     with torch.no_grad():
         expected, actual = family.original(folder, model, clips), model.values(clips)
     assert float(expected.std()) > 0, "outputs that do not depend on the clip would prove nothing"
     return YES if torch.allclose(expected, actual, rtol=0, atol=TOLERANCE) else "no"
 
 
-def _axes_hold(_family: Family, _folder: Path, model: VideoModel) -> str:
+def _axes_hold(model: VideoModel) -> str:
     return "no" if layers_that_single_cells_contradict(model) else YES
 
 
-def _stages(_family: Family, _folder: Path, model: VideoModel) -> str:
+def _stages(model: VideoModel) -> str:
     return str(len(model.stages()))
 
 
@@ -91,15 +104,16 @@ def square_is_hit(model: VideoModel, layer: str) -> bool:
     return True
 
 
-def _map_is_on_the_square(_family: Family, _folder: Path, model: VideoModel) -> str:
+def _map_is_on_the_square(model: VideoModel) -> str:
     return YES if square_is_hit(model, model.stages()[0]) else "no"
 
 
-def _test_runs(_family: Family, _folder: Path, model: VideoModel) -> str:
+def _test_runs(model: VideoModel) -> str:
     time, (height, width) = model.clip_spec.frames, model.clip_spec.size or (64, 64)
     generator = torch.Generator().manual_seed(3)
     clips = [
-        (f"clip-{number}", torch.randint(0, 256, (time, 3, height, width), dtype=torch.uint8, generator=generator))
+        # channels last: three frames of three channels could be either
+        (f"clip-{number}", torch.randint(0, 256, (time, height, width, 3), dtype=torch.uint8, generator=generator))
         for number in range(10)
     ]
     with warnings.catch_warnings():
@@ -116,3 +130,7 @@ def _test_runs(_family: Family, _folder: Path, model: VideoModel) -> str:
         )
     table = result.to_frame()
     return YES if len(table) and table["effect"].notna().all() else "no"
+
+
+def _audit_runs(model: VideoModel) -> str:
+    return YES if audit_agrees(model) else "no"

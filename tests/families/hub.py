@@ -20,9 +20,15 @@ ENTRIES = {
     "R(2+1)D (pytorchvideo)": "r2plus1d_r50",
     "X3D (pytorchvideo)": "x3d_s",
     "SlowFast (pytorchvideo)": "slowfast_r50",
+    "Slow on a box (pytorchvideo)": "slow_r50_detection",
+    "SlowFast on a box (pytorchvideo)": "slowfast_r50_detection",
     "MViT (pytorchvideo)": "mvit_base_16x4",
     "Hiera": "hiera_base_16x224",
 }
+
+
+BOX = (0.4, 0.0, 1.0, 0.5)
+"""Of detection networks, around the square that appears in the clips of the map."""
 
 
 def original_network(entry: str, seed: int = 0) -> Any:
@@ -37,16 +43,24 @@ def original_network(entry: str, seed: int = 0) -> Any:
 
 
 def load(entry: str, **options: Any) -> VideoModel:
+    if entry.endswith("_detection"):
+        options.setdefault("at_box", BOX)
     return load_model(f"hub:{CHECKOUT}:{entry}", classes=CLASSES, device="cpu", **options)
 
 
 def original(entry: str, clips: Tensor) -> Tensor:
-    """The outputs of the network as its package is used: SlowFast gets both of its tensors."""
-    if entry != "slowfast_r50":
-        return original_network(entry)(clips)
+    """The outputs of the network as its package is used: SlowFast gets both of its tensors, detection a box a clip."""
+    boxes = []
+    if entry.endswith("_detection"):
+        height, width = clips.shape[-2:]
+        left, top, right, bottom = BOX
+        rows = [[number, left * width, top * height, right * width, bottom * height] for number in range(len(clips))]
+        boxes = [torch.tensor(rows)]
+    if not entry.startswith("slowfast"):
+        return original_network(entry)(clips, *boxes)
     # PackPathway of the published tutorial
     slow = clips.index_select(2, torch.linspace(0, clips.shape[2] - 1, clips.shape[2] // 4).long())
-    return original_network(entry)([slow, clips.clone()])
+    return original_network(entry)([slow, clips.clone()], *boxes)
 
 
 HUB = [

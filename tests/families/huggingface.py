@@ -115,14 +115,16 @@ def write_probe(folder: Path, family: str, *, attentive: bool) -> tuple[Path, Pa
     """Folder of an encoder, and file of a probe; the attentive one as V-JEPA 2's evaluation saves it."""
     encoder = saved(folder / "encoder", network(family, auto=transformers.AutoModel))
     generator = torch.Generator().manual_seed(4)
+    metadata = None
     if attentive:
         tensors = meta_names(network("vjepa2", seed=5).state_dict())
+        metadata = {"num_heads": "4"}  # not the 16 of published probes
     else:
         tensors = {
             "linear.weight": torch.randn(5, 48, generator=generator),
             "linear.bias": torch.randn(5, generator=generator),
         }
-    save_file(tensors, folder / "probe.safetensors")
+    save_file(tensors, folder / "probe.safetensors", metadata=metadata)
     return encoder, folder / "probe.safetensors"
 
 
@@ -158,6 +160,8 @@ def attentive_logits(folder: Path, _model: VideoModel, clips: Tensor) -> Tensor:
     """The same classifier, with the head where transformers has it."""
     module = network("vjepa2", seed=5)
     module.vjepa2.load_state_dict(transformers.AutoModel.from_pretrained(folder / "encoder").state_dict())
+    for norm in (each for each in module.pooler.modules() if isinstance(each, nn.LayerNorm)):
+        norm.eps = 1e-5  # nn.LayerNorm's own, which facebookresearch/vjepa2 takes
     return logits(module, clips)
 
 

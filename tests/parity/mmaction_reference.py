@@ -11,7 +11,7 @@ import importlib
 import json
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,13 @@ def tensor_of(name: str, shape: Sequence[int]) -> torch.Tensor:
     else:
         numbers = 0.2 * numbers
     return torch.tensor(numbers, dtype=torch.float32)
+
+
+def checkpoint(published: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint as mmengine's runner saves it, of the names and shapes in `mmaction_reference.json`."""
+    state = {key: tensor_of(key, shape) for key, shape in published["shapes"].items()}
+    state |= {key: torch.tensor(value) for key, value in published["integers"].items()}
+    return {"meta": {"epoch": 3, "mmengine_version": "0.10.7"}, "state_dict": state, "message_hub": {}}
 
 
 def clip_of(name: str, frames: int, size: int) -> torch.Tensor:

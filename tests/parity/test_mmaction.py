@@ -6,22 +6,14 @@ import pytest
 import torch
 
 from .mmaction_configs import CONFIGS, loaded
-from .mmaction_reference import REFERENCE, clip_of, tensor_of
+from .mmaction_reference import REFERENCE, checkpoint, clip_of
 
 PUBLISHED = json.loads(REFERENCE.read_text(encoding="utf-8"))
 
 
-def checkpoint(name):
-    """As mmengine's runner saves it."""
-    shapes, integers = PUBLISHED[name]["shapes"], PUBLISHED[name]["integers"]
-    state = {key: tensor_of(key, shape) for key, shape in shapes.items()}
-    state |= {key: torch.tensor(value) for key, value in integers.items()}
-    return {"meta": {"epoch": 3, "mmengine_version": "0.10.7"}, "state_dict": state, "message_hub": {}}
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_logits_are_those_of_mmaction2(name, tmp_path):
-    torch.save(checkpoint(name), tmp_path / "best.pth")
+    torch.save(checkpoint(PUBLISHED[name]), tmp_path / "best.pth")
     model = loaded(tmp_path, CONFIGS[name], weights=tmp_path / "best.pth")
     clip = model.prepare(clip_of(name, model.clip_spec.frames, model.clip_spec.size[0]))
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,13 +96,11 @@ def _over_file(context: typer.Context, experiment: Path, recording: dict[str, An
 def outcomes(result: "experiments.Run") -> None:
     """Print every verdict with its reason, and the warnings of the run."""
     render.out.print(f"[bold]{render.escape(result.experiment.title)}[/]")
-    several = len(result.experiment.all_models()) > 1
-    for outcome in result.outcomes:
-        model = f" ({outcome.model})" if several else ""
-        claim = f" — {outcome.claim}" if outcome.name != outcome.claim else ""
-        bullet, style = f"{_SIGNS[outcome.verdict]} {outcome.verdict:15} ", _STYLES[outcome.verdict]
-        render.paragraph(f"{outcome.name}{claim}{model}", bullet=bullet, bullet_style=style)
-        render.paragraph(f"{outcome.place}: {outcome.reason}", bullet="  ", style="dim")
+    _verdicts(result, [outcome for outcome in result.outcomes if not outcome.is_in_words])
+    if in_words := [outcome for outcome in result.outcomes if outcome.is_in_words]:
+        encoder = result.texts[0].result.constants.encoder
+        render.out.print(f"\n[bold]In words[/], through {render.escape(encoder)}: weaker claims than those about clips")
+        _verdicts(result, in_words)
     _witnesses(result)
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
     render.line(f"\n{counts}. Run directory: {result.path}")
@@ -109,6 +108,16 @@ def outcomes(result: "experiments.Run") -> None:
     if remarks := result.remarks():
         text = f"Diagnostics have {render.counted(len(remarks), 'remark')} on CAVs and effects: see the report."
         render.out.print(text, style="dim", markup=False)
+
+
+def _verdicts(result: "experiments.Run", verdicts: Sequence["experiments.Outcome"]) -> None:
+    several = len(result.experiment.all_models()) > 1
+    for outcome in verdicts:
+        model = f" ({outcome.model})" if several else ""
+        claim = f" — {outcome.claim}" if outcome.name != outcome.claim else ""
+        bullet, style = f"{_SIGNS[outcome.verdict]} {outcome.verdict:15} ", _STYLES[outcome.verdict]
+        render.paragraph(f"{outcome.name}{claim}{model}", bullet=bullet, bullet_style=style)
+        render.paragraph(f"{outcome.place}: {outcome.reason}", bullet="  ", style="dim")
 
 
 def _witnesses(result: "experiments.Run") -> None:

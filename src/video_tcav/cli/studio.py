@@ -7,6 +7,7 @@ import typer
 
 import video_tcav.studio as studios
 from video_tcav.cli.serving import OpenBrowser, require_studio, serve
+from video_tcav.words.encoder_spec import encoder_help, load_encoder
 
 
 def studio(
@@ -33,6 +34,13 @@ def studio(
         typer.Option(
             metavar="PATH",
             help="More videos to cut clips from by hand, files or folders. The sources of the bank's clips are there anyway.",
+        ),
+    ] = None,
+    text_encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="E",
+            help=f"Rank clips by words that the reviewer types, by what embeds clips and texts in one space: {encoder_help()}.",
         ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen on 127.0.0.1; 0 takes a free one.")] = 0,
@@ -67,5 +75,6 @@ def studio(
         reviewer=reviewer,
         blind=blind,
         videos=videos or (),
+        text_encoder=load_encoder(text_encoder) if text_encoder else None,
     ) as studio_server:
         serve(studio_server, f"Reviewing {bank}", open_browser=open_browser)

@@ -46,6 +46,11 @@ class ModelSettings(Settings):
     at_time: float | None = setting(
         None, "Which second of the clip is explained, of one row of outputs a frame.", metavar="S"
     )
+    at_box: str | tuple[float, float, float, float] | None = setting(
+        None,
+        "Which box of the picture is explained, in fractions of it, of a network that takes boxes.",
+        metavar="X,Y,X,Y",
+    )
     allow_impure: bool = setting(
         False, "Take a network that gives one clip other outputs each time, or among other clips."
     )

@@ -83,3 +83,5 @@ AUDIT_STRIPES = 149
 """Audit: stripes behind persons; likewise."""
 AUDIT_BOOTSTRAP = 151
 """Audit: bootstrap weights of a group of clips, then the group's number and the chunk of draws."""
+HEAD_BATCHES = 167
+"""Calibration of heads: which clips a network learns from in each step."""

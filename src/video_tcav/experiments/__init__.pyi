@@ -22,6 +22,7 @@ from .outcome import Outcome as Outcome
 from .parse import read_experiment as read_experiment
 from .picture_files import complete_test_folder as complete_test_folder
 from .run import run_experiment as run_experiment
+from .text_tests import TextTest as TextTest
 from .validate import check_experiment as check_experiment
 from .witnesses import ThreeWitnesses as ThreeWitnesses
 from .witnesses import Witness as Witness

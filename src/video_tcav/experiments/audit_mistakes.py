@@ -23,6 +23,12 @@ def audit_contradictions(experiment: Experiment) -> Mistakes:
             got = f"{len(with_clips)} of targets" if with_clips else "none"
             message = f"`audit.clips` must be of two classes or more. Got {got}. Name clips: under audit."
             yield ("audit",), message
+    if audit.witnesses and experiment.against != "log_odds":
+        # Slope and intervention are in units of the target, what an edit costs is in log-odds: side by side, and under one
+        # margin, they would be figures of two questions.
+        message = "`against` must be log_odds with witnesses, since an edit of the pixels is measured in log-odds."
+        yield ("audit", "witnesses"), f"{message} Got {experiment.against}. Leave one of them out."
+        return
     claimed = claimed_concepts(experiment)
     for concept, player in audit.witnesses.items():
         path: YamlPath = ("audit", "witnesses", concept)
@@ -46,7 +52,7 @@ def audit_contradictions(experiment: Experiment) -> Mistakes:
 
 def claimed_concepts(experiment: Experiment) -> set[str]:
     """Concepts that hypotheses are about."""
-    return {hypothesis.about.concept for hypothesis in experiment.hypotheses if hypothesis.audit_claim is None}
+    return {hypothesis.about.concept for hypothesis in experiment.hypotheses if hypothesis.is_about_concept}
 
 
 def claim_contradictions(hypothesis: Hypothesis, path: YamlPath, experiment: Experiment) -> Mistakes:

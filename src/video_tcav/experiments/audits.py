@@ -140,7 +140,7 @@ def _labels_of(hypothesis: Hypothesis, settings: Audit) -> Iterator[tuple[str, s
     claim = hypothesis.audit_claim
     if claim is not None and claim.label is not None:
         yield "label", claim.label
-    elif claim is None and hypothesis.about.concept in settings.witnesses:
+    elif hypothesis.is_about_concept and hypothesis.about.concept in settings.witnesses:
         yield "target", hypothesis.about.target
 
 

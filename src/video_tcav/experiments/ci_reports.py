@@ -42,7 +42,10 @@ def write_junit(outcomes: Sequence[Outcome], path: str | Path, *, suite: str) ->
     root = ElementTree.Element("testsuites", numbers)
     inside = ElementTree.SubElement(root, "testsuite", {"name": xml_text(suite), **numbers})
     for outcome in outcomes:
-        name = {"name": xml_text(outcome.name), "classname": xml_text(f"{outcome.model}.{outcome.target or 'audit'}")}
+        # claims in words in a class of their own, as they are weaker than those about clips
+        words = ".in words" if outcome.is_in_words else ""
+        classname = f"{outcome.model}.{outcome.target or 'audit'}{words}"
+        name = {"name": xml_text(outcome.name), "classname": xml_text(classname)}
         case = ElementTree.SubElement(inside, "testcase", name)
         if outcome.verdict == "contradicted":
             failure = ElementTree.SubElement(

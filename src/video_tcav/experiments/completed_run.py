@@ -23,6 +23,7 @@ from video_tcav.experiments.file import Experiment
 from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.previews import Preview, load_previews
 from video_tcav.experiments.result_folder import experiment_of, is_test_folder, load_test, record_of
+from video_tcav.experiments.text_tests import TextTest, load_text_test
 from video_tcav.experiments.witnesses import ThreeWitnesses, three_witnesses
 
 
@@ -55,6 +56,11 @@ class Run:
         return tuple(load_model_audit(folder) for folder in _folders(self.path / "audits"))
 
     @cached_property
+    def texts(self) -> tuple[TextTest, ...]:
+        """The concepts in words of every model and class, read on first use; none where there are no texts."""
+        return tuple(load_text_test(folder) for folder in _folders(self.path / "texts"))
+
+    @cached_property
     def witnesses(self) -> tuple[ThreeWitnesses, ...]:
         """What concept effect, intervention and edit of the pixels say of the same claims, where the experiment asks for it."""
         audits = {audit.model: audit.result for audit in self.audits}
@@ -83,13 +89,14 @@ class Run:
         return self._each(lambda analysis: analysis.sentences())
 
     def warnings(self) -> tuple[str, ...]:
-        """Files that are in no set, then the warnings of all analyses and audits, each once."""
+        """Files that are in no set, then the warnings of all analyses, concepts in words and audits, each once."""
         several = len(self.experiment.all_models()) > 1
         of_audits = (
             f"{audit.model}: {text}" if several else text for audit in self.audits for text in audit.result.warnings
         )
         of_analyses = self._each(lambda analysis: analysis.record["warnings"])
-        return tuple(dict.fromkeys((*self.record.get("left_out", ()), *of_analyses, *of_audits)))
+        of_texts = (text for test in self.texts for text in test.result.warnings)
+        return tuple(dict.fromkeys((*self.record.get("left_out", ()), *of_analyses, *of_texts, *of_audits)))
 
     def remarks(self) -> tuple[str, ...]:
         """Warnings of the diagnostics on some CAVs and effects, of all analyses, each once."""

@@ -40,6 +40,8 @@ def unit_of(hypothesis: Hypothesis, against: str) -> str:
     """What the size of a claim is measured in."""
     if hypothesis.audit_claim is not None:
         return audit_unit(hypothesis)
+    if hypothesis.text_matters is not None:
+        return f"{units(against)} for one standard deviation of the random clips"
     if hypothesis.kind == "needed":
         return "of the class clips"
     if hypothesis.kind == "carries":
@@ -165,7 +167,10 @@ def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
     """The claim of a hypothesis."""
     if hypothesis.audit_claim is not None:
         return audit_claim_text(hypothesis)
-    about, verb = hypothesis.about, _VERBS[hypothesis.direction]
+    verb = _VERBS[hypothesis.direction]
+    if hypothesis.text_matters is not None:
+        return f"“{hypothesis.text_matters.text}” in words {verb} {hypothesis.text_matters.target}"
+    about = hypothesis.about
     subject = f"{_PARTS[hypothesis.part]}{about.concept}"
     small = f"by less than {margin:g} {units(against)}"
     match hypothesis.kind:
@@ -190,4 +195,4 @@ def claim_text(hypothesis: Hypothesis, *, margin: float, against: str) -> str:
             first, second = hypothesis.same_in.models
             return f"{subject} matters for {about.target} as much in {first} as in {second}: they differ {small}"
         case _:
-            raise AssertionError(hypothesis.kind)  # a claim about a model, which has its text above
+            raise AssertionError(hypothesis.kind)  # a claim about a text or a model, which has its text above

@@ -190,6 +190,7 @@ def _hypothesis_key(outcome: Outcome, renamed: Mapping[str, str]) -> tuple[str, 
 
 def _clip_digests(run: Run) -> set[str | None]:
     sets = [clips for analysis in run.analyses for clips in analysis.record["provenance"]["clips"].values()]
+    sets += [clips for test in run.texts for clips in test.result.provenance["clips"].values()]
     sets += [audit.result.provenance["clips"] for audit in run.audits]
     return {digest for clips in sets for digest in clips.values()}
 

@@ -5,8 +5,10 @@ run.json            the resolved experiment, provenance, state; digests of all o
 clips/              clips that were rendered for it
 analyses/           one folder each, see `analyses.py`; its digests.json is written last
 audits/             one folder a model, see `audits.py`; likewise
+texts/              one folder a model and class, see `text_tests.py`; likewise
 shown/              clips that the report shows, with their maps; likewise
-hypotheses.*        verdicts; results.*, interventions.*, clip_effects.*: all analyses together; audit.*: all audits; witnesses.*
+hypotheses.*        verdicts; results.*, interventions.*, clip_effects.*: all analyses together; audit.*: all audits;
+                    witnesses.*; text_results.*: all concepts in words
 report.html         and report.md, figures/
 """
 
@@ -39,7 +41,7 @@ from video_tcav.experiments.file import Experiment
 FORMAT = 2
 # Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not resumed.
 FORMAT_WITHOUT_DIGESTS = 1
-TABLES = ("hypotheses", "results", "interventions", "clip_effects", "audit", "witnesses")
+TABLES = ("hypotheses", "results", "interventions", "clip_effects", "audit", "witnesses", "text_results")
 """Those of what the experiment asks for are there."""
 RUN_AGAIN = "Run the experiment again in another folder."
 
@@ -57,6 +59,10 @@ class RunDirectory:
     @property
     def audits(self) -> Path:
         return self.path / "audits"
+
+    @property
+    def texts(self) -> Path:
+        return self.path / "texts"
 
     @property
     def clips(self) -> Path:
@@ -111,7 +117,9 @@ class RunDirectory:
         """The digest of every file that a run has written, but for `run.json`, rendered clips and reports."""
         tables = [self.path / f"{name}.{ending}" for name in TABLES for ending in ("parquet", "csv")]
         files = [self.path / "experiment.yaml", self.path / "hypotheses.json", *filter(Path.exists, tables)]
-        below = [path for folder in (self.analyses, self.audits, self.shown) for path in files_below(folder)]
+        below = [
+            path for folder in (self.analyses, self.audits, self.texts, self.shown) for path in files_below(folder)
+        ]
         return digests_of(self.path, [*files, *below])
 
     def is_finished(self) -> bool:
@@ -124,13 +132,14 @@ class RunDirectory:
         digests = record.get("digests")
         if digests is None:
             return  # of version 0.1, which wrote none
-        for section in (self.analyses, self.audits, self.shown):
+        for section in (self.analyses, self.audits, self.texts, self.shown):
             for path in files_below(section):
                 if path.relative_to(self.path).as_posix() not in digests:
                     raise damaged(path, "a file that the run did not write", "Delete it.")
         for name, digest in digests.items():
-            # The smallest folder that a resumed run computes again as a whole: one analysis or audit, or all example clips.
-            of_folder = name.startswith(("analyses/", "audits/"))
+            # The smallest folder that a resumed run computes again as a whole: of one analysis, audit or test of texts, or all
+            # example clips.
+            of_folder = name.startswith(("analyses/", "audits/", "texts/"))
             folder = "/".join(name.split("/")[:-1][:2]) if of_folder else name.split("/")[0]
             target = "it" if "/" not in name else f"the folder {self.path / folder}"
             check_files(self.path, {name: digest}, f"Delete {target}, {RESUME}")

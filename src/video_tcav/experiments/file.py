@@ -13,6 +13,7 @@ from video_tcav.core.settings import settings_of
 from video_tcav.experiments.audit_section import WITNESS_VERSIONS, Audit
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
 from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry, Pair
+from video_tcav.experiments.words_section import Words
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.models.model_file import Model
 from video_tcav.recording.settings import RecordingSettings, Space
@@ -81,11 +82,17 @@ CLIP_SETS = ("targets", "concepts", "random")
 
 
 class Experiment(_RecordingFields, Section):
-    """An experiment: a model, clips, concepts or an audit, and hypotheses about them."""
+    """An experiment: a model, clips, concepts, texts or an audit, and hypotheses about them."""
 
-    # Not `required`, as an experiment with an audit may do without them.
+    # Not `required`, as an experiment with texts or an audit may do without some of them.
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": list(CLIP_SETS)}, {"required": ["audit"]}]},
+        json_schema_extra={
+            "anyOf": [
+                {"required": list(CLIP_SETS)},
+                {"required": ["words", "targets", "random"]},
+                {"required": ["audit"]},
+            ]
+        },
     )
 
     title: Name = Field(description="the question, as the report's heading")
@@ -102,6 +109,9 @@ class Experiment(_RecordingFields, Section):
     audit: Audit | None = Field(
         None,
         description="what the model needs, measured on edited clips; {} takes the clips of targets and all defaults",
+    )
+    words: Words | None = Field(
+        None, description="concepts in words, which an encoder of texts and clips finds a CAV for; weaker than clips"
     )
     layers: tuple[Name, ...] | None = Field(
         None, min_length=1, description="dotted module names; the model's stages if not given"
@@ -160,8 +170,11 @@ class Experiment(_RecordingFields, Section):
     def _whole_sets(self) -> "Experiment":
         # Half of them is a slip, whether or not there is an audit: concepts would silently not be tested.
         missing = [name for name in CLIP_SETS if not getattr(self, name)]
-        if missing and (self.audit is None or len(missing) < len(CLIP_SETS)):
-            cure = "Add what is missing" + ("" if self.audit is None else ", or leave out all three")
+        if self.words is not None and missing == ["concepts"]:
+            return self
+        if missing and (self.audit is None or self.words is not None or len(missing) < len(CLIP_SETS)):
+            optional = self.audit is not None and self.words is None
+            cure = "Add what is missing" + (", or leave out all three" if optional else "")
             raise ValueError(
                 f"{', '.join(CLIP_SETS)} must be given together. Got no {' and no '.join(missing)}. {cure}"
             )
@@ -210,7 +223,7 @@ class Experiment(_RecordingFields, Section):
         hypotheses = [
             hypothesis
             for hypothesis in (self.hypotheses if judging else ())
-            if hypothesis.audit_claim is None
+            if hypothesis.is_about_concept
             and hypothesis.about.target == target
             and (hypothesis.model or model) == model
         ]

@@ -1,4 +1,4 @@
-"""Verdicts and tables of a run, made of its finished analyses and audits; with them it is finished."""
+"""Verdicts and tables of a run, made of its finished analyses, tests of texts and audits; with them it is finished."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,6 +13,7 @@ from video_tcav.experiments.analyses import Analysis, load_analysis
 from video_tcav.experiments.audits import load_model_audit
 from video_tcav.experiments.clips import ClipSets, left_out_of
 from video_tcav.experiments.run_context import RunContext
+from video_tcav.experiments.text_tests import load_text_test
 from video_tcav.experiments.verdicts import judge
 from video_tcav.experiments.witnesses import three_witnesses, witnesses_frame
 from video_tcav.media.used_steps import used_steps
@@ -23,9 +24,10 @@ def write_verdicts(context: RunContext, clips: ClipSets) -> None:
     directory, experiment = context.directory, context.experiment
     analyses = [load_analysis(folder) for folder in context.analyses.values()]
     audits = [load_model_audit(folder) for folder in context.audits.values()]
+    texts = [load_text_test(folder) for folder in context.texts.values()]
     by_model = {audit.model: audit.result for audit in audits}
     lines = [context.file.line(("hypotheses", number)) for number in range(len(experiment.hypotheses))]
-    outcomes = [vars(outcome) for outcome in judge(experiment, analyses, lines, by_model)]
+    outcomes = [vars(outcome) for outcome in judge(experiment, analyses, lines, by_model, texts)]
     _write_tables(directory.path, "hypotheses", pd.DataFrame(outcomes))
     write_json(directory.path / "hypotheses.json", outcomes)
     # An experiment without concepts has no such tables, rather than empty ones that look like a run without results.
@@ -33,6 +35,8 @@ def write_verdicts(context: RunContext, clips: ClipSets) -> None:
         _write_analyses(directory.path, analyses)
     if audits:
         _write_tables(directory.path, "audit", pd.concat([audit.to_frame() for audit in audits], ignore_index=True))
+    if texts:
+        _write_tables(directory.path, "text_results", pd.concat([test.to_frame() for test in texts], ignore_index=True))
     # from what the folders hold, as `Run.witnesses` is, so that both say the same
     if witnesses := three_witnesses(experiment, analyses, by_model):
         _write_tables(directory.path, "witnesses", witnesses_frame(witnesses))
@@ -40,7 +44,7 @@ def write_verdicts(context: RunContext, clips: ClipSets) -> None:
     # Last: with `finished` and all digests the run is complete, and a killed one is resumed up to here.
     record = {name: value for name, value in directory.record().items() if name not in ("format", "digest")}
     models = [analysis.record["provenance"].get("model") for analysis in analyses]
-    models += [audit.result.provenance["model"] for audit in audits]
+    models += [each.result.provenance["model"] for each in (*audits, *texts)]
     made_by = provenance(models=models)
     facts = {"lines": lines, "provenance": made_by, "left_out": left_out_of(experiment, context.file)}
     facts["steps"] = {

@@ -1,4 +1,4 @@
-"""Hypotheses of an experiment file: a claim about a concept and a target, or about a model, of one of twelve kinds."""
+"""Hypotheses of an experiment file: a claim about a concept, or a text, and a target, or about a model: thirteen kinds."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
@@ -21,6 +21,7 @@ Kind = Literal[
     "scene_alone_suffices",
     "person_alone_suffices",
     "background_bias",
+    "text_matters",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Direction = Literal["positive", "negative", "either"]
@@ -42,6 +43,18 @@ class About(Section):
 
     concept: Name = Field(description="one of the concepts")
     target: Name = Field(description="one of the targets")
+
+
+class TextClaim(Section):
+    """The text and the target of a claim about a concept in words."""
+
+    text: Name = Field(description="one of the texts of words")
+    target: Name = Field(description="one of the targets")
+
+    @field_validator("text")
+    @classmethod
+    def _single_blanks(cls, text: str) -> str:
+        return " ".join(text.split())  # as the texts themselves are read
 
 
 class MoreThan(About):
@@ -125,6 +138,9 @@ class Hypothesis(Section):
     background_bias: AuditClaim | None = Field(
         None, description="SBErr: share of swapped clips of which it says the scene's class"
     )
+    text_matters: TextClaim | None = Field(
+        None, description="the concept in words moves the target: a weaker claim than matters, judged apart"
+    )
     expect: Direction = Field("positive", description="the direction of the effect")
     layer: Name | None = Field(None, description="where to look; the experiment's deepest layer if not given")
     model: Name | None = Field(None, description="which of several models")
@@ -160,11 +176,18 @@ class Hypothesis(Section):
         needless = [name for name, is_set in of_concepts.items() if is_set]
         if self.audit_claim is not None and needless:
             raise ValueError(f"a claim about a model has no {needless[0]}. Got {kinds[0]} with it. Leave it out")
+        if self.text_matters is not None and self.least_agreement is not None:
+            raise ValueError("text_matters has no least_agreement. Got it. Leave it out")
         return self
 
     @property
     def kind(self) -> Kind:
         return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def is_about_concept(self) -> bool:
+        """Whether it is about a concept of clips, and not about a text or a model."""
+        return isinstance(getattr(self, self.kind), About)
 
     @property
     def about(self) -> About:
@@ -188,7 +211,7 @@ class Hypothesis(Section):
     @property
     def part(self) -> EffectPart:
         """The effect that is tested: of the clips, or what motion or the order of frames adds."""
-        if self.audit_claim is not None:
+        if not self.is_about_concept:
             return "whole"
         parts: dict[Kind, EffectPart] = {"motion_matters": "motion", "order_matters": "order"}
         return parts.get(self.kind) or getattr(self.about, "part", "whole")
@@ -212,4 +235,6 @@ class Hypothesis(Section):
             return self.audit_claim.bound
         if self.would_change is not None:
             return abs(self.would_change.by)
+        if not self.is_about_concept:  # a text: an effect of any size is claimed
+            return None
         return getattr(self.about, "share", None) or getattr(self.about, "margin", None)

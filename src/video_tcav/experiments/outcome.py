@@ -21,11 +21,11 @@ class Outcome:
         reason: why, in words.
         model: name of the model; of both with `same_in`.
         target: class; of a claim about a model that of its clips, empty for all classes.
-        concept: the concept; empty for a claim about a model.
+        concept: the concept, or the text of a claim about a concept in words; empty for a claim about a model.
         than: what it is compared with; empty where it is not.
         layer: where; empty for a claim about a model.
         expect: the direction it claims; of a claim about a model `at least` or `at most`.
-        margin: an effect below it does not matter; of a claim about a model the share that is claimed.
+        margin: an effect below it does not matter; of a claim about a model the share that is claimed; 0 of a claim about a text.
         effect: in `unit`; NaN where there is nothing to measure, as for all numbers below.
         effect_low: lower end of its 95 % interval.
         effect_high: upper end.
@@ -39,7 +39,8 @@ class Outcome:
         beyond_p: of an effect of the margin or less: small where the effect is shown to be larger than the margin.
         beyond_p_adjusted: after correction in its family.
         represented: whether the layer encodes the concept.
-        concept_clips: that were used; of a claim about a model the clips that it was judged by.
+        concept_clips: that were used; of a claim about a model the clips that it was judged by, of a claim about a text the
+            random clips that its CAV was learned from.
         more_clips: of the concept that would decide it, others in proportion, with the probability that the experiment asks
             for (`power`); `None` where it is decided, or no practical number would.
         family: it was corrected in.
@@ -87,6 +88,11 @@ class Outcome:
     # of runs before there were shares
     unit: str = ""
     doubted: bool = False
+
+    @property
+    def is_in_words(self) -> bool:
+        """Whether it is a claim about a concept in words: a weaker one than about clips, shown apart from these."""
+        return self.kind == "text_matters"
 
     @property
     def is_about_model(self) -> bool:

@@ -15,6 +15,7 @@ from video_tcav.experiments.file import Experiment, as_model
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.named import check_name
 from video_tcav.experiments.sections import Pair
+from video_tcav.experiments.text_claims import text_claim_contradictions, words_contradictions
 from video_tcav.models.model_file import described
 
 
@@ -69,6 +70,7 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
     except InputError as error:
         yield ("interventions", "intervene"), str(error)
     yield from audit_contradictions(experiment)
+    yield from words_contradictions(experiment)
     for number, hypothesis in enumerate(experiment.hypotheses):
         path: YamlPath = ("hypotheses", number)
         yield from _contradictions_of(hypothesis, path, experiment)
@@ -82,8 +84,10 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
 def _contradictions_of(
     hypothesis: Hypothesis, path: YamlPath, experiment: Experiment
 ) -> Iterator[tuple[YamlPath, str]]:
-    if hypothesis.audit_claim is None:
+    if hypothesis.is_about_concept:
         yield from _contradictions_of_concepts(hypothesis, path, experiment)
+    elif hypothesis.text_matters is not None:
+        yield from text_claim_contradictions(hypothesis, path, experiment)
     else:
         yield from claim_contradictions(hypothesis, path, experiment)
     models = experiment.all_models()

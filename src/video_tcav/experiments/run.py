@@ -21,6 +21,7 @@ from video_tcav.experiments.final_tables import write_verdicts
 from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
 from video_tcav.experiments.run_context import RunContext
 from video_tcav.experiments.same_clips import check_same_clips
+from video_tcav.experiments.text_tests import compute_texts
 from video_tcav.experiments.validate import InMemory, check_file, check_grouping, check_value, unchanged
 from video_tcav.models import parse_target
 from video_tcav.models.targets import target_name
@@ -70,7 +71,7 @@ def _run(
     resume: bool,
     progress: bool,
 ) -> Run:
-    experiment, file, loaded = check_file(path, overrides, models)
+    experiment, file, loaded, encoder = check_file(path, overrides, models)
     group_of = check_grouping(experiment, file)
     folder = Path(out) if out is not None else Path("runs") / path.stem
     digests = {name: model.weights_digest for name, model in loaded.items()}
@@ -80,11 +81,14 @@ def _run(
     with locked(directory):
         if directory.is_finished():  # by another process, since the check above
             return load_run(folder)
-        context = RunContext(experiment=experiment, file=file, models=loaded, directory=directory, progress=progress)
+        context = RunContext(
+            experiment=experiment, file=file, models=loaded, directory=directory, progress=progress, encoder=encoder
+        )
         clips = find_clips(experiment, file, directory.clips, progress=progress)
         for source in clips.sources():  # a pattern that does not match a clip, before the long work
             check_value(file, ("group",), lambda source=source: group_of(source))
         _analyse(context, clips)
+        compute_texts(context, clips)
         compute_audits(context, clips.audit or ())
         _write_example_clips(context, clips)
         write_verdicts(context, clips)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from video_tcav.core.escaping import one_line
 from video_tcav.core.terminal import console
@@ -15,17 +16,26 @@ from video_tcav.experiments.file import Experiment
 from video_tcav.models import VideoModel
 from video_tcav.recording.settings import RecordingSettings, Space
 from video_tcav.tcav.settings import Significance
+from video_tcav.words.encoder import TextVideoEncoder
+
+
+class TextKey(NamedTuple):
+    """What a test of texts is of: a model and a class, by their names in the experiment."""
+
+    model: str
+    target: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """An experiment, its models and directory, and how to compute it."""
+    """An experiment, its models, encoder of texts and directory, and how to compute it."""
 
     experiment: Experiment
     file: YamlFile
     models: Mapping[str, VideoModel]
     directory: RunDirectory
     progress: bool
+    encoder: TextVideoEncoder | None = None
 
     def recording(self, space: Space) -> RecordingSettings:
         """Settings of the passes in a feature space; without a store, the run's own serves all analyses and audits."""
@@ -58,6 +68,17 @@ class RunContext:
             return {}
         names = enumerate(self.experiment.all_models(), start=1)
         return {model: self.directory.audits / numbered_name(number, model) for number, model in names}
+
+    @cached_property
+    def texts(self) -> dict[TextKey, Path]:
+        """The folder of the texts of every model and class, in order; none where the experiment has no texts."""
+        if self.experiment.words is None:
+            return {}
+        keys = product(self.experiment.all_models(), self.experiment.targets)
+        return {
+            TextKey(*key): self.directory.texts / numbered_name(number, "-".join(key))
+            for number, key in enumerate(keys, start=1)
+        }
 
     def say(self, text: str) -> None:
         """Print what is being computed, where progress is to be seen."""

@@ -18,6 +18,7 @@ from video_tcav.experiments.audits import check_audit
 from video_tcav.experiments.clips import check_clips
 from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
+from video_tcav.experiments.text_tests import check_words
 from video_tcav.media.grouping import GroupOf, grouping
 from video_tcav.models import VideoModel, load_model, parse_target
 from video_tcav.models.hooks import untouched
@@ -28,6 +29,7 @@ from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.interventions.plan import plan_interventions
 from video_tcav.tcav.plan import check_only_right
 from video_tcav.tcav.settings import InterventionSettings
+from video_tcav.words.encoder import TextVideoEncoder
 
 Result = TypeVar("Result")
 InMemory = nn.Module | VideoModel
@@ -71,8 +73,8 @@ def _device(module: nn.Module) -> torch.device:
 
 def check_file(
     path: str | Path, overrides: Mapping[str, Any], models: InMemory | Mapping[str, InMemory] | None = None
-) -> tuple[Experiment, YamlFile, dict[str, VideoModel]]:
-    """As `check_experiment`; also returns the file with its lines, and the loaded models."""
+) -> tuple[Experiment, YamlFile, dict[str, VideoModel], TextVideoEncoder | None]:
+    """As `check_experiment`; also returns the file with its lines, the loaded models, and the encoder of texts, if any."""
     experiment, file = read_experiment(path)
     experiment = _with_settings(experiment, file, overrides)
     check_clips(experiment, file)
@@ -83,7 +85,7 @@ def check_file(
         entry: YamlPath = ("models", name) if experiment.models else ("model",)
         loaded[name] = _load(name, settings, in_memory.get(name), file, entry)
         _check_model(name, loaded[name], experiment, file, entry)
-    return experiment, file, loaded
+    return experiment, file, loaded, check_words(experiment, file)
 
 
 def _by_name(models: InMemory | Mapping[str, InMemory] | None, names: tuple[str, ...]) -> Mapping[str, InMemory]:
@@ -146,7 +148,7 @@ def _load(name: str, settings: Model, in_memory: InMemory | None, file: YamlFile
 def _check_model(name: str, model: VideoModel, experiment: Experiment, file: YamlFile, entry: YamlPath) -> None:
     """Check targets, layers, audit and hypotheses against a model."""
     check_audit(name, model, experiment, file)
-    if not experiment.tests_concepts:
+    if not experiment.targets:  # an audit alone
         return
     check_value(
         file, ("against",), lambda: parse_target(model, _other_class(model, experiment.against), experiment.against)

@@ -17,6 +17,8 @@ from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.experiments.intervention_evidence import ShareEvidence, intervention_evidence
 from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.sample_size import groups_to_decide
+from video_tcav.experiments.text_claims import TextEvidence, decide_text, text_cautions, text_evidence
+from video_tcav.experiments.text_tests import TextTest
 from video_tcav.gram.corrections import adjust_finite
 
 
@@ -25,6 +27,7 @@ def judge(
     analyses: Sequence[Analysis],
     lines: Sequence[int],
     audits: Mapping[str, AuditResult] | None = None,
+    texts: Sequence[TextTest] = (),
 ) -> tuple[Outcome, ...]:
     """The verdict on every hypothesis.
 
@@ -33,10 +36,13 @@ def judge(
         analyses: all of the run; each hypothesis uses those of its model and target, in the first space and test.
         lines: of each hypothesis in its file.
         audits: of each model, by its name; they judge claims about models.
+        texts: concepts in words of each model and target; they judge claims about texts.
     """
     tests = [
         _Test.of(hypothesis, experiment, analyses)
-        if hypothesis.audit_claim is None
+        if hypothesis.is_about_concept
+        else _Test.of_text(hypothesis, experiment, texts)
+        if hypothesis.text_matters is not None
         else _Test.of_model(hypothesis, experiment, audits or {})
         for hypothesis in experiment.hypotheses
     ]
@@ -124,6 +130,25 @@ class _Test:
             trust=EffectTrust(warnings=audit_cautions(hypothesis, result)),
         )
 
+    @classmethod
+    def of_text(cls, hypothesis: Hypothesis, experiment: Experiment, texts: Sequence[TextTest]) -> Self:
+        """The test of a claim about a text."""
+        claim, name = hypothesis.text_matters, hypothesis.model or next(iter(experiment.all_models()))
+        assert claim is not None
+        result = next(test.result for test in texts if test.key == (name, claim.target))
+        layer = hypothesis.layer or result[-1].layer
+        measured = text_evidence(hypothesis, result, layer)
+        p_values = PValues(math.nan if measured is None else measured.p_value, math.nan, math.nan)
+        return cls(
+            hypothesis=hypothesis,
+            model=name,
+            layer=layer,
+            margin=0.0,  # an effect of any size is claimed
+            evidence=measured,
+            p_values=p_values,
+            trust=EffectTrust(warnings=text_cautions(measured)),
+        )
+
 
 def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, experiment: Experiment) -> Outcome:
     hypothesis, measured, settings = test.hypothesis, test.evidence, experiment.statistics
@@ -135,6 +160,10 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
     elif isinstance(measured, AuditEvidence):
         p_adjusted = adjusted.p_values
         verdict, reason = decide_audit(hypothesis, measured, p_adjusted, level=settings.level)
+        verdict, reason = test.trust.verdict(verdict, reason, None)
+    elif isinstance(measured, TextEvidence):
+        p_adjusted = adjusted.p_values
+        verdict, reason = decide_text(hypothesis, measured, p_adjusted.effect, level=settings.level, unit=unit)
         verdict, reason = test.trust.verdict(verdict, reason, None)
     else:
         p_adjusted = adjusted.p_values
@@ -153,8 +182,8 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
         verdict=verdict,
         reason=reason,
         model=test.model,
-        target=hypothesis.about.target if claim is None else claim.label or "",
-        concept=hypothesis.about.concept if claim is None else "",
+        target=_target(hypothesis),
+        concept=_subject(hypothesis),
         than=hypothesis.more_than.than if hypothesis.more_than else "",
         layer=test.layer,
         expect=hypothesis.direction if claim is None else "at least" if claim.claims_more else "at most",
@@ -181,6 +210,19 @@ def _outcome(number: int, line: int, test: _Test, adjusted: _Adjusted | None, ex
         unit=unit,
         doubted=bool(test.trust.warnings),
     )
+
+
+def _target(hypothesis: Hypothesis) -> str:
+    if hypothesis.audit_claim is not None:
+        return hypothesis.audit_claim.label or ""
+    return (hypothesis.text_matters or hypothesis.about).target
+
+
+def _subject(hypothesis: Hypothesis) -> str:
+    """The concept or the text; empty for a claim about a model."""
+    if hypothesis.text_matters is not None:
+        return hypothesis.text_matters.text
+    return hypothesis.about.concept if hypothesis.is_about_concept else ""
 
 
 def _not_measured(hypothesis: Hypothesis) -> tuple[VerdictWord, str]:

@@ -96,7 +96,7 @@ def three_witnesses(
     space, test = experiment.spaces[0], experiment.statistics.tests[0]
     rows: dict[tuple[str, ...], ThreeWitnesses] = {}
     for hypothesis in experiment.hypotheses:
-        if hypothesis.audit_claim is not None or hypothesis.direction == "negative":
+        if not hypothesis.is_about_concept or hypothesis.direction == "negative":
             continue
         about = hypothesis.about
         if about.concept not in settings.witnesses:

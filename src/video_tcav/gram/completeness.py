@@ -166,15 +166,15 @@ def completeness_of_presences(
 ) -> Completeness:
     """As `measure_completeness`, where it is known how much of each concept every clip has.
 
-    Meaningless concepts have the same presences in other clips: all presences of a clip go together, so that what concepts have
-    in common stays.
+    Meaningless concepts have the same presences in clips of other groups: all presences of a clip go together, so that what
+    concepts have in common stays.
 
     Args:
         kernel: K of the clips.
         values: of the target; NaN where it is not known.
         groups: number of each clip's group.
         presences: by name of the concept, learned from other clips.
-        exchanges: how often presences go to other clips.
+        exchanges: how often presences go to other groups.
         bootstraps: resamples of groups.
         seed: of every random draw.
 
@@ -185,15 +185,24 @@ def completeness_of_presences(
     columns = np.stack(list(presences.values()), axis=1)
     generator = np.random.default_rng([seed, random_streams.EXCHANGED_PRESENCES])
     valued = regressand.clips  # whose presences alone count
-    exchanged = (_exchanged(columns, valued, generator) for _ in range(exchanges))
+    exchanged = (_exchanged(columns, valued, groups, generator) for _ in range(exchanges))
     return _explained(regressand, kernel, tuple(presences), columns, exchanged, seed)
 
 
 def _exchanged(
-    columns: Float[np.ndarray, "clip concept"], clips: Int[np.ndarray, " valued"], generator: np.random.Generator
+    columns: Float[np.ndarray, "clip concept"],
+    clips: Int[np.ndarray, " valued"],
+    groups: Int[np.ndarray, " clip"],
+    generator: np.random.Generator,
 ) -> Float[np.ndarray, "clip concept"]:
+    """Presences of each group in the clips of another one: clips of one video have much the same, and would be told too well."""
     exchanged = columns.copy()
-    exchanged[clips] = columns[generator.permutation(clips)]
+    names = np.unique(groups[clips])
+    for name, other in zip(names, generator.permutation(names), strict=True):
+        into, origin = clips[groups[clips] == name], generator.permutation(clips[groups[clips] == other])
+        exchanged[into] = columns[
+            np.resize(origin, len(into))
+        ]  # some twice, or not at all, where groups differ in size
     return exchanged
 
 

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from video_tcav.core.errors import ModelError, WeightsError
-from video_tcav.core.limits import check_regular
+from video_tcav.core.limits import LimitError, check_regular
 from video_tcav.core.tables import tensors_digest, write_tensors
 from video_tcav.models.hooks import trace_layers
 from video_tcav.models.layers import noise_clip
@@ -93,7 +93,7 @@ def load_erasure(path: str | Path) -> Erasure:
             # copies: a view of a file that is cut off meanwhile would end the process
             tensors = {name: file.get_tensor(name).clone() for name in _TENSORS}
         facts = _Facts.model_validate_json(metadata.get("erasure", ""))
-    except (OSError, SafetensorError, ValidationError) as error:
+    except (OSError, LimitError, SafetensorError, ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"`erased` must be a readable safetensors file. Got {path} ({reason}). {_CURE}") from error
     if metadata.get("digest") != tensors_digest(metadata["erasure"], tensors) or not _is_whole(tensors):

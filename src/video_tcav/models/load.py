@@ -44,6 +44,7 @@ def load_model(
     probe: str | Path | None = None,
     head: str | None = None,
     at_time: float | None = None,
+    at_box: str | Sequence[float] | None = None,
     erased: str | Path | None = None,
     allow_impure: bool = False,
     device: str | torch.device | None = None,
@@ -74,6 +75,8 @@ def load_model(
         probe: file of a linear or attentive probe, where the model is an encoder.
         head: which output is explained, of a network that returns several by name or number.
         at_time: which second of the clip is explained, of a network that returns a row a frame.
+        at_box: which box of the picture is explained, of a network that takes clips and boxes: left, top, right and bottom in
+            fractions of the prepared clip, or their text.
         erased: concepts to take out of a layer, as `video-tcav erase` wrote them for these weights.
         allow_impure: take a network of your own that is not repeatable: other outputs each time, or among other clips.
         device: `auto` takes the first GPU that is available, of NVIDIA, AMD or Apple; the default, but for a model file's.
@@ -91,7 +94,7 @@ def load_model(
     settings: dict[str, Any] = {"frames": frames, "stride": stride, "size": size, "mean": mean, "std": std}
     settings |= {"outputs": outputs, "sampling": sampling, "short": short}
     extras: dict[str, Any] = {"classes_text": classes_text, "adapter": adapter, "probe": probe}
-    extras |= {"head": head, "at_time": at_time}
+    extras |= {"head": head, "at_time": at_time, "at_box": at_box}
     if isinstance(spec, str | Path) and is_model_file(str(spec)):
         options = settings | extras | {"weights": weights, "classes": classes, "erased": erased, "device": device}
         given = {name: value for name, value in options.items() if value is not None}

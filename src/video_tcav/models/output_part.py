@@ -13,6 +13,8 @@ from video_tcav.models.outputs import named_items
 from video_tcav.models.trial_pass import trial_output
 from video_tcav.models.video_model import VideoModel
 
+_ROUNDING = 1e-6  # of a row: rounding of seconds, as people write them
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPart:
@@ -30,7 +32,9 @@ class OutputPart:
 
     def __call__(self, output: object) -> object:
         """The part of an output."""
-        for key in self.head.split(".") if self.head else ():
+        # a name with dots in it comes before the path that it could be
+        is_name = self.head in _by_name(output)
+        for key in (self.head,) if is_name else self.head.split(".") if self.head else ():
             output = _item(output, key, self.head)
         if self.row is None:
             return output
@@ -69,8 +73,9 @@ def output_part(
     length_s = model.clip_spec.frames / fps
     if not 0 <= at_time < length_s:
         raise InputError(f"`at_time` must be from 0 to {length_s:g} s, the clip's length. Got {at_time:g}. Correct it.")
-    # Row i stands for the i-th of equal parts of the clip.
-    return OutputPart(head=head or "", row=int(at_time / length_s * rows), time_dim=dim)
+    # Row i stands for the i-th of equal parts of the clip. 0.6 s of 1.6 are part 6 of 16, and 5.999… in floating point.
+    row = min(rows - 1, int(at_time / length_s * rows + _ROUNDING))
+    return OutputPart(head=head or "", row=row, time_dim=dim)
 
 
 def _time_dim(tensor: Tensor, frames: int, classes: int | None) -> int:
@@ -81,7 +86,10 @@ def _time_dim(tensor: Tensor, frames: int, classes: int | None) -> int:
         if classes is not None and sizes.count(classes) == 1:
             return 2 - sizes.index(classes)
         if classes is None and sizes.count(frames) == 1:
-            return 1 + sizes.index(frames)
+            other = sizes[1 - sizes.index(frames)]
+            # networks give a row for every second or fourth frame, too: then as many outputs as frames may be the classes
+            if frames % other:
+                return 1 + sizes.index(frames)
     raise ModelError(
         f"`at_time` must go with outputs (clip, time, class) or (clip, class, time). Got shape {tuple(tensor.shape)} for a clip"
         f" of {frames} frames and {'unnamed' if classes is None else classes} classes. Name the classes, or leave it out."

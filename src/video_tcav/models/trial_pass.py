@@ -79,7 +79,7 @@ def trial_output(model: VideoModel, clips: Float[Tensor, "clip ..."]) -> object:
     except Exception as reason:  # any error of a foreign network
         raise ModelError(
             f"`model` must take a clip of shape {(1, *clips.shape[1:])}. Got {typed_first_line(reason)} from {model.name}."
-            " Say frames, size or layout, or set clip_spec on the module."
+            " Say frames, size or layout, set clip_spec on the module, or, if it takes boxes, say which by at_box."
         ) from reason
 
 

@@ -17,6 +17,7 @@ from video_tcav.core.errors import ClassNotFoundError, LayerNotFoundError, Model
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.limits import excerpt
 from video_tcav.models.axes.layer_axes import LayerAxes
+from video_tcav.models.box_input import Box, boxes_of
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.wrappers import COMPILED
@@ -43,6 +44,7 @@ class VideoModel:
         notes: what was assumed or done when it was loaded, one sentence each.
         no_layers: why no layer can be looked into, in sentences for errors; empty where layers can.
         part: which part of what the module returns is explained; `None`: its one row of numbers a clip.
+        box: the box that is explained, where the module takes boxes beside clips; `None`: it takes clips alone.
         recipe: arguments with which `load_model` loads it again, the device excepted; `None` for a module in memory.
     """
 
@@ -59,6 +61,7 @@ class VideoModel:
     notes: tuple[str, ...] = ()
     no_layers: str = ""
     part: Callable[[object], object] | None = None
+    box: Box | None = None
     recipe: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -110,9 +113,12 @@ class VideoModel:
     def forward(self, inputs: Float[Tensor, "clip ..."]) -> object:
         """What the module returns for a batch, which is moved to its device and type; or the part of it that is explained."""
         inputs = inputs.to(device=self.device, dtype=self.dtype)
+        boxes = () if self.box is None else (boxes_of(self.box, inputs),)
         # Compiled submodules run eagerly: compiled code does not call hooks that were registered later.
         with torch.compiler.set_stance("force_eager") if self._is_compiled else nullcontext():
-            output = self.module(inputs) if self.input_name is None else self.module(**{self.input_name: inputs})
+            output = (
+                self.module(inputs, *boxes) if self.input_name is None else self.module(**{self.input_name: inputs})
+            )
         return output if self.part is None else self.part(output)
 
     def values(self, inputs: Float[Tensor, "clip ..."]) -> Float[Tensor, "clip class"]:

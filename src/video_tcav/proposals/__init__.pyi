@@ -25,6 +25,8 @@ from .shots import shot_cuts as shot_cuts
 from .splitting import Split as Split
 from .splitting import split_concept as split_concept
 from .text_proposals import propose_by_text as propose_by_text
+from .text_rank import TextRank as TextRank
+from .text_rank import TubeScores as TubeScores
 from .text_search_result import TextMatch as TextMatch
 from .text_search_result import TextProposals as TextProposals
 from .text_search_result import TextSearch as TextSearch

@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 import video_tcav.concepts.bank as banks  # its names load when used: kappa needs scikit-learn
+import video_tcav.proposals as proposals  # likewise: the page must not wait for torch
 from video_tcav.concepts.bank import ConceptBank
 from video_tcav.concepts.bank.records import reviewer_name
 from video_tcav.core.checks import require
@@ -30,11 +31,12 @@ from video_tcav.studio.clip_lookup import (
     check_ids,
     clip_in_bank,
     clip_of,
+    clips_by_words,
     send_file,
     similar_clips,
 )
 from video_tcav.studio.cut_routes import add_cuts
-from video_tcav.studio.likeness import Likeness, add_likeness
+from video_tcav.studio.embedding_jobs import EmbeddingJob, add_job
 from video_tcav.studio.page_app import page_app, page_response
 from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, detail_payload, tile_payloads
 from video_tcav.studio.requests import MOST_IDS, ClipFilters, ClipQuery, PathId
@@ -43,6 +45,9 @@ from video_tcav.studio.runs import Run, RunList, Runs
 from video_tcav.studio.sample_size import Need
 from video_tcav.studio.security import Guard, Refusal, excerpt
 from video_tcav.studio.session import Session
+
+if TYPE_CHECKING:
+    from video_tcav.words.encoder import TextVideoEncoder
 
 _KEEP = {"Cache-Control": "private, max-age=3600"}  # a clip of that digest never changes
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -65,6 +70,7 @@ def create_app(
     reviewer: str = "",
     blind: bool = False,
     videos: Sequence[Path] = (),
+    text_encoder: "TextVideoEncoder | None" = None,
 ) -> ASGIApp:
     """The studio of a bank, as an ASGI app.
 
@@ -77,21 +83,27 @@ def create_app(
         reviewer: who reviews; empty for nobody in particular.
         blind: whether verdicts and notes of others are hidden, until the reviewer ends the blind pass.
         videos: that clips may be cut from by hand, beside the sources of the bank's clips.
+        text_encoder: embeds clips and words in one space, so that clips can be ranked by words.
 
     Raises:
         InputError: if the reviewer's name is not possible, or a blind pass has no reviewer.
     """
     need = need or Need()
-    session = Session(bank=bank, need=need, reviewer=reviewer_name(reviewer), blind=blind, videos=videos)
+    rank = None if text_encoder is None else proposals.TextRank(bank, text_encoder)
+    session = Session(bank=bank, need=need, reviewer=reviewer_name(reviewer), blind=blind, videos=videos, rank=rank)
     require(bool(session.reviewer) or not blind, "blind", "go with a reviewer", blind, "Name one: --reviewer NAME.")
-    encodings, likeness = Encodings(), Likeness(bank)
+    encodings = Encodings()
+    jobs = {"/api/embeddings": EmbeddingJob(lambda each: proposals.embed_thumbnails(bank, each))}
+    if rank is not None:
+        jobs["/api/word-embeddings"] = EmbeddingJob(rank.embed)
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         # the statistics load while the browser asks for the page
         Thread(target=lambda: need.videos, daemon=True).start()
         yield
-        likeness.close()
+        for job in jobs.values():
+            job.close()
         encodings.close()
 
     app = page_app("index.html", life)
@@ -100,7 +112,8 @@ def create_app(
     _add_runs(app, session, runs or Runs())
     add_changes(app, session)
     add_cuts(app, session, encodings)
-    add_likeness(app, likeness)
+    for path, job in jobs.items():
+        add_job(app, path, job)
     return Guard(app, port=port, token=token)
 
 
@@ -145,6 +158,10 @@ def _add_reads(app: FastAPI, session: Session) -> None:
     @app.get("/api/clips")
     def read_clips(query: Annotated[ClipQuery, Query()]) -> dict[str, Any]:
         check_filters(session, query)
+        if query.words is not None:
+            ranked, note = clips_by_words(session, query, query.words)
+            page = ranked[query.offset : query.offset + query.limit]
+            return {"total": len(ranked), "clips": tile_payloads(session, page), "note": note}
         if query.like is not None:
             similar = similar_clips(session, query, query.like)
             clips, total = similar[query.offset : query.offset + query.limit], len(similar)
@@ -157,7 +174,9 @@ def _add_reads(app: FastAPI, session: Session) -> None:
     @app.get("/api/ids")
     def read_ids(query: Annotated[ClipFilters, Query()]) -> dict[str, Any]:
         check_filters(session, query)
-        if query.like is not None:
+        if query.words is not None:
+            ids = [clip.id for clip in clips_by_words(session, query, query.words)[0]]
+        elif query.like is not None:
             ids = [clip.id for clip in similar_clips(session, query, query.like)]
         else:
             ids = [clip.id for clip in session.clips(**query.filters())]

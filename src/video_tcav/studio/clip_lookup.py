@@ -8,6 +8,7 @@ from fastapi import Response
 from fastapi.responses import FileResponse
 
 from video_tcav.concepts.bank import BankClip, ConceptBank
+from video_tcav.core.wording import p_equals
 from video_tcav.studio.requests import ClipFilters
 from video_tcav.studio.security import Refusal, excerpt
 from video_tcav.studio.session import Session
@@ -62,6 +63,25 @@ def similar_clips(session: Session, query: ClipFilters, id: int) -> list[BankCli
         ids.reverse()
     filters: dict[str, Any] = query.filters() | {"ids": [id, *ids]}
     return session.clips(**filters, order="given")
+
+
+def clips_by_words(session: Session, query: ClipFilters, words: str) -> tuple[list[BankClip], str]:
+    """Clips that pass the filters by how much their tubes are like some words, and a line on what that means."""
+    if session.rank is None:
+        raise Refusal(
+            400, "Clips can be ranked by words where the studio has an encoder: start it with --text-encoder."
+        )
+    scores = session.rank.scores(words)
+    if not scores.by_tube:
+        raise Refusal(409, "The clips have no embeddings yet. Type the words again.")
+    sign = 1 if query.sort == "unlike" else -1
+    clips = [clip for clip in session.clips(**query.filters()) if clip.tube in scores.by_tube]
+    clips.sort(key=lambda clip: sign * scores.by_tube[clip.tube])
+    among = f"p {p_equals(scores.p_value)} among {scores.words:,} other words"
+    meaning = (
+        "some clips of this bank stand out for it" if scores.stands_out else "nothing in this bank stands out for it"
+    )
+    return clips, f"“{scores.text}” by {session.rank.encoder}: {meaning} ({among}). Something always comes first."
 
 
 def send_file(path: Path, kind: str, headers: dict[str, str]) -> Response:

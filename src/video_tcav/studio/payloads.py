@@ -28,6 +28,7 @@ def bank_payload(session: Session) -> dict[str, Any]:
         "folder": str(bank.folder.resolve()),
         "reviewer": session.reviewer,
         "blind": session.blind,
+        "ranks_by": "" if session.rank is None else session.rank.encoder,
         "reviewers": 0 if session.blind else len(bank.reviewers()),
         "disputed": 0 if session.blind else bank.count(disputed=True, tubes=True),
         "need": {"clips": need.clips, "videos": need.videos, "goal": need.goal},

@@ -36,6 +36,7 @@ class ClipFilters(_Strict):
     disputed: bool = False
     ids: IdList | None = None
     like: PathId | None = None
+    words: Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
     sort: Literal["quality", "confident", "unsure", "added", "alike", "unlike"] = "quality"
 
     def filters(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Timer
+from typing import TYPE_CHECKING
 
 from video_tcav.concepts.bank import ConceptBank
 from video_tcav.core.errors import InputError, MissingExtraError
@@ -26,6 +27,9 @@ try:
     from starlette.types import ASGIApp
 except ImportError as error:
     raise MissingExtraError("studio", "The studio") from error
+
+if TYPE_CHECKING:
+    from video_tcav.words.encoder import TextVideoEncoder
 
 _HOST = "127.0.0.1"
 _LIFETIME_S = 60.0  # long enough for a slow browser to start
@@ -70,6 +74,7 @@ def open_studio(
     reviewer: str = "",
     blind: bool = False,
     videos: Sequence[str | Path] = (),
+    text_encoder: "TextVideoEncoder | None" = None,
 ) -> Iterator[Studio]:
     """Open a bank and a port for its studio; both are closed when the block ends.
 
@@ -82,6 +87,7 @@ def open_studio(
         reviewer: who reviews; empty for nobody in particular.
         blind: whether verdicts and notes of others are hidden, until the reviewer ends the blind pass.
         videos: files and folders that clips may be cut from by hand, beside the sources of the bank's clips.
+        text_encoder: embeds clips and words in one space (`words.load_encoder`), so that clips can be ranked by words.
 
     Raises:
         BankError: if there is no bank.
@@ -102,6 +108,7 @@ def open_studio(
             reviewer=reviewer,
             blind=blind,
             videos=paths,
+            text_encoder=text_encoder,
         )
         yield _studio(app, listener, token, problems=found_runs.find().problems)
 

@@ -5,10 +5,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from video_tcav.concepts.bank import BankClip, ConceptBank, ConceptCount
 from video_tcav.studio.sample_size import Need
+
+if TYPE_CHECKING:  # the page must not wait for torch
+    from video_tcav.proposals.text_rank import TextRank
 
 
 @dataclass(kw_only=True)
@@ -21,6 +24,7 @@ class Session:
         reviewer: who reviews; empty for nobody in particular.
         blind: whether verdicts and notes of others are hidden.
         videos: that clips may be cut from, beside the sources of the bank's clips.
+        rank: ranks clips by words; `None` without an encoder of texts.
     """
 
     bank: ConceptBank
@@ -28,6 +32,7 @@ class Session:
     reviewer: str = ""
     blind: bool = False
     videos: Sequence[Path] = ()
+    rank: "TextRank | None" = None
 
     @property
     def view(self) -> str | None:

@@ -31,5 +31,6 @@ from .summaries import sentences as sentences
 from .text_concepts.result import TextConceptResult as TextConceptResult
 from .text_concepts.result import TextConstants as TextConstants
 from .text_concepts.result import TextTcavResult as TextTcavResult
+from .text_concepts.result_files import load_text_results as load_text_results
 from .text_concepts.run import run_text_tcav as run_text_tcav
 from .wording import effect_text as effect_text

@@ -4,9 +4,11 @@ Nothing here imports PyTorch, which takes seconds: the help of commands lists th
 """
 
 import pkgutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from video_tcav.core.errors import InputError
+from video_tcav.core.files import beside
 from video_tcav.core.registry import Registry, spec_form
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ class EncoderLoader(Protocol):
         """
         ...
 
+    def beside(self, source: str, folder: Path) -> str:
+        """A source as a settings file in `folder` means it; a name stays as it is, a path is relative to that folder."""
+        return source
+
 
 class _BuiltinLoader(EncoderLoader):
     function: str  # `module:function`, imported on first use
@@ -50,15 +56,27 @@ class _HuggingFace(_BuiltinLoader):
     name, help = "hf", "ID or FOLDER"
     function = "video_tcav.words.hf_encoder:HuggingFaceEncoder"
 
+    def beside(self, source: str, folder: Path) -> str:
+        # an id of the hub looks like a path of two parts
+        near = beside(source, folder)
+        return near if Path(near).expanduser().exists() else source
+
 
 class _OpenClip(_BuiltinLoader):
     name, help = "open_clip", "ARCHITECTURE,weights=FILE"
     function = "video_tcav.words.open_clip_encoder:OpenClipEncoder"
 
+    def beside(self, source: str, folder: Path) -> str:
+        architecture, mark, weights = source.partition(",weights=")
+        return f"{architecture}{mark}{beside(weights, folder)}" if weights else source
+
 
 class _PythonFile(_BuiltinLoader):
     name, help = "file", "PATH.py:FUNCTION"
     function = "video_tcav.words.file_encoder:load_encoder_file"
+
+    def beside(self, source: str, folder: Path) -> str:
+        return beside(source, folder)
 
 
 HUGGING_FACE, OPEN_CLIP, PYTHON_FILE = _HuggingFace(), _OpenClip(), _PythonFile()
@@ -94,6 +112,13 @@ def load_encoder(spec: str, *, device: "str | torch.device" = "auto") -> "TextVi
             f"`encoder` must be {encoder_help()}. Got {spec!r}. Write, for example, hf:microsoft/xclip-base-patch32."
         )
     return TEXT_ENCODERS[scheme].load(source, device=device)
+
+
+def encoder_beside(spec: str, folder: Path) -> str:
+    """An encoder spec whose paths are relative to `folder`, that of the settings file which names it."""
+    scheme, _, source = spec.partition(":")
+    known = scheme in TEXT_ENCODERS.names() and source
+    return f"{scheme}:{TEXT_ENCODERS[scheme].beside(source, folder)}" if known else spec
 
 
 def encoder_help() -> str:

@@ -1,6 +1,6 @@
 """Names for a set of clips that nobody has named: the words whose embeddings are nearest, with rank and margin."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -12,9 +12,9 @@ from video_tcav.concepts import as_sources
 from video_tcav.concepts.concept import Sources
 from video_tcav.core.checks import at_least
 from video_tcav.core.clip_spec import ClipSpec
-from video_tcav.core.errors import InputError
+from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.item_sequence import ItemSequence
-from video_tcav.media import Skipped, load_clips, source_digest
+from video_tcav.media import Skipped, VideoSource, load_clips, source_digest
 from video_tcav.words.embedding_files import EmbeddingFiles
 from video_tcav.words.encoder import Rows, TextVideoEncoder, clip_rows
 from video_tcav.words.text_scores import TextRows, text_scores
@@ -144,17 +144,34 @@ def source_rows(encoder: TextVideoEncoder, clips: Sources, *, keep: bool) -> tup
     Raises:
         InputError: if none can be used.
     """
-    sources = as_sources(clips)
-    spec = ClipSpec(frames=encoder.frames, sampling="uniform", short="pad")
-    files, rows, skipped = EmbeddingFiles(encoder, keep=keep), list[Rows](), list[Skipped]()
+    rows, skipped = list[Rows](), list[Skipped]()
+    with closing(embedded_sources(encoder, as_sources(clips), keep=keep)) as embedded:
+        for _, row in embedded:
+            if isinstance(row, MediaError):
+                skipped.append(Skipped(path=str(row.path), reason=row.reason))
+            else:
+                rows.append(row)
+    if not rows:
+        raise InputError(f"`clips` must hold a file that can be used. Got {skipped[0]}. Give other files.")
+    return np.concatenate(rows), tuple(skipped)
+
+
+def embedded_sources(
+    encoder: TextVideoEncoder, sources: Sequence[VideoSource], *, keep: bool
+) -> Generator[tuple[VideoSource, Rows | MediaError], None, None]:
+    """Each source as one clip with its unit embedding, one row, or why it cannot be used; close it to stop decoding.
+
+    Args:
+        encoder: embeds them.
+        sources: in any number; they are decoded ahead.
+        keep: whether embeddings are kept on disk, by content.
+    """
+    spec, files = ClipSpec(frames=encoder.frames, sampling="uniform", short="pad"), EmbeddingFiles(encoder, keep=keep)
     with closing(load_clips(sources, spec)) as decoded:
         for loaded in decoded:
             if loaded.clips is None:
                 assert loaded.error is not None
-                skipped.append(Skipped(path=str(loaded.error.path), reason=loaded.error.reason))
+                yield loaded.source, loaded.error
                 continue
             clip, digest = loaded.clips[0], source_digest(loaded.source)
-            rows.append(files.rows("whole", digest, count=1, make=lambda clip=clip: clip_rows(encoder, [clip])))
-    if not rows:
-        raise InputError(f"`clips` must hold a file that can be used. Got {skipped[0]}. Give other files.")
-    return np.concatenate(rows), tuple(skipped)
+            yield loaded.source, files.rows("whole", digest, count=1, make=lambda clip=clip: clip_rows(encoder, [clip]))

@@ -1,5 +1,6 @@
 """Prompts: the sentence around a text, neutral prompts, and the list of common words that a text is compared with."""
 
+import hashlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -71,6 +72,11 @@ def checked_texts(texts: Sequence[str]) -> tuple[str, ...]:
         good = 0 < len(text) <= LONGEST_TEXT and text.isprintable()
         require(good, "text", f"be 1 to {LONGEST_TEXT} printable characters", text, "Name the concept in a few words.")
     return clean
+
+
+def words_digest(words: Sequence[str]) -> str:
+    """Names a list of words by its content, as results depend on every word of it."""
+    return hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def other_words(words: Sequence[str] | None, texts: Sequence[str]) -> tuple[str, ...]:

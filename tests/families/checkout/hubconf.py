@@ -83,6 +83,24 @@ def slowfast_r50(pretrained=False, progress=True, **options):
     return _with_clip(network, 32)
 
 
+def slow_r50_detection(pretrained=False, progress=True, **options):
+    from pytorchvideo.models.resnet import create_resnet_with_roi_head
+
+    network = create_resnet_with_roi_head(model_depth=50, stem_dim_out=8, head_pool_kernel_size=(8, 1, 1), **options)
+    network.detection_head.proj.weight.data.mul_(0.05)  # a sigmoid of random logits of this size is exactly 1
+    return _with_clip(network, 8, size=128)
+
+
+def slowfast_r50_detection(pretrained=False, progress=True, **options):
+    from pytorchvideo.models.slowfast import create_slowfast_with_roi_head
+
+    pools = ((8, 1, 1), (32, 1, 1))
+    network = create_slowfast_with_roi_head(
+        model_depth=18, stem_dim_outs=(16, 2), head_pool_kernel_sizes=pools, **options
+    )
+    return _with_clip(network, 32, size=128)
+
+
 def mvit_base_16x4(pretrained=False, progress=True, **options):
     from pytorchvideo.models.vision_transformers import create_multiscale_vision_transformers
 

@@ -73,6 +73,34 @@ def test_a_position_has_two_components_at_most_and_the_best_two_where_all_pairs_
     assert (errors < best + 0.02).mean() > 0.9
 
 
+def slow_pursuit(position, directions):
+    """Non-negative orthogonal matching pursuit of one position, by its definition."""
+    support, codes = [], np.zeros(len(directions))
+    for _ in range(2):
+        gains = directions @ (position - codes @ directions)
+        gains[support] = -np.inf
+        if gains.max() <= 0:
+            break
+        support.append(int(gains.argmax()))
+        codes = np.zeros(len(directions))
+        codes[support] = nnls(directions[support].T, position)[0]
+    return codes
+
+
+def test_codes_of_directions_that_are_alike_are_least_squares_in_any_order_of_components():
+    generator = np.random.default_rng(6)
+    common = generator.standard_normal(8)
+    directions = common + 0.5 * generator.standard_normal((5, 8))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    cosines = directions @ directions.T
+    assert cosines[np.triu_indices(5, 1)].min() > 0.6
+    sample = generator.exponential(1.0, (200, 5)) @ directions + 0.3 * generator.standard_normal((200, 8))
+    codes = top_k_codes(sample, directions)
+    slow = np.stack([slow_pursuit(position, directions) for position in sample])
+    assert np.allclose(codes, slow, atol=1e-4)
+    assert np.allclose(top_k_codes(sample, directions[::-1])[:, ::-1], codes, atol=1e-4)
+
+
 def test_updates_of_convex_weights_lower_the_error_and_keep_weights_positive():
     sample, _, codes = planted(5, signed=True, positions=80)
     anchors, weights = sample[:40], np.random.default_rng(0).random((40, codes.shape[1]))

@@ -208,6 +208,16 @@ def test_mistakes_are_one_line(shortcut, folder, name):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("against", ["logit", "contrast:playing football"])
+def test_witnesses_are_of_one_unit(tmp_path, against):
+    witnesses = "audit: {clips: world, witnesses: {swing: motion}}\nlayers:"
+    text = SMALL.replace("layers:", witnesses)
+    assert read_experiment(write(tmp_path, text))[0].audit is not None
+    with pytest.raises(ExperimentError, match=rf"`against` must be log_odds with witnesses.*Got {against}") as error:
+        read_experiment(write(tmp_path, text.replace("layers:", f"against: {against}\nlayers:")))
+    assert "\n" not in str(error.value)
+
+
 def test_the_clips_of_targets_are_audited_where_none_are_named(tmp_path):
     targets = "  playing football: {rendered: {count: 2, seed: 9}}\nconcepts:"
     text = SMALL.replace("concepts:", targets).replace("layers:", "audit: {}\nlayers:")

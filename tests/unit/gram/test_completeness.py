@@ -280,3 +280,24 @@ def test_presences_of_nothing_explain_nothing_and_clips_without_a_value_say_noth
     assert fewer.concepts.share == pytest.approx(
         completeness_of_presences(kernel, values, groups, presences, bootstraps=20, seed=0).concepts.share
     )
+
+
+def test_presences_go_to_other_groups_whole():
+    """Where clips of a video are alike, a few videos explain by chance far more than as many clips by themselves would."""
+    generator, groups = np.random.default_rng(0), np.repeat(np.arange(12), 10)
+    above, floors = [], []
+    for seed in range(12):
+        presences = generator.standard_normal((12, 3))[groups] + 0.3 * generator.standard_normal((120, 3))
+        values = generator.standard_normal(12)[groups] + 0.3 * generator.standard_normal(120)
+        measured = completeness_of_presences(
+            presences @ presences.T,
+            values,
+            groups,
+            {str(column): presences[:, column] for column in range(3)},
+            bootstraps=10,
+            seed=seed,
+        )
+        above.append(measured.concepts.share > measured.relabelled_high)
+        floors.append(measured.relabelled_high)
+    assert np.mean(floors) > 0.08  # clip by clip it was 0.01
+    assert np.mean(above) < 0.2

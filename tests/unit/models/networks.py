@@ -218,3 +218,10 @@ def layers_that_single_cells_contradict(
 def in_another_order(axes: LayerAxes) -> LayerAxes:
     """A wrong reading of the same tokens: the slowest and the fastest axis change places."""
     return dataclasses.replace(axes, token_order=axes.token_order[::-1])
+
+
+def pooled_without_overlap(module: nn.Module) -> None:
+    """Make the poolings of MViT take the central token alone: random overlapping kernels may answer more at a neighbour."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv3d) and part.groups > 1:
+            nn.init.dirac_(part.weight, part.groups)

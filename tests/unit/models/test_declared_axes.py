@@ -2,7 +2,6 @@ import dataclasses
 
 import pytest
 import torch
-from torch import nn
 from torchvision.models.video.mvit import MSBlockConfig, MViT
 
 from video_tcav.models.axes.declared import mvit_axes
@@ -10,7 +9,7 @@ from video_tcav.models.axes.probe import probe_axes
 from video_tcav.models.layers import list_layers, noise_clip, trace
 from video_tcav.models.load import load_model
 
-from .networks import in_another_order, layers_that_single_cells_contradict
+from .networks import in_another_order, layers_that_single_cells_contradict, pooled_without_overlap
 
 
 def tiny_mvit() -> MViT:
@@ -61,19 +60,11 @@ def test_swin_convolution_and_pooling_are_channels_first():
     assert layers["head"].axes.dims == ("clip", "channel")
 
 
-def mvit_without_overlap(seed: int) -> MViT:
-    """Pooling takes the central token alone: random overlapping kernels may answer more at a neighbour."""
-    torch.manual_seed(seed)
-    network = tiny_mvit()
-    for part in network.modules():
-        if isinstance(part, nn.Conv3d) and part.groups > 1:
-            nn.init.dirac_(part.weight, part.groups)
-    return network
-
-
 @pytest.mark.parametrize("seed", [0, 1])
 def test_mvit_answers_to_single_cells_where_its_grids_say(seed):
-    network = mvit_without_overlap(seed)
+    torch.manual_seed(seed)
+    network = tiny_mvit()
+    pooled_without_overlap(network)
     model = dataclasses.replace(load_model(network, frames=8, size=(32, 48)), declare_axes=mvit_axes(network))
     assert layers_that_single_cells_contradict(model) == set()
     assert layers_that_single_cells_contradict(model, in_another_order) == set(model.default_layers)

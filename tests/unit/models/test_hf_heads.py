@@ -149,6 +149,20 @@ def test_adapters_that_do_not_fit_are_refused(adapter_folders, tmp_path):
         load_model(f"hf:{base}", adapter=misfit, device="cpu")
 
 
+@pytest.mark.parametrize(
+    "lost", ["layer.0.attention.attention.query.lora_B", "layer.1.attention.attention.value.lora_A"]
+)
+def test_an_adapter_that_lost_tensors_is_refused(adapter_folders, tmp_path, lost):
+    base, adapter = adapter_folders
+    damaged = shutil.copytree(adapter, tmp_path / "damaged")
+    tensors = load_file(damaged / "adapter_model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if lost not in name}
+    assert len(kept) == len(tensors) - 1
+    save_file(kept, damaged / "adapter_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=f"must hold all tensors of its configuration.*1 missing, such as .*{lost}"):
+        load_model(f"hf:{base}", adapter=damaged, device="cpu")
+
+
 def test_without_peft_the_extra_is_named(adapter_folders, monkeypatch):
     base, adapter = adapter_folders
 
@@ -191,6 +205,53 @@ def test_one_of_several_probes_in_a_checkpoint_is_chosen(probe_files, tmp_path):
     ]
     first, shifted = (model.logits(noise_clip(model)) for model in models)
     torch.testing.assert_close(shifted, first + 1)
+
+
+def test_probes_as_published_have_16_heads_whatever_the_encoder_has(probe_files, tmp_path):
+    encoder, probe = probe_files
+    save_file(load_file(probe), tmp_path / "published.safetensors")  # without metadata, as a checkpoint of PyTorch
+    model = load_model(f"hf:{encoder}", probe=tmp_path / "published.safetensors", device="cpu")
+    assert model.module.config.num_attention_heads == 4
+    assert any("an attentive probe of 16 heads" in note for note in model.notes)
+    tensors = {name.removeprefix("module."): tensor for name, tensor in load_file(probe).items()}
+    clip = noise_clip(model)
+    with torch.no_grad():
+        tokens = model.module.backbone(pixel_values_videos=clip, skip_predictor=True).last_hidden_state
+    torch.testing.assert_close(model.logits(clip).detach(), published_classifier(tokens, tensors, heads=16))
+    save_file(load_file(probe), tmp_path / "seven.safetensors", metadata={"num_heads": "7"})
+    with pytest.raises(InputError, match=r"must be a number that divides 48, its features\. Got '7'"):
+        load_model(f"hf:{encoder}", probe=tmp_path / "seven.safetensors", device="cpu")
+
+
+def published_classifier(tokens, tensors, *, heads):
+    """Slow form of AttentiveClassifier (facebookresearch/vjepa2, src/models/attentive_pooler.py)."""
+
+    def linear(rows, name):
+        return rows @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
+
+    def norm(rows, name):
+        return torch.nn.functional.layer_norm(
+            rows, rows.shape[-1:], tensors[f"{name}.weight"], tensors[f"{name}.bias"], 1e-5
+        )
+
+    def mlp(rows, name):
+        return linear(torch.nn.functional.gelu(linear(rows, f"{name}.fc1")), f"{name}.fc2")
+
+    def attended(queries, keys, values):
+        split = [rows.unflatten(-1, (heads, -1)).transpose(1, 2) for rows in (queries, keys, values)]
+        weights = (split[0] @ split[1].transpose(-1, -2) / split[0].shape[-1] ** 0.5).softmax(-1)
+        return (weights @ split[2]).transpose(1, 2).flatten(2)
+
+    for block in sorted({name.split(".")[2] for name in tensors if name.startswith("pooler.blocks.")}):
+        name = f"pooler.blocks.{block}"
+        mixed = attended(*linear(norm(tokens, f"{name}.norm1"), f"{name}.attn.qkv").chunk(3, -1))
+        tokens = tokens + linear(mixed, f"{name}.attn.proj")
+        tokens = tokens + mlp(norm(tokens, f"{name}.norm2"), f"{name}.mlp")
+    name, query = "pooler.cross_attention_block", tensors["pooler.query_tokens"].expand(len(tokens), -1, -1)
+    keys, values = linear(norm(tokens, f"{name}.norm1"), f"{name}.xattn.kv").chunk(2, -1)
+    query = query + attended(linear(query, f"{name}.xattn.q"), keys, values)
+    query = query + mlp(norm(query, f"{name}.norm2"), f"{name}.mlp")
+    return linear(query[:, 0], "linear")
 
 
 @pytest.mark.parametrize(("pooling", "heads"), [("first", None), ("mean", None), ("middle", None), ("mean", "no")])

@@ -182,6 +182,20 @@ def test_the_entry_loads_its_own_weights_only_when_it_is_asked_to(tmp_path):
     assert (pretrained.module.stages[0].weight == 1.0).all()
 
 
+def test_an_entry_that_ignores_the_word_for_its_weights_is_not_taken_for_trained(tmp_path):
+    spec = hubconf(
+        tmp_path,
+        "def entry(pretrained=False):\n"
+        "    network = nn.Sequential(nn.Conv3d(3, 2, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten())\n"
+        "    network.clip_spec = {'frames': 4, 'size': 16}\n"
+        "    return network\n",
+    )
+    assert not load_model(spec, device="cpu").trained
+    with pytest.raises(ModelError, match="Got DEFAULT for hub:.*, whose weights are random") as error:
+        load_model(spec, weights="DEFAULT", device="cpu")
+    assert "\n" not in str(error.value)
+
+
 def test_what_cannot_be_loaded_is_refused_in_one_line(tmp_path):
     with pytest.raises(
         ModelError, match=r"^`model` must name a folder with hubconf\.py\. Got [^\n]*, which has none\."

@@ -175,6 +175,11 @@ class TestClip:
                 "have a data_preprocessor of the type ActionDataPreprocessor. Got 'Mine'",
             ),
             (("mean=[123.675, 116.28, 103.53]", "mean=[128, 128]"), "have a mean and a std of three colours"),
+            (("mean=[123.675, 116.28, 103.53]", "mean=['128', 1, 1]"), "have a mean and a std of three colours"),
+            (
+                ("data_preprocessor=dict(", "data_preprocessor=3, init_cfg=dict("),
+                "have a dict data_preprocessor. Got 3",
+            ),
         ],
     )
     def test_steps_that_no_clip_says(self, tmp_path, change, message):

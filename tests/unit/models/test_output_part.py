@@ -39,6 +39,7 @@ CONTAINERS = {
     "tuple": (lambda verb, noun: (verb, noun), "1"),
     "named tuple": (Heads, "noun"),
     "nested": (lambda verb, noun: {"heads": [verb, noun]}, "heads.1"),
+    "a name with a dot": (lambda verb, noun: {"fc.verb": verb, "fc.noun": noun}, "fc.noun"),
 }
 
 
@@ -112,6 +113,22 @@ def test_rows_may_be_fewer_than_frames_if_the_classes_are_named():
     assert torch.equal(model.logits(clip), network(clip)[:, 2])  # of four rows in two seconds
     with pytest.raises(ModelError, match=r"\(1, 4, 3\) for a clip of 8 frames and unnamed classes. Name the classes"):
         load_model(network, at_time=1.1, device="cpu")
+
+
+def test_as_many_classes_as_frames_are_not_taken_for_time():
+    network = FrameWise("time, class", classes=8, stride=2)  # (1, 4, 8) for a clip of 8 frames
+    with pytest.raises(ModelError, match=r"Got shape \(1, 4, 8\) for a clip of 8 frames and unnamed classes"):
+        load_model(network, at_time=0.6, device="cpu")
+    model = load_model(network, at_time=0.6, classes=list("abcdefgh"), device="cpu")
+    assert torch.equal(model.logits(noise_clip(model)), network(noise_clip(model))[:, 1])
+
+
+@pytest.mark.parametrize(("fps", "at_time", "row"), [(5.0, 0.6, 3), (5.0, 1.2, 6), (25.0, 0.28, 7), (10.0, 0.7, 7)])
+def test_the_second_at_which_a_frame_comes_is_that_of_the_frame(fps, at_time, row):
+    """0.6 s of 1.6 are 2.9999… of 8 frames in floating point."""
+    network = FrameWise("time, class")
+    network.clip_spec = {"frames": 8, "size": 16, "fps": fps}
+    assert load_model(network, at_time=at_time, device="cpu").part == OutputPart(row=row, time_dim=1)
 
 
 def test_seconds_that_cannot_be_found_are_refused():

@@ -289,6 +289,40 @@ def test_weights_that_are_changed_in_place_are_other_weights():
     assert model_digest(model) != before
 
 
+_LAB_NETWORK = """
+from torch import nn
+
+
+class Net(nn.Module):
+    clip_spec = {{"frames": 2, "size": 4, "mean": 0.5, "std": 0.5}}
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, clip):
+        return {scale} * self.head(clip.mean((2, 3, 4)))
+
+
+build = Net
+"""
+
+
+def test_another_version_of_an_installed_package_is_another_model(tmp_path):
+    # as timm, pytorchvideo or a lab's own package: their versions are not in the key, as torch's is
+    path = tmp_path / "site-packages" / "lab" / "net.py"
+    path.parent.mkdir(parents=True)
+    digests = []
+    for scale in (1, 2, 1):
+        path.write_text(_LAB_NETWORK.format(scale=scale))
+        model = vt.load_model(f"file:{path}:build", device="cpu")
+        digests.append((state_digest(model.module), model_digest(model)))
+    (state, first), (other_state, second), again = digests
+    assert state == other_state
+    assert first != second
+    assert again == (state, first)
+
+
 def test_a_change_of_the_preparation_is_seen_by_what_it_does():
     model = _described(_seeded(lambda: Scaled(1.0)))
     other = dataclasses.replace(model, prepare=lambda clip: clip.transpose(0, 1).float() / 255)

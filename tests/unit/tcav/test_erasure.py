@@ -111,6 +111,10 @@ def test_what_is_no_erasure_is_refused_in_a_line(tmp_path, model, cavs):
     (tmp_path / "text.safetensors").write_text("no tensors")
     with pytest.raises(errors.WeightsError, match="must be a readable safetensors file"):
         load_erasure(tmp_path / "text.safetensors")
+    with pytest.raises(
+        errors.WeightsError, match=r"`erased` must be a readable safetensors file\. Got .* \(a folder\)"
+    ):
+        load_erasure(tmp_path)
     with pytest.raises(errors.InputError, match="must hold a concept to erase"):
         erase_cavs(model, [])
     with pytest.raises(errors.InputError, match="must be of one layer"):

@@ -1,7 +1,6 @@
 """Non-negative lasso for all positions at once, by coordinate descent (Friedman et al. 2007, doi:10.1214/07-AOAS131)."""
 
 import numpy as np
-from jaxtyping import Bool
 
 from video_tcav.discovery.factorisers.factoriser import Codes, Directions, Positions
 
@@ -15,7 +14,6 @@ def non_negative_codes(
     *,
     penalty: float,
     rounds: int = _ROUNDS,
-    support: Bool[np.ndarray, "position component"] | None = None,
 ) -> Codes:
     """W ≥ 0 that minimises `½ ‖X − W H‖² + penalty · ΣW`.
 
@@ -26,7 +24,6 @@ def non_negative_codes(
         directions: H.
         penalty: the larger, the fewer components a position has.
         rounds: sweeps over all components.
-        support: which values may be above 0; all, if not given.
     """
     products = directions @ directions.T
     gains = positions @ directions.T - penalty
@@ -37,6 +34,4 @@ def non_negative_codes(
             # what the component would take of what the others leave
             residual = gains[:, column] - codes @ products[:, column]
             codes[:, column] = np.maximum(0.0, codes[:, column] + residual / lengths[column])
-            if support is not None:
-                codes[:, column] *= support[:, column]
     return codes

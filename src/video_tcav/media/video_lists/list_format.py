@@ -17,7 +17,7 @@ from video_tcav.core.registry import Registry
 from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
 from video_tcav.media.files import VideoSource
 from video_tcav.media.manifest import header_separator, read_table, split_cells
-from video_tcav.media.video_lists.video_folder import VideoFolder
+from video_tcav.media.video_lists.video_folder import MOST_REMEMBERED, VideoFolder
 
 Identifiers = tuple[tuple[str, str], ...]
 
@@ -190,14 +190,16 @@ def seconds_of(text: str) -> float:
     return math.fsum(field * 60**power for power, field in enumerate(reversed(fields)))
 
 
-_plain_identifier = lru_cache(maxsize=100_000)(plain_name)  # a list names each of its videos many times
-
-
 def grouped(identifiers: Mapping[str, str]) -> dict[str, Any]:
     """Fields of a source for its identifiers, of which the first is the group."""
-    plain = ((name, _plain_identifier(value)) for name, value in identifiers.items())
-    named = tuple((name, value) for name, value in plain if value)
+    named = _plain_identifiers(tuple(identifiers.items()))
     return {"identifiers": named, "group": named[0][1]} if named else {}
+
+
+@lru_cache(maxsize=MOST_REMEMBERED)  # a list names each of its videos many times
+def _plain_identifiers(identifiers: Identifiers) -> Identifiers:
+    plain = ((name, plain_name(value)) for name, value in identifiers)
+    return tuple((name, value) for name, value in plain if value)
 
 
 LIST_FORMATS: Registry[VideoListFormat] = Registry(

@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from video_tcav.core.errors import SourceError
 from video_tcav.media.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, VideoSource, files_below, is_tar, kind_of
+
+MOST_REMEMBERED = 100_000
+"""Videos, and their names, of which a list has more lines than entries."""
 
 
 class VideoFolder:
@@ -15,6 +18,9 @@ class VideoFolder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # the training list of AVA names each of its 235 films 3,500 times
+        self.find_file = lru_cache(maxsize=MOST_REMEMBERED)(self._find_file)
+        self._kind_of = lru_cache(maxsize=MOST_REMEMBERED)(kind_of)
 
     @cached_property
     def _by_name(self) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
@@ -31,7 +37,7 @@ class VideoFolder:
                 frames.setdefault(path.parent.name, {})[path.parent] = None
         return files, {name: list(paths) for name, paths in frames.items()}
 
-    def find_file(self, name: str, label: str | None = None) -> Path | None:
+    def _find_file(self, name: str, label: str | None = None) -> Path | None:
         """The video file of that name; of several, one in a folder that is named like the label.
 
         Segments in seconds need a file: frames in folders and tars have no times, and were extracted at any rate.
@@ -58,7 +64,7 @@ class VideoFolder:
     def source(self, path: Path | None, expected: str, **fields: Any) -> VideoSource:
         """A source of a video, or of where it was expected below this folder."""
         path = self.root / expected if path is None else path
-        return VideoSource(path=path, kind=kind_of(path) or "video", **fields)
+        return VideoSource(path=path, kind=self._kind_of(path) or "video", **fields)
 
 
 def _nearest(paths: Sequence[Path], label: str | None) -> Sequence[Path]:

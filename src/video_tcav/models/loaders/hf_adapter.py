@@ -77,6 +77,11 @@ def with_adapter(module: nn.Module, folder: Path) -> tuple[nn.Module, str]:
                 f"`adapter` must fit the model. Got {folder} with {len(misfits)} tensors for other layers, such as"
                 f" {min(misfits)}. Give the model that it was trained on."
             )
+        if missing := placed - set(tensors):  # they would stay as they were initialised
+            raise WeightsError(
+                f"`adapter` must hold all tensors of its configuration. Got {folder} with {len(missing)} missing, such as"
+                f" {min(missing)}. Give the folder as it was saved."
+            )
         merged = adapted.merge_and_unload()
     except WeightsError:
         raise

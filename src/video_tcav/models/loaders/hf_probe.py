@@ -20,6 +20,9 @@ from video_tcav.models.weights.loading import Weights, read_weights
 Pooling = Literal["mean", "first"]
 """Of tokens, before a linear probe: their mean, or the class token in front."""
 _FIRST_TOKEN = ("timesformer", "vivit")
+# Of facebookresearch/vjepa2: heads of all published probes, also on the giant encoder, which has 22 itself (num_heads in
+# configs/inference/vitg-384/ssv2.yaml); ε of nn.LayerNorm, which its attentive_pooler.py takes.
+_META_HEADS, _META_EPS = 16, 1e-5
 # Names of facebookresearch/vjepa2 (src/models/attentive_pooler.py) to those of transformers' VJEPA2ForVideoClassification, as its
 # published conversion maps them (convert_vjepa2_classifier_to_hf.py).
 _RENAMED = (
@@ -61,7 +64,8 @@ def load_probed(source: str, config: Any, probe: str, adapter: Path | None) -> t
         InputError: if its metadata cannot be used.
     """
     weights = read_weights(probe)
-    tensors = _probe_tensors(weights)
+    saved = _probe_tensors(weights)
+    tensors = _renamed(saved) if "pooler.query_tokens" in saved else saved
     # TimeSformer has no other attention.
     options = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
     backbone = load_whole_model(transformers.AutoModel, source, argument="model", config=config, **options)
@@ -70,8 +74,10 @@ def load_probed(source: str, config: Any, probe: str, adapter: Path | None) -> t
         backbone, note = with_adapter(backbone, adapter)
         notes = (note,)
     if any(name.startswith("pooler.") for name in tensors):
-        module = _attentive(backbone, config, tensors, weights)
-        note = f"The classes are those of an attentive probe in {probe}, on the encoder hf:{source}."
+        settings = _attentive_settings(config, tensors, weights, is_meta=set(saved) != set(tensors))
+        module = _attentive(backbone, tensors, weights, settings)
+        heads = settings.num_attention_heads
+        note = f"The classes are those of an attentive probe of {heads} heads in {probe}, on the encoder hf:{source}."
         return module, (*notes, note)
     module = _linear(backbone, config, tensors, weights)
     words = {"mean": "the mean of all tokens", "first": "the class token"}[module.pooling]
@@ -82,7 +88,7 @@ def load_probed(source: str, config: Any, probe: str, adapter: Path | None) -> t
 
 
 def _probe_tensors(weights: Weights) -> dict[str, Tensor]:
-    """The tensors of the one probe in a file, by the names of transformers and without prefixes."""
+    """The tensors of the one probe in a file; of an attentive one without the prefix of their names."""
     candidates = {content.location: dict(content.tensors) for content in weights.state_dicts}
     if weights.choice:
         candidates = {place: content for place, content in candidates.items() if place == weights.choice}
@@ -97,7 +103,7 @@ def _probe_tensors(weights: Weights) -> dict[str, Tensor]:
     if attentive is None:
         return tensors
     prefix = attentive.removesuffix("pooler.query_tokens")
-    return _renamed({name.removeprefix(prefix): tensor for name, tensor in tensors.items()})
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
 
 
 def _renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -116,26 +122,32 @@ def _renamed(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return split
 
 
-def _attentive(backbone: Any, config: Any, tensors: Mapping[str, Tensor], weights: Weights) -> ProbedEncoder:
-    query = tensors["pooler.query_tokens"]
+def _attentive_settings(config: Any, tensors: Mapping[str, Tensor], weights: Weights, *, is_meta: bool) -> Any:
+    """What transformers builds the pooler of; `is_meta` of probes by the names of facebookresearch/vjepa2."""
+    query, width = tensors["pooler.query_tokens"], config.hidden_size
     layers = {match[1] for name in tensors if (match := re.match(r"pooler\.self_attention_layers\.(\d+)\.", name))}
-    width = config.hidden_size
     if query.shape[-1] != width:
         raise WeightsError(
             f"`probe` must be made for the encoder. Got {weights.path} for {query.shape[-1]} features, where the encoder has"
             f" {width}. Give that encoder's probe."
         )
     hidden = tensors.get("pooler.cross_attention_layer.mlp.fc1.weight", torch.zeros(4 * width, 1)).shape[0]
-    settings = transformers.VJEPA2Config(
+    return transformers.VJEPA2Config(
         hidden_size=width,
-        # The number of heads cannot be read from shapes: the probe's own, or the encoder's.
-        num_attention_heads=_heads(weights, config.num_attention_heads),
+        # No shape tells the number of heads.
+        num_attention_heads=_heads(weights, width, _META_HEADS if is_meta else config.num_attention_heads),
         mlp_ratio=hidden / width,
         num_pooler_layers=len(layers),
+        layer_norm_eps=_META_EPS if is_meta else getattr(config, "layer_norm_eps", 1e-6),
+        attn_implementation="sdpa",
     )
+
+
+def _attentive(backbone: Any, tensors: Mapping[str, Tensor], weights: Weights, settings: Any) -> ProbedEncoder:
     with torch.random.fork_rng(devices=[]):
         poolers = transformers.models.vjepa2.modeling_vjepa2.VJEPA2AttentivePooler(settings)
-    module = ProbedEncoder(backbone, poolers, "mean", _classifier(tensors, "classifier", width, weights))
+    classifier = _classifier(tensors, "classifier", settings.hidden_size, weights)
+    module = ProbedEncoder(backbone, poolers, "mean", classifier)
     wanted = {f"pooler.{name}" for name in poolers.state_dict()} | {"classifier.weight", "classifier.bias"}
     if wanted != set(tensors):
         missing, surplus = sorted(wanted - set(tensors)), sorted(set(tensors) - wanted)
@@ -147,10 +159,13 @@ def _attentive(backbone: Any, config: Any, tensors: Mapping[str, Tensor], weight
     return module
 
 
-def _heads(weights: Weights, default: int) -> int:
+def _heads(weights: Weights, width: int, default: int) -> int:
     text = weights.metadata.get("num_heads", str(default))
-    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
-        raise InputError(f"`num_heads` in the metadata of {weights.path} must be a number. Got {text!r}. Correct it.")
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text) or width % int(text):
+        raise InputError(
+            f"`num_heads` in the metadata of {weights.path} must be a number that divides {width}, its features. Got {text!r}"
+            f"{'' if 'num_heads' in weights.metadata else ', as published probes have'}. Say it there, in a safetensors file."
+        )
     return int(text)
 
 

@@ -1,6 +1,6 @@
 """torch.hub checkouts: a local folder with hubconf.py, and the published clips of the entries of pytorchvideo and Hiera."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,9 @@ ENTRIES: Mapping[str, HubEntry] = {
     "csn_r101": HubEntry(frames=32, rate=2, size=224, resize=256),
     "r2plus1d_r50": HubEntry(frames=16, rate=4, size=224, resize=256),
     **dict.fromkeys(("slowfast_r50", "slowfast_r101"), HubEntry(frames=32, rate=2, size=256)),
+    # the tutorial of detection on AVA, and the names of its checkpoints: 4x16, and 8x8 in the slow pathway
+    "slow_r50_detection": HubEntry(frames=4, rate=16, size=256),
+    "slowfast_r50_detection": HubEntry(frames=32, rate=2, size=256),
     "slowfast_16x8_r101_50_50": HubEntry(frames=64, rate=2, size=256),
     "x3d_xs": HubEntry(frames=4, rate=12, size=182),
     "x3d_s": HubEntry(frames=13, rate=6, size=182),
@@ -74,6 +77,7 @@ def load_hub(
     allow_impure: bool = False,
     head: str | None = None,
     at_time: float | None = None,
+    at_box: str | Sequence[float] | None = None,
 ) -> VideoModel:
     """Loader of `hub:FOLDER:ENTRY`; arguments as in `ModelLoader.load` and `load_model`.
 
@@ -100,7 +104,12 @@ def load_hub(
     offered: dict[str, Any] = {} if is_pretrained else {"pretrained": False}
     if classes is not None and not is_pretrained:
         (offered if entry is None else forced)[width] = len(classes)
-    module, trained = build_network(path, name, offered=offered, forced=forced, has_weights=weights is not None)
+    module, trained = build_network(path, name, offered=offered, forced=forced, has_weights=content is not None)
+    if is_pretrained and not trained:  # an entry may take the word, and do nothing with it
+        raise ModelError(
+            f"`weights` must be a file where an entry loads none of its own. Got {PRETRAINED} for hub:{source}, whose weights are"
+            " random. Give --weights FILE."
+        )
     return describe_network(
         module,
         content,
@@ -111,5 +120,6 @@ def load_hub(
         allow_impure=allow_impure,
         head=head,
         at_time=at_time,
+        at_box=at_box,
         published={} if entry is None else entry.fields,
     )

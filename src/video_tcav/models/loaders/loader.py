@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from video_tcav.models.video_model import VideoModel
 
 
-OUTPUT_OPTIONS = frozenset({"head", "at_time"})
+OUTPUT_OPTIONS = frozenset({"head", "at_time", "at_box"})
 """Options of `load_model` that pick a part of what a network returns."""
 
 
@@ -29,7 +29,7 @@ class ModelLoader(Protocol):
         has_trial: whether `load` passes a trial clip itself; otherwise one is passed where options change frames, size or
             outputs.
         takes: options of `load_model` beyond those of all loaders, which `load` gets as keywords where they are given:
-            `classes_text`, `adapter`, `probe`, `head`, `at_time`.
+            `classes_text`, `adapter`, `probe`, `head`, `at_time`, `at_box`.
     """
 
     name: str

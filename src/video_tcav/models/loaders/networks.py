@@ -1,7 +1,7 @@
 """Networks as modules: described as torchvision or Hugging Face publish them, or by `clip_spec` and trial passes."""
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from torch import nn
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
+from video_tcav.models.box_input import check_takes_boxes, parse_box
 from video_tcav.models.class_names import numbered_names
 from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, merge_fields, parse_clip_fields
 from video_tcav.models.error_lines import typed_first_line
@@ -44,6 +45,7 @@ def describe_network(
     published: Mapping[str, Any] = MappingProxyType({}),
     head: str | None = None,
     at_time: float | None = None,
+    at_box: str | Sequence[float] | None = None,
 ) -> VideoModel:
     """Any network as a `VideoModel`, with weights loaded into it; it is put in evaluation mode.
 
@@ -58,6 +60,7 @@ def describe_network(
         published: clip settings that the module's `clip_spec` wins over.
         head: see `load_model`.
         at_time: likewise.
+        at_box: likewise.
     """
     module, wrapper_notes = unwrapped(module)
     settings = merge_fields(metadata_fields(content), fields)
@@ -71,10 +74,14 @@ def describe_network(
         declared, clip_notes = _declared_fields(module)
         settings = merge_fields(published, declared, settings)
         model = _unknown_network(module, settings, clip_notes)
+    if at_box is not None:
+        check_takes_boxes(module)
+        model = replace(model, box=parse_box(at_box))
     with random_state_kept(model.device):
         part = output_part(model, head=head, at_time=at_time, classes=None if classes is None else len(classes))
         model = replace(model, part=part)
         model = _tried(model, settings, classes)
+        _check_box(model)
         impurities = check_repeats(model, allow_impure=allow_impure)
         stages = model.default_layers or stage_layers(model)
     notes = (*wrapper_notes, *weight_notes, *model.notes, *impurities)
@@ -130,6 +137,20 @@ def _is_configured(configured: Outputs, tried: Outputs) -> bool:
         return tried.kind == "logits" and tried.is_assumed
     is_regression = configured.kind == "numbers" and not configured.is_assumed  # whose numbers may lie in [0, 1]
     return is_regression or tried.kind not in ("softmax", "sigmoid")
+
+
+def _check_box(model: VideoModel) -> None:
+    """Refuse a network whose outputs do not depend on the box: its second argument is something else."""
+    if model.box is None:
+        return
+    clip, left = noise_clip(model), (0.0, 0.0, 0.5, 1.0)
+    other = (0.5, 0.0, 1.0, 1.0) if model.box == left else left
+    with untouched(model.module), torch.no_grad():
+        if torch.equal(model.values(clip), replace(model, box=other).values(clip)):
+            raise ModelError(
+                f"`at_box` must go with a network that reads boxes. Got {type(model.module).__name__}, whose outputs are the"
+                " same with another box. Leave it out."
+            )
 
 
 def _check_layout(model: VideoModel) -> None:

@@ -80,6 +80,8 @@ def known_network(module: nn.Module) -> KnownNetwork | None:
     package, kind = type(module).__module__.partition(".")[0], type(module).__name__
     if package == "pytorchvideo" and kind == "Net":
         return _convolutions(module)
+    if package == "pytorchvideo" and kind == "DetectionBBoxNetwork":
+        return _detection(module)
     if package == "pytorchvideo" and kind == "MultiscaleVisionTransformers":
         return _mvit(module)
     if package == "hiera" and kind == "Hiera" and len(getattr(module, "tokens_spatial_shape", ())) == 3:
@@ -100,6 +102,24 @@ def _convolutions(network: Any) -> KnownNetwork:
         stages=tuple(stages),
         keeps_logits=getattr(blocks[-1], "activation", None) is None,
     )
+
+
+def _detection(network: Any) -> KnownNetwork:
+    """Convolutions, and a head that pools inside of boxes; `forward` takes clips and boxes."""
+    inside = _convolutions(network.model)
+    return KnownNetwork(
+        module=_with_submodules(network, model=inside.module),
+        axes=_convolution_axes(network),
+        stages=tuple(f"model.{stage}" for stage in inside.stages),
+        keeps_logits=network.detection_head.activation is None,
+    )
+
+
+def _with_submodules(network: nn.Module, **submodules: nn.Module) -> Any:
+    """A shallow copy, with a table of submodules of its own: the user's network stays as it is."""
+    changed = copy.copy(network)
+    changed._modules = network._modules | submodules
+    return changed
 
 
 _STAGE_MARK = {False: "res_blocks", True: "multipathway_blocks"}
@@ -148,10 +168,7 @@ def _hiera(network: Any) -> KnownNetwork:
         InOrder(block, reroll=network.reroll, unroll=network.unroll, index=index) if index in ends else block
         for index, block in enumerate(network.blocks)
     ]
-    # A shallow copy, with a table of submodules of its own: the user's network stays as it is.
-    ordered = copy.copy(network)
-    ordered._modules = dict(network._modules)
-    ordered.blocks = nn.ModuleList(blocks)
+    ordered = _with_submodules(network, blocks=nn.ModuleList(blocks))
 
     def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
         if len(shape) == 2:

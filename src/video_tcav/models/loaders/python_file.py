@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -32,6 +32,7 @@ def load_file(
     allow_impure: bool = False,
     head: str | None = None,
     at_time: float | None = None,
+    at_box: str | Sequence[float] | None = None,
 ) -> VideoModel:
     """Loader of `file:path/to/model.py:function`; arguments as in `ModelLoader.load` and `load_model`.
 
@@ -59,6 +60,7 @@ def load_file(
         allow_impure=allow_impure,
         head=head,
         at_time=at_time,
+        at_box=at_box,
     )
 
 

@@ -156,7 +156,8 @@ def last_blocks(module: nn.Module) -> tuple[str, ...]:
     """
     blocks: Any = module.get_submodule("blocks")
     starts = [index for index, block in enumerate(blocks) if block.pool_skip is not None]
-    return tuple(f"blocks.{end}" for end in [*(start - 1 for start in starts), len(blocks) - 2])
+    # where the last resolution is one block, its end is that of the resolution before
+    return tuple(dict.fromkeys(f"blocks.{end}" for end in [*(start - 1 for start in starts), len(blocks) - 2]))
 
 
 def _architecture_of(module: nn.Module) -> str | None:

@@ -51,6 +51,8 @@ def model_digest(model: VideoModel) -> str:
     digest.update(json.dumps([model.input_name, len(model.classes), model.outputs.kind]).encode())
     if model.part is not None:
         digest.update(repr(model.part).encode())
+    if model.box is not None:
+        digest.update(repr(model.box).encode())
     return digest.hexdigest()
 
 
@@ -154,7 +156,9 @@ def _file_of(value: Any) -> str | None:
 
 
 def _is_packaged(path: Path) -> bool:
-    """Whether a file belongs to Python or to an installed package, whose versions are in the key."""
-    if {"site-packages", "dist-packages"} & set(path.parts):
-        return True
+    """Whether a file belongs to Python, or to an installed package whose version is in the key."""
+    for folder in ("site-packages", "dist-packages"):
+        if folder in path.parts:
+            # other packages hold networks, too (timm, pytorchvideo, a lab's own), which another version computes otherwise
+            return path.parts[path.parts.index(folder) + 1] in _PACKAGES
     return any(path.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))

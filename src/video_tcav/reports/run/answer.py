@@ -11,6 +11,7 @@ from video_tcav.reports.run.audit_text import UNSEEN_BY_AUDITS, WHAT_IT_NEEDS, a
 from video_tcav.reports.run.sections.cautions import FEW_GROUPS, cautions
 from video_tcav.reports.run.text import alternatives, listed, short_model
 from video_tcav.reports.run.view import DYNAMIC, STATIC, RunView
+from video_tcav.reports.run.words_text import in_words_sentence
 from video_tcav.tcav.wording import interval, odds_factor, odds_text, p_equals, percent, signed
 
 # Claims that are named where they were not shown; the others are counted.
@@ -79,7 +80,8 @@ def _asked(view: RunView) -> str:
     experiment = view.experiment
     count = len(view.run.outcomes)
     written = f"{'One claim was' if count == 1 else f'{count} claims were'} written down before the run."
-    if not experiment.tests_concepts:
+    texts = [] if experiment.words is None else [f"the words “{text}”" for text in experiment.words.texts]
+    if not experiment.tests_concepts and not texts:
         return f"{WHAT_IT_NEEDS} {written}"
     concepts = list(
         dict.fromkeys(name.removesuffix(STATIC).removesuffix(DYNAMIC) for name in experiment.all_concepts())
@@ -87,6 +89,7 @@ def _asked(view: RunView) -> str:
     models = [short_model(name) for name in experiment.all_models()] if view.many_models else []
     where = f" in the {listed(models)}" if models else ""
     targets = alternatives([f"“{target}”" for target in experiment.targets])
+    concepts += texts
     named = [*concepts[:_MANY], *([f"{len(concepts) - _MANY} others"] if len(concepts) > _MANY else [])]
     audit = "" if experiment.audit is None else f" {WHAT_IT_NEEDS}"
     return f"What raises {targets}{where}: {alternatives(named)}?{audit} {written}"
@@ -100,8 +103,9 @@ def _findings(view: RunView, model: str) -> list[str]:
     # The strongest first, and each concept before its parts.
     strength: dict[str, float] = {}
     audited = [outcome for outcome in decided if outcome.is_about_model]
+    in_words = [outcome for outcome in decided if outcome.is_in_words]
     edited = [outcome for outcome in decided if outcome.kind in OPERATIONS]
-    decided = [outcome for outcome in decided if outcome not in (*edited, *audited)]  # shares are no sizes of effects
+    decided = [outcome for outcome in decided if outcome not in (*edited, *audited, *in_words)]  # of other units
     for outcome in decided:
         strength[outcome.concept] = max(strength.get(outcome.concept, 0.0), abs(outcome.effect))
     decided.sort(key=lambda outcome: (-strength[outcome.concept], outcome.concept, bool(_part(outcome))))
@@ -118,8 +122,9 @@ def _findings(view: RunView, model: str) -> list[str]:
         sentences += [_small_sentence(view, target, small)] if small else []
     sentences += [_comparison(view, outcome) for outcome in comparisons]
     sentences += [_edited_sentence(view, outcome) for outcome in edited]
+    sentences += map(in_words_sentence, in_words)
     sentences += map(audited_sentence, audited)
-    sentences += _doubts(view, [*decided, *edited, *audited])
+    sentences += _doubts(view, [*decided, *edited, *in_words, *audited])
     return sentences or ["Nothing was decided: see what was not shown."]
 
 
@@ -136,7 +141,12 @@ def _doubts(view: RunView, decided: Sequence[Outcome]) -> list[str]:
     """Claims whose reasons have cautions: a step or edits of the clips may not bear the effect out."""
     doubted = [outcome for outcome in decided if outcome.doubted]
     names = dict.fromkeys(
-        "the audit" if outcome.is_about_model else plain_concept(view, outcome.concept) for outcome in doubted
+        "the audit"
+        if outcome.is_about_model
+        else f"“{outcome.concept}” in words"
+        if outcome.is_in_words
+        else plain_concept(view, outcome.concept)
+        for outcome in doubted
     )
     if not names:
         return []
@@ -262,7 +272,8 @@ def _not_shown(view: RunView) -> list[str]:
             more = "" if outcome.more_clips is None else f" About {outcome.more_clips} more clips would decide it."
             sentences.append(f"Undecided{where}: {outcome.claim}.{more}")
         else:
-            sentences.append(f"Open{where}, as the layer does not tell these clips from random ones: {outcome.claim}.")
+            cause = "represent the words" if outcome.is_in_words else "tell these clips from random ones"
+            sentences.append(f"Open{where}, as the layer does not {cause}: {outcome.claim}.")
     if len(outcomes) > _MOST_NAMED:
         sentences.append(f"{len(outcomes) - _MOST_NAMED} more claims: see below.")
     if view.experiment.audit is not None:

@@ -10,6 +10,7 @@ from video_tcav.reports.run.audit_text import audits_text
 from video_tcav.reports.run.interventions_text import interventions_text
 from video_tcav.reports.run.text import listed, short_model
 from video_tcav.reports.run.view import RunView, layers_of
+from video_tcav.reports.run.words_text import words_text
 
 _SPACES = {
     "flatten": "the flattened activations",
@@ -106,7 +107,7 @@ def methods(view: RunView) -> str:
     if view.run.analyses:
         tests = " ".join(_tests(view))
         concepts = (_models(view.run), _clips(view), _vectors(view), tests, interventions_text(view), _edits(view))
-    paragraphs = (*concepts, audits_text(view.run), _hypotheses(view), _software(view.run))
+    paragraphs = (*concepts, words_text(view.run), audits_text(view.run), _hypotheses(view), _software(view.run))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
@@ -237,7 +238,7 @@ def _hypotheses(view: RunView) -> str:
         f"{count} {'hypothesis was' if count == 1 else 'hypotheses were'} stated beforehand"
         f"{f' in {families} families' if families > 1 else ''}."
     )
-    if all(hypothesis.audit_claim is not None for hypothesis in hypotheses):
+    if not any(hypothesis.is_about_concept for hypothesis in hypotheses):
         correction = _CORRECTIONS.get(view.experiment.statistics.correction)
         return f"{stated} They were corrected for multiple tests by {correction}." if correction else stated
     return (

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from video_tcav.core.errors import ExperimentError
-from video_tcav.experiments import Analysis, ModelAudit, Run
+from video_tcav.experiments import Analysis, ModelAudit, Run, TextTest
 
 Facts = list[tuple[str, str]]
 
 
 def provenance_facts(run: Run) -> list[tuple[str, Facts]]:
-    """Facts of the run, then of each analysis and audit."""
+    """Facts of the run, then of each analysis, test of texts and audit."""
     analyses = [_analysis_facts(analysis) for analysis in run.analyses]
-    return [("The run", _run_facts(run)), *analyses, *map(_audit_facts, run.audits)]
+    return [("The run", _run_facts(run)), *analyses, *map(_text_facts, run.texts), *map(_audit_facts, run.audits)]
 
 
 def _run_facts(run: Run) -> Facts:
@@ -42,6 +42,18 @@ def _analysis_facts(analysis: Analysis) -> tuple[str, Facts]:
         "seconds": named_values(seconds),
     }
     return f"Analysis: {key}", present(facts)
+
+
+def _text_facts(test: TextTest) -> tuple[str, Facts]:
+    provenance: Mapping[str, Any] = test.result.provenance
+    counts = named_values({name: len(digests) for name, digests in provenance["clips"].items()})
+    facts = {
+        "settings": named_values(provenance.get("settings")),
+        "encoder": named_values(provenance.get("encoder")),
+        "clips (SHA-256 each)": f"{counts}; all in texts/{test.folder.name}/text_results.json",
+        "files left out": len(test.result.skipped) or None,
+    }
+    return f"In words: {test.key.model}, {test.key.target}", present(facts)
 
 
 def _audit_facts(audit: ModelAudit) -> tuple[str, Facts]:

@@ -159,7 +159,8 @@ class RunView(_View):
 
 def _target_views(view: RunView) -> tuple[TargetView, ...]:
     first = {"space": view.experiment.spaces[0], "test": view.experiment.statistics.tests[0]}
-    targets = enumerate(view.experiment.targets, start=1)
+    # with concepts in words alone there is no analysis of a target
+    targets = enumerate(view.experiment.targets if view.experiment.tests_concepts else (), start=1)
     return tuple(TargetView(run=view.run, number=number, target=target, **first) for number, target in targets)
 
 

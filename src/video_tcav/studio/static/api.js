@@ -1,6 +1,6 @@
 /* Requests to the studio's server, and the filters in the address. */
 
-export const FILTERS = ["concept", "verdict", "label", "video", "kind", "text", "sort", "disputed", "like"];
+export const FILTERS = ["concept", "verdict", "label", "video", "kind", "text", "sort", "disputed", "like", "words"];
 
 /** Filters of the address. A concept of "" is a filter too: clips without a concept. */
 export function filters() {

@@ -5,7 +5,7 @@ import * as names from "./names.js";
 import * as panel from "./panel.js";
 import * as walls from "./wall_keys.js";
 
-const KEYS = { a: "accept", r: "reject", o: "open", n: "name", m: "like", c: "add", u: "undo", "?": "help" };
+const KEYS = { a: "accept", r: "reject", o: "open", n: "name", m: "like", w: "words", c: "add", u: "undo", "?": "help" };
 
 /** What can be done: `DO` by name, `judge`, `move`, `copy`, `go`, `toggleDetail` and `say`. */
 export function listen(actions) {

@@ -23,7 +23,7 @@ export function like() {
   const clip = wall.current();
   if (!clip) return actions.say("No clip in focus.");
   if (!clip.comparable) return actions.say(NO_EMBEDDING);
-  const { concept, disputed, sort, ...remaining } = filters();
+  const { concept, disputed, sort, words, ...remaining } = filters();
   return actions.go({ ...remaining, like: clip.id }, { focus: true });
 }
 

@@ -4,6 +4,7 @@ import { address, change, counted, filters, read } from "./api.js";
 import * as detail from "./detail.js";
 import * as keys from "./keys.js";
 import * as likeness from "./likeness.js";
+import * as ranking from "./ranking.js";
 import * as names from "./names.js";
 import * as panel from "./panel.js";
 import * as reviewers from "./reviewers.js";
@@ -223,6 +224,7 @@ async function go(wanted, { focus = false, push = true } = {}) {
     if (!page) return;
     if (push) history.pushState(null, "", address(target));
     document.getElementById("leave-like").hidden = !("like" in target);
+    ranking.note(page);
     wall.fill(page, { focus });
   } catch (error) {
     say(error.message, true);
@@ -254,12 +256,13 @@ document.getElementById("move").addEventListener("change", ({ target }) => {
 
 const DO = {
   accept: () => judge("accepted"), reject: () => judge("rejected"), open: () => judge("open"),
-  name: () => names.nameConcept(), concept: names.newConcept, like: likeness.like, embed: likeness.embed, undo, add: addClip, disputed, revealNow,
+  name: () => names.nameConcept(), concept: names.newConcept, like: likeness.like, embed: likeness.embed, words: ranking.focus, undo, add: addClip, disputed, revealNow,
   detail: () => toggleDetail(), help: () => helpDialog.showModal(), reveal: () => document.getElementById("reveal-dialog").showModal(),
   agreement: () => reviewers.showAgreement().catch((error) => say(error.message, true)),
 };
 
 likeness.setup({ go, say });
+ranking.setup({ go, say, back: () => { if (wall.current()) wall.setFocus(wall.current().id); } });
 keys.listen({ DO, judge, move, copy, go, toggleDetail, say });
 
 wall.watch(() => {
@@ -291,6 +294,7 @@ narrow.addEventListener("change", fold);
 fold();
 await Promise.all([
   read("/api/bank").then(panel.showBank, (error) => say(error.message, true)),
-  go({}, { push: false, focus: true }),
+  /* an address with words may be opened before the server has read any clip */
+  filters().words ? ranking.rank(filters().words, { push: false }) : go({}, { push: false, focus: true }),
 ]);
 await readRuns().catch((error) => say(error.message, true));

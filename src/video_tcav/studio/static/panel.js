@@ -1,12 +1,14 @@
 /* Concepts with their counters, the filters, and the bank's totals. */
 
 import { address, counted, filters, make } from "./api.js";
+import * as ranking from "./ranking.js";
 import { any, resultsOf, runsWords } from "./results.js";
 
 export let bank = null;
 const list = document.getElementById("concept-list");
 const form = document.getElementById("filters");
 const ORDERS = [["", "Best first"], ["confident", "Most confident"], ["unsure", "Least confident"], ["added", "Oldest first"]];
+const BY_WORDS = [["", "Most like them first"], ["unlike", "Least like them first"]];
 const LIKENESS = [["", "Most alike first"], ["unlike", "Least alike first"]];
 
 /** Show the bank as the server reports it. */
@@ -22,6 +24,7 @@ export function showBank(facts) {
   document.getElementById("runs-line").hidden = !any();
   document.getElementById("runs-link").textContent = runsWords();
   showReviewer(facts);
+  ranking.show(facts.ranks_by);
   const wanted = filters();
   const rows = [
     row("All clips", { total: facts.total, on: !("concept" in wanted || "disputed" in wanted) }, without(wanted)),
@@ -77,7 +80,7 @@ function fillSelects(wanted) {
   options(form.elements.label, [["", "All labels"], ...bank.labels.filter(Boolean).map((label) => [label, label])], wanted.label);
   options(form.elements.video, [["", "All videos"], ...bank.videos.map((video) => [video, base(video)])], wanted.video);
   options(form.elements.kind, [["", "One per tube"], ...bank.kinds.map((kind) => [kind, `Only ${kind}`]), ["all", "All versions"]], wanted.kind);
-  options(form.elements.sort, "like" in wanted ? LIKENESS : ORDERS, wanted.sort);
+  options(form.elements.sort, "words" in wanted ? BY_WORDS : "like" in wanted ? LIKENESS : ORDERS, wanted.sort);
   if (document.activeElement !== form.elements.text) form.elements.text.value = wanted.text ?? "";
   for (const radio of form.elements.verdict) radio.checked = radio.value === (wanted.verdict ?? "");
   const names = bank.concepts.map(({ name, number }) => [name, number < 10 ? `${number}  ${name}` : name]);

@@ -100,8 +100,9 @@ function count() {
     if (element.ariaPosInSet !== String(position + 1)) element.ariaPosInSet = position + 1;
     element.ariaSetSize = total;
   }
-  const { like, sort } = filters();
-  document.getElementById("shown").textContent = total ? `${counted(total, "clip")}${like ? `, ${sort === "unlike" ? "least" : "most"} alike first` : ""}` : "";
+  const { like, words, sort } = filters();
+  const ordered = like || words ? `, ${sort === "unlike" ? "least" : "most"} ${words ? `like “${words}”` : "alike"} first` : "";
+  document.getElementById("shown").textContent = total ? `${counted(total, "clip")}${ordered}` : "";
   countChosen();
   const empty = document.getElementById("empty");
   empty.hidden = total > 0;

@@ -71,14 +71,27 @@ class TextConceptResult(TextMeasurement):
         """Whether there were clips of the concept to compare the text CAV with."""
         return math.isfinite(self.cosine)
 
+    @property
+    def is_borne_out(self) -> bool:
+        """Whether clips of the concept lie further along the text CAV than random ones; never without such clips."""
+        return self.is_checked and self.cosine > 0 and self.p_clips <= LEVEL
+
     def check_text(self) -> str:
         """What clips of the same concept say of the text CAV, as a sentence."""
         if not self.is_checked:
             return UNCHECKED
         auc = f"AUC {self.clip_auc:.2f} against random clips (p {p_equals(self.p_clips)})"
         figures = f"cosine {signed(self.cosine)} with their CAV, {auc}"
-        agrees = self.cosine > 0 and self.p_clips <= LEVEL
-        return f"Its clips {'bear' if agrees else 'do not bear'} it out: {figures}."
+        return f"Its clips {'bear' if self.is_borne_out else 'do not bear'} it out: {figures}."
+
+    def gate_text(self) -> str:
+        """Why the layer does not represent the text, in words."""
+        if self.r_squared <= 0:
+            return f"embeddings predict nothing of it (R² {self.r_squared:.2f})"
+        return (
+            "clips that are more like the text are not further along it"
+            f" (r {self.correlation:.2f}, p {p_equals(self.p_correlation)})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -101,6 +114,10 @@ class TextTcavResult(ItemSequence[TextConceptResult]):
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
 
+    def get(self, text: str, layer: str) -> TextConceptResult | None:
+        """The result of a text at a layer."""
+        return next((row for row in self.results if (row.text, row.layer) == (text, layer)), None)
+
     def strongest(self) -> tuple[TextConceptResult, ...]:
         """For each text the layer with the smallest p, among those that represent it, if any does."""
         by_text: dict[str, list[TextConceptResult]] = {}
@@ -117,13 +134,7 @@ class TextTcavResult(ItemSequence[TextConceptResult]):
     def _sentence(self, row: TextConceptResult) -> str:
         constants = self.constants
         if not row.represented:
-            reason = (
-                f"embeddings predict nothing of it (R² {row.r_squared:.2f})"
-                if row.r_squared <= 0
-                else "clips that are more like the text are not further along it"
-                f" (r {row.correlation:.2f}, p {p_equals(row.p_correlation)})"
-            )
-            return f"“{row.text}” in words: {row.layer} does not represent it, {reason}, so its effect says nothing."
+            return f"“{row.text}” in words: {row.layer} does not represent it, {row.gate_text()}, so its effect says nothing."
         size = f"{signed(row.effect)} {units(constants.against)} for one standard deviation of your clips"
         limits = f"[{signed(row.effect_low)}, {signed(row.effect_high)}]"
         compared = f"adjusted p {p_equals(row.p_adjusted)} among {constants.words:,} other words"

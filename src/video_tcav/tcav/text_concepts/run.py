@@ -25,7 +25,7 @@ from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.comparison import Comparison
 from video_tcav.tcav.plan import Plan, Question, make_plan
-from video_tcav.tcav.record_plan import class_groups, compare_recorded, record
+from video_tcav.tcav.record_plan import class_groups, compare_recorded, only_right_clips, record
 from video_tcav.tcav.run_provenance import run_provenance
 from video_tcav.tcav.settings import USUAL_CORRECTION, At, Cav
 from video_tcav.tcav.text_concepts.embedded_clips import embed_recorded
@@ -34,7 +34,7 @@ from video_tcav.tcav.text_concepts.result import TextConceptResult, TextConstant
 from video_tcav.words.encoder import TextVideoEncoder
 from video_tcav.words.encoder_spec import load_encoder
 from video_tcav.words.text_scores import TextRows
-from video_tcav.words.word_lists import TEMPLATE, checked_texts, other_words
+from video_tcav.words.word_lists import TEMPLATE, checked_texts, other_words, words_digest
 
 FEWEST_GROUPS = 10
 """Of unlabelled clips: the map is learned from four fifths of them, and tried on the rest."""
@@ -53,6 +53,7 @@ def run_text_tcav(
     layers: Sequence[str] | None = None,
     against: str = "log_odds",
     at: At = "class",
+    only_right: bool = False,
     words: Sequence[str] | None = None,
     template: str = TEMPLATE,
     cav: Cav = "mean",
@@ -83,6 +84,7 @@ def run_text_tcav(
         layers: dotted module names; the model's stages if not given.
         against: `log_odds`, `logit` or `contrast:CLASS`.
         at: where the gradient is taken, see `run_tcav`.
+        only_right: whether class clips that the model calls another class are left out.
         words: that effects are compared with; `common_words()` if not given.
         template: the sentence around each text and word.
         cav: how CAVs of clips are learned.
@@ -117,6 +119,7 @@ def run_text_tcav(
         layers=layers,
         against=against,
         at=at,
+        only_right=only_right,
         group=group,
         seed=seed,
     )
@@ -125,7 +128,7 @@ def run_text_tcav(
         unlabelled = _unlabelled(plan)
         rows = TextRows.embed(tower, asked_texts, compared, template=template, keep=keep)
         recorder = work.recorder(model, plan.layers, plan.digests, seed=seed)
-        recorded = record(plan, recorder, work)
+        recorded = only_right_clips(plan, record(plan, recorder, work))
         embeddings = embed_recorded(tower, unlabelled, recorded, plan.digests, keep=keep, progress=progress)
         asked = _directions(plan, recorded, unlabelled, embeddings, rows, asked_texts)
         checks = {comparison.concept: comparison for comparison in compare_recorded(plan, recorded)}
@@ -149,7 +152,9 @@ def run_text_tcav(
             n_groups=len(np.unique(asked.groups)),
             n_class_clips=len(recorded.class_rows),
         )
-        result = _result(plan, recorded, constants, measured, checks, tower, question, bootstraps, work)
+        result = _result(
+            plan, recorded, constants, measured, checks, tower, question, bootstraps, words_digest(compared), work
+        )
     return result if folder is None else _saved(result, folder)
 
 
@@ -213,6 +218,7 @@ def _result(
     encoder: TextVideoEncoder,
     question: Question,
     bootstraps: int,
+    other_words_digest: str,
     work: Workspace,
 ) -> TextTcavResult:
     adjusted = adjust([measurement.p_value for measurement in measured], USUAL_CORRECTION)
@@ -221,6 +227,8 @@ def _result(
         "group": question.group,
         "seed": plan.seed,
         "bootstraps": bootstraps,
+        "only_right": plan.only_right,
+        "other_words": other_words_digest,
         **recorded.settings.for_provenance(precision=recorded.precision),
     }
     warnings = [

@@ -192,6 +192,8 @@ def _resize(steps: _Steps, settings: Mapping[str, Any]) -> None:
 def _normalise(steps: _Steps, preprocessor: Any) -> None:
     if preprocessor is None and "mean" in steps.fields:
         return
+    if not isinstance(preprocessor or {}, Mapping):
+        raise steps.error("have a dict data_preprocessor", preprocessor)
     settings = plain(preprocessor or {})
     kind = settings.get("type", "ActionDataPreprocessor")
     if kind != "ActionDataPreprocessor":
@@ -204,13 +206,17 @@ def _normalise(steps: _Steps, preprocessor: Any) -> None:
 
 
 def _colours(steps: _Steps, mean: Any, std: Any, *, flips: bool) -> None:
-    if not all(isinstance(values, tuple) and len(values) == 3 for values in (mean, std)):
+    if not all(isinstance(values, tuple) and len(values) == 3 and _are_numbers(values) for values in (mean, std)):
         raise steps.error("have a mean and a std of three colours", (mean, std))
     steps.fields |= {"mean": tuple(value / 255 for value in mean), "std": tuple(value / 255 for value in std)}
     if flips:
         # Decoders give red, green and blue; what the config calls "to RGB" turns them round.
         steps.flips_colours = True
         steps.notes.append("The network takes blue, green and red, as its config turns the decoded colours round.")
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) for value in values)
 
 
 def _whole(steps: _Steps, settings: Mapping[str, Any], key: str, default: int | None = None) -> int:

@@ -166,7 +166,8 @@ def _places(rows: Sequence[tuple[str, ConceptResult]]) -> tuple[str, ...]:
 
 def _skipped_files(view: RunView) -> tuple[str, ...]:
     files = [file for analysis in view.run.analyses for file in analysis.record.get("skipped", ()) if "path" in file]
-    of_audits = {(file.path, file.reason) for audit in view.run.audits for file in audit.result.skipped}
-    reasons = sorted({(file["path"], file["reason"]) for file in files} | of_audits)
+    others = (each.result.skipped for each in (*view.run.texts, *view.run.audits))
+    of_others = {(file.path, file.reason) for skipped in others for file in skipped}
+    reasons = sorted({(file["path"], file["reason"]) for file in files} | of_others)
     # A Windows path knows both separators: a run may come from another system.
     return tuple(f"{PureWindowsPath(path).name}: {reason}" for path, reason in reasons)

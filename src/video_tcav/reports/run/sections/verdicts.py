@@ -28,21 +28,31 @@ class Section(TemplateSection[RunView]):
     name, title, order, folded = "verdicts", "The claims", 100, False
 
     def values(self, view: RunView) -> Values:
-        counts = view.run.counts()
-        outcomes, reach = view.run.outcomes, _reach(view.run.outcomes)  # all intervals on one scale
+        outcomes = _outcomes(view)
+        if not outcomes:
+            return None
+        verdicts, reach = {outcome.verdict for outcome in outcomes}, _reach(outcomes)  # all intervals on one scale
         return {
             "cards": [
                 (outcome, _in_short(outcome, view), _facts(outcome, view), _interval_drawing(outcome, reach))
                 for outcome in outcomes
             ],
             "shares": any(outcome.is_share for outcome in outcomes),
-            "meanings": [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if counts[verdict]],
+            "meanings": [(verdict, MEANINGS[verdict]) for verdict in VERDICTS if verdict in verdicts],
         }
 
-    def markdown(self, view: RunView) -> str:
+    def markdown(self, view: RunView) -> str | None:
+        outcomes = _outcomes(view)
+        if not outcomes:
+            return None
         numbers = (f"effect, {view.unit}", "95 % interval", "adjusted p", "margin")
         heads = ("", "verdict", "hypothesis", "model", "layer", *numbers, "why")
-        return table(heads, [_row(outcome, view) for outcome in view.run.outcomes])
+        return table(heads, [_row(outcome, view) for outcome in outcomes])
+
+
+def _outcomes(view: RunView) -> Sequence[Outcome]:
+    """All but those about concepts in words, which have a section and a unit of their own."""
+    return [outcome for outcome in view.run.outcomes if not outcome.is_in_words]
 
 
 def _row(outcome: Outcome, view: RunView) -> tuple[str, ...]:

@@ -1,26 +1,32 @@
-"""Embeddings made on request, while the review goes on, so that clips can be compared without a model."""
+"""Embeddings made on request, in a thread, while the review goes on: for clips like one, and for clips by words."""
 
+from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any
 
 from fastapi import FastAPI
 
-import video_tcav.proposals as proposals  # its names load when used: the page must not wait for torch
-from video_tcav.concepts.bank import ConceptBank
 from video_tcav.core.errors import VideoTcavError
 from video_tcav.core.files import reason_of
 from video_tcav.studio.requests import Nothing
+
+Each = Callable[[int, int], None]
+"""Is called with how many clips are done, and how many there are."""
 
 
 class _Stopped(Exception):
     """The studio ends."""
 
 
-class Likeness:
-    """Thumbnails of all tubes as embeddings, made in a thread."""
+class EmbeddingJob:
+    """Embeddings of all tubes, made in a thread.
 
-    def __init__(self, bank: ConceptBank) -> None:
-        self._bank = bank
+    Args:
+        embed: makes those that are missing.
+    """
+
+    def __init__(self, embed: Callable[[Each], object]) -> None:
+        self._embed = embed
         self._start = Lock()
         self._thread: Thread | None = None
         self._stopping = False
@@ -33,7 +39,7 @@ class Likeness:
             if not self._running:
                 self._done = self._total = 0
                 self._error = ""
-                self._thread = Thread(target=self._embed, daemon=True)
+                self._thread = Thread(target=self._run, daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
@@ -50,9 +56,9 @@ class Likeness:
     def _running(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
-    def _embed(self) -> None:
+    def _run(self) -> None:
         try:
-            proposals.embed_thumbnails(self._bank, self._each)
+            self._embed(self._each)
         except VideoTcavError as error:
             self._error = reason_of(error)
         except _Stopped:
@@ -64,14 +70,14 @@ class Likeness:
         self._done, self._total = done, total
 
 
-def add_likeness(app: FastAPI, likeness: Likeness) -> None:
-    """Add the routes that make embeddings."""
+def add_job(app: FastAPI, path: str, job: EmbeddingJob) -> None:
+    """Add the routes that start a job and say how far it is."""
 
-    @app.post("/api/embeddings")
-    def embed(_body: Nothing) -> dict[str, Any]:
-        likeness.start()
-        return likeness.payload()
+    @app.post(path)
+    def start(_body: Nothing) -> dict[str, Any]:
+        job.start()
+        return job.payload()
 
-    @app.get("/api/embeddings")
+    @app.get(path)
     def progress() -> dict[str, Any]:
-        return likeness.payload()
+        return job.payload()
