@@ -7,10 +7,11 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from video_tcav.attribution.methods import METHODS
+from video_tcav.auditing.versions import VERSIONS
 from video_tcav.concepts import Twin
 from video_tcav.core.sections import Name, Section, setting_fields
 from video_tcav.core.settings import settings_of
-from video_tcav.experiments.audit_section import WITNESS_VERSIONS, Audit
+from video_tcav.experiments.audit_section import WITNESS_VERSIONS, Audit, masks_beside
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
 from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry, Pair
 from video_tcav.gram.significance.registry import significance_test
@@ -126,6 +127,10 @@ class Experiment(_RecordingFields, Section):
         description="check, once a model and target, how far effects predict plain edits of the class clips; where they do not, "
         "verdicts and sentences say so",
     )
+    masks: Name | None = Field(
+        None,
+        description="who is the person of each clip, for edits of person and scene in that check; those of audit if not given",
+    )
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
     interventions: Interventions = Interventions()
     group: Name = Field(
@@ -188,6 +193,16 @@ class Experiment(_RecordingFields, Section):
         """Every model by its name; that of a single one is its spec."""
         single = [] if self.model is None else [as_model(self.model)]
         return {model.spec: model for model in single} | {name: as_model(entry) for name, entry in self.models.items()}
+
+    def check_masks(self, folder: Path) -> str | None:
+        """Masks of the effect check; paths are relative to `folder`, that of the file."""
+        if self.masks is not None:
+            return masks_beside(self.masks, folder)
+        if self.audit is None:
+            return None
+        versions = self.audit_versions or VERSIONS.names()
+        uses_masks = self.audit.shares or any(VERSIONS[name].needs_masks for name in versions)
+        return str(self.audit.settings(folder).masks) if uses_masks else None
 
     def recording(self, space: Space) -> RecordingSettings:
         """How clips are passed for one feature space."""

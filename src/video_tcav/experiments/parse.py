@@ -68,6 +68,12 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
         experiment.interventions.operations  # noqa: B018 - reads the names
     except InputError as error:
         yield ("interventions", "intervene"), str(error)
+    if experiment.masks is not None and not (experiment.check_effects and experiment.tests_concepts):
+        got = "no concepts" if experiment.check_effects else "check_effects: false"
+        message = (
+            f"`masks` must be of an effect check; those of an audit stand in its section. Got {got}. Leave it out."
+        )
+        yield ("masks",), message
     yield from audit_contradictions(experiment)
     for number, hypothesis in enumerate(experiment.hypotheses):
         path: YamlPath = ("hypotheses", number)

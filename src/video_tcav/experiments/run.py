@@ -125,6 +125,7 @@ def _check_effects(context: RunContext, clips: ClipSets, key: AnalysisKey) -> Ef
             against=experiment.against,
             only_right=experiment.only_right,
             group=experiment.group,
+            masks=experiment.check_masks(context.file.path.absolute().parent),
             # where hypotheses about interventions are judged, too
             intervene_at=experiment.intervention_settings(key.model, key.target).intervene_at,
             seed=experiment.seed,

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from video_tcav.core import random_streams
 from video_tcav.core.progress import progress_bar
-from video_tcav.gram.agreement import GroupedClips, spread
+from video_tcav.gram.agreement import GroupedClips, spread_around
 from video_tcav.gram.resampling import percentile_interval
 from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
@@ -206,7 +206,7 @@ def _interval(value: float, draws: Float[np.ndarray, " draw"], groups: int) -> t
     # Slopes times shifts of the same clips: a clip that is drawn twice meets its own shift more often, which moves the draws
     # towards the paired estimate (the bias of a V-statistic). So they are centred on the estimate first.
     centred = draws - draws.mean() + value
-    return percentile_interval(spread(np.asarray([value]), centred[:, None], groups)[:, 0])
+    return percentile_interval(spread_around(value, centred, groups))
 
 
 def _targets(clips: PlainClips) -> Float[np.ndarray, " clip"]:

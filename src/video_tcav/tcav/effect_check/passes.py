@@ -1,12 +1,13 @@
 """Passes of plain and edited clips: outputs of every layer, the target, and for plain clips its gradient."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from video_tcav.concepts.edits import Clip, Edit, edited_clip
@@ -19,6 +20,7 @@ from video_tcav.recording.batch_runner import BatchRunner, native_name
 from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.clip_id import shuffle_seed
 from video_tcav.recording.rows import stored_values
+from video_tcav.tcav.effect_check.mask_edits import MaskEdit, MaskedVersions
 
 LayerRows = Mapping[str, Float[Tensor, "clip value"]]
 
@@ -57,10 +59,39 @@ class PlainClips:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EditedClips:
-    """The same clips after an edit: outputs of each layer, one row a clip, and the target of each."""
+    """The same clips after an edit, those that it could be made of.
 
+    Attributes:
+        chosen: which of the plain clips they are.
+        outputs: of each layer, one row a clip.
+        targets: of each.
+    """
+
+    chosen: Bool[np.ndarray, " plain"]
     outputs: LayerRows
     targets: Float[Tensor, " clip"]
+
+
+class _EditedRows:
+    """Rows of one edit, which come in any order, in the places of the plain clips; never held twice, as they are large."""
+
+    def __init__(self, plain: LayerRows) -> None:
+        self._outputs = {layer: torch.empty_like(rows) for layer, rows in plain.items()}
+        clips = len(next(iter(plain.values())))
+        self._chosen, self._targets = np.zeros(clips, bool), torch.zeros(clips, dtype=torch.float64)
+
+    def put(self, clip: int, outputs: Mapping[str, Float[Tensor, " value"]], target: float) -> None:
+        for layer, row in outputs.items():
+            self._outputs[layer][clip] = row
+        self._chosen[clip], self._targets[clip] = True, target
+
+    def edited(self) -> EditedClips:
+        """The rows that were put, in their order."""
+        outputs, targets = self._outputs, self._targets
+        if not self._chosen.all():
+            outputs = {layer: rows[self._chosen] for layer, rows in outputs.items()}
+            targets = targets[self._chosen]
+        return EditedClips(chosen=self._chosen, outputs=outputs, targets=targets)
 
 
 class ClipPasses:
@@ -119,9 +150,34 @@ class ClipPasses:
             advance(len(members))
         outputs, targets = zip(*batches, strict=True)
         return EditedClips(
+            chosen=np.ones(len(clips.sources), bool),
             outputs={layer: torch.cat([rows[layer] for rows in outputs]) for layer in self.runner.layers},
             targets=torch.cat(targets),
         )
+
+    def edited_by_masks(
+        self, clips: PlainClips, made: Iterable[MaskedVersions], advance: Callable[[int], None]
+    ) -> dict[MaskEdit, EditedClips]:
+        """The same clips after edits by masks, in the order of `clips`; without edits that no clip has."""
+        rows: dict[MaskEdit, _EditedRows] = {}
+        for members in self._full_batches(made):
+            outputs, targets = self._forward([prepared for *_, prepared in members])
+            for member, (edit, clip, _) in enumerate(members):
+                of_clip = {layer: values[member] for layer, values in outputs.items()}
+                rows.setdefault(edit, _EditedRows(clips.outputs)).put(clip, of_clip, float(targets[member]))
+            advance(len(members))
+        return {edit: each.edited() for edit, each in rows.items()}
+
+    def _full_batches(self, made: Iterable[MaskedVersions]) -> Iterator[list[tuple[MaskEdit, int, Tensor]]]:
+        batch: list[tuple[MaskEdit, int, Tensor]] = []
+        for versions in made:
+            for edit, frames in versions.frames.items():
+                batch.append((edit, versions.clip, self.runner.model.prepare(frames)))
+                if len(batch) >= self.runner.batch_size(batch[0][-1]):
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
 
     def _forward(self, inputs: Sequence[Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         model, recorded = self.runner.model, {}
