@@ -6,7 +6,8 @@ clips/              clips that were rendered for it
 analyses/           one folder each, see `analyses.py`; its digests.json is written last
 audits/             one folder a model, see `audits.py`; likewise
 shown/              clips that the report shows, with their maps; likewise
-hypotheses.*        verdicts; results.*, interventions.*, clip_effects.*: all analyses together; audit.*: all audits; witnesses.*
+hypotheses.*        verdicts; results.*, interventions.*, clip_effects.*: all analyses together; audit.*: all audits
+witnesses.*         of the same claims; pairs.*: what pairs show beside effects
 report.html         and report.md, figures/
 """
 
@@ -39,7 +40,7 @@ from video_tcav.experiments.file import Experiment
 FORMAT = 2
 # Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not resumed.
 FORMAT_WITHOUT_DIGESTS = 1
-TABLES = ("hypotheses", "results", "interventions", "clip_effects", "audit", "witnesses")
+TABLES = ("hypotheses", "results", "interventions", "clip_effects", "audit", "witnesses", "pairs")
 """Those of what the experiment asks for are there."""
 RUN_AGAIN = "Run the experiment again in another folder."
 

@@ -13,7 +13,7 @@ from video_tcav.core.sections import Name, Section, setting_fields
 from video_tcav.core.settings import settings_of
 from video_tcav.experiments.audit_section import WITNESS_VERSIONS, Audit, masks_beside
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
-from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry, Pair
+from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry, Pair, PairedClips
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.models.model_file import Model
 from video_tcav.recording.settings import RecordingSettings, Space
@@ -100,6 +100,10 @@ class Experiment(_RecordingFields, Section):
         default_factory=dict, description="clips of each concept, by its name; an experiment that only audits has none"
     )
     random: ClipSource | None = Field(None, description="clips without the concepts; needed with concepts")
+    pairs: dict[Name, PairedClips] = Field(
+        default_factory=dict,
+        description="the same clips with and without a concept, by its name: the truth beside effects",
+    )
     audit: Audit | None = Field(
         None,
         description="what the model needs, measured on edited clips; {} takes the clips of targets and all defaults",

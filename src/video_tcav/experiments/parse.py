@@ -74,6 +74,12 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
             f"`masks` must be of an effect check; those of an audit stand in its section. Got {got}. Leave it out."
         )
         yield ("masks",), message
+    for concept in experiment.pairs:
+        if experiment.tests_concepts:
+            yield from check_name("pairs", concept, experiment.all_concepts(), ("pairs", concept))
+        else:
+            message = "`pairs` must be of concepts of the file. Got no concepts. Add targets, concepts and random."
+            yield ("pairs", concept), message
     yield from audit_contradictions(experiment)
     for number, hypothesis in enumerate(experiment.hypotheses):
         path: YamlPath = ("hypotheses", number)

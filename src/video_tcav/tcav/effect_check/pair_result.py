@@ -157,6 +157,27 @@ class PairedEffects(ItemSequence[PairEstimate]):
         key = (layer, estimator, at, space)
         return next((each for each in self if (each.layer, each.estimator, each.at, each.space) == key), None)
 
+    @property
+    def truth_text(self) -> str:
+        """What the pairs show, with its interval: `12 pairs show +15.71 log-odds [+15.24, +16.07]`."""
+        interval = f"[{self.truth_low:+.2f}, {self.truth_high:+.2f}]"
+        return f"{len(self.pairs)} pairs show {self.truth:+.2f} {units(self.against)} {interval}"
+
+    def remark(self, effect: float) -> str | None:
+        """That an estimate of the effect, from whichever clips, is not what pairs show; `None` where it is, or is NaN.
+
+        It is not where it lies outside of the interval of the truth and has another sign, or is less than half or more than
+        twice as large. Where both are small there is nothing to tell apart.
+        """
+        sizes = abs(effect), abs(self.truth)
+        if not max(sizes) > self.threshold or self.truth_low <= effect <= self.truth_high:
+            return None
+        if min(sizes) > self.threshold and effect * self.truth < 0:
+            return f"{self.truth_text}: the sign of {effect:+.2f} is wrong"
+        if effect * self.truth < 0 or max(sizes) > 2 * min(sizes):
+            return f"{self.truth_text}: the size of {effect:+.2f} is wrong"
+        return None
+
     def headline(self) -> str:
         """What the concept does, as a sentence."""
         interval = f"[{self.truth_low:+.2f}, {self.truth_high:+.2f}]"
