@@ -10,11 +10,13 @@ import pytest
 
 import video_tcav as vt
 from tests.unit.experiments.files import write
+from video_tcav.cli.run import outcomes
 from video_tcav.core.errors import ExperimentError
 from video_tcav.experiments import Run, check_experiment, load_run, read_experiment, run_experiment
 from video_tcav.experiments.effect_checks import EffectTrust
 from video_tcav.experiments.hypothesis import Hypothesis
 from video_tcav.rendered import render, sample_factors
+from video_tcav.reports import write_report
 from video_tcav.tcav import PairedEffects
 
 # clips of one seed differ in the scene alone where each side names one
@@ -123,6 +125,23 @@ def test_a_run_is_read_again_and_resumed_with_the_same_pairs(run, folder):
     assert load_run(run.path).pairs == run.pairs
     again = run_experiment(write(folder, TEXT), out=run.path, resume=True)
     assert again.outcomes == run.outcomes
+
+
+def test_report_and_terminal_show_truth_and_estimates(run, capsys):
+    page = write_report(run, run.path / "report.html")
+    html, markdown = page.read_text(), page.with_suffix(".md").read_text()
+    measured = run.analyses[0].pairs["court"]
+    assert "With and without the concept" in html and "### With and without the concept" in markdown
+    assert f"{measured.truth:+.2f}" in html and f"{measured.truth:+.2f}" in markdown
+    assert f"court and playing tennis: {measured.truth_text}" in html
+    assert len(list((run.path / "figures").glob("measured-pairs-*.svg"))) == 2
+    outcomes(run)
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Pairs: the same clips with and without the concept" in text
+    assert (
+        f"truth {measured.truth:+.2f} [{measured.truth_low:+.2f}, {measured.truth_high:+.2f}] (8 pairs, 8 groups;"
+        in text
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import pandas as pd
 
-from video_tcav.core.displays import PlainText, html_heading, html_list, html_table
+from video_tcav.core.displays import PlainText, draw, html_heading, html_list, html_table
 from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.media import Skipped
 from video_tcav.recording.settings import Space
 from video_tcav.tcav.effect_check.estimates import Estimator, PairEnd, PairEstimator
 from video_tcav.tcav.wording import units
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NO_LAYER = ""
 """The layer of a difference of mean targets."""
@@ -222,6 +225,14 @@ class PairedEffects(ItemSequence[PairEstimate]):
     def pairs_frame(self) -> pd.DataFrame:
         """One row a pair: the target and the first class of both clips."""
         return pd.DataFrame([{**asdict(pair), "change": pair.change} for pair in self.pairs])
+
+    def plot(self, *, space: Space | None = None) -> "Figure":
+        """Both clips of each pair, and the truth beside paired estimate and slope at each layer, as a matplotlib figure.
+
+        Args:
+            space: feature space of the estimates; the first if not given.
+        """
+        return draw("pairs_figure", self, space)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in JSON files."""
