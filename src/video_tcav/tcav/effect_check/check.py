@@ -111,7 +111,7 @@ def measure_check(model: VideoModel, target: Target, plan: CheckPlan, *, progres
     Raises:
         InputError: if no clip can be used, or all are of one group.
     """
-    most = min(plan.most_clips, clips_that_fit(model, plan.layers, rows=plan.rows))
+    most = min(plan.most_clips, clips_that_fit(model, plan.layers, rows=plan.rows, room=plan.room))
     clips, random = (
         spread_over_groups(sources, plan.group_of, most, [plan.seed, random_streams.CHECKED_CLIPS, number])
         for number, sources in enumerate((plan.clips, plan.random))

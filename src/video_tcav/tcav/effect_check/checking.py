@@ -21,7 +21,7 @@ from video_tcav.tcav.effect_check.mask_edits import MASK_EDITS, MaskEdit
 from video_tcav.tcav.effect_check.result import EffectCheck
 from video_tcav.tcav.plan import check_only_right
 
-LEFT_OUT = ("space", "windows", "memory", "sketch", "workers", "backend")
+LEFT_OUT = ("space", "windows", "sketch", "workers", "backend")
 
 
 @takes_settings(recording=RecordingSettings, leave_out=LEFT_OUT)
@@ -67,7 +67,8 @@ def check_effects(
             three edits that need it.
         intervene_at: where steps and clamps are measured beside slopes: the `deepest` layer, `all`, or names with commas between;
             the first layers take longest.
-        most_clips: that are edited, and random ones that estimates are taken at; drawn from as many groups as there are.
+        most_clips: that are edited, and random ones that estimates are taken at; drawn from as many groups as there are. Fewer,
+            but 6, where activations at these layers would not fit into `memory`, or 2 GB if that is less.
         most_rerun: clips of each kind that steps and clamps are taken at, which cost four runs of the rest of the network an
             edit and clip.
         seed: of every draw.

@@ -40,7 +40,7 @@ def kept_check(
         return EffectCheck.from_dict(make())
     sources = [_contents(each, digests, plan) for each in (plan.clips, plan.random)]
     values = (plan.at, plan.layers, plan.spaces, plan.edits, plan.mask_edits, masks, plan.reruns, plan.only_right)
-    numbers = (plan.most_clips, plan.most_rerun, plan.seed)
+    numbers = (plan.most_clips, plan.most_rerun, plan.seed, plan.room)
     key = ("effect check", _VERSION, vars(target), sources, values, numbers)
     return EffectCheck.from_dict(work.kept_fact(model, digests, *key, make=make))
 
@@ -55,7 +55,7 @@ def kept_pairs(
 
     pairs = [(pair.name, _contents((pair.with_concept, pair.without), digests, plan)) for pair in plan.pairs]
     values = (plan.layers, plan.spaces, plan.reruns)
-    numbers = (plan.most_pairs, plan.most_rerun, plan.seed)
+    numbers = (plan.most_pairs, plan.most_rerun, plan.seed, plan.room)
     key = ("pairs", _VERSION, vars(target), pairs, _contents(plan.random, digests, plan), values, numbers)
     return PairedEffects.from_dict(work.kept_fact(model, digests, *key, make=make))
 

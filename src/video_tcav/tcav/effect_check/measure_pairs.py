@@ -55,7 +55,7 @@ def measure_pairs(model: VideoModel, target: Target, plan: PairPlan, *, progress
         InputError: if no pair can be used, or all are of one group.
     """
     rows = _ROWS["pairs"] + (_ROWS["random"] if plan.random else 0)
-    most = min(plan.most_pairs, clips_that_fit(model, plan.layers, rows=rows))
+    most = min(plan.most_pairs, clips_that_fit(model, plan.layers, rows=rows, room=plan.room))
     without, random = (
         spread_over_groups(sources, plan.group_of, most, [plan.seed, random_streams.CHECKED_CLIPS, number])
         for number, sources in enumerate(([pair.without for pair in plan.pairs], plan.random))

@@ -72,22 +72,37 @@ class EditedClips:
     targets: Float[Tensor, " clip"]
 
 
-class _EditedRows:
-    """Rows of one edit, which come in any order, in the places of the plain clips; never held twice, as they are large."""
+class _FilledRows:
+    """Rows of each layer for so many clips, filled as they come: joining batches at the end would hold all of them twice."""
 
-    def __init__(self, plain: LayerRows) -> None:
-        self._outputs = {layer: torch.empty_like(rows) for layer, rows in plain.items()}
-        clips = len(next(iter(plain.values())))
+    def __init__(self, clips: int) -> None:
+        self._clips, self._rows = clips, dict[str, Tensor]()
+
+    def put(self, places: slice, rows: LayerRows) -> None:
+        for layer, values in rows.items():
+            if layer not in self._rows:
+                self._rows[layer] = values.new_empty(self._clips, *values.shape[1:])
+            self._rows[layer][places] = values
+
+    def first(self, clips: int) -> LayerRows:
+        """Rows of the first clips."""
+        return {layer: rows[:clips] for layer, rows in self._rows.items()}
+
+
+class _EditedRows:
+    """Rows of one edit, which come in any order, in the places of the plain clips."""
+
+    def __init__(self, clips: int) -> None:
+        self._outputs = _FilledRows(clips)
         self._chosen, self._targets = np.zeros(clips, bool), torch.zeros(clips, dtype=torch.float64)
 
-    def put(self, clip: int, outputs: Mapping[str, Float[Tensor, " value"]], target: float) -> None:
-        for layer, row in outputs.items():
-            self._outputs[layer][clip] = row
+    def put(self, clip: int, outputs: LayerRows, target: float) -> None:
+        self._outputs.put(slice(clip, clip + 1), outputs)
         self._chosen[clip], self._targets[clip] = True, target
 
     def edited(self) -> EditedClips:
         """The rows that were put, in their order."""
-        outputs, targets = self._outputs, self._targets
+        outputs, targets = self._outputs.first(len(self._chosen)), self._targets
         if not self._chosen.all():
             outputs = {layer: rows[self._chosen] for layer, rows in outputs.items()}
             targets = targets[self._chosen]
@@ -119,12 +134,15 @@ class ClipPasses:
         used: list[VideoSource] = []
         inputs: list[Tensor] = []
         answers: list[ClassAnswer] = []
-        batches: list[Mapping[str, Tensor]] = []
+        outputs, gradients = _FilledRows(len(sources)), _FilledRows(len(sources))
+        layers = self.runner.layers
         for members in self._batches(sources, None, skipped):
+            places = slice(len(used), len(used) + len(members))
             used += [source for source, _ in members]
             inputs += [prepared for _, prepared in members]
             rows, said = self.runner.run([prepared for _, prepared in members], self.target)
-            batches.append(rows)
+            outputs.put(places, {layer: rows[native_name(layer)] for layer in layers})
+            gradients.put(places, {layer: rows[layer] for layer in layers})
             answers += said or []
             advance(len(members))
         if not used:
@@ -132,26 +150,27 @@ class ClipPasses:
                 f"`clips` must hold a file that can be used. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
                 f"{skipped[0].reason}. Give other files."
             )
-        layers = self.runner.layers
         return PlainClips(
             sources=tuple(used),
             inputs=tuple(inputs),
             answers=tuple(answers),
-            outputs={layer: torch.cat([rows[native_name(layer)] for rows in batches]) for layer in layers},
-            gradients={layer: torch.cat([rows[layer] for rows in batches]) for layer in layers},
+            outputs=outputs.first(len(used)),
+            gradients=gradients.first(len(used)),
             skipped=tuple(skipped),
         )
 
     def edited(self, clips: PlainClips, edit: Edit, advance: Callable[[int], None]) -> EditedClips:
         """The same clips after an edit of their decoded pixels."""
-        batches = []
+        rows, targets = _FilledRows(len(clips.sources)), []
         for members in self._batches(clips.sources, edit, []):
-            batches.append(self._forward([prepared for _, prepared in members]))
+            outputs, of_batch = self._forward([prepared for _, prepared in members])
+            done = sum(map(len, targets))
+            rows.put(slice(done, done + len(members)), outputs)
+            targets.append(of_batch)
             advance(len(members))
-        outputs, targets = zip(*batches, strict=True)
         return EditedClips(
             chosen=np.ones(len(clips.sources), bool),
-            outputs={layer: torch.cat([rows[layer] for rows in outputs]) for layer in self.runner.layers},
+            outputs=rows.first(len(clips.sources)),
             targets=torch.cat(targets),
         )
 
@@ -163,8 +182,8 @@ class ClipPasses:
         for members in self._full_batches(made):
             outputs, targets = self._forward([prepared for *_, prepared in members])
             for member, (edit, clip, _) in enumerate(members):
-                of_clip = {layer: values[member] for layer, values in outputs.items()}
-                rows.setdefault(edit, _EditedRows(clips.outputs)).put(clip, of_clip, float(targets[member]))
+                of_clip = {layer: values[member : member + 1] for layer, values in outputs.items()}
+                rows.setdefault(edit, _EditedRows(len(clips.sources))).put(clip, of_clip, float(targets[member]))
             advance(len(members))
         return {edit: each.edited() for edit, each in rows.items()}
 
