@@ -25,6 +25,20 @@ MISTAKES = {
         r"gone\.safetensors",
     ),
     "unknown class": (SMALL, SMALL.replace("playing tennis", "playing tenis"), 4, "playing tennis"),
+    "targets as a list": (
+        SMALL,
+        re.sub(r"targets:\n.*\n", "targets: [playing tennis]\n", SMALL),
+        3,
+        "must hold names, each with its value",
+    ),
+    "an empty list": ("layers: [stages.2, stages.3]", "layers: []", 9, "`layers` must hold at least 1"),
+    "a list of settings": (
+        "{permutations: 499, bootstraps: 200, random_sets: 20}",
+        "[3]",
+        10,
+        "`statistics` must hold names",
+    ),
+    "part of a clip": ("shown: 1", "shown: 2.5", 11, r"`shown` must be a valid integer\. Got 2\.5"),
     "target without clips": ("targets:\n", "targets:\n  dancing:\n", 4, "must have clips"),
     "clips that are not there": (
         "  court: {rendered",

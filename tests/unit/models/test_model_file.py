@@ -91,7 +91,7 @@ def test_an_experiment_file_serves_as_a_model_file(tmp_path):
         ),
         (
             "title: x\nmodel:\n  spec: a:b\n  frames: 0",
-            r"m.yaml:4: `model.frames`: must be greater than or equal to 1. Got 0",
+            r"m.yaml:4: `model.frames` must be greater than or equal to 1. Got 0",
         ),
         ("title: x", r"m.yaml:1: the file must describe a model. Got none. Add spec: and a model"),
         ("- 1", r"m.yaml:1: the file must describe a model. Got none"),
