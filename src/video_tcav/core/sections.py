@@ -75,9 +75,13 @@ def _mistake(error: ErrorDetails, file: YamlFile) -> ExperimentError:
         case "literal_error":
             return file.error(path, f"`{name}` must be {facts.get('expected')}. Got {got}. Choose one.")
         case "dict_type" | "model_type":
-            return file.error(path, f"`{name}` must hold names, each with its value behind a colon. Got {got}. Write `name: …`.")
+            return file.error(
+                path, f"`{name}` must hold names, each with its value behind a colon. Got {got}. Write `name: …`."
+            )
         case "too_short":
-            return file.error(path, f"`{name}` must hold at least {facts['min_length']}. Got {got}. Add some, or leave it empty.")
+            return file.error(
+                path, f"`{name}` must hold at least {facts['min_length']}. Got {got}. Add some, or leave it empty."
+            )
         case _:
             rule = error["msg"].replace("Input should", "must").partition(", ")[0]
             return file.error(path, f"`{name}` {rule}. Got {got}. Change it.")
