@@ -205,6 +205,7 @@ PARTS = {
     "A model": ("Model",),
     "Clips": ("Rendered", "RenderedSource"),
     "A concept in two versions": ("Pair",),
+    "Pairs": ("PairedClips",),
     "Statistics": ("Statistics",),
     "Interventions": ("Interventions",),
     "The audit": ("Audit",),

@@ -12,6 +12,7 @@ RESULTS_AND_SETTINGS = {
     "hypothesis.Hypothesis",
     "file.Experiment",
     "diff.ChangedEffect",
+    "measured_pairs.PairedRow",
     "effects.InterventionEffect",
     "measure.TextMeasurement",
     "component.Component",

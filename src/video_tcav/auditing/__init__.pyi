@@ -5,7 +5,6 @@ from .coalitions import PLAYERS as PLAYERS
 from .coalitions import coalition_clip as coalition_clip
 from .coalitions import distinct_coalition as distinct_coalition
 from .coalitions import players_of as players_of
-from .donors import draw_donors as draw_donors
 from .examples import AuditExample as AuditExample
 from .figures import AuditFigure as AuditFigure
 from .figures import Share as Share

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from video_tcav.core import random_streams
-from video_tcav.gram.agreement import GroupedClips, spread
+from video_tcav.gram.agreement import GroupedClips, spread_around
 from video_tcav.gram.grouped_share import GroupedShare
 from video_tcav.gram.resampling import percentile_interval
 
@@ -130,6 +130,6 @@ class GroupIntervals:
         value = float(values.mean() / wholes.mean())
         # numerator and denominator of the same draw: they vary together, and their ratio varies less than either
         means = self.clips.means(np.stack([values, wholes], axis=1))
-        draws = spread(np.asarray([value]), (means[:, 0] / means[:, 1])[:, None], self.groups)[:, 0]
+        draws = spread_around(value, means[:, 0] / means[:, 1], self.groups)
         # percentiles as wide as Student's for so few groups (Hesterberg 2015)
         return value, value + (draws - value) * float(stats.t.isf(_TAIL, self.groups - 1) / stats.norm.isf(_TAIL))

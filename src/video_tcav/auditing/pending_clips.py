@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from video_tcav.auditing.kept_logits import KeptClip, LogitFiles, MaskFacts, mask_identity
+from video_tcav.auditing.kept_logits import KeptClip, LogitFiles, MaskFacts
 from video_tcav.auditing.plan import VersionPlan
 from video_tcav.auditing.version_makers import VersionMaker, version_makers, version_names
 from video_tcav.auditing.versions import Version
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError
+from video_tcav.masks.identity import mask_identity
 from video_tcav.masks.material import ClipMaterial
 from video_tcav.masks.quality import mask_quality
 from video_tcav.masks.source_material import MaterialStore, SourceMaterial

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from video_tcav.auditing.donors import draw_donors
 from video_tcav.auditing.rejections import read_rejections, rejected_keys, unknown_names
 from video_tcav.auditing.settings import AuditSettings
 from video_tcav.auditing.versions import ORIGINAL, VERSIONS, Version
@@ -15,6 +14,7 @@ from video_tcav.concepts.concept import Sources
 from video_tcav.core.checks import at_least
 from video_tcav.core.errors import ClassNotFoundError, InputError
 from video_tcav.core.limits import shortened
+from video_tcav.masks.donors import along_chains, draw_donors, lenders_along
 from video_tcav.masks.mask_source import MaskSource
 from video_tcav.masks.specs import parse_mask_source
 from video_tcav.media import Skipped, VideoSource
@@ -26,8 +26,6 @@ from video_tcav.models.class_names import classes_by_simple_name, simple_name
 REJECTED = "rejected, as its masks were judged to be wrong"
 _LISTS = frozenset({".json", ".csv", ".txt"})
 _MOST_NAMED = 10  # classes in a message, which stays a line
-_MOST_LENDERS = 4
-"""Clips that are asked for their scene, one after the other, where there is no person in the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +99,8 @@ def plan_audit(model: VideoModel, question: AuditQuestion, settings: AuditSettin
         labels, groups = [model.classes[classes[source.key]] for source in sources], [*map(group_of, sources)]
         # by the model's names: two spellings of a class must not lend to each other as if they were two
         donors = draw_donors(labels, seed=question.seed, groups=groups).tolist()
-        order = tuple(sources[index] for index in _along_chains(donors))
-        lenders = _lenders(sources, donors, labels, groups)
+        order = tuple(sources[index] for index in along_chains(donors))
+        lenders = lenders_along(sources, donors, labels, groups)
     needs_masks = settings.shares or any(version.needs_masks for version in versions)
     return AuditPlan(
         sources=sources,
@@ -223,35 +221,3 @@ def _classes(model: VideoModel, sources: Sequence[VideoSource]) -> dict[str, int
 def _nearest(name: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     return f"Did you mean {near[0]}?" if near else ""
-
-
-def _along_chains(donors: Sequence[int]) -> list[int]:
-    """Clips so that behind each comes the one that lends it a scene, which is then decoded once for both."""
-    # who lends to whom is nearly a permutation: following it from clip to clip walks along its cycles
-    left = dict.fromkeys(range(len(donors)))
-    order = []
-    while left:
-        clip = next(iter(left))
-        while clip in left:
-            del left[clip]
-            order.append(clip)
-            clip = donors[clip]
-    return order
-
-
-def _lenders(
-    sources: Sequence[VideoSource], donors: Sequence[int], labels: Sequence[str], groups: Sequence[str]
-) -> dict[str, tuple[VideoSource, ...]]:
-    """The donor of each clip, then those of its donors along the chain that may lend to it, too."""
-    lenders = {}
-    for clip, source in enumerate(sources):
-        chain, lender = [donors[clip]], donors[donors[clip]]
-        for _ in range(len(sources)):
-            # the next along the chain is decoded soon anyway, but may be of the clip's own class or group
-            fits = labels[lender] != labels[clip] and groups[lender] != groups[clip] and lender not in chain
-            if len(chain) == _MOST_LENDERS:
-                break
-            chain += [lender] if fits else []
-            lender = donors[lender]
-        lenders[source.key] = tuple(sources[index] for index in chain)
-    return lenders

@@ -7,13 +7,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
-from video_tcav.auditing.kept_logits import LogitFiles, LogitSender, mask_identity
+from video_tcav.auditing.kept_logits import LogitFiles, LogitSender
 from video_tcav.auditing.passes import AuditPasses
 from video_tcav.auditing.pending_clips import PendingClips, is_foreign
 from video_tcav.auditing.plan import AuditPlan, VersionPlan
 from video_tcav.auditing.versions import VERSIONS
 from video_tcav.core.errors import MediaError, WorkerError
 from video_tcav.core.progress import Advance
+from video_tcav.masks.identity import mask_identity
 from video_tcav.masks.mask_source import MaskSource
 from video_tcav.masks.specs import parse_mask_source
 from video_tcav.media import VideoSource

@@ -12,7 +12,7 @@ from video_tcav.auditing.backgrounds import noise_picture, stripes_picture
 from video_tcav.concepts import edited_clip, twin_clip
 from video_tcav.core.checks import require
 from video_tcav.core.registry import Registry
-from video_tcav.masks.compositing import fitted, paste
+from video_tcav.masks.compositing import fitted
 from video_tcav.masks.material import ClipMaterial
 from video_tcav.recording.clip_id import shuffle_seed
 
@@ -72,15 +72,14 @@ class _Kind:
 
 def _swap(material: ClipMaterial, donor: ClipMaterial | None, seed: int) -> Clip:
     assert donor is not None
-    scene = fitted(donor.scene, *_shape(material))
-    return paste(material.clip, material.known_masks.occupied, scene)
+    return material.person_over_scene_of(donor)
 
 
 def _person_on_still(material: ClipMaterial, donor: ClipMaterial | None, seed: int) -> Clip:
     assert donor is not None
     middle = len(donor.scene) // 2
     scene = fitted(donor.scene[middle : middle + 1], *_shape(material))
-    return paste(material.clip, material.known_masks.occupied, scene)
+    return material.person_over(scene)
 
 
 def _person_on(
@@ -91,7 +90,7 @@ def _person_on(
     def make(material: ClipMaterial, donor: ClipMaterial | None, seed: int) -> Clip:
         _, height, width = _shape(material)
         picture = draw(height, width, seed)
-        return paste(material.clip, material.known_masks.occupied, picture.expand(material.clip.shape))
+        return material.person_over(picture.expand(material.clip.shape))
 
     return make
 
@@ -149,7 +148,7 @@ MIRRORED = _Kind(
 PERSON_ONLY = _Kind(
     name="person_only",
     sentence="The person and what it holds, over the clip's mean colour.",
-    make=lambda material, donor, seed: paste(material.clip, material.known_masks.occupied, material.mean_picture),
+    make=lambda material, donor, seed: material.person_over(material.mean_picture),
     needs_masks=True,
 )
 SCENE_ONLY = _Kind(
@@ -190,7 +189,7 @@ SWAP_STILL, PERSON_ON_NOISE_STILL, PERSON_ON_STRIPES_STILL, PERSON_ON_STILL_STIL
 PASTE_CONTROL = _Kind(
     name="paste_control",
     sentence="The person and what it holds, pasted over the filled-in scene of the same clip: what pasting alone does.",
-    make=lambda material, donor, seed: paste(material.clip, material.known_masks.occupied, material.scene),
+    make=lambda material, donor, seed: material.person_over(material.scene),
     needs_masks=True,
 )
 VERSIONS: Registry[Version] = Registry(

@@ -8,7 +8,8 @@ def print_check(check: "vt.EffectCheck") -> None:
     """A sentence on the edits, and a table of estimates; those that predict edits are bold."""
     render.out.print(f"\n[bold]Do effects on {render.escape(check.target)} predict edits of its clips?[/]")
     if check.edits:
-        render.paragraph(check.sentences()[0])
+        for sentence in (check.sentences()[0], *check.masks_sentences()):
+            render.paragraph(sentence)
         short_layers = render.without_common_prefix(list(dict.fromkeys(each.layer for each in check)))
         numbers = ["signs", "95 %", "rank", "95 % of rank"]
         table = render.table("layer", "estimate", "predicts edits?", *numbers, numbers=numbers)

@@ -11,7 +11,7 @@ from video_tcav.core.model_settings import ModelSettings
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.tcav.settings import MOST_PAIRS
 
-_NOT_TAKEN = ("windows", "memory", "sketch", "workers", "backend")
+_NOT_TAKEN = ("windows", "sketch", "workers", "backend")
 
 
 @options.with_settings(model_options=ModelSettings, recording=RecordingSettings, leave_out=_NOT_TAKEN)

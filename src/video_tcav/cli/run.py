@@ -102,6 +102,7 @@ def outcomes(result: "experiments.Run") -> None:
         render.out.print(f"\n[bold]In words[/], through {render.escape(encoder)}: weaker claims than those about clips")
         _verdicts(result, in_words)
     _witnesses(result)
+    _pairs(result)
     counts = ", ".join(f"{count} {word}" for word, count in result.counts().items() if count)
     render.line(f"\n{counts}. Run directory: {result.path}")
     render.warn(*result.warnings())
@@ -134,6 +135,25 @@ def _witnesses(result: "experiments.Run") -> None:
         )
         said = "; ".join(f"{each.by} {_said(each)}" for each in row.witnesses)
         render.paragraph(f"{said}. {row.look_at}".strip(), bullet="  ", style="dim")
+
+
+def _pairs(result: "experiments.Run") -> None:
+    """A line for each concept with pairs, model and target: the truth, beside estimates at the deepest layer."""
+    if not result.pairs:
+        return
+    render.out.print("\n[bold]Pairs[/]: the same clips with and without the concept")
+    several = len(result.experiment.all_models()) > 1
+    for row in {(row.model, row.target, row.concept): row for row in result.pairs}.values():
+        model = f" ({row.model})" if several else ""
+        groups = f"{row.n_pairs} pairs, {render.counted(row.n_groups, 'group')}"
+        render.paragraph(f"{row.concept} for {row.target}{model}", bullet="! " if row.remark else "• ")
+        effect = "not tested" if math.isnan(row.effect) else f"{row.effect:+.2f}"
+        render.paragraph(
+            f"truth {row.truth:+.2f} [{row.truth_low:+.2f}, {row.truth_high:+.2f}] ({groups}; first class of {row.n_changed} "
+            f"changes); at {row.layer} paired estimate {row.paired:+.2f}, effect {effect}. {row.remark}".strip(),
+            bullet="  ",
+            style="dim",
+        )
 
 
 def _said(said: "experiments.Witness") -> str:

@@ -9,6 +9,7 @@ import video_tcav as vt
 import video_tcav.experiments as experiments
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
+from video_tcav.core.checks import require
 from video_tcav.core.errors import InputError, UnsavedResultError
 from video_tcav.core.escaping import well_formed
 from video_tcav.core.files import check_writable
@@ -68,6 +69,13 @@ def run(
             help="Edit the class clips, and say how far effects predict what it does; steps where --intervene-at makes them.",
         ),
     ] = False,
+    masks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Who is the person of each clip: --check-effects then also makes edits of person and scene; as for audit.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for a page, figures, tables (CSV, Parquet, JSON) and CAVs."),
@@ -84,6 +92,9 @@ def run(
 
     A PATH is a file, folder, glob or manifest (CSV, Parquet, or a published annotation file); PATH::LABEL takes one label of it.
     """
+    require(
+        masks is None or check_effects, "--masks", "come with --check-effects", masks, "Add it, or leave out --masks."
+    )
     if out:
         check_writable(out)
     concepts = options.parse_concepts(concept)
@@ -103,7 +114,7 @@ def run(
     effect_check = None
     if check_effects:
         at_layers = interventions.intervene_at
-        effect_check = vt.check_effects(loaded, space=recording.space, intervene_at=at_layers, **asked)
+        effect_check = vt.check_effects(loaded, space=recording.space, intervene_at=at_layers, masks=masks, **asked)
     unsaved = None
     try:
         result = vt.run_tcav(

@@ -14,6 +14,7 @@ from .example_clips import ShownClip as ShownClip
 from .file import Experiment as Experiment
 from .file import json_schema as json_schema
 from .hypothesis import Hypothesis as Hypothesis
+from .measured_pairs import PairedRow as PairedRow
 from .new_files import ClipPaths as ClipPaths
 from .new_files import check_new as check_new
 from .new_files import clip_paths as clip_paths

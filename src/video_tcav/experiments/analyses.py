@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from video_tcav.core.tables import write_parquet
 from video_tcav.experiments.digests import RESUME, damage_reported
 from video_tcav.gram.resampling import standard_error
 from video_tcav.recording.feature_spaces import Space
-from video_tcav.tcav import ConceptResult, EffectCheck, TcavResult, sentences
+from video_tcav.tcav import ConceptResult, EffectCheck, PairedEffects, TcavResult, sentences
 from video_tcav.tcav.completeness import RunCompleteness
 from video_tcav.tcav.concept_result import COLUMNS
 from video_tcav.tcav.diagnostics import warnings as remarks_on
@@ -29,6 +29,8 @@ Draws = Float[np.ndarray, " draw"]
 # Characters of a folder's name: file systems allow 255 bytes, and paths on Windows 260 characters in all.
 _MOST_NAME = 100
 _KEYS = ("model", "target", "space", "test")
+PAIRS = "pairs.json"
+"""The file of an analysis that holds what pairs show."""
 _COMPLETENESS = TypeAdapter(RunCompleteness)
 
 
@@ -76,6 +78,7 @@ class Analysis:
         record: warnings, skipped files, provenance and seconds, as in `results.json`.
         effect_check: how far effects predict edits of the class clips; `None` where that was not measured.
         interventions: every operation that was made; none in runs of versions without them.
+        pairs: what pairs of clips with and without a concept show, by concept; only in the analyses that judge hypotheses.
     """
 
     which: AnalysisKey
@@ -88,6 +91,7 @@ class Analysis:
     record: Mapping[str, Any]
     effect_check: EffectCheck | None = None
     interventions: tuple[InterventionEffect, ...] = ()
+    pairs: Mapping[str, PairedEffects] = field(default_factory=dict)
 
     def get(self, concept: str, layer: str, *, versus: str = "random", twin: str = "none") -> StoredResult | None:
         """The result of one concept at one layer, if there is one."""
@@ -196,7 +200,14 @@ def load_analysis(folder: Path) -> Analysis:
             record=record,
             effect_check=effect_check_of(record),
             interventions=read_interventions(record),
+            pairs=_read_pairs(folder / PAIRS),
         )
+
+
+def _read_pairs(path: Path) -> dict[str, PairedEffects]:
+    """What pairs show, by concept; nothing where none were measured."""
+    stored = read_json(path)["pairs"] if path.exists() else {}
+    return {str(concept): PairedEffects.from_dict(measured) for concept, measured in stored.items()}
 
 
 def effect_check_of(record: Mapping[str, Any]) -> EffectCheck | None:

@@ -91,7 +91,7 @@ class Audit(_AuditFields, Section):
     def settings(self, folder: Path) -> AuditSettings:
         """Settings of the audit; paths of masks are relative to `folder`, that of the experiment file."""
         values = {each.name: getattr(self, each.name) for each in AUDIT}
-        return AuditSettings(**{**values, "masks": _masks_in(str(self.masks), folder)})
+        return AuditSettings(**{**values, "masks": masks_beside(str(self.masks), folder)})
 
 
 def _is_rendered(value: Any) -> bool:
@@ -99,7 +99,7 @@ def _is_rendered(value: Any) -> bool:
     return isinstance(value, Rendered) or (isinstance(value, Mapping) and "count" in value)
 
 
-def _masks_in(spec: str, folder: Path) -> str:
+def masks_beside(spec: str, folder: Path) -> str:
     """A source of masks whose path is found beside the experiment file; a detector may be named within one: `boxes:onnx:FILE`."""
     # options of a source stand behind a question mark, and are no part of its path
     path, mark, query = spec.partition("?")
@@ -108,4 +108,4 @@ def _masks_in(spec: str, folder: Path) -> str:
         near = beside(path, folder)
         # What is not there may be a name that a plug-in knows; if it is none, the source of masks says so.
         return f"{near if Path(near).exists() else path}{mark}{query}"
-    return f"{scheme}:{_masks_in(source, folder)}{mark}{query}" if source else spec
+    return f"{scheme}:{masks_beside(source, folder)}{mark}{query}" if source else spec

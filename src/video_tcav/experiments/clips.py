@@ -1,7 +1,7 @@
 """The clips of an experiment: found beside its file, or rendered into the run directory."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from video_tcav.concepts import as_sources
@@ -15,6 +15,7 @@ from video_tcav.experiments.sections import ClipSource, Rendered, RenderedSource
 from video_tcav.media import VideoSource, write_picture, write_video
 from video_tcav.rendered import render, sample_factors
 from video_tcav.rendered.dataset import FPS
+from video_tcav.tcav.effect_check.pair_matching import match_pairs
 
 AUDIT_CLIPS: YamlPath = ("audit", "clips")
 
@@ -28,29 +29,31 @@ class ClipSets:
         concepts: by name.
         random: the pool; empty without concepts.
         audit: labelled clips that are audited; `None` without an audit.
+        pairs: by concept the same clips with and without it; see `match_pairs`.
     """
 
     targets: Mapping[str, tuple[VideoSource, ...] | None]
     concepts: Mapping[str, tuple[VideoSource, ...]]
     random: tuple[VideoSource, ...]
     audit: tuple[VideoSource, ...] | None = None
+    pairs: Mapping[str, tuple[tuple[VideoSource, ...], tuple[VideoSource, ...]]] = field(default_factory=dict)
 
     def sources(self) -> list[VideoSource]:
         """Clips of all sets."""
         targets = [sources for sources in self.targets.values() if sources is not None]
-        sets = (*targets, *self.concepts.values(), self.random, self.audit or ())
+        paired = [side for sides in self.pairs.values() for side in sides]
+        sets = (*targets, *self.concepts.values(), self.random, self.audit or (), *paired)
         return [source for sources in sets for source in sources]
 
 
 def check_clips(experiment: Experiment, file: YamlFile) -> None:
-    """Find all clips that are named by a path, without opening one.
+    """Find all clips that are named by a path, without opening one, and match those of pairs.
 
     Raises:
-        ExperimentError: with file and line, if there is none behind a path.
+        ExperimentError: with file and line, if there is none behind a path, or no other clip of a pair.
     """
-    for path, source in _sources_by_path(experiment).items():
-        if not isinstance(source, RenderedSource):
-            _sources_at(source, path, file)
+    found = {path: _sources_before(source, path, file) for path, source in _sources_by_path(experiment).items()}
+    _paired(experiment, file, found)
 
 
 def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress: bool) -> ClipSets:
@@ -73,15 +76,50 @@ def find_clips(experiment: Experiment, file: YamlFile, folder: Path, *, progress
             name: None if source is None else clips_of(("targets", name), source)
             for name, source in experiment.targets.items()
         }
+        concepts = {
+            name: clips_of(_concept_path(name, experiment), source)
+            for name, source in experiment.all_concepts().items()
+        }
+        paired = {path: clips_of(path, source) for path, source in _paired_by_path(experiment).items()}
+        paired |= {_concept_path(name, experiment): sources for name, sources in concepts.items()}
         return ClipSets(
             targets=targets,
-            concepts={
-                name: clips_of(_concept_path(name, experiment), source)
-                for name, source in experiment.all_concepts().items()
-            },
+            concepts=concepts,
             random=() if experiment.random is None else clips_of(("random",), experiment.random),
             audit=_audited(experiment, targets, clips_of),
+            pairs=_paired(experiment, file, paired),
         )
+
+
+def _paired(
+    experiment: Experiment, file: YamlFile, found: Mapping[YamlPath, tuple[VideoSource, ...]]
+) -> dict[str, tuple[tuple[VideoSource, ...], tuple[VideoSource, ...]]]:
+    """Clips of pairs by concept; those with it are the concept's own where the file names no others.
+
+    Raises:
+        ExperimentError: with the line of the pairs, if some have not exactly one clip on each side.
+    """
+    sides = {}
+    for name, entry in experiment.pairs.items():
+        own = entry.with_concept is None
+        with_concept = found[_concept_path(name, experiment) if own else ("pairs", name, "with")]
+        without = found["pairs", name, "without"]
+        try:
+            match_pairs(with_concept, without)
+        except VideoTcavError as error:
+            raise file.error(("pairs", name), f"`pairs.{name}`: {error}") from error
+        sides[name] = (with_concept, without)
+    return sides
+
+
+def _paired_by_path(experiment: Experiment) -> dict[YamlPath, ClipSource]:
+    """Clips of pairs that the file names, by their place in it."""
+    return {
+        ("pairs", name, side): source
+        for name, entry in experiment.pairs.items()
+        for side, source in (("with", entry.with_concept), ("without", entry.without))
+        if source is not None
+    }
 
 
 def _audited(
@@ -108,19 +146,20 @@ def audited_sources(experiment: Experiment, file: YamlFile) -> tuple[VideoSource
     Raises:
         ExperimentError: with file and line, if there is none behind a path.
     """
-
-    def clips_of(path: YamlPath, source: ClipSource) -> tuple[VideoSource, ...]:
-        if not isinstance(source, RenderedSource):
-            return _sources_at(source, path, file)
-        # nothing is rendered for a check: labels and versions can be told by the names alone
-        folder = Path("-".join(map(str, path)))
-        return tuple(VideoSource(path=folder / f"{n:05d}.mp4", kind="video") for n in range(source.rendered.count))
-
     targets = {
-        name: None if source is None else clips_of(("targets", name), source)
+        name: None if source is None else _sources_before(source, ("targets", name), file)
         for name, source in experiment.targets.items()
     }
-    return _audited(experiment, targets, clips_of) or ()
+    return _audited(experiment, targets, lambda path, source: _sources_before(source, path, file)) or ()
+
+
+def _sources_before(source: ClipSource, path: YamlPath, file: YamlFile) -> tuple[VideoSource, ...]:
+    """The clips of a source before any is rendered."""
+    if not isinstance(source, RenderedSource):
+        return _sources_at(source, path, file)
+    # nothing is rendered for a check: labels, versions and pairs can be told by the names alone
+    folder = Path("-".join(map(str, path)))
+    return tuple(VideoSource(path=folder / f"{n:05d}.mp4", kind="video") for n in range(source.rendered.count))
 
 
 def _sources_by_path(experiment: Experiment) -> dict[YamlPath, ClipSource]:
@@ -131,6 +170,7 @@ def _sources_by_path(experiment: Experiment) -> dict[YamlPath, ClipSource]:
     paths |= {_concept_path(name, experiment): source for name, source in experiment.all_concepts().items()}
     if experiment.random is not None:
         paths["random",] = experiment.random
+    paths |= _paired_by_path(experiment)
     clips = None if experiment.audit is None else experiment.audit.clips
     if isinstance(clips, Mapping):
         paths |= {(*AUDIT_CLIPS, name): source for name, source in clips.items()}

@@ -20,6 +20,7 @@ from video_tcav.experiments.digests import damage_reported
 from video_tcav.experiments.directory import RUN_AGAIN, RunDirectory
 from video_tcav.experiments.example_clips import ShownClip, load_shown
 from video_tcav.experiments.file import Experiment
+from video_tcav.experiments.measured_pairs import PairedRow, paired_rows
 from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.previews import Preview, load_previews
 from video_tcav.experiments.result_folder import experiment_of, is_test_folder, load_test, record_of
@@ -65,6 +66,11 @@ class Run:
         """What concept effect, intervention and edit of the pixels say of the same claims, where the experiment asks for it."""
         audits = {audit.model: audit.result for audit in self.audits}
         return three_witnesses(self.experiment, self.analyses, audits) if audits else ()
+
+    @cached_property
+    def pairs(self) -> tuple[PairedRow, ...]:
+        """What pairs show beside the effects of their concepts, a row a layer; none where the experiment has no pairs."""
+        return paired_rows(self.analyses)
 
     @cached_property
     def shown(self) -> tuple[ShownClip, ...]:

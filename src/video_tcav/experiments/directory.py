@@ -8,7 +8,7 @@ audits/             one folder a model, see `audits.py`; likewise
 texts/              one folder a model and class, see `text_tests.py`; likewise
 shown/              clips that the report shows, with their maps; likewise
 hypotheses.*        verdicts; results.*, interventions.*, clip_effects.*: all analyses together; audit.*: all audits;
-                    witnesses.*; text_results.*: all concepts in words
+                    witnesses.*; pairs.*: what pairs show beside effects; text_results.*: all concepts in words
 report.html         and report.md, figures/
 """
 
@@ -41,7 +41,7 @@ from video_tcav.experiments.file import Experiment
 FORMAT = 2
 # Of version 0.1: finished runs are read, without a check of their files; unfinished ones are not resumed.
 FORMAT_WITHOUT_DIGESTS = 1
-TABLES = ("hypotheses", "results", "interventions", "clip_effects", "audit", "witnesses", "text_results")
+TABLES = ("hypotheses", "results", "interventions", "clip_effects", "audit", "witnesses", "pairs", "text_results")
 """Those of what the experiment asks for are there."""
 RUN_AGAIN = "Run the experiment again in another folder."
 

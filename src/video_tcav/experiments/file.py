@@ -7,12 +7,13 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from video_tcav.attribution.methods import METHODS
+from video_tcav.auditing.versions import VERSIONS
 from video_tcav.concepts import Twin
 from video_tcav.core.sections import Name, Section, setting_fields
 from video_tcav.core.settings import settings_of
-from video_tcav.experiments.audit_section import WITNESS_VERSIONS, Audit
+from video_tcav.experiments.audit_section import WITNESS_VERSIONS, Audit, masks_beside
 from video_tcav.experiments.hypothesis import EffectPart, Hypothesis, Margin
-from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry, Pair
+from video_tcav.experiments.sections import ClipSource, ConceptClips, ModelEntry, Pair, PairedClips
 from video_tcav.experiments.words_section import Words
 from video_tcav.gram.significance.registry import significance_test
 from video_tcav.models.model_file import Model
@@ -106,6 +107,10 @@ class Experiment(_RecordingFields, Section):
         default_factory=dict, description="clips of each concept, by its name; an experiment that only audits has none"
     )
     random: ClipSource | None = Field(None, description="clips without the concepts; needed with concepts")
+    pairs: dict[Name, PairedClips] = Field(
+        default_factory=dict,
+        description="the same clips with and without a concept, by its name: the truth beside effects",
+    )
     audit: Audit | None = Field(
         None,
         description="what the model needs, measured on edited clips; {} takes the clips of targets and all defaults",
@@ -135,6 +140,10 @@ class Experiment(_RecordingFields, Section):
         True,
         description="check, once a model and target, how far effects predict plain edits of the class clips; where they do not, "
         "verdicts and sentences say so",
+    )
+    masks: Name | None = Field(
+        None,
+        description="who is the person of each clip, for edits of person and scene in that check; those of audit if not given",
     )
     statistics: Statistics = Statistics()  # pyright: ignore[reportCallIssue]
     interventions: Interventions = Interventions()
@@ -201,6 +210,16 @@ class Experiment(_RecordingFields, Section):
         """Every model by its name; that of a single one is its spec."""
         single = [] if self.model is None else [as_model(self.model)]
         return {model.spec: model for model in single} | {name: as_model(entry) for name, entry in self.models.items()}
+
+    def check_masks(self, folder: Path) -> str | None:
+        """Masks of the effect check; paths are relative to `folder`, that of the file."""
+        if self.masks is not None:
+            return masks_beside(self.masks, folder)
+        if self.audit is None:
+            return None
+        versions = self.audit_versions or VERSIONS.names()
+        uses_masks = self.audit.shares or any(VERSIONS[name].needs_masks for name in versions)
+        return str(self.audit.settings(folder).masks) if uses_masks else None
 
     def recording(self, space: Space) -> RecordingSettings:
         """How clips are passed for one feature space."""

@@ -12,6 +12,7 @@ from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.experiments.analyses import Analysis, load_analysis
 from video_tcav.experiments.audits import load_model_audit
 from video_tcav.experiments.clips import ClipSets, left_out_of
+from video_tcav.experiments.measured_pairs import paired_rows, pairs_frame, pairs_records
 from video_tcav.experiments.run_context import RunContext
 from video_tcav.experiments.text_tests import load_text_test
 from video_tcav.experiments.verdicts import judge
@@ -33,6 +34,9 @@ def write_verdicts(context: RunContext, clips: ClipSets) -> None:
     # An experiment without concepts has no such tables, rather than empty ones that look like a run without results.
     if analyses:
         _write_analyses(directory.path, analyses)
+    if rows := paired_rows(analyses):
+        _write_tables(directory.path, "pairs", pairs_frame(rows))
+        write_json(directory.path / "pairs.json", pairs_records(analyses))
     if audits:
         _write_tables(directory.path, "audit", pd.concat([audit.to_frame() for audit in audits], ignore_index=True))
     if texts:

@@ -69,6 +69,18 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[YamlPath, str]]:
         experiment.interventions.operations  # noqa: B018 - reads the names
     except InputError as error:
         yield ("interventions", "intervene"), str(error)
+    if experiment.masks is not None and not (experiment.check_effects and experiment.tests_concepts):
+        got = "no concepts" if experiment.check_effects else "check_effects: false"
+        message = (
+            f"`masks` must be of an effect check; those of an audit stand in its section. Got {got}. Leave it out."
+        )
+        yield ("masks",), message
+    for concept in experiment.pairs:
+        if experiment.tests_concepts:
+            yield from check_name("pairs", concept, experiment.all_concepts(), ("pairs", concept))
+        else:
+            message = "`pairs` must be of concepts of the file. Got no concepts. Add targets, concepts and random."
+            yield ("pairs", concept), message
     yield from audit_contradictions(experiment)
     yield from words_contradictions(experiment)
     for number, hypothesis in enumerate(experiment.hypotheses):

@@ -18,6 +18,7 @@ from video_tcav.experiments.digests import DIGESTS, RESUME, check_folder, write_
 from video_tcav.experiments.directory import locked, prepare_directory
 from video_tcav.experiments.example_clips import save_shown, show_clips
 from video_tcav.experiments.final_tables import write_verdicts
+from video_tcav.experiments.measured_pairs import check_same_pairs, measure_pairs
 from video_tcav.experiments.previews import PER_SET, sets_of, write_previews
 from video_tcav.experiments.run_context import RunContext
 from video_tcav.experiments.same_clips import check_same_clips
@@ -105,12 +106,15 @@ def _analyse(context: RunContext, clips: ClipSets) -> None:
         if folder.is_dir():
             check_folder(folder, f"Delete the folder {folder}, {RESUME}")
             check_same_clips(folder, clips, key.target)
+            check_same_pairs(folder, clips)
             continue
         context.say(f"analysis {number} of {len(context.analyses)}: {', '.join(astuple(key))}")
         about = (key.model, key.target)
         if experiment.check_effects and about not in checks:
             checks[about] = _check_effects(context, clips, key)
         with atomic_folder(folder) as partial:
+            if (key.space, key.test) == context.judging:
+                measure_pairs(context, clips, key, partial)
             save_analysis(partial, key, _run_analysis(context, clips, key, checks.get(about), partial))
             write_digests(partial)
 
@@ -129,6 +133,7 @@ def _check_effects(context: RunContext, clips: ClipSets, key: AnalysisKey) -> Ef
             against=experiment.against,
             only_right=experiment.only_right,
             group=experiment.group,
+            masks=experiment.check_masks(context.file.path.absolute().parent),
             # where hypotheses about interventions are judged, too
             intervene_at=experiment.intervention_settings(key.model, key.target).intervene_at,
             seed=experiment.seed,

@@ -1,9 +1,9 @@
 """Sections of an experiment file that stand by themselves: an entry of a model, and sources of clips."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, create_model, model_validator
 
 from video_tcav.core.sections import Name, Section
 from video_tcav.models.model_file import Model
@@ -66,6 +66,26 @@ ClipSource = Annotated[
         description="a file, folder, glob, manifest, PATH::LABEL or BANK::CONCEPT[:KIND], several of these, or rendered"
     ),
 ]
+
+
+# `with` is a word of Python, which a class statement cannot have for a field
+_OwnClips: Any = Annotated[
+    Union[ClipSource, None],  # noqa: UP007 - of an Annotated
+    Field(description="clips with the concept; its own if not given"),
+]
+_fields: Any = {"with": (_OwnClips, None)}
+_WithField: Any = create_model("WithField", __base__=Section, **_fields)
+
+
+class PairedClips(_WithField):
+    """The same clips with and without a concept; a pair is named by a manifest's column `pair`, or by the files' names."""
+
+    without: ClipSource = Field(description="the same clips without it")
+
+    @property
+    def with_concept(self) -> ClipSource | None:
+        """Clips with the concept; those of the concept itself if there are none."""
+        return getattr(self, "with")
 
 
 class Pair(Section):

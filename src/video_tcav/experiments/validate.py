@@ -14,11 +14,13 @@ from video_tcav.core.checks import one_of
 from video_tcav.core.errors import InputError, VideoTcavError
 from video_tcav.core.files import beside
 from video_tcav.core.yaml_lines import YamlFile, YamlPath
+from video_tcav.experiments.audit_section import masks_beside
 from video_tcav.experiments.audits import check_audit
 from video_tcav.experiments.clips import check_clips
 from video_tcav.experiments.file import RECORDING, Experiment
 from video_tcav.experiments.parse import read_experiment
 from video_tcav.experiments.text_tests import check_words
+from video_tcav.masks import parse_mask_source
 from video_tcav.media.grouping import GroupOf, grouping
 from video_tcav.models import VideoModel, load_model, parse_target
 from video_tcav.models.hooks import untouched
@@ -171,6 +173,9 @@ def _check_model(name: str, model: VideoModel, experiment: Experiment, file: Yam
     if not experiment.layers:  # the default layers, which not every network has
         check_value(file, entry, model.stages)
     _check_interventions(name, model, experiment, file)
+    if experiment.masks is not None:
+        masks = masks_beside(experiment.masks, file.path.absolute().parent)
+        check_value(file, ("masks",), lambda: parse_mask_source(masks, device=model.device))
     # Only now: names of default layers are known when the model is loaded.
     layers = experiment.layers or model.default_layers
     for number, hypothesis in enumerate(experiment.hypotheses):

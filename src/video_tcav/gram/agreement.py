@@ -111,6 +111,11 @@ def spread(
     return values + (draws - values) * few_groups(groups)
 
 
+def spread_around(value: float, draws: Float[np.ndarray, " draw"], groups: int) -> Float[np.ndarray, " draw"]:
+    """`spread` of a single number."""
+    return spread(np.asarray([value]), draws[:, None], groups)[:, 0]
+
+
 def _normalised(weights: Float[np.ndarray, "draw clip"]) -> Float[np.ndarray, "draw clip"]:
     return weights / weights.sum(1, keepdims=True)
 

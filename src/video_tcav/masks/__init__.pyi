@@ -1,3 +1,4 @@
+from .donors import draw_donors as draw_donors
 from .mask_source import ClipMasks as ClipMasks
 from .mask_source import MaskSource as MaskSource
 from .material import ClipMaterial as ClipMaterial

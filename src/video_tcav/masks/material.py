@@ -8,7 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from video_tcav.masks.compositing import paste
+from video_tcav.masks.compositing import fitted, paste
 from video_tcav.masks.filling import FilledClip, fill_in
 from video_tcav.masks.mask_source import ClipMasks
 
@@ -70,3 +70,12 @@ class ClipMaterial:
     def mean_picture(self) -> Clip:
         """A clip of the same size in the mean colour."""
         return self.mean_colour[None, :, None, None].expand(self.clip.shape)
+
+    def person_over(self, background: Clip) -> Clip:
+        """The person and what they hold, over another clip of this shape."""
+        return paste(self.clip, self.known_masks.occupied, background)
+
+    def person_over_scene_of(self, donor: "ClipMaterial") -> Clip:
+        """The person and what they hold, over the scene of another clip, of any size and length."""
+        frames, _, height, width = self.clip.shape
+        return self.person_over(fitted(donor.scene, frames, height, width))

@@ -18,6 +18,7 @@ from video_tcav.reports.intervention_charts import edited_clips_figure as edited
 from video_tcav.reports.intervention_charts import removal_matrix_figure as removal_matrix_figure
 from video_tcav.reports.maps.contact_sheet import sheet_picture
 from video_tcav.reports.maps.files import map_title, on_video
+from video_tcav.reports.pair_charts import pairs_figure as pairs_figure
 from video_tcav.tcav import ConceptResult, TcavResult
 from video_tcav.tcav.wording import comparison_name, units
 

@@ -13,13 +13,14 @@ import video_tcav as vt
 from tests.plugins import installed, make_plugin
 from tests.unit.auditing.rendered_audit import ExactMasks, rendered_clips
 from tests.unit.auditing.test_run import PAINTED, counted
-from video_tcav.auditing.kept_logits import LogitFiles, mask_identity
+from video_tcav.auditing.kept_logits import LogitFiles
 from video_tcav.auditing.pending_clips import PendingClips
 from video_tcav.auditing.plan import AuditQuestion, plan_audit
 from video_tcav.auditing.settings import AuditSettings
 from video_tcav.auditing.shared_passes import AuditJob, AuditPiece, AuditWorker
 from video_tcav.auditing.versions import VERSIONS
 from video_tcav.core.errors import InputError, MediaError, WorkerError
+from video_tcav.masks.identity import mask_identity
 from video_tcav.media import source_digest
 from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.cache.row_sender import RowSender

@@ -6,8 +6,8 @@ import torch
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from tests.unit.masks.materials import block_material, rendered_material
-from video_tcav.auditing import VERSIONS, draw_donors
-from video_tcav.core.errors import InputError, ShapeError
+from video_tcav.auditing import VERSIONS
+from video_tcav.core.errors import InputError
 from video_tcav.masks import ClipMaterial
 from video_tcav.masks.compositing import alpha_of, edge_px, fitted, grown, paste
 
@@ -148,34 +148,3 @@ def test_alpha_is_soft_near_the_outline_and_exact_elsewhere(material):
     assert ((alpha > 0.01) & (alpha < 0.99)).any()
     white, black = torch.full_like(material.clip, 255), torch.zeros_like(material.clip)
     np.testing.assert_allclose(paste(white, mask, black)[:, 0].numpy(), alpha * 255, atol=0.51)
-
-
-LABELS = ["run", "run", "run", "walk", "walk", "jump", "jump", "jump", "jump"]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_donors_are_of_other_classes_and_every_class_gets_all_others(seed):
-    donors = draw_donors(LABELS, seed=seed)
-    assert all(LABELS[donor] != label for donor, label in zip(donors, LABELS, strict=True))
-    assert np.array_equal(donors, draw_donors(LABELS, seed=seed))
-    for name in ("run", "jump"):
-        of_class = {LABELS[donor] for donor, label in zip(donors, LABELS, strict=True) if label == name}
-        assert of_class == set(LABELS) - {name}
-    assert not np.array_equal(donors, draw_donors(LABELS, seed=seed + 100))
-
-
-def test_donors_are_of_other_groups():
-    groups = ["a", "b", "c", "a", "b", "a", "b", "c", "d"]
-    for seed in range(20):
-        donors = draw_donors(LABELS, seed=seed, groups=groups)
-        assert all(groups[donor] != group for donor, group in zip(donors, groups, strict=True))
-        assert all(LABELS[donor] != label for donor, label in zip(donors, LABELS, strict=True))
-
-
-def test_swaps_need_two_classes_and_a_group_for_each_clip():
-    with pytest.raises(InputError, match=r"`clips` must be of two classes or more to be swapped. Got \['run'\]"):
-        draw_donors(["run", "run"])
-    with pytest.raises(InputError, match="`clips` must be of two classes or more outside of each group"):
-        draw_donors(["run", "walk"], groups=["a", "a"])
-    with pytest.raises(ShapeError, match="`groups` must be one for each clip. Got 1 for 2"):
-        draw_donors(["run", "walk"], groups=["a"])

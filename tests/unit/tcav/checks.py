@@ -29,7 +29,7 @@ def effect_check(target: str = "playing tennis", first: str = "stages.0", deepes
         against="log_odds",
         threshold=0.5,
         edits=tuple(
-            EditTruth(edit=edit, truth=truth, truth_low=truth - 1, truth_high=truth + 1)
+            EditTruth(edit=edit, truth=truth, truth_low=truth - 1, truth_high=truth + 1, n_clips=20)
             for edit, truth in TRUTHS.items()
         ),
         agreements=(

@@ -350,6 +350,15 @@ def test_fewer_clips_are_checked_where_activations_are_large():
     assert clips_that_fit(model, ["layer", "convolution"], rows=5) == 2 * 10**9 // (10 * clip_bytes)
 
 
+def test_the_room_of_a_check_is_the_memory_that_is_given_and_never_more_than_usual(clips, random):
+    model = model_of(straight)
+    clip_bytes = 4 * 4 * 6 * 16 * 20
+    assert clips_that_fit(model, ["layer"], rows=5, room=5 * 7 * clip_bytes) == 7
+    assert check(model, clips, random, edits=["bright"], memory=5 * 7 * clip_bytes).n_clips == 7
+    assert check(model, clips, random, edits=["bright"], memory="1kB").n_clips == 6
+    assert check(model, clips, random, edits=["bright"], memory="8GB") == check(model, clips, random, edits=["bright"])
+
+
 def test_an_unknown_layer_of_steps_is_refused(clips, random):
     with pytest.raises(InputError, match="`intervene_at` must be"):
         check(model_of(straight), clips, random, intervene_at="third")

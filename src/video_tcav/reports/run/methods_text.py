@@ -11,6 +11,7 @@ from video_tcav.reports.run.interventions_text import interventions_text
 from video_tcav.reports.run.text import listed, short_model
 from video_tcav.reports.run.view import RunView, layers_of
 from video_tcav.reports.run.words_text import words_text
+from video_tcav.tcav.effect_check.mask_edits import MASK_EDITS
 
 _SPACES = {
     "flatten": "the flattened activations",
@@ -221,8 +222,10 @@ def _edits(view: RunView) -> str:
     made = next((check for check in checks if check.edits), None)
     if made is None:
         return ""
+    by_masks = sum(edit.edit in MASK_EDITS for edit in made.edits)
+    kinds = f"{len(made.edits) - by_masks} plain edits" + (f" and {by_masks} by masks" if by_masks else "")
     return (
-        f"Effects were checked by {len(made.edits)} plain edits of up to {max(check.n_clips for check in checks)} clips of each "
+        f"Effects were checked by {kinds} of up to {max(check.n_clips for check in checks)} clips of each "
         "class: the mean change of the target when the clips themselves are edited, against the effect of edited on plain clips. "
         "An effect was taken to predict edits where the 95 % intervals of its right signs and of its rank correlation, over "
         "groups of clips and over edits, lie above chance."

@@ -18,6 +18,7 @@ from video_tcav.models.hooks import trace_layers
 from video_tcav.models.layers import noise_clip
 from video_tcav.models.targets import Target
 from video_tcav.recording.batch_runner import BatchRunner
+from video_tcav.recording.rows import parse_bytes
 from video_tcav.recording.settings import AskedPrecision, RecordingSettings, Space
 from video_tcav.tcav.effect_check.estimates import Place
 from video_tcav.tcav.effect_check.passes import ClipPasses, PlainClips
@@ -30,8 +31,9 @@ LEAST_TRUTH = 0.5
 _LEAST_SHARE = 0.05
 """Likewise of a plain number, as a share of the range that it has over all clips."""
 _DRAWS = 1000
-_ROOM_BYTES = 2 * 10**9
-"""For activations and gradients of all clips at all layers; a constant, so that results do not depend on the machine."""
+_MOST_ROOM = 2 * 10**9
+"""Bytes for activations and gradients of all clips at all layers. A constant, however much memory is given: what the usual
+budget holds decides how many clips are taken, and with it the result."""
 _FEWEST_CLIPS = 6
 
 
@@ -49,6 +51,7 @@ class EstimatePlan:
         strict: whether the first file that cannot be used is an error.
         most_rerun: clips of each kind that steps and clamps are taken at.
         seed: of every draw.
+        room: bytes for activations and gradients; fewer clips are taken where more would not fit.
     """
 
     layers: tuple[str, ...]
@@ -60,6 +63,7 @@ class EstimatePlan:
     strict: bool = False
     most_rerun: int = MOST_RERUN
     seed: int = 0
+    room: int = _MOST_ROOM
 
     def passes(self, model: VideoModel, target: Target) -> ClipPasses:
         """Passes of clips by this plan."""
@@ -97,14 +101,15 @@ def plan_keywords(
         "strict": recording.strict,
         "most_rerun": at_least("most_rerun", most_rerun, 2),
         "seed": at_least("seed", seed, 0),
+        "room": min(_MOST_ROOM, parse_bytes(recording.memory)),
     }
 
 
-def clips_that_fit(model: VideoModel, layers: Sequence[str], *, rows: int) -> int:
-    """How many clips of each kind memory has room for, if so many rows of each are kept at every layer."""
+def clips_that_fit(model: VideoModel, layers: Sequence[str], *, rows: int, room: int = _MOST_ROOM) -> int:
+    """How many clips of each kind there is room for, in bytes, if so many rows of each are held at every layer."""
     shapes = trace_layers(model, layers, noise_clip(model).to(model.device)).shapes
     clip_bytes = sum(4 * math.prod(shape) for shape in shapes.values())
-    return max(_FEWEST_CLIPS, _ROOM_BYTES // (rows * clip_bytes))
+    return max(_FEWEST_CLIPS, room // (rows * clip_bytes))
 
 
 def spread_over_groups(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from video_tcav.masks.identity import mask_identity
 from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
 from video_tcav.models.targets import Target
@@ -13,7 +14,7 @@ from video_tcav.tcav.effect_check.measure_pairs import PairPlan, measure_pairs
 from video_tcav.tcav.effect_check.pair_result import PairedEffects
 from video_tcav.tcav.effect_check.result import EffectCheck
 
-_VERSION = 1
+_VERSION = 2
 """Raise it when the same clips give other numbers: edits, estimates, draws."""
 
 
@@ -33,9 +34,13 @@ def kept_check(
     def make() -> dict:
         return measure_check(model, target, plan, progress=work.progress).to_dict()
 
+    # nothing tells when the code behind another package's masks changes
+    masks = mask_identity(plan.masks)
+    if masks is None:
+        return EffectCheck.from_dict(make())
     sources = [_contents(each, digests, plan) for each in (plan.clips, plan.random)]
-    values = (plan.at, plan.layers, plan.spaces, plan.edits, plan.reruns, plan.only_right)
-    numbers = (plan.most_clips, plan.most_rerun, plan.seed)
+    values = (plan.at, plan.layers, plan.spaces, plan.edits, plan.mask_edits, masks, plan.reruns, plan.only_right)
+    numbers = (plan.most_clips, plan.most_rerun, plan.seed, plan.room)
     key = ("effect check", _VERSION, vars(target), sources, values, numbers)
     return EffectCheck.from_dict(work.kept_fact(model, digests, *key, make=make))
 
@@ -50,7 +55,7 @@ def kept_pairs(
 
     pairs = [(pair.name, _contents((pair.with_concept, pair.without), digests, plan)) for pair in plan.pairs]
     values = (plan.layers, plan.spaces, plan.reruns)
-    numbers = (plan.most_pairs, plan.most_rerun, plan.seed)
+    numbers = (plan.most_pairs, plan.most_rerun, plan.seed, plan.room)
     key = ("pairs", _VERSION, vars(target), pairs, _contents(plan.random, digests, plan), values, numbers)
     return PairedEffects.from_dict(work.kept_fact(model, digests, *key, make=make))
 

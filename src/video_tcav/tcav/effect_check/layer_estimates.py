@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from video_tcav.core.errors import ModelError
@@ -60,17 +61,26 @@ class LayerEstimates:
         }
 
     def estimates(
-        self, outputs: LayerRows, gradients: LayerRows | None = None
+        self,
+        outputs: LayerRows,
+        gradients: LayerRows | None = None,
+        *,
+        chosen: Bool[np.ndarray, " clip"] | None = None,
     ) -> Iterator[tuple[EstimateKey, Estimate]]:
         """Every estimate of one exchange.
 
         Args:
             outputs: of the clips that take the place of the first set, in its order.
             gradients: at these, where the slope of each clip times its own shift is wanted, too.
+            chosen: which of the first set they take the place of; all if not given.
         """
+        clips = self._draws[self._before]
         for space in self._plan.spaces:
-            after = self._features(outputs[self._layer], space)
-            shift = EditShift.of(self._plain[space], after, self._draws[self._before])
+            after, plain = self._features(outputs[self._layer], space), self._plain[space]
+            if chosen is None or chosen.all():
+                shift = EditShift.of(plain, after, clips)
+            else:
+                shift = EditShift.of(plain[chosen], after, clips.subset(chosen))
             if gradients is not None:
                 ends = (
                     self._sites[space, self._before].gradients,

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from video_tcav.core import random_streams
 from video_tcav.core.progress import progress_bar
-from video_tcav.gram.agreement import GroupedClips, spread
+from video_tcav.gram.agreement import GroupedClips, spread_around
 from video_tcav.gram.resampling import percentile_interval
 from video_tcav.media import VideoSource
 from video_tcav.models import VideoModel
@@ -55,7 +55,7 @@ def measure_pairs(model: VideoModel, target: Target, plan: PairPlan, *, progress
         InputError: if no pair can be used, or all are of one group.
     """
     rows = _ROWS["pairs"] + (_ROWS["random"] if plan.random else 0)
-    most = min(plan.most_pairs, clips_that_fit(model, plan.layers, rows=rows))
+    most = min(plan.most_pairs, clips_that_fit(model, plan.layers, rows=rows, room=plan.room))
     without, random = (
         spread_over_groups(sources, plan.group_of, most, [plan.seed, random_streams.CHECKED_CLIPS, number])
         for number, sources in enumerate(([pair.without for pair in plan.pairs], plan.random))
@@ -206,7 +206,7 @@ def _interval(value: float, draws: Float[np.ndarray, " draw"], groups: int) -> t
     # Slopes times shifts of the same clips: a clip that is drawn twice meets its own shift more often, which moves the draws
     # towards the paired estimate (the bias of a V-statistic). So they are centred on the estimate first.
     centred = draws - draws.mean() + value
-    return percentile_interval(spread(np.asarray([value]), centred[:, None], groups)[:, 0])
+    return percentile_interval(spread_around(value, centred, groups))
 
 
 def _targets(clips: PlainClips) -> Float[np.ndarray, " clip"]:

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import pandas as pd
 
-from video_tcav.core.displays import PlainText, html_heading, html_list, html_table
+from video_tcav.core.displays import PlainText, draw, html_heading, html_list, html_table
 from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.media import Skipped
 from video_tcav.recording.settings import Space
 from video_tcav.tcav.effect_check.estimates import Estimator, PairEnd, PairEstimator
 from video_tcav.tcav.wording import units
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NO_LAYER = ""
 """The layer of a difference of mean targets."""
@@ -157,6 +160,27 @@ class PairedEffects(ItemSequence[PairEstimate]):
         key = (layer, estimator, at, space)
         return next((each for each in self if (each.layer, each.estimator, each.at, each.space) == key), None)
 
+    @property
+    def truth_text(self) -> str:
+        """What the pairs show, with its interval: `12 pairs show +15.71 log-odds [+15.24, +16.07]`."""
+        interval = f"[{self.truth_low:+.2f}, {self.truth_high:+.2f}]"
+        return f"{len(self.pairs)} pairs show {self.truth:+.2f} {units(self.against)} {interval}"
+
+    def remark(self, effect: float) -> str | None:
+        """That an estimate of the effect, from whichever clips, is not what pairs show; `None` where it is, or is NaN.
+
+        It is not where it lies outside of the interval of the truth and has another sign, or is less than half or more than
+        twice as large. Where both are small there is nothing to tell apart.
+        """
+        sizes = abs(effect), abs(self.truth)
+        if not max(sizes) > self.threshold or self.truth_low <= effect <= self.truth_high:
+            return None
+        if min(sizes) > self.threshold and effect * self.truth < 0:
+            return f"{self.truth_text}: the sign of {effect:+.2f} is wrong"
+        if effect * self.truth < 0 or max(sizes) > 2 * min(sizes):
+            return f"{self.truth_text}: the size of {effect:+.2f} is wrong"
+        return None
+
     def headline(self) -> str:
         """What the concept does, as a sentence."""
         interval = f"[{self.truth_low:+.2f}, {self.truth_high:+.2f}]"
@@ -201,6 +225,14 @@ class PairedEffects(ItemSequence[PairEstimate]):
     def pairs_frame(self) -> pd.DataFrame:
         """One row a pair: the target and the first class of both clips."""
         return pd.DataFrame([{**asdict(pair), "change": pair.change} for pair in self.pairs])
+
+    def plot(self, *, space: Space | None = None) -> "Figure":
+        """Both clips of each pair, and the truth beside paired estimate and slope at each layer, as a matplotlib figure.
+
+        Args:
+            space: feature space of the estimates; the first if not given.
+        """
+        return draw("pairs_figure", self, space)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in JSON files."""

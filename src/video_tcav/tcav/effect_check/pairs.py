@@ -65,8 +65,8 @@ def pairs(
             of both clips of a pair are one.
         intervene_at: where steps and clamps are measured beside slopes: the `deepest` layer, `all`, or names with commas between;
             the first layers take longest.
-        most_pairs: that are measured, drawn from as many groups as there are; fewer where activations at these layers would take
-            more than 2 GB, which a note then says.
+        most_pairs: that are measured, drawn from as many groups as there are; fewer, but 6, where activations at these layers
+            would not fit into `memory`, or 2 GB if that is less, which a note then says.
         most_rerun: clips of each kind that steps and clamps are taken at.
         seed: of every draw.
         progress: whether to show a progress bar.

@@ -1,12 +1,13 @@
 """Passes of plain and edited clips: outputs of every layer, the target, and for plain clips its gradient."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from video_tcav.concepts.edits import Clip, Edit, edited_clip
@@ -19,6 +20,7 @@ from video_tcav.recording.batch_runner import BatchRunner, native_name
 from video_tcav.recording.class_answers import ClassAnswer
 from video_tcav.recording.clip_id import shuffle_seed
 from video_tcav.recording.rows import stored_values
+from video_tcav.tcav.effect_check.mask_edits import MaskEdit, MaskedVersions
 
 LayerRows = Mapping[str, Float[Tensor, "clip value"]]
 
@@ -57,10 +59,54 @@ class PlainClips:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EditedClips:
-    """The same clips after an edit: outputs of each layer, one row a clip, and the target of each."""
+    """The same clips after an edit, those that it could be made of.
 
+    Attributes:
+        chosen: which of the plain clips they are.
+        outputs: of each layer, one row a clip.
+        targets: of each.
+    """
+
+    chosen: Bool[np.ndarray, " plain"]
     outputs: LayerRows
     targets: Float[Tensor, " clip"]
+
+
+class _FilledRows:
+    """Rows of each layer for so many clips, filled as they come: joining batches at the end would hold all of them twice."""
+
+    def __init__(self, clips: int) -> None:
+        self._clips, self._rows = clips, dict[str, Tensor]()
+
+    def put(self, places: slice, rows: LayerRows) -> None:
+        for layer, values in rows.items():
+            if layer not in self._rows:
+                self._rows[layer] = values.new_empty(self._clips, *values.shape[1:])
+            self._rows[layer][places] = values
+
+    def first(self, clips: int) -> LayerRows:
+        """Rows of the first clips."""
+        return {layer: rows[:clips] for layer, rows in self._rows.items()}
+
+
+class _EditedRows:
+    """Rows of one edit, which come in any order, in the places of the plain clips."""
+
+    def __init__(self, clips: int) -> None:
+        self._outputs = _FilledRows(clips)
+        self._chosen, self._targets = np.zeros(clips, bool), torch.zeros(clips, dtype=torch.float64)
+
+    def put(self, clip: int, outputs: LayerRows, target: float) -> None:
+        self._outputs.put(slice(clip, clip + 1), outputs)
+        self._chosen[clip], self._targets[clip] = True, target
+
+    def edited(self) -> EditedClips:
+        """The rows that were put, in their order."""
+        outputs, targets = self._outputs.first(len(self._chosen)), self._targets
+        if not self._chosen.all():
+            outputs = {layer: rows[self._chosen] for layer, rows in outputs.items()}
+            targets = targets[self._chosen]
+        return EditedClips(chosen=self._chosen, outputs=outputs, targets=targets)
 
 
 class ClipPasses:
@@ -88,12 +134,15 @@ class ClipPasses:
         used: list[VideoSource] = []
         inputs: list[Tensor] = []
         answers: list[ClassAnswer] = []
-        batches: list[Mapping[str, Tensor]] = []
+        outputs, gradients = _FilledRows(len(sources)), _FilledRows(len(sources))
+        layers = self.runner.layers
         for members in self._batches(sources, None, skipped):
+            places = slice(len(used), len(used) + len(members))
             used += [source for source, _ in members]
             inputs += [prepared for _, prepared in members]
             rows, said = self.runner.run([prepared for _, prepared in members], self.target)
-            batches.append(rows)
+            outputs.put(places, {layer: rows[native_name(layer)] for layer in layers})
+            gradients.put(places, {layer: rows[layer] for layer in layers})
             answers += said or []
             advance(len(members))
         if not used:
@@ -101,27 +150,53 @@ class ClipPasses:
                 f"`clips` must hold a file that can be used. Got {len(skipped)} that cannot, the first: {skipped[0].path}: "
                 f"{skipped[0].reason}. Give other files."
             )
-        layers = self.runner.layers
         return PlainClips(
             sources=tuple(used),
             inputs=tuple(inputs),
             answers=tuple(answers),
-            outputs={layer: torch.cat([rows[native_name(layer)] for rows in batches]) for layer in layers},
-            gradients={layer: torch.cat([rows[layer] for rows in batches]) for layer in layers},
+            outputs=outputs.first(len(used)),
+            gradients=gradients.first(len(used)),
             skipped=tuple(skipped),
         )
 
     def edited(self, clips: PlainClips, edit: Edit, advance: Callable[[int], None]) -> EditedClips:
         """The same clips after an edit of their decoded pixels."""
-        batches = []
+        rows, targets = _FilledRows(len(clips.sources)), []
         for members in self._batches(clips.sources, edit, []):
-            batches.append(self._forward([prepared for _, prepared in members]))
+            outputs, of_batch = self._forward([prepared for _, prepared in members])
+            done = sum(map(len, targets))
+            rows.put(slice(done, done + len(members)), outputs)
+            targets.append(of_batch)
             advance(len(members))
-        outputs, targets = zip(*batches, strict=True)
         return EditedClips(
-            outputs={layer: torch.cat([rows[layer] for rows in outputs]) for layer in self.runner.layers},
+            chosen=np.ones(len(clips.sources), bool),
+            outputs=rows.first(len(clips.sources)),
             targets=torch.cat(targets),
         )
+
+    def edited_by_masks(
+        self, clips: PlainClips, made: Iterable[MaskedVersions], advance: Callable[[int], None]
+    ) -> dict[MaskEdit, EditedClips]:
+        """The same clips after edits by masks, in the order of `clips`; without edits that no clip has."""
+        rows: dict[MaskEdit, _EditedRows] = {}
+        for members in self._full_batches(made):
+            outputs, targets = self._forward([prepared for *_, prepared in members])
+            for member, (edit, clip, _) in enumerate(members):
+                of_clip = {layer: values[member : member + 1] for layer, values in outputs.items()}
+                rows.setdefault(edit, _EditedRows(len(clips.sources))).put(clip, of_clip, float(targets[member]))
+            advance(len(members))
+        return {edit: each.edited() for edit, each in rows.items()}
+
+    def _full_batches(self, made: Iterable[MaskedVersions]) -> Iterator[list[tuple[MaskEdit, int, Tensor]]]:
+        batch: list[tuple[MaskEdit, int, Tensor]] = []
+        for versions in made:
+            for edit, frames in versions.frames.items():
+                batch.append((edit, versions.clip, self.runner.model.prepare(frames)))
+                if len(batch) >= self.runner.batch_size(batch[0][-1]):
+                    yield batch
+                    batch = []
+        if batch:
+            yield batch
 
     def _forward(self, inputs: Sequence[Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         model, recorded = self.runner.model, {}

@@ -13,6 +13,7 @@ from video_tcav.core.item_sequence import ItemSequence
 from video_tcav.gram.agreement import Agreement
 from video_tcav.recording.settings import Space
 from video_tcav.tcav.effect_check.estimates import EstimateKey, Estimator
+from video_tcav.tcav.effect_check.mask_edits import MASK_EDITS
 from video_tcav.tcav.settings import At
 from video_tcav.tcav.wording import units
 
@@ -29,12 +30,14 @@ class EditTruth:
         truth: mean change of the target, in its unit.
         truth_low: lower end of its 95 % interval over groups of clips.
         truth_high: upper end.
+        n_clips: clips that it was made of; edits by masks leave out those in which nobody is found.
     """
 
     edit: str
     truth: float
     truth_low: float
     truth_high: float
+    n_clips: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,8 @@ class EffectCheck(ItemSequence[EstimateAgreement]):
         target_low: lowest value of the target over all these clips, plain and edited.
         target_high: highest.
         notes: what could not be measured, and why.
+        masks: source of the masks that some edits were made by; empty where there was none.
+        left_out: clips that edits by masks leave out, and edits that could not be made, with the reason.
     """
 
     FIELD: ClassVar[str] = "agreements"
@@ -122,6 +127,8 @@ class EffectCheck(ItemSequence[EstimateAgreement]):
     target_low: float
     target_high: float
     notes: tuple[str, ...] = ()
+    masks: str = ""
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def not_made(cls, target: str, against: str, reason: str) -> Self:
@@ -219,7 +226,15 @@ class EffectCheck(ItemSequence[EstimateAgreement]):
             + "."
             for layer, space in layer_spaces
         ]
-        return first, *by_layer, *self.notes
+        return first, *self.masks_sentences(), *by_layer, *self.notes
+
+    def masks_sentences(self) -> tuple[str, ...]:
+        """Which edits were made by masks, and what these leave out; nothing without masks."""
+        if not self.masks:
+            return ()
+        by_masks = [edit.edit for edit in self.edits if edit.edit in MASK_EDITS]
+        made = ", ".join(by_masks) or "none"
+        return f"Edits by masks of {self.masks}: {made}.", *(f"{text}." for text in self.left_out)
 
     def summary(self) -> str:
         """The sentences, as text."""
@@ -256,9 +271,11 @@ class EffectCheck(ItemSequence[EstimateAgreement]):
         Raises:
             LookupError, TypeError: for other values.
         """
+        # checks of before there were masks
+        values = {"masks": "", "left_out": (), **values}
         members = {name: values[name] for name in (field.name for field in fields(cls))}
-        members["edits"] = tuple(EditTruth(**edit) for edit in members["edits"])
-        members["notes"] = tuple(members["notes"])
+        members["edits"] = tuple(EditTruth(**{"n_clips": values["n_clips"], **edit}) for edit in members["edits"])
+        members["notes"], members["left_out"] = tuple(members["notes"]), tuple(members["left_out"])
         members["agreements"] = tuple(_agreement(each) for each in members["agreements"])
         return cls(**members)
 

@@ -1,4 +1,4 @@
-"""Donors: whose scene a swapped clip gets, drawn by seed from clips of other classes."""
+"""Donors: whose scene a clip gets, drawn by seed from clips of other classes, and who else may lend it one."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,10 @@ from jaxtyping import Int
 from video_tcav.core import random_streams
 from video_tcav.core.checks import require
 from video_tcav.core.errors import ShapeError
+from video_tcav.media import VideoSource
+
+_MOST_LENDERS = 4
+"""Clips that are asked for their scene, one after the other, where there is no person in the first."""
 
 
 def draw_donors(
@@ -53,6 +57,38 @@ def draw_donors(
             rule = "be of two classes or more outside of each group"
             require(False, "clips", rule, f"clip {index} alone", "Give clips of other videos.")
     return donors
+
+
+def along_chains(donors: Sequence[int]) -> list[int]:
+    """Clips so that behind each comes the one that lends it a scene, which is then decoded once for both."""
+    # who lends to whom is nearly a permutation: following it from clip to clip walks along its cycles
+    left = dict.fromkeys(range(len(donors)))
+    order = []
+    while left:
+        clip = next(iter(left))
+        while clip in left:
+            del left[clip]
+            order.append(clip)
+            clip = donors[clip]
+    return order
+
+
+def lenders_along(
+    sources: Sequence[VideoSource], donors: Sequence[int], labels: Sequence[str], groups: Sequence[str]
+) -> dict[str, tuple[VideoSource, ...]]:
+    """The donor of each clip, then those of its donors along the chain that may lend to it, too."""
+    lenders = {}
+    for clip, source in enumerate(sources):
+        chain, lender = [donors[clip]], donors[donors[clip]]
+        for _ in range(len(sources)):
+            # the next along the chain is decoded soon anyway, but may be of the clip's own class or group
+            fits = labels[lender] != labels[clip] and groups[lender] != groups[clip] and lender not in chain
+            if len(chain) == _MOST_LENDERS:
+                break
+            chain += [lender] if fits else []
+            lender = donors[lender]
+        lenders[source.key] = tuple(sources[index] for index in chain)
+    return lenders
 
 
 def _shuffled(classes: list[str], generator: np.random.Generator) -> list[str]:
