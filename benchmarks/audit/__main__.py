@@ -2,8 +2,10 @@
 
 python -m benchmarks.audit rendered --clips 400
 python -m benchmarks.audit rendered --models r2plus1d-mixed=WEIGHTS
+python -m benchmarks.audit rendered --models r2plus1d-scene --masks exact whole motion boxes --clips 100
 python -m benchmarks.audit coverage --runs 400
 python -m benchmarks.audit cost --clips 20
+python -m benchmarks.audit memory --clips 20 80
 python -m benchmarks.audit masks --clips 60
 python -m benchmarks.audit repair WEIGHTS --correlation 0.9
 """
@@ -17,7 +19,8 @@ import torch
 from benchmarks.audit.cost import measure_cost
 from benchmarks.audit.coverage import measure_coverage
 from benchmarks.audit.masks import SEED, measure_masks, score_table
-from benchmarks.audit.rendered import RenderedAudit, audit_rendered
+from benchmarks.audit.memory import measure_peak
+from benchmarks.audit.rendered import MASK_KINDS, RenderedAudit, audit_rendered
 from benchmarks.audit.repair import measure_repairs
 
 from video_tcav.core.tables import write_csv
@@ -32,7 +35,7 @@ def main() -> None:
         "--models", default=",".join(rendered_names()), help="NAME or NAME=WEIGHTS, with commas between"
     )
     rendered.add_argument("--clips", type=int, default=400)
-    rendered.add_argument("--boxes", default="r2plus1d-scene", help="models that are audited with boxes, too")
+    rendered.add_argument("--masks", nargs="+", choices=MASK_KINDS, default=["exact"], help="of the same clips")
     rendered.add_argument("--seed", type=int, default=0)
     rendered.add_argument("--out", type=Path, help="file for the table")
     coverage = commands.add_parser("coverage", help="how often intervals of small audits hold what a large one says")
@@ -42,6 +45,9 @@ def main() -> None:
     coverage.add_argument("--runs", type=int, default=1000)
     cost = commands.add_parser("cost", help="seconds beside the bare passes of as many clips")
     cost.add_argument("--clips", type=int, default=20)
+    memory = commands.add_parser("memory", help="peak memory by the number of clips")
+    memory.add_argument("--clips", type=int, nargs="+", default=[20, 80])
+    memory.add_argument("--size", type=int, default=240, help="of each side, in pixels")
     masks = commands.add_parser("masks", help="masks of what moves against the truth")
     masks.add_argument("--clips", type=int, default=60, help="for each camera")
     masks.add_argument("--seed", type=int, default=SEED)
@@ -61,6 +67,9 @@ def main() -> None:
         scores = measure_masks(arguments.clips, seed=arguments.seed, progress=True)
         for by in ("motion", "scene"):
             print(score_table(scores, by).to_string(), end="\n\n")
+    elif arguments.command == "memory":
+        for clips in arguments.clips:
+            print(measure_peak(clips, size=arguments.size), flush=True)
     elif arguments.command == "repair":
         layers = arguments.layers.split(",")
         rows = measure_repairs(arguments.weights, arguments.correlation, clips=arguments.clips, layers=layers)
@@ -72,15 +81,17 @@ def main() -> None:
 
 def _rendered(arguments: argparse.Namespace) -> None:
     rows: list[RenderedAudit] = []
-    asked = [(name, False) for name in arguments.models.split(",")]
-    asked += [(name, True) for name in arguments.boxes.split(",") if name in arguments.models.split(",")]
-    for name, boxes in asked:
+    for name in arguments.models.split(","):
         name, _, weights = name.partition("=")
-        rows.append(audit_rendered(name, arguments.clips, seed=arguments.seed, boxes=boxes, weights=weights or None))
-        table = pd.DataFrame([asdict(row) for row in rows])
-        print(table.iloc[-1:].round(3).to_string(index=False, header=len(rows) == 1), flush=True)
-        if arguments.out:
-            write_csv(arguments.out, table)
+        audits = audit_rendered(
+            name, arguments.clips, seed=arguments.seed, masks=arguments.masks, weights=weights or None
+        )
+        for row in audits:
+            rows.append(row)
+            table = pd.DataFrame([asdict(row) for row in rows])
+            print(table.iloc[-1:].round(3).to_string(index=False, header=len(rows) == 1), flush=True)
+            if arguments.out:
+                write_csv(arguments.out, table)
 
 
 if __name__ == "__main__":

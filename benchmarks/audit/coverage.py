@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from benchmarks.audit.rendered import VERSIONS, audited
+from benchmarks.audit.rendered import VERSIONS, audited, rendered_world
 
 import video_tcav as vt
 from video_tcav.auditing import VERSIONS as KINDS
@@ -28,7 +28,7 @@ def measure_coverage(name: str, *, pool: int, clips: int, runs: int, seed: int =
         seed: of the clips and draws.
     """
     model = vt.load_model(f"rendered:{name}")
-    large = audited(model, rule_of(name.partition("-")[2]), pool, seed=seed).answers
+    large = audited(model, rendered_world(rule_of(name.partition("-")[2]), pool, seed=seed), seed=seed).answers
     truth = _numbers(large, seed)
     covered: dict[str, list[bool]] = {key: [] for key in truth}
     generator = np.random.default_rng(seed)

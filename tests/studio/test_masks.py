@@ -243,6 +243,42 @@ def test_judging_by_keys_and_undo(browser, folder):
     assert len(json.loads((folder / "rejected.json").read_text())["rejected"]) == 2
 
 
+def test_the_larger_view_shows_the_clip_in_focus_and_takes_the_same_keys(browser, folder):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-core").Axe()
+    title, counts = "document.getElementById('view-title').textContent", "document.getElementById('counts').textContent"
+    with served(browser, review_of(folder)) as page:
+        until(page, "document.getElementById('made').textContent === 'All masks are made.'")
+        page.reload()
+        until(page, "document.querySelector('.tile.current b')?.textContent === '4.mp4'")
+        small = page.locator(".tile.current .view").bounding_box()["width"]
+        press(page, "Shift+ArrowRight", "ArrowLeft", "Enter")
+        until(page, f"{title} === '4.mp4'")
+        assert page.locator("#view-stage video").bounding_box()["width"] > 2.5 * small
+        assert "vanishes in some frames" in page.inner_text("#view-doubts")
+        press(page, "r")  # this clip alone, and on to the next
+        until(page, f"{counts} === '5 open, 0 accepted, 1 rejected' && {title} === '1.mp4'")
+        press(page, "ArrowLeft")
+        until(page, f"{title} === '4.mp4' && document.getElementById('view-verdict').textContent === 'rejected'")
+        page.locator("#view-dialog [data-do=undo]").click()
+        until(page, f"{counts} === '6 open, 0 accepted, 0 rejected'")
+        assert "Undone" in page.inner_text("#view-said")
+        press(page, "Escape")
+        until(
+            page,
+            "document.activeElement.classList.contains('tile') && document.querySelectorAll('dialog[open]').length === 0",
+        )
+        page.locator(".tile").nth(2).dblclick(position={"x": 20, "y": 40})
+        until(page, "document.getElementById('view-dialog').open")
+        for width in (1440, 390):
+            for scheme in ("light", "dark"):
+                page.set_viewport_size({"width": width, "height": 800})
+                page.emulate_media(color_scheme=scheme)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                stage, video = (page.locator(name).bounding_box() for name in ("#view-stage", "#view-stage video"))
+                assert video["height"] <= stage["height"] and video["width"] <= stage["width"]  # nothing is cut off
+                assert [(one["id"], one["nodes"][0]["target"]) for one in axe.run(page).response["violations"]] == []
+
+
 def test_the_command_serves_masks_that_a_killed_studio_does_not_lose_and_the_audit_leaves_out(tmp_path):
     rule = rule_of("scene")
     factors, labels = rule.sample(4, seed=1)

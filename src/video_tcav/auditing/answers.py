@@ -173,10 +173,11 @@ class AnswerCollector:
     Args:
         model: from `load_model`.
         plan: knows the classes.
+        number: of the model among those that are passed.
     """
 
-    def __init__(self, model: VideoModel, plan: AuditPlan) -> None:
-        self._model, self._plan = model, plan
+    def __init__(self, model: VideoModel, plan: AuditPlan, number: int = 0) -> None:
+        self._model, self._plan, self._number = model, plan, number
         self._answers: dict[tuple[str, int], dict[str, ClipAnswer]] = {}
         self._clips: dict[tuple[str, int], AuditedClip] = {}
         self._objects: dict[tuple[str, int], bool] = {}
@@ -187,7 +188,7 @@ class AnswerCollector:
         # by the plan, not by the lender's own label, which may be spelled otherwise or be a number
         lender = None if clip.lender is None else plan.classes[clip.lender.key]
         self._answers[key] = {
-            name: ClipAnswer.of(logits, self._model.outputs, plan.classes[clip.source.key], lender)
+            name: ClipAnswer.of(logits[self._number], self._model.outputs, plan.classes[clip.source.key], lender)
             for name, logits in clip.logits.items()
         }
         facts = clip.facts

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -61,16 +61,22 @@ class LogitFiles:
     Args:
         folder: where; `None` keeps nothing.
         context: all that logits depend on beside the clip: the model, its preparation, numerics.
+
+    Attributes:
+        folder: see above.
     """
 
     def __init__(self, folder: Path | None, *context: Any) -> None:
-        self._folder = folder
+        self.folder = folder
         # the package's version: any release may draw, fill or paste pixels otherwise
         self._context = [_FORMAT, __version__, *context]
 
     def read(self, *content: Any) -> KeptClip:
         """What is kept of a clip; nothing where the file is not there, or is damaged."""
-        path = self._path(*content)
+        return self._read(self._key(*content))
+
+    def _read(self, key: str) -> KeptClip:
+        path = self._path(key)
         with suppress(OSError, SafetensorError, KeyError, ValueError, TypeError):
             if path is not None:
                 with safe_open(path, "pt") as file:
@@ -83,26 +89,67 @@ class LogitFiles:
                     return KeptClip(logits=logits, facts=facts, skipped=known["skipped"])
         return KeptClip()
 
-    def write(self, clip: KeptClip, *content: Any) -> None:
-        """Keep what is known of a clip.
+    def add(self, clip: KeptClip, *content: Any) -> None:
+        """Keep what is known of a clip, beside the versions that are kept of it already.
 
         Raises:
             OutputError: if the folder cannot be written to.
         """
-        path = self._path(*content)
+        self._merge(self._key(*content), clip)
+
+    def add_encoded(self, block: memoryview) -> None:
+        """Keep what a machine that shares no disk with this one has sent.
+
+        Raises:
+            OutputError: if the folder cannot be written to.
+        """
+        sent = json.loads(bytes(block))
+        logits = {name: torch.tensor(row, dtype=getattr(torch, sent["dtype"])) for name, row in sent["logits"].items()}
+        facts = None if sent["facts"] is None else MaskFacts(**sent["facts"])
+        self._merge(sent["key"], KeptClip(logits=logits, facts=facts, skipped=sent["skipped"]))
+
+    def _merge(self, key: str, clip: KeptClip) -> None:
+        path = self._path(key)
         if path is None:
             return
-        rows = torch.stack(list(clip.logits.values())) if clip.logits else torch.zeros(0, 0)
+        # read again: another version of the clip may have been kept since its material was made
+        logits = {**self._read(key).logits, **clip.logits}
+        rows = torch.stack(list(logits.values())) if logits else torch.zeros(0, 0)
         known = {
-            "versions": list(clip.logits),
+            "versions": list(logits),
             "facts": None if clip.facts is None else asdict(clip.facts),
             "skipped": clip.skipped,
         }
         write_tensors(path, {"logits": rows.contiguous()}, metadata={"audit": json.dumps(known)})
 
-    def _path(self, *content: Any) -> Path | None:
-        if self._folder is None:
-            return None
-        key = hashlib.sha256(json.dumps([*self._context, *content], sort_keys=True).encode()).hexdigest()
+    def _key(self, *content: Any) -> str:
+        return hashlib.sha256(json.dumps([*self._context, *content], sort_keys=True).encode()).hexdigest()
+
+    def _path(self, key: str) -> Path | None:
         # 256 folders, as some file systems are slow with a million files in one
-        return self._folder / key[:2] / f"{key}.safetensors"
+        return None if self.folder is None else self.folder / key[:2] / f"{key}.safetensors"
+
+
+class LogitSender(LogitFiles):
+    """Has the methods of `LogitFiles` that passes need, holds nothing, and sends what is new away.
+
+    Args:
+        send: takes each clip; the passes wait while it does.
+        context: as of the files that the run has.
+    """
+
+    def __init__(self, send: Callable[[memoryview], None], *context: Any) -> None:
+        super().__init__(None, *context)
+        self._send = send
+
+    def _merge(self, key: str, clip: KeptClip) -> None:
+        rows = clip.logits.values()
+        content = {
+            "key": key,
+            # numbers of JSON are read back to the last bit
+            "logits": {name: row.tolist() for name, row in clip.logits.items()},
+            "dtype": str(next(iter(rows)).dtype).removeprefix("torch.") if rows else "float32",
+            "facts": None if clip.facts is None else asdict(clip.facts),
+            "skipped": clip.skipped,
+        }
+        self._send(memoryview(json.dumps(content).encode()))

@@ -4,13 +4,14 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from video_tcav.auditing.pending_clips import SOURCES_AHEAD, PassedClip, PendingClip, PendingClips
-from video_tcav.auditing.plan import AuditPlan
 from video_tcav.core.errors import MediaError, ShapeError
 from video_tcav.core.progress import Advance
 from video_tcav.core.work_ahead import work_ahead
+from video_tcav.media import VideoSource
 from video_tcav.recording.batch_runner import BatchRunner
 
 _INPUTS_AHEAD = 16  # two of the largest batches
@@ -44,22 +45,22 @@ class _Input:
 
 
 class AuditPasses:
-    """Passes the versions of a plan.
+    """Passes the versions of clips.
 
     Args:
-        runner: passes batches.
-        plan: which clips and versions.
+        runners: each passes batches through one model; all prepare clips alike.
         clips: what is known of each clip, and material for the rest.
         threads: clips and versions that are made at once, beside the model.
     """
 
-    def __init__(self, runner: BatchRunner, plan: AuditPlan, clips: PendingClips, *, threads: int) -> None:
-        self._runner, self._plan, self._clips, self._threads = runner, plan, clips, threads
+    def __init__(self, runners: Sequence[BatchRunner], clips: PendingClips, *, threads: int) -> None:
+        self._runners, self._clips, self._threads = runners, clips, threads
 
-    def run(self, advance: Advance) -> Generator[PassedClip | MediaError, None, None]:
-        """The clips, in the order of the passes, or what is wrong with a video.
+    def run(self, sources: Sequence[VideoSource], advance: Advance) -> Generator[PassedClip | MediaError, None, None]:
+        """The clips, in the order of the videos, or what is wrong with a video.
 
         Args:
+            sources: the videos.
             advance: told which share of a video is done.
 
         Raises:
@@ -68,7 +69,7 @@ class AuditPasses:
         """
         pending = work_ahead(
             self._clips.of,
-            self._plan.order,
+            sources,
             threads=self._threads,
             ahead=self._threads * SOURCES_AHEAD,
             name="video-tcav-audit-clips",
@@ -85,7 +86,7 @@ class AuditPasses:
     def _passed(self, batch: Sequence[_Input], advance: Advance) -> Iterator[PassedClip]:
         """Pass a batch; the clips whose last version was in it."""
         inputs = [each.prepared for each in batch if each.prepared is not None]
-        rows = iter(self._runner.logits(inputs) if inputs else ())
+        rows = iter(torch.stack([runner.logits(inputs) for runner in self._runners], dim=1) if inputs else ())
         for each in batch:
             task = each.task
             if each.prepared is not None:
@@ -116,7 +117,7 @@ class AuditPasses:
                     f"`clips` must have one size. Got {each.task.clip.passed.source.key} of {tuple(each.prepared.shape)} "
                     f"after {shape}. Give --size, so that every clip is resized."
                 )
-            if len(prepared) >= self._runner.batch_size(each.prepared):
+            if len(prepared) >= min(runner.batch_size(each.prepared) for runner in self._runners):
                 yield batch
                 batch, prepared = [], []
         if batch:
@@ -154,4 +155,4 @@ class AuditPasses:
         if isinstance(task, MediaError):
             return task
         maker = task.clip.missing.get(task.name)
-        return _Input(task=task, prepared=None if maker is None else self._runner.model.prepare(maker.frames()))
+        return _Input(task=task, prepared=None if maker is None else self._runners[0].model.prepare(maker.frames()))

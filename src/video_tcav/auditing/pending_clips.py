@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from video_tcav.auditing.kept_logits import KeptClip, LogitFiles, MaskFacts
-from video_tcav.auditing.plan import AuditPlan
+from video_tcav.auditing.plan import VersionPlan
 from video_tcav.auditing.version_makers import VersionMaker, version_makers, version_names
-from video_tcav.core.cache_folder import logit_folder
+from video_tcav.auditing.versions import Version
+from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError
 from video_tcav.masks.identity import mask_identity
 from video_tcav.masks.material import ClipMaterial
 from video_tcav.masks.quality import mask_quality
 from video_tcav.masks.source_material import MaterialStore, SourceMaterial
 from video_tcav.media import VideoSource
-from video_tcav.recording.batch_runner import BatchRunner
-from video_tcav.recording.cache.keys import model_digest, numerics, preparation_digest, source_name
+from video_tcav.recording.cache.keys import source_name
 from video_tcav.recording.settings import RecordingSettings
 
 SOURCES_AHEAD = 2
@@ -28,21 +28,21 @@ SOURCES_AHEAD = 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PassedClip:
-    """What the model says of all versions of one clip.
+    """What the models say of all versions of one clip.
 
     Attributes:
         source: the video.
         window: which clip of it.
         lender: the video that lent it a scene; `None` if none did.
         facts: of its masks; `None` where versions without masks alone were passed.
-        logits: by the name of the version; without those that a missing lender would be needed for.
+        logits: of each model, by the name of the version; without those that a missing lender would be needed for.
     """
 
     source: VideoSource
     window: int
     lender: VideoSource | None
     facts: MaskFacts | None
-    logits: Mapping[str, Float[Tensor, " class"]]
+    logits: Mapping[str, Float[Tensor, "model class"]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,37 +52,36 @@ class PendingClip:
     Attributes:
         passed: the clip and those logits.
         missing: versions still to be passed, with what makes their pixels.
+        names: of all versions, in the order of the plan.
     """
 
     passed: PassedClip
     missing: Mapping[str, VersionMaker] = field(default_factory=dict)
+    names: tuple[str, ...]
 
 
 class PendingClips:
     """Finds what is kept of each clip, and makes material for the rest; called in threads.
 
     Args:
-        runner: knows the model.
-        plan: which clips and versions.
-        settings: how clips are passed and kept.
-        store: the folder of the activation store, beside which logits are kept; `None` keeps nothing.
+        spec: what clips the model takes.
+        plan: which versions.
+        settings: how clips are passed.
+        files: where the logits of each model are kept.
     """
 
-    def __init__(self, runner: BatchRunner, plan: AuditPlan, settings: RecordingSettings, store: Path | None) -> None:
-        self._plan, self._windows, model = plan, settings.windows, runner.model
+    def __init__(
+        self, spec: ClipSpec, plan: VersionPlan, settings: RecordingSettings, files: Sequence[LogitFiles]
+    ) -> None:
+        self._plan, self._windows, self._files = plan, settings.windows, files
         # with fewer, a lender would be decoded and masked a second time for the clip that comes before it
         # a full-HD clip of 16 frames has 100 MB: the store holds what threads work on, and no more
         most = 2 + settings.threads * (SOURCES_AHEAD + 1)  # those ahead, and their lenders
-        self._materials = MaterialStore(model.clip_spec, windows=settings.windows, masks=plan.masks, most=most)
+        self._materials = MaterialStore(spec, windows=settings.windows, masks=plan.masks, most=most)
         self._identity = mask_identity(plan.masks)
         self._keeps_masked = plan.masks is not None and self._identity is not None
-        context: tuple[Any, ...] = ()
-        if store is not None:
-            context = (model_digest(model), preparation_digest(model), numerics(model, runner.precision))
-        self._files = LogitFiles(None if store is None else logit_folder(store), *context)
         self._unmasked = {version.name for version in plan.versions if not version.needs_masks}
-        # of another package's version nothing tells when its code changes, and with it its pixels
-        self._foreign = {v.name for v in plan.versions if not type(v).__module__.startswith("video_tcav.")}
+        self._foreign = {version.name for version in plan.versions if is_foreign(version)}
 
     def of(self, source: VideoSource) -> Sequence[PendingClip] | MediaError:
         """The clips of a video, or what is wrong with it."""
@@ -99,7 +98,7 @@ class PendingClips:
             # That nobody is in it may have taken a segmenter to find out. What cannot be decoded is tried again next time:
             # a drive that was away for a moment would leave the video out for good.
             if self._keeps_masked and own.is_unmasked and source.key in self._plan.digests:
-                self._files.write(KeptClip(skipped=own.error.reason), *self._masked_content(source, 0))
+                self._add(KeptClip(skipped=own.error.reason), *self._masked_content(source, 0))
             return own.error
         number, lender = self._lender(source)
         return [self._pending(source, window, own, number, lender) for window in range(len(own.windows))]
@@ -112,7 +111,9 @@ class PendingClips:
             logits: of its missing versions.
         """
         source, window = pending.passed.source, pending.passed.window
-        passed = replace(pending.passed, logits={**pending.passed.logits, **logits})
+        # in the order of the plan, whichever were kept: tables must not depend on that
+        complete = {**pending.passed.logits, **logits}
+        passed = replace(pending.passed, logits={name: complete[name] for name in pending.names})
         if source.key not in self._plan.digests:  # it could not be read when digests were taken
             return passed
         lasting = [name for name in logits if name not in self._foreign]
@@ -124,11 +125,15 @@ class PendingClips:
             contents.append((self._masked_content(source, window), passed.facts, masked))
         for content, facts, names in contents:
             if names:
-                # read again: another version of the clip may have been kept since its material was made
-                earlier = self._files.read(*content).logits
-                new = {name: logits[name] for name in names}
-                self._files.write(KeptClip(logits={**earlier, **new}, facts=facts), *content)
+                self._add(KeptClip(logits={name: logits[name] for name in names}, facts=facts), *content)
         return passed
+
+    def is_kept(self, source: VideoSource) -> bool:
+        """Whether nothing of a video is missing; also where it is known that it cannot be used."""
+        try:
+            return all(self._kept(source, window) is not None for window in range(self._windows))
+        except MediaError:
+            return True
 
     def makers(
         self, source: VideoSource, window: int, lender: VideoSource | None
@@ -156,9 +161,9 @@ class PendingClips:
         plan = self._plan
         if source.key not in plan.digests or (plan.masks is not None and not self._keeps_masked):
             return None
-        without, masked = self._files.read(*self._plain_content(source, window)), KeptClip()
+        without, masked = self._read(*self._plain_content(source, window)), KeptClip()
         if plan.masks is not None:
-            masked = self._files.read(*self._masked_content(source, window))
+            masked = self._read(*self._masked_content(source, window))
             if masked.skipped:
                 raise MediaError(source.path, masked.skipped)
             if masked.facts is None:
@@ -181,7 +186,7 @@ class PendingClips:
             facts=facts,
             logits={name: logits[name] for name in names},
         )
-        return PendingClip(passed=passed)
+        return PendingClip(passed=passed, names=tuple(names))
 
     def _pending(
         self, source: VideoSource, window: int, own: SourceMaterial, number: int | None, lender: SourceMaterial | None
@@ -191,9 +196,9 @@ class PendingClips:
         facts = None if material.masks is None else _facts(material, number)
         kept: dict[str, Tensor] = {}
         if source.key in plan.digests:
-            kept |= self._files.read(*self._plain_content(source, window)).logits
+            kept |= self._read(*self._plain_content(source, window)).logits
             if self._keeps_masked:
-                kept |= self._files.read(*self._masked_content(source, window)).logits
+                kept |= self._read(*self._masked_content(source, window)).logits
         donor = _window_of(lender, window)
         makers = version_makers(plan.versions, material, donor, shares=plan.shares, seed=plan.seed)
         passed = PassedClip(
@@ -203,7 +208,19 @@ class PendingClips:
             facts=facts,
             logits={name: kept[name] for name in makers if name in kept},
         )
-        return PendingClip(passed=passed, missing={name: maker for name, maker in makers.items() if name not in kept})
+        missing = {name: maker for name, maker in makers.items() if name not in kept}
+        return PendingClip(passed=passed, missing=missing, names=tuple(makers))
+
+    def _read(self, *content: Any) -> KeptClip:
+        """What is kept of a clip for every model."""
+        clips = [files.read(*content) for files in self._files]
+        names = [name for name in clips[0].logits if all(name in clip.logits for clip in clips)]
+        logits = {name: torch.stack([clip.logits[name] for clip in clips]) for name in names}
+        return replace(clips[0], logits=logits)
+
+    def _add(self, clip: KeptClip, *content: Any) -> None:
+        for number, files in enumerate(self._files):
+            files.add(replace(clip, logits={name: rows[number] for name, rows in clip.logits.items()}), *content)
 
     def _lender(self, source: VideoSource) -> tuple[int | None, SourceMaterial | None]:
         """The first of a source's lenders that can be used, and its number."""
@@ -241,6 +258,11 @@ class PendingClips:
             return self._plan.masks.entry(lender)
         except MediaError:  # the next lender is asked
             return None
+
+
+def is_foreign(version: Version) -> bool:
+    """Whether it is of another package: nothing tells when its code changes, and with it its pixels."""
+    return not type(version).__module__.startswith("video_tcav.")
 
 
 def _window_of(lender: SourceMaterial | None, window: int) -> ClipMaterial | None:

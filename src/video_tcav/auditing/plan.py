@@ -40,34 +40,43 @@ class AuditQuestion:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AuditPlan:
+class VersionPlan:
+    """What each clip is made into: all that decides about pixels, and nothing about labels.
+
+    Attributes:
+        versions: of each clip; the first is the clip itself.
+        shares: whether coalitions are passed, too.
+        masks: tells the person; `None` where no version needs it.
+        lenders: by the key of a source, those whose scene it may get: the first one that has a person lends it.
+        digests: content digest of each source that can be read, by its key.
+        seed: of every random draw.
+    """
+
+    versions: tuple[Version, ...]
+    shares: bool
+    masks: MaskSource | None
+    lenders: Mapping[str, tuple[VideoSource, ...]]
+    digests: Mapping[str, str]
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AuditPlan(VersionPlan):
     """Labelled clips and their versions, before any pass.
 
     Attributes:
         sources: clips, in the order of the results.
         classes: index of the class of each source, by its key.
-        versions: of each clip; the first is the clip itself.
-        shares: whether coalitions are passed, too.
-        masks: tells the person; `None` where no version needs it.
-        lenders: by the key of a source, those whose scene it may get: the first one that has a person lends it.
         order: sources in the order of the passes: behind each, where that is possible, comes the one that lends it a scene.
         rejected: clips that were left out on request.
-        digests: content digest of each source that can be read, by its key.
         group_of: names the group of a source.
-        seed: of every random draw.
     """
 
     sources: tuple[VideoSource, ...]
     classes: Mapping[str, int]
-    versions: tuple[Version, ...]
-    shares: bool
-    masks: MaskSource | None
-    lenders: Mapping[str, tuple[VideoSource, ...]]
     order: tuple[VideoSource, ...]
     rejected: tuple[Skipped, ...]
-    digests: Mapping[str, str]
     group_of: GroupOf
-    seed: int
 
 
 def plan_audit(model: VideoModel, question: AuditQuestion, settings: AuditSettings, digest: Digest) -> AuditPlan:

@@ -2,25 +2,23 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from video_tcav.auditing.answers import AuditAnswers, AuditedClip, ClipAnswer, version_answers
 from video_tcav.auditing.examples import AuditExample
 from video_tcav.auditing.figures import AuditFigure, Share, VersionResult
 from video_tcav.auditing.result import AuditResult
-from video_tcav.core.errors import InputError, OutputError, UnsavedResultError
-from video_tcav.core.files import read_json, write_in_turn
-from video_tcav.core.tables import TABLE_DAMAGE, write_csv, write_parquet, write_tensors
+from video_tcav.core.files import read_json
+from video_tcav.core.result_files import RESULTS, reading_result, row_of, write_result
+from video_tcav.core.tables import write_csv, write_parquet, write_tensors
 from video_tcav.media import Skipped
 
-RESULTS, ANSWERS, EXAMPLES = "results.json", "answers.parquet", "examples.safetensors"
-Row = TypeVar("Row")
+ANSWERS, EXAMPLES = "answers.parquet", "examples.safetensors"
 
 
 def save_audit(folder: Path, result: AuditResult) -> None:
@@ -37,10 +35,7 @@ def save_audit(folder: Path, result: AuditResult) -> None:
         ANSWERS: lambda path: write_parquet(path, result.answers.to_frame()),
         EXAMPLES: lambda path: _write_examples(path, result.examples),
     }
-    try:
-        write_in_turn(folder, writers)
-    except OutputError as error:
-        raise UnsavedResultError(str(error), result) from error
+    write_result(folder, result, writers)
 
 
 def is_audit(folder: Path) -> bool:
@@ -55,14 +50,10 @@ def load_audit(folder: str | Path) -> AuditResult:
         InputError: if the folder holds no audit, or a file of it is damaged.
     """
     path = Path(folder)
-    try:
+    with reading_result(path, of="an audit", command="audit"):
         content = read_json(path / RESULTS)
         answers = _answers(content, pd.read_parquet(path / ANSWERS))
         return _result(content, answers, _read_examples(path / EXAMPLES))
-    except (*TABLE_DAMAGE, SafetensorError) as error:
-        raise InputError(
-            f"`folder` must hold the result of an audit. Got {path}: {type(error).__name__}: {error}. Run audit with --out again."
-        ) from error
 
 
 def _result(content: Mapping[str, Any], answers: AuditAnswers, examples: tuple[AuditExample, ...]) -> AuditResult:
@@ -70,9 +61,9 @@ def _result(content: Mapping[str, Any], answers: AuditAnswers, examples: tuple[A
     seconds = provenance.pop("seconds")
     return AuditResult(
         model=content["model"],
-        versions=tuple(_row(VersionResult, row) for row in content["versions"]),
-        figures=tuple(_row(AuditFigure, row) for row in content["figures"]),
-        shares=tuple(_row(Share, row) for row in content["share_rows"]),
+        versions=tuple(row_of(VersionResult, row) for row in content["versions"]),
+        figures=tuple(row_of(AuditFigure, row) for row in content["figures"]),
+        shares=tuple(row_of(Share, row) for row in content["share_rows"]),
         answers=answers,
         masks=content["masks"],
         is_boxes=content["is_boxes"],
@@ -82,12 +73,6 @@ def _result(content: Mapping[str, Any], answers: AuditAnswers, examples: tuple[A
         provenance=provenance,
         seconds=seconds,
     )
-
-
-def _row(kind: type[Row], row: Mapping[str, Any]) -> Row:
-    """A row of a table; JSON has null for what is no number."""
-    numbers = {item.name for item in fields(kind) if item.type is float}  # pyright: ignore[reportArgumentType]
-    return kind(**{name: float("nan") if value is None and name in numbers else value for name, value in row.items()})
 
 
 def _answers(content: Mapping[str, Any], frame: pd.DataFrame) -> AuditAnswers:

@@ -9,6 +9,7 @@ from typing import Any
 from video_tcav.auditing.answers import AnswerCollector, AuditAnswers
 from video_tcav.auditing.examples import AuditExample, make_examples, wanted_examples
 from video_tcav.auditing.group_intervals import GroupIntervals
+from video_tcav.auditing.kept_logits import LogitFiles
 from video_tcav.auditing.numbers import audit_figures, version_results
 from video_tcav.auditing.passes import AuditPasses
 from video_tcav.auditing.pending_clips import PendingClips
@@ -16,8 +17,10 @@ from video_tcav.auditing.plan import AuditPlan, AuditQuestion, plan_audit
 from video_tcav.auditing.result import AuditResult
 from video_tcav.auditing.result_files import save_audit
 from video_tcav.auditing.settings import NOT_TAKEN, AuditSettings
+from video_tcav.auditing.shared_passes import share_passes
 from video_tcav.auditing.shares import shapley_shares
 from video_tcav.concepts.concept import Sources, left_out_notes
+from video_tcav.core.cache_folder import logit_folder
 from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.files import check_writable
 from video_tcav.core.logs import log_warnings
@@ -72,44 +75,85 @@ def audit(
         HAT (arXiv:2211.01480) for SHAcc and SBErr; StillMix (arXiv:2211.12883) for contrasted accuracy; Shapley 1953.
     """
     question = AuditQuestion(clips=clips, versions=versions, reject=reject, group=group, seed=seed)
-    folder = None if out is None else check_writable(Path(out))
-    with Workspace(recording, progress=progress) as work:
-        plan = plan_audit(model, question, audit_settings, work.digest)
-        runner = BatchRunner(model, (), precision=recording.precision)
-        pending = PendingClips(runner, plan, recording, work.store_folder)
-        with work.timed("passes"):
-            passes = AuditPasses(runner, plan, pending, threads=recording.threads)
-            answers, skipped = _passed(model, plan, passes, strict=recording.strict, progress=progress)
-        with work.timed("numbers"):
-            # the same lines go to the terminal, the page and the JSON file, so that none of them sounds surer than another
-            noticed = [*model.remarks(), *_clip_notes(clips), *_cautions(plan, answers, skipped)]
-            noticed += [*_unused_masks(plan, audit_settings), *work.warnings(set())]
-            settings = audit_settings.for_provenance() | recording.for_provenance(precision=runner.precision)
-            noted = _noted(question, plan, settings)
-            result = _result(model, plan, answers, skipped, tuple(noticed), noted, audit_settings.bootstraps)
-        if folder is not None:
-            with work.timed("examples"):
-                result = replace(result, examples=_examples(plan, pending, result, progress))
-    result = replace(result, seconds=dict(work.seconds))
-    if folder is not None:
-        save_audit(folder, result)
-    log_warnings([*result.warnings, *map(str, result.skipped)])
+    [result] = audit_models([model], question, audit_settings, recording, out=out, progress=progress)
     return result
 
 
+def audit_models(
+    models: Sequence[VideoModel],
+    question: AuditQuestion,
+    audit_settings: AuditSettings,
+    recording: RecordingSettings,
+    *,
+    out: str | Path | None = None,
+    progress: bool = False,
+) -> tuple[AuditResult, ...]:
+    """The audit of each of several models that prepare clips alike and have the same classes: clips are decoded and masked once.
+
+    Args:
+        models: one, or a model and copies of it.
+        question: what is asked of each.
+        audit_settings: who is the person, and what is computed.
+        recording: how clips are passed.
+        out: folder for results, tables and examples of the first model.
+        progress: whether to show progress bars on standard error.
+
+    Raises:
+        VideoTcavError: see `audit`.
+    """
+    folder = None if out is None else check_writable(Path(out))
+    with Workspace(recording, progress=progress) as work:
+        plan = plan_audit(models[0], question, audit_settings, work.digest)
+        runners, files = zip(*(_runner_and_files(work, model, plan) for model in models), strict=True)
+        pending = PendingClips(models[0].clip_spec, plan, recording, files)
+        with work.timed("passes"):
+            passes = AuditPasses(runners, pending, threads=recording.threads)
+            answers, skipped = _passed(models, plan, passes, strict=recording.strict, progress=progress)
+        with work.timed("numbers"):
+            # the same lines go to the terminal, the page and the JSON file, so that none of them sounds surer than another
+            noticed = [*models[0].remarks(), *_clip_notes(question.clips), *_cautions(plan, answers[0], skipped)]
+            noticed += [*_unused_masks(plan, audit_settings), *work.warnings({file.path for file in skipped})]
+            settings = audit_settings.for_provenance() | recording.for_provenance(precision=runners[0].precision)
+            common = (skipped, tuple(noticed), _noted(question, plan, settings), audit_settings.bootstraps)
+            results = [_result(model, plan, own, *common) for model, own in zip(models, answers, strict=True)]
+        if folder is not None:
+            with work.timed("examples"):
+                results[0] = replace(results[0], examples=_examples(plan, pending, results[0], progress))
+    results = [replace(result, seconds=dict(work.seconds)) for result in results]
+    if folder is not None:
+        save_audit(folder, results[0])
+    log_warnings([*results[0].warnings, *map(str, results[0].skipped)])
+    return tuple(results)
+
+
+def _runner_and_files(work: Workspace, model: VideoModel, plan: AuditPlan) -> tuple[BatchRunner, LogitFiles]:
+    """What passes batches, and where logits are kept; workers have kept there what was missing."""
+    view, precision = work.cache_view(model, plan.digests), work.settings.precision
+    if view is None or work.store_folder is None:
+        return BatchRunner(model, (), precision=precision), LogitFiles(None)
+    # a decision that all runs on one store share: one that was killed goes on with the same bits
+    runner = BatchRunner(model, (), precision=precision, shared_fact=view.fact)
+    files = LogitFiles(logit_folder(work.store_folder), view.identity)
+    if work.has_workers:
+        with work.timed("workers"):
+            share_passes(work, runner, plan, files, view)
+    return runner, files
+
+
 def _passed(
-    model: VideoModel, plan: AuditPlan, passes: AuditPasses, *, strict: bool, progress: bool
-) -> tuple[AuditAnswers, tuple[Skipped, ...]]:
-    """What the model says of all clips that can be used, and the others.
+    models: Sequence[VideoModel], plan: AuditPlan, passes: AuditPasses, *, strict: bool, progress: bool
+) -> tuple[tuple[AuditAnswers, ...], tuple[Skipped, ...]]:
+    """What each model says of all clips that can be used, and the others.
 
     Raises:
         InputError: if none can be used.
         MediaError: for the first one that cannot, if `strict`.
     """
-    collector, skipped = AnswerCollector(model, plan), [*plan.rejected]
+    collectors = [AnswerCollector(model, plan, number) for number, model in enumerate(models)]
+    skipped = [*plan.rejected]
     with (
         progress_bar("audit (clips)", len(plan.order), visible=progress) as advance,
-        closing(passes.run(advance)) as passed,
+        closing(passes.run(plan.order, advance)) as passed,
     ):
         for clip in passed:
             if isinstance(clip, MediaError):
@@ -117,9 +161,10 @@ def _passed(
                     raise clip
                 skipped.append(Skipped(path=str(clip.path), reason=clip.reason))
             else:
-                collector.add(clip)
-    answers = collector.answers()
-    if not answers.clips:
+                for collector in collectors:
+                    collector.add(clip)
+    answers = tuple(collector.answers() for collector in collectors)
+    if not answers[0].clips:
         raise InputError(
             f"`clips` must hold a clip that can be used. Got {len(skipped)} that cannot, the first: {skipped[0]}. "
             "Give other clips, or another source of masks with --masks."

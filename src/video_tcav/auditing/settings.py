@@ -13,8 +13,10 @@ if TYPE_CHECKING:  # the command line lists the settings without loading PyTorch
 else:
     Masks = str
 
-NOT_TAKEN = ("space", "memory", "sketch", "workers", "backend")
-"""Settings of recordings that mean nothing here: no activations are kept, and passes are not shared out."""
+NOT_TAKEN = ("space", "memory", "sketch")
+"""Settings of recordings that mean nothing here: no activations are kept."""
+REPAIR_NOT_TAKEN = (*NOT_TAKEN, "shares", "workers", "backend")
+"""Those of a repair: nothing is shared out, and a model without concepts is in memory only, where workers cannot load it."""
 
 
 @dataclass(frozen=True, kw_only=True)

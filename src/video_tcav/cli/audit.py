@@ -13,7 +13,6 @@ import video_tcav.studio as studios
 from video_tcav.auditing.settings import NOT_TAKEN, AuditSettings
 from video_tcav.cli import options, render
 from video_tcav.cli.serving import OpenBrowser, require_studio, serve
-from video_tcav.core.errors import UnsavedResultError
 from video_tcav.core.files import check_writable, write_json
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.core.wording import percent
@@ -33,12 +32,7 @@ def audit(
     model_options: ModelSettings,
     audit_settings: AuditSettings,
     recording: RecordingSettings,
-    clips: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CLIPS...", help="Labelled clips: a folder for each class, manifests or published lists."
-        ),
-    ],
+    clips: options.LabelledClips,
     model: options.Model,
     versions: Annotated[
         list[str] | None,
@@ -94,7 +88,7 @@ def audit(
     if out:
         check_writable(out)
     loaded = vt.load_model(model, **vars(model_options))
-    try:
+    with render.shown_if_unsaved(_print):
         result = vt.audit(
             loaded,
             clips,
@@ -107,9 +101,6 @@ def audit(
             audit_settings=audit_settings,
             recording=recording,
         )
-    except UnsavedResultError as error:
-        _print(error.result)
-        raise
     _print(result)
     render.random_weights(loaded)
     if out:

@@ -9,7 +9,7 @@ import typer
 import video_tcav as vt
 import video_tcav.reports as reports
 from video_tcav.cli import options, render
-from video_tcav.core.errors import InputError, UnsavedResultError
+from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_writable, write_json
 from video_tcav.core.model_settings import ModelSettings
 from video_tcav.core.wording import p_text
@@ -101,7 +101,7 @@ def discover(
         check_writable(out)
     encoder = options.load_encoder(text_encoder, model_options.device) if text_encoder else None
     loaded = vt.load_model(model, **vars(model_options))
-    try:
+    with render.shown_if_unsaved(_print):
         result = vt.discover(
             loaded,
             target=target,
@@ -125,9 +125,6 @@ def discover(
             statistics=statistics,
             interventions=interventions,
         )
-    except UnsavedResultError as error:
-        _print(error.result)
-        raise
     _print(result)
     if out:
         render.line(f"\nResults, tables and maps: {out}")

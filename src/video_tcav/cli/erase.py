@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import video_tcav as vt
-from video_tcav.auditing.settings import NOT_TAKEN, AuditSettings
+from video_tcav.auditing.settings import REPAIR_NOT_TAKEN, AuditSettings
 from video_tcav.cli import options, render
 from video_tcav.core.errors import InputError
 from video_tcav.core.files import check_file_writable, write_json
@@ -22,19 +22,14 @@ if TYPE_CHECKING:
     model_options=ModelSettings,
     audit_settings=AuditSettings,
     recording=RecordingSettings,
-    leave_out=(*NOT_TAKEN, "shares", "erased"),
+    leave_out=(*REPAIR_NOT_TAKEN, "erased"),
 )
 def erase(
     *,
     model_options: ModelSettings,
     audit_settings: AuditSettings,
     recording: RecordingSettings,
-    clips: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CLIPS...", help="Labelled clips: a folder for each class, manifests or published lists."
-        ),
-    ],
+    clips: options.LabelledClips,
     model: options.Model,
     cavs: Annotated[
         Path, typer.Option(metavar="PATH", help="Folder of `test --out` or of a run, or a cavs.safetensors in it.")

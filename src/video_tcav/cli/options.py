@@ -22,6 +22,10 @@ from video_tcav.words.word_lists import read_words
 MODEL_HELP = f"{spec_help()}; or a model file, FILE.yaml"
 Model = Annotated[str, typer.Option("--model", "-m", metavar="M", help=f"{MODEL_HELP}.")]
 Videos = Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, folders, globs or manifests.")]
+LabelledClips = Annotated[
+    list[str],
+    typer.Argument(metavar="CLIPS...", help="Labelled clips: a folder for each class, manifests or published lists."),
+]
 Against = Annotated[str, typer.Option(metavar="log_odds|logit|contrast:CLASS", help="What the target is.")]
 Layers = Annotated[
     list[str] | None, typer.Option("--layer", metavar="L", help="Layers to look at; the stages if not given.")

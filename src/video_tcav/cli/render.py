@@ -5,7 +5,8 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 import video_tcav as vt
+from video_tcav.core.errors import UnsavedResultError
 from video_tcav.core.escaping import one_line
 from video_tcav.core.terminal import console
 
@@ -107,6 +109,20 @@ def skipped(files: Sequence[Any]) -> None:
         out.print(f"\n[bold]{counted(len(files), 'file')} could not be used:[/]")
         for file in files:
             line(f"  {one_line(f'{file.path}: {file.reason}')}")
+
+
+@contextmanager
+def shown_if_unsaved(show: Callable[[Any], None]) -> Iterator[None]:
+    """Inside, a result that was computed is shown also where its files cannot be written: it took long.
+
+    Raises:
+        UnsavedResultError: after it was shown.
+    """
+    try:
+        yield
+    except UnsavedResultError as error:
+        show(error.result)
+        raise
 
 
 def random_weights(model: "vt.VideoModel") -> None:

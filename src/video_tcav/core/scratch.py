@@ -35,16 +35,16 @@ def scratch_folder() -> Iterator[Path]:
 
 def remove_abandoned_folders() -> None:
     """Remove the folders of this user's killed processes; never one that is in use or has no lock."""
-    with suppress(OSError):
-        for entry in os.scandir(tempfile.gettempdir()):
+    with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:  # closed also where a folder goes meanwhile
+        for entry in entries:
             if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False) and _is_ours(entry.stat()):
                 _remove_abandoned(Path(entry.path))
 
 
 def remove_empty_compiler_caches() -> None:
     """Remove the folder that PyTorch makes in the temporary folder on import, where nothing was compiled into it."""
-    with suppress(OSError):
-        for entry in os.scandir(tempfile.gettempdir()):
+    with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:  # closed also where a folder goes meanwhile
+        for entry in entries:
             if entry.name.startswith("torchinductor_") and entry.is_dir(follow_symlinks=False):
                 with suppress(OSError):  # not empty, or another user's
                     Path(entry.path).rmdir()

@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from video_tcav.core.errors import InputError, OutputError, UnsavedResultError
-from video_tcav.core.files import read_json, write_in_turn
-from video_tcav.core.tables import TABLE_DAMAGE, write_csv, write_parquet, write_tensors
+from video_tcav.core.files import read_json
+from video_tcav.core.result_files import RESULTS, reading_result, row_of, write_result
+from video_tcav.core.tables import write_csv, write_parquet, write_tensors
 from video_tcav.discovery.component import Component
 from video_tcav.discovery.explained import explained_of
 from video_tcav.discovery.maps import ComponentMaps
@@ -21,7 +21,7 @@ from video_tcav.media import Skipped
 from video_tcav.models.axes.spacing import Spacing
 from video_tcav.words import NameSuggestion, NameSuggestions
 
-RESULTS, MAPS = "results.json", "maps.safetensors"
+MAPS = "maps.safetensors"
 
 
 def save_discovery(folder: Path, result: DiscoveryResult) -> None:
@@ -36,10 +36,7 @@ def save_discovery(folder: Path, result: DiscoveryResult) -> None:
         "presences.parquet": lambda path: write_parquet(path, result.presence_frame()),
         MAPS: lambda path: _write_maps(path, result),
     }
-    try:
-        write_in_turn(folder, writers)
-    except OutputError as error:
-        raise UnsavedResultError(str(error), result) from error
+    write_result(folder, result, writers)
 
 
 def is_discovery(folder: Path) -> bool:
@@ -54,27 +51,17 @@ def load_discovery(folder: str | Path) -> DiscoveryResult:
         InputError: if the folder holds no discovery, or a file of it is damaged.
     """
     path = Path(folder)
-    try:
+    with reading_result(path, of="a discovery", command="discover"):
         content = read_json(path / RESULTS)
         return _result(content, _read_maps(path / MAPS))
-    except (*TABLE_DAMAGE, SafetensorError) as error:
-        raise InputError(
-            f"`folder` must hold the result of a discovery. Got {path}: {type(error).__name__}: {error}. Run discover with --out "
-            "again."
-        ) from error
 
 
 def _result(content: Mapping[str, Any], maps: tuple[ComponentMaps, ...]) -> DiscoveryResult:
     provenance = dict(content["provenance"])
     seconds = provenance.pop("seconds")
-    # JSON has null for what is no number
-    components = [
-        Component(**{field.name: _number(field.type, row[field.name]) for field in fields(Component)})
-        for row in content["components"]
-    ]
     return DiscoveryResult(
         **{name: content[name] for name in ("target", "against", "at", "method", "alpha")},
-        components=tuple(components),
+        components=tuple(row_of(Component, row) for row in content["components"]),
         names={name: _suggestions(each) for name, each in content.get("suggested_names", {}).items()},
         explained=explained_of(content.get("explained")),
         clips=tuple(DiscoveredClip(**clip) for clip in content["clips"]),
@@ -88,16 +75,9 @@ def _result(content: Mapping[str, Any], maps: tuple[ComponentMaps, ...]) -> Disc
 
 
 def _suggestions(content: Mapping[str, Any]) -> NameSuggestions:
-    words = [
-        NameSuggestion(**{field.name: _number(field.type, each[field.name]) for field in fields(NameSuggestion)})
-        for each in content["suggestions"]
-    ]
+    words = [row_of(NameSuggestion, each) for each in content["suggestions"]]
     skipped = tuple(Skipped(**each) for each in content["skipped"])
     return NameSuggestions(**{**content, "suggestions": tuple(words), "skipped": skipped})
-
-
-def _number(kind: Any, value: Any) -> Any:
-    return float("nan") if value is None and kind is float else value
 
 
 def _write_maps(path: Path, result: DiscoveryResult) -> None:

@@ -7,16 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-
 from video_tcav.core.errors import ExperimentError, VideoTcavError
 from video_tcav.core.files import read_json, reason_of, write_json
 from video_tcav.core.limits import check_regular
-from video_tcav.core.tables import TABLE_DAMAGE
+from video_tcav.core.result_files import DAMAGE
 
 DIGESTS = "digests.json"
 RESUME = "and run the experiment again with --resume."
-_DAMAGE = (*TABLE_DAMAGE, SafetensorError)  # what libraries raise on a damaged file
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -75,7 +72,7 @@ def damage_reported(path: Path, cure: str) -> Iterator[None]:
         yield
     except VideoTcavError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise damaged(path, reason_of(error)[:200], cure) from error
 
 

@@ -14,7 +14,7 @@ from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import Rows, SpillSpace, parse_bytes
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.recording.workers import PassSpec, backend_for, prefill
+from video_tcav.recording.workers import Job, PassSpec, Piece, backend_for, hand_out, prefill, require_writable
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +95,24 @@ class Workspace:
 
     def kept_fact(self, model: VideoModel, digests: Mapping[str, str], *key: Any, make: Callable[[], Any]) -> Any:
         """A JSON value about the model that the activation store keeps for other runs; without a store it is made anew."""
-        if self._store is None:
-            return make()
-        return CacheView(self._store, model, (), self.settings, digests).fact(*key, make=make)
+        view = self.cache_view(model, digests)
+        return make() if view is None else view.fact(*key, make=make)
+
+    def cache_view(self, model: VideoModel, digests: Mapping[str, str]) -> CacheView | None:
+        """The activation store as passes without layers see it: identity and shared facts; `None` without a store."""
+        return self._store and CacheView(self._store, model, (), self.settings, digests)
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether passes are shared."""
+        return self._backend is not None
+
+    def share(self, job: Job, pieces: Sequence[Piece], *, add: Callable[[memoryview], None]) -> None:
+        """Have the workers do all pieces of a job, none of them empty; `add` takes what one elsewhere has sent."""
+        assert self._store is not None
+        assert self._backend is not None
+        require_writable(self._store)
+        self._unread |= hand_out(self._backend, job, pieces, add=add, progress=self.progress)
 
     def fill(self, recorder: Recorder, *passes: PassSpec) -> None:
         """Where there are workers, have them put the rows of these passes into the store."""

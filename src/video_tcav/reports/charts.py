@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -171,7 +172,7 @@ def draw_rows(axes: Axes, rows: Rows, *, labels: bool = False) -> None:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     # On a phone, names leave most of the width to the intervals.
     longest = min(_LONGEST_NAME, round(_LETTERS_AN_INCH * axes.figure.get_figwidth()))  # pyright: ignore[reportAttributeAccessIssue]
-    axes.set_yticks(range(len(rows)), [shortened(name, longest) for name, _ in rows])
+    axes.set_yticks(range(len(rows)), [wrapped(name, longest) for name, _ in rows])
     bare_rows(axes)
 
 
@@ -241,6 +242,13 @@ def label_axes(figure: Figure, *, across: str = "", up: str = "") -> None:
 def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
     """A name that fits beside a chart; what is cut off is an ellipsis."""
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def wrapped(name: str, longest: int) -> str:
+    """A name beside a row, in two lines where one is too short; what does not fit there is an ellipsis."""
+    if len(name) <= longest:
+        return name
+    return "\n".join(textwrap.wrap(name, longest, max_lines=2, placeholder="…"))
 
 
 class StyledFigure(Figure):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypedDict
 
 from markupsafe import Markup
@@ -28,7 +29,7 @@ from video_tcav.reports.charts import (
     panels,
     shortened,
 )
-from video_tcav.reports.figure_files import chart_svg
+from video_tcav.reports.figure_files import chart_svg, write_figure
 
 Lines = Sequence[Sequence[Interval | None]]
 """Of each model the intervals from the first layer to the deepest."""
@@ -55,6 +56,15 @@ class Chart:
     figure: Figure
     narrow: Figure | None = None
     label: str
+
+    def write(self, folder: Path) -> None:
+        """Write it as SVG and PNG; its name is its salt: the same chart has the same ids, and so the same bytes, in every report.
+
+        Raises:
+            OutputError: if a file cannot be written.
+        """
+        for ending in (".svg", ".png"):
+            write_figure(self.figure, folder / f"{self.name}{ending}", name=self.name)
 
     @cached_property
     def svg(self) -> Markup:

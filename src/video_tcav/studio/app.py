@@ -37,7 +37,7 @@ from video_tcav.studio.clip_lookup import (
 )
 from video_tcav.studio.cut_routes import add_cuts
 from video_tcav.studio.embedding_jobs import EmbeddingJob, add_job
-from video_tcav.studio.page_app import STATIC_FILES, page_app
+from video_tcav.studio.page_app import page_app, page_response
 from video_tcav.studio.payloads import PICTURES, PLAYS, bank_payload, detail_payload, tile_payloads
 from video_tcav.studio.requests import MOST_IDS, ClipFilters, ClipQuery, PathId
 from video_tcav.studio.run_matches import list_payload, run_payload
@@ -222,12 +222,12 @@ def _add_runs(app: FastAPI, session: Session, runs: Runs) -> None:
 
     @app.get("/runs")
     def list_page() -> Response:
-        return FileResponse(STATIC_FILES["runs.html"])
+        return page_response("runs.html")
 
     @app.get("/runs/{id}")
     def run_page(id: RunId) -> Response:
         run_of(id)
-        return FileResponse(STATIC_FILES["runs.html"])
+        return page_response("runs.html")
 
     @app.get("/runs/{id}/report")
     def report(id: RunId) -> Response:

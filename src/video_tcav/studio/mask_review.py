@@ -23,7 +23,8 @@ from video_tcav.models import VideoModel
 from video_tcav.reports.maps.mask_outlines import outlined_frame
 from video_tcav.studio.mask_verdicts import VerdictFile
 
-_HEIGHT_PX = 240  # one and a half times a tile, for screens of high resolution
+_LEAST_HEIGHT_PX = 240  # one and a half times a tile, for screens of high resolution
+_MOST_HEIGHT_PX = 480  # of a larger view, which shows no more than the video has: many clips must not fill the disk
 _FPS = 8  # slow enough for the eye to follow an outline
 _MOST_FRAMES = 300  # shown of a clip of many windows
 _LAST_CLIP_S = 10.0  # how long the end waits for the clip at work
@@ -199,10 +200,9 @@ class MaskReview:
 def _outlined(loaded: LoadedClips, windows: Sequence[ClipMasks]) -> torch.Tensor:
     """The frames of all windows with their outlines, as many as are shown."""
     assert loaded.clips is not None
+    height = max(_LEAST_HEIGHT_PX, min(loaded.clips.shape[-2], _MOST_HEIGHT_PX))
     pictures = [
-        outlined_frame(
-            frame, masks.person[time], None if masks.object is None else masks.object[time], height=_HEIGHT_PX
-        )
+        outlined_frame(frame, masks.person[time], None if masks.object is None else masks.object[time], height=height)
         for clip, masks in zip(loaded.clips[: 1 + _MOST_FRAMES // loaded.clips.shape[1]], windows, strict=False)
         for time, frame in enumerate(clip)
     ]

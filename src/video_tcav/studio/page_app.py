@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, HTMLResponse
 from starlette.exceptions import HTTPException
 
 from video_tcav.core.errors import MediaError, OutputError, VideoTcavError
@@ -28,7 +28,7 @@ def page_app(page: str, lifespan: Callable[[FastAPI], Any]) -> FastAPI:
 
     @app.get("/")
     def first_page() -> Response:
-        return FileResponse(STATIC_FILES[page])
+        return page_response(page)
 
     @app.get("/static/{name}")
     def static(name: str) -> Response:
@@ -37,6 +37,11 @@ def page_app(page: str, lifespan: Callable[[FastAPI], Any]) -> FastAPI:
         return FileResponse(STATIC_FILES[name], headers={"Cache-Control": "no-cache"})
 
     return app
+
+
+def page_response(page: str) -> Response:
+    """A page, behind the beginning of its head, which is that of all pages."""
+    return HTMLResponse("".join(STATIC_FILES[name].read_text(encoding="utf-8") for name in ("head.html", page)))
 
 
 def _add_errors(app: FastAPI) -> None:

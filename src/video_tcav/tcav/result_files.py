@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from video_tcav.core.errors import OutputError, UnsavedResultError
-from video_tcav.core.files import write_in_turn
+from video_tcav.core.result_files import RESULTS, write_result
 from video_tcav.core.tables import write_csv, write_parquet
 from video_tcav.tcav.cav_files import save_cavs
 from video_tcav.tcav.cav_key import CavKey
@@ -28,7 +27,7 @@ def save_result(folder: Path, result: TcavResult, cavs: Callable[[Aucs], Sequenc
         UnsavedResultError: if any file cannot be written, with the result and what is there.
     """
     writers: dict[str, Callable[[Path], object]] = {
-        "results.json": result.to_json,
+        RESULTS: result.to_json,
         "results.parquet": result.to_parquet,
         "results.csv": result.to_csv,
     }
@@ -52,7 +51,4 @@ def save_result(folder: Path, result: TcavResult, cavs: Callable[[Aucs], Sequenc
         auc = {measurement.key: measurement.cav_auc for measurement in result.measurements}
         writers["cavs.safetensors"] = lambda path: save_cavs(path, cavs(auc))
     # tables first: they are small, and are there if the disk is full before the last CAV
-    try:
-        write_in_turn(folder, writers)
-    except OutputError as error:
-        raise UnsavedResultError(str(error), result) from error
+    write_result(folder, result, writers)

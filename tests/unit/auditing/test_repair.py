@@ -5,6 +5,7 @@ import json
 import pytest
 
 import video_tcav as vt
+from tests.unit.auditing.rendered_audit import ExactMasks, rendered_clips
 from video_tcav.cli.app import main
 from video_tcav.core import errors
 from video_tcav.rendered import render, rule_of, sample_factors, write_world
@@ -94,6 +95,22 @@ def test_swapped_clips_follow_the_scene_less_where_the_scenes_were_erased(model,
     expected = repair.to_frame().set_index(["clips", "measure"])
     assert expected.loc[("swapped clips", "sb_err"), "change"] == pytest.approx(swapped.after - swapped.before)
     assert json.loads(json.dumps(repair.to_dict()))["accepted"] is False
+
+
+def test_both_models_are_audited_on_clips_that_are_decoded_and_masked_once(model, cavs, tmp_path):
+    clips_by_class, rendered = rendered_clips("scene", 10, seed=4)
+    masks = ExactMasks(rendered)
+    court = [cav for cav in cavs if cav.concept == "court"]
+    options = {"clips": clips_by_class, "concept_free": clips_by_class, "masks": masks, "bootstraps": 200}
+    repair = vt.erase(model, court, **options, threads=1, store=tmp_path / "store")
+    assert len(masks.calls) <= len(rendered) + 2
+    swapped = repair.figure("swapped clips", "log_odds")
+    for each, value in ((model, swapped.before), (repair.repaired(model), swapped.after)):
+        apart = vt.audit(each, clips_by_class, versions=["swap"], masks=masks, shares=False, bootstraps=200)
+        assert apart.version("swap").log_odds == pytest.approx(value, abs=1e-9)
+    calls = len(masks.calls)
+    assert vt.erase(model, court, **options, store=tmp_path / "store").figure("own clips") == repair.figure("own clips")
+    assert len(masks.calls) > calls  # masks of another package are never kept
 
 
 def test_the_command_writes_what_it_accepts_and_names_what_it_does_not_find(monkeypatch, capsys, model, tmp_path):

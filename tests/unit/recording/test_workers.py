@@ -20,10 +20,10 @@ from video_tcav.recording.cache.row_sender import RowSender
 from video_tcav.recording.recorder import Recorder
 from video_tcav.recording.rows import SpillSpace
 from video_tcav.recording.settings import RecordingSettings
-from video_tcav.recording.workers.chunks import Chunk, WorkerSettings, cut
-from video_tcav.recording.workers.prefill import backend_for, batch_size, worker_settings
+from video_tcav.recording.workers.chunks import Chunk, cut
+from video_tcav.recording.workers.prefill import backend_for, batch_size, recording_job
 from video_tcav.recording.workers.processes import Processes
-from video_tcav.recording.workers.worker import Worker
+from video_tcav.recording.workers.worker import RecordingJob, Worker
 from video_tcav.recording.workspace import Workspace
 
 pytestmark = [pytest.mark.timeout(180, func_only=True)]
@@ -40,9 +40,9 @@ def plain(model, shapes_clips):
 
 
 @pytest.fixture
-def work(model):
+def work(model, tmp_path):
     view = CacheView(RowSender({}, print), model, LAYERS, RecordingSettings(), {})
-    return WorkerSettings(
+    return RecordingJob(
         recipe=model.recipe,
         device="cpu",
         torch_threads=1,
@@ -52,6 +52,7 @@ def work(model):
         layers=LAYERS,
         recording=RecordingSettings(threads=1),
         seed=0,
+        store=tmp_path / "store",
     )
 
 
@@ -233,9 +234,9 @@ def test_the_run_decides_how_clips_are_passed_before_it_hands_out_work(model, sh
         view = CacheView(store, model, LAYERS, RecordingSettings(), {})
         storage = SpillSpace(10**9, tmp_path)
         recorder = Recorder(model, LAYERS, RecordingSettings(), storage, cache=view)
-        batch = batch_size(recorder, find_videos(shapes_clips / "right"))
+        batch = batch_size(recorder.runner, find_videos(shapes_clips / "right"), windows=1)
         assert batch is not None
-        assert len(worker_settings(recorder, batch).facts) == 1
+        assert len(recording_job(recorder, store, batch).facts) == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="lists open files by Linux's /proc")

@@ -101,7 +101,7 @@ def test_a_cluster_that_is_not_there(monkeypatch):
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(WorkerError, match="must name a Ray cluster that can be reached. Got 127.0.0.1:1"):
-        RayData(address="127.0.0.1:1", workers=1).fill(None, None, [], lambda _steps: None)  # type: ignore[arg-type]
+        RayData(address="127.0.0.1:1", workers=1).fill(None, [], lambda _steps: None, add=print)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

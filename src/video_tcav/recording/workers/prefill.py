@@ -1,20 +1,20 @@
 """Prefill of the activation store on workers, before the run reads it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import torch
-
-from video_tcav.core.errors import InputError, MediaError, WorkerError
+from video_tcav.core.errors import InputError, MediaError
 from video_tcav.core.progress import progress_bar
 from video_tcav.media import VideoSource, read_clips
 from video_tcav.models.targets import Target
+from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.cache import ActivationStore, CacheView
 from video_tcav.recording.clip_id import Version
 from video_tcav.recording.recorder import Recorder
-from video_tcav.recording.workers.chunks import Chunk, WorkerSettings
+from video_tcav.recording.workers.chunks import Chunk, Job, Piece, job_fields
 from video_tcav.recording.workers.processes import Processes
 from video_tcav.recording.workers.ray_data import RayData, import_ray
+from video_tcav.recording.workers.worker import RecordingJob
 
 Backend = Processes | RayData
 
@@ -59,17 +59,49 @@ def prefill(
         WorkerError: if the backend cannot do it.
         VideoTcavError: what the passes raise.
     """
+    require_writable(store)
+    chunks = [chunk for spec in passes if (chunk := _missing(_view(recorder), spec)).sources]
+    sources = [source for chunk in chunks for source in chunk.sources]
+    batch = batch_size(recorder.runner, sources, windows=recorder.settings.windows)
+    if batch is None:
+        return {}
+    return hand_out(backend, recording_job(recorder, store, batch), chunks, add=store.add_encoded, progress=progress)
+
+
+def require_writable(store: ActivationStore) -> None:
+    """Refuse a store that workers cannot hand anything over in.
+
+    Raises:
+        InputError: if it is read-only.
+    """
     if store.read_only:
         raise InputError(
             f"`store` must be writable for workers. Got {store.folder}, which is read-only. Give another, or no workers."
         )
-    chunks = [chunk for spec in passes if (chunk := _missing(_view(recorder), spec)).sources]
-    sources = [source for chunk in chunks for source in chunk.sources]
-    batch = batch_size(recorder, sources)
-    if batch is None:
-        return {}
-    with progress_bar("passes by workers (videos)", len(sources), visible=progress) as advance:
-        return backend.fill(store, worker_settings(recorder, batch), chunks, advance)
+
+
+def hand_out(
+    backend: Backend, job: Job, pieces: Sequence[Piece], *, add: Callable[[memoryview], None], progress: bool = False
+) -> dict[str, str]:
+    """Have workers do all pieces of a job.
+
+    Args:
+        backend: where the workers are.
+        job: what they must know.
+        pieces: of the job; none may be empty.
+        add: puts into the run's folders what a worker elsewhere has sent.
+        progress: whether to show a progress bar.
+
+    Returns:
+        Files that workers could not use, with the reason.
+
+    Raises:
+        WorkerError: if the backend cannot do it.
+        VideoTcavError: what the passes raise.
+    """
+    videos = sum(len(piece.sources) for piece in pieces)
+    with progress_bar("passes by workers (videos)", videos, visible=progress) as advance:
+        return backend.fill(job, pieces, advance, add=add)
 
 
 def _missing(view: CacheView, spec: PassSpec) -> Chunk:
@@ -83,43 +115,35 @@ def _missing(view: CacheView, spec: PassSpec) -> Chunk:
     return Chunk(sources=missing, digests=digests, versions=spec.versions, target=spec.target, outputs=spec.outputs)
 
 
-def batch_size(recorder: Recorder, sources: Sequence[VideoSource]) -> int | None:
+def batch_size(runner: BatchRunner, sources: Sequence[VideoSource], *, windows: int) -> int | None:
     """Clips passed at once, as the first source that can be used shows; `None` if there is none."""
-    model = recorder.runner.model
+    model = runner.model
     for source in sources:
         try:
-            clips = read_clips(source, model.clip_spec, windows=recorder.settings.windows)
+            clips = read_clips(source, model.clip_spec, windows=windows)
         except MediaError:
             continue  # the passes list it
         prepared = model.prepare(clips[0])
-        recorder.runner.passing(prepared)  # how clips are passed is decided here, for all workers
-        return recorder.runner.batch_size(prepared)
+        runner.passing(prepared)  # how clips are passed is decided here, for all workers
+        return runner.batch_size(prepared)
     return None
 
 
-def worker_settings(recorder: Recorder, batch: int) -> WorkerSettings:
-    """Settings of workers whose rows are those of this recorder.
+def recording_job(recorder: Recorder, store: ActivationStore, batch: int) -> RecordingJob:
+    """The job whose rows are those of this recorder.
 
     Raises:
         WorkerError: for a model that workers cannot load.
     """
     runner, view = recorder.runner, _view(recorder)
-    if runner.model.recipe is None:
-        raise WorkerError(
-            f"`model` must be loaded by a spec for workers. Got {runner.model.name}, a module at hand. Write a function that "
-            "builds it: file:path/to/model.py:function."
-        )
-    return WorkerSettings(
-        recipe=runner.model.recipe,
-        device=str(runner.model.device),
-        torch_threads=torch.get_num_threads(),
-        identity=view.identity,
-        facts=view.facts,
+    return RecordingJob(
+        **job_fields(runner.model, view, recorder.settings, runner.precision),
         batch=batch,
         layers=runner.layers,
         whole=runner.whole,
-        recording=recorder.settings.with_values(precision=runner.precision, store=None, workers=None, backend="local"),
         seed=recorder.seed,
+        store=store.folder,
+        durable=store.durable,
     )
 
 

@@ -1,21 +1,18 @@
-"""Worker processes on this machine, which share the run's store."""
+"""Worker processes on this machine, which share the run's folders."""
 
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
-from pathlib import Path
 
 from video_tcav.core.errors import WorkerError
 from video_tcav.core.progress import Advance
-from video_tcav.recording.cache import ActivationStore
-from video_tcav.recording.workers.chunks import Chunk, WorkerSettings, cut
-from video_tcav.recording.workers.worker import Worker
+from video_tcav.recording.workers.chunks import Job, PassWorker, Piece, cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +22,15 @@ class Processes:
     workers: int
 
     def fill(
-        self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
+        self, job: Job, passes: Sequence[Piece], advance: Advance, *, add: Callable[[memoryview], None]
     ) -> dict[str, str]:
-        """Have the rows of these passes, done in any order, in the store of the run when it returns.
+        """Have what these passes give, done in any order, in the folders of the run when it returns.
+
+        Args:
+            job: what the workers must know.
+            passes: to be cut into pieces.
+            advance: told of each video.
+            add: puts into the run's folders what a worker elsewhere has sent; not needed on this machine.
 
         Returns:
             Files that could not be used, with the reason; the run tries them again by itself.
@@ -36,7 +39,7 @@ class Processes:
             WorkerError: if the work cannot be done there.
             VideoTcavError: what the passes raise.
         """
-        chunks = cut(passes, settings.batch, self.workers)
+        chunks = cut(passes, job.batch, self.workers)
         # not forked: a copy of this process would lack the threads that PyTorch's locks wait for
         context, unread = get_context("spawn"), {}
         stop = context.Event()
@@ -44,7 +47,7 @@ class Processes:
             max_workers=min(self.workers, len(chunks)),
             mp_context=context,
             initializer=_start,
-            initargs=(store.folder, store.durable, settings, stop),
+            initargs=(job, stop),
         )
         try:
             sizes = {pool.submit(_record, chunk): len(chunk.sources) for chunk in chunks}
@@ -66,23 +69,23 @@ class _StoppedError(Exception):
     """The run wants no more."""
 
 
-_started: tuple[Path, bool, WorkerSettings, Event] | None = None
-_worker: Worker | None = None
+_started: tuple[Job, Event] | None = None
+_worker: PassWorker | None = None
 
 
-def _start(folder: Path, durable: bool, settings: WorkerSettings, stop: Event) -> None:
+def _start(job: Job, stop: Event) -> None:
     global _started
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _started = folder, durable, settings, stop
+    _started = job, stop
 
 
-def _record(chunk: Chunk) -> dict[str, str]:
+def _record(chunk: Piece) -> dict[str, str]:
     global _worker
     assert _started is not None
-    folder, durable, settings, stop = _started
+    job, stop = _started
     if _worker is None:  # not in `_start`, whose errors a pool reports as a broken pool
-        _worker = Worker(settings, ActivationStore.open(folder, durable=durable))
+        _worker = job.local_worker()
 
     def check(_steps: float) -> None:
         if stop.is_set():

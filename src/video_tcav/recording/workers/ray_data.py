@@ -1,10 +1,10 @@
-"""Actors on a Ray cluster: Ray Data hands them chunks and brings their rows back; the run alone writes the store."""
+"""Actors on a Ray cluster: Ray Data hands them chunks and brings their rows back; the run alone writes its folders."""
 
 import json
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,12 +18,9 @@ import pyarrow as pa
 
 from video_tcav.core.errors import MissingExtraError, VideoTcavError, WorkerError
 from video_tcav.core.progress import Advance
-from video_tcav.recording.cache import ActivationStore
-from video_tcav.recording.cache.row_sender import RowSender
-from video_tcav.recording.workers.chunks import Chunk, WorkerSettings, cut
-from video_tcav.recording.workers.worker import Worker
+from video_tcav.recording.workers.chunks import Job, PassWorker, Piece, cut
 
-# A row of this table is either a block of the store, or the end of a chunk: its number of videos, files that could not be
+# A row of this table is either a block of what was passed, or the end of a chunk: its number of videos, files that could not be
 # used, and an error.
 _FIELDS = pa.schema({"block": pa.large_binary(), "done": pa.int64(), "unread": pa.string(), "error": pa.string()})
 _ANSWER_S = 10.0  # a head node that is there answers at once
@@ -57,17 +54,17 @@ class RayData:
     workers: int | None
 
     def fill(
-        self, store: ActivationStore, settings: WorkerSettings, passes: Sequence[Chunk], advance: Advance
+        self, job: Job, passes: Sequence[Piece], advance: Advance, *, add: Callable[[memoryview], None]
     ) -> dict[str, str]:
         """See `Processes.fill`. Nodes may be lost: their chunks are done again by others."""
         unread: dict[str, str] = {}
         with _connected(self.address) as ray, _quiet():
             try:
-                for row in self._rows(ray, settings, passes):
+                for row in self._rows(ray, job, passes):
                     if row["error"]:
                         raise WorkerError(row["error"])
                     if row["block"]:
-                        store.add_encoded(row["block"])
+                        add(row["block"])
                     unread.update(json.loads(row["unread"]))
                     advance(row["done"])
             except ray.exceptions.RayError as error:
@@ -77,19 +74,19 @@ class RayData:
                 ) from error
         return unread
 
-    def _rows(self, ray: Any, settings: WorkerSettings, passes: Sequence[Chunk]) -> Iterator[dict[str, Any]]:
-        gpu = settings.device.startswith("cuda")
-        actors = self.workers or room(ray.nodes(), settings.torch_threads, gpu=gpu)
-        chunks = cut(passes, settings.batch, actors)
+    def _rows(self, ray: Any, job: Job, passes: Sequence[Piece]) -> Iterator[dict[str, Any]]:
+        gpu = job.device.startswith("cuda")
+        actors = self.workers or room(ray.nodes(), job.torch_threads, gpu=gpu)
+        chunks = cut(passes, job.batch, actors)
         context = ray.data.DataContext.get_current()  # of the whole process, so it is put back
         progress_bars, context.enable_progress_bars = context.enable_progress_bars, False
         try:
-            tasks = [{"task": _Task(settings=settings, folder=Path.cwd(), chunk=chunk)} for chunk in chunks]
+            tasks = [{"task": _Task(job=job, folder=Path.cwd(), chunk=chunk)} for chunk in chunks]
             tables = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
                 Actor,  # Ray Data starts it again where its node is lost, unless it is told otherwise
                 batch_size=1,
                 compute=ray.data.ActorPoolStrategy(size=min(actors, len(tasks))),
-                num_cpus=settings.torch_threads / 2,  # half of what it uses: see `room`
+                num_cpus=job.torch_threads / 2,  # half of what it uses: see `room`
                 num_gpus=1 if gpu else None,
             )
             for table in tables.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
@@ -115,16 +112,16 @@ def room(nodes: Sequence[Mapping[str, Any]], torch_threads: int, *, gpu: bool = 
 class _Task:
     """A chunk with all that an actor must know, which may be a new one."""
 
-    settings: WorkerSettings
+    job: Job
     folder: Path
-    chunk: Chunk
+    chunk: Piece
 
 
 class Actor:
     """A worker on a node. Errors go back as rows: Ray would try them again and wrap them up."""
 
     def __init__(self) -> None:
-        self._worker: Worker | None = None
+        self._worker: PassWorker | None = None
         self._blocks = BlockQueue()
         # one thread for all chunks: PyTorch's own threads belong to the thread that started them
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="video-tcav-passes")
@@ -155,7 +152,7 @@ class Actor:
         if self._worker is None:
             with suppress(OSError):  # else relative paths lead nowhere here, and each file says so
                 os.chdir(task.folder)
-            self._worker = Worker(task.settings, RowSender(task.settings.facts, lambda block: self._blocks.put(block)))
+            self._worker = task.job.remote_worker(lambda block: self._blocks.put(block))
         return self._worker.record(task.chunk, blocks.check)
 
 

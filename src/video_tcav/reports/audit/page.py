@@ -10,7 +10,6 @@ from video_tcav.core.wording import percent
 from video_tcav.reports.audit.answer import answer
 from video_tcav.reports.audit.charts import share_bar, versions_chart
 from video_tcav.reports.audit.clips import contact_sheet, telling_cards
-from video_tcav.reports.figure_files import write_figure
 from video_tcav.reports.page import write_page
 from video_tcav.reports.run.provenance import named_values, present, version_facts
 from video_tcav.reports.run.text import FIGURES, short_clip
@@ -58,8 +57,7 @@ def write_audit_page(result: AuditResult, path: str | Path, *, progress: bool = 
     check_file_writable(path)
     chart = versions_chart(result)
     with progress_bar("page (parts)", 3, visible=progress) as advance:
-        for ending in (".svg", ".png"):
-            write_figure(chart.figure, path.parent / FIGURES / f"{chart.name}{ending}", name=chart.name)
+        chart.write(path.parent / FIGURES)
         advance(1)
         telling = telling_cards(result)
         advance(1)

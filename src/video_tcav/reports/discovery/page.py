@@ -21,7 +21,6 @@ from video_tcav.reports.discovery.words import (
     stability_words,
     why_not_confirmed,
 )
-from video_tcav.reports.figure_files import write_figure
 from video_tcav.reports.page import write_page
 from video_tcav.reports.run.provenance import named_values, present, version_facts
 from video_tcav.reports.run.text import FIGURES
@@ -78,8 +77,7 @@ def write_discovery_page(result: DiscoveryResult, path: str | Path, *, progress:
     check_file_writable(path)
     chart = components_chart(result)
     if chart is not None:
-        for ending in (".svg", ".png"):
-            write_figure(chart.figure, path.parent / FIGURES / f"{chart.name}{ending}", name=chart.name)
+        chart.write(path.parent / FIGURES)
     others = [component for component in result if not component.confirmed]
     cards = list(_cards(result, [*result.confirmed, *others[:_MOST_UNCONFIRMED]], progress))
     return write_page(

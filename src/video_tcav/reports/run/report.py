@@ -6,7 +6,6 @@ from pathlib import Path
 from video_tcav.core.checks import require
 from video_tcav.core.files import check_file_writable, write_text
 from video_tcav.experiments import Run
-from video_tcav.reports.figure_files import write_figure
 from video_tcav.reports.page import render_page
 from video_tcav.reports.run.answer import Answer, answer
 from video_tcav.reports.run.clip_budget import fitting_clips
@@ -46,10 +45,8 @@ def write_report(run: Run, path: str | Path, *, most_bytes: int = MOST_BYTES) ->
     sections, view = ordered(SECTIONS), RunView(run=run)
     if not run.outcomes:
         sections = without_verdicts(sections)
-    # The name of a chart is its salt: the same chart has the same ids, and so the same bytes, in every report.
     for chart in (chart for section in sections for chart in section.charts(view)):
-        for ending in (".svg", ".png"):
-            write_figure(chart.figure, path.parent / FIGURES / f"{chart.name}{ending}", name=chart.name)
+        chart.write(path.parent / FIGURES)
     write_text(note, run_markdown(view, sections))
     # The first page has no clips and shows how many bytes are left for them.
     bytes_left = most_bytes - len(run_page(view, sections).encode())

@@ -1,6 +1,7 @@
 /* The page on which masks are judged: a wall of clips with outlines, verdicts, and how far the making is. */
 
 import { address, change, counted, filters, read } from "./api.js";
+import * as view from "./mask_view.js";
 import { setDress } from "./tiles.js";
 import * as wall from "./wall.js";
 import * as walls from "./wall_keys.js";
@@ -24,8 +25,10 @@ setDress((tile, clip) => {
 });
 
 function say(text, wrong = false) {
-  element("said").textContent = text;
-  element("said").classList.toggle("wrong", wrong);
+  for (const line of [element("said"), element("view-said")]) {
+    line.textContent = text;
+    line.classList.toggle("wrong", wrong);
+  }
 }
 
 /* one change after the other, in the order of the keys */
@@ -40,6 +43,7 @@ async function ask(path, body) {
   const answer = await change(path, body);
   showStatus(answer.status);
   for (const clip of answer.clips) wall.apply([clip.id], clip);
+  view.refresh();
   return answer;
 }
 
@@ -74,14 +78,16 @@ function undo() {
 
 const DO = {
   accept: () => judge("accepted"), reject: () => judge("rejected"), open: () => judge("open"), undo,
-  sort: () => go(), help: () => element("help-dialog").showModal(),
+  sort: () => go(), view: view.open,
+  help: () => element("help-dialog").showModal(),
 };
-walls.listen({ DO, KEYS, judge, say });
+walls.listen({ DO, KEYS, judge, say, enter: view.open });
+view.listen({ DO, KEYS });
 element("choose-all").addEventListener("click", walls.chooseAll);
 element("help-dialog").addEventListener("click", (event) => { if (event.target.closest("[data-close]")) element("help-dialog").close(); });
 element("help-dialog").addEventListener("close", () => { if (wall.current()) wall.setFocus(wall.current().id); });
 wall.watch(() => {
-  for (const button of document.querySelectorAll("footer :is([data-do=accept], [data-do=reject], [data-do=open])")) button.disabled = !wall.current();
+  for (const button of document.querySelectorAll("footer :is([data-do=accept], [data-do=reject], [data-do=open], [data-do=view])")) button.disabled = !wall.current();
 });
 
 /* ---- filters ---- */
