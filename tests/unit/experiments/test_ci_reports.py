@@ -7,6 +7,7 @@ import pytest
 
 from video_tcav.cli import run as command
 from video_tcav.experiments.ci_reports import annotations, write_junit
+from video_tcav.experiments.measured_pairs import PairedRow
 from video_tcav.experiments.outcome import Outcome
 from video_tcav.experiments.witnesses import ThreeWitnesses, Witness
 
@@ -51,12 +52,18 @@ def witnesses(text: str) -> ThreeWitnesses:
     return ThreeWitnesses(**{**values, **said, "verdict": "disagree"})
 
 
+def paired(text: str) -> PairedRow:
+    numbers = {field.name: 1 for field in fields(PairedRow)}
+    return PairedRow(**{**numbers, **dict.fromkeys(("model", "target", "concept", "layer", "remark"), text)})
+
+
 class Finished:
     """What the command prints of a run."""
 
     def __init__(self, text: str) -> None:
         self.experiment, self.path, self.text = self, text, text
         self.title, self.outcomes, self.witnesses = text, [outcome(text, "supported")], [witnesses(text)]
+        self.pairs = [paired(text)]
 
     def all_models(self):
         return {self.text: 1, "other": 2}
