@@ -171,9 +171,12 @@ def test_the_commands_repeat_it(written, page):
     assert f"--concept racket={folder}/clips/racket" in page.text and "--twin frozen --twin reversed" in page.text
 
 
-def test_a_hostile_name_is_only_text(tmp_path, page):
+def test_a_hostile_name_is_only_text(tmp_path):
     path = write_demo_page(sample_demo(tmp_path, other=HOSTILE), tmp_path / "index.html")
     hostile = Page(path.read_text())
+    # of the same length and with the same spaces: charts break long names into two lines
+    harmless = re.sub(r"[^\w ]", "x", HOSTILE)
+    page = Page(write_demo_page(sample_demo(tmp_path, other=harmless), tmp_path / "harmless.html").read_text())
     assert hostile.open == [] and len(hostile.all("script")) == 1
     assert [tag for tag, _ in hostile.elements] == [tag for tag, _ in page.elements]
     assert HOSTILE in hostile.text
