@@ -106,7 +106,7 @@ def test_killed_at_ten_moments_and_resumed_each_time(tmp_path):
 def test_a_run_that_was_killed_before_it_had_begun_begins(tmp_path, left):
     """Its folder then holds no `run.json`, and would be taken for somebody else's."""
     experiment, out = write(tmp_path), tmp_path / "run"
-    loaded, file, _ = check_file(experiment, {}, None)
+    loaded, file, *_ = check_file(experiment, {}, None)
     out.mkdir()
     shutil.copy(experiment, out / left)
     with pytest.raises(ExperimentError, match="must be new or empty"):
