@@ -18,7 +18,7 @@ from video_tcav.rendered import Factors, Rule, sample_factors
 from video_tcav.rendered.factors import OBJECTS, POSES, SCENES, TRAINING
 from video_tcav.rendered.models import CLIP_SPEC, with_changes
 from video_tcav.rendered.motions import joints_over_time
-from video_tcav.rendered.training import BATCH, rendered_inputs, rendered_logits
+from video_tcav.rendered.training import BATCH, optimise, rendered_inputs, rendered_logits
 
 HAND_SPEED = "hand speed"
 _SIZE_PX, _LAST_CHANNELS, _PEAK_RATE = 64, 96, 2e-3
@@ -229,20 +229,12 @@ def _trained(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         trunk = load_model(recipe.start, device="cpu").module
-        network = HeadNetwork(trunk, recipe.heads, is_multi_label=recipe.kind == "sigmoid").train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=_PEAK_RATE, total_steps=steps, pct_start=0.15)
+        network = HeadNetwork(trunk, recipe.heads, is_multi_label=recipe.kind == "sigmoid")
     generator = np.random.default_rng([seed, random_streams.HEAD_BATCHES])
-    for _ in range(steps):
-        batch = torch.from_numpy(generator.choice(len(inputs), BATCH, replace=False))
-        loss = recipe.loss(network(inputs[batch]), labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        advance(1)
-    return network.eval()
+    drawn = (torch.from_numpy(generator.choice(len(inputs), BATCH, replace=False)) for _ in range(steps))
+    batches = ((inputs[batch], labels[batch]) for batch in drawn)
+    optimise(network, batches, recipe.loss, steps=steps, peak_rate=_PEAK_RATE, advance=advance)
+    return network
 
 
 def _fit(model: VideoModel, clips: Sequence[Factors], labels: Float[Tensor, "clip label"]) -> float:

@@ -54,9 +54,9 @@ def audit(
     Args:
         model: from `load_model`; its classes are those of the clips.
         clips: with labels: a folder for each class, a manifest, a published list; or the clips of each class by its name.
-        versions: names of `audit.VERSIONS`; all if not given. The clip as it is always is one.
+        versions: names of `auditing.VERSIONS`; all if not given. The clip as it is always is one.
         reject: clips to leave out since their masks are wrong, by name or path, or files of such names, see
-            `audit.read_rejections`.
+            `auditing.read_rejections`.
         group: what is independent: `video`, or a regular expression on the path.
         seed: of every random draw.
         out: folder for results, tables and examples.

@@ -1,10 +1,11 @@
 """Train the small networks on freshly rendered clips by a labelling rule."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from video_tcav.concepts import twin_clip
 from video_tcav.core.checks import at_least, one_of
 from video_tcav.core.errors import InputError
-from video_tcav.core.progress import progress_bar
+from video_tcav.core.progress import Advance, progress_bar
 from video_tcav.core.tables import write_tensors
 from video_tcav.models.video_model import VideoModel
 from video_tcav.rendered import Factors, Rule, render_batch
@@ -98,21 +99,10 @@ def train_rendered(
     at_least("steps", steps, 1)
     at_least("held_out", held_out, 1)
     model = untrained(architecture, rule.labels, seed=seed)
-    network = model.module.train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=_PEAK_RATE[architecture], total_steps=steps, pct_start=0.15
-    )
+    batches = ((normalised(clips), labels) for clips, labels in _batches(rule, steps, seed))
+    loss, peak_rate = nn.functional.cross_entropy, _PEAK_RATE[architecture]
     with progress_bar(f"training {architecture} by {rule.name} (batches)", steps, visible=progress) as advance:
-        for clips, labels in _batches(rule, steps, seed):
-            loss = nn.functional.cross_entropy(network(normalised(clips)), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            advance(1)
-    network.eval()
+        optimise(model.module, batches, loss, steps=steps, peak_rate=peak_rate, advance=advance)
     clips, labels = rule.sample(held_out, seed=_HELD_OUT_SEED + seed)
     accuracy = measure_accuracy(model, clips, labels)
     correlation = f" --correlation {rule.correlation:g}" if rule.companion else ""
@@ -129,6 +119,30 @@ def train_rendered(
         "command": f"video-tcav benchmark train {architecture} {rule.name}{correlation} --seed {seed} --steps {steps}",
     }
     return Trained(model=replace(model, trained=True), rule=rule, accuracy=accuracy, metadata=metadata)
+
+
+def optimise(
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    loss: Callable[[Any, Tensor], Tensor],
+    *,
+    steps: int,
+    peak_rate: float,
+    advance: Advance,
+) -> None:
+    """Fit all weights of a network to so many batches of inputs and labels; it is in evaluation mode afterwards."""
+    network.train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=peak_rate, total_steps=steps, pct_start=0.15)
+    for inputs, labels in batches:
+        value = loss(network(inputs), labels)
+        optimizer.zero_grad()
+        value.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        advance(1)
+    network.eval()
 
 
 def measure_accuracy(model: VideoModel, clips: Sequence[Factors], labels: Sequence[int]) -> float:
