@@ -60,12 +60,12 @@ class Fits:
         """The most components that the two halves agree on, or the number on which they agree best."""
         channels = self._samples[0].shape[1]
         numbers = [number for number in _NUMBERS if number <= channels] or [channels]
-        agreement = {
-            number: float(matched_cosines(self.directions(1, number), self.directions(2, number)).mean())
-            for number in numbers
-        }
-        agreed = [number for number, cosine in agreement.items() if cosine >= _AGREEMENT]
-        return max(agreed) if agreed else max(agreement, key=lambda number: agreement[number])
+        agreement = dict[int, float]()
+        for number in reversed(numbers):  # the most first: fits to fewer are made only where more do not agree
+            agreement[number] = float(matched_cosines(self.directions(1, number), self.directions(2, number)).mean())
+            if agreement[number] >= _AGREEMENT:
+                return number
+        return max(reversed(agreement), key=lambda number: agreement[number])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -26,12 +26,13 @@ def non_negative_codes(
         rounds: sweeps over all components.
     """
     products = directions @ directions.T
-    gains = positions @ directions.T - penalty
+    # a component a row: each step reads and writes what lies together in memory
+    gains = directions @ positions.T - penalty
     lengths = np.maximum(np.diagonal(products), np.finfo(products.dtype).tiny)
     codes = np.zeros_like(gains)
     for _ in range(rounds):
-        for column in range(len(directions)):
+        for row, code in enumerate(codes):
             # what the component would take of what the others leave
-            residual = gains[:, column] - codes @ products[:, column]
-            codes[:, column] = np.maximum(0.0, codes[:, column] + residual / lengths[column])
-    return codes
+            residual = gains[row] - products[row] @ codes
+            np.maximum(0.0, code + residual / lengths[row], out=code)
+    return codes.T
