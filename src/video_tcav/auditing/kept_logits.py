@@ -16,7 +16,7 @@ from torch import Tensor
 from video_tcav._version import __version__
 from video_tcav.core.tables import write_tensors
 
-_FORMAT = 2  # raise it where the same version would have other pixels, or masks other doubts
+_FORMAT = 3  # raise it where the same version would have other pixels, clips other lenders, or masks other doubts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,6 @@ from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MediaError
 from video_tcav.masks.identity import mask_identity
 from video_tcav.masks.material import ClipMaterial
-from video_tcav.masks.quality import mask_quality
 from video_tcav.masks.source_material import MaterialStore, SourceMaterial
 from video_tcav.media import VideoSource
 from video_tcav.recording.cache.keys import source_name
@@ -100,7 +99,7 @@ class PendingClips:
             if self._keeps_masked and own.is_unmasked and source.key in self._plan.digests:
                 self._add(KeptClip(skipped=own.error.reason), *self._masked_content(source, 0))
             return own.error
-        number, lender = self._lender(source)
+        number, lender = self._materials.lender(self._plan.lenders.get(source.key, ()))
         return [self._pending(source, window, own, number, lender) for window in range(len(own.windows))]
 
     def keep(self, pending: PendingClip, logits: Mapping[str, Tensor]) -> PassedClip:
@@ -222,14 +221,6 @@ class PendingClips:
         for number, files in enumerate(self._files):
             files.add(replace(clip, logits={name: rows[number] for name, rows in clip.logits.items()}), *content)
 
-    def _lender(self, source: VideoSource) -> tuple[int | None, SourceMaterial | None]:
-        """The first of a source's lenders that can be used, and its number."""
-        for number, lender in enumerate(self._plan.lenders.get(source.key, ())):
-            material = self._materials.of(lender)
-            if material.error is None:
-                return number, material
-        return None, None
-
     def _plain_content(self, source: VideoSource, window: int) -> tuple[Any, ...]:
         """What decides about the logits of a clip's versions without masks."""
         # the digest holds the segment, too: two segments of one file are two clips
@@ -271,8 +262,7 @@ def _window_of(lender: SourceMaterial | None, window: int) -> ClipMaterial | Non
 
 
 def _facts(material: ClipMaterial, lender: int | None) -> MaskFacts:
-    masks = material.known_masks
-    quality = mask_quality(material.key, masks)
+    masks, quality = material.known_masks, material.quality
     return MaskFacts(
         has_object=masks.object is not None,
         how=masks.how,

@@ -202,6 +202,9 @@ def _cautions(plan: AuditPlan, answers: AuditAnswers, skipped: Sequence[Skipped]
             "are in pieces, cut off, or change their shape. See them with --judge-masks rejected.json, and leave out wrong ones "
             "with --reject."
         )
+        lent = sum(clip.lender in {other.clip for other in answers.clips if other.doubts} for clip in answers.clips)
+        if lent:
+            yield f"{lent} swaps have the scene of such a clip: if somebody was left in it, SBErr counts them as the scene."
     lost = len(skipped) - len(plan.rejected)
     if lost:
         yield f"{lost} of {len(plan.sources)} clips could not be used, and the numbers say nothing about clips like them."

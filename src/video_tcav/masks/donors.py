@@ -11,7 +11,7 @@ from video_tcav.core.errors import ShapeError
 from video_tcav.media import VideoSource
 
 _MOST_LENDERS = 4
-"""Clips that are asked for their scene, one after the other, where there is no person in the first."""
+"""Clips that are asked for their scene, one after the other, until there is a person in one whose mask leaves no doubt."""
 
 
 def draw_donors(

@@ -11,6 +11,7 @@ from torch import Tensor
 from video_tcav.masks.compositing import fitted, paste
 from video_tcav.masks.filling import FilledClip, fill_in
 from video_tcav.masks.mask_source import ClipMasks
+from video_tcav.masks.quality import MaskQuality, mask_quality
 
 Clip = UInt8[Tensor, "time 3 height width"]
 
@@ -34,6 +35,11 @@ class ClipMaterial:
         """The masks of a clip that must have some."""
         assert self.masks is not None, f"{self.key} has no masks"
         return self.masks
+
+    @cached_property
+    def quality(self) -> MaskQuality:
+        """What its masks are like."""
+        return mask_quality(self.key, self.known_masks)
 
     @cached_property
     def scene_filling(self) -> FilledClip:

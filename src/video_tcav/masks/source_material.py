@@ -1,6 +1,7 @@
 """Material of videos: decoded and masked once while several clips take from it, whichever thread asks first."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
@@ -32,6 +33,11 @@ class SourceMaterial:
     error: MediaError | None = None
     is_unmasked: bool = False
     fps: float = _NOMINAL_FPS
+
+    @property
+    def has_doubts(self) -> bool:
+        """Whether somebody should look at its masks."""
+        return any(material.quality.doubts for material in self.windows if material.masks is not None)
 
 
 class MaterialStore:
@@ -66,6 +72,21 @@ class MaterialStore:
                 future.set_exception(error)
         return future.result()
 
+    def lender(self, sources: Sequence[VideoSource]) -> tuple[int, SourceMaterial] | tuple[None, None]:
+        """The video that lends its scene, and its number among those that may: the first whose masks leave no doubt.
+
+        Where a mask misses somebody, they stay in the scene, and what a model says of them looks like what it says of the
+        scene. Where all leave doubts, it is the first that can be used.
+        """
+        doubtful = None
+        for number, source in enumerate(sources):
+            material = self.of(source)
+            if material.error is None and not material.has_doubts:
+                return number, material
+            if material.error is None and doubtful is None:
+                doubtful = number, material
+        return doubtful or (None, None)
+
     def _make(self, source: VideoSource) -> SourceMaterial:
         loaded = load_source(source, self._spec, windows=self._windows)
         if loaded.clips is None:
@@ -79,7 +100,7 @@ class MaterialStore:
         )
         for material in windows:
             if material.masks is not None:
-                _ = material.scene  # filled in now, as two threads would otherwise do it twice
+                _ = material.scene, material.quality  # now, as two threads would otherwise do it twice
         return SourceMaterial(windows=windows, fps=_frame_rate(loaded.timestamps_s[0]))
 
     def _masks_of(self, loaded: LoadedClips) -> tuple[ClipMasks | None, ...]:

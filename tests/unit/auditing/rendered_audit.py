@@ -6,10 +6,11 @@ from video_tcav.rendered import render, rule_of
 
 
 class ExactMasks(MaskSource):
-    """The rendered world's own masks; clips whose names are in `empty` have nobody in them."""
+    """The rendered world's own masks; clips named in `empty` have nobody in them, those in `partial` only in some frames."""
 
-    def __init__(self, rendered, *, empty=(), objects=True):
+    def __init__(self, rendered, *, empty=(), partial=(), objects=True):
         self.name, self.rendered, self.empty, self.objects, self.calls = "exact", rendered, set(empty), objects, []
+        self.partial = set(partial)
 
     def masks(self, loaded):
         key = loaded.source.key
@@ -17,9 +18,10 @@ class ExactMasks(MaskSource):
         if key in self.empty:
             raise MediaError(loaded.source.path, "no person was found in the clip")
         clip = self.rendered[key]
-        return (
-            ClipMasks(person=clip.mask("figure"), object=clip.mask("object") if self.objects else None, how="exact"),
-        )
+        person = clip.mask("figure")
+        if key in self.partial:
+            person[len(person) // 4 :] = False
+        return (ClipMasks(person=person, object=clip.mask("object") if self.objects else None, how="exact"),)
 
 
 def rendered_clips(rule_name, count, *, seed=0):

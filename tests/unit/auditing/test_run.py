@@ -226,6 +226,26 @@ def leave_objects_out(path):
     path.write_text(json.dumps(content))
 
 
+def test_clips_whose_masks_leave_doubts_lend_a_scene_only_where_no_other_can(model, world):
+    clips, rendered = world
+    names = [name for members in clips.values() for name, _ in members]
+
+    def lenders(partial):
+        masks = ExactMasks(rendered, partial=partial)
+        result = vt.audit(model, clips, masks=masks, versions=("swap",), shares=False, bootstraps=200)
+        warned = any("swaps have the scene of such a clip" in text for text in result.warnings)
+        return {clip.clip: clip.lender for clip in result.answers.clips}, warned
+
+    first, warned = lenders(())
+    assert not warned
+    once, warned = lenders([first[names[0]]])  # the other clips of its class are as good
+    assert first[names[0]] not in once.values()
+    assert not warned
+    always, warned = lenders(names)
+    assert always == first
+    assert warned
+
+
 def test_clips_without_a_person_are_listed_and_lend_no_scene(model, world):
     clips, rendered = world
     masks = ExactMasks(rendered, empty=["clip 2"])

@@ -106,9 +106,8 @@ class MaskedClips:
         )
 
     def _donor(self, source: VideoSource) -> ClipMaterial | None:
-        """The first clip with a person among those that may lend their scene."""
-        materials = (self._materials.of(lender) for lender in self._lenders[source.key])
-        return next((material.windows[0] for material in materials if material.error is None), None)
+        _, lender = self._materials.lender(self._lenders[source.key])
+        return None if lender is None else lender.windows[0]
 
 
 def left_out_texts(made: Iterable[MaskedVersions], clips: Sequence[VideoSource]) -> tuple[str, ...]:
