@@ -30,6 +30,10 @@ class OutputPart:
     row: int | None = None
     time_dim: int = 1
 
+    def __str__(self) -> str:
+        head = [f"head {self.head}"] if self.head else []
+        return ", ".join(head if self.row is None else [*head, f"row {self.row} in time"])
+
     def __call__(self, output: object) -> object:
         """The part of an output."""
         # a name with dots in it comes before the path that it could be

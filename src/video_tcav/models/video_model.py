@@ -90,12 +90,15 @@ class VideoModel:
 
     def for_provenance(self) -> dict[str, Any]:
         """What says which model it is, in the provenance of results."""
-        return {
+        noted = {
             "name": self.name,
             "weights": self.weights_digest,
             "trained": self.trained,
             "outputs": self.outputs.kind,
         }
+        # one network answers differently by head, moment and box
+        noted |= {} if self.part is None else {"part": str(self.part)}
+        return noted if self.box is None else noted | {"box": list(self.box)}
 
     @cached_property
     def weights_digest(self) -> str:

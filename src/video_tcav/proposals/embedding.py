@@ -15,6 +15,7 @@ from video_tcav.media import VideoSource, clip_times, read_frames
 from video_tcav.media.files import kind_of
 from video_tcav.models import VideoModel, layer_axes, record_activations
 from video_tcav.proposals.cutting import Frames
+from video_tcav.recording.cache.keys import preparation_digest
 
 SAME = 0.98
 """Clips of one video with a cosine above this show the same."""
@@ -30,7 +31,8 @@ class ClipEmbedder:
     def __init__(self, model: VideoModel) -> None:
         self.model = model
         self.layer = model.stages()[-1]
-        self.space = f"{model.weights_digest}:{self.layer}"
+        # the same network with clips of another length, rate or size gives other vectors
+        self.space = f"{model.weights_digest}:{self.layer}:{preparation_digest(model)}"
 
     def __call__(self, clips: Sequence[Frames], *, fps: float) -> Float[np.ndarray, "clip feature"]:
         """One vector a clip, in their order.

@@ -131,6 +131,15 @@ def test_the_second_at_which_a_frame_comes_is_that_of_the_frame(fps, at_time, ro
     assert load_model(network, at_time=at_time, device="cpu").part == OutputPart(row=row, time_dim=1)
 
 
+def test_results_say_which_head_and_row_they_are_of():
+    model = load_model(FrameWise("time, class"), at_time=0.5, device="cpu")
+    assert model.for_provenance()["part"] == "row 2 in time"
+    assert "Explained is the output at 0.5 s: row 2 in time, counted from 0." in model.notes
+    heads = TwoHeads(CONTAINERS["dict"][0])
+    assert load_model(heads, head="verb", device="cpu").for_provenance()["part"] == "head verb"
+    assert "part" not in load_model("rendered:r2plus1d-motion", device="cpu").for_provenance()
+
+
 def test_seconds_that_cannot_be_found_are_refused():
     with pytest.raises(InputError, match=r"`at_time` must be from 0 to 2 s, the clip's length. Got 2\. Correct it."):
         load_model(FrameWise("time, class"), at_time=2.0, device="cpu")

@@ -1,5 +1,7 @@
 """Vectors, groups, names, order: against clips whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -37,7 +39,9 @@ def test_a_vector_is_the_deepest_stage_averaged_over_positions(model):
     activation = record_activations(model, [layer], model.prepare(clip)[None])[layer]
     expected = layer_axes(model, layer).positions(activation)[0].flatten(0, 2).mean(0)
     np.testing.assert_allclose(vector, expected.numpy(), rtol=1e-5, atol=1e-6)
-    assert embedder.space == f"{model.weights_digest}:{layer}"
+    assert embedder.space.startswith(f"{model.weights_digest}:{layer}:")
+    slower = replace(model, clip_spec=replace(model.clip_spec, stride=2 * model.clip_spec.stride))
+    assert ClipEmbedder(slower).space != embedder.space
 
 
 def test_clips_of_any_size_and_length_keep_their_order(model):

@@ -84,7 +84,8 @@ def describe_network(
         _check_box(model)
         impurities = check_repeats(model, allow_impure=allow_impure)
         stages = model.default_layers or stage_layers(model)
-    notes = (*wrapper_notes, *weight_notes, *model.notes, *impurities)
+    moment = () if at_time is None else (f"Explained is the output at {at_time:g} s: {part}, counted from 0.",)
+    notes = (*wrapper_notes, *weight_notes, *model.notes, *moment, *impurities)
     return replace(model, name=name or type(module).__name__, trained=trained, default_layers=stages, notes=notes)
 
 

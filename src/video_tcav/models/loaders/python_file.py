@@ -1,5 +1,6 @@
 """Models from a user's Python file: any network that a function builds."""
 
+import difflib
 import hashlib
 import importlib.util
 import inspect
@@ -14,13 +15,15 @@ import torch
 from torch import nn
 
 from video_tcav.core.errors import ModelError
-from video_tcav.core.limits import LimitError, check_regular
+from video_tcav.core.limits import LimitError, check_regular, shortened
 from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.loaders.networks import describe_network
 from video_tcav.models.video_model import VideoModel, state_digest
 from video_tcav.models.weights.loading import metadata_classes, read_weights
 
 _MODULE_PREFIX = "_video_tcav_model_"
+_MOST_NAMED = 8
+"""Functions of a file, in an error."""
 
 
 def load_file(
@@ -116,11 +119,15 @@ def call_factory(
     """
     with torch.random.fork_rng(devices=[]), _importable(path.parent):
         torch.manual_seed(seed)
-        build = getattr(_import(path, argument), factory, None)
+        imported = _import(path, argument)
+        build = getattr(imported, factory, None)
         if not callable(build):
+            functions = _functions(imported)
+            near = difflib.get_close_matches(factory, functions, n=1)
+            known = shortened(near or functions, _MOST_NAMED) or "none at all"
             raise ModelError(
                 f"`{argument}` must name a function in {path}. Got {factory!r}, which is none."
-                f" Write file:path/to/{argument}.py:function."
+                f" {'Did you mean ' + known + '?' if near else 'There are: ' + known + '.'}"
             )
         try:
             parameters = inspect.signature(build).parameters
@@ -144,6 +151,16 @@ def _build(path: Path, factory: str, offered: Mapping[str, Any], forced: Mapping
             f" {path}:{factory}. Return the network."
         )
     return module
+
+
+def _functions(module: ModuleType) -> list[str]:
+    """What a factory can be: functions and classes without an underscore, those imported from elsewhere in the folder as well."""
+    public = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return sorted(name for name, value in public.items() if inspect.isfunction(value) or _is_network(value))
+
+
+def _is_network(value: object) -> bool:
+    return inspect.isclass(value) and issubclass(value, nn.Module)
 
 
 def _import(path: Path, argument: str) -> ModuleType:
