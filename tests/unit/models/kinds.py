@@ -224,7 +224,7 @@ KINDS: dict[str, list[Right | Refused]] = {
             message=r"BatchNorm without running statistics \(stages\.3\)",
         )
     ],
-    "stateful (MoViNet's stream, a GRU that carries on)": [
+    "stateful (a stream of the clip before, a GRU that carries on)": [
         Refused(build=with_stage(Stream), message="after other clips were passed"),
         Refused(
             build=lambda: Folded(image_network(), 8, CarriedGRU(8, 8, batch_first=True)),

@@ -25,6 +25,7 @@ from video_tcav.models.output_part import output_part
 from video_tcav.models.outputs import output_rows
 from video_tcav.models.preprocess import prepare_clip
 from video_tcav.models.repeatability import check_repeats, random_state_kept
+from video_tcav.models.streams import STREAM_NOTE, stream_cleaners
 from video_tcav.models.trial_pass import outputs_of, try_model
 from video_tcav.models.video_model import VideoModel
 from video_tcav.models.weights.loading import Weights, fit_weights, metadata_classes, metadata_fields
@@ -84,8 +85,9 @@ def describe_network(
         _check_box(model)
         impurities = check_repeats(model, allow_impure=allow_impure)
         stages = model.default_layers or stage_layers(model)
+    streams = (STREAM_NOTE,) if stream_cleaners(module) else ()
     moment = () if at_time is None else (f"Explained is the output at {at_time:g} s: {part}, counted from 0.",)
-    notes = (*wrapper_notes, *weight_notes, *model.notes, *moment, *impurities)
+    notes = (*wrapper_notes, *weight_notes, *model.notes, *streams, *moment, *impurities)
     return replace(model, name=name or type(module).__name__, trained=trained, default_layers=stages, notes=notes)
 
 

@@ -1,0 +1,15 @@
+"""State that streaming networks keep from one clip to the next, as MoViNet does: cleared before each pass."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+_CLEANER = "clean_activation_buffers"
+"""Method of MoViNet's published PyTorch code (github.com/Atze00/MoViNet-pytorch), and of the networks made of it."""
+STREAM_NOTE = f"What the network keeps from one clip to the next is cleared before each pass ({_CLEANER})."
+
+
+def stream_cleaners(module: nn.Module) -> tuple[Callable[[], object], ...]:
+    """Methods that let a network forget all clips that it has seen; of submodules too, as it may stand inside another."""
+    methods = [getattr(submodule, _CLEANER, None) for submodule in module.modules()]
+    return tuple(method for method in methods if callable(method))
