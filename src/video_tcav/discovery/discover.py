@@ -17,11 +17,12 @@ from video_tcav.discovery.component_rows import component_rows, judged
 from video_tcav.discovery.edited_components import with_interventions
 from video_tcav.discovery.explained import ExplainedShare, NothingExplained
 from video_tcav.discovery.layer_discovery import LayerDiscovery
-from video_tcav.discovery.layer_grid import layer_grids
+from video_tcav.discovery.layer_grid import LayerGrid, kept_beside_grids, layer_grids
 from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.measure_explained import measure_explained
 from video_tcav.discovery.plan import DiscoveryPlan, DiscoveryQuestion, plan_discovery
 from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
+from video_tcav.discovery.removal import removals
 from video_tcav.discovery.result import DiscoveryResult
 from video_tcav.discovery.result_files import save_discovery
 from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
@@ -128,13 +129,16 @@ def discover(
         asked = _asked(model, plan, names, interventions)
         grids = layer_grids(model, plan.layers)
         with work.timed("passes"):
-            recorded, runner = record_clips(plan, model, grids, _kept_whole(model, plan, asked), work)
+            whole = _kept_whole(model, plan, asked, grids, in_place=discovery.in_place)
+            recorded, runner = record_clips(plan, model, grids, whole, work)
         with work.timed("components"):
             found = _found(recorded, discovery, settings, progress)
         with work.timed("tests"):
             effects = _effects(found, progress)
+        with work.timed("removals"):
+            removed, uncut = removals(found, alpha, runner, progress=progress) if discovery.in_place else ({}, ())
         with work.timed("kinds"):
-            components = judged([row for each in found for row in component_rows(each, effects)], alpha)
+            components = judged([row for each in found for row in component_rows(each, effects, removed)], alpha)
         with work.timed("interventions"):
             components, cautions = with_interventions(components, found, asked, runner, settings, progress=progress)
         with work.timed("explained"):
@@ -151,6 +155,7 @@ def discover(
         noticed = (
             *left_out_notes(clips),
             *left_out_notes(random),
+            *uncut,
             *cautions,
             *listed_groups(plan.sources, plan.group_of, group),
             *work.warnings({each.path for each in skipped}),
@@ -217,9 +222,17 @@ def _asked(
     return InterventionPlan(operations=names, layers=layers)
 
 
-def _kept_whole(model: VideoModel, plan: DiscoveryPlan, asked: InterventionPlan) -> tuple[str, ...]:
-    """Layers from which the rest of the network is run: for interventions, and for the answers of the half that confirms."""
-    return tuple(dict.fromkeys((*asked.layers, deepest_layer(model, plan.layers))))
+def _kept_whole(
+    model: VideoModel,
+    plan: DiscoveryPlan,
+    asked: InterventionPlan,
+    grids: Mapping[str, LayerGrid],
+    *,
+    in_place: bool,
+) -> tuple[str, ...]:
+    """Layers whose outputs are kept beside their grids: for interventions, and where the rest of the network is run again."""
+    rerun = plan.layers if in_place else (deepest_layer(model, plan.layers),)
+    return tuple(dict.fromkeys((*asked.layers, *kept_beside_grids(grids, rerun))))
 
 
 def _found(

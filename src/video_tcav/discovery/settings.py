@@ -39,6 +39,11 @@ class DiscoverySettings(Settings):
         most=200,
         metavar="N",
     )
+    in_place: bool = setting(
+        True,
+        "Confirm components by taking them out where they are, too, besides by slopes.",
+        docs="Confirm components by taking them out where they are, too, besides by slopes. See [confirm](discovery.md#how-it-is-done).",
+    )
 
     @cached_property
     def factoriser(self) -> "Factoriser":
