@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from benchmarks.discovery.worlds import DiscoveryWorld
 
 from video_tcav.discovery.component import Component
-from video_tcav.discovery.component_rows import component_rows, judged
+from video_tcav.discovery.component_rows import judged_components
 from video_tcav.discovery.layer_discovery import LayerDiscovery
 from video_tcav.discovery.layer_grid import kept_beside_grids, layer_grids
 from video_tcav.discovery.plan import DiscoveryQuestion, plan_discovery
 from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
-from video_tcav.discovery.removal import removals
 from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.gram.concept_test import TestSettings
 from video_tcav.recording.batch_runner import BatchRunner
@@ -49,7 +48,6 @@ def discovered(
 
 def tested(layers: Sequence[LayerDiscovery], runner: BatchRunner) -> tuple[Component, ...]:
     """What is confirmed of the components of some layers, judged together."""
-    effects = {name: measurement for layer in layers for name, measurement in layer.effects().items()}
-    removed, cautions = removals(layers, LEVEL, runner)
+    components, cautions = judged_components(layers, LEVEL, runner)
     assert not cautions, cautions
-    return judged([row for layer in layers for row in component_rows(layer, effects, removed)], LEVEL)
+    return components

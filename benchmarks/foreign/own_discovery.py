@@ -11,9 +11,9 @@ import torch
 from benchmarks.discovery_baselines.layer import activations
 from torch import Tensor, nn
 
-from video_tcav.discovery.component_rows import component_rows, judged
+from video_tcav.discovery.component_rows import judged_components
 from video_tcav.discovery.layer_discovery import LayerDiscovery
-from video_tcav.discovery.layer_grid import layer_grids
+from video_tcav.discovery.layer_grid import kept_beside_grids, layer_grids
 from video_tcav.discovery.plan import DiscoveryQuestion, plan_discovery
 from video_tcav.discovery.recorded_clips import record_clips
 from video_tcav.discovery.settings import DiscoverySettings
@@ -52,9 +52,10 @@ def discovered(
     )
     with Workspace(RecordingSettings(), progress=False) as work:
         plan = plan_discovery(loaded, question, work.digest)
-        recorded, _ = record_clips(plan, loaded, layer_grids(loaded, plan.layers), (), work)
+        grids = layer_grids(loaded, plan.layers)
+        recorded, runner = record_clips(plan, loaded, grids, kept_beside_grids(grids, plan.layers), work)
         discovery = LayerDiscovery.of(recorded, name, DiscoverySettings(), settings)
-        judgements = judged(component_rows(discovery, discovery.effects()), LEVEL)
+        judgements, _ = judged_components([discovery], LEVEL, runner)
     # A component that too few clips have has no effect.
     ordered = sorted(judgements, key=lambda row: (not row.confirmed, math.isnan(row.effect), -row.effect))
     components = discovery.components

@@ -89,7 +89,8 @@ def discover(
     """Find what a class relies on: components of activations from half of the clips, tested in the other half.
 
     A component is confirmed if, in clips that it was not found in, the class has more (or less) of it than random clips, and
-    having it, or taking it out where it is, moves the class the same way; adjusted for all components. Then look at its clips: what it is, a person says.
+    having it, or taking it out where it is, moves the class the same way; adjusted for all components. Then look at its clips:
+    what it is, a person says.
     """
     from video_tcav.concepts.twins import TWINS  # noqa: PLC0415 - PyTorch, which other commands need not load
 

@@ -121,7 +121,7 @@ class Component:
 
     @property
     def effect_tests(self) -> dict[EffectTest, float]:
-        """p of each test of the effect that was made; 1 where its sign is not that of the difference of presence."""
+        """P of each test of the effect that was made; 1 where its sign is not that of the difference of presence."""
         tests: dict[EffectTest, tuple[float, float]] = {"slope": (self.effect, self.effect_p)}
         if not math.isnan(self.removed):
             tests["removal"] = (self.removed, self.removed_p)
@@ -134,7 +134,7 @@ class Component:
 
     @property
     def size(self) -> float:
-        """What confirmed components are compared by: what clips with it lose or gain without it; its slope where it was not taken out."""
+        """What confirmed ones are sorted by: what clips lose or gain without it; its slope where it was not taken out."""
         return abs(self.effect if math.isnan(self.removed) else self.removed)
 
     @property

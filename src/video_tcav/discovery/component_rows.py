@@ -9,14 +9,43 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from video_tcav.concepts import TWINS, Twin
+from video_tcav.core.progress import progress_bar
 from video_tcav.discovery.component import Component
 from video_tcav.discovery.kinds import Retained, kind_of
 from video_tcav.discovery.layer_discovery import LayerDiscovery
-from video_tcav.discovery.removal import Removal
+from video_tcav.discovery.removal import Removal, removals
 from video_tcav.gram.corrections import adjust
+from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.tcav.concept_result import Measurement
 
 _TWIN_COLUMNS: dict[Twin, str] = {"frozen": "freezing", "reversed": "reversal", "shuffled": "shuffling"}
+
+
+def judged_components(
+    layers: Sequence[LayerDiscovery],
+    alpha: float,
+    runner: BatchRunner,
+    *,
+    in_place: bool = True,
+    progress: bool = False,
+) -> tuple[tuple[Component, ...], tuple[str, ...]]:
+    """Presence, slope and removal of every component, judged together.
+
+    Args:
+        layers: with their components.
+        alpha: level of the family.
+        runner: that passed the clips.
+        in_place: whether components are also taken out where they are.
+        progress: whether to show progress bars.
+
+    Returns:
+        Components of all layers, see `judged`; and what a reader must know of layers that nothing can be taken out of.
+    """
+    total = sum(len(each.comparisons) for each in layers)
+    with progress_bar("tests (components)", total, visible=progress) as advance:
+        effects = {name: measurement for each in layers for name, measurement in each.effects(advance).items()}
+    removed, cautions = removals(layers, alpha, runner, progress=progress) if in_place else ({}, ())
+    return judged([row for each in layers for row in component_rows(each, effects, removed)], alpha), cautions
 
 
 def judged(components: Sequence[Component], alpha: float) -> tuple[Component, ...]:
@@ -40,9 +69,7 @@ def _judged(component: Component, p_adjusted: float, alpha: float) -> Component:
     tests = component.effect_tests
     decides = min(tests, key=tests.__getitem__)
     confirmed = p_adjusted <= alpha and tests[decides] < 1 and component.is_stable
-    return replace(
-        component, p_adjusted=p_adjusted, confirmed=confirmed, confirmed_by=decides if confirmed else ""
-    )
+    return replace(component, p_adjusted=p_adjusted, confirmed=confirmed, confirmed_by=decides if confirmed else "")
 
 
 def component_rows(

@@ -13,7 +13,7 @@ from video_tcav.core.progress import progress_bar
 from video_tcav.core.settings import takes_settings
 from video_tcav.discovery.bank_tubes import with_tubes
 from video_tcav.discovery.component import Component
-from video_tcav.discovery.component_rows import component_rows, judged
+from video_tcav.discovery.component_rows import judged_components
 from video_tcav.discovery.edited_components import with_interventions
 from video_tcav.discovery.explained import ExplainedShare, NothingExplained
 from video_tcav.discovery.layer_discovery import LayerDiscovery
@@ -22,7 +22,6 @@ from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.measure_explained import measure_explained
 from video_tcav.discovery.plan import DiscoveryPlan, DiscoveryQuestion, plan_discovery
 from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
-from video_tcav.discovery.removal import removals
 from video_tcav.discovery.result import DiscoveryResult
 from video_tcav.discovery.result_files import save_discovery
 from video_tcav.discovery.settings import NOT_TAKEN, DiscoverySettings
@@ -35,7 +34,6 @@ from video_tcav.models import VideoModel
 from video_tcav.models.targets import target_name
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.concept_result import Measurement
 from video_tcav.tcav.interventions.operations import CLAMP, STEP, parse_operations
 from video_tcav.tcav.interventions.plan import InterventionPlan, deepest_layer, layers_of_interventions
 from video_tcav.tcav.run_provenance import run_provenance
@@ -134,11 +132,7 @@ def discover(
         with work.timed("components"):
             found = _found(recorded, discovery, settings, progress)
         with work.timed("tests"):
-            effects = _effects(found, progress)
-        with work.timed("removals"):
-            removed, uncut = removals(found, alpha, runner, progress=progress) if discovery.in_place else ({}, ())
-        with work.timed("kinds"):
-            components = judged([row for each in found for row in component_rows(each, effects, removed)], alpha)
+            components, uncut = judged_components(found, alpha, runner, in_place=discovery.in_place, progress=progress)
         with work.timed("interventions"):
             components, cautions = with_interventions(components, found, asked, runner, settings, progress=progress)
         with work.timed("explained"):
@@ -257,12 +251,6 @@ def _suggested(
     if encoder is None:
         return {}
     return suggested_names(found, components, encoder, words, recording, progress=progress)
-
-
-def _effects(found: Sequence[LayerDiscovery], progress: bool) -> dict[str, Measurement]:
-    total = sum(len(each.comparisons) for each in found)
-    with progress_bar("tests (components)", total, visible=progress) as advance:
-        return {name: measurement for each in found for name, measurement in each.effects(advance).items()}
 
 
 def _cautions(components: Sequence[Component], settings: TestSettings, alpha: float) -> tuple[str, ...]:

@@ -153,7 +153,10 @@ def layer_removals(
         for name, clips in chosen.items():
             column, places = discovery.names.index(name), np.searchsorted(numbers, clips)
             maps = discovery.maps_of(column, clips)
-            left = [_left_without(rerun, discovery, column, each, places) for each in (maps, _moved(maps, discovery, column))]
+            left = [
+                _left_without(rerun, discovery, column, each, places)
+                for each in (maps, _moved(maps, discovery, column))
+            ]
             taken_out[name] = Removal(
                 lost=unedited[places] - left[0],
                 lost_elsewhere=unedited[places] - left[1],

@@ -73,7 +73,8 @@ def removal_text(component: Component, unit: str) -> str:
         with_decimals_of(component.removal, number).removeprefix("+")
         for number in (sign * component.removed, *ends, sign * component.removed_elsewhere)
     )
+    verb = "lose" if sign > 0 else "gain"
     return (
-        f"taken out where it is, clips with it {'lose' if sign > 0 else 'gain'} {size} {unit} [{low}, {high}], and {elsewhere} if "
-        "as much is taken out elsewhere"
+        f"taken out where it is, clips with it {verb} {size} {unit} [{low}, {high}], and {elsewhere} if as much is taken out "
+        "elsewhere"
     )

@@ -41,8 +41,8 @@ class DiscoverySettings(Settings):
     )
     in_place: bool = setting(
         True,
-        "Confirm components by taking them out where they are, too, besides by slopes.",
-        docs="Confirm components by taking them out where they are, too, besides by slopes. See [confirm](discovery.md#how-it-is-done).",
+        "Confirm components not by slopes alone, but also by taking them out where they are.",
+        docs="Confirm components not by slopes alone, but also by [taking them out where they are](discovery.md#how-it-is-done).",
     )
 
     @cached_property

@@ -21,7 +21,9 @@ def does(result: DiscoveryResult, component: Component) -> str:
     unit, by_removal = units(result.against), component.confirmed_by == "removal"
     change = -component.removed if by_removal else component.effect
     subject = "taking it out where it is" if by_removal else "it"
-    size = f"{subject} {odds_text(change)}" if unit == "log-odds" else f"{subject} changes it by {signed(change)} {unit}"
+    size = (
+        f"{subject} {odds_text(change)}" if unit == "log-odds" else f"{subject} changes it by {signed(change)} {unit}"
+    )
     return f"{'raises' if component.raises else 'lowers'} “{result.target}”: {size}"
 
 
