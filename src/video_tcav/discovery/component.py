@@ -128,6 +128,12 @@ class Component:
         return {name: p if (moves > 0) == self.is_more_in_class else 1.0 for name, (moves, p) in tests.items()}
 
     @property
+    def moving_p(self) -> float:
+        """That having it moves the target in the sign of presence: the smallest p, times the number of tests (Bonferroni)."""
+        p_values = self.effect_tests.values()
+        return min(1.0, len(p_values) * min(p_values))
+
+    @property
     def raises(self) -> bool:
         """Whether having it raises the target: by the test that confirmed it, else by its slope."""
         return (self.removed if self.confirmed_by == "removal" else self.effect) > 0

@@ -84,13 +84,7 @@ def component_rows(
     """
     rows = [_row(layer, column, name, effects.get(name)) for column, name in enumerate(layer.names)]
     measured = [replace(row, **removals[row.name].columns()) if row.name in removals else row for row in rows]
-    return [replace(row, p_value=max(row.presence_p, effect_p(row))) for row in measured]
-
-
-def effect_p(component: Component) -> float:
-    """That having a component moves the target: the smallest p of the tests made, times their number (Bonferroni)."""
-    p_values = component.effect_tests.values()
-    return min(1.0, len(p_values) * min(p_values))
+    return [replace(row, p_value=max(row.presence_p, row.moving_p)) for row in measured]
 
 
 def _row(layer: LayerDiscovery, column: int, name: str, effect: Measurement | None) -> Component:

@@ -10,7 +10,7 @@ from torch import nn
 import video_tcav as vt
 from tests.unit.reports.discovery_sample import component
 from video_tcav.concepts.twins import TWINS
-from video_tcav.discovery.component_rows import effect_p, judged
+from video_tcav.discovery.component_rows import judged
 from video_tcav.discovery.layer_discovery import LayerDiscovery
 from video_tcav.discovery.layer_grid import kept_beside_grids, layer_grids
 from video_tcav.discovery.plan import DiscoveryQuestion, plan_discovery
@@ -41,15 +41,14 @@ class Spot(nn.Module):
 
 
 def spot_clips(name: str, count: int, with_spot: float, seed: int) -> list[tuple[str, torch.Tensor]]:
-    """Dark clips of noise, of which so many have a red position somewhere."""
+    """Dark clips of noise, of which so many have a red spot somewhere."""
     generator = np.random.default_rng(seed)
     clips = []
     for number in range(count):
-        clip = generator.uniform(0, 60, (FRAMES, 3, SIDE, SIDE))
-        clip[:, 0] *= 0.3
+        clip = generator.uniform(0, 20, (FRAMES, 3, SIDE, SIDE))
         if generator.random() < with_spot:
-            time, row, column = (int(generator.integers(size)) for size in (FRAMES, SIDE, SIDE))
-            clip[time, 0, row, column] = 255
+            row, column = (int(generator.integers(SIDE)) for _ in range(2))
+            clip[:, 0, row, column] = generator.uniform(150, 255, FRAMES)
         clips.append((f"{name} {number}", torch.from_numpy(clip).to(torch.uint8)))
     return clips
 
@@ -160,8 +159,8 @@ def removal_of(lost, elsewhere, groups=None):
 def test_a_loss_must_be_more_than_elsewhere():
     generator = np.random.default_rng(0)
     lost = 2 + 0.5 * generator.standard_normal(16)
-    assert removal_of(lost, 0.0).p_value < 1e-4
-    assert removal_of(-lost, 0.0).p_value < 1e-4
+    assert removal_of(lost, 0.0).p_value < 1e-3
+    assert removal_of(-lost, 0.0).p_value < 1e-3
     # before a mean over positions places do not matter, and rounding is no difference
     assert removal_of(lost, lost + 1e-4).p_value == 1
     # as much elsewhere loses more: it is not where it is that matters
@@ -209,13 +208,13 @@ def row(**fields):
 
 def test_the_effect_is_shown_by_either_test_in_the_sign_of_presence():
     removal = {"removed": 3.0, "removed_p": 0.001}
-    assert effect_p(row(effect_p=0.02)) == 0.02  # nothing was taken out: one test
-    assert effect_p(row(effect_p=0.02, **removal)) == 0.002  # of two tests, twice the smaller p
-    assert effect_p(row(effect_p=0.0001, effect=-2.0, **removal)) == 0.002  # against presence it counts as 1
-    assert effect_p(row(effect_p=0.02, removed=-3.0, removed_p=1e-5)) == 0.04
-    assert effect_p(row(effect_p=1e-4, effect=-2.0, removed=-3.0, removed_p=1e-5)) == 1.0
+    assert row(effect_p=0.02).moving_p == 0.02  # nothing was taken out: one test
+    assert row(effect_p=0.02, **removal).moving_p == 0.002  # of two tests, twice the smaller p
+    assert row(effect_p=0.0001, effect=-2.0, **removal).moving_p == 0.002  # against presence it counts as 1
+    assert row(effect_p=0.02, removed=-3.0, removed_p=1e-5).moving_p == 0.04
+    assert row(effect_p=1e-4, effect=-2.0, removed=-3.0, removed_p=1e-5).moving_p == 1.0
     less = {"presence_class": -1.0, "effect": -2.0, "removed": -3.0}
-    assert effect_p(row(**less, effect_p=0.03, removed_p=0.01)) == 0.02
+    assert row(**less, effect_p=0.03, removed_p=0.01).moving_p == 0.02
 
 
 def test_what_raises_comes_first_by_what_clips_lose_without_it():

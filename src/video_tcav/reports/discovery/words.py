@@ -113,8 +113,7 @@ def why_not_confirmed(component: Component, alpha: float) -> str:
     else:
         if component.presence_p > alpha:
             reasons.append("the class is not shown to have more or less of it than random clips")
-        if min(component.effect_tests.values()) > alpha:
-            # of both tests, those against the sign of presence do not count
+        if component.moving_p > alpha:
             reasons.append(_not_moved(component, alpha))
         if component.p_value <= alpha < component.p_adjusted:
             reasons.append("both tests would be significant alone, but not among so many components")
