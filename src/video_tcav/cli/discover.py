@@ -141,20 +141,20 @@ def _print(result: "vt.DiscoveryResult") -> None:
     for sentence in result.sentences():
         render.paragraph(sentence, bullet="• ")
     shown = result.components[: max(_MOST_ROWS, len(result.confirmed))]
-    stepped = any(math.isfinite(component.step) for component in shown)
+    # 80 columns have room for one more figure: of steps, too, the files and the page tell
+    extra = next((name for name in ("removed", "step") if any(math.isfinite(getattr(row, name)) for row in shown)), "")
     # PyTorch, which other commands need not load
     from video_tcav.cli.effect_table import bars  # noqa: PLC0415
     from video_tcav.tcav.wording import units  # noqa: PLC0415
 
-    taken_out = any(math.isfinite(component.removed) for component in shown)
-    beside = [*(["taken out"] if taken_out else []), *(["step"] if stepped else [])]
-    numbers = (units(result.against), "95 %", f"p (of {len(result)})", *beside)
+    headings = {"": (), "removed": ("without",), "step": ("step",)}[extra]
+    numbers = (units(result.against), "95 %", f"p (of {len(result)})", *headings)
     render.out.print()
     table = render.table("component", "kind", "", *numbers, numbers=numbers, unbroken=("kind", ""))
     drawn = bars([0.0 if math.isnan(row.effect) else row.effect for row in shown], cells=_BAR_CELLS)
     for row, bar in zip(shown, drawn, strict=True):
         effect = ("–", "") if math.isnan(row.effect) else vt.effect_text(row)
-        edits = [*([row.removed] if taken_out else []), *([row.step] if stepped else [])]
+        edits = [getattr(row, extra)] if extra else []
         mark = {"slope": "*", "removal": "°", "": " "}[row.confirmed_by] if row.is_stable else "~"
         table.add_row(
             render.escape(row.name.replace("component-", "#", 1)),
@@ -167,8 +167,8 @@ def _print(result: "vt.DiscoveryResult") -> None:
         )
     render.out.print(table)
     notes = [f"* confirmed: adjusted p ≤ {result.alpha:g}, sign of effect and of presence agree, and stable."]
-    if any(row.confirmed_by == "removal" for row in shown):
-        notes.append("° confirmed, not by its slope but by what clips with it lose when it is taken out where it is.")
+    if extra == "removed":
+        notes.append("without: what clips with it lose when it is taken out where it is; ° confirmed by that, not by its slope.")
     if any(not row.is_stable for row in shown):
         notes.append("~ unstable: other halves or seeds give other components.")
     if len(shown) < len(result):

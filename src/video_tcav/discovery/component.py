@@ -9,6 +9,8 @@ ComponentKind = Literal["appearance", "motion", "order", "unclear"]
 COMPONENT_KINDS: tuple[ComponentKind, ...] = get_args(ComponentKind)
 EffectTest = Literal["slope", "removal"]
 """What shows that a component moves the target: a shift of all positions along its CAV, or taking it out where it is."""
+REMOVAL_SHARE = 0.1
+"""Of the level, for removal; the rest is for the slope, whose p is never below one over the number of permutations."""
 LEAST_STABILITY = 0.7
 """Mean cosine with the components of other fits below which a component is called unstable."""
 
@@ -47,8 +49,9 @@ class Component:
         removed_high: upper end.
         removed_elsewhere: what they lose when as much is taken out at other positions and moments.
         removed_p: two-sided p of a loss that is more than that elsewhere.
-        p_value: the larger of `presence_p` and the p of the effect: twice the smaller of `effect_p` and `removed_p`, of which
-            one against the sign of the difference of presence counts as 1; `effect_p` alone where nothing was taken out.
+        p_value: the larger of `presence_p` and the p of the effect: the smaller of `effect_p` / 0.9 and `removed_p` / 0.1
+            (weighted Bonferroni), of which one against the sign of the difference of presence counts as 1; `effect_p` alone where
+            nothing was taken out.
         p_adjusted: for all components of all layers.
         confirmed: whether `p_adjusted` is at most the level, the test of the effect that decides has the sign of the difference
             of presence, and the component is stable.
@@ -121,17 +124,24 @@ class Component:
 
     @property
     def effect_tests(self) -> dict[EffectTest, float]:
-        """P of each test of the effect that was made; 1 where its sign is not that of the difference of presence."""
-        tests: dict[EffectTest, tuple[float, float]] = {"slope": (self.effect, self.effect_p)}
-        if not math.isnan(self.removed):
-            tests["removal"] = (self.removed, self.removed_p)
-        return {name: p if (moves > 0) == self.is_more_in_class else 1.0 for name, (moves, p) in tests.items()}
+        """The p of each test of the effect that was made, over its share of the level where both were.
+
+        A test whose sign is not that of the difference of presence has 1.
+        """
+        if math.isnan(self.removed):
+            return {"slope": self._signed_p(self.effect, self.effect_p)}
+        return {
+            "slope": self._signed_p(self.effect, self.effect_p / (1 - REMOVAL_SHARE)),
+            "removal": self._signed_p(self.removed, self.removed_p / REMOVAL_SHARE),
+        }
+
+    def _signed_p(self, moves: float, p_value: float) -> float:
+        return min(1.0, p_value) if (moves > 0) == self.is_more_in_class else 1.0
 
     @property
     def moving_p(self) -> float:
-        """That having it moves the target in the sign of presence: the smallest p, times the number of tests (Bonferroni)."""
-        p_values = self.effect_tests.values()
-        return min(1.0, len(p_values) * min(p_values))
+        """That having it moves the target in the sign of presence: the smaller p of both tests (weighted Bonferroni)."""
+        return min(self.effect_tests.values())
 
     @property
     def raises(self) -> bool:

@@ -56,11 +56,12 @@ def test_confirmed_means_all_that_it_says(result):
         same_sign = (deciding > 0) == component.is_more_in_class
         assert component.confirmed == (component.p_adjusted <= result.alpha and component.stability >= 0.7)
         assert not component.confirmed or same_sign
-        # what was taken out is asked twice, and only in the sign of presence
-        tests = [(component.effect, component.effect_p), (component.removed, component.removed_p)]
-        tests = [(moves, p) for moves, p in tests if not np.isnan(moves)]
-        signed = [p if (moves > 0) == component.is_more_in_class else 1.0 for moves, p in tests]
-        assert component.p_value == max(component.presence_p, min(1.0, len(signed) * min(signed)))
+        # of what was taken out both tests have a share of the level, and both ask in the sign of presence alone
+        slope = (component.effect, component.effect_p)
+        tests = [(*slope, 0.9), (component.removed, component.removed_p, 0.1)]
+        tests = [(*slope, 1.0)] if np.isnan(component.removed) else tests
+        signed = [p / share if (moves > 0) == component.is_more_in_class else 1.0 for moves, p, share in tests]
+        assert component.p_value == max(component.presence_p, min(1.0, *signed))
         assert component.p_adjusted >= component.p_value
 
 

@@ -209,12 +209,16 @@ def row(**fields):
 def test_the_effect_is_shown_by_either_test_in_the_sign_of_presence():
     removal = {"removed": 3.0, "removed_p": 0.001}
     assert row(effect_p=0.02).moving_p == 0.02  # nothing was taken out: one test
-    assert row(effect_p=0.02, **removal).moving_p == 0.002  # of two tests, twice the smaller p
-    assert row(effect_p=0.0001, effect=-2.0, **removal).moving_p == 0.002  # against presence it counts as 1
-    assert row(effect_p=0.02, removed=-3.0, removed_p=1e-5).moving_p == 0.04
+    # of two tests each has its share of the level
+    assert row(effect_p=0.02, **removal).moving_p == pytest.approx(0.01)
+    assert row(effect_p=0.009, **removal).moving_p == pytest.approx(0.01)
+    assert row(effect_p=0.0009, **removal).moving_p == pytest.approx(0.001)
+    # against presence a test counts as 1
+    assert row(effect_p=0.0001, effect=-2.0, **removal).moving_p == pytest.approx(0.01)
+    assert row(effect_p=0.018, removed=-3.0, removed_p=1e-5).moving_p == pytest.approx(0.02)
     assert row(effect_p=1e-4, effect=-2.0, removed=-3.0, removed_p=1e-5).moving_p == 1.0
     less = {"presence_class": -1.0, "effect": -2.0, "removed": -3.0}
-    assert row(**less, effect_p=0.03, removed_p=0.01).moving_p == 0.02
+    assert row(**less, effect_p=0.03, removed_p=0.001).moving_p == pytest.approx(0.01)
 
 
 def test_what_raises_comes_first_by_what_clips_lose_without_it():

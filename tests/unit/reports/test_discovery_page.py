@@ -123,7 +123,7 @@ def test_a_component_that_was_taken_out_says_what_clips_lose_and_which_test_conf
         "Taken out where it is, clips with it lose 3.00 log-odds [2.10, 3.90], and 0.10 if as much is taken out elsewhere."
         in text
     )
-    assert "A shift of all positions alike, along its CAV, has the slope -0.30 (-0.50 to -0.10)." in text
+    assert "A shift of all positions alike, along its CAV , has the slope -0.30 (-0.50 to -0.10)." in text
     assert "By removal." in text and "By slope." in text
     assert "1 of these was confirmed by removal" in " ".join(answer(taken_out).sure)
     # orange, as it raises the class, whatever its slope says

@@ -124,10 +124,11 @@ def why_not_confirmed(component: Component, alpha: float) -> str:
 
 
 def _not_moved(component: Component, alpha: float) -> str:
-    """That neither test of the effect has the sign of presence, or a p-value that says something."""
+    """That no test of the effect says enough, or that they say it against the sign of presence."""
+    tests = component.effect_tests
     moves = {"slope": (component.effect, component.effect_p), "removal": (component.removed, component.removed_p)}
-    against = [effect for effect, p_value in moves.values() if p_value <= alpha]
-    if not against:
+    against = [moves[name][0] for name, p_value in tests.items() if p_value == 1 and moves[name][1] <= alpha]
+    if not against or min(tests.values()) < 1:
         return "it is not shown to move the class"
     more = "more" if component.is_more_in_class else "less"
     return f"the class has {more} of it although it {verb(against[0])} the class"
