@@ -168,7 +168,9 @@ def _print(result: "vt.DiscoveryResult") -> None:
     render.out.print(table)
     notes = [f"* confirmed: adjusted p ≤ {result.alpha:g}, sign of effect and of presence agree, and stable."]
     if extra == "removed":
-        notes.append("without: what clips with it lose when it is taken out where it is; ° confirmed by that, not by its slope.")
+        notes.append(
+            "without: what clips with it lose when it is taken out where it is; ° confirmed by that, not by its slope."
+        )
     if any(not row.is_stable for row in shown):
         notes.append("~ unstable: other halves or seeds give other components.")
     if len(shown) < len(result):

@@ -153,20 +153,6 @@ class Component:
         """What confirmed ones are sorted by: what clips lose or gain without it; its slope where it was not taken out."""
         return abs(self.effect if math.isnan(self.removed) else self.removed)
 
-    @property
-    def removal(self) -> "RemovalInterval":
-        """What clips with it lose without it, as an effect that has texts."""
-        return RemovalInterval(effect=self.removed, effect_low=self.removed_low, effect_high=self.removed_high)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemovalInterval:
-    """What clips with a component lose of the target when it is taken out of them, with its 95 % interval."""
-
-    effect: float
-    effect_low: float
-    effect_high: float
-
 
 def component_name(layer: str, number: int) -> str:
     """The name that a component has until a person gives it another one."""

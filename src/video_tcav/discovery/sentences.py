@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from video_tcav.discovery.component import Component, ComponentKind
 from video_tcav.tcav.wording import effect_text, p_equals, with_decimals_of
@@ -68,9 +69,12 @@ def removal_text(component: Component, unit: str) -> str:
     As `taken out where it is, clips with it lose 3.03 log-odds [2.40, 3.70], and 0.10 if as much is taken out elsewhere`.
     """
     sign = 1 if component.removed > 0 else -1
+    removal = replace(
+        component, effect=component.removed, effect_low=component.removed_low, effect_high=component.removed_high
+    )
     ends = sorted((sign * component.removed_low, sign * component.removed_high))
     size, low, high, elsewhere = (
-        with_decimals_of(component.removal, number).removeprefix("+")
+        with_decimals_of(removal, number).removeprefix("+")
         for number in (sign * component.removed, *ends, sign * component.removed_elsewhere)
     )
     verb = "lose" if sign > 0 else "gain"

@@ -31,11 +31,11 @@ def effect_figures(result: DiscoveryResult, component: Component) -> str:
     """The effect with its interval and p, by the test that confirmed it, else by slope; or that there is none."""
     if math.isnan(component.effect):
         return f"Not measured: {component.n_strong_clips} of {component.n_clips} clips have it."
-    shown = component.removal if component.confirmed_by == "removal" else component
-    test = "lost without it" if component.confirmed_by == "removal" else "slope"
-    limits = interval(shown.effect_low, shown.effect_high)
+    value, low, high, test = component.effect, component.effect_low, component.effect_high, "slope"
+    if component.confirmed_by == "removal":
+        value, low, high, test = component.removed, component.removed_low, component.removed_high, "lost without it"
     family = f"adjusted p {p_equals(component.p_adjusted)} of {len(result)}"
-    return f"{signed(shown.effect)} {units(result.against)} ({limits}, {test}), {family}"
+    return f"{signed(value)} {units(result.against)} ({interval(low, high)}, {test}), {family}"
 
 
 def removal_words(result: DiscoveryResult, component: Component) -> str:
