@@ -32,8 +32,7 @@ def discovered(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Components of one layer: confirmed ones first, then those that raise the class most.
 
-    A `DiscoveryResult` goes by the size of the effect, so that what lowers the class may stand first; the benchmark asks for what
-    raises it. Halves, fits and tests are those of `discover` at one layer, without twins and interventions, which change no
+    Those that are not confirmed go by their slopes with the sign, as the benchmark asks for what raises the class. Halves, fits and tests are those of `discover` at one layer, without twins and interventions, which change no
     order. The result itself has maps of its own clips alone, so that new clips are mapped here.
     """
     loaded = _video_model(model)
@@ -57,7 +56,10 @@ def discovered(
         discovery = LayerDiscovery.of(recorded, name, DiscoverySettings(), settings)
         judgements, _ = judged_components([discovery], LEVEL, runner)
     # A component that too few clips have has no effect.
-    ordered = sorted(judgements, key=lambda row: (not row.confirmed, math.isnan(row.effect), -row.effect))
+    others = sorted(
+        (row for row in judgements if not row.confirmed), key=lambda row: (math.isnan(row.effect), -row.effect)
+    )
+    ordered = [*(row for row in judgements if row.confirmed), *others]
     components = discovery.components
     values = activations(model, layer, new_clips).numpy()
     flat = ((values - components.centre) / components.scale).reshape(-1, values.shape[-1])
