@@ -32,8 +32,9 @@ def discovered(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Components of one layer: confirmed ones first, then those that raise the class most.
 
-    Those that are not confirmed go by their slopes with the sign, as the benchmark asks for what raises the class. Halves, fits and tests are those of `discover` at one layer, without twins and interventions, which change no
-    order. The result itself has maps of its own clips alone, so that new clips are mapped here.
+    Those that are not confirmed go by their slopes with the sign, as the benchmark asks for what raises the class. Halves, fits
+    and tests are those of `discover` at one layer, without twins and interventions, which change no order. The result itself
+    has maps of its own clips alone, so that new clips are mapped here.
     """
     loaded = _video_model(model)
     name = next(name for name, module in model.named_modules() if module is layer)
