@@ -42,7 +42,7 @@ class DiscoverySettings(Settings):
     in_place: bool = setting(
         True,
         "Confirm components not by slopes alone, but also by taking them out where they are.",
-        docs="Confirm components not by slopes alone, but also by [taking them out where they are](discovery.md#how-it-is-done).",
+        docs="See [how it is done](discovery.md#how-it-is-done).",
     )
 
     @cached_property
