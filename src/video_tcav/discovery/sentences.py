@@ -54,13 +54,15 @@ def component_sentence(component: Component, target: str, unit: str) -> str:
 
 
 def _shown_by(component: Component, unit: str) -> str:
-    """The test that confirmed it, in figures, and what removal does beside a slope."""
+    """The test that confirmed it, in figures, and in short what removal does beside a slope."""
+    if component.confirmed_by == "removal":
+        return f"by removal: {removal_text(component, unit)}"
     slope, limits = effect_text(component)
     by_slope = f"by its slope, {slope} {unit} {limits}"
     if math.isnan(component.removed):
         return by_slope
-    removal = removal_text(component, unit)
-    return f"by removal: {removal}" if component.confirmed_by == "removal" else f"{by_slope}; {removal}"
+    verb, size, *_ = _removal(component)
+    return f"{by_slope}; without it clips {verb} {size}"
 
 
 def removal_text(component: Component, unit: str) -> str:
@@ -68,6 +70,15 @@ def removal_text(component: Component, unit: str) -> str:
 
     As `taken out where it is, clips with it lose 3.03 log-odds [2.40, 3.70], and 0.10 if as much is taken out elsewhere`.
     """
+    verb, size, low, high, elsewhere = _removal(component)
+    return (
+        f"taken out where it is, clips with it {verb} {size} {unit} [{low}, {high}], and {elsewhere} if as much is taken out "
+        "elsewhere"
+    )
+
+
+def _removal(component: Component) -> tuple[str, str, str, str, str]:
+    """Whether clips lose or gain, how much, the ends of the interval, and how much elsewhere."""
     sign = 1 if component.removed > 0 else -1
     removal = replace(
         component, effect=component.removed, effect_low=component.removed_low, effect_high=component.removed_high
@@ -77,8 +88,4 @@ def removal_text(component: Component, unit: str) -> str:
         with_decimals_of(removal, number).removeprefix("+")
         for number in (sign * component.removed, *ends, sign * component.removed_elsewhere)
     )
-    verb = "lose" if sign > 0 else "gain"
-    return (
-        f"taken out where it is, clips with it {verb} {size} {unit} [{low}, {high}], and {elsewhere} if as much is taken out "
-        "elsewhere"
-    )
+    return ("lose" if sign > 0 else "gain", size, low, high, elsewhere)

@@ -91,9 +91,7 @@ def test_removal_is_said_as_a_loss_or_a_gain():
     by_slope = component_sentence(
         component(1, removed=2.0, removed_low=1.0, removed_high=3.0, removed_elsewhere=2.0), "t", "u"
     )
-    assert (
-        "raises t (by its slope, +2.40 u [+1.10, +3.70]; taken out where it is, clips with it lose 2.00 u" in by_slope
-    )
+    assert "raises t (by its slope, +2.40 u [+1.10, +3.70]; without it clips lose 2.00, adjusted p" in by_slope
 
 
 def test_a_confirmed_one_lacks_nothing():
