@@ -63,10 +63,10 @@ def main() -> None:
 def _null(arguments: argparse.Namespace) -> None:
     layers = arguments.layers.split(",") if arguments.layers else load_model(f"rendered:{arguments.model}").stages()
     runs: list[NullRun] = []
-    with recorded_pool(arguments.model, arguments.pool, layers, 0, shuffled=arguments.shuffled) as pool:
+    with recorded_pool(arguments.model, arguments.pool, layers, 0, shuffled=arguments.shuffled) as (pool, runner):
         for seed in range(1, arguments.runs + 1):
             discovery = DiscoverySettings(components=arguments.components)
-            runs.append(null_run(pool, discovery, permutations=arguments.permutations, seed=seed))
+            runs.append(null_run(pool, runner, discovery, permutations=arguments.permutations, seed=seed))
             if seed % 20 == 0:
                 print(_rates(runs), flush=True)
 

@@ -5,12 +5,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-from benchmarks.discovery.removal import lost_without
 from benchmarks.discovery.rendered import ENOUGH_COSINE, PlacedMaps, cosine_with_cause
-from benchmarks.discovery.runs import LEVEL, discovered, recorded
+from benchmarks.discovery.runs import LEVEL, discovered, recorded, tested
 from benchmarks.discovery.worlds import CLASS_CLIPS, DiscoveryWorld
 
-from video_tcav.discovery.component_rows import judged
+from video_tcav.discovery.removal import layer_removals
 from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.gram.concept_test import TestSettings
 
@@ -52,18 +51,17 @@ def measure_layers(name: str, seed: int, *, class_clips: int = CLASS_CLIPS, perm
     """All stages of one network whose cause has a place."""
     world = DiscoveryWorld.sample(name, seed, class_clips=class_clips, random_clips=2 * class_clips)
     settings = TestSettings(permutations=permutations, random_sets=2, seed=seed)
-    with recorded(world, class_clips, seed) as clips:
-        layers, components = discovered(clips, DiscoverySettings(), settings)
+    with recorded(world, class_clips, seed) as (clips, runner):
+        layers, components = discovered(clips, runner, DiscoverySettings(), settings)
         strongest = {component.name for component in components[:_STRONGEST] if component.confirmed}
         rows = []
         for layer in layers:
             maps = PlacedMaps.of(world, layer)
             own = [component for component in components if component.layer == layer.layer]
-            alone = [component.name for component in judged(own, LEVEL)[:_STRONGEST] if component.confirmed]
+            alone = [each.name for each in tested([layer], runner)[:_STRONGEST] if each.confirmed]
             facts = pd.DataFrame(
                 {
                     "name": component.name,
-                    "column": component.number - 1,
                     "is_more_in_class": component.is_more_in_class,
                     "enrichment": maps.enrichment(component.number - 1),
                     "is_cause": cosine_with_cause(world, layer, component.number - 1) >= ENOUGH_COSINE,
@@ -75,7 +73,12 @@ def measure_layers(name: str, seed: int, *, class_clips: int = CLASS_CLIPS, perm
             )
             of_cause = facts[facts.is_cause]
             present = of_cause[of_cause.stable & of_cause.present]
-            lost = np.asarray([lost_without(world, layer, column) for column in present.column])
+            taken_out = layer_removals(layer, [name for name in present.name if name in layer.comparisons], runner)
+            rightly = [
+                (taken_out[name].lost.mean() > 0) == more
+                for name, more in zip(present.name, present.is_more_in_class, strict=True)
+                if name in taken_out
+            ]
             rows.append(
                 LayerRow(
                     model=name,
@@ -86,7 +89,7 @@ def measure_layers(name: str, seed: int, *, class_clips: int = CLASS_CLIPS, perm
                     stable=float(facts[facts.stable].enrichment.max()),
                     present=float(present.enrichment.max()),
                     right_sign=float(present.right_sign.mean()) if len(present) else np.nan,
-                    right_removal=float(((lost > 0) == present.is_more_in_class).mean()) if len(present) else np.nan,
+                    right_removal=float(np.mean(rightly)) if rightly else np.nan,
                     confirmed=float(of_cause[of_cause.name.isin(strongest)].enrichment.max()),
                     alone=float(of_cause[of_cause.name.isin(alone)].enrichment.max()),
                 )

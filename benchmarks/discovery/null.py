@@ -8,24 +8,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+from benchmarks.discovery.runs import LEVEL, tested
 from benchmarks.discovery.worlds import DiscoveryWorld
 
 from video_tcav.core.progress import Advance, no_progress
-from video_tcav.discovery.component_rows import component_rows, judged
 from video_tcav.discovery.layer_discovery import LayerDiscovery
-from video_tcav.discovery.layer_grid import layer_grids
+from video_tcav.discovery.layer_grid import kept_beside_grids, layer_grids
 from video_tcav.discovery.plan import DiscoveryPlan, split_halves
 from video_tcav.discovery.recorded_clips import RecordedClips, record_clips
 from video_tcav.discovery.settings import DiscoverySettings
 from video_tcav.gram.concept_test import TestSettings
+from video_tcav.media import VideoSource
 from video_tcav.media.digest import content_digests
 from video_tcav.models import parse_target
+from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
 from video_tcav.tcav.plan import MOST_HELD_OUT, named_sources
 
-LEVEL = 0.05
 CLASS_CLIPS, RANDOM_CLIPS = 40, 80
+_STAND_INS = 6
+"""Clips of each kind that a half must have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class NullRun:
 @contextmanager
 def recorded_pool(
     name: str, clips: int, layers: Sequence[str], seed: int, *, shuffled: bool = False
-) -> Iterator[RecordedClips]:
+) -> Iterator[tuple[RecordedClips, BatchRunner]]:
     """Clips of a model's world, passed once, with the gradient at every one.
 
     Args:
@@ -59,33 +62,51 @@ def recorded_pool(
         shuffled: whether a third of them are of the class, as in a discovery, whose labels each run shuffles.
     """
     of_class = clips // 3 if shuffled else 0
-    world = DiscoveryWorld.sample(name, seed, class_clips=of_class, random_clips=clips - of_class)
-    sources = named_sources("random", world.named(slice(None)))
+    world = DiscoveryWorld.sample(name, seed, class_clips=of_class, random_clips=clips - of_class + 2 * _STAND_INS)
+    named = named_sources("random", world.named(slice(None)))
+    sources, stand_ins = named[:clips], named[clips:]
     with Workspace(RecordingSettings()) as work:
         plan = DiscoveryPlan(
             layers=tuple(layers),
             target=parse_target(world.model, world.target, "log_odds"),
             class_sources=sources[:1],
             random_sources=sources[1:],
-            halves={source.key: "confirm" if number % 2 else "find" for number, source in enumerate(sources)},
+            halves=dict.fromkeys((source.key for source in sources), "confirm"),
             gradient_sources=sources,
             twin_sources=(),
             twins=(),
-            digests=content_digests(sources, work.digest),
+            digests=content_digests(named, work.digest),
             group_of=lambda source: source.key,
             seed=seed,
         )
-        yield _recorded(plan, world, work)
+        recorded, runner = _recorded(plan, stand_ins, world, work)
+        keys = {source.key for source in sources}
+        yield replace(recorded, plan=plan, ids=tuple(clip for clip in recorded.ids if clip.source in keys)), runner
 
 
-def _recorded(plan: DiscoveryPlan, world: DiscoveryWorld, work: Workspace) -> RecordedClips:
-    # halves that hold enough for the check, of which no run makes use
-    few = replace(plan, class_sources=plan.sources[:8], random_sources=plan.sources[8:])
-    return record_clips(few, world.model, layer_grids(world.model, plan.layers), (), work)[0]
+def _recorded(
+    plan: DiscoveryPlan, stand_ins: Sequence[VideoSource], world: DiscoveryWorld, work: Workspace
+) -> tuple[RecordedClips, BatchRunner]:
+    # Whole outputs are kept of the half that confirms alone, and of any clip of the pool something may be taken out: other
+    # clips, of which no run makes use, stand in for the half that finds.
+    with_stand_ins = replace(
+        plan,
+        class_sources=(*plan.sources[:_STAND_INS], *stand_ins[:_STAND_INS]),
+        random_sources=(*plan.sources[_STAND_INS:], *stand_ins[_STAND_INS:]),
+        halves={**plan.halves, **dict.fromkeys((source.key for source in stand_ins), "find")},
+    )
+    grids = layer_grids(world.model, plan.layers)
+    return record_clips(with_stand_ins, world.model, grids, kept_beside_grids(grids, plan.layers), work)
 
 
 def null_run(
-    pool: RecordedClips, discovery: DiscoverySettings, *, permutations: int, seed: int, advance: Advance = no_progress
+    pool: RecordedClips,
+    runner: BatchRunner,
+    discovery: DiscoverySettings,
+    *,
+    permutations: int,
+    seed: int,
+    advance: Advance = no_progress,
 ) -> NullRun:
     """Class and random clips drawn anew from the pool, halved anew, factorised and tested anew."""
     generator = np.random.default_rng([seed, len(pool.ids)])
@@ -109,9 +130,7 @@ def null_run(
     present = bool(p_values.min() <= LEVEL / len(p_values))
     confirmed = 0
     if present:  # else nothing can be: the p of a component is at least that of its presence
-        effects = {name: measurement for layer in layers for name, measurement in layer.effects().items()}
-        components = judged([row for layer in layers for row in component_rows(layer, effects)], LEVEL)
-        confirmed = sum(component.confirmed for component in components)
+        confirmed = sum(component.confirmed for component in tested(layers, runner))
     advance(1)
     return NullRun(
         components=len(p_values), present=present, confirmed=confirmed, uncorrected=int((p_values <= LEVEL).sum())

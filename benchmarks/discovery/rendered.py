@@ -30,7 +30,7 @@ class PlantedRow:
         model: name of the network.
         seed: of clips and run.
         method: of the factorisation.
-        rank: among the confirmed components, by effect; from 1.
+        rank: among the confirmed components, by what clips lose without them; from 1.
         component: its name.
         enrichment: its map's share in the cause's pixels, over their share of all; NaN for scenes, which fill the picture.
         ceiling: the enrichment of the cause's own mask, seen through the layer's grid.
@@ -96,8 +96,8 @@ def measure_rendered(
     """One model, one seed."""
     world = DiscoveryWorld.sample(name, seed, class_clips=class_clips, random_clips=2 * class_clips)
     settings = TestSettings(permutations=permutations, random_sets=2, seed=seed)
-    with recorded(world, class_clips, seed) as clips:
-        layers, components = discovered(clips, discovery, settings)
+    with recorded(world, class_clips, seed) as (clips, runner):
+        layers, components = discovered(clips, runner, discovery, settings)
         by_layer = {layer.layer: layer for layer in layers}
         confirmed = [component for component in components if component.confirmed]
         rows = [

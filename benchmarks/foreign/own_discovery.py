@@ -11,9 +11,9 @@ import torch
 from benchmarks.discovery_baselines.layer import activations
 from torch import Tensor, nn
 
-from video_tcav.discovery.component_rows import component_rows, judged
+from video_tcav.discovery.component_rows import judged_components
 from video_tcav.discovery.layer_discovery import LayerDiscovery
-from video_tcav.discovery.layer_grid import layer_grids
+from video_tcav.discovery.layer_grid import kept_beside_grids, layer_grids
 from video_tcav.discovery.plan import DiscoveryQuestion, plan_discovery
 from video_tcav.discovery.recorded_clips import record_clips
 from video_tcav.discovery.settings import DiscoverySettings
@@ -32,9 +32,9 @@ def discovered(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Components of one layer: confirmed ones first, then those that raise the class most.
 
-    A `DiscoveryResult` goes by the size of the effect, so that what lowers the class may stand first; the benchmark asks for what
-    raises it. Halves, fits and tests are those of `discover` at one layer, without twins and interventions, which change no
-    order. The result itself has maps of its own clips alone, so that new clips are mapped here.
+    Those that are not confirmed go by their slopes with the sign, as the benchmark asks for what raises the class. Halves, fits
+    and tests are those of `discover` at one layer, without twins and interventions, which change no order. The result itself
+    has maps of its own clips alone, so that new clips are mapped here.
     """
     loaded = _video_model(model)
     name = next(name for name, module in model.named_modules() if module is layer)
@@ -52,11 +52,15 @@ def discovered(
     )
     with Workspace(RecordingSettings(), progress=False) as work:
         plan = plan_discovery(loaded, question, work.digest)
-        recorded, _ = record_clips(plan, loaded, layer_grids(loaded, plan.layers), (), work)
+        grids = layer_grids(loaded, plan.layers)
+        recorded, runner = record_clips(plan, loaded, grids, kept_beside_grids(grids, plan.layers), work)
         discovery = LayerDiscovery.of(recorded, name, DiscoverySettings(), settings)
-        judgements = judged(component_rows(discovery, discovery.effects()), LEVEL)
+        judgements, _ = judged_components([discovery], LEVEL, runner)
     # A component that too few clips have has no effect.
-    ordered = sorted(judgements, key=lambda row: (not row.confirmed, math.isnan(row.effect), -row.effect))
+    others = sorted(
+        (row for row in judgements if not row.confirmed), key=lambda row: (math.isnan(row.effect), -row.effect)
+    )
+    ordered = [*(row for row in judgements if row.confirmed), *others]
     components = discovery.components
     values = activations(model, layer, new_clips).numpy()
     flat = ((values - components.centre) / components.scale).reshape(-1, values.shape[-1])

@@ -2,16 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 from benchmarks.discovery.layers import layer_table, measure_layers
 from benchmarks.discovery.null import null_run, recorded_pool
-from benchmarks.discovery.removal import as_output
 from benchmarks.discovery.rendered import PlacedMaps, measure_rendered, table
 from benchmarks.discovery.worlds import DiscoveryWorld
 
 from video_tcav.discovery.layer_grid import layer_grids
 from video_tcav.discovery.settings import DiscoverySettings
-from video_tcav.models import load_model
 
 
 def test_the_planted_scene_is_among_the_confirmed_components():
@@ -42,8 +39,8 @@ def test_an_ideal_map_lies_on_the_mask():
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_nothing_is_confirmed_where_class_clips_are_random_clips_or_labels_are_shuffled(shuffled):
     discovery = DiscoverySettings(components=4)
-    with recorded_pool("r2plus1d-object", 120, ["stages.3"], 0, shuffled=shuffled) as pool:
-        runs = [null_run(pool, discovery, permutations=199, seed=seed) for seed in range(1, 16)]
+    with recorded_pool("r2plus1d-object", 120, ["stages.3"], 0, shuffled=shuffled) as (pool, runner):
+        runs = [null_run(pool, runner, discovery, permutations=199, seed=seed) for seed in range(1, 16)]
     assert sum(run.confirmed > 0 for run in runs) <= 2
     assert np.mean([run.uncorrected / run.components for run in runs]) < 0.15
 
@@ -76,15 +73,3 @@ def test_layers_are_measured_one_by_one():
     assert rows[1].right_sign < 0.5 < rows[1].right_removal
     assert rows[3].right_sign == rows[3].right_removal == 1
     assert layer_table(rows).layer.tolist() == [row.layer for row in rows]
-
-
-@pytest.mark.parametrize(
-    ("name", "layers"), [("r2plus1d-object", ("stages.0", "stages.1")), ("transformer-object", ("blocks.1",))]
-)
-def test_shares_of_positions_come_back_from_the_layout_of_the_layer(name, layers):
-    model = load_model(f"rendered:{name}")
-    for grid in layer_grids(model, layers).values():
-        channels = grid.width // (np.prod(grid.size) * np.prod(grid.factors))
-        shares = torch.rand(2, *grid.size, int(channels), generator=torch.Generator().manual_seed(0))
-        output = as_output(shares, grid, torch.empty(2, *grid.shape[1:]))
-        torch.testing.assert_close(grid.positions(output.flatten(1)), shares)

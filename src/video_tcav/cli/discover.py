@@ -89,7 +89,8 @@ def discover(
     """Find what a class relies on: components of activations from half of the clips, tested in the other half.
 
     A component is confirmed if, in clips that it was not found in, the class has more (or less) of it than random clips, and
-    having it moves the class the same way; adjusted for all components. Then look at its clips: what it is, a person says.
+    having it, or taking it out where it is, moves the class the same way; adjusted for all components. Then look at its clips:
+    what it is, a person says.
     """
     from video_tcav.concepts.twins import TWINS  # noqa: PLC0415 - PyTorch, which other commands need not load
 
@@ -140,30 +141,36 @@ def _print(result: "vt.DiscoveryResult") -> None:
     for sentence in result.sentences():
         render.paragraph(sentence, bullet="• ")
     shown = result.components[: max(_MOST_ROWS, len(result.confirmed))]
-    stepped = any(math.isfinite(component.step) for component in shown)
+    # 80 columns have room for one more figure: of steps, too, the files and the page tell
+    extra = next((name for name in ("removed", "step") if any(math.isfinite(getattr(row, name)) for row in shown)), "")
     # PyTorch, which other commands need not load
     from video_tcav.cli.effect_table import bars  # noqa: PLC0415
     from video_tcav.tcav.wording import units  # noqa: PLC0415
 
-    numbers = (units(result.against), "95 %", f"p (of {len(result)})", *(["step"] if stepped else []))
+    headings = {"": (), "removed": ("without",), "step": ("step",)}[extra]
+    numbers = (units(result.against), "95 %", f"p (of {len(result)})", *headings)
     render.out.print()
     table = render.table("component", "kind", "", *numbers, numbers=numbers, unbroken=("kind", ""))
     drawn = bars([0.0 if math.isnan(row.effect) else row.effect for row in shown], cells=_BAR_CELLS)
     for row, bar in zip(shown, drawn, strict=True):
         effect = ("–", "") if math.isnan(row.effect) else vt.effect_text(row)
-        step = "" if math.isnan(row.step) else f"{row.step:+.2f}"
-        mark = "*" if row.confirmed else "" if row.is_stable else "~"
+        edits = [getattr(row, extra)] if extra else []
+        mark = {"slope": "*", "removal": "°", "": " "}[row.confirmed_by] if row.is_stable else "~"
         table.add_row(
             render.escape(row.name.replace("component-", "#", 1)),
             row.kind,
             bar,
             *effect,
-            f"{p_text(row.p_adjusted)}{mark or ' '}",
-            *([step] if stepped else []),
+            f"{p_text(row.p_adjusted)}{mark}",
+            *("" if math.isnan(edit) else f"{edit:+.2f}" for edit in edits),
             style="bold" if row.confirmed else "dim",
         )
     render.out.print(table)
     notes = [f"* confirmed: adjusted p ≤ {result.alpha:g}, sign of effect and of presence agree, and stable."]
+    if extra == "removed":
+        notes.append(
+            "without: what clips with it lose when it is taken out where it is; ° confirmed by that, not by its slope."
+        )
     if any(not row.is_stable for row in shown):
         notes.append("~ unstable: other halves or seeds give other components.")
     if len(shown) < len(result):

@@ -75,6 +75,8 @@ DISCOVERY_FITS = 103
 """Discovery: seeds of the fits; then their number."""
 DISCOVERY_TWINS = 107
 """Discovery: groups whose twins are passed; then 1 for random clips, else 0."""
+DISCOVERY_MOVES = 173
+"""Discovery: where maps go that components are taken out at elsewhere; then a checksum of the layer's name and the component."""
 AUDIT_DONORS = 137
 """Audit: which clip lends its scene to which."""
 AUDIT_BACKGROUNDS = 139

@@ -3,6 +3,7 @@ from .comparison import DiscoveryComparison as DiscoveryComparison
 from .comparison import compare_discoveries as compare_discoveries
 from .component import Component as Component
 from .component import ComponentKind as ComponentKind
+from .component import EffectTest as EffectTest
 from .discover import discover as discover
 from .explained import ExplainedShare as ExplainedShare
 from .explained import NothingExplained as NothingExplained

@@ -110,6 +110,12 @@ class LayerComponents:
             codes = self.factoriser.codes(flat, self.directions)
             yield codes.reshape(*values.shape[:-1], len(self.directions))
 
+    def shares(
+        self, maps: Float[np.ndarray, "clip time height width"], component: int
+    ) -> Float[np.ndarray, "clip time height width channel"]:
+        """What a component adds to the activation of clips that have this much of it at each position."""
+        return maps[..., None] * (self.scale * self.directions[component])
+
     def presences(self, store: RowStore, rows: Int[np.ndarray, " row"]) -> Float[np.ndarray, "clip component"]:
         """Mean over positions of each clip."""
         return np.concatenate([maps.mean((1, 2, 3), dtype=np.float64) for maps in self.maps(store, rows)])

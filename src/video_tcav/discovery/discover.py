@@ -13,11 +13,11 @@ from video_tcav.core.progress import progress_bar
 from video_tcav.core.settings import takes_settings
 from video_tcav.discovery.bank_tubes import with_tubes
 from video_tcav.discovery.component import Component
-from video_tcav.discovery.component_rows import component_rows, judged
+from video_tcav.discovery.component_rows import judged_components
 from video_tcav.discovery.edited_components import with_interventions
 from video_tcav.discovery.explained import ExplainedShare, NothingExplained
 from video_tcav.discovery.layer_discovery import LayerDiscovery
-from video_tcav.discovery.layer_grid import layer_grids
+from video_tcav.discovery.layer_grid import LayerGrid, kept_beside_grids, layer_grids
 from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.measure_explained import measure_explained
 from video_tcav.discovery.plan import DiscoveryPlan, DiscoveryQuestion, plan_discovery
@@ -34,7 +34,6 @@ from video_tcav.models import VideoModel
 from video_tcav.models.targets import target_name
 from video_tcav.recording.settings import RecordingSettings
 from video_tcav.recording.workspace import Workspace
-from video_tcav.tcav.concept_result import Measurement
 from video_tcav.tcav.interventions.operations import CLAMP, STEP, parse_operations
 from video_tcav.tcav.interventions.plan import InterventionPlan, deepest_layer, layers_of_interventions
 from video_tcav.tcav.run_provenance import run_provenance
@@ -128,13 +127,12 @@ def discover(
         asked = _asked(model, plan, names, interventions)
         grids = layer_grids(model, plan.layers)
         with work.timed("passes"):
-            recorded, runner = record_clips(plan, model, grids, _kept_whole(model, plan, asked), work)
+            whole = _kept_whole(model, plan, asked, grids, in_place=discovery.in_place)
+            recorded, runner = record_clips(plan, model, grids, whole, work)
         with work.timed("components"):
             found = _found(recorded, discovery, settings, progress)
         with work.timed("tests"):
-            effects = _effects(found, progress)
-        with work.timed("kinds"):
-            components = judged([row for each in found for row in component_rows(each, effects)], alpha)
+            components, uncut = judged_components(found, alpha, runner, in_place=discovery.in_place, progress=progress)
         with work.timed("interventions"):
             components, cautions = with_interventions(components, found, asked, runner, settings, progress=progress)
         with work.timed("explained"):
@@ -151,6 +149,7 @@ def discover(
         noticed = (
             *left_out_notes(clips),
             *left_out_notes(random),
+            *uncut,
             *cautions,
             *listed_groups(plan.sources, plan.group_of, group),
             *work.warnings({each.path for each in skipped}),
@@ -217,9 +216,17 @@ def _asked(
     return InterventionPlan(operations=names, layers=layers)
 
 
-def _kept_whole(model: VideoModel, plan: DiscoveryPlan, asked: InterventionPlan) -> tuple[str, ...]:
-    """Layers from which the rest of the network is run: for interventions, and for the answers of the half that confirms."""
-    return tuple(dict.fromkeys((*asked.layers, deepest_layer(model, plan.layers))))
+def _kept_whole(
+    model: VideoModel,
+    plan: DiscoveryPlan,
+    asked: InterventionPlan,
+    grids: Mapping[str, LayerGrid],
+    *,
+    in_place: bool,
+) -> tuple[str, ...]:
+    """Layers whose outputs are kept beside their grids: for interventions, and where the rest of the network is run again."""
+    rerun = plan.layers if in_place else (deepest_layer(model, plan.layers),)
+    return tuple(dict.fromkeys((*asked.layers, *kept_beside_grids(grids, rerun))))
 
 
 def _found(
@@ -244,12 +251,6 @@ def _suggested(
     if encoder is None:
         return {}
     return suggested_names(found, components, encoder, words, recording, progress=progress)
-
-
-def _effects(found: Sequence[LayerDiscovery], progress: bool) -> dict[str, Measurement]:
-    total = sum(len(each.comparisons) for each in found)
-    with progress_bar("tests (components)", total, visible=progress) as advance:
-        return {name: measurement for each in found for name, measurement in each.effects(advance).items()}
 
 
 def _cautions(components: Sequence[Component], settings: TestSettings, alpha: float) -> tuple[str, ...]:

@@ -167,14 +167,18 @@ class LayerDiscovery:
             clip_shape=grid.clip_shape,
         )
 
+    def maps_of(self, column: int, clips: Int[np.ndarray, " clip"]) -> Float[np.ndarray, "clip time height width"]:
+        """How much of one component every position of some clips has."""
+        return np.concatenate([maps[..., column] for maps in self.components.maps(self.store, self.clips.rows[clips])])
+
     def map_on_clip(self, column: int, clip: int) -> Float[np.ndarray, "time height width"]:
         """The map of one component for one clip, in its own frames and pixels."""
-        [maps] = self.components.maps(self.store, self.clips.rows[[clip]])
+        maps = self.maps_of(column, np.asarray([clip]))
         grid = self.components.grid
         alone = ComponentMaps(
             layer=self.layer,
             clips=(clip,),
-            values=maps[None, ..., column],
+            values=maps[None],
             spacings=grid.spacings,
             clip_shape=grid.clip_shape,
         )

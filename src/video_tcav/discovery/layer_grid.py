@@ -1,6 +1,7 @@
 """The grid of positions that components of a layer live on: the layer's own, coarsened where it is fine."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +53,11 @@ class LayerGrid:
         """Values of a layer's whole output for one clip."""
         return math.prod(self.shape)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether positions of the grid are all that the layer's output has: none is an average, and no token has no position."""
+        return self.factors == (1, 1, 1) and math.prod(self.positions(torch.empty(1, self.width)).shape) == self.width
+
     def native(self, rows: Float[Tensor, "clip value"]) -> Float[Tensor, "row ..."]:
         """Whole outputs as the network has them, from one row a clip."""
         # frames that a layer folds into its first axis lie behind each other, clip by clip
@@ -66,6 +72,18 @@ class LayerGrid:
         # a last, smaller cell is the mean of what there is
         pooled = torch.nn.functional.avg_pool3d(first, self.factors, ceil_mode=True, count_include_pad=False)
         return pooled.movedim(1, -1)
+
+    def spread(self, positions: Float[Tensor, "clip time height width channel"]) -> Float[Tensor, "clip value"]:
+        """Whole outputs with these values: copied to all that `positions` averages, 0 at tokens without a position."""
+        output = positions.new_zeros((len(positions), self.width), requires_grad=True)
+        with torch.enable_grad():
+            means = self.positions(output)
+        # the transpose of a mean shares a value out, whatever the layout; that of ones says among how many
+        shared, shares = (
+            torch.autograd.grad(means, output, values, retain_graph=True)[0]
+            for values in (positions, torch.ones_like(positions))
+        )
+        return torch.where(shares > 0, shared / shares, shared)
 
 
 def layer_grids(model: VideoModel, layers: tuple[str, ...]) -> dict[str, LayerGrid]:
@@ -97,6 +115,11 @@ def layer_grids(model: VideoModel, layers: tuple[str, ...]) -> dict[str, LayerGr
             layer_spacings=spacings[layer],
         )
     return grids
+
+
+def kept_beside_grids(grids: Mapping[str, LayerGrid], layers: Sequence[str]) -> tuple[str, ...]:
+    """Those of some layers whose whole outputs must be kept to run the rest of the network from: their grids lack values."""
+    return tuple(layer for layer in layers if not grids[layer].is_whole)
 
 
 def _coarsened(size: int, most: int) -> tuple[int, int]:

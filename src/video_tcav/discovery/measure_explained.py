@@ -2,21 +2,16 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from jaxtyping import Float
-
 from video_tcav.core.errors import VideoTcavError
-from video_tcav.core.progress import progress_bar
 from video_tcav.discovery.component import Component
+from video_tcav.discovery.confirming_reruns import confirming_answers
 from video_tcav.discovery.explained import NOTHING_CONFIRMED, ExplainedShare, NothingExplained
 from video_tcav.discovery.layer_discovery import LayerDiscovery
-from video_tcav.discovery.recorded_clips import RecordedClips
 from video_tcav.gram.completeness import completeness_of_presences
 from video_tcav.gram.concept_test import TestSettings
 from video_tcav.recording.batch_runner import BatchRunner
 from video_tcav.tcav.completeness import ShareOfConcept
 from video_tcav.tcav.interventions.plan import deepest_layer
-from video_tcav.tcav.interventions.recorded_clips import recorded_rerun, recorded_tail
 
 
 def measure_explained(
@@ -79,32 +74,3 @@ def measure_explained(
         n_groups=measured.n_groups,
         shares=ShareOfConcept.of_all(measured),
     )
-
-
-def confirming_answers(
-    clips: RecordedClips, layer: str, runner: BatchRunner, *, progress: bool = False
-) -> Float[np.ndarray, " clip"]:
-    """The target of each clip of the half that confirms, by the rest of the network behind a layer whose outputs were kept.
-
-    Raises:
-        ModelError: for a layer whose output cannot be replaced.
-    """
-    # in the order of `confirming`, as presences and groups are
-    names = [clip for clip, confirms in zip(clips.ids, clips.confirms, strict=True) if confirms]
-    tail, passing = recorded_tail(clips.recording, layer, runner)
-    rerun = recorded_rerun(
-        clips.recording,
-        tail,
-        clips.recording.random_outputs.of,
-        names,
-        sources=clips.plan.sources,
-        target=clips.plan.target,
-        passing=passing,
-        seed=clips.plan.seed,
-    )
-    with rerun.running(), progress_bar("answers (clips)", len(names), visible=progress) as advance:
-        targets = []
-        for chunk in rerun.chunks():
-            targets.append(rerun.unedited(chunk).targets)
-            advance(len(chunk))
-    return np.concatenate(targets)

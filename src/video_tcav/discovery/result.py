@@ -1,5 +1,6 @@
 """Result of `discover`: components with their tests, presences by clip, typical clips with maps, sentences and tables."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from video_tcav.discovery.explained import ExplainedShare, NothingExplained
 from video_tcav.discovery.maps import ComponentMaps
 from video_tcav.discovery.sentences import component_sentence, headline, suggestion_sentence
 from video_tcav.media import Skipped
-from video_tcav.tcav.wording import effect_text, p_text, units
+from video_tcav.tcav.wording import effect_text, p_text, signed, units
 from video_tcav.words import NameSuggestions
 
 if TYPE_CHECKING:  # figures are drawn above results
@@ -201,7 +202,7 @@ class DiscoveryResult(ItemSequence[Component]):
         )
 
     def plot(self) -> "Figure":
-        """Effects of components with intervals, as a matplotlib figure; filled where confirmed.
+        """Slopes and removals of components with intervals, as a matplotlib figure; filled where that test confirms.
 
         Raises:
             InputError: if no component has an effect.
@@ -220,15 +221,22 @@ class DiscoveryResult(ItemSequence[Component]):
         )
 
     def _repr_html_(self) -> str:
-        columns = ("component", "kind", f"effect, {units(self.against)}", "95 %", "adjusted p", "confirmed")
+        columns = ("component", "kind", f"slope, {units(self.against)}", "95 %", "taken out", "adjusted p", "confirmed")
         rows = [
-            (each.name, each.kind, *effect_text(each), p_text(each.p_adjusted), "yes" if each.confirmed else "no")
+            (
+                each.name,
+                each.kind,
+                *effect_text(each),
+                "–" if math.isnan(each.removed) else signed(each.removed),
+                p_text(each.p_adjusted),
+                f"by {each.confirmed_by}" if each.confirmed else "no",
+            )
             for each in self.components
         ]
         return (
             html_heading(f"What {self.target} relies on")
             + html_list(self.sentences())
-            + html_table(columns, rows, numbers=columns[2:5])
+            + html_table(columns, rows, numbers=columns[2:6])
             + html_list(self.warnings, prefix="⚠ ")
         )
 

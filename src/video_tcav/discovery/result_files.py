@@ -22,6 +22,8 @@ from video_tcav.models.axes.spacing import Spacing
 from video_tcav.words import NameSuggestion, NameSuggestions
 
 MAPS = "maps.safetensors"
+_NOT_TAKEN_OUT = dict.fromkeys(("removed", "removed_low", "removed_high", "removed_elsewhere", "removed_p"))
+"""What components of earlier versions lack, which slopes alone confirmed."""
 
 
 def save_discovery(folder: Path, result: DiscoveryResult) -> None:
@@ -61,7 +63,7 @@ def _result(content: Mapping[str, Any], maps: tuple[ComponentMaps, ...]) -> Disc
     seconds = provenance.pop("seconds")
     return DiscoveryResult(
         **{name: content[name] for name in ("target", "against", "at", "method", "alpha")},
-        components=tuple(row_of(Component, row) for row in content["components"]),
+        components=tuple(_component(row) for row in content["components"]),
         names={name: _suggestions(each) for name, each in content.get("suggested_names", {}).items()},
         explained=explained_of(content.get("explained")),
         clips=tuple(DiscoveredClip(**clip) for clip in content["clips"]),
@@ -72,6 +74,10 @@ def _result(content: Mapping[str, Any], maps: tuple[ComponentMaps, ...]) -> Disc
         provenance=provenance,
         seconds=seconds,
     )
+
+
+def _component(row: Mapping[str, Any]) -> Component:
+    return row_of(Component, {**_NOT_TAKEN_OUT, "confirmed_by": "slope" if row["confirmed"] else "", **row})
 
 
 def _suggestions(content: Mapping[str, Any]) -> NameSuggestions:

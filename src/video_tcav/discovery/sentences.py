@@ -1,9 +1,11 @@
 """Sentences about a discovery: what was confirmed, and what each component is and does."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from video_tcav.discovery.component import Component, ComponentKind
-from video_tcav.tcav.wording import effect_text, p_equals, verb
+from video_tcav.tcav.wording import effect_text, p_equals, with_decimals_of
 from video_tcav.words import NameSuggestions
 
 _KINDS: dict[ComponentKind, str] = {
@@ -42,11 +44,48 @@ def suggestion_sentence(component: str, names: NameSuggestions) -> str:
 
 
 def component_sentence(component: Component, target: str, unit: str) -> str:
-    """What a confirmed component is, does, and how sure that is."""
-    effect, limits = effect_text(component)
+    """What a confirmed component is, does, by which test, and how sure that is."""
     direction = "more" if component.is_more_in_class else "less"
     return (
-        f"{component.name} {verb(component.effect)} {target} ({effect} {unit} {limits}, adjusted p "
+        f"{component.name} {'raises' if component.raises else 'lowers'} {target} ({_shown_by(component, unit)}, adjusted p "
         f"{p_equals(component.p_adjusted)}); {target} clips have {direction} of it (AUC {component.presence_auc:.2f}); "
         f"{_KINDS[component.kind]}."
     )
+
+
+def _shown_by(component: Component, unit: str) -> str:
+    """The test that confirmed it, in figures, and in short what removal does beside a slope."""
+    if component.confirmed_by == "removal":
+        return f"by removal: {removal_text(component, unit)}"
+    slope, limits = effect_text(component)
+    by_slope = f"by its slope, {slope} {unit} {limits}"
+    if math.isnan(component.removed):
+        return by_slope
+    verb, size, *_ = _removal(component)
+    return f"{by_slope}; without it clips {verb} {size}"
+
+
+def removal_text(component: Component, unit: str) -> str:
+    """What clips with most of a component lose or gain when it is taken out of them, and when as much is elsewhere.
+
+    As `taken out where it is, clips with it lose 3.03 log-odds [2.40, 3.70], and 0.10 if as much is taken out elsewhere`.
+    """
+    verb, size, low, high, elsewhere = _removal(component)
+    return (
+        f"taken out where it is, clips with it {verb} {size} {unit} [{low}, {high}], and {elsewhere} if as much is taken out "
+        "elsewhere"
+    )
+
+
+def _removal(component: Component) -> tuple[str, str, str, str, str]:
+    """Whether clips lose or gain, how much, the ends of the interval, and how much elsewhere."""
+    sign = 1 if component.removed > 0 else -1
+    removal = replace(
+        component, effect=component.removed, effect_low=component.removed_low, effect_high=component.removed_high
+    )
+    ends = sorted((sign * component.removed_low, sign * component.removed_high))
+    size, low, high, elsewhere = (
+        with_decimals_of(removal, number).removeprefix("+")
+        for number in (sign * component.removed, *ends, sign * component.removed_elsewhere)
+    )
+    return ("lose" if sign > 0 else "gain", size, low, high, elsewhere)

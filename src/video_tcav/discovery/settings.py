@@ -39,6 +39,11 @@ class DiscoverySettings(Settings):
         most=200,
         metavar="N",
     )
+    in_place: bool = setting(
+        True,
+        "Confirm components not by slopes alone, but also by taking them out where they are.",
+        docs="See [how it is done](discovery.md#how-it-is-done).",
+    )
 
     @cached_property
     def factoriser(self) -> "Factoriser":

@@ -38,7 +38,7 @@ def test_sentences_come_first_then_a_row_a_component(call, videos, tmp_path):
     rows = [line for line in out.splitlines() if line.startswith("#")]
     assert [row.split()[0] for row in rows] == [c["name"].replace("component-", "#") for c in components]
     for row, component in zip(rows, components, strict=True):
-        assert component["kind"] in row and ("*" in row) == component["confirmed"]
+        assert component["kind"] in row and any(mark in row for mark in "*°") == component["confirmed"]
     assert max(map(len, rows)) <= 80
     assert vt.load_discovery(tmp_path / "out").to_frame().name.tolist() == [c["name"] for c in components]
     needed = {"name", "layer", "kind", "stability", "effect", "effect_low", "effect_high", "p_value", "p_adjusted"}

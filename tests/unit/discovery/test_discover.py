@@ -52,10 +52,16 @@ def test_the_scene_is_confirmed_as_appearance_with_its_sign(result):
 def test_confirmed_means_all_that_it_says(result):
     assert len(result) == 8
     for component in result:
-        same_sign = (component.effect > 0) == component.is_more_in_class
-        holds = component.p_adjusted <= result.alpha and same_sign and component.stability >= 0.7
-        assert component.confirmed == holds
-        assert component.p_value == max(component.presence_p, component.effect_p)
+        deciding = component.removed if component.confirmed_by == "removal" else component.effect
+        same_sign = (deciding > 0) == component.is_more_in_class
+        assert component.confirmed == (component.p_adjusted <= result.alpha and component.stability >= 0.7)
+        assert not component.confirmed or same_sign
+        # of what was taken out both tests have a share of the level, and both ask in the sign of presence alone
+        slope = (component.effect, component.effect_p)
+        tests = [(*slope, 0.9), (component.removed, component.removed_p, 0.1)]
+        tests = [(*slope, 1.0)] if np.isnan(component.removed) else tests
+        signed = [p / share if (moves > 0) == component.is_more_in_class else 1.0 for moves, p, share in tests]
+        assert component.p_value == max(component.presence_p, min(1.0, *signed))
         assert component.p_adjusted >= component.p_value
 
 
@@ -132,8 +138,14 @@ def test_a_saved_result_is_read_back(result, model, tmp_path):
     assert {"provenance", "skipped", "components", "explained"} <= set(written)
     assert written["explained"]["left"] == pytest.approx(1 - result.explained.explained)
     del written["explained"]  # as an earlier version wrote it
+    for row in written["components"]:
+        for name in ("confirmed_by", "removed", "removed_low", "removed_high", "removed_elsewhere", "removed_p"):
+            del row[name]
     (tmp_path / "results.json").write_text(json.dumps(written))
-    assert "an earlier version" in vt.load_discovery(tmp_path).explained.sentence()
+    earlier = vt.load_discovery(tmp_path)
+    assert "an earlier version" in earlier.explained.sentence()
+    assert [each.confirmed_by for each in earlier] == ["slope" if each.confirmed else "" for each in result]
+    assert all(np.isnan(each.removed) for each in earlier)
 
 
 def test_another_folder_is_no_result(tmp_path):

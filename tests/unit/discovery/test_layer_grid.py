@@ -1,5 +1,6 @@
 """Grids of layers of any layout: which position is where, and coarse grids as means of fine ones."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +8,7 @@ import video_tcav as vt
 from video_tcav.core.errors import AxesError
 from video_tcav.discovery.grid_rows import GridRows, PooledGradients
 from video_tcav.discovery.layer_grid import LayerGrid, layer_grids
+from video_tcav.models import LayerAxes
 from video_tcav.models.axes.declared import CHANNELS_FIRST, CHANNELS_LAST, token_axes
 from video_tcav.models.axes.spacing import Spacing
 from video_tcav.recording.rows import SpillSpace
@@ -38,6 +40,13 @@ def test_every_layout_gives_the_same_positions(axes, arrange):
     native = arrange(volume)
     layer = grid(axes, (1, *native.shape))
     assert torch.equal(layer.positions(native.flatten()[None])[0], volume)
+    # and back: what has no position gets nothing
+    back = layer.native(layer.spread(volume[None]))[0]
+    expected = arrange(volume)
+    if axes.prefix_tokens:
+        expected[0] = 0
+    assert torch.allclose(back, expected)
+    assert layer.is_whole == (axes.prefix_tokens == 0)
 
 
 def test_a_coarse_grid_has_means_and_lies_in_the_middle_of_what_it_is_made_of():
@@ -49,6 +58,25 @@ def test_a_coarse_grid_has_means_and_lies_in_the_middle_of_what_it_is_made_of():
     assert torch.allclose(positions[0, 1, 1, 1], volume[0, :, 1, 2:, 2:].mean((1, 2)))  # a smaller last cell
     assert layer.spacings[1] == Spacing(first=2.0, step=8)
     assert layer.spacings[0] == SPACINGS[0]
+
+
+def test_values_of_a_coarse_grid_are_copied_to_all_that_its_positions_average():
+    layer = grid(CHANNELS_FIRST, (1, 5, 2, 3, 4), factors=(1, 2, 2), size=(2, 2, 2))
+    values = torch.rand(2, 2, 2, 2, 5)
+    spread = layer.spread(values).reshape(2, 5, 2, 3, 4)
+    for clip, time, row, column in np.ndindex(2, 2, 3, 4):
+        assert torch.allclose(spread[clip, :, time, row, column], values[clip, time, row // 2, column // 2])
+    assert torch.allclose(layer.positions(spread.flatten(1)), values)
+    assert not layer.is_whole
+
+
+def test_frames_that_a_layer_folds_come_back_clip_by_clip():
+    layer = grid(LayerAxes(dims=("clip", "time", "channel", "height", "width"), fold=2), (2, 5, 3, 4))
+    values = torch.rand(3, 2, 3, 4, 5)
+    native = layer.native(layer.spread(values))
+    assert native.shape == (6, 5, 3, 4)
+    assert torch.allclose(native[3], values[1, 1].permute(2, 0, 1))
+    assert layer.is_whole
 
 
 def test_rows_are_kept_as_positions_and_as_means(tmp_path):

@@ -45,6 +45,7 @@ def component(number: int, **fields: Any) -> Component:
         "p_value": 0.001,
         "p_adjusted": 0.004,
         "confirmed": True,
+        "confirmed_by": "slope",
         "n_strong_clips": 4,
         "n_clips": N_CLIPS,
         "n_groups": N_CLIPS,
@@ -55,7 +56,7 @@ def component(number: int, **fields: Any) -> Component:
 def components() -> tuple[Component, ...]:
     less: dict[str, Any] = {"presence_class": -1.0, "presence_auc": 0.1, "kind": "appearance"}
     nothing = dict.fromkeys(("effect", "effect_low", "effect_high", "cav_auc"), math.nan)
-    open_: dict[str, Any] = {"confirmed": False, "p_adjusted": 1.0, "kind": "unclear"}
+    open_: dict[str, Any] = {"confirmed": False, "confirmed_by": "", "p_adjusted": 1.0, "kind": "unclear"}
     return (
         component(1, step=2.2, step_low=1.0, step_high=3.4),
         component(2, effect=-1.2, effect_low=-2.0, effect_high=-0.4, **less),

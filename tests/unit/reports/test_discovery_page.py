@@ -96,7 +96,7 @@ def test_a_suggested_name_is_a_fact_of_its_card_and_none_is_there_without_an_enc
 def test_each_component_has_its_figures_in_words(written):
     text = Page(written.read_text()).text.replace("\N{NO-BREAK SPACE}", " ")
     assert "cannot be shown" not in text
-    assert "+2.40 log-odds (+1.10 to +3.70), adjusted p = 0.004 of 4" in text
+    assert "+2.40 log-odds (+1.10 to +3.70, slope), adjusted p = 0.004 of 4" in text
     assert "10 % of it stays in frozen clips (2 % to 20 %)" in text
     assert "in 93 % of pairs the class clip has more" in text and "in 90 % of pairs the class clip has less" in text
     assert "a whole step along it: +2.20 (+1.00 to +3.40) log-odds" in text
@@ -105,6 +105,33 @@ def test_each_component_has_its_figures_in_words(written):
     assert "It is not shown to move the class and it is unstable." in text
     assert "Too few clips have it to compare." in text
     assert text.count("not confirmed, unstable") == 1
+
+
+def test_a_component_that_was_taken_out_says_what_clips_lose_and_which_test_confirmed_it(result, tmp_path):
+    removal = {"removed": 3.0, "removed_low": 2.1, "removed_high": 3.9, "removed_elsewhere": 0.1, "removed_p": 1e-4}
+    first = replace(
+        result.components[0], confirmed_by="removal", effect=-0.3, effect_low=-0.5, effect_high=-0.1, **removal
+    )
+    taken_out = replace(result, components=(first, *result.components[1:]))
+    text = Page(write_discovery_page(taken_out, tmp_path / "report.html").read_text()).text
+    text = text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{MINUS SIGN}", "-")
+    assert "raises “playing tennis”: taking it out where it is divides the odds by 20." in text.replace(
+        "Raises", "raises"
+    )
+    assert "+3.00 log-odds (+2.10 to +3.90, lost without it), adjusted p = 0.004 of 4" in text
+    assert (
+        "Taken out where it is, clips with it lose 3.00 log-odds [2.10, 3.90], and 0.10 if as much is taken out elsewhere."
+        in text
+    )
+    assert "A shift of all positions alike, along its CAV , has the slope -0.30 (-0.50 to -0.10)." in text
+    assert "By removal." in text and "By slope." in text
+    assert "1 of these was confirmed by removal" in " ".join(answer(taken_out).sure)
+    # orange, as it raises the class, whatever its slope says
+    assert 'class="component up"' in write_discovery_page(taken_out, tmp_path / "report.html").read_text()
+    assert components_chart(taken_out).label.count("lost without it") == 1
+    # a whole step moves all positions alike, as the slope does
+    stepped = replace(taken_out, components=(replace(first, step=-1.0), *result.components[1:]))
+    assert "goes the other way" not in " ".join(answer(stepped).sure)
 
 
 def test_no_sentence_of_the_answer_is_without_a_confirmed_component(result, tmp_path):

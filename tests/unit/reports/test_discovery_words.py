@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.unit.reports.discovery_sample import component
+from video_tcav.discovery.sentences import component_sentence, removal_text
 from video_tcav.reports.discovery.where_and_when import where_and_when
 from video_tcav.reports.discovery.words import kind_words, stability_words, why_not_confirmed
 
@@ -55,7 +56,12 @@ def test_what_is_everywhere_is_said_to_be_nowhere_in_particular():
         ({}, "both tests would be significant alone, but not among so many components"),
         ({"effect_p": 0.2, "p_value": 0.2}, "it is not shown to move the class"),
         ({"presence_p": 0.2, "p_value": 0.2}, "not shown to have more or less of it"),
-        ({"effect": -1.0, "p_adjusted": 0.01}, "the class has more of it although it lowers the class"),
+        ({"effect": -1.0, "p_value": 1.0}, "the class has more of it although it lowers the class"),
+        (
+            {"effect": -1.0, "effect_p": 0.2, "p_value": 1.0, "removed": -1.0, "removed_p": 0.001},
+            "more of it although it lowers the class",
+        ),
+        ({"effect_p": 0.048, "p_value": 0.053, "removed": 1.0, "removed_p": 0.9}, "it is not shown to move the class"),
         ({"stability": 0.2, "p_adjusted": 0.01}, "it is unstable"),
         ({"effect": float("nan"), "p_value": 1.0}, "too few clips have it to compare"),
         ({"p_adjusted": 0.01}, "it does not hold in the clips that it was not found in"),
@@ -64,6 +70,28 @@ def test_what_is_everywhere_is_said_to_be_nowhere_in_particular():
 def test_why_a_component_is_not_confirmed(fields, words):
     text = why_not_confirmed(component(1, **{"confirmed": False, "p_adjusted": 0.3, **fields}), 0.05)
     assert words in text.lower() and text.endswith(".") and text[0].isupper() and text.count(" and ") <= 1
+
+
+def test_removal_is_said_as_a_loss_or_a_gain():
+    removal = {
+        "removed": -4.615,
+        "removed_low": -5.14,
+        "removed_high": -4.05,
+        "removed_elsewhere": -0.48,
+        "removed_p": 1e-8,
+    }
+    lowers = component(1, confirmed_by="removal", presence_class=-1.0, **removal)
+    words = (
+        "taken out where it is, clips with it gain 4.62 logits [4.05, 5.14], and 0.48 if as much is taken out elsewhere"
+    )
+    assert removal_text(lowers, "logits") in (words, words.replace("4.62", "4.61"))
+    assert component_sentence(lowers, "tennis", "logits").startswith(
+        "component-1@stages.2 lowers tennis (by removal: taken out where it is, clips with it gain"
+    )
+    by_slope = component_sentence(
+        component(1, removed=2.0, removed_low=1.0, removed_high=3.0, removed_elsewhere=2.0), "t", "u"
+    )
+    assert "raises t (by its slope, +2.40 u [+1.10, +3.70]; without it clips lose 2.00, adjusted p" in by_slope
 
 
 def test_a_confirmed_one_lacks_nothing():

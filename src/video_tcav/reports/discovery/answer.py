@@ -12,7 +12,8 @@ from video_tcav.tcav.wording import p_equals, percent
 _MOST_NAMED = 4
 _NOT_SHOWN = (
     "What a component is: nobody has named it. Look at its clips, and name it in the studio.",
-    "What editing a video would do. An effect is a slope inside the network: what a small push towards the component does.",
+    "What editing a video would do. Effects are measured inside the network: by a slope, which is what a small push towards the "
+    "component does, or by what clips lose when it is taken out of a layer.",
     "What layers and clips hold that were not looked at.",
 )
 
@@ -67,6 +68,7 @@ def _sure(result: DiscoveryResult) -> list[str]:
     if result.confirmed:
         weakest = max(component.p_adjusted for component in result.confirmed)
         sentences.append(f"Of the confirmed ones, the weakest has adjusted p {p_equals(weakest)}.")
+        sentences += _tests(result.confirmed)
     sentences += _edited(result.confirmed)
     unstable = sum(not component.is_stable for component in result)
     if unstable:
@@ -76,9 +78,20 @@ def _sure(result: DiscoveryResult) -> list[str]:
     return sentences
 
 
+def _tests(confirmed: Sequence[Component]) -> list[str]:
+    """How many were confirmed by taking them out, which needs a word."""
+    count = sum(component.confirmed_by == "removal" for component in confirmed)
+    if not count:
+        return []
+    return [
+        f"{count} of these {'was' if count == 1 else 'were'} confirmed by removal: clips lose or gain when it is taken out where "
+        "it is, and more than when as much is taken out elsewhere."
+    ]
+
+
 def _edited(confirmed: Sequence[Component]) -> list[str]:
-    """Whether whole steps through the rest of the network agree with the effects."""
-    stepped = [component for component in confirmed if not math.isnan(component.step)]
+    """Whether whole steps through the rest of the network agree with the slopes that confirmed components."""
+    stepped = [each for each in confirmed if each.confirmed_by == "slope" and not math.isnan(each.step)]
     if not stepped:
         return []
     disagree = [component.name for component in stepped if component.step * component.effect <= 0]

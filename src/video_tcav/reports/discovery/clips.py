@@ -157,7 +157,7 @@ def _shown(
     height, width = frames.shape[-2:]
     _, heat, _ = resized(frames, heat, None, width, height)
     if component.confirmed:
-        sign = 1.0 if component.effect > 0 else -1.0
+        sign = 1.0 if component.raises else -1.0
         pictures = blend_heat(frames, sign * heat, signed=True, strength=_STRENGTH, scale=scale)
     else:
         pictures = lit(frames, heat, scale)

@@ -1,5 +1,6 @@
 """A discovery as one HTML page: the answer, each confirmed component with its clips and figures, and behind titles the others."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from video_tcav.reports.discovery.words import (
     kind_words,
     name_words,
     presence_words,
+    removal_words,
     stability_words,
     why_not_confirmed,
 )
@@ -120,6 +122,7 @@ def _card(result: DiscoveryResult, component: Component, clips: tuple[TypicalCli
         ("When", "" if place is None else place.when),
         ("In the class", presence_words(result, component)),
         ("Stability", stability_words(component)),
+        ("Taken out", removal_words(result, component)),
         ("Edited", edit_words(result, component)),
         ("A name?", name_words(result, component)),
     ]
@@ -139,7 +142,8 @@ def _figures(component: Component) -> dict[str, object]:
     return {
         "layer": component.layer,
         "p of presence": f"{component.presence_p:.2g}",
-        "p of effect": f"{component.effect_p:.2g}",
+        "p of slope": f"{component.effect_p:.2g}",
+        "p of removal": None if math.isnan(component.removed_p) else f"{component.removed_p:.2g}",
         "AUC of its CAV": f"{component.cav_auc:.2f}",
         "clips with it": f"{component.n_strong_clips} of {component.n_clips}",
         "groups": component.n_groups,

@@ -3,7 +3,7 @@
 import math
 
 from video_tcav.discovery import Component, ComponentKind, DiscoveryResult
-from video_tcav.discovery.sentences import suggestion_text
+from video_tcav.discovery.sentences import removal_text, suggestion_text
 from video_tcav.reports.run.text import listed
 from video_tcav.tcav.wording import interval, odds_text, p_equals, percent, signed, units, verb
 
@@ -17,19 +17,38 @@ _TWINS = {"frozen": "freezing", "reversed": "reversal", "shuffled": "shuffling"}
 
 
 def does(result: DiscoveryResult, component: Component) -> str:
-    """What having a component does to the target, as `raises “tennis”: it multiplies the odds by 11`."""
-    unit = units(result.against)
-    size = f"it {odds_text(component.effect)}" if unit == "log-odds" else f"by {signed(component.effect)} {unit}"
-    return f"{verb(component.effect)} “{result.target}”: {size}"
+    """What a component does to the target, as `raises “tennis”: it multiplies the odds by 11`, by the test that confirmed it."""
+    unit, by_removal = units(result.against), component.confirmed_by == "removal"
+    change = -component.removed if by_removal else component.effect
+    subject = "taking it out where it is" if by_removal else "it"
+    size = (
+        f"{subject} {odds_text(change)}" if unit == "log-odds" else f"{subject} changes it by {signed(change)} {unit}"
+    )
+    return f"{'raises' if component.raises else 'lowers'} “{result.target}”: {size}"
 
 
 def effect_figures(result: DiscoveryResult, component: Component) -> str:
-    """The effect with its interval and p, or that there is none."""
+    """The effect with its interval and p, by the test that confirmed it, else by slope; or that there is none."""
     if math.isnan(component.effect):
         return f"Not measured: {component.n_strong_clips} of {component.n_clips} clips have it."
-    limits = interval(component.effect_low, component.effect_high)
+    value, low, high, test = component.effect, component.effect_low, component.effect_high, "slope"
+    if component.confirmed_by == "removal":
+        value, low, high, test = component.removed, component.removed_low, component.removed_high, "lost without it"
     family = f"adjusted p {p_equals(component.p_adjusted)} of {len(result)}"
-    return f"{signed(component.effect)} {units(result.against)} ({limits}), {family}"
+    return f"{signed(value)} {units(result.against)} ({interval(low, high)}, {test}), {family}"
+
+
+def removal_words(result: DiscoveryResult, component: Component) -> str:
+    """What happens when it is taken out of clips, and the slope beside it; empty where it was not."""
+    if math.isnan(component.removed):
+        return ""
+    unit = units(result.against)
+    text = removal_text(component, unit)
+    beside = ""
+    if component.confirmed_by == "removal":
+        limits = interval(component.effect_low, component.effect_high)
+        beside = f" A shift of all positions alike, along its CAV, has the slope {signed(component.effect)} ({limits})."
+    return f"{text[:1].upper()}{text[1:]}.{beside}"
 
 
 def kind_words(component: Component) -> str:
@@ -94,14 +113,22 @@ def why_not_confirmed(component: Component, alpha: float) -> str:
     else:
         if component.presence_p > alpha:
             reasons.append("the class is not shown to have more or less of it than random clips")
-        if component.effect_p > alpha:
-            reasons.append("it is not shown to move the class")
+        if component.moving_p > alpha:
+            reasons.append(_not_moved(component, alpha))
         if component.p_value <= alpha < component.p_adjusted:
             reasons.append("both tests would be significant alone, but not among so many components")
-        if component.p_adjusted <= alpha and (component.effect > 0) != component.is_more_in_class:
-            more = "more" if component.is_more_in_class else "less"
-            reasons.append(f"the class has {more} of it although it {verb(component.effect)} the class")
     if not component.is_stable:
         reasons.append("it is unstable")
     text = listed(reasons) if reasons else "it does not hold in the clips that it was not found in"
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def _not_moved(component: Component, alpha: float) -> str:
+    """That no test of the effect says enough, or that they say it against the sign of presence."""
+    tests = component.effect_tests
+    moves = {"slope": (component.effect, component.effect_p), "removal": (component.removed, component.removed_p)}
+    against = [moves[name][0] for name, p_value in tests.items() if p_value == 1 and moves[name][1] <= alpha]
+    if not against or min(tests.values()) < 1:
+        return "it is not shown to move the class"
+    more = "more" if component.is_more_in_class else "less"
+    return f"the class has {more} of it although it {verb(against[0])} the class"

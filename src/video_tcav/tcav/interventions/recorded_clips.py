@@ -19,7 +19,7 @@ from video_tcav.recording.recorder import prepared_clips
 from video_tcav.recording.recording import Recording
 from video_tcav.tcav.interventions.rerun import LayerRerun, Reruns
 
-_TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
+RERUN_TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
 """By which the target of a clip may differ from that of its pass, relative to 1 + its size, at each precision."""
 
 
@@ -100,7 +100,7 @@ def check_unedited(unedited: Reruns, recorded: Recording, clips: Sequence[ClipId
     """
     passed = np.asarray(recorded.class_outputs.targets(clips))
     difference = np.abs(unedited.targets - passed) / (1 + np.abs(passed))
-    if not difference.max() <= _TOLERANCE[recorded.precision]:  # NaN as well
+    if not difference.max() <= RERUN_TOLERANCE[recorded.precision]:  # NaN as well
         raise ModelError(
             f"`layer` must give the clips' own target when nothing is changed. Got a relative difference of "
             f"{difference.max():.2g} at {layer}. Choose another layer."
