@@ -15,7 +15,7 @@ from .family import Family
 
 NAMES = (
     *("TSN", "TSM", "I3D", "SlowOnly", "SlowFast", "Video Swin", "MViTv2", "VideoMAE", "TimeSformer"),
-    *("UniFormerV2", "UniFormerV2, two local relations", "UniFormerV2, frames halved"),
+    *("UniFormer", "UniFormerV2", "UniFormerV2, frames halved"),
 )
 _PUBLISHED = json.loads(REFERENCE.read_text(encoding="utf-8"))
 

@@ -127,6 +127,12 @@ CONFIGS = {
         name: recognizer(3, TIMESFORMER % attention, "type='TimeSformerHead', in_channels=12") + clip(4, 32)
         for name, attention in (("TimeSformer", "divided_space_time"), ("TimeSformer, joint", "joint_space_time"))
     },
+    "UniFormer": recognizer(
+        3,
+        "type='UniFormer', depth=[1, 2, 1, 2], embed_dim=[6, 8, 12, 16], head_dim=4, mlp_ratio=2.5, drop_path_rate=0.1",
+        "type='I3DHead', dropout_ratio=0., in_channels=16",
+    )
+    + clip(8, 64),
     **{
         name: recognizer(3, UNIFORMER + settings, "type='TimeSformerHead', dropout_ratio=0.5, in_channels=12")
         + pipeline("type='UniformSample', clip_len=8", 64)
