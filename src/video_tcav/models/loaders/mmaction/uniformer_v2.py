@@ -213,6 +213,4 @@ def _check_blocks(backbone: Component, settings: dict[str, Any]) -> None:
 
 
 def _mlp(width: int, inner: int) -> nn.Sequential:
-    return nn.Sequential(
-        OrderedDict(c_fc=nn.Linear(width, inner), gelu=QuickGelu(), c_proj=nn.Linear(inner, width))
-    )
+    return nn.Sequential(OrderedDict(c_fc=nn.Linear(width, inner), gelu=QuickGelu(), c_proj=nn.Linear(inner, width)))
