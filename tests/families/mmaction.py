@@ -13,7 +13,10 @@ from video_tcav.models import VideoModel
 
 from .family import Family
 
-NAMES = ("TSN", "TSM", "I3D", "SlowOnly", "SlowFast", "Video Swin", "MViTv2", "VideoMAE", "TimeSformer")
+NAMES = (
+    *("TSN", "TSM", "I3D", "SlowOnly", "SlowFast", "Video Swin", "MViTv2", "VideoMAE", "TimeSformer"),
+    *("UniFormer", "UniFormerV2", "UniFormerV2, frames halved"),
+)
 _PUBLISHED = json.loads(REFERENCE.read_text(encoding="utf-8"))
 
 

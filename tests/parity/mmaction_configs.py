@@ -57,6 +57,18 @@ TIMESFORMER = (
     " num_transformer_layers=2, in_channels=3, dropout_ratio=0., transformer_layers=None, attention_type='%s',"
     " norm_cfg=dict(type='LN', eps=1e-6)"
 )
+UNIFORMER = (
+    "type='UniFormerV2', input_resolution=64, patch_size=16, width=12, layers=4, heads=2, t_size=8, n_dim=12, n_head=3,"
+    " backbone_drop_path_rate=0.1, drop_path_rate=0.1, mlp_dropout=[0.5, 0.5], n_layers=2, "
+)
+UNIFORMERS = {
+    # As all published configs have it, `double_lmhra` without any to double.
+    "UniFormerV2": "no_lmhra=True, double_lmhra=True, dw_reduction=1.5, mlp_factor=4., return_list=[2, 3],"
+    " clip_pretrained=True, pretrained='ViT-B/16'",
+    "UniFormerV2, two local relations": "no_lmhra=False, double_lmhra=True, return_list=[3, 1], clip_pretrained=False",
+    "UniFormerV2, frames halved": "no_lmhra=False, double_lmhra=False, dw_reduction=2., mlp_factor=2.5, return_list=[0, 2],"
+    " temporal_downsample=True, clip_pretrained=False",
+}
 
 CONFIGS = {
     "TSN": recognizer(2, "type='ResNet', depth=18, norm_eval=False", "type='TSNHead', in_channels=512") + frames(3, 32),
@@ -114,6 +126,17 @@ CONFIGS = {
     **{
         name: recognizer(3, TIMESFORMER % attention, "type='TimeSformerHead', in_channels=12") + clip(4, 32)
         for name, attention in (("TimeSformer", "divided_space_time"), ("TimeSformer, joint", "joint_space_time"))
+    },
+    "UniFormer": recognizer(
+        3,
+        "type='UniFormer', depth=[1, 2, 1, 2], embed_dim=[6, 8, 12, 16], head_dim=4, mlp_ratio=2.5, drop_path_rate=0.1",
+        "type='I3DHead', dropout_ratio=0., in_channels=16",
+    )
+    + clip(8, 64),
+    **{
+        name: recognizer(3, UNIFORMER + settings, "type='TimeSformerHead', dropout_ratio=0.5, in_channels=12")
+        + pipeline("type='UniformSample', clip_len=8", 64)
+        for name, settings in UNIFORMERS.items()
     },
 }
 """By family."""

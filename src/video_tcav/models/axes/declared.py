@@ -80,6 +80,39 @@ def folded_tokens(shape: tuple[int, ...], grid: tuple[int, int, int], *, prefix_
     return LayerAxes(dims=dims, token_order=("height", "width"), grid=grid, prefix_tokens=prefix_tokens, fold=time)
 
 
+def uniformer_axes(module: nn.Module) -> AxesRule:
+    """UniFormer of mmaction2: volumes, with channels last where linear layers and their normalisation run over them."""
+    # Inside blocks with attention, and in the normalisation of patches.
+    last = [name for name, layer in module.named_modules() if isinstance(layer, nn.LayerNorm | nn.Linear)]
+    containers = {name.rpartition(".")[0] for name in last if name.endswith((".mlp.fc1", ".mlp.fc2"))}
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        if len(shape) != 5:
+            return POOLED if len(shape) == 2 else None
+        is_last = layer in (*last, *containers) or layer.rpartition(".")[0] in containers
+        return CHANNELS_LAST if is_last else CHANNELS_FIRST
+
+    return rule
+
+
+def uniformer_v2_axes(patch: tuple[int, int, int]) -> AxesRule:
+    """UniFormerV2 of mmaction2, whose patches cover `(frames, height, width)` of the input."""
+
+    def rule(layer: str, shape: tuple[int, ...], clip_shape: tuple[int, int, int]) -> LayerAxes | None:
+        if len(shape) == 5:
+            return CHANNELS_FIRST
+        if len(shape) == 2:
+            return POOLED
+        time, height, width = (size // step for size, step in zip(clip_shape, patch, strict=True))
+        if len(shape) == 4 and shape[1:3] == (time, 1 + height * width):
+            # What a global block reads: frames are folded out again, each with its class token.
+            dims, order = ("clip", "time", "token", "channel"), ("height", "width")
+            return LayerAxes(dims=dims, token_order=order, grid=(time, height, width), prefix_tokens=1)
+        return folded_tokens(shape, (time, height, width), prefix_tokens=1)
+
+    return rule
+
+
 def videoprism_axes(config: Any) -> AxesRule:
     """VideoPrism's vision tower: layers over the patches of a frame, then layers over the frames of a patch."""
     tubelet = _tubelet(config)

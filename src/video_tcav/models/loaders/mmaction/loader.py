@@ -37,6 +37,9 @@ FAMILIES: Mapping[tuple[str, str, str], str] = {
     ("Recognizer3D", "MViT", "MViTHead"): f"{_HERE}.torchvision_transformers:build_mvit",
     ("Recognizer3D", "VisionTransformer", "TimeSformerHead"): f"{_HERE}.hf_transformers:build_videomae",
     ("Recognizer3D", "TimeSformer", "TimeSformerHead"): f"{_HERE}.hf_transformers:build_timesformer",
+    ("Recognizer3D", "UniFormer", "I3DHead"): f"{_HERE}.uniformer:build_uniformer",
+    ("Recognizer3D", "UniFormerV2", "TimeSformerHead"): f"{_HERE}.uniformer_v2:build_uniformer_v2",
+    ("Recognizer3D", "UniFormerV2", "UniFormerHead"): f"{_HERE}.uniformer_v2:build_uniformer_v2",
 }
 """Builders by recognizer, backbone and head; imported when they are needed."""
 
