@@ -126,6 +126,10 @@ def test_a_component_that_was_taken_out_says_what_clips_lose_and_which_test_conf
     assert "A shift of all positions alike, along its CAV , has the slope -0.30 (-0.50 to -0.10)." in text
     assert "By removal." in text and "By slope." in text
     assert "1 of these was confirmed by removal" in " ".join(answer(taken_out).sure)
+    worse_elsewhere = replace(result, components=(replace(first, removed_elsewhere=-0.37),))
+    assert "and −0.37 if as much is taken out elsewhere" in Page(
+        write_discovery_page(worse_elsewhere, tmp_path / "report.html").read_text()
+    ).text.replace("\N{NO-BREAK SPACE}", " ")
     # orange, as it raises the class, whatever its slope says
     assert 'class="component up"' in write_discovery_page(taken_out, tmp_path / "report.html").read_text()
     assert components_chart(taken_out).label.count("lost without it") == 1

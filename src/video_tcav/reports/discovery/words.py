@@ -1,7 +1,9 @@
 """Plain words about components: what each does and is, how stable it is, and why it is not confirmed."""
 
 import math
+import re
 
+from video_tcav.core.wording import MINUS
 from video_tcav.discovery import Component, ComponentKind, DiscoveryResult
 from video_tcav.discovery.sentences import removal_text, suggestion_text
 from video_tcav.reports.run.text import listed
@@ -43,7 +45,7 @@ def removal_words(result: DiscoveryResult, component: Component) -> str:
     if math.isnan(component.removed):
         return ""
     unit = units(result.against)
-    text = removal_text(component, unit)
+    text = re.sub(r"(?<!\w)-(?=\d)", MINUS, removal_text(component, unit))  # a true minus, as all pages have
     beside = ""
     if component.confirmed_by == "removal":
         limits = interval(component.effect_low, component.effect_high)
