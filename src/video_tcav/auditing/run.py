@@ -195,14 +195,15 @@ def _cautions(plan: AuditPlan, answers: AuditAnswers, skipped: Sequence[Skipped]
             "Masks are boxes, which take some of the scene along with the person: what the scene does counts as the person's, "
             "too."
         )
-    doubted = sum(bool(clip.doubts) for clip in answers.clips)
+    doubted = [clip.clip for clip in answers.clips if clip.doubts]
     if doubted:
         yield (
-            f"The masks of {doubted} of {len(answers.clips)} clips should be looked at: they are very small or large, vanish, "
-            "are in pieces, cut off, or change their shape. See them with --judge-masks rejected.json, and leave out wrong ones "
-            "with --reject."
+            f"The masks of {len(doubted)} of {len(answers.clips)} clips should be looked at: they are very small or large, "
+            "vanish, are in pieces, cut off, or change their shape. See them with --judge-masks rejected.json, and leave out "
+            "wrong ones with --reject."
         )
-        lent = sum(clip.lender in {other.clip for other in answers.clips if other.doubts} for clip in answers.clips)
+        doubtful = set(doubted)
+        lent = sum(clip.lender in doubtful for clip in answers.clips)
         if lent:
             yield f"{lent} swaps have the scene of such a clip: if somebody was left in it, SBErr counts them as the scene."
     lost = len(skipped) - len(plan.rejected)

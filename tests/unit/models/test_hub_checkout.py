@@ -203,7 +203,7 @@ def test_what_cannot_be_loaded_is_refused_in_one_line(tmp_path):
         load_model(f"hub:{tmp_path}:entry")
     with pytest.raises(ModelError, match=r"^`model` must name a torch\.hub checkout and an entry\. Got 'hub:folder'"):
         load_model("hub:folder")
-    with pytest.raises(ModelError, match=r"hubconf.py. Got 'entry', which is none. There are: slow, x3d_m\."):
+    with pytest.raises(ModelError, match=r"hubconf.py. Got 'entry', which is none. Known are slow, x3d_m\."):
         load_model(hubconf(tmp_path, "def x3d_m():\n    pass\n\ndef slow():\n    pass\n\ndef _helper():\n    pass\n"))
     (tmp_path / "absent").mkdir()
     with pytest.raises(ModelError, match="Got ModuleNotFoundError: No module named 'absent_package'"):

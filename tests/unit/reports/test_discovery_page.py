@@ -125,6 +125,9 @@ def test_a_component_that_was_taken_out_says_what_clips_lose_and_which_test_conf
     )
     assert "A shift of all positions alike, along its CAV , has the slope -0.30 (-0.50 to -0.10)." in text
     assert "By removal." in text and "By slope." in text
+    assert "the slope was divided by 0.9 and that of the removal by 0.1, and the smaller one counts" in text
+    plain = write_discovery_page(result, tmp_path / "report.html").read_text()
+    assert "share the level" not in plain and "taken out where it is, with the rest" not in plain
     assert "1 of these was confirmed by removal" in " ".join(answer(taken_out).sure)
     worse_elsewhere = replace(result, components=(replace(first, removed_elsewhere=-0.37),))
     assert "and −0.37 if as much is taken out elsewhere" in Page(

@@ -1,6 +1,5 @@
 """Models from a user's Python file: any network that a function builds."""
 
-import difflib
 import hashlib
 import importlib.util
 import inspect
@@ -14,16 +13,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from video_tcav.core.checks import closest_hint
 from video_tcav.core.errors import ModelError
-from video_tcav.core.limits import LimitError, check_regular, shortened
+from video_tcav.core.limits import LimitError, check_regular
 from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.loaders.networks import describe_network
 from video_tcav.models.video_model import VideoModel, state_digest
 from video_tcav.models.weights.loading import metadata_classes, read_weights
 
 _MODULE_PREFIX = "_video_tcav_model_"
-_MOST_NAMED = 8
-"""Functions of a file, in an error."""
 
 
 def load_file(
@@ -123,12 +121,8 @@ def call_factory(
         build = getattr(imported, factory, None)
         if not callable(build):
             functions = _functions(imported)
-            near = difflib.get_close_matches(factory, functions, n=1)
-            known = shortened(near or functions, _MOST_NAMED) or "none at all"
-            raise ModelError(
-                f"`{argument}` must name a function in {path}. Got {factory!r}, which is none."
-                f" {'Did you mean ' + known + '?' if near else 'There are: ' + known + '.'}"
-            )
+            hint = closest_hint(factory, functions) if functions else "It has none: write one."
+            raise ModelError(f"`{argument}` must name a function in {path}. Got {factory!r}, which is none. {hint}")
         try:
             parameters = inspect.signature(build).parameters
         except (TypeError, ValueError):  # a builtin without a signature

@@ -8,6 +8,7 @@ from pathlib import Path
 from video_tcav.core.files import check_file_writable
 from video_tcav.core.progress import progress_bar
 from video_tcav.discovery import Component, DiscoveryResult, ExplainedShare
+from video_tcav.discovery.component import REMOVAL_SHARE
 from video_tcav.reports.discovery.answer import answer
 from video_tcav.reports.discovery.charts import components_chart
 from video_tcav.reports.discovery.clips import TypicalClip, read_discovered, typical_clips, typical_numbers
@@ -95,6 +96,7 @@ def write_discovery_page(result: DiscoveryResult, path: str | Path, *, progress:
         others=[card for card in cards if not card.component.confirmed],
         unshown=sum(clip.shown is None for card in cards for clip in card.clips),
         rows=[(component, why_not_confirmed(component, result.alpha)) for component in result],
+        removal_share=REMOVAL_SHARE if any(not math.isnan(component.removed) for component in result) else None,
         provenance=_provenance(result),
     )
 
