@@ -293,6 +293,34 @@ _JUDGE_MS = (
 )
 
 
+_SHOWN = (
+    "(tiles => tiles.length > 10 && tiles.every(tile => tile.querySelector('video')?.readyState >= 2"
+    " || tile.querySelector('img')?.naturalWidth))"
+    "([...document.querySelectorAll('.tile')].filter(tile => {"
+    " const wall = document.querySelector('main').getBoundingClientRect(), { top, bottom } = tile.getBoundingClientRect();"
+    " return bottom > wall.top && top < wall.bottom; }))"
+)
+
+
+def test_clips_that_fly_past_are_not_loaded(browser, thousand):
+    with running(thousand) as studio, opened(browser, studio.link) as page:
+        until(page, _SHOWN)
+        page.evaluate(
+            "() => { window.flown = 0; new MutationObserver(changes => changes.forEach(({ addedNodes }) => addedNodes.forEach("
+            "one => { window.flown += ['VIDEO', 'IMG'].includes(one.nodeName); }))).observe(document.getElementById('wall'), "
+            "{ childList: true, subtree: true }); }"
+        )
+        # twenty pages of it, a page a frame
+        page.evaluate(
+            "async () => { const main = document.querySelector('main'); for (let n = 0; n < 20; n += 1) {"
+            " main.scrollBy({ top: (n % 2 ? -1 : 1) * 1400, behavior: 'instant' }); await new Promise(requestAnimationFrame); } }"
+        )
+        assert page.evaluate("window.flown") == 0
+        page.evaluate("document.querySelector('main').scrollBy({ top: 1400, behavior: 'instant' })")
+        until(page, _SHOWN)
+        assert page.evaluate("window.flown") > 10
+
+
 def test_a_thousand_clips(browser, thousand):
     with running(thousand) as studio, opened(browser, studio.link) as page:
         first_ms = min(_first_page_ms(page) for _ in range(3))  # what else the machine does is not what is measured
@@ -314,6 +342,7 @@ def test_a_thousand_clips(browser, thousand):
             most = max(most, page.evaluate(loaded))
         frames_ms = page.evaluate("window.frames_ms")
         until(page, "document.querySelectorAll('.tile').length >= 180")
+        until(page, _SHOWN)  # where the wall comes to rest, each clip is there
         first = page.locator(".tile").first
         assert first.locator("video").count() == 0  # what is off the screen is not loaded
         assert most <= 80

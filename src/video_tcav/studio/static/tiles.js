@@ -62,10 +62,19 @@ export function saidWords(clip) {
   return verdicts.join(", ");
 }
 
+/* A clip that flies past is not loaded: to start and stop the decoders of a page of clips costs several frames of scrolling. */
+const SCROLLS_MS = 100; /* a wall that moved so lately still scrolls */
+const STAYS_MS = 120; /* while it does, a tile gets its clip after so long on the screen */
+const waits = new WeakMap(); /* tile -> timer */
+let scrolledAt = -Infinity;
+addEventListener("scroll", () => { scrolledAt = performance.now(); }, { capture: true, passive: true });
+
 const onScreen = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) show(target);
-    else release(target);
+    clearTimeout(waits.get(target));
+    if (!isIntersecting) release(target);
+    else if (performance.now() - scrolledAt > SCROLLS_MS) show(target);
+    else waits.set(target, setTimeout(show, STAYS_MS, target));
   }
 }, { rootMargin: "120px", scrollMargin: "120px" });
 
