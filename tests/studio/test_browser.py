@@ -45,6 +45,7 @@ def opened(browser, link: str, **options) -> Iterator:
     page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(host) else None)
     page.goto(link)
     page.wait_for_selector(".tile.current")
+    until(page, "document.getElementById('bank-counts').textContent")  # which comes by an answer of its own
     try:
         yield page
         assert wrong == []
@@ -225,6 +226,36 @@ def test_with_reduced_motion_only_the_clip_in_focus_plays(browser, tmp_path):
         until(page, f"{playing}.join() === '1'")
         press(page, "ArrowRight")
         until(page, f"{playing}.join() === '2'")
+
+
+def test_slow_answers_take_back_nothing_and_undo_leads_to_its_clip(browser, tmp_path):
+    make_bank(tmp_path / "bank", clips=12).close()
+    # what is read next after a change comes late, as it was then
+    slow = (
+        "{ const fast = window.fetch; let wait_ms = 0; window.fetch = async (path, ...options) => {"
+        " const answer = await fast(path, ...options);"
+        " if (path === window.slowAfter) { wait_ms = 1200; window.slowAfter = null; }"
+        " if (path.includes('ids=') && wait_ms) { const now_ms = wait_ms; wait_ms = 0; window.isWaiting = true;"
+        " await new Promise(done => setTimeout(done, now_ms)); window.isWaiting = false; } return answer; }; }"
+    )
+    with running(tmp_path / "bank") as studio, opened(browser, studio.link) as page:
+        page.context.add_init_script(slow)
+        page.reload()
+        page.wait_for_selector(".tile.current")
+        page.evaluate("window.slowAfter = '/api/verdict'")
+        press(page, "a")
+        until(page, "window.isWaiting")
+        press(page, "a", "r")
+        said(page, "Rejected: 1 clip.")
+        until(page, "!window.isWaiting")
+        verdicts = "[...document.querySelectorAll('.tile')].map(tile => tile.dataset.verdict)"
+        assert page.evaluate(verdicts)[:4] == ["accepted", "accepted", "rejected", "open"]
+        page.wait_for_timeout(600)  # nothing is on its way
+
+        page.evaluate("window.slowAfter = '/api/undo'")
+        press(page, "End", "u")
+        until(page, f"{FOCUSED} === '3'")
+        assert page.evaluate(verdicts)[:4] == ["accepted", "accepted", "open", "open"]
 
 
 def test_it_tells_a_screen_reader_what_is_what(browser, tmp_path):

@@ -277,6 +277,7 @@ def test_numbers_of_concepts_stay_when_others_come(browser, tmp_path):
     make_bank(tmp_path / "bank", clips=4, concepts=("motion", "person")).close()
     keys = "[...document.querySelectorAll('a.concept .name')].map(name => name.textContent)"
     with running(tmp_path / "bank") as studio, opened(browser, studio.link) as page:
+        until(page, f"({keys}).length === 4")
         assert page.evaluate(keys)[2:] == ["1 motion", "2 person"]
         press(page, "n")
         page.keyboard.type("arms")
@@ -285,7 +286,7 @@ def test_numbers_of_concepts_stay_when_others_come(browser, tmp_path):
         assert page.evaluate(keys)[2:] == ["1 motion", "2 person", "3 arms"]
         press(page, "3")
         page.reload()
-        page.wait_for_selector(".tile.current")
+        until(page, f"({keys}).length === 5")
         assert page.evaluate(keys)[2:] == ["1 motion", "2 person", "3 arms"]
 
 

@@ -100,6 +100,7 @@ def test_a_reviewer_types_words_and_judges_what_comes_first(browser, tmp_path):
     folder = tmp_path / "bank"
     make_bank(folder, clips=36).close()
     with running(folder, text_encoder=SquareEncoder()) as studio, opened(browser, studio.link) as page:
+        until(page, "!document.getElementById('ranking').hidden")
         press(page, "a", "w")
         until(page, "document.activeElement.name === 'words'")
         page.keyboard.type("a blue square")

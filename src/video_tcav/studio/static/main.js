@@ -94,7 +94,9 @@ function undo() {
     if (!answer.undone) return;
     const wanted = filters();
     if (wanted.concept && !panel.bank.concepts.some((concept) => concept.name === wanted.concept)) return go({ ...wanted, concept: undefined });
+    clearTimeout(refreshing); /* or that would take the difference */
     const different = await wall.refresh();
+    refreshSoon();
     if (different.length) wall.setFocus(different[0]);
     showDetail();
   });

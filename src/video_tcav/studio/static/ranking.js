@@ -7,6 +7,7 @@ const field = form.elements.words;
 const PAUSE_MS = 300; /* between two questions how far the server is */
 let actions = {};
 let round = 0;
+let isReady = false; /* whether it is known that the studio has an encoder, or that it has none */
 
 /** What happens: `go` to filters and `say` a line. */
 export function setup(callbacks) {
@@ -18,6 +19,7 @@ export function setup(callbacks) {
 
 /** Show the field where the studio has an encoder of texts, with the words of the address. */
 export function show(encoder) {
+  isReady = true;
   form.hidden = !encoder;
   field.title = encoder ? `Open clips, the most like these words first, by ${encoder}` : "";
   if (document.activeElement !== field) field.value = filters().words ?? "";
@@ -33,6 +35,7 @@ export function note(page) {
 
 /** To the field, ready to type. */
 export function focus() {
+  if (!isReady) return actions.say("The bank is still being read.");
   if (form.hidden) return actions.say("Clips are ranked by words where the studio was started with --text-encoder.");
   field.focus();
   field.select();

@@ -210,6 +210,11 @@ export async function after(ids) {
 
 /** Show at once what the server has just confirmed. */
 export function apply(ids, changed) {
+  refreshes += 1; /* what was asked for before says how it was before */
+  put(ids, changed);
+}
+
+function put(ids, changed) {
   for (const id of ids) {
     const entry = tiles.get(id);
     if (!entry) continue;
@@ -251,18 +256,23 @@ function drop(id) {
   }
 }
 
-/** Ask the bank for the state of all tiles: another browser may have changed it. Gives the ids that were different. */
+let refreshes = 0;
+
+/** Ask the bank for the state of all tiles: another browser may have changed it. Gives the ids that were different; none if
+    another call, or a change, came meanwhile. */
 export async function refresh() {
   const startedIn = round;
+  refreshes += 1;
+  const refreshNumber = refreshes;
   const different = [];
   for (let from = 0; from < order.length; from += 500) {
     const ids = order.slice(from, from + 500);
     const { clips } = await read("/api/clips", { ids: ids.join(","), limit: 500 });
-    if (startedIn !== round) return [];
+    if (startedIn !== round || refreshNumber !== refreshes) return [];
     for (const clip of clips) {
       const entry = tiles.get(clip.id);
       if (!entry || JSON.stringify(entry.clip) === JSON.stringify(clip)) continue;
-      apply([clip.id], clip);
+      put([clip.id], clip);
       different.push(clip.id);
     }
     const gone = ids.filter((id) => tiles.has(id) && !clips.some((clip) => clip.id === id));
