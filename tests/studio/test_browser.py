@@ -45,7 +45,8 @@ def opened(browser, link: str, **options) -> Iterator:
     page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(host) else None)
     page.goto(link)
     page.wait_for_selector(".tile.current")
-    until(page, "document.getElementById('bank-counts').textContent")  # which comes by an answer of its own
+    # on a bank's page what stands beside the wall comes by an answer of its own
+    until(page, "document.getElementById('bank-counts')?.textContent !== ''")
     try:
         yield page
         assert wrong == []

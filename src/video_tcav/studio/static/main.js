@@ -39,6 +39,8 @@ async function readRuns() {
 }
 
 async function ask(path, body) {
+  clearTimeout(refreshing);
+  wall.outdate();
   const answer = await change(path, body);
   panel.showBank(answer.bank);
   for (const clip of answer.clips ?? []) wall.apply([clip.id], clip);

@@ -210,9 +210,12 @@ export async function after(ids) {
 
 /** Show at once what the server has just confirmed. */
 export function apply(ids, changed) {
-  refreshes += 1; /* what was asked for before says how it was before */
+  outdate();
   put(ids, changed);
 }
+
+/** What was asked for before a change may say how it was before: such answers change nothing. */
+export function outdate() { refreshes += 1; }
 
 function put(ids, changed) {
   for (const id of ids) {
