@@ -90,7 +90,12 @@ def test_attributes_containers_and_buffers_are_put_back():
 
 def test_hooks_that_remove_themselves_stay_removed():
     network, calls = Network(), []
-    handle = network.inner.register_forward_pre_hook(lambda *_: (calls.append(1), handle.remove()) and None)
+
+    def hook(*_arguments):
+        calls.append(1)
+        handle.remove()
+
+    handle = network.inner.register_forward_pre_hook(hook)
     with unchanged_attributes(network):
         network.inner(torch.zeros(1))
     network.inner(torch.zeros(1))

@@ -74,7 +74,8 @@ class CausalMean(nn.Module):
 
     @staticmethod
     def _detach(module: "CausalMean", _inputs: object, _output: Tensor) -> None:
-        module.total.detach_()
+        if module.total is not None:
+            module.total.detach_()
 
 
 class Causal(nn.Module):
