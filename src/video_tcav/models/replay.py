@@ -12,6 +12,8 @@ from video_tcav.models.unknown_tensors import UnknownTensor
 
 _PLAIN = (torch.Tensor, bool, int, float, str, type(None), tuple, list, dict, torch.dtype, torch.device)
 _MISSING = object()
+_HOOKS = {name for name in vars(nn.Module()) if name.endswith(("_hooks", "_with_kwargs", "_always_called"))}
+"""Where modules keep their hooks: no state of a forward, and one that removes itself must stay removed."""
 
 
 class Replay:
@@ -84,7 +86,7 @@ def unchanged_attributes(module: nn.Module) -> Iterator[None]:
     containers = [
         container
         for submodule in module.modules()
-        for container in (vars(submodule), *vars(submodule).values())
+        for container in (vars(submodule), *(value for name, value in vars(submodule).items() if name not in _HOOKS))
         if isinstance(container, dict | list)
     ]
     contents = [container.copy() for container in containers]

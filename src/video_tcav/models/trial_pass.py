@@ -77,9 +77,11 @@ def trial_output(model: VideoModel, clips: Float[Tensor, "clip ..."]) -> object:
     except InputError:
         raise
     except Exception as reason:  # any error of a foreign network
+        is_half = model.dtype in (torch.float16, torch.bfloat16)
+        precision = " Not every network runs in half precision: give it in float32 (`.float()`)." if is_half else ""
         raise ModelError(
             f"`model` must take a clip of shape {(1, *clips.shape[1:])}. Got {typed_first_line(reason)} from {model.name}."
-            " Say frames, size or layout, set clip_spec on the module, or, if it takes boxes, say which by at_box."
+            f"{precision} Say frames, size or layout, set clip_spec on the module, or, if it takes boxes, say which by at_box."
         ) from reason
 
 

@@ -20,7 +20,7 @@ from video_tcav.models.axes.layer_axes import LayerAxes
 from video_tcav.models.box_input import Box, boxes_of
 from video_tcav.models.output_kinds import BUILT_IN_LOGITS, OUTPUT_KINDS, Outputs
 from video_tcav.models.outputs import output_rows
-from video_tcav.models.streams import stream_cleaners
+from video_tcav.models.streams import cleared_streams, stream_cleaners
 from video_tcav.models.wrappers import COMPILED
 
 AxesRule = Callable[[str, tuple[int, ...], tuple[int, int, int]], LayerAxes | None]
@@ -122,10 +122,9 @@ class VideoModel:
         """What the module returns for a batch, which is moved to its device and type; or the part of it that is explained."""
         inputs = inputs.to(device=self.device, dtype=self.dtype)
         boxes = () if self.box is None else (boxes_of(self.box, inputs),)
-        for clear in self._stream_cleaners:
-            clear()
         # Compiled submodules run eagerly: compiled code does not call hooks that were registered later.
-        with torch.compiler.set_stance("force_eager") if self._is_compiled else nullcontext():
+        eager = torch.compiler.set_stance("force_eager") if self._is_compiled else nullcontext()
+        with cleared_streams(self.module, self._stream_cleaners), eager:
             output = (
                 self.module(inputs, *boxes) if self.input_name is None else self.module(**{self.input_name: inputs})
             )

@@ -86,3 +86,17 @@ def test_attributes_containers_and_buffers_are_put_back():
     assert network.mask is mask
     assert (network.kept, network.listed, hasattr(network, "new")) == ({"a": 1}, [1], False)
     assert isinstance(network.layer, nn.Identity)
+
+
+def test_hooks_that_remove_themselves_stay_removed():
+    network, calls = Network(), []
+
+    def hook(*_arguments):
+        calls.append(1)
+        handle.remove()
+
+    handle = network.inner.register_forward_pre_hook(hook)
+    with unchanged_attributes(network):
+        network.inner(torch.zeros(1))
+    network.inner(torch.zeros(1))
+    assert calls == [1]
