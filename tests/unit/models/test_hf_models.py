@@ -167,6 +167,52 @@ def test_a_misspelt_processor_type_still_loads(folders, tmp_path, clip):
     assert torch.equal(load_model(f"hf:{tmp_path}").prepare(clip), expected_pixels(processor, clip))
 
 
+@pytest.mark.parametrize("given", ["trainer", "trainer/checkpoint-500"])
+def test_a_processor_above_the_checkpoints_of_a_trainer(folders, tmp_path, clip, given):
+    shutil.copytree(folders / "videomae", tmp_path / "trainer" / "checkpoint-500")
+    processor = processors()["videomae"][0]
+    processor.save_pretrained(tmp_path / "trainer")
+    model = load_model(f"hf:{tmp_path / given}")
+    assert torch.equal(model.prepare(clip), expected_pixels(processor, clip))
+    assert any("Preprocessing is that of" in note and "since" in note for note in model.notes)
+    # the checkpoint's own comes first, and only checkpoints look into the folder above
+    own = transformers.VideoMAEImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    own.save_pretrained(tmp_path / "trainer" / "checkpoint-500")
+    assert torch.equal(load_model(f"hf:{tmp_path / given}").prepare(clip), expected_pixels(own, clip))
+
+
+def test_preprocessing_without_a_processor_is_said_to_be_assumed(folders, tmp_path):
+    shutil.copytree(folders / "videomae", tmp_path / "other")
+    processors()["videomae"][0].save_pretrained(tmp_path)  # of another model: the folder above is no trainer's
+    model = load_model(f"hf:{tmp_path / 'other'}")
+    assert model.clip_spec.mean == (0.485, 0.456, 0.406)
+    assert any(
+        "Assumed for the videomae network: its family's preprocessing at 32 × 32" in note for note in model.notes
+    )
+
+
+@pytest.mark.parametrize("kind", ["Vivit", "CLIP", "ViT", "DeiT"])
+def test_a_processor_of_another_family_is_taken_as_it_is_published(folders, tmp_path, clip, kind):
+    shutil.copytree(folders / "videomae", tmp_path, dirs_exist_ok=True)
+    square = {"height": 32, "width": 32}
+    sizes = {"size": square} if kind == "ViT" else {"size": {"height": 36, "width": 36}, "crop_size": square}
+    processor = getattr(transformers, f"{kind}ImageProcessor")(**sizes)
+    processor.save_pretrained(tmp_path)
+    batch = processor(list(clip.numpy()), input_data_format="channels_first", return_tensors="pt")["pixel_values"]
+    prepared = load_model(f"hf:{tmp_path}").prepare(clip)
+    assert torch.equal(prepared, batch[0] if batch.ndim == 5 else batch)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"image_processor_type": "ConvNextImageProcessor"}, {"video_processor_type": "InternVLVideoProcessor"}]
+)
+def test_a_processor_of_other_steps_is_refused(folders, tmp_path, settings):
+    shutil.copytree(folders / "videomae", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=r"`model` must have a processor .* names \w+, whose steps are not those"):
+        load_model(f"hf:{tmp_path}")
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_overridden_mean_and_deviation(folders, family):
     model = load(folders, family, mean=0.4, std=(0.1, 0.2, 0.3), stride=7)
@@ -289,7 +335,9 @@ def test_a_published_processor_that_cannot_be_reached_is_not_taken_for_none(monk
     (repository / "refs" / "main").write_text("0")
     for name in PROCESSOR_FILES:
         (repository / ".no_exist" / "0" / name).touch()
-    assert load_processor("user/model", "videomae", (32, 32)).crop_size["height"] == 32
+    processor, note = load_processor("user/model", "videomae", (32, 32))
+    assert processor.crop_size["height"] == 32
+    assert "Assumed for the videomae network" in note
 
 
 def test_without_the_extra(monkeypatch):

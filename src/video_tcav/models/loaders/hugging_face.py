@@ -89,9 +89,10 @@ def load_huggingface(
             module, weights_notes = load_probed(folder, config, str(probe), adapter)
         else:
             module, weights_notes = _adapted_classifier(folder, config, weights, adapter)
-        processor = load_processor(folder, config.model_type, _square(getattr(config, family.size)))
+        processor, note = load_processor(folder, config.model_type, _square(getattr(config, family.size)))
     # In float32 also where the checkpoint is in half precision: that is a choice of the recording, not of the file.
-    return _described(f"hf:{source}", module.float().eval(), processor, fields, classes, (*notes, *weights_notes))
+    notes = (*notes, *filter(None, [note]), *weights_notes)
+    return _described(f"hf:{source}", module.float().eval(), processor, fields, classes, notes)
 
 
 def _adapted_classifier(
