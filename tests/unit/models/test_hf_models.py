@@ -285,6 +285,41 @@ def test_classes(folders):
         load(folders, "vivit", classes=["a"])
 
 
+def test_names_in_another_order_than_the_configurations_are_said(folders, tmp_path):
+    shutil.copytree(folders / "videomae", tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {
+        "id2label": {"0": "Long_jump", "1": "a dive", "2": "c"},
+        "label2id": {"Long_jump": 0, "a dive": 1, "c": 2},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    def notes(classes, model=f"hf:{tmp_path}"):
+        return [note for note in load_model(model, classes=classes, device="cpu").notes if "in another order" in note]
+
+    assert (
+        notes(None)
+        == notes(["long jump", "A dive", "c"])
+        == notes(["x", "y", "z"])
+        == notes(["c", "a dive", "z"])
+        == []
+    )
+    (note,) = notes(["long jump", "c", "a dive"])
+    assert "those of config.json in another order: output 1 is 'c' here, and 'a dive' there" in note
+    in_memory = transformers.AutoModelForVideoClassification.from_pretrained(tmp_path)
+    assert notes(["Long_jump", "a dive", "c"], in_memory) == []
+    assert len(notes(["c", "Long_jump", "a dive"], in_memory)) == 1
+
+
+@pytest.mark.parametrize("family", ["videomae", "timesformer"])
+@pytest.mark.parametrize(("outputs", "sampling"), [(174, "uniform"), (173, "dense")])
+def test_frames_of_something_something_are_spread_over_the_video(tmp_path, family, outputs, sampling):
+    config = configuration(family)
+    config.num_labels = outputs
+    transformers.AutoModelForVideoClassification.from_config(config).save_pretrained(tmp_path)
+    assert load_model(f"hf:{tmp_path}", device="cpu").clip_spec.sampling == sampling
+
+
 def test_a_checkpoint_without_a_classifier_is_refused(tmp_path):
     transformers.VideoMAEModel(configuration("videomae")).save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match=r"whole classifier. Got .* with 4 missing: classifier.bias"):
