@@ -110,7 +110,8 @@ def _adapted_classifier(
     module, note = with_adapter(module, adapter)
     if outputs is not None:
         note += (
-            f" It brings a head of {outputs} classes, which may not be the base model's: say their names by classes."
+            f" It brings a head of {outputs} classes, which may not be the base model's: say their names by classes. What the"
+            " outputs are is taken from the base model, too: say --outputs if it was trained for another kind."
         )
     return module, (*notes, note)
 
