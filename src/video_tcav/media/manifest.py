@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,13 +124,7 @@ def read_manifest(path: Path) -> list[VideoSource]:
         raise SourceError(
             f"`{path}` must have a column `path`. Got the columns {columns}. Rename the one with the files."
         )
-    unread = {"start_s", "end_s"} - set(table.columns)
-    misnamed = [column for column in table.columns if _TIMES.get(column.lower()) in unread]
-    if misnamed:
-        raise SourceError(
-            f"`{path}` must name its times `start_s` and `end_s`. Got {', '.join(misnamed)}. Rename them and give"
-            " seconds, or delete them where videos are meant as a whole."
-        )
+    refuse_misnamed_times(str(path), table.columns)
     sources = [_row_source(path, number, row) for number, row in enumerate(table.to_dict("records"), start=1)]
     if not sources:
         raise SourceError(f"`{path}` must list at least one video. Got a header only. Add one row per video.")
@@ -145,6 +139,18 @@ def read_manifest(path: Path) -> list[VideoSource]:
             "Write the paths relative to the manifest."
         )
     return sources
+
+
+def refuse_misnamed_times(source: str, columns: Iterable[str]) -> None:
+    """Refuse columns that look like the times of segments, where those that are read are not there."""
+    columns = list(columns)
+    unread = {"start_s", "end_s"} - set(columns)
+    misnamed = [column for column in columns if _TIMES.get(column.lower()) in unread]
+    if misnamed:
+        raise SourceError(
+            f"`{source}` must name its times `start_s` and `end_s`. Got {', '.join(misnamed)}. Rename them and give"
+            " seconds, or delete them where videos are meant as a whole."
+        )
 
 
 def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:
