@@ -9,6 +9,7 @@ from video_tcav.core.limits import excerpt, shortened
 from video_tcav.core.text_files import plain_name
 from video_tcav.media.encoded_clips import EncodedSource
 from video_tcav.media.files import VideoSource, kind_of
+from video_tcav.media.manifest import refuse_misnamed_times
 
 _BINARY = ("binary", "large_binary")
 _PATHS = ("path", "video", "file_name")
@@ -29,7 +30,7 @@ def dataset_sources(dataset: Any, default_names: Iterator[str]) -> Iterator[Vide
         default_names: of rows whose video has no name.
 
     Raises:
-        SourceError: if no column, or several, can be the videos, or a row has none.
+        SourceError: if no column, or several, can be the videos, times have other names, or a row has no video.
     """
     features = dataset.features
     if not isinstance(features, Mapping):
@@ -37,6 +38,7 @@ def dataset_sources(dataset: Any, default_names: Iterator[str]) -> Iterator[Vide
             "`clips` must be a dataset with known features. Got one without. Use `cast` with its features."
         )
     column = _video_column(features)
+    refuse_misnamed_times("clips", features)
     label = next((name for name in _LABELS if name in features), None)
     columns = [column, *([label] if label else []), *(name for name in _FIELDS if name in features)]
     feature = features[column]

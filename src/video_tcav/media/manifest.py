@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +19,15 @@ from video_tcav.media.files import VideoSource, kind_of
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 _SEPARATORS = (",", ";", "\t")
-# other tools' columns for the times of a segment: ignored, they would silently give whole videos
-_TIMES = frozenset(
-    f"{prefix}{moment}{suffix}"
-    for moment in ("start", "end", "begin", "stop")
-    for prefix, suffix in (("", ""), ("", "_time"), ("", "_sec"), ("", "_seconds"), ("t_", ""), ("time_", ""))
-)
+# other tools' columns for the times of a segment: ignored, they would silently give whole videos, or their rest
+_UNITS = ("", "time", "s", "sec", "secs", "seconds", "ms", "frame", "frames", "idx", "timestamp")
+_TIMES = {
+    column: time
+    for time, moments in {"start_s": ("start", "begin"), "end_s": ("end", "stop")}.items()
+    for moment in moments
+    for unit in _UNITS
+    for column in (f"{moment}_{unit}".rstrip("_"), f"{moment}{unit}", f"{unit}_{moment}".lstrip("_"), f"t_{moment}")
+}
 _COLUMNS = frozenset(
     {"path", "label", "start_s", "end_s", "group", "pair", "youtube_id", "time_start", "time_end", "split"}
 )
@@ -121,11 +124,7 @@ def read_manifest(path: Path) -> list[VideoSource]:
         raise SourceError(
             f"`{path}` must have a column `path`. Got the columns {columns}. Rename the one with the files."
         )
-    misnamed = [column for column in table.columns if column.lower() in _TIMES]
-    if misnamed and not {"start_s", "end_s"} & set(table.columns):
-        raise SourceError(
-            f"`{path}` must name its times `start_s` and `end_s`. Got {', '.join(misnamed)}. Rename them, and give seconds."
-        )
+    refuse_misnamed_times(str(path), table.columns)
     sources = [_row_source(path, number, row) for number, row in enumerate(table.to_dict("records"), start=1)]
     if not sources:
         raise SourceError(f"`{path}` must list at least one video. Got a header only. Add one row per video.")
@@ -140,6 +139,18 @@ def read_manifest(path: Path) -> list[VideoSource]:
             "Write the paths relative to the manifest."
         )
     return sources
+
+
+def refuse_misnamed_times(source: str, columns: Iterable[str]) -> None:
+    """Refuse columns that look like the times of segments, where those that are read are not there."""
+    columns = list(columns)
+    unread = {"start_s", "end_s"} - set(columns)
+    misnamed = [column for column in columns if _TIMES.get(column.lower()) in unread]
+    if misnamed:
+        raise SourceError(
+            f"`{source}` must name its times `start_s` and `end_s`. Got {', '.join(misnamed)}. Rename them and give"
+            " seconds, or delete them where videos are meant as a whole."
+        )
 
 
 def _row_source(manifest: Path, number: int, row: dict) -> VideoSource:

@@ -66,6 +66,18 @@ def check_class_count(classes: Sequence[str] | None, outputs: int) -> None:
         )
 
 
+def order_notes(classes: Sequence[str] | None, published: Sequence[str], source: str) -> tuple[str, ...]:
+    """A note where the user's names are those of the model in another order: each output then gets another's name."""
+    names, others = ([simple_name(name) for name in each] for each in (classes or (), published))
+    if names == others or sorted(names) != sorted(others):
+        return ()
+    output = next(number for number, (name, other) in enumerate(zip(names, others, strict=True)) if name != other)
+    return (
+        f"The given classes are those of {source} in another order: output {output} is {(classes or ())[output]!r} here, and"
+        f" {published[output]!r} there. Leave them out if its order is right.",
+    )
+
+
 def numbered_names(outputs: int) -> tuple[str, ...]:
     """Names of outputs without names: "0", "1" and so on."""
     return tuple(map(str, range(outputs)))

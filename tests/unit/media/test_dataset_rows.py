@@ -119,6 +119,8 @@ def test_what_is_no_table_of_videos(files, datasets):
         as_sources(datasets.Dataset.from_dict({"path": paths[:1], "labels": [[1, 2]]}))
     with pytest.raises(SourceError, match="row 0 of the dataset, cannot be used: `end_s` must be later"):
         as_sources(datasets.Dataset.from_dict({"path": paths[:1], "start_s": [2.0], "end_s": [1.0]}))
+    with pytest.raises(SourceError, match="`clips` must name its times `start_s` and `end_s`. Got start, end. Rename"):
+        as_sources(datasets.Dataset.from_dict({"path": paths[:1], "start": [0.0], "end": [1.0]}))
 
 
 def test_a_mapping_is_no_list_of_paths(files):

@@ -132,6 +132,18 @@ def test_averages_of_mmengine_stand_in_the_place_of_the_plain_weights(tmp_path):
     assert any("where mmengine keeps averages" in note for note in notes)
 
 
+def test_averages_of_lightning_stand_in_the_place_of_the_plain_weights(tmp_path):
+    swapped = {"state_dict": under("net."), "current_model_state": under("net.", OTHER), "averaging_state": {}}
+    state, notes = loaded(tmp_path / "c.pt", swapped)
+    assert same(state, STATE)
+    assert any("where Lightning keeps averages; the plain ones are ::current_model_state" in note for note in notes)
+    state, _ = loaded(tmp_path / "c.pt", swapped, "::current_model_state")
+    assert same(state, OTHER)
+    # at the end of training both are the averages
+    _, notes = loaded(tmp_path / "c.pt", swapped | {"current_model_state": under("net.")})
+    assert not any("where Lightning" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("content", "labels", "choice"),
     [

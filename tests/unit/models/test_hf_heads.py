@@ -70,6 +70,11 @@ def test_the_text_of_a_class_is_part_of_the_model(clip_folder):
             ModelError,
             "Got 'unheard' and 'unknown', which are the same",
         ),
+        (
+            {"classes": ["standing"]},
+            ModelError,
+            "`classes` must be two or more that exclude each other. Got 'standing' alone",
+        ),
         ({"classes": TEXTS, "size": 64}, ModelError, "`frames` and `size` of .* must be 8 and"),
         ({"classes": TEXTS, "weights": "x.safetensors"}, ModelError, "`weights` must go with a model that takes it"),
     ],
@@ -78,6 +83,17 @@ def test_what_a_zero_shot_model_refuses(clip_folder, options, error, message):
     with pytest.raises(error, match=message) as caught:
         load_model(f"hf:{clip_folder}", device="cpu", **options)
     assert "\n" not in str(caught.value)
+
+
+def test_texts_that_are_cut_are_said(clip_folder):
+    longest = 12 - 2  # tokens of the text tower, but for those at the start and the end
+    fitting, cut = " ".join(["something"] * longest), " ".join(["film"] * (longest + 1))
+    notes = load_model(f"hf:{clip_folder}", classes=[fitting, cut], classes_text="{}", device="cpu").notes
+    assert (
+        [note for note in notes if "cut" in note] == [note for note in notes if note.startswith("1 of 2 texts")] != []
+    )
+    notes = load_model(f"hf:{clip_folder}", classes=[fitting, "film"], classes_text="{}", device="cpu").notes
+    assert not any("cut" in note for note in notes)
 
 
 def test_options_are_refused_where_they_would_do_nothing(tmp_path):
@@ -94,6 +110,7 @@ def test_siglip_is_of_labels_that_do_not_exclude_each_other_unless_it_is_said(tm
     folder = write_encoder(tmp_path, "siglip")
     assert load_model(f"hf:{folder}", classes=TEXTS, device="cpu").outputs.kind == "sigmoid_logits"
     assert load_model(f"hf:{folder}", classes=TEXTS, outputs="logits", device="cpu").outputs.kind == "logits"
+    assert load_model(f"hf:{folder}", classes=["standing"], device="cpu").classes == ("standing",)
 
 
 def test_an_adapter_brings_its_head_and_changes_the_encoder(adapter_folders):
@@ -130,6 +147,14 @@ def test_the_last_adapter_of_a_trainer_is_taken(adapter_folders, tmp_path):
     model = load_model(f"hf:{base}", adapter=tmp_path, device="cpu")
     assert model.weights_digest == load_model(f"hf:{base}", adapter=adapter, device="cpu").weights_digest
     assert any("checkpoint-20" in note for note in model.notes)
+
+
+def test_an_adapter_of_another_base_model_is_said(adapter_folders, tmp_path):
+    base, adapter = adapter_folders
+    moved, other = (shutil.copytree(base, tmp_path / name) for name in ("moved/base", "other"))
+    for folder, is_said in ((base, False), (moved, False), (other, True)):
+        notes = load_model(f"hf:{folder}", adapter=adapter, device="cpu").notes
+        assert any(f"It was trained on {base}, not on {folder}" in note for note in notes) == is_said
 
 
 def test_adapters_that_do_not_fit_are_refused(adapter_folders, tmp_path):

@@ -167,6 +167,52 @@ def test_a_misspelt_processor_type_still_loads(folders, tmp_path, clip):
     assert torch.equal(load_model(f"hf:{tmp_path}").prepare(clip), expected_pixels(processor, clip))
 
 
+@pytest.mark.parametrize("given", ["trainer", "trainer/checkpoint-500"])
+def test_a_processor_above_the_checkpoints_of_a_trainer(folders, tmp_path, clip, given):
+    shutil.copytree(folders / "videomae", tmp_path / "trainer" / "checkpoint-500")
+    processor = processors()["videomae"][0]
+    processor.save_pretrained(tmp_path / "trainer")
+    model = load_model(f"hf:{tmp_path / given}")
+    assert torch.equal(model.prepare(clip), expected_pixels(processor, clip))
+    assert any("Preprocessing is that of" in note and "since" in note for note in model.notes)
+    # the checkpoint's own comes first, and only checkpoints look into the folder above
+    own = transformers.VideoMAEImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    own.save_pretrained(tmp_path / "trainer" / "checkpoint-500")
+    assert torch.equal(load_model(f"hf:{tmp_path / given}").prepare(clip), expected_pixels(own, clip))
+
+
+def test_preprocessing_without_a_processor_is_said_to_be_assumed(folders, tmp_path):
+    shutil.copytree(folders / "videomae", tmp_path / "other")
+    processors()["videomae"][0].save_pretrained(tmp_path)  # of another model: the folder above is no trainer's
+    model = load_model(f"hf:{tmp_path / 'other'}")
+    assert model.clip_spec.mean == (0.485, 0.456, 0.406)
+    assert any(
+        "Assumed for the videomae network: its family's preprocessing at 32 × 32" in note for note in model.notes
+    )
+
+
+@pytest.mark.parametrize("kind", ["Vivit", "CLIP", "ViT", "DeiT"])
+def test_a_processor_of_another_family_is_taken_as_it_is_published(folders, tmp_path, clip, kind):
+    shutil.copytree(folders / "videomae", tmp_path, dirs_exist_ok=True)
+    square = {"height": 32, "width": 32}
+    sizes = {"size": square} if kind == "ViT" else {"size": {"height": 36, "width": 36}, "crop_size": square}
+    processor = getattr(transformers, f"{kind}ImageProcessor")(**sizes)
+    processor.save_pretrained(tmp_path)
+    batch = processor(list(clip.numpy()), input_data_format="channels_first", return_tensors="pt")["pixel_values"]
+    prepared = load_model(f"hf:{tmp_path}").prepare(clip)
+    assert torch.equal(prepared, batch[0] if batch.ndim == 5 else batch)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"image_processor_type": "ConvNextImageProcessor"}, {"video_processor_type": "InternVLVideoProcessor"}]
+)
+def test_a_processor_of_other_steps_is_refused(folders, tmp_path, settings):
+    shutil.copytree(folders / "videomae", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=r"`model` must have a processor .* names \w+, whose steps are not those"):
+        load_model(f"hf:{tmp_path}")
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_overridden_mean_and_deviation(folders, family):
     model = load(folders, family, mean=0.4, std=(0.1, 0.2, 0.3), stride=7)
@@ -239,6 +285,41 @@ def test_classes(folders):
         load(folders, "vivit", classes=["a"])
 
 
+def test_names_in_another_order_than_the_configurations_are_said(folders, tmp_path):
+    shutil.copytree(folders / "videomae", tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {
+        "id2label": {"0": "Long_jump", "1": "a dive", "2": "c"},
+        "label2id": {"Long_jump": 0, "a dive": 1, "c": 2},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+
+    def notes(classes, model=f"hf:{tmp_path}"):
+        return [note for note in load_model(model, classes=classes, device="cpu").notes if "in another order" in note]
+
+    assert (
+        notes(None)
+        == notes(["long jump", "A dive", "c"])
+        == notes(["x", "y", "z"])
+        == notes(["c", "a dive", "z"])
+        == []
+    )
+    (note,) = notes(["long jump", "c", "a dive"])
+    assert "those of config.json in another order: output 1 is 'c' here, and 'a dive' there" in note
+    in_memory = transformers.AutoModelForVideoClassification.from_pretrained(tmp_path)
+    assert notes(["Long_jump", "a dive", "c"], in_memory) == []
+    assert len(notes(["c", "Long_jump", "a dive"], in_memory)) == 1
+
+
+@pytest.mark.parametrize("family", ["videomae", "timesformer"])
+@pytest.mark.parametrize(("outputs", "sampling"), [(174, "uniform"), (173, "dense")])
+def test_frames_of_something_something_are_spread_over_the_video(tmp_path, family, outputs, sampling):
+    config = configuration(family)
+    config.num_labels = outputs
+    transformers.AutoModelForVideoClassification.from_config(config).save_pretrained(tmp_path)
+    assert load_model(f"hf:{tmp_path}", device="cpu").clip_spec.sampling == sampling
+
+
 def test_a_checkpoint_without_a_classifier_is_refused(tmp_path):
     transformers.VideoMAEModel(configuration("videomae")).save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match=r"whole classifier. Got .* with 4 missing: classifier.bias"):
@@ -289,7 +370,9 @@ def test_a_published_processor_that_cannot_be_reached_is_not_taken_for_none(monk
     (repository / "refs" / "main").write_text("0")
     for name in PROCESSOR_FILES:
         (repository / ".no_exist" / "0" / name).touch()
-    assert load_processor("user/model", "videomae", (32, 32)).crop_size["height"] == 32
+    processor, note = load_processor("user/model", "videomae", (32, 32))
+    assert processor.crop_size["height"] == 32
+    assert "Assumed for the videomae network" in note
 
 
 def test_without_the_extra(monkeypatch):

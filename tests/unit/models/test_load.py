@@ -207,6 +207,9 @@ class TestTorchvision:
         )
         assert not model.trained
         assert model.weights_digest == load_model("torchvision:r3d_18").weights_digest  # a fixed seed
+        assert model.notes == ()
+        (note,) = load_model("torchvision:r3d_18", classes=model.classes[::-1]).notes
+        assert f"output 0 is {model.classes[-1]!r} here, and {model.classes[0]!r} there" in note
 
     def test_published_weights_by_name(self, tmp_path, monkeypatch):
         # torch.hub takes a file that is already in its folder, so nothing is downloaded.

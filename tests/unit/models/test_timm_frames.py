@@ -39,6 +39,17 @@ def test_sizes_of_the_head_are_read_from_the_weights(tmp_path, head, width, laye
     assert torch.equal(model.logits(clip), built.eval()(clip))
 
 
+@pytest.mark.parametrize("head", ["mean", "lstm"])
+def test_features_behind_the_last_stage_are_those_that_are_classified(head):
+    name = "mobilenetv3_small_050"
+    backbone = timm.create_model(name, num_classes=0)
+    assert backbone.head_hidden_size != backbone.num_features
+    model = load_model(f"timm:{name}", head=head, classes=["a", "b"], size=32, device="cpu")
+    layer = model.module.lstm.weight_ih_l0 if head == "lstm" else model.module.head.weight
+    assert layer.shape[1] == backbone.head_hidden_size
+    assert model.logits(noise_clip(model)).shape == (1, 2)
+
+
 def test_frames_are_told_apart_by_the_lstm_alone():
     mean, lstm = (
         load_model(f"timm:{SMALL}", head=head, classes=["a", "b"], size=64, device="cpu") for head in ("mean", "lstm")
@@ -51,6 +62,8 @@ def test_frames_are_told_apart_by_the_lstm_alone():
 def test_what_cannot_be_loaded_is_refused_in_one_line(tmp_path, monkeypatch):
     for spec, options, error, message in (
         ("timm:resnet19", {}, ModelError, "`model` must be a network of timm. Got timm:resnet19, which is none: "),
+        (f"timm:{SMALL}.none", {"classes": ["a", "b"]}, ModelError, "Invalid pretrained tag .*Choose another"),
+        (f"timm:{SMALL}.none", {"classes": ["a", "b"], "size": 64}, ModelError, "Invalid pretrained tag"),
         (f"timm:{SMALL}", {}, ModelError, "`classes` must be named for timm"),
         (f"timm:{SMALL}", {"head": "max"}, InputError, "`head` must be mean or lstm"),
         (f"timm:{SMALL}", {"at_time": 1.0}, InputError, "`at_time` must go with a model that takes it"),

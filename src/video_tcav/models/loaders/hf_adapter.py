@@ -90,4 +90,16 @@ def with_adapter(module: nn.Module, folder: Path) -> tuple[nn.Module, str]:
             f"`adapter` must fit the model and be of a kind that can be merged. Got {kind} in {folder}:"
             f" {typed_first_line(reason)}. Merge it where it was trained, and give the result."
         ) from reason
-    return merged, f"The {kind} adapter of {folder} is merged into the weights."
+    return merged, f"The {kind} adapter of {folder} is merged into the weights.{_other_base(module, settings)}"
+
+
+def _other_base(module: Any, settings: Mapping[str, Any]) -> str:
+    """A sentence where an adapter was trained on a model of another name: it may fit by shapes, and yet mean nothing."""
+    base, trained_on = getattr(module, "name_or_path", ""), settings.get("base_model_name_or_path")
+    if not base or not trained_on or base == trained_on:
+        return ""
+    # Folders are moved, but checkpoints of two trainings have the same names.
+    name = Path(base).name
+    if name == Path(str(trained_on)).name and not name.startswith("checkpoint-"):
+        return ""
+    return f" It was trained on {trained_on}, not on {base}: outputs are right only if both have the same weights."

@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from video_tcav.core.errors import InputError, ModelError
 from video_tcav.core.limits import shortened
 from video_tcav.core.text_files import plain_name
@@ -26,6 +28,12 @@ def _optional(name: str) -> Any:
 
 transformers, huggingface_hub = _optional("transformers"), _optional("huggingface_hub")
 """Of the extra `hf`; `None` without it."""
+
+
+def float32_option() -> dict[str, torch.dtype]:
+    """The option of `from_pretrained` and `from_config` that builds a network in float32, whatever its configuration says."""
+    major, minor = (int(number) for number in transformers.__version__.split(".")[:2])
+    return {"dtype" if (major, minor) >= (4, 56) else "torch_dtype": torch.float32}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Preprocessing by Hugging Face's processors, and the clip spec that they imply."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ VIDEO_PROCESSORS = tuple(
     f"{family}VideoProcessor" for family in ("VideoMAE", "Timesformer", "Vivit", "VJEPA2", "LlavaOnevision")
 )
 """`LlavaOnevisionVideoProcessor` is what VideoPrism's checkpoints name as theirs."""
+_PLAIN_PROCESSORS = tuple(
+    f"{family}ImageProcessor" for family in ("VideoMAE", "Vivit", "CLIP", "ViT", "DeiT", "Siglip", "Bit")
+)
+"""Processors of images that resize, crop, scale and normalise, and do nothing else that a clip spec could not say."""
 
 
 @contextmanager
@@ -45,19 +50,21 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def load_processor(source: str, family: str, size: tuple[int, int]) -> Any:
-    """The processor that is published with a model, or its family's default at the model's `(height, width)`."""
+def load_processor(source: str, family: str, size: tuple[int, int]) -> tuple[Any, str]:
+    """The processor that is published with a model, or its family's default at the model's `(height, width)`.
+
+    With it comes a note where it is not in the model's own folder; empty otherwise.
+    """
     try:
         path = _processor_file(source)
         if path is None:
-            return _default_processor(family, size)
+            return _default_processor(family, size), _assumed(family, size)
         settings = read_json(path)
         if not isinstance(settings, dict):
             raise ValueError(f"no object in {path.name}")
-        # Not by AutoImageProcessor: google/vivit-b-16x2-kinetics400 misspells its type.
-        published = settings.get("video_processor_type")
-        kind = published if published in VIDEO_PROCESSORS else IMAGE_PROCESSORS.get(family, "VJEPA2VideoProcessor")
-        return getattr(transformers, kind).from_pretrained(source)
+        is_above = Path(source).is_dir() and path.parent != Path(source)
+        processor = getattr(transformers, _kind(settings, family)).from_pretrained(path.parent if is_above else source)
+        return processor, f"Preprocessing is that of {path}, since {source} has none." if is_above else ""
     except (OSError, ValueError, ImportError) as reason:
         raise ModelError(
             f"`model` must have a processor that can be read. Got hf:{source}: {first_line(reason)}."
@@ -73,14 +80,31 @@ def processor_in_memory(source: str, family: str, size: tuple[int, int]) -> tupl
     with quiet():
         with suppress(ModelError):  # moved, deleted or offline: the default is taken, and the note says so
             if source:
-                processor = load_processor(source, family, size)
-                return processor, f"Preprocessing is that of hf:{source}, where it came from."
-        height, width = size
-        note = (
-            f"Assumed for the {family} network: its family's preprocessing at {height} × {width} pixels, since no processor"
-            " of its checkpoint could be read; say mean and std if it was trained with others."
-        )
-        return _default_processor(family, size), note
+                processor, note = load_processor(source, family, size)
+                return processor, note or f"Preprocessing is that of hf:{source}, where it came from."
+        return _default_processor(family, size), _assumed(family, size)
+
+
+def _assumed(family: str, size: tuple[int, int]) -> str:
+    height, width = size
+    return (
+        f"Assumed for the {family} network: its family's preprocessing at {height} × {width} pixels, since no processor"
+        " of its checkpoint could be read; say mean and std if it was trained with others."
+    )
+
+
+def _kind(settings: Mapping[str, Any], family: str) -> str:
+    """The class of a published processor; of a name that transformers does not have, its family's.
+
+    Not by AutoImageProcessor: google/vivit-b-16x2-kinetics400 misspells its type.
+    """
+    published = str(settings.get("video_processor_type") or settings.get("image_processor_type") or "")
+    published = published.removesuffix("Fast")
+    if published in (*VIDEO_PROCESSORS, *_PLAIN_PROCESSORS):
+        return published
+    if hasattr(transformers, published):
+        raise ValueError(f"it names {published}, whose steps are not those of video models")
+    return IMAGE_PROCESSORS.get(family, "VJEPA2VideoProcessor")
 
 
 def processor_clip_spec(processor: Any, *, frames: int, stride: int) -> ClipSpec:
@@ -137,8 +161,12 @@ def processor_prepare(
 
 
 def _processor_file(source: str) -> Path | None:
-    if Path(source).is_dir():
-        return next((path for name in PROCESSOR_FILES if (path := Path(source) / name).is_file()), None)
+    folder = Path(source)
+    if folder.is_dir():
+        # A script that saves the processor once does so in the output folder, above the checkpoints.
+        above = [folder.absolute().parent] if re.fullmatch(r"checkpoint-\d+", folder.name) else []
+        files = (path / name for path in (folder, *above) for name in PROCESSOR_FILES)
+        return next((file for file in files if file.is_file()), None)
     unreachable = None
     for name in PROCESSOR_FILES:
         try:

@@ -10,7 +10,7 @@ import torch
 from video_tcav.core.errors import ModelError, WeightsError
 from video_tcav.core.limits import shortened
 from video_tcav.models.error_lines import first_line
-from video_tcav.models.loaders.hf_config import transformers
+from video_tcav.models.loaders.hf_config import float32_option, transformers
 
 
 def checked_family(source: str, families: Collection[str], *, argument: str, cure: str) -> str:
@@ -49,6 +49,8 @@ def load_whole_model(auto: Any, source: str, *, argument: str, **options: Any) -
         # weights are initialised at random before they are read
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the pickle protocol
+            # not in the type of the configuration, which may be a coarser one than that of the weights
+            options |= float32_option()
             module, report = auto.from_pretrained(
                 source, trust_remote_code=False, weights_only=True, output_loading_info=True, **options
             )

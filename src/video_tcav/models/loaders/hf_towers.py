@@ -59,6 +59,13 @@ def embed_texts(
     return torch.cat(rows).float() if rows else torch.zeros(0, 0)
 
 
+def cut_texts(module: Any, tokenizer: Any, texts: Sequence[str]) -> tuple[str, ...]:
+    """Those of the texts that have more tokens than the text tower takes."""
+    longest = int(module.config.text_config.max_position_embeddings)
+    rows = tokenizer(list(texts))["input_ids"]
+    return tuple(text for text, tokens in zip(texts, rows, strict=True) if len(tokens) > longest)
+
+
 def check_tokenizer(tokenizer: Any, source: str, argument: str) -> None:
     """Refuse a tokenizer without a vocabulary, which transformers makes silently where files are missing: all words are one."""
     # as sets: it may give the same unknown token for each letter

@@ -11,7 +11,7 @@ import torch
 from video_tcav.core.errors import WeightsError
 from video_tcav.core.limits import shortened
 from video_tcav.models.error_lines import first_line
-from video_tcav.models.loaders.hf_config import transformers
+from video_tcav.models.loaders.hf_config import float32_option, transformers
 from video_tcav.models.weights.loading import Weights, choose_match, fit_weights, read_weights
 from video_tcav.models.weights.tensor_names import NameMatch, match_names, shared_prefix, unwrapped_name
 
@@ -25,7 +25,9 @@ def load_classifier(
     """
     auto = transformers.AutoModelForVideoClassification
     # Its other attention implementations are not there: `from_pretrained` would raise.
-    options = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
+    options: dict[str, Any] = {"attn_implementation": "eager"} if config.model_type == "timesformer" else {}
+    # A configuration in half precision would round weights of a file that are not.
+    options |= float32_option()
     if weights is not None:
         return _from_file(auto, config, options, read_weights(weights))
     module, report = _from_pretrained(

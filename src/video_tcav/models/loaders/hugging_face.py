@@ -9,7 +9,7 @@ from torch import nn
 
 from video_tcav.core.errors import MissingExtraError, ModelError
 from video_tcav.models.axes.declared import huggingface_axes
-from video_tcav.models.class_names import check_class_count, numbered_names
+from video_tcav.models.class_names import check_class_count, numbered_names, order_notes
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.layers import evenly_spaced
 from video_tcav.models.loaders.hf_adapter import (
@@ -43,6 +43,7 @@ from video_tcav.models.video_model import VideoModel
 
 SSV2_CLASSES = 174
 """Classes of Something-Something V2, by which its checkpoints are recognised."""
+_UNIFORM_SSV2 = ("videomae", "timesformer")
 
 
 def load_huggingface(
@@ -89,9 +90,10 @@ def load_huggingface(
             module, weights_notes = load_probed(folder, config, str(probe), adapter)
         else:
             module, weights_notes = _adapted_classifier(folder, config, weights, adapter)
-        processor = load_processor(folder, config.model_type, _square(getattr(config, family.size)))
+        processor, note = load_processor(folder, config.model_type, _square(getattr(config, family.size)))
     # In float32 also where the checkpoint is in half precision: that is a choice of the recording, not of the file.
-    return _described(f"hf:{source}", module.float().eval(), processor, fields, classes, (*notes, *weights_notes))
+    notes = (*notes, *filter(None, [note]), *weights_notes)
+    return _described(f"hf:{source}", module.float().eval(), processor, fields, classes, notes)
 
 
 def _adapted_classifier(
@@ -108,7 +110,8 @@ def _adapted_classifier(
     module, note = with_adapter(module, adapter)
     if outputs is not None:
         note += (
-            f" It brings a head of {outputs} classes, which may not be the base model's: say their names by classes."
+            f" It brings a head of {outputs} classes, which may not be the base model's: say their names by classes. What the"
+            " outputs are is taken from the base model, too: say --outputs if it was trained for another kind."
         )
     return module, (*notes, note)
 
@@ -157,7 +160,8 @@ def _described(
     frames, size = getattr(config, family.frames), _square(getattr(config, family.size))
     published = processor_clip_spec(processor, frames=frames, stride=family.stride(frames))
     # MCG-NJU/VideoMAE tests its Something-Something models on frames spread over the whole video (ssv2.py, test_mode).
-    is_ssv2 = config.model_type == "videomae" and getattr(config, "num_labels", 0) == SSV2_CLASSES
+    # So does facebookresearch/TimeSformer (timesformer/datasets/ssv2.py), whatever its sampling rate says.
+    is_ssv2 = config.model_type in _UNIFORM_SSV2 and getattr(config, "num_labels", 0) == SSV2_CLASSES
     if is_ssv2 or config.model_type == "videoprism_vision_model":
         published = replace(published, sampling="uniform")
     spec = merge_clip_spec(published, fields)
@@ -167,12 +171,15 @@ def _described(
             f" Give size={size[0]}, or another checkpoint."
         )
     is_probed = isinstance(module, ProbedEncoder)
+    named = _probe_classes(module, classes) if is_probed else config_classes(config, classes)
+    if not is_probed:
+        notes = (*notes, *order_notes(classes, config_classes(config, None), "config.json"))
     backbone = "backbone" if is_probed else module.base_model_prefix
     return VideoModel(
         name=name,
         module=module,
         clip_spec=spec,
-        classes=_probe_classes(module, classes) if is_probed else config_classes(config, classes),
+        classes=named,
         default_layers=_stages(module, backbone, family),
         prepare=processor_prepare(processor, spec, overridden=frozenset(fields)),
         input_name=module.main_input_name,

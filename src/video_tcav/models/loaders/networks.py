@@ -13,7 +13,7 @@ from torch import nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
 from video_tcav.models.box_input import check_takes_boxes, parse_box
-from video_tcav.models.class_names import numbered_names
+from video_tcav.models.class_names import numbered_names, order_notes
 from video_tcav.models.clip_fields import MODEL_FIELDS, merge_clip_spec, merge_fields, parse_clip_fields
 from video_tcav.models.error_lines import typed_first_line
 from video_tcav.models.hooks import untouched
@@ -130,6 +130,7 @@ def _tried(model: VideoModel, settings: Mapping[str, Any], classes: tuple[str, .
     says_outputs = is_published_head or model.outputs is _PACKAGE_LOGITS
     if says_outputs and "outputs" not in settings and _is_configured(model.outputs, outputs):
         outputs = model.outputs
+    notes = (*notes, *order_notes(classes, model.classes, "the published network"))
     names = model.classes if is_published_head else numbered_names(width)
     return replace(model, classes=classes or names, outputs=outputs, notes=notes)
 

@@ -36,7 +36,7 @@ class FrameMean(nn.Module):
 
     def __init__(self, backbone: Any, outputs: int) -> None:
         super().__init__()
-        self.backbone, self.head = backbone, nn.Linear(backbone.num_features, outputs)
+        self.backbone, self.head = backbone, nn.Linear(_width(backbone), outputs)
 
     def forward(self, clip: Float[Tensor, "clip time 3 height width"]) -> Float[Tensor, "clip class"]:
         """Logits of the classes."""
@@ -54,7 +54,7 @@ class FrameLSTM(nn.Module):
     def __init__(self, backbone: Any, outputs: int, *, width: int, layers: int) -> None:
         super().__init__()
         self.backbone = backbone
-        self.lstm = nn.LSTM(backbone.num_features, width, layers, batch_first=True)
+        self.lstm = nn.LSTM(_width(backbone), width, layers, batch_first=True)
         self.head = nn.Linear(width, outputs)
 
     def forward(self, clip: Float[Tensor, "clip time 3 height width"]) -> Float[Tensor, "clip class"]:
@@ -62,6 +62,11 @@ class FrameLSTM(nn.Module):
         rows = self.backbone(clip.flatten(0, 1)).unflatten(0, (len(clip), -1))
         states, _ = self.lstm(rows)
         return self.head(states[:, -1])
+
+
+def _width(backbone: Any) -> int:
+    """Features of an image; some networks have a layer of another width behind their last stage, before the classifier."""
+    return getattr(backbone, "head_hidden_size", None) or backbone.num_features
 
 
 def load_timm(
@@ -176,12 +181,12 @@ def _backbone(timm: Any, source: str, fields: Mapping[str, Any]) -> tuple[Any, d
 
 def _created(timm: Any, source: str, size: tuple[int, int] | None) -> Any:
     """The network without its classifier, built for a size where it is built for one, as transformers are."""
-    if size is not None:
-        with suppress(TypeError):  # networks that take any size have no such argument
-            return timm.create_model(source, pretrained=False, num_classes=0, img_size=size)
     try:
+        if size is not None:
+            with suppress(TypeError):  # networks that take any size have no such argument
+                return timm.create_model(source, pretrained=False, num_classes=0, img_size=size)
         return timm.create_model(source, pretrained=False, num_classes=0)
-    except TypeError as reason:
+    except (TypeError, RuntimeError) as reason:  # of a tag that is none (`resnet18.nope`), a RuntimeError
         raise ModelError(
             f"`model` must be an image network of timm. Got timm:{source}: {first_line(reason)}. Choose another."
         ) from reason

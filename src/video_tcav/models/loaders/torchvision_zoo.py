@@ -12,7 +12,7 @@ from torch import nn
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import MissingExtraError, ModelError, WeightsError
 from video_tcav.models.axes.declared import convolution_axes, mvit_axes, swin3d_axes
-from video_tcav.models.class_names import check_class_count, numbered_names
+from video_tcav.models.class_names import check_class_count, numbered_names, order_notes
 from video_tcav.models.clip_fields import merge_clip_spec
 from video_tcav.models.error_lines import first_line
 from video_tcav.models.preprocess import prepare_clip
@@ -113,7 +113,7 @@ def load_torchvision(
         name=f"torchvision:{name}",
         classes=classes or (tuple(categories) if len(categories) == outputs else numbered_names(outputs)),
         trained=content is not None,
-        notes=() if content is None else content.notes,
+        notes=(*(() if content is None else content.notes), *order_notes(classes, categories, "the published weights")),
     )
 
 

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 
 from video_tcav.core.clip_spec import ClipSpec
 from video_tcav.core.errors import ModelError
+from video_tcav.core.limits import excerpt
 from video_tcav.core.text_files import plain_name
 from video_tcav.models.axes.declared import folded_tokens, videoprism_axes
 from video_tcav.models.axes.layer_axes import LayerAxes
@@ -21,7 +22,7 @@ from video_tcav.models.loaders.hf_adapter import with_adapter
 from video_tcav.models.loaders.hf_config import transformers
 from video_tcav.models.loaders.hf_preprocess import processor_clip_spec, processor_prepare, quiet
 from video_tcav.models.loaders.hf_pretrained import load_processor_part, load_whole_model
-from video_tcav.models.loaders.hf_towers import TOWER_FAMILIES, check_tokenizer, embed_texts, pooled
+from video_tcav.models.loaders.hf_towers import TOWER_FAMILIES, check_tokenizer, cut_texts, embed_texts, pooled
 from video_tcav.models.output_kinds import Outputs
 from video_tcav.models.video_model import AxesRule, VideoModel
 
@@ -95,12 +96,17 @@ def load_zero_shot(
         adapter: folder of a PEFT adapter of the towers.
 
     Raises:
-        ModelError: without classes, or for a template that says the same of all of them.
+        ModelError: without classes, with a single one that excludes none, or for a template that says the same of all of them.
     """
     if not classes:
         raise ModelError(
             f"`classes` must name what hf:{source} is to tell apart: it compares clips with texts. Got none. Give --classes"
             " with a name a line, and --classes-text if “a video of” does not fit them."
+        )
+    if len(classes) == 1 and fields.get("outputs", _outputs(kind).kind) in ("logits", "softmax"):
+        raise ModelError(
+            f"`classes` must be two or more that exclude each other. Got {classes[0]!r} alone for hf:{source}: its probability"
+            " would always be 1. Name what else may be there, too."
         )
     template = TEMPLATE if template is None else template
     if "{}" not in template:
@@ -116,6 +122,11 @@ def load_zero_shot(
     processor = load_processor_part(auto, source, "image or video processor", argument="model")
     texts = [template.replace("{}", plain_name(name)) for name in classes]
     with torch.no_grad(), quiet():
+        if cut := cut_texts(towers, tokenizer, texts):
+            notes += (
+                f"{len(cut)} of {len(texts)} texts of classes are longer than the text tower takes, and are cut, such as"
+                f" {excerpt(cut[0])}.",
+            )
         rows = embed_texts(towers, tokenizer, kind, texts, torch.device("cpu"))
     _check_distinct(rows, classes, source)
     spec = _clip_spec(towers.config, kind, processor, fields, source)

@@ -150,13 +150,22 @@ def choose_match(matches: list[NameMatch], weights: Weights) -> tuple[NameMatch,
     """The set of weights to take among those that fit, with notes: the plain one before averages of it."""
     plain = [match for match in matches if not match.is_average] or matches
     distinct = [match for i, match in enumerate(plain) if not any(_equal(match, earlier) for earlier in plain[:i])]
+    # Lightning's WeightAveraging exchanges the two when it saves; load_from_checkpoint reads the averages.
+    is_swapped = len(distinct) > 1 and {"current_model_state", "averaging_state"} <= set(weights.keys)
+    if is_swapped:
+        distinct = [match for match in distinct if match.state_dict.location != "current_model_state"]
     if len(distinct) > 1:
         labels = [match.label or "the top" for match in distinct]
         raise WeightsError(
             f"`weights` must be one set of weights. Got {weights.path} with {len(labels)} that fit: {', '.join(labels)}."
             f" Say which: {weights.path}::{labels[-1]}."
         )
-    return distinct[0], _average_notes(distinct[0], weights)
+    return distinct[0], (_LIGHTNING_AVERAGES,) if is_swapped else _average_notes(distinct[0], weights)
+
+
+_LIGHTNING_AVERAGES = (
+    "Weights are those of state_dict, where Lightning keeps averages; the plain ones are ::current_model_state."
+)
 
 
 def _average_notes(match: NameMatch, weights: Weights) -> tuple[str, ...]:
