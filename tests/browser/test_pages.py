@@ -98,6 +98,7 @@ def test_pictures_of_an_audit_have_a_larger_view_by_keys(browser, links):
             button.focus()
             page.keyboard.press("Enter")
             assert page.locator(".larger-view").is_visible() and page.evaluate(title) == "original"
+            assert page.evaluate("document.activeElement.ariaLabel") == "Close the larger view"
             stage, video = (page.locator(f".larger-view {name}").bounding_box() for name in (".stage", "video"))
             assert 2.5 * small < video["width"] <= stage["width"] and video["height"] <= stage["height"]
             assert axe.run(page).response["violations"] == []

@@ -144,12 +144,19 @@ def segment_frames(source: VideoSource, timeline: Timeline | VideoInfo) -> tuple
     start_s = -np.inf if source.start_s is None else source.start_s
     end_s = np.inf if source.end_s is None else source.end_s
     first, last = (int(np.searchsorted(times_s, time_s - _SEGMENT_SLACK_S)) for time_s in (start_s, end_s))
+    ends_s = float(times_s[0]) + timeline.duration_s
     if first >= last:
         end = "its end" if source.end_s is None else f"{source.end_s:g} s"
-        ends_s = float(times_s[0]) + timeline.duration_s
         raise MediaError(
             source.path,
             f"no frame in the segment from {source.start_s or 0:g} s to {end}: the video ends at {ends_s:.2f} s"
             "; correct start_s and end_s",
+        )
+    # Times of the whole video beside a file that was cut to its segment would give another part of the action.
+    if 0 < start_s < end_s < np.inf and end_s - start_s > 2 * (ends_s - start_s):
+        raise MediaError(
+            source.path,
+            f"most of the segment from {start_s:g} s to {end_s:g} s is missing: the video ends at {ends_s:.2f} s"
+            "; leave the times out where it is cut already, or end_s where the rest of it is meant",
         )
     return first, last

@@ -232,6 +232,10 @@ class TestTorchvision:
         assert model.classes == ("0", "1", "2", "3", "4")
         assert model.trained
         (tmp_path / "c.json").write_text(json.dumps(list("abcde")), encoding="utf-8")
+        assert "Assumed" not in " ".join(model.notes)
+        torch.save(get_model("mc3_18", weights=None).state_dict(), tmp_path / "k.pth")
+        (note,) = load_model("torchvision:mc3_18", weights=tmp_path / "k.pth").notes
+        assert note.startswith("Assumed: the 400 outputs are the classes of Kinetics-400 in their published order")
         named = load_model("torchvision:mc3_18", weights=tmp_path / "w.pth", classes=tmp_path / "c.json")
         assert named.classes == tuple("abcde")
         with pytest.raises(InputError, match=r"must name the 5 outputs of the model. Got 2"):

@@ -108,12 +108,18 @@ def load_torchvision(
     module = _build(name, outputs).eval()
     if content is not None:
         fit_weights(module, content)
+    notes = (*(() if content is None else content.notes), *order_notes(classes, categories, "the published weights"))
+    if content is not None and entry is None and classes is None and len(categories) == outputs:
+        notes += (
+            f"Assumed: the {outputs} outputs are the classes of Kinetics-400 in their published order, since there are as many"
+            " and the weights name none; say classes if they are others.",
+        )
     return replace(
         _described(name, module, preset, spec, fields),
         name=f"torchvision:{name}",
         classes=classes or (tuple(categories) if len(categories) == outputs else numbered_names(outputs)),
         trained=content is not None,
-        notes=(*(() if content is None else content.notes), *order_notes(classes, categories, "the published weights")),
+        notes=notes,
     )
 
 
