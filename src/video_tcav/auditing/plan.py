@@ -21,7 +21,7 @@ from video_tcav.media import Skipped, VideoSource
 from video_tcav.media.digest import Digest, content_digests
 from video_tcav.media.grouping import GroupOf, grouping
 from video_tcav.models import VideoModel
-from video_tcav.models.class_names import classes_by_simple_name, simple_name
+from video_tcav.models.class_names import class_of_label
 
 REJECTED = "rejected, as its masks were judged to be wrong"
 _LISTS = frozenset({".json", ".csv", ".txt"})
@@ -194,19 +194,8 @@ def is_list_of_names(name: str) -> bool:
 
 def _classes(model: VideoModel, sources: Sequence[VideoSource]) -> dict[str, int]:
     """The class of each source: by a name that is spelled alike, or else by its number."""
-    names = classes_by_simple_name(model.classes)
-    # where classes are called `1`, `2`, …, a label `0` that is none of them says that labels count otherwise than names do
-    are_numbers = any(name.isdecimal() for name in model.classes)
-    classes, unknown = dict[str, int](), Counter[str]()
-    for source in sources:
-        label = source.label or ""
-        try:
-            name = names.get(simple_name(label), label)
-            if are_numbers and label.isdecimal() and name not in model.classes:
-                raise ClassNotFoundError(label)
-            classes[source.key] = model.class_index(name)
-        except ClassNotFoundError:
-            unknown[label] += 1
+    names = {label: class_of_label(model.classes, label) for label in {source.label or "" for source in sources}}
+    unknown = Counter(source.label or "" for source in sources if names[source.label or ""] is None)
     if unknown:
         label, count = unknown.most_common(1)[0]
         more = f", and of {len(unknown) - 1} more labels" if len(unknown) > 1 else ""
@@ -215,7 +204,8 @@ def _classes(model: VideoModel, sources: Sequence[VideoSource]) -> dict[str, int
             f"`clips` must be labelled with classes of {model.name}. Got {label!r} for {count} of {len(sources)} clips{more}. "
             f"{_nearest(label, model.classes) or cure}"
         )
-    return classes
+    numbers = {name: number for number, name in enumerate(model.classes)}
+    return {source.key: numbers[name] for source in sources if (name := names[source.label or ""]) is not None}
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:

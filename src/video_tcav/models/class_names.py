@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from video_tcav.core.errors import InputError
+from video_tcav.core.escaping import well_formed
 from video_tcav.core.text_files import numbered_lines, parse_json, plain_name, read_text
 
 # "0 name", "0,name", "0: name"; and "name,0", where a space alone would not do: names may end with a number.
@@ -45,10 +46,14 @@ def classes_by_simple_name(classes: Sequence[str]) -> dict[str, str]:
 
 def class_of_label(classes: Sequence[str], label: str) -> str | None:
     """The class that a label means: by a name that is spelled alike, or else by its number; `None` if there is none."""
+    label = well_formed(label)
     name = classes_by_simple_name(classes).get(simple_name(label), label)
-    number = _integer(name)
     if name in classes:
         return name
+    # where classes are called `1`, `2`, …, a label `0` that is none of them says that labels count otherwise than names do
+    if any(known.isdecimal() for known in classes):
+        return None
+    number = _integer(name)
     return classes[number] if 0 <= number < len(classes) else None
 
 

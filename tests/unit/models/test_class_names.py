@@ -5,7 +5,7 @@ import json
 import pytest
 
 from video_tcav.core.errors import InputError
-from video_tcav.models.class_names import read_classes
+from video_tcav.models.class_names import class_of_label, read_classes
 
 NAMES = ("run", "walk", "jump high", "sit, stand", "wave")
 ORDER = (3, 0, 4, 1, 2)  # of the lines in a file that is sorted by name, or by nothing
@@ -91,3 +91,18 @@ def test_files_that_are_no_text(tmp_path):
         read_classes(tmp_path / "latin.txt")
     with pytest.raises(InputError, match=r"each class once. Got none"):
         read_classes([])
+
+
+@pytest.mark.parametrize(
+    ("classes", "label", "expected"),
+    [
+        (("playing tennis", "high jump"), "Playing_Tennis", "playing tennis"),
+        (("playing tennis", "high jump"), "1", "high jump"),
+        (("playing tennis", "high jump"), "2", None),
+        (("playing tennis", "high jump"), "golf", None),
+        (("1", "2"), "1", "1"),
+        (("1", "2"), "0", None),  # labels that count from 0 would each be the class before
+    ],
+)
+def test_a_label_is_a_name_or_a_number_and_never_both(classes, label, expected):
+    assert class_of_label(classes, label) == expected
