@@ -1,4 +1,7 @@
-"""Wrappers around a network (DataParallel, DDP, torch.compile, AveragedModel): taken off, or refused."""
+"""Wrappers around a network (DataParallel, DDP, torch.compile, AveragedModel, PeftModel): taken off, or refused."""
+
+import sys
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -17,10 +20,13 @@ def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         ModelError: for a network whose layers cannot be hooked (TorchScript), or whose weights are in pieces (FSDP).
     """
     notes: list[str] = []
-    while isinstance(module, _WRAPPERS) or COMPILED in module._modules:
+    while isinstance(module, _WRAPPERS) or COMPILED in module._modules or _is_adapted(module):
         compiled = COMPILED in module._modules
         kind = "torch.compile" if compiled else type(module).__name__
-        module = module.get_submodule(COMPILED if compiled else "module")
+        if _is_adapted(module):
+            module = cast("Any", module).get_base_model()  # with the adapters, which are in its layers
+        else:
+            module = module.get_submodule(COMPILED if compiled else "module")
         notes.append(f"The network inside {kind} is used, {type(module).__name__}, by its own layer names.")
     for name, submodule in module.named_modules():
         if isinstance(submodule, torch.jit.ScriptModule):
@@ -34,3 +40,8 @@ def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
             " network without it."
         )
     return module, tuple(notes)
+
+
+def _is_adapted(module: nn.Module) -> bool:
+    peft = sys.modules.get("peft")  # imported by whoever made one
+    return peft is not None and isinstance(module, peft.PeftModel)

@@ -3,9 +3,11 @@
 import json
 import re
 import shutil
+import warnings
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 import video_tcav as vt
@@ -138,6 +140,21 @@ def test_the_head_of_an_adapter_may_have_other_classes_than_the_base(adapter_fol
     assert "say their names by classes" in model.notes[-1]
     expected = load_model(f"hf:{base}", adapter=adapter, device="cpu")
     assert torch.equal(model.logits(noise_clip(model)), expected.logits(noise_clip(model)))
+
+
+def test_adapters_of_a_network_in_memory_stay_in_its_layers(adapter_folders):
+    peft = pytest.importorskip("peft")
+    base, adapter = adapter_folders
+    auto = transformers.AutoModelForVideoClassification
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # between versions of peft and transformers
+        network = peft.PeftModel.from_pretrained(auto.from_pretrained(base), str(adapter))
+    model, merged = load_model(network, device="cpu"), load_model(f"hf:{base}", adapter=adapter, device="cpu")
+    assert model.default_layers == merged.default_layers and "inside PeftModel is used" in model.notes[0]
+    clip = noise_clip(merged)
+    torch.testing.assert_close(model.logits(clip), merged.logits(clip), rtol=1e-5, atol=1e-6)
+    rows = [vt.models.hooks.record_activations(each, [merged.default_layers[-1]], clip) for each in (model, merged)]
+    torch.testing.assert_close(*rows, rtol=1e-4, atol=1e-5)
 
 
 def test_the_last_adapter_of_a_trainer_is_taken(adapter_folders, tmp_path):
