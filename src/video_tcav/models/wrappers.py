@@ -20,13 +20,9 @@ def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         ModelError: for a network whose layers cannot be hooked (TorchScript), or whose weights are in pieces (FSDP).
     """
     notes: list[str] = []
-    while isinstance(module, _WRAPPERS) or COMPILED in module._modules or _is_adapted(module):
-        compiled = COMPILED in module._modules
-        kind = "torch.compile" if compiled else type(module).__name__
-        if _is_adapted(module):
-            module = cast("Any", module).get_base_model()  # with the adapters, which are in its layers
-        else:
-            module = module.get_submodule(COMPILED if compiled else "module")
+    while (inside := _inside(module)) is not None:
+        kind = "torch.compile" if COMPILED in module._modules else type(module).__name__
+        module = inside
         notes.append(f"The network inside {kind} is used, {type(module).__name__}, by its own layer names.")
     for name, submodule in module.named_modules():
         if isinstance(submodule, torch.jit.ScriptModule):
@@ -42,6 +38,13 @@ def unwrapped(module: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     return module, tuple(notes)
 
 
-def _is_adapted(module: nn.Module) -> bool:
+def _inside(module: nn.Module) -> nn.Module | None:
+    """The network that a wrapper holds; `None` for any other module."""
+    if COMPILED in module._modules:
+        return module.get_submodule(COMPILED)
+    if isinstance(module, _WRAPPERS):
+        return module.get_submodule("module")
     peft = sys.modules.get("peft")  # imported by whoever made one
-    return peft is not None and isinstance(module, peft.PeftModel)
+    if peft is not None and isinstance(module, peft.PeftModel):
+        return cast("Any", module).get_base_model()  # with the adapters, which are in its layers
+    return None

@@ -98,9 +98,9 @@ function undo() {
     if (wanted.concept && !panel.bank.concepts.some((concept) => concept.name === wanted.concept)) return go({ ...wanted, concept: undefined });
     clearTimeout(refreshing); /* or that would take the difference */
     const different = await wall.refresh();
-    refreshSoon();
     if (different.length) wall.setFocus(different[0]);
     showDetail();
+    await readRuns();
   });
 }
 
